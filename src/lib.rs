@@ -1,0 +1,1 @@
+//! Rescind: stateless PASETO tokens that can be taken back.

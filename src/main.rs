@@ -1,0 +1,2 @@
+//! The `rescind` binary.
+fn main() {}
