@@ -1,0 +1,219 @@
+//! **The refresh decision**: what a presented refresh token buys, once its device is known to be live.
+//!
+//! The rule and the figures behind it are the replay table of the design: a lost answer, two tabs or a phone that
+//! changes networks must not sign an honest user out; a thief must not go unnoticed for long.
+
+use std::time::Duration;
+
+use super::counters::Sequence;
+use super::device::RefreshState;
+use super::network::Network;
+use super::timestamp::Timestamp;
+
+/// The window in which recoveries are counted.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The settings of the rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayPolicy {
+    /// How long the previous token still buys the current one from a remembered network.
+    pub grace: Duration,
+    /// How many recoveries a device gets in 24 hours.
+    pub recoveries: usize,
+    /// No grace and no recoveries: the previous token is reuse. A lost answer then signs the user out.
+    pub strict: bool,
+}
+
+impl Default for ReplayPolicy {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(60), recoveries: 5, strict: false }
+    }
+}
+
+/// What a presented token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replay {
+    /// Newer than anything handed out: the store rolled back. Refuse, alarm, end nothing.
+    Ahead,
+    /// From before a password change: dead, but nobody's theft.
+    BelowFloor,
+    /// The newest one: advance.
+    Rotate,
+    /// The previous one within the grace window, from where the device was: the same successor, nothing written.
+    Repeat,
+    /// The previous one otherwise, with recoveries left: the same successor, counted.
+    Recover,
+    /// Used before: end the device.
+    Reuse,
+}
+
+impl RefreshState {
+    /// What `presented` from `network` is at `now`: the first line of the table that fits.
+    pub fn classify(
+        &self,
+        presented: Sequence,
+        network: Network,
+        policy: &ReplayPolicy,
+        now: Timestamp,
+    ) -> Replay {
+        if presented > self.current {
+            return Replay::Ahead;
+        }
+        if presented < self.floor {
+            return Replay::BelowFloor;
+        }
+        if presented == self.current {
+            return Replay::Rotate;
+        }
+        if presented.next() != self.current || policy.strict {
+            return Replay::Reuse;
+        }
+        let window_open = self.grace_until.is_some_and(|until| now < until);
+        if window_open && (self.networks.holds(network) || self.recovered) {
+            return Replay::Repeat;
+        }
+        let granted = self.recoveries.iter().filter(|at| now < **at + DAY).count();
+        if granted < policy.recoveries { Replay::Recover } else { Replay::Reuse }
+    }
+
+    /// Hands out the next token to `network`.
+    pub fn rotate(&mut self, network: Network, policy: &ReplayPolicy, now: Timestamp) {
+        self.current = self.current.next();
+        self.grace_until = Some(now + policy.grace);
+        self.networks = self.networks.with(network);
+        self.recovered = false;
+    }
+
+    /// Grants a recovery: the window opens again, the network is not remembered.
+    pub fn recover(&mut self, policy: &ReplayPolicy, now: Timestamp) {
+        self.recoveries.retain(|at| now < *at + DAY);
+        self.recoveries.push(now);
+        self.grace_until = Some(now + policy.grace);
+        self.recovered = true;
+    }
+
+    /// Kills every token handed out so far; the next one is the first that counts.
+    pub fn raise_floor(&mut self) {
+        self.current = self.current.next();
+        self.floor = self.current;
+        self.grace_until = None;
+        self.recovered = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix(1_000_000 + second)
+    }
+
+    fn network(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
+    }
+
+    struct Phone {
+        state: RefreshState,
+        policy: ReplayPolicy,
+    }
+
+    impl Phone {
+        fn at_home() -> Self {
+            Self { state: RefreshState::opened(network("192.0.2.1")), policy: ReplayPolicy::default() }
+        }
+
+        fn presents(&mut self, sequence: u64, from: &str, second: i64) -> Replay {
+            let from = network(from);
+            let replay = self.state.classify(Sequence::new(sequence), from, &self.policy, at(second));
+            match replay {
+                Replay::Rotate => self.state.rotate(from, &self.policy, at(second)),
+                Replay::Recover => self.state.recover(&self.policy, at(second)),
+                _ => {}
+            }
+            replay
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_and_parallel_tabs_get_the_same_successor() {
+        let mut phone = Phone::at_home();
+        assert_eq!(phone.presents(0, "192.0.2.1", 0), Replay::Rotate);
+        assert_eq!(phone.presents(0, "192.0.2.1", 1), Replay::Repeat);
+        assert_eq!(phone.presents(0, "192.0.2.99", 59), Replay::Repeat);
+        assert_eq!(phone.state.current, Sequence::new(1));
+    }
+
+    #[test]
+    fn the_grace_window_ends_on_the_second() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 0);
+        assert_eq!(phone.presents(0, "192.0.2.1", 60), Replay::Recover);
+    }
+
+    #[test]
+    fn another_network_is_a_recovery_and_is_not_remembered() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 0);
+        assert_eq!(phone.presents(0, "198.51.100.1", 1), Replay::Recover);
+        assert_eq!(
+            phone.presents(0, "203.0.113.1", 2),
+            Replay::Repeat,
+            "a recovery was granted for this one"
+        );
+        assert_eq!(phone.presents(1, "192.0.2.1", 3), Replay::Rotate);
+        assert_eq!(
+            phone.presents(1, "198.51.100.1", 4),
+            Replay::Recover,
+            "the recovery's network was not remembered"
+        );
+    }
+
+    #[test]
+    fn five_recoveries_a_day_then_reuse() {
+        let mut phone = Phone::at_home();
+        for round in 0..5 {
+            let second = i64::try_from(round).unwrap() * 1_000;
+            assert_eq!(phone.presents(round, "192.0.2.1", second), Replay::Rotate);
+            assert_eq!(phone.presents(round, "198.51.100.1", second + 1), Replay::Recover);
+        }
+        assert_eq!(phone.presents(5, "192.0.2.1", 5_000), Replay::Rotate);
+        assert_eq!(phone.presents(5, "198.51.100.1", 5_001), Replay::Reuse);
+        assert_eq!(
+            phone.presents(5, "198.51.100.1", 86_401),
+            Replay::Recover,
+            "the first recovery is a day old"
+        );
+    }
+
+    #[test]
+    fn two_behind_is_reuse() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 0);
+        phone.presents(1, "192.0.2.1", 1);
+        assert_eq!(phone.presents(0, "192.0.2.1", 2), Replay::Reuse);
+    }
+
+    #[test]
+    fn a_sequence_never_handed_out_is_ahead() {
+        assert_eq!(Phone::at_home().presents(1, "192.0.2.1", 0), Replay::Ahead);
+    }
+
+    #[test]
+    fn below_the_floor_is_signed_out_and_not_reuse() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 0);
+        phone.state.raise_floor();
+        assert_eq!(phone.presents(0, "192.0.2.1", 1), Replay::BelowFloor);
+        assert_eq!(phone.presents(1, "192.0.2.1", 1), Replay::BelowFloor);
+        assert_eq!(phone.presents(2, "192.0.2.1", 1), Replay::Rotate);
+    }
+
+    #[test]
+    fn strict_has_no_grace_and_no_recoveries() {
+        let mut phone = Phone::at_home();
+        phone.policy.strict = true;
+        phone.presents(0, "192.0.2.1", 0);
+        assert_eq!(phone.presents(0, "192.0.2.1", 0), Replay::Reuse);
+    }
+}

@@ -1,0 +1,269 @@
+//! **The one decision**: does this token act for its user?
+//!
+//! Bearer authentication, refresh, introspection and every step that writes call [`judge`]; nothing else compares
+//! counters. On the issuer both counters must be equal to the stored ones; a greater one in an authentic token
+//! means that the store lost what it had acknowledged, and then nobody is told anything but to wait.
+
+use super::claims::Presented;
+use super::counters::{Era, Generation, Stamp};
+use super::device::Device;
+use super::timestamp::Timestamp;
+
+/// What is known of the user a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserState {
+    /// The user's generation.
+    pub generation: Generation,
+    /// Whether the account is disabled.
+    pub disabled: bool,
+}
+
+/// What is known of the device a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceState {
+    /// What it stands under.
+    pub stamp: Stamp,
+    /// Whether it was ended.
+    pub ended: bool,
+    /// When it runs out.
+    pub end: Timestamp,
+}
+
+impl From<&Device> for DeviceState {
+    fn from(device: &Device) -> Self {
+        Self { stamp: device.stamp, ended: device.ended.is_some(), end: device.end() }
+    }
+}
+
+#[cfg(feature = "server")]
+impl From<&super::user::User> for UserState {
+    fn from(user: &super::user::User) -> Self {
+        Self { generation: user.generation, disabled: user.disabled.is_some() }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It acts for its user.
+    Live,
+    /// It does not.
+    Ended(Reason),
+    /// It was minted under a counter the store does not know yet: the store rolled back. Refuse, alarm, end nothing.
+    Ahead,
+}
+
+/// Why a token no longer acts for its user; the first that applies, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Every token of the service was ended.
+    Reset,
+    /// The account is disabled.
+    UserDisabled,
+    /// The user signed out everywhere, or is gone.
+    SignedOutEverywhere,
+    /// The user signed out everywhere else, on this very device: it refreshes and goes on.
+    Superseded,
+    /// The device was signed out.
+    SignedOut,
+    /// The token or its device ran out.
+    Expired,
+}
+
+/// Decides whether a token whose claims are `presented` acts for its user at `now`.
+///
+/// `user` is none when there is no such user (any more): deleting one is the last bump of its generation.
+/// `device` is none when the device is not to be found under any stamp.
+pub fn judge(
+    presented: &Presented,
+    era: Era,
+    user: Option<UserState>,
+    device: Option<DeviceState>,
+    now: Timestamp,
+) -> Verdict {
+    if presented.stamp.era > era {
+        return Verdict::Ahead;
+    }
+    if presented.stamp.era < era {
+        return Verdict::Ended(Reason::Reset);
+    }
+    let Some(user) = user else {
+        return Verdict::Ended(Reason::SignedOutEverywhere);
+    };
+    if presented.stamp.generation > user.generation {
+        return Verdict::Ahead;
+    }
+    if user.disabled {
+        return Verdict::Ended(Reason::UserDisabled);
+    }
+    let current = Stamp { era, generation: user.generation };
+    let device = device.filter(|device| device.stamp == current);
+    if presented.stamp.generation < user.generation {
+        return Verdict::Ended(match device {
+            None => Reason::SignedOutEverywhere,
+            Some(_) => Reason::Superseded,
+        });
+    }
+    match device {
+        None => Verdict::Ended(Reason::SignedOut),
+        Some(device) if device.ended => Verdict::Ended(Reason::SignedOut),
+        Some(device) if presented.expires <= now || device.end <= now => Verdict::Ended(Reason::Expired),
+        Some(_) => Verdict::Live,
+    }
+}
+
+/// The same decision for a refresh token, whose own generation only helps to name a reason: what counts is that its
+/// device stands under the user's. (After a sign-out everywhere else the caller's refresh token stays good.)
+pub fn judge_refresh(
+    presented: &Presented,
+    era: Era,
+    user: Option<UserState>,
+    device: Option<DeviceState>,
+    now: Timestamp,
+) -> Verdict {
+    let mut presented = *presented;
+    if let (Some(user), Some(device)) = (user, device)
+        && device.stamp.generation == user.generation
+    {
+        presented.stamp.generation = presented.stamp.generation.max(user.generation);
+    }
+    judge(&presented, era, user, device, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{DeviceId, UserId};
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000);
+
+    fn stamp(era: u64, generation: u64) -> Stamp {
+        Stamp { era: Era::new(era), generation: Generation::new(generation) }
+    }
+
+    fn token(stamp: Stamp, expires: i64) -> Presented {
+        Presented {
+            user: UserId::from_bytes([1; 16]),
+            device: DeviceId::from_bytes([2; 16]),
+            stamp,
+            expires: Timestamp::from_unix(expires),
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the cases read as a table of what is known")]
+    fn user(generation: u64, disabled: bool) -> Option<UserState> {
+        Some(UserState { generation: Generation::new(generation), disabled })
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the cases read as a table of what is known")]
+    fn device(stamp: Stamp, ended: bool, end: i64) -> Option<DeviceState> {
+        Some(DeviceState { stamp, ended, end: Timestamp::from_unix(end) })
+    }
+
+    #[test]
+    fn the_first_reason_that_applies_is_the_answer() {
+        use Reason::*;
+        let era = Era::new(7);
+        let ended = Verdict::Ended;
+        let cases = [
+            (
+                "all well",
+                token(stamp(7, 3), 2_000),
+                user(3, false),
+                device(stamp(7, 3), false, 9_000),
+                Verdict::Live,
+            ),
+            ("older era before all", token(stamp(6, 3), 1), user(4, true), None, ended(Reset)),
+            ("newer era", token(stamp(8, 3), 2_000), user(3, false), None, Verdict::Ahead),
+            ("newer generation", token(stamp(7, 4), 2_000), user(3, true), None, Verdict::Ahead),
+            ("disabled before generation", token(stamp(7, 2), 1), user(3, true), None, ended(UserDisabled)),
+            ("no such user", token(stamp(7, 3), 2_000), None, None, ended(SignedOutEverywhere)),
+            ("bumped", token(stamp(7, 2), 1), user(3, false), None, ended(SignedOutEverywhere)),
+            (
+                "bumped, device left behind",
+                token(stamp(7, 2), 2_000),
+                user(3, false),
+                device(stamp(7, 2), false, 9_000),
+                ended(SignedOutEverywhere),
+            ),
+            (
+                "re-stamped",
+                token(stamp(7, 2), 1),
+                user(3, false),
+                device(stamp(7, 3), false, 9_000),
+                ended(Superseded),
+            ),
+            ("device gone", token(stamp(7, 3), 1), user(3, false), None, ended(SignedOut)),
+            (
+                "device ended",
+                token(stamp(7, 3), 1),
+                user(3, false),
+                device(stamp(7, 3), true, 9_000),
+                ended(SignedOut),
+            ),
+            (
+                "expired to the second",
+                token(stamp(7, 3), 1_000),
+                user(3, false),
+                device(stamp(7, 3), false, 9_000),
+                ended(Expired),
+            ),
+            (
+                "one second left",
+                token(stamp(7, 3), 1_001),
+                user(3, false),
+                device(stamp(7, 3), false, 9_000),
+                Verdict::Live,
+            ),
+            (
+                "device ran out",
+                token(stamp(7, 3), 2_000),
+                user(3, false),
+                device(stamp(7, 3), false, 1_000),
+                ended(Expired),
+            ),
+        ];
+        for (name, presented, user, device, expected) in cases {
+            assert_eq!(judge(&presented, era, user, device, NOW), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_counts_by_the_generation_of_its_device() {
+        let era = Era::new(7);
+        let restamped = device(stamp(7, 3), false, 9_000);
+        assert_eq!(
+            judge_refresh(&token(stamp(7, 1), 2_000), era, user(3, false), restamped, NOW),
+            Verdict::Live
+        );
+        assert_eq!(
+            judge_refresh(&token(stamp(7, 4), 2_000), era, user(3, false), restamped, NOW),
+            Verdict::Ahead
+        );
+        let left_behind = device(stamp(7, 2), false, 9_000);
+        let verdict = judge_refresh(&token(stamp(7, 2), 2_000), era, user(3, false), left_behind, NOW);
+        assert_eq!(verdict, Verdict::Ended(Reason::SignedOutEverywhere));
+    }
+
+    #[test]
+    fn only_equal_counters_are_live() {
+        for era in 0..3 {
+            for generation in 0..3 {
+                for stood in [stamp(1, 1), stamp(era, generation)] {
+                    let verdict = judge(
+                        &token(stamp(era, generation), 2_000),
+                        Era::new(1),
+                        user(1, false),
+                        device(stood, false, 9_000),
+                        NOW,
+                    );
+                    assert_eq!(
+                        verdict == Verdict::Live,
+                        (era, generation) == (1, 1),
+                        "{era} {generation} {stood:?}"
+                    );
+                }
+            }
+        }
+    }
+}
