@@ -1,0 +1,225 @@
+//! The keys of one version of the key set, ready to use.
+//!
+//! A keyring never changes: a new version of the key set is a new keyring, and with it an empty memory of verified
+//! signatures, so that a distrusted key is gone with all it ever vouched for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, AsymmetricSecretKey, Generate, SymmetricKey};
+use pasetors::paserk::{FormatAsPaserk, Id};
+use pasetors::version4::V4;
+
+use super::footer::{self, Footer};
+use super::sealing::{MasterKey, SealError};
+use super::seen::Seen;
+use super::{LONGEST, MintError, NotAuthentic, access, refresh};
+use crate::model::claims::{AccessClaims, RefreshClaims};
+use crate::model::counters::KeysVersion;
+use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::timestamp::Timestamp;
+
+/// The public keys whose access tokens are believed, and whose tokens they must be.
+#[derive(Debug)]
+pub struct TrustedKeys {
+    issuer: String,
+    audience: String,
+    /// By the encoded footer, which is what a token carries.
+    keys: HashMap<String, (Footer, AsymmetricPublicKey<V4>)>,
+    seen: Seen,
+}
+
+impl TrustedKeys {
+    /// Trusts nothing yet; tokens must say `issuer` and `audience`.
+    pub fn none(issuer: String, audience: String) -> Self {
+        Self { issuer, audience, keys: HashMap::new(), seen: Seen::empty() }
+    }
+
+    /// Trusts `key`.
+    pub fn trust(&mut self, kid: &Kid, key: AsymmetricPublicKey<V4>) {
+        let footer = Footer::of(kid);
+        self.keys.insert(footer.encoded.clone(), (footer, key));
+    }
+
+    /// The claims of an access token: signed by a trusted key, by our issuer, for our audience. Time and revocation
+    /// are not looked at.
+    pub fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, NotAuthentic> {
+        if let Some(claims) = self.seen.recall(token) {
+            return Ok(claims);
+        }
+        if token.len() > LONGEST {
+            return Err(NotAuthentic);
+        }
+        let (footer, key) = self.keys.get(footer::part(token).ok_or(NotAuthentic)?).ok_or(NotAuthentic)?;
+        let claims = access::verify(token, key, footer)?;
+        if claims.issuer != self.issuer || claims.audience != self.audience {
+            return Err(NotAuthentic);
+        }
+        let claims = Arc::new(claims);
+        self.seen.remember(token, &claims);
+        Ok(claims)
+    }
+}
+
+/// Everything the issuer needs to make and read tokens.
+pub struct Keyring {
+    version: KeysVersion,
+    trusted: TrustedKeys,
+    signing: (Footer, AsymmetricSecretKey<V4>),
+    /// By the encoded footer; the active one is named by `encrypting`.
+    refresh: HashMap<String, (Footer, SymmetricKey<V4>)>,
+    encrypting: String,
+}
+
+/// Why a key set is not usable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// A key does not open under this master key.
+    #[error("key {0} was sealed under another master key, or altered")]
+    Sealed(Kid),
+    /// A key opens but is not what its record says.
+    #[error("key {0} is not what its record says")]
+    Altered(Kid),
+    /// There is no key to make tokens with.
+    #[error("no active key for {} tokens", .0.as_str())]
+    NoActive(Purpose),
+}
+
+impl Keyring {
+    /// Opens the key set `records` of `version` as it counts at `now`.
+    pub fn open(
+        version: KeysVersion,
+        records: &[KeyRecord],
+        master: &MasterKey,
+        issuer: &str,
+        audience: &str,
+        now: Timestamp,
+    ) -> Result<Self, KeyringError> {
+        let mut trusted = TrustedKeys::none(issuer.to_owned(), audience.to_owned());
+        let (mut signing, mut encrypting, mut refresh) = (None, None, HashMap::new());
+        for record in records {
+            let counts = match record.state {
+                KeyState::Next | KeyState::Active => true,
+                KeyState::Retired { until } => now < until,
+                KeyState::Distrusted => false,
+            };
+            if !counts {
+                continue;
+            }
+            let kid = &record.kid;
+            let secret =
+                master.open(kid, &record.sealed).map_err(|SealError| KeyringError::Sealed(kid.clone()))?;
+            let footer = Footer::of(kid);
+            let active = record.state == KeyState::Active;
+            let altered = || KeyringError::Altered(kid.clone());
+            match record.purpose {
+                Purpose::Access => {
+                    let secret = AsymmetricSecretKey::from(&secret).map_err(|_| altered())?;
+                    let public = AsymmetricPublicKey::try_from(&secret).map_err(|_| altered())?;
+                    if kid_of(&Id::from(&public)).as_ref() != Some(kid) {
+                        return Err(altered());
+                    }
+                    trusted.trust(kid, public);
+                    if active {
+                        signing = Some((footer, secret));
+                    }
+                }
+                Purpose::Refresh => {
+                    let key = SymmetricKey::from(&secret).map_err(|_| altered())?;
+                    if kid_of(&Id::from(&key)).as_ref() != Some(kid) {
+                        return Err(altered());
+                    }
+                    if active {
+                        encrypting = Some(footer.encoded.clone());
+                    }
+                    refresh.insert(footer.encoded.clone(), (footer, key));
+                }
+            }
+        }
+        Ok(Self {
+            version,
+            trusted,
+            signing: signing.ok_or(KeyringError::NoActive(Purpose::Access))?,
+            encrypting: encrypting.ok_or(KeyringError::NoActive(Purpose::Refresh))?,
+            refresh,
+        })
+    }
+
+    /// Which version of the key set this is.
+    pub fn version(&self) -> KeysVersion {
+        self.version
+    }
+
+    /// The keys access tokens are verified with.
+    pub fn trusted(&self) -> &TrustedKeys {
+        &self.trusted
+    }
+
+    /// Signs an access token.
+    pub fn mint_access(&self, claims: &AccessClaims) -> Result<String, MintError> {
+        access::mint(claims, &self.signing.1, &self.signing.0)
+    }
+
+    /// Encrypts a refresh token.
+    pub fn mint_refresh(&self, claims: &RefreshClaims) -> Result<String, MintError> {
+        let (footer, key) = self.refresh.get(&self.encrypting).ok_or(MintError)?;
+        refresh::mint(claims, key, footer)
+    }
+
+    /// The claims of a refresh token encrypted by one of our keys. Time and revocation are not looked at.
+    pub fn open_refresh(&self, token: &str) -> Result<RefreshClaims, NotAuthentic> {
+        if token.len() > LONGEST {
+            return Err(NotAuthentic);
+        }
+        let (footer, key) = self.refresh.get(footer::part(token).ok_or(NotAuthentic)?).ok_or(NotAuthentic)?;
+        refresh::open(token, key, footer)
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Makes a new key for `purpose`, sealed.
+pub fn make(
+    purpose: Purpose,
+    state: KeyState,
+    master: &MasterKey,
+    now: Timestamp,
+) -> Result<KeyRecord, MintError> {
+    let (kid, sealed) = match purpose {
+        Purpose::Access => {
+            let pair = AsymmetricKeyPair::<V4>::generate().map_err(|_| MintError)?;
+            let kid = kid_of(&Id::from(&pair.public)).ok_or(MintError)?;
+            let sealed = master.seal(&kid, pair.secret.as_bytes()).map_err(|SealError| MintError)?;
+            (kid, sealed)
+        }
+        Purpose::Refresh => {
+            let key = SymmetricKey::<V4>::generate().map_err(|_| MintError)?;
+            let kid = kid_of(&Id::from(&key)).ok_or(MintError)?;
+            let sealed = master.seal(&kid, key.as_bytes()).map_err(|SealError| MintError)?;
+            (kid, sealed)
+        }
+    };
+    Ok(KeyRecord { kid, purpose, state, created: now, sealed })
+}
+
+/// The public half of an access key, as 32 bytes: what is published.
+pub fn public_bytes(record: &KeyRecord, master: &MasterKey) -> Result<[u8; 32], KeyringError> {
+    let secret = master
+        .open(&record.kid, &record.sealed)
+        .map_err(|SealError| KeyringError::Sealed(record.kid.clone()))?;
+    secret
+        .get(32..)
+        .and_then(|public| public.try_into().ok())
+        .ok_or_else(|| KeyringError::Altered(record.kid.clone()))
+}
+
+fn kid_of(id: &Id) -> Option<Kid> {
+    let mut text = String::new();
+    id.fmt(&mut text).ok()?;
+    Some(Kid::new(text))
+}

@@ -1,0 +1,111 @@
+//! How secrets rest: encrypted under the master key.
+
+use std::fmt;
+
+use pasetors::Local;
+use pasetors::keys::SymmetricKey;
+use pasetors::paserk::FormatAsPaserk;
+use pasetors::token::UntrustedToken;
+use pasetors::version4::{LocalToken, V4};
+use zeroize::Zeroizing;
+
+use crate::model::key::Kid;
+use crate::world::World;
+
+/// The key that signing keys rest under: a PASERK `k4.local.…` line in a file of the operator's.
+pub struct MasterKey(SymmetricKey<V4>);
+
+/// A sealed secret was made under another master key, or altered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key was sealed under another master key, or altered")]
+pub struct SealError;
+
+impl MasterKey {
+    /// A new one.
+    pub fn draw(world: &World) -> Option<Self> {
+        let bytes = Zeroizing::new(world.random::<32>());
+        SymmetricKey::from(bytes.as_slice()).ok().map(Self)
+    }
+
+    /// Reads the PASERK line, with or without a line end.
+    pub fn parse(text: &str) -> Option<Self> {
+        SymmetricKey::try_from(text.trim_end_matches(['\r', '\n'])).ok().map(Self)
+    }
+
+    /// The PASERK line, for the file and for nothing else.
+    pub fn paserk(&self) -> Zeroizing<String> {
+        let mut line = String::new();
+        // Formatting into a string cannot fail.
+        let _ = self.0.fmt(&mut line);
+        Zeroizing::new(line)
+    }
+
+    /// Seals a secret of key `kid`; it opens under no other id.
+    pub(super) fn seal(&self, kid: &Kid, secret: &[u8]) -> Result<String, SealError> {
+        LocalToken::encrypt(&self.0, secret_text(secret).as_bytes(), None, Some(&purpose(kid)))
+            .map_err(|_| SealError)
+    }
+
+    /// Opens what [`MasterKey::seal`] made.
+    pub(super) fn open(&self, kid: &Kid, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| SealError)?;
+        let opened =
+            LocalToken::decrypt(&self.0, &untrusted, None, Some(&purpose(kid))).map_err(|_| SealError)?;
+        from_secret_text(opened.payload()).ok_or(SealError)
+    }
+}
+
+/// A PASETO payload is UTF-8, so secrets are sealed as base64.
+fn secret_text(secret: &[u8]) -> Zeroizing<String> {
+    use base64::Engine as _;
+    Zeroizing::new(base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret))
+}
+
+fn from_secret_text(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD_NO_PAD.decode(text).ok().map(Zeroizing::new)
+}
+
+fn purpose(kid: &Kid) -> Vec<u8> {
+    format!("rescind/key/v1/{kid}").into_bytes()
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+
+    fn kid(letter: &str) -> Kid {
+        Kid::parse(&format!("k4.pid.{}", letter.repeat(44))).unwrap()
+    }
+
+    #[test]
+    fn a_secret_opens_under_its_own_master_key_and_id_only() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 1);
+        let (ours, other) = (MasterKey::draw(&world).unwrap(), MasterKey::draw(&world).unwrap());
+        let sealed = ours.seal(&kid("A"), b"secret").unwrap();
+        assert_eq!(ours.open(&kid("A"), &sealed).unwrap().as_slice(), b"secret");
+        assert!(ours.open(&kid("B"), &sealed).is_err());
+        assert!(other.open(&kid("A"), &sealed).is_err());
+    }
+
+    #[test]
+    fn a_master_key_survives_its_file_and_shows_itself_nowhere() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 1);
+        let key = MasterKey::draw(&world).unwrap();
+        let line = key.paserk();
+        assert!(line.starts_with("k4.local."));
+        let again = MasterKey::parse(&format!("{}\n", line.as_str())).unwrap();
+        let sealed = key.seal(&kid("A"), b"secret").unwrap();
+        assert_eq!(again.open(&kid("A"), &sealed).unwrap().as_slice(), b"secret");
+        assert!(MasterKey::parse("k4.local.short").is_none());
+        assert!(MasterKey::parse(&line.replace("k4.local", "k4.secret")).is_none());
+        assert_eq!(format!("{key:?}"), "MasterKey(..)");
+    }
+}

@@ -1,0 +1,38 @@
+//! The memory of verified signatures.
+//!
+//! A signature that was good stays good as long as its key is trusted, so it is checked once. What is remembered
+//! is the signature's verdict only: whether the token still acts for its user is decided anew each time. The memory
+//! belongs to one set of keys and goes with it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+
+use crate::model::claims::AccessClaims;
+
+/// How many verified tokens are remembered: about 1 KiB each.
+const CAPACITY: usize = 16_384;
+
+/// Verified tokens by their full text.
+pub(super) struct Seen(Cache<Box<str>, Arc<AccessClaims>>);
+
+impl Seen {
+    pub(super) fn empty() -> Self {
+        Self(Cache::new(CAPACITY))
+    }
+
+    pub(super) fn recall(&self, token: &str) -> Option<Arc<AccessClaims>> {
+        self.0.get(token)
+    }
+
+    pub(super) fn remember(&self, token: &str, claims: &Arc<AccessClaims>) {
+        self.0.insert(token.into(), Arc::clone(claims));
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seen({} tokens)", self.0.len())
+    }
+}
