@@ -1,0 +1,223 @@
+//! The contract of a store: what it keeps, which steps it takes, and what must hold when it answers.
+//!
+//! # Contract
+//!
+//! Every writing method of [`Store`] is one **step**: atomic, isolated, and re-checking inside itself whatever the
+//! caller's decision read (era, generation, device, password, disabled). An engine must see to it that
+//!
+//! * **acknowledged is durable**: a step's future resolves only when everything it wrote *and everything it read* is
+//!   on stable storage, also when it wrote nothing ("already ended", "same successor", "reused");
+//! * **acknowledged is effective**: a read that starts after a step resolved sees it;
+//! * **generation and era only grow**, and so does the log, without gaps, in the order of commits;
+//! * **a sign-out costs the same for one device as for ten thousand**;
+//! * **a failure says so**: what cannot be read is an error, never absence; a step that fails has done nothing, or
+//!   its outcome is unknown and it is never acknowledged.
+//!
+//! A store knows no clock, draws nothing at random and holds no plaintext secret: time, ids and sealed keys come in
+//! as arguments.
+//!
+//! What a step decides is written once, in [`steps`], over whatever an engine reads ([`records::Records`]) into
+//! whatever it is to write ([`records::Changes`]); an engine reads, writes and makes durable. [`memory`] is the
+//! reference; `sled` the embedded one; [`embedded`] is the part they share.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::model::claims::Presented;
+use crate::model::counters::{Era, KeysVersion, Position};
+use crate::model::device::{Device, DeviceName, LastSeen};
+use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
+use crate::model::key::KeyRecord;
+use crate::model::revocation::Entry;
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::model::verdict::{self, DeviceState, UserState, Verdict};
+
+pub mod embedded;
+pub mod memory;
+pub mod records;
+pub mod steps;
+
+use steps::{account, device, keys, password, session, sign_out};
+
+/// Why a store did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot answer now; whether a step was taken is unknown. Try again.
+    #[error("the store cannot answer: {0}")]
+    Unavailable(String),
+    /// Free space is below the reserve: it takes no writing steps, checks go on.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// What is stored cannot be read.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+}
+
+/// What a store was founded as; it never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Founding {
+    /// Its id.
+    pub store: StoreId,
+    /// `iss` of its tokens when the settings name none.
+    pub issuer: String,
+    /// `aud` of its tokens when the settings name none.
+    pub audience: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The service-wide counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// The era.
+    pub era: Era,
+    /// The version of the key set.
+    pub keys: KeysVersion,
+    /// The position of the newest entry of the log.
+    pub head: Position,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Accounts.
+    pub users: u64,
+    /// Live devices of all users; one that merely ran out counts until it is swept.
+    pub live_devices: u64,
+}
+
+/// What a check needs to know, read together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The service-wide counters.
+    pub clock: Clock,
+    /// The user, if there is one.
+    pub user: Option<User>,
+    /// The device under the user's current stamp, else its ended record, if either is kept.
+    pub device: Option<Device>,
+}
+
+impl Standing {
+    /// The one decision on `presented`.
+    pub fn judge(&self, presented: &Presented, now: Timestamp) -> Verdict {
+        let (user, device) = self.states();
+        verdict::judge(presented, self.clock.era, user, device, now)
+    }
+
+    /// The one decision on a refresh token.
+    pub fn judge_refresh(&self, presented: &Presented, now: Timestamp) -> Verdict {
+        let (user, device) = self.states();
+        verdict::judge_refresh(presented, self.clock.era, user, device, now)
+    }
+
+    fn states(&self) -> (Option<UserState>, Option<DeviceState>) {
+        (self.user.as_ref().map(UserState::from), self.device.as_ref().map(DeviceState::from))
+    }
+}
+
+/// A device as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The device.
+    pub device: Device,
+    /// When and from where it was last heard of.
+    pub last_seen: Option<LastSeen>,
+}
+
+/// The key set and its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySet {
+    /// The version.
+    pub version: KeysVersion,
+    /// The keys, the oldest first.
+    pub keys: Vec<KeyRecord>,
+}
+
+/// A store. See the module for its contract.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// What it was founded as; none before [`Store::found`].
+    async fn founding(&self) -> Result<Option<Founding>, StoreError>;
+    /// The service-wide counters.
+    async fn clock(&self) -> Result<Clock, StoreError>;
+    /// How much there is.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+    /// What a check needs, read after the call began.
+    async fn standing(&self, user: UserId, device: DeviceId) -> Result<Standing, StoreError>;
+    /// A user.
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// The user of a username's key.
+    async fn user_named(&self, key: &str) -> Result<Option<User>, StoreError>;
+    /// Users in order of their usernames' keys, after `after`.
+    async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError>;
+    /// The devices that stand under the user's current stamp, in order of sign-in, after `after`; those that ran out
+    /// and are not swept yet included.
+    async fn devices(
+        &self,
+        user: UserId,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError>;
+    /// The user's ended devices that are still kept, at most `limit`.
+    async fn ended_devices(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, StoreError>;
+    /// When and from where a device was last heard of.
+    async fn last_seen(&self, user: UserId, device: DeviceId) -> Result<Option<LastSeen>, StoreError>;
+    /// The key set.
+    async fn keys(&self) -> Result<KeySet, StoreError>;
+    /// A service key.
+    async fn service_key(&self, id: ServiceKeyId) -> Result<Option<ServiceKey>, StoreError>;
+    /// Every service key, the oldest first.
+    async fn service_keys(&self) -> Result<Vec<ServiceKey>, StoreError>;
+    /// Durable entries of the log after `after`, in order, at most `limit`.
+    async fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Founds the store, or says what it was founded as before.
+    async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError>;
+    /// Adds a user, with a first device when one is given.
+    async fn register(&self, request: account::Register) -> Result<account::Registered, StoreError>;
+    /// Signs a user in on a new device.
+    async fn open_device(&self, request: session::OpenDevice) -> Result<session::Opened, StoreError>;
+    /// Decides on a refresh token and advances its device.
+    async fn rotate_refresh(&self, request: session::RotateRefresh)
+    -> Result<session::Refreshed, StoreError>;
+    /// Ends one device.
+    async fn end_device(&self, request: sign_out::EndDevice) -> Result<sign_out::DeviceEnded, StoreError>;
+    /// Ends every device of a user, or all but the caller's.
+    async fn end_devices(&self, request: sign_out::EndDevices) -> Result<sign_out::DevicesEnded, StoreError>;
+    /// Ends every device of everyone.
+    async fn end_everyone(&self, now: Timestamp) -> Result<Era, StoreError>;
+    /// Sets a password; a changed one ends the other devices.
+    async fn set_password(&self, request: password::SetPassword)
+    -> Result<password::PasswordSet, StoreError>;
+    /// Replaces a hash by one of the same password with other parameters; false if the password changed meanwhile.
+    async fn rehash_password(&self, request: password::Rehash) -> Result<bool, StoreError>;
+    /// Disables or enables a user.
+    async fn set_disabled(&self, request: account::SetDisabled) -> Result<account::DisabledSet, StoreError>;
+    /// Deletes a user and ends all there was of it.
+    async fn delete_user(&self, request: account::DeleteUser) -> Result<account::UserDeleted, StoreError>;
+    /// Renames a device.
+    async fn rename_device(
+        &self,
+        caller: Presented,
+        device: DeviceId,
+        name: DeviceName,
+        now: Timestamp,
+    ) -> Result<device::Renamed, StoreError>;
+    /// Notes when devices were last heard of; those that are gone are passed over.
+    async fn note_seen(&self, seen: Vec<(UserId, DeviceId, LastSeen)>) -> Result<(), StoreError>;
+    /// Changes the key set, if it is still of the version the caller read.
+    async fn save_keys(&self, request: keys::SaveKeys) -> Result<keys::KeysSaved, StoreError>;
+    /// Adds a service key.
+    async fn add_service_key(&self, key: ServiceKey) -> Result<(), StoreError>;
+    /// Removes a service key; false if there is none.
+    async fn remove_service_key(&self, id: ServiceKeyId) -> Result<bool, StoreError>;
+    /// Ends devices that ran out and drops what is kept no longer, at most about `limit` of each.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<steps::sweep::Swept, StoreError>;
+}
+
+/// A store shared by everything that uses it.
+pub type SharedStore = Arc<dyn Store>;

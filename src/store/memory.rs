@@ -1,0 +1,198 @@
+//! The reference engine: plain maps behind a lock. Nothing outlives the process; for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::embedded::{Embedded, Engine};
+use super::records::{Change, Look, Records};
+use super::steps::Step;
+use super::{Clock, Founding, StoreError, Totals};
+use crate::model::counters::{Position, Stamp};
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::key::{KeyRecord, Kid};
+use crate::model::revocation::Entry;
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+
+/// A store in memory.
+pub type MemoryStore = Embedded<Memory>;
+
+impl MemoryStore {
+    /// An empty one.
+    pub fn empty() -> Self {
+        Self(Memory::default())
+    }
+
+    /// How many records were written or dropped so far: what a step costs, counted.
+    pub fn writes(&self) -> u64 {
+        self.0.writes.load(Ordering::SeqCst)
+    }
+}
+
+/// The maps.
+#[derive(Debug, Default)]
+pub struct Memory {
+    tables: RwLock<Tables>,
+    writes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    founding: Option<Founding>,
+    clock: Option<Clock>,
+    totals: Totals,
+    users: BTreeMap<UserId, User>,
+    names: BTreeMap<String, UserId>,
+    devices: BTreeMap<(UserId, Stamp, DeviceId), Device>,
+    ended: BTreeMap<(UserId, DeviceId), Device>,
+    last_seen: BTreeMap<(UserId, DeviceId), LastSeen>,
+    keys: BTreeMap<Kid, KeyRecord>,
+    service_keys: BTreeMap<ServiceKeyId, ServiceKey>,
+    log: BTreeMap<Position, Entry>,
+    looks: BTreeSet<Look>,
+}
+
+impl Engine for Memory {
+    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&*self.tables.read().map_err(|_| poisoned())?)
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut tables = self.tables.write().map_err(|_| poisoned())?;
+        let (changes, outcome) = step(&*tables)?;
+        for change in changes {
+            tables.apply(change);
+            self.writes.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(outcome)
+    }
+}
+
+fn poisoned() -> StoreError {
+    StoreError::Unavailable("a step failed half way".to_owned())
+}
+
+impl Tables {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Found(founding) => self.founding = Some(founding),
+            Change::Clock(clock) => self.clock = Some(clock),
+            Change::Totals(totals) => self.totals = totals,
+            Change::Entry(entry) => drop(self.log.insert(entry.position, entry)),
+            Change::DropEntry(position) => drop(self.log.remove(&position)),
+            Change::User(user) => {
+                self.names.insert(user.username.key().to_owned(), user.id);
+                self.users.insert(user.id, *user);
+            }
+            Change::DropUser(user) => {
+                self.names.remove(user.username.key());
+                self.users.remove(&user.id);
+            }
+            Change::Device(device) => {
+                self.devices.insert((device.user, device.stamp, device.id), *device);
+            }
+            Change::DropDevice(user, stamp, device) => drop(self.devices.remove(&(user, stamp, device))),
+            Change::Ended(device) => drop(self.ended.insert((device.user, device.id), *device)),
+            Change::DropEnded(user, device) => drop(self.ended.remove(&(user, device))),
+            Change::LastSeen(user, device, seen) => drop(self.last_seen.insert((user, device), seen)),
+            Change::DropLastSeen(user, device) => drop(self.last_seen.remove(&(user, device))),
+            Change::Look(look) => drop(self.looks.insert(look)),
+            Change::DropLook(look) => drop(self.looks.remove(&look)),
+            Change::Key(key) => drop(self.keys.insert(key.kid.clone(), key)),
+            Change::DropKey(kid) => drop(self.keys.remove(&kid)),
+            Change::ServiceKey(key) => drop(self.service_keys.insert(key.id, key)),
+            Change::DropServiceKey(id) => drop(self.service_keys.remove(&id)),
+        }
+    }
+}
+
+impl Records for Tables {
+    fn founding(&self) -> Result<Option<Founding>, StoreError> {
+        Ok(self.founding.clone())
+    }
+
+    fn clock(&self) -> Result<Clock, StoreError> {
+        self.clock.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+    }
+
+    fn totals(&self) -> Result<Totals, StoreError> {
+        Ok(self.totals)
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.users.get(&id).cloned())
+    }
+
+    fn user_named(&self, key: &str) -> Result<Option<UserId>, StoreError> {
+        Ok(self.names.get(key).copied())
+    }
+
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let names = self.names.range::<str, _>((from, Bound::Unbounded)).take(limit);
+        Ok(names.filter_map(|(_, id)| self.users.get(id).cloned()).collect())
+    }
+
+    fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        Ok(self.devices.get(&(user, stamp, id)).cloned())
+    }
+
+    fn ended(&self, user: UserId, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        Ok(self.ended.get(&(user, id)).cloned())
+    }
+
+    fn devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        let from = match after {
+            None => Bound::Included((user, stamp, DeviceId::from_bytes([0; 16]))),
+            Some(after) => Bound::Excluded((user, stamp, after)),
+        };
+        let to = Bound::Included((user, stamp, DeviceId::from_bytes([0xff; 16])));
+        Ok(self.devices.range((from, to)).take(limit).map(|(_, device)| device.clone()).collect())
+    }
+
+    fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Result<Vec<Device>, StoreError> {
+        let ended = self.ended.values().filter(|device| device.user == user);
+        let behind = self.devices.values().filter(|device| device.user == user && device.stamp != stamp);
+        Ok(ended.chain(behind).take(limit).cloned().collect())
+    }
+
+    fn last_seen(&self, user: UserId, id: DeviceId) -> Result<Option<LastSeen>, StoreError> {
+        Ok(self.last_seen.get(&(user, id)).cloned())
+    }
+
+    fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let mut keys: Vec<_> = self.keys.values().cloned().collect();
+        keys.sort_by_key(|key| key.created);
+        Ok(keys)
+    }
+
+    fn service_key(&self, id: ServiceKeyId) -> Result<Option<ServiceKey>, StoreError> {
+        Ok(self.service_keys.get(&id).cloned())
+    }
+
+    fn service_keys(&self) -> Result<Vec<ServiceKey>, StoreError> {
+        Ok(self.service_keys.values().cloned().collect())
+    }
+
+    fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let later = self.log.range((Bound::Excluded(after), Bound::Unbounded));
+        Ok(later.take(limit).map(|(_, entry)| entry.clone()).collect())
+    }
+
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
+        Ok(self.looks.iter().take_while(|look| look.at <= now).take(limit).copied().collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a step reads and what it writes: the seam between the decisions and the engines.
+
+use super::{Clock, Founding, StoreError, Totals};
+use crate::model::counters::{Position, Stamp};
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::key::{KeyRecord, Kid};
+use crate::model::revocation::{Entry, Revocation};
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+
+type Read<T> = Result<T, StoreError>;
+
+/// What can be read of a store. Within a step nothing changes between two reads.
+pub trait Records {
+    /// What the store was founded as.
+    fn founding(&self) -> Read<Option<Founding>>;
+    /// The service-wide counters; an error before the store is founded.
+    fn clock(&self) -> Read<Clock>;
+    /// How much there is.
+    fn totals(&self) -> Read<Totals>;
+    /// A user.
+    fn user(&self, id: UserId) -> Read<Option<User>>;
+    /// The user of a username's key.
+    fn user_named(&self, key: &str) -> Read<Option<UserId>>;
+    /// Users in order of their usernames' keys, after `after`.
+    fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>>;
+    /// A device that was not ended, under `stamp`.
+    fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>>;
+    /// A device that was ended.
+    fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>>;
+    /// The user's devices that were not ended under `stamp`, by id, after `after`.
+    fn devices(&self, user: UserId, stamp: Stamp, after: Option<DeviceId>, limit: usize)
+    -> Read<Vec<Device>>;
+    /// The user's devices that were ended, or left behind under another stamp than `stamp`.
+    fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>>;
+    /// When and from where a device was last heard of.
+    fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>>;
+    /// Every key, the oldest first.
+    fn keys(&self) -> Read<Vec<KeyRecord>>;
+    /// A service key.
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>>;
+    /// Every service key, the oldest first.
+    fn service_keys(&self) -> Read<Vec<ServiceKey>>;
+    /// Entries of the log after `after`, in order.
+    fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>>;
+    /// Looks that are due at `now`, the most overdue first.
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>>;
+}
+
+/// A note to look at a device at a certain time: has it run out, can its record go?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Look {
+    /// When to look.
+    pub at: Timestamp,
+    /// Whose device.
+    pub user: UserId,
+    /// Where its record stood when the note was made.
+    pub stamp: Stamp,
+    /// Which device.
+    pub device: DeviceId,
+}
+
+impl Look {
+    /// A note to look at `device` at `at`.
+    pub fn at(device: &Device, at: Timestamp) -> Self {
+        Self { at, user: device.user, stamp: device.stamp, device: device.id }
+    }
+}
+
+/// One thing to write. An engine applies all changes of a step or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The founding.
+    Found(Founding),
+    /// The counters.
+    Clock(Clock),
+    /// The totals.
+    Totals(Totals),
+    /// A new entry of the log.
+    Entry(Entry),
+    /// An entry of the log that is kept no longer.
+    DropEntry(Position),
+    /// A user, new or changed. The engine keeps the index from the username's key.
+    User(Box<User>),
+    /// A user that is gone, and its username with it.
+    DropUser(Box<User>),
+    /// A device, new or changed, under its stamp.
+    Device(Box<Device>),
+    /// A device's record under this stamp is gone.
+    DropDevice(UserId, Stamp, DeviceId),
+    /// An ended device.
+    Ended(Box<Device>),
+    /// An ended device's record is gone.
+    DropEnded(UserId, DeviceId),
+    /// When and from where a device was last heard of.
+    LastSeen(UserId, DeviceId, LastSeen),
+    /// That is gone.
+    DropLastSeen(UserId, DeviceId),
+    /// A note to look.
+    Look(Look),
+    /// A note that was done.
+    DropLook(Look),
+    /// A key, new or changed.
+    Key(KeyRecord),
+    /// A key that is gone.
+    DropKey(Kid),
+    /// A service key.
+    ServiceKey(ServiceKey),
+    /// A service key that is gone.
+    DropServiceKey(ServiceKeyId),
+}
+
+/// Everything one step writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(Vec<Change>);
+
+impl Changes {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, change: Change) {
+        self.0.push(change);
+    }
+
+    /// Writes a user.
+    pub fn user(&mut self, user: &User) {
+        self.push(Change::User(Box::new(user.clone())));
+    }
+
+    /// Writes a device under its stamp.
+    pub fn device(&mut self, device: &Device) {
+        self.push(Change::Device(Box::new(device.clone())));
+    }
+
+    /// Appends a revocation to the log.
+    pub fn log(&mut self, clock: &mut Clock, at: Timestamp, revocation: Revocation) {
+        clock.head = clock.head.next();
+        self.push(Change::Entry(Entry { position: clock.head, at, revocation }));
+        self.push(Change::Clock(*clock));
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Changes {
+    type Item = Change;
+    type IntoIter = std::vec::IntoIter<Change>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

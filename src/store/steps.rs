@@ -1,0 +1,125 @@
+//! What each step decides: a pure function from what is stored to what is to be written, the same for every engine.
+//!
+//! A step that acts for a signed-in caller takes what the caller presented and judges it again here, inside the
+//! step, by the one decision: whatever happened since the request was authenticated wins.
+
+use std::time::Duration;
+
+use super::records::{Change, Changes, Look, Records};
+use super::{Clock, Standing, StoreError, Totals};
+use crate::model::claims::Presented;
+use crate::model::device::{Cause, Device, Ended};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::revocation::Revocation;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::model::verdict::{Reason, Verdict};
+
+pub mod account;
+pub mod device;
+pub mod keys;
+pub mod password;
+pub mod session;
+pub mod sign_out;
+pub mod sweep;
+
+/// How long the record of an ended device is kept.
+pub const ENDED_KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
+
+/// How long an entry of the log is kept: longer than any access token lives.
+pub const LOG_KEPT: Duration = Duration::from_secs(65 * 60);
+
+/// What a step writes, and what it answers.
+pub type Step<T> = Result<(Changes, T), StoreError>;
+
+/// The caller does not act for its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It no longer does.
+    Ended(Reason),
+    /// The store rolled back: refuse, alarm, end nothing.
+    Ahead,
+}
+
+/// Reads what the decision on a token of `device` needs.
+pub fn standing(records: &dyn Records, user: UserId, device: DeviceId) -> Result<Standing, StoreError> {
+    let clock = records.clock()?;
+    loop {
+        let Some(found) = records.user(user)? else {
+            return Ok(Standing { clock, user: None, device: None });
+        };
+        let stamp = found.stamp(clock.era);
+        if let Some(live) = records.device(user, stamp, device)? {
+            return Ok(Standing { clock, user: Some(found), device: Some(live) });
+        }
+        let ended = records.ended(user, device)?;
+        // Outside a step the device may have moved between the two reads: then its user has changed too.
+        if ended.is_some() || records.user(user)?.is_some_and(|again| again.generation == found.generation) {
+            return Ok(Standing { clock, user: Some(found), device: ended });
+        }
+    }
+}
+
+/// The caller, judged again.
+fn caller(
+    records: &dyn Records,
+    presented: &Presented,
+    now: Timestamp,
+) -> Result<Result<(Clock, User, Device), Refusal>, StoreError> {
+    let standing = standing(records, presented.user, presented.device)?;
+    Ok(match (standing.judge(presented, now), standing.user, standing.device) {
+        (Verdict::Live, Some(user), Some(device)) => Ok((standing.clock, user, device)),
+        (Verdict::Ended(reason), ..) => Err(Refusal::Ended(reason)),
+        _ => Err(Refusal::Ahead),
+    })
+}
+
+/// Ends one device of `user` that stands under its current stamp. The caller writes the user.
+fn end(
+    changes: &mut Changes,
+    totals: &mut Totals,
+    clock: &mut Clock,
+    user: &mut User,
+    mut device: Device,
+    ended: Ended,
+) {
+    let (at, cause) = (ended.at, ended.cause);
+    user.set_live_devices(clock.era, user.live_devices(clock.era).saturating_sub(1));
+    totals.live_devices = totals.live_devices.saturating_sub(1);
+    device.ended = Some(ended);
+    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    changes.push(Change::Look(Look::at(&device, at + ENDED_KEPT)));
+    if cause != Cause::Expired {
+        changes.log(clock, at, Revocation::Device { user: device.user, device: device.id });
+    }
+    changes.push(Change::Ended(Box::new(device)));
+}
+
+/// Bumps the user's generation: every device of it ends, at the same cost for one as for ten thousand. Returns how
+/// many there were. The caller writes the user.
+fn bump(
+    changes: &mut Changes,
+    totals: &mut Totals,
+    clock: &mut Clock,
+    user: &mut User,
+    at: Timestamp,
+    cause: Cause,
+    note: Option<String>,
+) -> u64 {
+    let live = user.live_devices(clock.era);
+    user.set_live_devices(clock.era, live);
+    user.bump(at, cause, note);
+    totals.live_devices = totals.live_devices.saturating_sub(live);
+    changes.log(clock, at, Revocation::Generation { user: user.id, generation: user.generation });
+    live
+}
+
+/// Puts `device` under the user's new stamp; the only one that a bump left alive. The caller writes the user.
+fn restamp(changes: &mut Changes, totals: &mut Totals, clock: &Clock, user: &mut User, device: &mut Device) {
+    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    device.stamp = user.stamp(clock.era);
+    user.set_live_devices(clock.era, 1);
+    totals.live_devices += 1;
+    changes.device(device);
+    changes.push(Change::Look(Look::at(device, device.end())));
+}

@@ -1,0 +1,152 @@
+//! Sign-outs: one device, all of a user's, all but one, everyone's.
+
+use super::{Refusal, Step, bump, caller, end, restamp};
+use crate::model::claims::Presented;
+use crate::model::counters::Era;
+use crate::model::device::{Cause, Device, Ended};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::revocation::Revocation;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Change, Changes, Records};
+
+/// Ends one device.
+#[derive(Clone, Debug)]
+pub struct EndDevice {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub device: DeviceId,
+    /// Who asks, when that must still be signed in: on the list of devices. A client that leaves need not be.
+    pub caller: Option<Presented>,
+    /// Why.
+    pub cause: Cause,
+    /// The administrator's reason.
+    pub note: Option<String>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEnded {
+    /// Ended now.
+    Ended,
+    /// It was no longer live.
+    AlreadyEnded,
+    /// The user has no such device.
+    NoDevice,
+    /// The caller does not act for the user.
+    Refused(Refusal),
+}
+
+/// See [`EndDevice`].
+pub fn end_device(records: &dyn Records, request: EndDevice) -> Step<DeviceEnded> {
+    let unchanged = |outcome| Ok((Changes::none(), outcome));
+    if let Some(presented) = &request.caller
+        && let Err(refusal) = caller(records, presented, request.now)?
+    {
+        return unchanged(DeviceEnded::Refused(refusal));
+    }
+    let Some(mut user) = records.user(request.user)? else {
+        return unchanged(DeviceEnded::AlreadyEnded);
+    };
+    let mut clock = records.clock()?;
+    let stamp = user.stamp(clock.era);
+    let Some(device) = records.device(user.id, stamp, request.device)? else {
+        let known = records.ended(user.id, request.device)?.is_some();
+        return unchanged(if known { DeviceEnded::AlreadyEnded } else { DeviceEnded::NoDevice });
+    };
+    let mut totals = records.totals()?;
+    let mut changes = Changes::none();
+    let ended = Ended { at: request.now, cause: request.cause, note: request.note };
+    end(&mut changes, &mut totals, &mut clock, &mut user, device, ended);
+    changes.user(&user);
+    changes.push(Change::Totals(totals));
+    Ok((changes, DeviceEnded::Ended))
+}
+
+/// On whose word a user's devices are ended.
+#[derive(Clone, Debug)]
+pub enum By {
+    /// The user's, from one of the devices; that one stays if `keep`.
+    Caller {
+        /// What it presented.
+        presented: Presented,
+        /// Whether it stays.
+        keep: bool,
+    },
+    /// An administrator's.
+    Administrator {
+        /// Whose devices.
+        user: UserId,
+        /// Why.
+        note: Option<String>,
+    },
+}
+
+/// Ends every device of a user, or all but the caller's, by one bump of the generation.
+#[derive(Clone, Debug)]
+pub struct EndDevices {
+    /// On whose word.
+    pub by: By,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DevicesEnded {
+    /// Ended.
+    Ended {
+        /// How many.
+        signed_out: u64,
+        /// The user as it is now.
+        user: Box<User>,
+        /// The caller's device, if it stays.
+        kept: Option<Box<Device>>,
+    },
+    /// There is no such user.
+    NoUser,
+    /// The caller does not act for the user.
+    Refused(Refusal),
+}
+
+/// See [`EndDevices`].
+pub fn end_devices(records: &dyn Records, request: EndDevices) -> Step<DevicesEnded> {
+    let (mut clock, mut user, kept, cause, note) = match request.by {
+        By::Caller { presented, keep } => match caller(records, &presented, request.now)? {
+            Err(refusal) => return Ok((Changes::none(), DevicesEnded::Refused(refusal))),
+            Ok((clock, user, device)) => {
+                (clock, user, keep.then_some(device), Cause::SignedOutEverywhere, None)
+            }
+        },
+        By::Administrator { user, note } => match records.user(user)? {
+            None => return Ok((Changes::none(), DevicesEnded::NoUser)),
+            Some(user) => (records.clock()?, user, None, Cause::Administrator, note),
+        },
+    };
+    let mut totals = records.totals()?;
+    let mut changes = Changes::none();
+    let mut signed_out = bump(&mut changes, &mut totals, &mut clock, &mut user, request.now, cause, note);
+    let mut kept = kept;
+    if let Some(device) = &mut kept {
+        restamp(&mut changes, &mut totals, &clock, &mut user, device);
+        signed_out = signed_out.saturating_sub(1);
+    }
+    changes.user(&user);
+    changes.push(Change::Totals(totals));
+    Ok((changes, DevicesEnded::Ended { signed_out, user: Box::new(user), kept: kept.map(Box::new) }))
+}
+
+/// Ends every device of everyone by one bump of the era.
+pub fn end_everyone(records: &dyn Records, now: Timestamp) -> Step<Era> {
+    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
+    clock.era = clock.era.following(now);
+    totals.live_devices = 0;
+    let era = clock.era;
+    let mut changes = Changes::none();
+    changes.log(&mut clock, now, Revocation::Era(era));
+    changes.push(Change::Totals(totals));
+    Ok((changes, era))
+}

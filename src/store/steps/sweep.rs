@@ -1,0 +1,126 @@
+//! The sweep: devices that ran out are ended, what is kept no longer goes. In small batches, so that it holds
+//! nobody up.
+//!
+//! Every device has a note to look at it ([`Look`]) at the time it would run out. A refresh does not move the note:
+//! when the time comes and the device lives on, the note is made anew. So the sweep's cost follows what happens, not
+//! what is stored.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{ENDED_KEPT, LOG_KEPT, Step, end};
+use crate::model::counters::Position;
+use crate::model::device::{Cause, Device, Ended};
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Change, Changes, Look, Records};
+use crate::store::{Clock, StoreError, Totals};
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Devices that ran out and were ended.
+    pub expired: usize,
+    /// Records of ended devices that went.
+    pub forgotten: usize,
+    /// Entries of the log that went.
+    pub entries: usize,
+    /// Whether there is more to do at once.
+    pub more: bool,
+}
+
+/// Sweeps at most `limit` devices and `limit` entries.
+pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept> {
+    let mut changes = Changes::none();
+    let mut swept = Swept::default();
+    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
+    let before = totals;
+    let looks = records.due(now, limit)?;
+    swept.more = looks.len() >= limit;
+    let mut users: Vec<User> = Vec::new();
+    let mut examined = BTreeSet::new();
+    for look in looks {
+        changes.push(Change::DropLook(look));
+        if !examined.insert((look.user, look.stamp, look.device)) {
+            continue;
+        }
+        let user = match users.iter().position(|user| user.id == look.user) {
+            Some(at) => Some(users.swap_remove(at)),
+            None => records.user(look.user)?,
+        };
+        let user = examine(records, &mut changes, &mut swept, &mut totals, &mut clock, user, look, now)?;
+        users.extend(user);
+    }
+    for user in &users {
+        if records.user(user.id)?.as_ref() != Some(user) {
+            changes.user(user);
+        }
+    }
+    if totals != before {
+        changes.push(Change::Totals(totals));
+    }
+    let oldest = records.log(Position::default(), limit)?;
+    let overdue = oldest.iter().take_while(|entry| entry.at + LOG_KEPT <= now).count();
+    swept.entries = overdue;
+    swept.more |= overdue >= limit;
+    for entry in oldest.iter().take(overdue) {
+        changes.push(Change::DropEntry(entry.position));
+    }
+    Ok((changes, swept))
+}
+
+/// Does what a note asks for.
+#[allow(clippy::too_many_arguments, reason = "one place in one loop; a struct would only rename them")]
+fn examine(
+    records: &dyn Records,
+    changes: &mut Changes,
+    swept: &mut Swept,
+    totals: &mut Totals,
+    clock: &mut Clock,
+    user: Option<User>,
+    look: Look,
+    now: Timestamp,
+) -> Result<Option<User>, StoreError> {
+    let Some(device) = records.device(look.user, look.stamp, look.device)? else {
+        if let Some(ended) = records.ended(look.user, look.device)?
+            && ended.ended.as_ref().is_none_or(|end| end.at + ENDED_KEPT <= now)
+        {
+            changes.push(Change::DropEnded(look.user, look.device));
+            changes.push(Change::DropLastSeen(look.user, look.device));
+            swept.forgotten += 1;
+        }
+        return Ok(user);
+    };
+    let left_behind = user.as_ref().is_none_or(|user| user.stamp(clock.era) != look.stamp);
+    if left_behind {
+        let gone_at = left_at(user.as_ref(), clock, &device) + ENDED_KEPT;
+        if gone_at <= now {
+            changes.push(Change::DropDevice(look.user, look.stamp, look.device));
+            changes.push(Change::DropLastSeen(look.user, look.device));
+            swept.forgotten += 1;
+        } else {
+            changes.push(Change::Look(Look { at: gone_at, ..look }));
+        }
+        return Ok(user);
+    }
+    let Some(mut user) = user else { return Ok(None) };
+    if now < device.end() {
+        changes.push(Change::Look(Look::at(&device, device.end())));
+    } else {
+        let at = device.end();
+        end(changes, totals, clock, &mut user, device, Ended { at, cause: Cause::Expired, note: None });
+        swept.expired += 1;
+    }
+    Ok(Some(user))
+}
+
+/// When a bump left the device behind. Of a deleted user nothing is kept.
+fn left_at(user: Option<&User>, clock: &Clock, device: &Device) -> Timestamp {
+    match user {
+        None => device.created - Duration::from_secs(u64::from(u32::MAX)),
+        Some(user) if user.generation != device.stamp.generation => {
+            user.bumped.as_ref().map_or(device.created, |bump| bump.at)
+        }
+        Some(_) => Timestamp::from_unix(i64::try_from(clock.era.value()).unwrap_or(i64::MAX)),
+    }
+}
