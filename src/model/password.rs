@@ -1,15 +1,184 @@
-//! stand-in
-use serde::{Deserialize, Serialize};
-/// x
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PasswordHash(String);
-impl PasswordHash {
-    /// x
-    pub fn parse(t: &str) -> Option<Self> {
-        Some(Self(t.to_owned()))
+//! Passwords: what may be chosen, and how one is carried without leaking.
+//!
+//! The rules are those of NIST SP 800-63B and OWASP ASVS 2.1: length counts, composition does not, and the
+//! commonest passwords are refused. A [`Password`] is wiped when its last copy goes, prints as `Password(..)` and
+//! can be neither shown nor serialised.
+//!
+//! The text is prepared as RFC 8265's `OpaqueString`: every space becomes U+0020 and the whole NFC, so that the
+//! same keys pressed on two systems give the same bytes. Letter case and compatibility forms are kept: they carry
+//! entropy.
+//!
+//! Rooms: `hash` what is stored instead of a password, `common` the list of refused ones.
+
+use std::fmt;
+use std::sync::Arc;
+
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+use super::username::{Username, caseless_key};
+
+mod common;
+mod hash;
+
+pub use hash::{PasswordHash, PasswordHashError, stored};
+
+/// Fewest characters (Unicode scalar values, as prepared) of a chosen password.
+const MIN_CHARS: usize = 8;
+
+/// Most bytes of UTF-8, as the client sent them.
+const MAX_BYTES: usize = 256;
+
+/// A password in plain text. Copies share one allocation, which is wiped with the last of them.
+#[derive(Clone)]
+pub struct Password(Arc<Zeroizing<String>>);
+
+/// The presented text is over 256 bytes: it cannot be anyone's password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a password has at most 256 bytes")]
+pub struct PasswordTooLong;
+
+/// Why a password may not be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Fewer than 8 characters.
+    #[error("a password has at least 8 characters")]
+    TooShort,
+    /// More than 256 bytes.
+    #[error("a password has at most 256 bytes")]
+    TooLong,
+    /// Among the first that anyone guessing would try.
+    #[error("this password is among the commonest ones")]
+    TooCommon,
+    /// The username, in whatever letter case.
+    #[error("a password is not the username")]
+    SameAsUsername,
+}
+
+impl WeakPassword {
+    /// The field code of the problem document.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::TooCommon => "too_common",
+            Self::SameAsUsername => "same_as_username",
+        }
     }
-    /// x
-    pub fn as_str(&self) -> &str {
-        &self.0
+}
+
+impl Password {
+    /// A password presented to be checked. Only its size is judged: a weak or short one is simply wrong, and
+    /// saying more would tell how the right one looks.
+    pub fn presented(text: &str) -> Result<Self, PasswordTooLong> {
+        if text.len() > MAX_BYTES { Err(PasswordTooLong) } else { Ok(Self::prepared(text)) }
+    }
+
+    /// A password chosen at registration or change, for the user of that name.
+    pub fn chosen(text: &str, username: &Username) -> Result<Self, WeakPassword> {
+        let password = Self::presented(text).map_err(|PasswordTooLong| WeakPassword::TooLong)?;
+        let folded = Zeroizing::new(caseless_key(&password.0));
+        if password.0.chars().count() < MIN_CHARS {
+            Err(WeakPassword::TooShort)
+        } else if *folded == username.key() {
+            Err(WeakPassword::SameAsUsername)
+        } else if common::contains(&folded) {
+            Err(WeakPassword::TooCommon)
+        } else {
+            Ok(password)
+        }
+    }
+
+    /// The bytes to hash.
+    pub(crate) fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    fn prepared(text: &str) -> Self {
+        // NFC is at most three times as long; growing would leave unwiped copies behind.
+        let mut prepared = Zeroizing::new(String::with_capacity(3 * text.len()));
+        prepared.extend(text.chars().map(|c| if is_space(c) { ' ' } else { c }).nfc());
+        Self(Arc::new(prepared))
+    }
+}
+
+/// General category Zs.
+fn is_space(c: char) -> bool {
+    matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}')
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chosen(text: &str) -> Result<Password, WeakPassword> {
+        Password::chosen(text, &Username::parse("Mireille Straße").unwrap())
+    }
+
+    #[test]
+    fn eight_characters_of_any_kind_are_enough() {
+        for text in
+            ["xk vw qz", "correct horse", "ëëëëëëëë", "山田山田太郎太郎", "        x", "🦀🐚🦑🐙🦐🐡🐠🐟"]
+        {
+            assert!(chosen(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn length_is_characters_below_and_bytes_above() {
+        assert_eq!(chosen("").unwrap_err(), WeakPassword::TooShort);
+        assert_eq!(chosen("xkvwqzj").unwrap_err(), WeakPassword::TooShort);
+        assert_eq!(chosen("山田太郎").unwrap_err(), WeakPassword::TooShort, "12 bytes, 4 characters");
+        assert_eq!(chosen(&"e\u{301}".repeat(7)).unwrap_err(), WeakPassword::TooShort, "composed: 7");
+        assert!(chosen(&"zq".repeat(128)).is_ok());
+        assert_eq!(chosen(&"z".repeat(257)).unwrap_err(), WeakPassword::TooLong);
+    }
+
+    #[test]
+    fn the_commonest_and_the_own_name_are_refused_in_any_case() {
+        for text in ["password", "PassWord123", "QWERTYUIOP", "12345678", "iloveyou", "Ｐａｓｓｗｏｒｄ"]
+        {
+            assert_eq!(chosen(text).unwrap_err(), WeakPassword::TooCommon, "{text}");
+        }
+        assert_eq!(chosen("MIREILLE STRASSE").unwrap_err(), WeakPassword::SameAsUsername);
+    }
+
+    #[test]
+    fn a_presented_password_is_only_capped() {
+        assert!(Password::presented("").is_ok());
+        assert!(Password::presented("password").is_ok());
+        assert!(Password::presented(&"z".repeat(256)).is_ok());
+        assert_eq!(Password::presented(&"z".repeat(257)).unwrap_err(), PasswordTooLong);
+    }
+
+    #[test]
+    fn the_same_keys_on_two_systems_give_the_same_bytes() {
+        let one = Password::presented("Zoe\u{308} se\u{A0}ve").unwrap();
+        let other = chosen("Zoë se ve").unwrap();
+        assert_eq!(one.expose(), other.expose());
+        assert_ne!(one.expose(), chosen("zoë se ve").unwrap().expose(), "case counts");
+        assert_ne!(chosen("ﬁnisterre").unwrap().expose(), chosen("finisterre").unwrap().expose());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", chosen("correct horse").unwrap()), "Password(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn preparing_never_outgrows_its_allocation(text in any::<String>()) {
+            if let Ok(password) = Password::presented(&text) {
+                prop_assert!(password.expose().len() <= 3 * text.len());
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ pub struct User {
     /// What the user signs in with.
     pub username: Username,
     /// What a password is checked against.
+    #[serde(with = "super::password::stored")]
     pub password: PasswordHash,
     /// Every token of an earlier generation is dead.
     pub generation: Generation,
