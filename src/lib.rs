@@ -11,6 +11,8 @@
 //! [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model` and `token` alone;
 //! `server` is the rest, `sled` the embedded store.
 
+#[cfg(feature = "server")]
+pub mod auth;
 pub mod model;
 #[cfg(feature = "server")]
 pub mod store;

@@ -1,0 +1,2 @@
+//! The use cases, free of HTTP.
+pub mod hashing;

@@ -1,0 +1,200 @@
+//! Hashing passwords: argon2id, a bounded number at once, the same work whoever asks.
+//!
+//! One hash costs 19 MiB and a core for some 15 ms, so the number that run at once is what protects memory and the
+//! other requests: `turns` gives them out, `memory` lends the memory, `argon` does the computing. An unknown or
+//! disabled user costs the same work as a wrong password: which of the three it was cannot be told from the time
+//! the answer takes.
+//!
+//! Randomness is an argument: whoever hashes brings the salt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::Block;
+
+use crate::model::password::{Password, PasswordHash};
+
+mod argon;
+mod memory;
+mod turns;
+
+pub use argon::{HashParameters, Salt};
+pub use turns::Load;
+
+use argon::Recipe;
+use memory::Shelf;
+use turns::{Turn, Turns};
+
+/// Why no hash came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashingError {
+    /// Every turn was taken for as long as we were willing to wait: try again later.
+    #[error("too many password hashes at once")]
+    Overloaded,
+    /// The stored hash is damaged, of another algorithm, or asks for an absurd amount of work.
+    #[error("the stored password hash cannot be used")]
+    Unusable,
+    /// The configured parameters are not argon2's, or absurd.
+    #[error("hash parameters out of range: {0}")]
+    Parameters(&'static str),
+    /// The job died.
+    #[error("the hashing job failed")]
+    Failed,
+}
+
+/// What came of checking a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// It is the user's password.
+    Match {
+        /// Made with other parameters than the present ones: hash the password again and store that over this very
+        /// hash.
+        stale: bool,
+    },
+    /// It is not, or there is no such user.
+    Mismatch,
+}
+
+/// The one place where passwords are hashed. Share it: its bound holds for the whole process.
+#[derive(Debug)]
+pub struct Hashing {
+    parameters: HashParameters,
+    turns: Turns,
+    shelf: Arc<Shelf>,
+}
+
+impl Hashing {
+    /// At most `at_once` hashes run at the same time; one that gets no turn within `wait` is refused.
+    pub fn new(parameters: HashParameters, at_once: usize, wait: Duration) -> Result<Self, HashingError> {
+        parameters.check()?;
+        Ok(Self { parameters, turns: Turns::new(at_once, wait), shelf: Arc::default() })
+    }
+
+    /// Hashes a password for storing. The salt is fresh randomness, never used before.
+    pub async fn hash(&self, password: &Password, salt: Salt) -> Result<PasswordHash, HashingError> {
+        let recipe = Recipe::fresh(self.parameters, salt);
+        let password = password.clone();
+        self.work(recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
+    }
+
+    /// Checks a password against the user's hash; `None`, for an unknown or disabled user, costs the same and
+    /// never matches.
+    ///
+    /// A hash with other parameters costs what those cost, so until its user has signed in once the time may tell
+    /// it from an unknown name.
+    pub async fn verify(
+        &self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verified, HashingError> {
+        let recipe = match stored {
+            Some(stored) => Recipe::read(stored)?,
+            None => Recipe::decoy(self.parameters),
+        };
+        let stale = recipe.differs_from(self.parameters);
+        let password = password.clone();
+        let matches = self.work(recipe, move |recipe, blocks| recipe.matches(&password, blocks)).await?;
+        Ok(if matches { Verified::Match { stale } } else { Verified::Mismatch })
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        recipe: Recipe,
+        job: impl FnOnce(&Recipe, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
+    ) -> Result<T, HashingError> {
+        let pieces = Arc::clone(&self.shelf);
+        let job = move |turn: &Turn| {
+            let mut blocks = pieces.take(recipe.block_count());
+            let answer = job(&recipe, &mut blocks);
+            if turn.is_awaited() {
+                pieces.put(blocks);
+            } else {
+                pieces.clear();
+            }
+            answer
+        };
+        self.turns.run(job).await?
+    }
+
+    /// How busy the hashing is, for metrics.
+    pub fn load(&self) -> Load {
+        self.turns.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: HashParameters = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn hashing(parameters: HashParameters) -> Hashing {
+        Hashing::new(parameters, 2, Duration::from_secs(5)).unwrap()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::presented(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_matches() {
+        let hashing = hashing(CHEAP);
+        let hash = hashing.hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
+        let check = async |text| hashing.verify(&password(text), Some(&hash)).await.unwrap();
+        assert_eq!(check("correct horse").await, Verified::Match { stale: false });
+        assert_eq!(check("Correct horse").await, Verified::Mismatch);
+        assert_eq!(check("").await, Verified::Mismatch);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_costs_one_hash_too_and_never_matches() {
+        let hashing = hashing(CHEAP);
+        let hash = hashing.hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
+        let before = hashing.load().finished;
+        assert_eq!(hashing.verify(&password("wrong"), Some(&hash)).await, Ok(Verified::Mismatch));
+        let wrong = hashing.load().finished - before;
+        assert_eq!(hashing.verify(&password("correct horse"), None).await, Ok(Verified::Mismatch));
+        let unknown = hashing.load().finished - before - wrong;
+        assert_eq!((wrong, unknown), (1, 1));
+        assert_eq!(Recipe::decoy(CHEAP).cost(), Recipe::read(&hash).unwrap().cost());
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_with_other_parameters_matches_and_is_stale() {
+        let old = hashing(CHEAP).hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
+        let now = hashing(HashParameters { iterations: 2, ..CHEAP });
+        assert_eq!(
+            now.verify(&password("correct horse"), Some(&old)).await,
+            Ok(Verified::Match { stale: true })
+        );
+        let new = now.hash(&password("correct horse"), Salt([8; 16])).await.unwrap();
+        assert_eq!(
+            now.verify(&password("correct horse"), Some(&new)).await,
+            Ok(Verified::Match { stale: false })
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn after_a_burst_no_memory_is_kept() {
+        let hashing = Arc::new(Hashing::new(CHEAP, 2, Duration::from_secs(60)).unwrap());
+        let clients: Vec<_> = (0..50)
+            .map(|_| {
+                let hashing = Arc::clone(&hashing);
+                tokio::spawn(async move { hashing.verify(&password("any"), None).await })
+            })
+            .collect();
+        for client in clients {
+            assert_eq!(client.await.unwrap(), Ok(Verified::Mismatch));
+            assert!(hashing.shelf.len() <= 2);
+        }
+        assert_eq!(hashing.shelf.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn without_a_turn_it_is_overloaded() {
+        let hashing = Hashing::new(CHEAP, 0, Duration::ZERO).unwrap();
+        assert_eq!(hashing.verify(&password("any"), None).await, Err(HashingError::Overloaded));
+        assert_eq!(hashing.hash(&password("any"), Salt([0; 16])).await, Err(HashingError::Overloaded));
+        assert_eq!(hashing.load().refused, 2);
+    }
+}
