@@ -1,2 +1,3 @@
 //! The use cases, free of HTTP.
 pub mod hashing;
+pub mod limits;
