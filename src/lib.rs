@@ -15,6 +15,8 @@
 pub mod auth;
 pub mod model;
 #[cfg(feature = "server")]
+pub mod settings;
+#[cfg(feature = "server")]
 pub mod store;
 pub mod token;
 pub mod world;

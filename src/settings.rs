@@ -1,0 +1,120 @@
+//! The settings: what they are, where they come from, what they may be.
+//!
+//! Defaults < `rescind.toml` < `RESCIND_*` < flags. All of it is judged before anything starts, and all that is wrong
+//! is told at once, with its place and what would be right. Nothing here reads the real environment: [`load`] touches
+//! the disk, and everything below it is a pure function.
+//!
+//! Rooms: `table` (the one list), `rule` (what a value may be), `measure` and `value` (kinds of value), `file` and
+//! `environment` (sources), `resolve` (which source wins), `checks` (values that must fit together), `fault` (what is
+//! wrong), `sample` (a commented file).
+
+mod checks;
+mod environment;
+mod fault;
+mod file;
+mod measure;
+mod resolve;
+mod rule;
+mod sample;
+mod table;
+mod value;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use environment::{CONFIG, Environment};
+pub use fault::{Fault, Faults, Source};
+pub use measure::size_text;
+pub use resolve::{Inputs, Resolved, Row, resolve};
+pub use sample::sample;
+pub use table::{Setting, Settings, table};
+pub use value::{LogFormat, StoreUrl};
+
+/// The settings file that is read when it lies in the working directory and no other is named.
+pub const FILE: &str = "rescind.toml";
+
+/// Resolves the settings from the disk, the environment and the flags.
+///
+/// A file that is named has to be there; [`FILE`] may be missing.
+pub fn load(
+    config: Option<&Path>,
+    environment: &Environment,
+    flags: &[(String, String, String)],
+) -> Resolved {
+    let (path, at) = match (config, environment.config()) {
+        (Some(path), _) => (path.to_owned(), Some(Source::Flag("--config".to_owned()))),
+        (None, Some(path)) => (PathBuf::from(path), Some(Source::Environment(CONFIG.to_owned()))),
+        (None, None) => (PathBuf::from(FILE), None),
+    };
+    let (text, fault) = match (fs::read_to_string(&path), at) {
+        (Ok(text), _) => (Some(text), None),
+        (Err(error), None) if error.kind() == io::ErrorKind::NotFound => (None, None),
+        (Err(error), at) => {
+            let at = at.unwrap_or_else(|| Source::File { name: FILE.to_owned(), line: 1 });
+            (None, Some(Fault::Unreadable { at, path: path.clone(), reason: error.kind().to_string() }))
+        }
+    };
+    let name = path.display().to_string();
+    let file = text.as_deref().map(|text| (name.as_str(), text));
+    let read = |path: &Path| fs::read_to_string(path);
+    let mut resolved = resolve(&Inputs { file, environment, flags, read: &read });
+    if let Some(fault) = fault {
+        let others = resolved.settings.err().map_or_else(Vec::new, |Faults(others)| others);
+        resolved.settings = Err(Faults(std::iter::once(fault).chain(others).collect()));
+    }
+    resolved
+}
+
+impl Settings {
+    /// The administration socket in the data folder; it is there while a server runs.
+    pub fn admin_socket(&self) -> PathBuf {
+        self.data.join("admin.sock")
+    }
+
+    /// The file with the master key: the one that is set, else one beside the data folder and named after it, so
+    /// that a copy of the folder never holds what unseals its keys.
+    pub fn master_key_path(&self) -> PathBuf {
+        self.master_key_file.clone().unwrap_or_else(|| match self.data.file_name() {
+            Some(name) => {
+                let mut name = name.to_owned();
+                name.push(".key");
+                self.data.with_file_name(name)
+            }
+            None => self.data.join("..").join("rescind.key"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_master_key_lies_beside_the_data_folder_never_in_it() {
+        let path = |data: &str| Settings::with(&[("data", data)]).unwrap().master_key_path();
+        assert_eq!(path("./rescind-data"), Path::new("./rescind-data.key"));
+        assert_eq!(path("/var/lib/rescind/"), Path::new("/var/lib/rescind.key"));
+        assert_eq!(path("."), Path::new("./../rescind.key"));
+        let set = Settings::with(&[("master_key_file", "/run/secrets/master")]).unwrap();
+        assert_eq!(set.master_key_path(), Path::new("/run/secrets/master"));
+    }
+
+    #[test]
+    fn a_named_file_has_to_be_there() {
+        let nowhere = Path::new("/nowhere/rescind.toml");
+        let resolved = load(Some(nowhere), &Environment::default(), &[]);
+        let told = resolved.settings.unwrap_err().to_string();
+        assert_eq!(told, "--config: cannot read /nowhere/rescind.toml: entity not found");
+    }
+
+    #[test]
+    fn a_file_is_read_from_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.toml");
+        fs::write(&path, "listen = \"[::1]:7\"").unwrap();
+        let vars = [(CONFIG.into(), path.clone().into_os_string())];
+        let resolved = load(None, &Environment::from_vars(vars), &[]);
+        assert_eq!(resolved.settings.unwrap().listen.port(), 7);
+    }
+}

@@ -1,0 +1,96 @@
+//! What single values cannot show: whether they fit together.
+
+use super::fault::Fault;
+use super::table::Settings;
+use super::value::ISSUER_AND_AUDIENCE;
+
+/// The least memory (KiB) for a number of passes: OWASP Password Storage Cheat Sheet, argon2id.
+const ARGON2_MINIMUMS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
+
+/// All that does not fit.
+pub(super) fn together(settings: &Settings) -> Vec<Fault> {
+    let faults =
+        [store(settings), lifetimes(settings), addresses(settings), names(settings), argon2(settings)];
+    faults.into_iter().flatten().map(Fault::Together).collect()
+}
+
+fn store(settings: &Settings) -> Option<String> {
+    let url = settings.store.as_ref()?.shown();
+    Some(format!(
+        "`store` = {url}: this build has no PostgreSQL store; leave `store` out to use the embedded one"
+    ))
+}
+
+fn lifetimes(settings: &Settings) -> Option<String> {
+    (settings.device_idle > settings.device_lifetime).then(|| {
+        "`device_idle` is longer than `device_lifetime`; a device cannot be idle for longer than it may exist".to_owned()
+    })
+}
+
+fn addresses(settings: &Settings) -> Option<String> {
+    let same = settings.metrics_listen == Some(settings.listen) && settings.listen.port() != 0;
+    same.then(|| {
+        "`listen` and `metrics_listen` are the same address; the metrics need their own port".to_owned()
+    })
+}
+
+fn names(settings: &Settings) -> Option<String> {
+    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
+    (length(&settings.issuer) + length(&settings.audience) > ISSUER_AND_AUDIENCE).then(|| {
+        format!(
+            "`issuer` and `audience` together are longer than {ISSUER_AND_AUDIENCE} characters; every access token carries both"
+        )
+    })
+}
+
+fn argon2(settings: &Settings) -> Option<String> {
+    let (passes, memory) = (settings.argon2_iterations, settings.argon2_memory_kib);
+    let least = ARGON2_MINIMUMS.iter().rev().find(|(least_passes, _)| passes >= *least_passes)?.1;
+    (memory < least).then(|| {
+        format!(
+            "`argon2_memory_kib` = {memory} is too little for `argon2_iterations` = {passes}; at least {least} (OWASP)"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(changes: &[(&str, &str)]) -> String {
+        Settings::with(changes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_postgres_store_is_refused_without_its_password() {
+        let told = fault(&[("store", "postgres://app:hunter2@db/rescind")]);
+        assert!(told.contains("no PostgreSQL store"), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+
+    #[test]
+    fn a_device_cannot_be_idle_for_longer_than_it_exists() {
+        assert!(fault(&[("device_idle", "30d"), ("device_lifetime", "29d")]).contains("device_lifetime"));
+        assert!(Settings::with(&[("device_idle", "30d"), ("device_lifetime", "30d")]).is_ok());
+    }
+
+    #[test]
+    fn the_metrics_need_their_own_port() {
+        assert!(fault(&[("listen", "127.0.0.1:9464")]).contains("own port"));
+        assert!(Settings::with(&[("listen", "127.0.0.1:0"), ("metrics_listen", "127.0.0.1:0")]).is_ok());
+    }
+
+    #[test]
+    fn a_password_hash_is_never_cheaper_than_owasp_says() {
+        assert!(fault(&[("argon2_memory_kib", "19455")]).contains("at least 19456"));
+        assert!(fault(&[("argon2_iterations", "1")]).contains("at least 47104"));
+        assert!(Settings::with(&[("argon2_memory_kib", "12288"), ("argon2_iterations", "3")]).is_ok());
+    }
+
+    #[test]
+    fn the_names_in_a_token_stay_short() {
+        let (long, longer) = ("i".repeat(40), "a".repeat(41));
+        assert!(fault(&[("issuer", &long), ("audience", &longer)]).contains("together"));
+        assert!(Settings::with(&[("issuer", &long), ("audience", &long)]).is_ok());
+    }
+}

@@ -1,0 +1,101 @@
+//! The `RESCIND_*` variables.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::fault::{Fault, Source};
+use super::resolve::Said;
+
+pub(super) const PREFIX: &str = "RESCIND_";
+
+/// Names the settings file. It is no setting itself: it is needed before there are any.
+pub const CONFIG: &str = "RESCIND_CONFIG";
+
+/// Our part of the environment, taken once so that the rest never touches the real one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Environment(BTreeMap<String, OsString>);
+
+impl Environment {
+    /// Keeps what begins with `RESCIND_`.
+    pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let ours = vars.into_iter().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
+            Some((name, value))
+        });
+        Self(ours.collect())
+    }
+
+    /// The settings file named by [`CONFIG`].
+    pub fn config(&self) -> Option<&OsString> {
+        self.0.get(CONFIG).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn said(&self, faults: &mut Vec<Fault>) -> Vec<Said> {
+        let mut said = Vec::new();
+        for (name, value) in &self.0 {
+            match value.to_str() {
+                _ if name == CONFIG => {}
+                Some(text) if injected(name, text) => {}
+                Some(text) => said.push(Said {
+                    name: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase(),
+                    text: text.to_owned(),
+                    at: Source::Environment(name.clone()),
+                }),
+                None => faults.push(Fault::NotText { name: name.clone() }),
+            }
+        }
+        said
+    }
+}
+
+/// Kubernetes and Docker links describe a neighbour called `rescind` in variables that look like ours, in every
+/// container near it. They are nobody's settings, and refusing them would keep the service from starting.
+fn injected(name: &str, value: &str) -> bool {
+    let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let port_of =
+        name.rsplit("_PORT_").next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    name.ends_with("_SERVICE_HOST")
+        || name.contains("_SERVICE_PORT")
+        || (name.ends_with("_PORT") && is_url)
+        || (name.contains("_PORT_") && port_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(vars: &[(&str, &str)]) -> Vec<String> {
+        let vars = vars.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Environment::from_vars(vars).said(&mut Vec::new()).into_iter().map(|said| said.name).collect()
+    }
+
+    #[test]
+    fn only_our_variables_count() {
+        let vars = [("PATH", "/bin"), ("RESCIND_LISTEN", "[::1]:1"), ("RESCIND_CONFIG", "a.toml")];
+        assert_eq!(names(&vars), ["listen"]);
+    }
+
+    #[test]
+    fn what_kubernetes_says_about_a_service_called_rescind_is_not_ours() {
+        let vars = [
+            ("RESCIND_SERVICE_HOST", "10.0.0.1"),
+            ("RESCIND_SERVICE_PORT", "8080"),
+            ("RESCIND_SERVICE_PORT_HTTP", "8080"),
+            ("RESCIND_PORT", "tcp://10.0.0.1:8080"),
+            ("RESCIND_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("RESCIND_API_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ];
+        assert_eq!(names(&vars), Vec::<String>::new());
+        assert_eq!(names(&[("RESCIND_PORT", "8080")]), ["port"], "a person's mistake is still told");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_not_text_is_told_by_name() {
+        use std::os::unix::ffi::OsStringExt;
+        let mut faults = Vec::new();
+        let bad = OsString::from_vec(vec![0xff]);
+        Environment::from_vars([("RESCIND_LISTEN".into(), bad)]).said(&mut faults);
+        assert_eq!(faults, [Fault::NotText { name: "RESCIND_LISTEN".to_owned() }]);
+    }
+}

@@ -1,0 +1,156 @@
+//! Lays the four sources over one another: default, file, environment, flag. Pure: all it reads is handed in.
+
+use std::io;
+use std::path::Path;
+
+use super::environment::Environment;
+use super::fault::{Fault, Faults, Source};
+use super::table::{self, Setting, Settings};
+use super::{checks, file};
+
+/// One value somebody wrote, before anyone judged it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) name: String,
+    pub(super) text: String,
+    pub(super) at: Source,
+}
+
+/// All that settings are made of.
+pub struct Inputs<'a> {
+    /// The settings file: its name, for messages, and its text.
+    pub file: Option<(&'a str, &'a str)>,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// From the command line: the flag as typed, the setting it sets, the value.
+    pub flags: &'a [(String, String, String)],
+    /// Reads a secret that is given as a file.
+    pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+/// A setting, the text that counts for it, and who said it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The setting.
+    pub setting: Setting,
+    /// Who said it.
+    pub at: Source,
+    pub(super) text: String,
+}
+
+impl Row {
+    /// The value for people: a secret is hidden, no value is empty.
+    pub fn shown(&self) -> &str {
+        if self.setting.secret && !self.text.is_empty() { "(hidden)" } else { &self.text }
+    }
+}
+
+/// What every setting is, and whether that makes a service.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Every setting, in the list's order.
+    pub rows: Vec<Row>,
+    /// The parsed values, or all that is wrong.
+    pub settings: Result<Settings, Faults>,
+}
+
+/// Resolves every setting.
+pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
+    let mut faults = Vec::new();
+    let mut rows: Vec<Row> = (table::table().into_iter())
+        .map(|setting| Row { at: Source::Default, text: setting.default.to_owned(), setting })
+        .collect();
+    for layer in layers(inputs, &mut faults) {
+        lay(&mut rows, layer, inputs, &mut faults);
+    }
+    let mut resolved = Resolved { rows, settings: Err(Faults(Vec::new())) };
+    resolved.settings = match table::parse(&resolved) {
+        Err(Faults(wrong)) => Err(Faults(faults.into_iter().chain(wrong).collect())),
+        Ok(settings) => {
+            faults.extend(checks::together(&settings));
+            if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
+        }
+    };
+    resolved
+}
+
+impl Settings {
+    /// Defaults with a few changes, each a key and its text: what a test or a bench needs.
+    pub fn with(changes: &[(&str, &str)]) -> Result<Self, Faults> {
+        let flag =
+            |(key, text): &(&str, &str)| (format!("--set {key}"), (*key).to_owned(), (*text).to_owned());
+        let flags: Vec<_> = changes.iter().map(flag).collect();
+        let no_files = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        let environment = Environment::default();
+        resolve(&Inputs { file: None, environment: &environment, flags: &flags, read: &no_files }).settings
+    }
+}
+
+fn layers(inputs: &Inputs<'_>, faults: &mut Vec<Fault>) -> [Vec<Said>; 3] {
+    let from_file = inputs.file.map(|(name, text)| file::read(name, text)).transpose();
+    let from_file = from_file.unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
+    let from_flags = inputs.flags.iter().map(|(flag, key, text)| Said {
+        name: key.clone(),
+        text: text.clone(),
+        at: Source::Flag(flag.clone()),
+    });
+    [from_file.unwrap_or_default(), inputs.environment.said(faults), from_flags.collect()]
+}
+
+fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec<Fault>) {
+    let mut given_here: Vec<(&'static str, Source)> = Vec::new();
+    for said in layer {
+        let is_file_of =
+            |row: &&mut Row| row.setting.secret && said.name.strip_suffix("_file") == Some(row.setting.key);
+        let (row, text) = if let Some(row) = rows.iter_mut().find(|row| row.setting.key == said.name) {
+            (row, Ok(said.text))
+        } else if let Some(row) = rows.iter_mut().find(is_file_of) {
+            (row, secret(&said, inputs))
+        } else {
+            faults.push(unknown(said));
+            continue;
+        };
+        let key = row.setting.key;
+        let earlier = given_here.iter().find(|(given, _)| *given == key);
+        if let (Some((_, first)), false) = (earlier, matches!(said.at, Source::Flag(_))) {
+            faults.push(Fault::Twice { key, first: first.clone(), second: said.at.clone() });
+        }
+        given_here.push((key, said.at.clone()));
+        match text {
+            Ok(text) => (row.text, row.at) = (text, said.at),
+            Err(fault) => faults.push(fault),
+        }
+    }
+}
+
+fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, Fault> {
+    let path = Path::new(&said.text);
+    (inputs.read)(path).map(|text| text.trim().to_owned()).map_err(|error| Fault::Unreadable {
+        at: said.at.clone(),
+        path: path.to_owned(),
+        reason: error.kind().to_string(),
+    })
+}
+
+/// The nearest name is offered in the form it would have where the wrong one stands.
+fn unknown(said: Said) -> Fault {
+    let closeness = |key: &str| strsim::jaro_winkler(&said.name, key);
+    let near = (table::table().into_iter())
+        .filter(|setting| closeness(setting.key) > 0.85)
+        .max_by(|a, b| closeness(a.key).total_cmp(&closeness(b.key)))
+        .map(|setting| match said.at {
+            Source::Environment(_) => setting.environment(),
+            _ => setting.key.to_owned(),
+        });
+    let name = match &said.at {
+        Source::Environment(name) => name.clone(),
+        _ => said.name,
+    };
+    Fault::Unknown { at: said.at, name, near }
+}
+
+#[cfg(test)]
+mod tests;

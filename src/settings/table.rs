@@ -1,0 +1,201 @@
+//! The one list of settings. A row is a key, its type, its default, what it allows and what it means; the
+//! struct, the environment's names, the flags, `config show` and the sample file all come from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tracing::Level;
+
+use super::fault::{Fault, Faults};
+use super::resolve::Resolved;
+use super::rule::{Rule, Shape, choice, cores, judged, length, number, parsed, path, size, switch};
+use super::value::{self, LogFormat, StoreUrl};
+
+/// A row of the list, as shown to people.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Its name in `rescind.toml` and for `--set`.
+    pub key: &'static str,
+    /// What it means, in one or two sentences.
+    pub meaning: &'static str,
+    /// The value when nothing else is said; empty means none.
+    pub default: &'static str,
+    /// What may be written.
+    pub allowed: String,
+    /// Whether its value stays hidden, and may be given as a file.
+    pub secret: bool,
+    pub(super) shape: Shape,
+}
+
+impl Setting {
+    /// Its name in the environment.
+    pub fn environment(&self) -> String {
+        format!("{}{}", super::environment::PREFIX, self.key.to_ascii_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $meaning:literal])+ $key:ident: $kind:ty = $default:literal, $rule:expr;)+) => {
+        /// Everything that can be set, parsed. Built by [`resolve`](super::resolve()), or for tests by [`Settings::with`].
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Settings {
+            $($(#[doc = $meaning])+ pub $key: $kind,)+
+        }
+
+        /// The list, in the order it is shown.
+        pub fn table() -> Vec<Setting> {
+            vec![$({
+                let rule: Rule<$kind> = $rule;
+                Setting {
+                    key: stringify!($key),
+                    meaning: concat!($($meaning),+).trim_ascii(),
+                    default: $default,
+                    allowed: rule.allowed,
+                    secret: rule.secret,
+                    shape: rule.shape,
+                }
+            }),+]
+        }
+
+        /// Parses every value; all faults together, so that one run shows them all.
+        pub(super) fn parse(resolved: &Resolved) -> Result<Settings, Faults> {
+            let mut faults = Vec::new();
+            $(let $key: Option<$kind> = read(stringify!($key), &$rule, resolved, &mut faults);)+
+            let build = || Some(Settings { $($key: $key?,)+ });
+            match build() {
+                Some(settings) if faults.is_empty() => Ok(settings),
+                _ => Err(Faults(faults)),
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where the service listens. Port 0 picks a free one.
+    listen: SocketAddr = "127.0.0.1:8080", parsed("an address and a port, as 127.0.0.1:8080 or [::1]:8080");
+    /// Where Prometheus reads the metrics. When it is busy the service runs without and says so.
+    metrics_listen: Option<SocketAddr> = "127.0.0.1:9464", parsed("an address and a port").or_off();
+    /// The folder of the embedded store and of the administration socket.
+    data: PathBuf = "./rescind-data", path();
+    /// The shared store; without it the embedded one in the data folder is used.
+    store: Option<StoreUrl> = "", judged("postgres://user:password@host/database", StoreUrl::parse).optional().secret();
+    /// The file with the key that seals the signing keys. Without it, a file beside the data folder, named after it.
+    /// Keep it out of what a backup of the data folder holds.
+    master_key_file: Option<PathBuf> = "", path().optional();
+
+    /// The URL under which clients reach the service, for the document and the links it publishes.
+    public_url: Option<String> = "", judged("https://host or https://host/path, no slash at the end", value::public_url).optional();
+    /// The issuer written into tokens. Without it one is chosen at the first start and kept in the store.
+    issuer: Option<String> = "", judged("1 to 80 printable characters", value::claim_text).optional();
+    /// The audience written into access tokens. Without it one is chosen at the first start and kept in the store.
+    audience: Option<String> = "", judged("1 to 80 printable characters", value::claim_text).optional();
+
+    /// How long an access token works.
+    access_lifetime: Duration = "15m", length("1m", "60m");
+    /// How long a device may stay away before it has to sign in again.
+    device_idle: Duration = "30d", length("1h", "400d");
+    /// How long a device may stay signed in at all.
+    device_lifetime: Duration = "180d", length("1h", "4000d");
+    /// How many devices a user may have at once. The least recently seen gives way.
+    devices_per_user: u32 = "100", number(1..=1_000_000);
+
+    /// How long after a refresh its old token may be shown again from the same network, as lost answers and
+    /// parallel tabs do.
+    refresh_grace: Duration = "60s", length("0s", "120s");
+    /// How many lost refresh answers outside that window are forgiven a device in 24 hours.
+    refresh_recoveries: u32 = "5", number(0..=100);
+    /// Forgive nothing: an old refresh token always ends its device. A lost answer then signs its user out.
+    refresh_strict: bool = "false", switch();
+
+    /// Whether anyone may create an account over the API. When false only an operator does.
+    registration_open: bool = "true", switch();
+    /// How many sign-ins may be tried on one account in a minute.
+    sign_in_attempts_per_account: u32 = "10", number(1..=1_000_000);
+    /// How many sign-ins may be tried from one address in a minute.
+    sign_in_attempts_per_address: u32 = "100", number(1..=1_000_000);
+
+    /// Memory of one argon2id password hash, in KiB.
+    argon2_memory_kib: u32 = "19456", number(7_168..=4_194_304);
+    /// Passes of one argon2id password hash.
+    argon2_iterations: u32 = "2", number(1..=100);
+    /// Lanes of one argon2id password hash.
+    argon2_parallelism: u32 = "1", number(1..=16);
+    /// How many passwords are hashed at once, each with the memory above.
+    hashes_at_once: usize = "cores", cores();
+    /// How long a sign-in waits for its turn to hash before it is told to come back.
+    hash_wait: Duration = "2s", length("0s", "30s");
+
+    /// The proxies in front, whose word about a client's address is taken.
+    trusted_proxies: Vec<IpNet> = "", parsed("networks such as 10.0.0.0/8, a single address as 10.1.2.3/32").list();
+    /// The web pages of other origins that may call the service.
+    cors_origins: Vec<String> = "", judged("origins as browsers send them, such as https://app.example.com", value::origin).list();
+
+    /// How log lines are written.
+    log_format: LogFormat = "text", choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    /// How much is logged.
+    log_level: Level = "info", choice(&LEVELS);
+
+    /// Free disk space below which nothing is written any more; checks go on.
+    free_space_reserve: u64 = "64MiB", size("16MiB", "1024GiB");
+    /// Memory the embedded store keeps pages in.
+    store_cache: u64 = "64MiB", size("8MiB", "1024GiB");
+    /// How long a request may take to arrive, and again to be answered.
+    request_timeout: Duration = "10s", length("1s", "120s");
+    /// How many connections may be open at once.
+    connections_max: usize = "10000", number(16..=1_000_000);
+    /// How long a shutdown waits for what still runs.
+    shutdown_grace: Duration = "10s", length("0s", "120s");
+}
+
+const LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+fn read<T>(key: &str, rule: &Rule<T>, resolved: &Resolved, faults: &mut Vec<Fault>) -> Option<T> {
+    let row = resolved.rows.iter().find(|row| row.setting.key == key)?;
+    let value = (rule.parse)(&row.text);
+    if value.is_none() {
+        faults.push(Fault::Invalid {
+            at: row.at.clone(),
+            key: row.setting.key,
+            given: if rule.secret { None } else { Some(row.text.clone()) },
+            allowed: rule.allowed.clone(),
+        });
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_allowed() {
+        let settings = Settings::with(&[]).unwrap();
+        assert_eq!(settings.access_lifetime, Duration::from_secs(900));
+        assert_eq!(settings.listen.port(), 8080);
+        assert!(settings.hashes_at_once >= 1);
+        assert!(settings.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn every_setting_says_what_it_means_and_allows() {
+        for setting in table() {
+            assert!(setting.meaning.ends_with('.'), "{}", setting.key);
+            assert!(!setting.meaning.contains("  "), "{}", setting.key);
+            assert!(!setting.allowed.is_empty(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn an_access_token_never_lives_longer_than_an_hour() {
+        assert!(Settings::with(&[("access_lifetime", "60m")]).is_ok());
+        assert!(Settings::with(&[("access_lifetime", "61m")]).is_err());
+    }
+}

@@ -1,0 +1,123 @@
+//! The kinds of value only settings have.
+
+use std::fmt;
+
+/// The most bytes an issuer and an audience may have together: an access token stays under 600 bytes with them.
+pub(super) const ISSUER_AND_AUDIENCE: usize = 80;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// Where a shared store is. Its password is shown nowhere; [`StoreUrl::reveal`] is for the connection alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
+        (!rest.is_empty() && !rest.contains(char::is_whitespace)).then(|| Self(text.to_owned()))
+    }
+
+    /// The whole URL, password included.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL without user, password and parameters, any of which may carry a secret.
+    pub fn shown(&self) -> String {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));
+        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+        let place = place.split_once('?').map_or(place, |(place, _)| place);
+        let hidden = if place.len() == rest.len() { "" } else { "(hidden)@" };
+        format!("{scheme}://{hidden}{place}")
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+/// An origin exactly as a browser sends it: scheme, host, and the port only where it is not the scheme's own.
+pub(super) fn origin(text: &str) -> Option<String> {
+    let (scheme, host) = text.split_once("://")?;
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        // Apps in a web view have schemes of their own: `capacitor://localhost`.
+        _ if scheme.starts_with(|c: char| c.is_ascii_lowercase()) => ":",
+        _ => return None,
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._:[]".contains(c);
+    (!host.is_empty() && host.chars().all(plain) && !host.ends_with(own_port)).then(|| text.to_owned())
+}
+
+/// The URL clients use: `http` or `https`, a host, perhaps a path, no slash at the end.
+pub(super) fn public_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let clean = |c: char| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c);
+    (!rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/') && rest.chars().all(clean))
+        .then(|| text.to_owned())
+}
+
+/// A name put into tokens. Both names together are bounded again, because they share the token's size.
+pub(super) fn claim_text(text: &str) -> Option<String> {
+    let clean = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+    ((1..=ISSUER_AND_AUDIENCE).contains(&text.len()) && text.chars().all(clean)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_url_shows_neither_user_nor_password_nor_parameters() {
+        let url = StoreUrl::parse("postgres://app:hunter2@db.example/rescind?password=hunter3").unwrap();
+        assert_eq!(url.shown(), "postgres://(hidden)@db.example/rescind");
+        assert_eq!(format!("{url:?}"), url.shown());
+        assert_eq!(StoreUrl::parse("postgres://db/rescind").unwrap().shown(), "postgres://db/rescind");
+        assert!(StoreUrl::parse("mysql://db/rescind").is_none());
+    }
+
+    #[test]
+    fn an_at_sign_inside_the_password_hides_all_of_it() {
+        let url = StoreUrl::parse("postgres://app:hun@ter2@db/rescind").unwrap();
+        assert!(!url.shown().contains("ter2"));
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends_and_nothing_else() {
+        for good in
+            ["https://app.example.com", "http://localhost:5173", "capacitor://localhost", "http://[::1]:3000"]
+        {
+            assert_eq!(origin(good).as_deref(), Some(good));
+        }
+        for wrong in [
+            "*",
+            "null",
+            "https://app.example.com/",
+            "https://App.example.com",
+            "https://a.example:443",
+            "app",
+        ] {
+            assert_eq!(origin(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_has_no_slash_at_the_end_and_no_credentials() {
+        assert!(public_url("https://auth.example.com").is_some());
+        assert!(public_url("https://example.com/auth").is_some());
+        for wrong in ["auth.example.com", "https://", "https://a/", "https://u:p@a", "ftp://a", "https://a?b"]
+        {
+            assert_eq!(public_url(wrong), None, "{wrong}");
+        }
+    }
+}
