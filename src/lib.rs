@@ -13,6 +13,8 @@
 
 #[cfg(feature = "server")]
 pub mod auth;
+#[cfg(feature = "server")]
+pub mod cli;
 pub mod model;
 #[cfg(feature = "server")]
 pub mod settings;

@@ -1,0 +1,134 @@
+//! `rescind config …`: what the settings are, and whether they are right.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::output::{Format, Output};
+use crate::settings::{Faults, Resolved, Row, sample};
+
+/// The settings: check, show
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// Check the settings without starting anything; exit code 1 tells a fault
+    Check {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show every setting, its value and who set it; secrets are hidden
+    #[command(after_help = "Examples:\n  rescind config show\n  rescind config show --toml > rescind.toml")]
+    Show {
+        /// As a commented rescind.toml
+        #[arg(long, conflicts_with = "json")]
+        toml: bool,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Config {
+    pub(super) fn run(self, resolved: Resolved, out: &mut Output) -> Result<(), Failure> {
+        match self {
+            Self::Check { format } => {
+                let faults = resolved.settings.as_ref().err().map(lines).unwrap_or_default();
+                if format.json {
+                    out.json(&json!({ "ok": faults.is_empty(), "faults": faults }))?;
+                } else if faults.is_empty() {
+                    out.line("the settings are right")?;
+                }
+            }
+            Self::Show { toml: true, .. } => out.line(sample(&resolved.rows).trim_end())?,
+            Self::Show { format, .. } if format.json => {
+                let settings: Vec<Value> = resolved.rows.iter().map(record).collect();
+                out.json(&json!({ "settings": settings }))?;
+            }
+            Self::Show { .. } => {
+                let rows = resolved.rows.iter();
+                let rows = rows.map(|row| vec![row.setting.key.to_owned(), value(row), row.at.to_string()]);
+                out.table(["SETTING", "VALUE", "FROM"], rows)?;
+            }
+        }
+        resolved.settings.map(drop).map_err(|faults| refused(&faults))
+    }
+}
+
+/// All faults as one failure.
+pub(super) fn refused(faults: &Faults) -> Failure {
+    let what = match lines(faults).as_slice() {
+        [only] => only.clone(),
+        several => format!("the settings are wrong:\n  {}", several.join("\n  ")),
+    };
+    Failure::new(what, "`rescind config show --toml` lists every setting with its meaning and its range")
+}
+
+fn lines(faults: &Faults) -> Vec<String> {
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
+fn value(row: &Row) -> String {
+    if row.shown().is_empty() { "-".to_owned() } else { row.shown().to_owned() }
+}
+
+fn record(row: &Row) -> Value {
+    let setting = &row.setting;
+    json!({
+        "key": setting.key, "value": row.shown(), "from": row.at.to_string(), "default": setting.default,
+        "allowed": setting.allowed, "environment": setting.environment(), "meaning": setting.meaning,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::desk::tests::Page;
+    use crate::settings::{Environment, Inputs, resolve};
+
+    fn run(config: Config, file: &str) -> (String, Result<(), Failure>) {
+        let environment = Environment::default();
+        let read = |_: &std::path::Path| Ok(String::new());
+        let file = Some(("rescind.toml", file));
+        let resolved = resolve(&Inputs { file, environment: &environment, flags: &[], read: &read });
+        let page = Page::default();
+        let result = config.run(resolved, &mut Output::to(page.clone()));
+        (page.text(), result)
+    }
+
+    fn show(json: bool) -> Config {
+        Config::Show { toml: false, format: Format { json } }
+    }
+
+    #[test]
+    fn right_settings_pass_the_check() {
+        let (text, result) = run(Config::Check { format: Format::default() }, "");
+        assert_eq!((text.as_str(), result), ("the settings are right\n", Ok(())));
+    }
+
+    #[test]
+    fn every_fault_fails_the_check_by_name() {
+        let check = Config::Check { format: Format { json: true } };
+        let (text, result) = run(check, "lisen = 1\nrefresh_grace = \"3m\"");
+        assert!(text.contains("\"ok\":false") && text.contains("refresh_grace"), "{text}");
+        let failure = result.unwrap_err();
+        assert!(failure.what.contains("did you mean `listen`?"), "{failure}");
+        assert!(failure.what.contains("0s to 120s"), "{failure}");
+    }
+
+    #[test]
+    fn a_value_is_shown_with_who_set_it() {
+        let (text, _) = run(show(false), "listen = \"[::1]:9\"");
+        assert!(
+            text.lines().any(|line| line.split_whitespace().eq(["listen", "[::1]:9", "rescind.toml:1"])),
+            "{text}"
+        );
+        assert!(text.lines().any(|line| line.split_whitespace().eq(["issuer", "-", "default"])), "{text}");
+    }
+
+    #[test]
+    fn a_secret_is_shown_nowhere() {
+        for config in [show(false), show(true), Config::Show { toml: true, format: Format::default() }] {
+            let (text, result) = run(config, "store = \"postgres://app:hunter2@db/rescind\"");
+            assert!(text.contains("(hidden)") && !text.contains("hunter2"), "{text}");
+            assert!(!result.unwrap_err().to_string().contains("hunter2"));
+        }
+    }
+}

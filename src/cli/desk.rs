@@ -1,0 +1,159 @@
+//! What every operator command works with: the way to the service, the person asking, and where the answer goes.
+
+use std::io;
+
+use poem::http::Method;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::output::{Column, Format, Output};
+use super::person::{self, Person, Terminal};
+use super::reach::Reach;
+use super::service;
+use crate::settings::Settings;
+
+/// One command's desk.
+pub(super) struct Desk {
+    settings: Settings,
+    /// Found at the first request, so that a store is not held open while someone types a password.
+    reach: Option<Reach>,
+    pub(super) person: Box<dyn Person>,
+    pub(super) out: Output,
+}
+
+impl Desk {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, reach: None, person: Box::new(Terminal), out: Output::stdout() }
+    }
+
+    pub(super) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Failure> {
+        let reach = match self.reach.take() {
+            Some(reach) => reach,
+            None => Reach::find(&self.settings, service::in_process).await?,
+        };
+        Ok(self.reach.insert(reach).call(method, path, body).await?)
+    }
+
+    pub(super) async fn fetch(&mut self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(super) fn confirm(&mut self, yes: bool, deed: &str) -> Result<(), Failure> {
+        person::confirm(self.person.as_mut(), yes, deed)
+    }
+
+    pub(super) fn answer(&mut self, format: Format, answer: &Value, sentence: &str) -> Result<(), Failure> {
+        Ok(self.out.answer(format, answer, sentence)?)
+    }
+
+    pub(super) fn list(&mut self, format: Format, answer: &Value, columns: &[Column]) -> Result<(), Failure> {
+        Ok(self.out.list(format, answer, columns)?)
+    }
+
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        self.out.line(text)
+    }
+}
+
+/// The body of a request whose reason is recorded.
+pub(super) fn because(reason: Option<String>) -> Value {
+    reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }))
+}
+
+/// How many devices an answer says were signed out, as people say it.
+pub(super) fn signed_out(answer: &Value) -> String {
+    match answer.get("signed_out").and_then(Value::as_u64) {
+        Some(1) => "1 device signed out".to_owned(),
+        Some(count) => format!("{count} devices signed out"),
+        None => "done".to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use poem::endpoint::make;
+    use poem::http::StatusCode;
+    use poem::{EndpointExt, IntoResponse, Request};
+
+    use super::*;
+    use crate::cli::person::tests::Scripted;
+
+    /// What a command printed.
+    #[derive(Clone, Default)]
+    pub(in crate::cli) struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Page {
+        pub(in crate::cli) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A desk whose service writes down each request and gives the answers in turn.
+    pub(in crate::cli) struct Trial {
+        pub(in crate::cli) desk: Desk,
+        pub(in crate::cli) page: Page,
+        seen: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Trial {
+        pub(in crate::cli) fn new(answers: Vec<Value>, person: Scripted) -> Self {
+            let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+            let (log, answers) = (Arc::clone(&seen), Arc::new(Mutex::new(answers)));
+            let service = make(move |request: Request| {
+                let (log, answers) = (Arc::clone(&log), Arc::clone(&answers));
+                async move {
+                    let (parts, body) = request.into_parts();
+                    let body = body.into_string().await.unwrap();
+                    let line = format!("{} {} {body}", parts.method, parts.uri);
+                    log.lock().unwrap().push(line.trim_end().to_owned());
+                    let answer = answers.lock().unwrap().remove(0);
+                    let status =
+                        if answer.get("code").is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
+                    Ok::<_, poem::Error>(poem::web::Json(answer).with_status(status).into_response())
+                }
+            });
+            let page = Page::default();
+            let desk = Desk {
+                settings: Settings::with(&[]).unwrap(),
+                reach: Some(Reach::in_process(service.map_to_response().boxed())),
+                person: Box::new(person),
+                out: Output::to(page.clone()),
+            };
+            Self { desk, page, seen }
+        }
+
+        /// The requests so far: method, path, body.
+        pub(in crate::cli) fn seen(&self) -> Vec<String> {
+            self.seen.lock().unwrap().clone()
+        }
+    }
+
+    /// A script without a terminal.
+    pub(in crate::cli) fn script(answers: &[&'static str]) -> Scripted {
+        Scripted { here: false, answers: answers.to_vec() }
+    }
+
+    #[test]
+    fn one_device_is_not_plural() {
+        assert_eq!(signed_out(&json!({"signed_out": 1})), "1 device signed out");
+        assert_eq!(signed_out(&json!({"signed_out": 0})), "0 devices signed out");
+        assert_eq!(signed_out(&json!(null)), "done");
+    }
+}

@@ -1,0 +1,85 @@
+//! `rescind device …`: the sign-ins of one user.
+
+use clap::Subcommand;
+use poem::http::Method;
+
+use super::desk::{Desk, signed_out};
+use super::failure::Failure;
+use super::output::{Column, Format};
+use super::reach::segment;
+
+const COLUMNS: [Column; 7] = [
+    ("NAME", "name"),
+    ("ID", "id"),
+    ("KIND", "kind"),
+    ("CREATED", "created_at"),
+    ("LAST SEEN", "last_seen_at"),
+    ("ADDRESS", "address"),
+    ("ENDED", "ended_cause"),
+];
+
+/// Devices: list, end
+#[derive(Debug, Subcommand)]
+pub(super) enum Device {
+    /// List a user's devices, the ended ones of the last weeks too
+    List {
+        /// The username or id
+        user: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Sign one device out, at once
+    #[command(after_help = "Example:\n  rescind device end alice 01998f3e-5c1c-7cc3-9d53-0d6f3a1a2b3c")]
+    End {
+        /// The username or id
+        user: String,
+        /// The device's id, from `rescind device list`
+        device: String,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Device {
+    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+        match self {
+            Self::List { user, format } => {
+                let answer = desk.fetch(&format!("/operator/users/{}/devices", segment(&user))).await?;
+                desk.list(format, &answer, &COLUMNS)
+            }
+            Self::End { user, device, format } => {
+                let path = format!("/operator/users/{}/devices/{}", segment(&user), segment(&device));
+                let answer = desk.call(Method::DELETE, &path, None).await?;
+                desk.answer(format, &answer, &signed_out(&answer))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::desk::tests::{Trial, script};
+
+    #[tokio::test]
+    async fn a_device_is_ended_by_user_and_id() {
+        let mut trial = Trial::new(vec![json!({"signed_out": 1})], script(&[]));
+        let end =
+            Device::End { user: "alice".to_owned(), device: "d1".to_owned(), format: Format::default() };
+        end.run(&mut trial.desk).await.unwrap();
+        assert_eq!(trial.seen(), ["DELETE /operator/users/alice/devices/d1"]);
+        assert_eq!(trial.page.text(), "1 device signed out\n");
+    }
+
+    #[tokio::test]
+    async fn a_live_device_shows_no_end() {
+        let answer = json!({"results": [{"name": "Chrome on Windows", "id": "d1", "kind": "browser"}]});
+        let mut trial = Trial::new(vec![answer], script(&[]));
+        let list = Device::List { user: "alice".to_owned(), format: Format::default() };
+        list.run(&mut trial.desk).await.unwrap();
+        let row = trial.page.text().lines().last().unwrap().to_owned();
+        assert!(row.starts_with("Chrome on Windows  d1") && row.ends_with('-'), "{row}");
+    }
+}

@@ -1,0 +1,65 @@
+//! `rescind everyone …`: the whole service at once.
+
+use clap::Subcommand;
+use poem::http::Method;
+use serde_json::Value;
+
+use super::desk::{Desk, because};
+use super::failure::Failure;
+use super::output::Format;
+
+/// Every user at once: logout
+#[derive(Debug, Subcommand)]
+pub(super) enum Everyone {
+    /// Sign every device of every user out, at once
+    #[command(after_help = "Example:\n  rescind everyone logout --reason 'database leaked' --yes")]
+    Logout {
+        /// Why; kept with the event
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Everyone {
+    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+        let Self::Logout { reason, yes, format } = self;
+        desk.confirm(yes, "sign every device of every user out")?;
+        let answer = desk.call(Method::POST, "/operator/everyone/logout", Some(because(reason))).await?;
+        let era = answer.get("era").and_then(Value::as_u64).unwrap_or_default();
+        desk.answer(format, &answer, &format!("everyone is signed out; the era is now {era}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::desk::tests::{Trial, script};
+    use crate::cli::person::tests::Scripted;
+
+    fn logout(yes: bool) -> Everyone {
+        Everyone::Logout { reason: None, yes, format: Format::default() }
+    }
+
+    #[tokio::test]
+    async fn a_script_has_to_say_yes() {
+        let mut trial = Trial::new(vec![], script(&["y"]));
+        assert!(logout(false).run(&mut trial.desk).await.is_err());
+        assert!(trial.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_person_who_agrees_signs_everyone_out() {
+        let person = Scripted { here: true, answers: vec!["yes"] };
+        let mut trial = Trial::new(vec![json!({"era": 1_790_000_000})], person);
+        logout(false).run(&mut trial.desk).await.unwrap();
+        assert_eq!(trial.seen(), ["POST /operator/everyone/logout {}"]);
+        assert_eq!(trial.page.text(), "everyone is signed out; the era is now 1790000000\n");
+    }
+}

@@ -1,0 +1,109 @@
+//! `rescind key …`: the signing keys.
+
+use clap::Subcommand;
+use poem::http::Method;
+use serde_json::Value;
+
+use super::desk::{Desk, because};
+use super::failure::Failure;
+use super::output::{Column, Format};
+use super::reach::segment;
+
+const COLUMNS: [Column; 4] =
+    [("KID", "kid"), ("STATE", "state"), ("CREATED", "created_at"), ("NOT AFTER", "not_after")];
+
+/// Signing keys: list, rotate, retire, distrust
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// List the signing keys and what each is used for
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Sign with the next key from now on; tokens of the old one work until they expire
+    Rotate {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Stop signing with a key; its tokens work until they expire
+    Retire {
+        /// The key's id, `k4.pid.…`
+        kid: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Refuse every token of a key from the next check on, because someone else may have it
+    #[command(after_help = "Example:\n  rescind key distrust k4.pid.… --reason 'laptop stolen'")]
+    Distrust {
+        /// The key's id, `k4.pid.…`
+        kid: String,
+        /// Why; kept with the event
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Key {
+    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+        match self {
+            Self::List { format } => {
+                let answer = desk.fetch("/operator/keys").await?;
+                desk.list(format, &answer, &COLUMNS)
+            }
+            Self::Rotate { format } => {
+                let answer = desk.call(Method::POST, "/operator/keys/rotate", None).await?;
+                let kid = answer.get("kid").and_then(Value::as_str).map(|kid| format!(": {kid} signs now"));
+                desk.answer(format, &answer, &format!("rotated{}", kid.unwrap_or_default()))
+            }
+            Self::Retire { kid, format } => {
+                let path = format!("/operator/keys/{}/retire", segment(&kid));
+                let answer = desk.call(Method::POST, &path, None).await?;
+                desk.answer(format, &answer, &format!("{kid} retired; its tokens work until they expire"))
+            }
+            Self::Distrust { kid, reason, yes, format } => {
+                desk.confirm(yes, &format!("end every access token signed by {kid}, for ever"))?;
+                let path = format!("/operator/keys/{}/distrust", segment(&kid));
+                let answer = desk.call(Method::POST, &path, Some(because(reason))).await?;
+                desk.answer(format, &answer, &format!("{kid} distrusted; its tokens are refused from now on"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::desk::tests::{Trial, script};
+
+    fn distrust(yes: bool) -> Key {
+        Key::Distrust { kid: "k4.pid.x".to_owned(), reason: None, yes, format: Format::default() }
+    }
+
+    #[tokio::test]
+    async fn distrusting_unasked_in_a_script_is_refused_and_sends_nothing() {
+        let mut trial = Trial::new(vec![], script(&["y"]));
+        assert!(distrust(false).run(&mut trial.desk).await.is_err());
+        assert!(trial.seen().is_empty());
+    }
+
+    #[tokio::test]
+    async fn distrusting_with_yes_names_the_key() {
+        let mut trial = Trial::new(vec![json!({"kid": "k4.pid.x", "state": "distrusted"})], script(&[]));
+        distrust(true).run(&mut trial.desk).await.unwrap();
+        assert_eq!(trial.seen(), ["POST /operator/keys/k4.pid.x/distrust {}"]);
+    }
+
+    #[tokio::test]
+    async fn rotating_says_which_key_signs_now() {
+        let mut trial = Trial::new(vec![json!({"kid": "k4.pid.y"})], script(&[]));
+        Key::Rotate { format: Format::default() }.run(&mut trial.desk).await.unwrap();
+        assert_eq!(trial.page.text(), "rotated: k4.pid.y signs now\n");
+    }
+}

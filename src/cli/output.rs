@@ -1,0 +1,157 @@
+//! What commands print: tables and sentences for people, one line of JSON for programs.
+
+use std::io::{self, ErrorKind, Write};
+use std::time::Duration;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value;
+
+/// For whom a command prints.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct Format {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// Where a command's answer goes. Errors go to stderr, so a pipe never mixes them in.
+pub(super) struct Output {
+    to: Box<dyn Write + Send>,
+}
+
+/// A column: its head and the field of each record it shows.
+pub(super) type Column = (&'static str, &'static str);
+
+impl Output {
+    pub(super) fn stdout() -> Self {
+        Self { to: Box::new(io::stdout()) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn to(writer: impl Write + Send + 'static) -> Self {
+        Self { to: Box::new(writer) }
+    }
+
+    /// One line of text.
+    pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
+        match writeln!(self.to, "{text}").and_then(|()| self.to.flush()) {
+            // Whoever read us has heard enough (`rescind user list | head`).
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
+
+    /// One line of JSON.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(value).map_err(io::Error::other)?;
+        self.line(&text)
+    }
+
+    /// JSON for programs, else the sentence.
+    pub(super) fn answer(&mut self, format: Format, answer: &Value, sentence: &str) -> io::Result<()> {
+        if format.json { self.json(answer) } else { self.line(sentence) }
+    }
+
+    /// The `results` of a list: as they came for programs, as a table for people.
+    pub(super) fn list(&mut self, format: Format, answer: &Value, columns: &[Column]) -> io::Result<()> {
+        if format.json {
+            return self.json(answer);
+        }
+        let records = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if records.is_empty() {
+            return self.line("none");
+        }
+        let row = |record: &Value| columns.iter().map(|(_, field)| cell(&record[*field])).collect();
+        self.table(columns.iter().map(|(head, _)| *head), records.iter().map(row))
+    }
+
+    /// Rows of text below their heads.
+    pub(super) fn table<'a>(
+        &mut self,
+        heads: impl IntoIterator<Item = &'a str>,
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(heads.into_iter().collect::<Vec<_>>());
+        table.add_rows(rows);
+        let lines: Vec<_> =
+            table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
+        self.line(&lines.join("\n"))
+    }
+}
+
+/// A field for a person. Control characters are dropped: a name must not steer the terminal that shows it.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Bool(false) => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A sign of life on stderr while something takes long; silent when stderr is no terminal.
+pub(super) fn progress(task: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {human_pos}");
+    let bar = ProgressBar::new_spinner().with_message(task.to_owned());
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::desk::tests::Page;
+    use serde_json::json;
+
+    const COLUMNS: [Column; 2] = [("USER", "username"), ("DISABLED", "disabled")];
+
+    fn printed(json: bool, answer: &Value) -> String {
+        let page = Page::default();
+        Output::to(page.clone()).list(Format { json }, answer, &COLUMNS).unwrap();
+        page.text()
+    }
+
+    #[test]
+    fn people_get_a_table() {
+        let answer = json!({"results": [{"username": "alice", "disabled": true}, {"username": "bo", "disabled": false}]});
+        assert_eq!(printed(false, &answer), "USER   DISABLED\nalice  yes\nbo     -\n");
+    }
+
+    #[test]
+    fn programs_get_one_line_of_json() {
+        assert_eq!(printed(true, &json!({"results": []})), "{\"results\":[]}\n");
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(printed(false, &json!({"results": []})), "none\n");
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        let answer = json!({"results": [{"username": "a\u{1b}[2Jb", "disabled": false}]});
+        assert!(!printed(false, &answer).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_reader_that_hangs_up_is_no_error() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(Output::to(Gone).line("text").is_ok());
+    }
+}

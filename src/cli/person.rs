@@ -1,0 +1,157 @@
+//! The person at the terminal, if there is one: passwords without echo, and a yes before what cannot be undone.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use super::failure::Failure;
+
+/// Who answers questions.
+pub(super) trait Person {
+    /// Whether there is a terminal with someone at it.
+    fn is_here(&self) -> bool;
+    /// An answer, typed in the open.
+    fn answer(&mut self, question: &str) -> io::Result<String>;
+    /// An answer, typed without echo.
+    fn secret(&mut self, question: &str) -> io::Result<String>;
+    /// One line of what is piped in.
+    fn piped(&mut self) -> io::Result<String>;
+}
+
+/// Whoever sits at our own terminal. Questions go to stderr, so that a redirected answer stays clean.
+pub(super) struct Terminal;
+
+impl Person for Terminal {
+    fn is_here(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    fn answer(&mut self, question: &str) -> io::Result<String> {
+        write!(io::stderr(), "{question}")?;
+        io::stderr().flush()?;
+        self.piped()
+    }
+
+    fn secret(&mut self, question: &str) -> io::Result<String> {
+        rpassword::prompt_password(question)
+    }
+
+    fn piped(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    }
+}
+
+/// A new password: typed twice at a terminal, or one line of stdin with `--password-stdin`. Never an argument,
+/// because every user of the machine can read those.
+pub(super) fn new_password(person: &mut dyn Person, from_stdin: bool) -> Result<String, Failure> {
+    let password = if from_stdin {
+        person.piped()?
+    } else if person.is_here() {
+        let first = person.secret("Password: ")?;
+        if first != person.secret("Again: ")? {
+            return Err(Failure::new("the two passwords differ", "run the command again"));
+        }
+        first
+    } else {
+        return Err(Failure::new(
+            "there is no terminal to ask for a password",
+            "pipe it in with --password-stdin",
+        ));
+    };
+    if password.is_empty() { Err(Failure::new("the password is empty", "")) } else { Ok(password) }
+}
+
+/// Asks before something that cannot be undone. Without a terminal only `--yes` will do.
+pub(super) fn confirm(person: &mut dyn Person, yes: bool, deed: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !person.is_here() {
+        return Err(Failure::new(
+            format!("this would {deed}, and there is no terminal to ask"),
+            "say --yes to do it unasked",
+        ));
+    }
+    match person.answer(&format!("This will {deed}. Go on? [y/N] "))?.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::new("nothing was done", "")),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Someone whose answers are known; at a terminal or not.
+    pub(in crate::cli) struct Scripted {
+        pub(in crate::cli) here: bool,
+        pub(in crate::cli) answers: Vec<&'static str>,
+    }
+
+    impl Scripted {
+        fn next(&mut self) -> io::Result<String> {
+            if self.answers.is_empty() {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            } else {
+                Ok(self.answers.remove(0).to_owned())
+            }
+        }
+    }
+
+    impl Person for Scripted {
+        fn is_here(&self) -> bool {
+            self.here
+        }
+        fn answer(&mut self, _: &str) -> io::Result<String> {
+            self.next()
+        }
+        fn secret(&mut self, _: &str) -> io::Result<String> {
+            self.next()
+        }
+        fn piped(&mut self) -> io::Result<String> {
+            self.next()
+        }
+    }
+
+    fn at_terminal(answers: &[&'static str]) -> Scripted {
+        Scripted { here: true, answers: answers.to_vec() }
+    }
+
+    fn in_script(answers: &[&'static str]) -> Scripted {
+        Scripted { here: false, answers: answers.to_vec() }
+    }
+
+    #[test]
+    fn a_password_is_typed_twice_the_same() {
+        assert_eq!(
+            new_password(&mut at_terminal(&["correct horse", "correct horse"]), false).unwrap(),
+            "correct horse"
+        );
+        assert!(new_password(&mut at_terminal(&["correct horse", "correct hose"]), false).is_err());
+    }
+
+    #[test]
+    fn a_script_pipes_the_password_in() {
+        assert_eq!(new_password(&mut in_script(&["correct horse"]), true).unwrap(), "correct horse");
+        let refused = new_password(&mut in_script(&["correct horse"]), false).unwrap_err();
+        assert!(refused.help.contains("--password-stdin"));
+    }
+
+    #[test]
+    fn an_empty_password_is_refused_before_anything_is_sent() {
+        assert!(new_password(&mut in_script(&[""]), true).is_err());
+    }
+
+    #[test]
+    fn only_a_clear_yes_confirms() {
+        assert!(confirm(&mut at_terminal(&["y"]), false, "do it").is_ok());
+        assert!(confirm(&mut at_terminal(&[""]), false, "do it").is_err());
+        assert!(confirm(&mut at_terminal(&["maybe"]), false, "do it").is_err());
+    }
+
+    #[test]
+    fn without_a_terminal_only_the_flag_confirms() {
+        assert!(confirm(&mut in_script(&["y"]), false, "do it").unwrap_err().help.contains("--yes"));
+        assert!(confirm(&mut in_script(&[]), true, "do it").is_ok());
+    }
+}

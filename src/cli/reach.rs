@@ -1,0 +1,165 @@
+//! How a command reaches the service: over `admin.sock` in the data folder when a server runs, else the same
+//! application in process. The only place that knows which; commands see one `call`.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::{Method, StatusCode};
+use poem::{Endpoint, Request, Response};
+use serde_json::Value;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use crate::settings::Settings;
+
+mod socket;
+
+/// Longer than the server lets any request of its own take.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    /// The service answered with a Problem.
+    #[error("{text}")]
+    Problem {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The Problem's stable code.
+        code: String,
+        /// What it says, and which fields are meant.
+        text: String,
+    },
+    /// The connection to the running server failed.
+    #[error("the running server does not answer: {0}")]
+    Unreachable(String),
+    /// The answer is neither JSON nor a Problem.
+    #[error("the answer makes no sense")]
+    Unreadable,
+}
+
+/// The way to the service.
+pub(super) struct Reach(Way);
+
+enum Way {
+    Socket(PathBuf),
+    InProcess(BoxEndpoint<'static, Response>),
+}
+
+impl Reach {
+    /// The application itself, on a store that this process has opened.
+    pub(super) fn in_process(endpoint: BoxEndpoint<'static, Response>) -> Self {
+        Self(Way::InProcess(endpoint))
+    }
+
+    /// The server that answers on this socket.
+    pub(super) fn over(socket: PathBuf) -> Self {
+        Self(Way::Socket(socket))
+    }
+
+    /// Finds the way: the server when one runs, else what `open` makes of the store. Never makes a store.
+    pub(super) async fn find(
+        settings: &Settings,
+        open: impl AsyncFnOnce(&Settings) -> Result<BoxEndpoint<'static, Response>, Failure>,
+    ) -> Result<Self, Failure> {
+        if !holds_anything(&settings.data)? {
+            return Err(Failure::new(
+                format!("there is no store in {}", settings.data.display()),
+                "name its folder with --data, or make one by starting `rescind serve` once",
+            ));
+        }
+        let socket = settings.admin_socket();
+        match UnixStream::connect(&socket).await {
+            Ok(_) => Ok(Self::over(socket)),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Failure::new(
+                format!("a server runs, and {} may not be opened by this user", socket.display()),
+                "run the command as the user the server runs as",
+            )),
+            // No socket, or one left behind by a server that was killed: the store's own lock has the last word.
+            Err(_) => open(settings).await.map(Self::in_process),
+        }
+    }
+
+    /// Sends one request; an answer without a body is `null`.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Refusal> {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let answered = async {
+            match &self.0 {
+                Way::Socket(socket) => socket::send(socket, method, path, body).await,
+                Way::InProcess(endpoint) => {
+                    let mut request = Request::builder().method(method).uri_str(path);
+                    if !body.is_empty() {
+                        request = request.content_type("application/json");
+                    }
+                    let response = endpoint.get_response(request.body(body)).await;
+                    let status = response.status();
+                    let bytes = response.into_body().into_bytes().await.map_err(|_| Refusal::Unreadable)?;
+                    Ok((status, bytes.to_vec()))
+                }
+            }
+        };
+        let late = |_| Refusal::Unreachable(format!("nothing came in {} seconds", PATIENCE.as_secs()));
+        let (status, bytes) = timeout(PATIENCE, answered).await.map_err(late)??;
+        understand(status, &bytes)
+    }
+}
+
+/// A piece of a path as it may stand between slashes, whatever it holds.
+pub(super) fn segment(text: &str) -> String {
+    let mut path = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+fn holds_anything(folder: &Path) -> Result<bool, Failure> {
+    match folder.read_dir() {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(unreadable(folder, &error)),
+    }
+}
+
+fn unreadable(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        format!("the data folder {} cannot be read: {error}", folder.display()),
+        "run the command as the user the server runs as; `rescind doctor` says more",
+    )
+}
+
+fn understand(status: StatusCode, bytes: &[u8]) -> Result<Value, Refusal> {
+    if status.is_success() && bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    let value: Value = serde_json::from_slice(bytes).map_err(|_| Refusal::Unreadable)?;
+    if status.is_success() {
+        return Ok(value);
+    }
+    let field = |name: &str| value.get(name).and_then(Value::as_str);
+    let code = field("code").ok_or(Refusal::Unreadable)?.to_owned();
+    let mut text = field("detail").or_else(|| field("title")).unwrap_or(&code).to_owned();
+    for error in value.get("errors").and_then(Value::as_array).into_iter().flatten() {
+        if let (Some(name), Some(code)) = (error["field"].as_str(), error["code"].as_str()) {
+            let _ = write!(text, " ({name}: {code})");
+        }
+    }
+    Err(Refusal::Problem { status, code, text })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! `rescind service-key …`: the credentials of resource servers and administrators' tools.
+
+use clap::{Subcommand, ValueEnum};
+use poem::http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::desk::Desk;
+use super::failure::Failure;
+use super::output::{Column, Format};
+use super::reach::segment;
+
+const COLUMNS: [Column; 4] =
+    [("NAME", "name"), ("ID", "id"), ("SCOPES", "scopes"), ("CREATED", "created_at")];
+
+/// Service keys: add, list, remove
+#[derive(Debug, Subcommand)]
+pub(super) enum ServiceKey {
+    /// Make a service key and show it, once
+    #[command(after_help = "Examples:\n  rescind service-key add orders-api --scope introspect\n  \
+                            rescind service-key add back-office --scope admin --scope sessions --json")]
+    Add {
+        /// What the key is for
+        name: String,
+        /// What it may do; may be said several times
+        #[arg(long = "scope", required = true, value_name = "SCOPE")]
+        scopes: Vec<Scope>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// List service keys; the keys themselves are never shown again
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Remove a service key; it stops working at once
+    Remove {
+        /// The id, from `rescind service-key list`
+        id: String,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+/// What a service key may do.
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Scope {
+    /// Ask whether a token is live
+    Introspect,
+    /// Follow the revocations
+    Feed,
+    /// Open a device for a user signed in elsewhere
+    Sessions,
+    /// Manage users and devices
+    Admin,
+}
+
+/// The answer of `add`, in the order programs see it.
+#[derive(Serialize, Deserialize)]
+struct Added {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    key: String,
+}
+
+impl ServiceKey {
+    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+        match self {
+            Self::Add { name, scopes, format } => {
+                let body = json!({ "name": name, "scopes": scopes });
+                let answer = desk.call(Method::POST, "/operator/service-keys", Some(body)).await?;
+                let added: Added = serde_json::from_value(answer).map_err(|_| {
+                    Failure::new(
+                        "the answer makes no sense",
+                        "look for the key with `rescind service-key list`",
+                    )
+                })?;
+                if format.json {
+                    return Ok(desk.out.json(&added)?);
+                }
+                desk.line(&format!(
+                    "service key {} ({}), id {}",
+                    added.name,
+                    added.scopes.join(", "),
+                    added.id
+                ))?;
+                desk.line(&format!(
+                    "\n  {}\n\nIt is shown this once; keep it where secrets are kept.",
+                    added.key
+                ))?;
+                Ok(())
+            }
+            Self::List { format } => {
+                let answer = desk.fetch("/operator/service-keys").await?;
+                desk.list(format, &answer, &COLUMNS)
+            }
+            Self::Remove { id, format } => {
+                let path = format!("/operator/service-keys/{}", segment(&id));
+                let answer = desk.call(Method::DELETE, &path, None).await?;
+                desk.answer(format, &answer, &format!("service key {id} removed"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::desk::tests::{Trial, script};
+
+    async fn add(json: bool) -> Trial {
+        let answer =
+            json!({"key": "s3cret", "scopes": ["introspect", "feed"], "id": "k1", "name": "api", "extra": 1});
+        let mut trial = Trial::new(vec![answer], script(&[]));
+        let scopes = vec![Scope::Introspect, Scope::Feed];
+        ServiceKey::Add { name: "api".to_owned(), scopes, format: Format { json } }
+            .run(&mut trial.desk)
+            .await
+            .unwrap();
+        trial
+    }
+
+    #[tokio::test]
+    async fn programs_get_exactly_id_name_scopes_and_key() {
+        let trial = add(true).await;
+        assert_eq!(
+            trial.seen(),
+            [r#"POST /operator/service-keys {"name":"api","scopes":["introspect","feed"]}"#]
+        );
+        let expected = r#"{"id":"k1","name":"api","scopes":["introspect","feed"],"key":"s3cret"}"#;
+        assert_eq!(trial.page.text(), format!("{expected}\n"));
+    }
+
+    #[tokio::test]
+    async fn people_are_told_that_the_key_is_shown_once() {
+        let text = add(false).await.page.text();
+        assert!(text.contains("  s3cret\n") && text.contains("shown this once"), "{text}");
+    }
+}
