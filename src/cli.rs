@@ -3,13 +3,14 @@
 //! Every operator command is one request to the operator's routes, wherever they are served; `reach` alone knows
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
-//! Rooms: `user device key service_key everyone` (operator commands), `config` (works without a
+//! Rooms: `user device key service_key everyone` (operator commands), `config` and `doctor` (work without a
 //! service), `service` (starting it), `desk` (what a command works with), `reach`, `person` (questions), `output`,
 //! `failure`.
 
 mod config;
 mod desk;
 mod device;
+mod doctor;
 mod everyone;
 mod failure;
 mod key;
@@ -38,6 +39,7 @@ Examples:
   rescind user add alice                make a user
   rescind user logout-all alice         sign alice out on every device, at once
   rescind config show                   every setting and who set it
+  rescind doctor                        what is wrong, and what to do
 
 Settings come from rescind.toml, then RESCIND_* variables, then flags.";
 
@@ -84,6 +86,8 @@ enum Command {
     Everyone(everyone::Everyone),
     #[command(subcommand)]
     Config(config::Config),
+    /// Say what is wrong here, and what to do; exit code 1 when something is
+    Doctor(doctor::Doctor),
     /// Print the OpenAPI document
     #[command(after_help = "Example:\n  rescind openapi > openapi.json")]
     Openapi,
@@ -138,6 +142,7 @@ async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Fail
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
+        Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out),
         Command::Openapi => out.line(&service::document()?)?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
         Command::User(command) => command.run(&mut desk(resolved)?).await?,
@@ -216,6 +221,7 @@ mod tests {
             "everyone logout --yes",
             "config check",
             "config show --toml",
+            "doctor --json",
             "openapi",
         ] {
             let cli = parsed(&format!("rescind {line} --data /srv/rescind"));

@@ -1,0 +1,177 @@
+//! `rescind doctor`: looks at the machine as the service would meet it, says what is wrong and what to do.
+//!
+//! It changes nothing and may run beside a server. Each file looks at one thing; what a look finds is judged by a pure
+//! function where the machine cannot be arranged for a test.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::output::{Format, Output};
+use super::service;
+use crate::settings::{Faults, Settings};
+
+mod clock;
+mod disk;
+mod exposure;
+mod folder;
+mod limits;
+mod master_key;
+mod ports;
+mod store;
+
+/// Say what is wrong here, and what to do
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    format: Format,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Grade {
+    /// As it should be.
+    Good,
+    /// Fine, and worth knowing.
+    Hint,
+    /// It works, but someone should change it.
+    Warning,
+    /// It does not work, or must not stay so.
+    Bad,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Diagnosis {
+    about: &'static str,
+    grade: Grade,
+    what: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    help: String,
+}
+
+impl Diagnosis {
+    fn new(about: &'static str, grade: Grade, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { about, grade, what: what.into(), help: help.into() }
+    }
+
+    fn good(about: &'static str, what: impl Into<String>) -> Self {
+        Self::new(about, Grade::Good, what, "")
+    }
+}
+
+impl Doctor {
+    pub(super) fn run(
+        self,
+        settings: Result<Settings, Faults>,
+        out: &mut Output,
+    ) -> Result<ExitCode, Failure> {
+        let diagnoses = match settings {
+            Ok(settings) => examine(&settings),
+            Err(faults) => unusable(&faults),
+        };
+        let bad = diagnoses.iter().filter(|diagnosis| diagnosis.grade == Grade::Bad).count();
+        if self.format.json {
+            out.json(&json!({ "ok": bad == 0, "diagnoses": diagnoses }))?;
+        } else {
+            for diagnosis in &diagnoses {
+                out.line(&told(diagnosis))?;
+            }
+            let summary = if bad == 0 { "nothing is broken".to_owned() } else { format!("to mend: {bad}") };
+            out.line(&format!("\n{summary}"))?;
+        }
+        Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn examine(settings: &Settings) -> Vec<Diagnosis> {
+    let server = store::server_answers(settings);
+    let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
+    diagnoses.extend(folder::examine(&settings.data));
+    diagnoses.push(store::examine(settings, server));
+    diagnoses.extend(ports::examine(settings, server));
+    diagnoses.push(disk::examine(settings));
+    diagnoses.extend(master_key::examine(settings));
+    diagnoses.extend(exposure::examine(settings));
+    diagnoses.push(limits::examine(settings));
+    diagnoses.push(clock::examine(service::now()));
+    diagnoses
+}
+
+fn unusable(faults: &Faults) -> Vec<Diagnosis> {
+    let help = "correct it; `rescind config show --toml` lists every setting. The rest is looked at once all are right";
+    faults.0.iter().map(|fault| Diagnosis::new("settings", Grade::Bad, fault.to_string(), help)).collect()
+}
+
+fn told(diagnosis: &Diagnosis) -> String {
+    let mark = match diagnosis.grade {
+        Grade::Good => "ok     ",
+        Grade::Hint => "hint   ",
+        Grade::Warning => "warning",
+        Grade::Bad => "BAD    ",
+    };
+    let line = format!("{mark}  {}: {}", diagnosis.about, diagnosis.what);
+    if diagnosis.help.is_empty() { line } else { format!("{line}\n         -> {}", diagnosis.help) }
+}
+
+/// Whether there is a store. Anything at all in its folder counts: what is missing beside it must not be made anew.
+fn holds_anything(data: &Path) -> bool {
+    data.read_dir().is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The folder that has to be looked at for something not made yet: the nearest one that is there.
+fn nearest_existing(path: &Path) -> &Path {
+    let mut folders = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    folders.find(|folder| folder.exists()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::desk::tests::Page;
+
+    fn run(changes: &[(&str, &str)], json: bool) -> (String, bool) {
+        let page = Page::default();
+        let doctor = Doctor { format: Format { json } };
+        let code = doctor.run(Settings::with(changes), &mut Output::to(page.clone())).unwrap();
+        (page.text(), code == ExitCode::SUCCESS)
+    }
+
+    #[test]
+    fn invalid_settings_are_bad_and_each_is_told() {
+        let (text, well) = run(&[("refresh_grace", "3m"), ("lisen", "x")], false);
+        assert!(!well);
+        assert!(text.contains("`refresh_grace` = `3m`") && text.contains("did you mean `listen`?"), "{text}");
+        assert!(text.ends_with("to mend: 2\n"), "{text}");
+    }
+
+    #[test]
+    fn a_machine_ready_for_a_first_start_is_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let changes = [
+            ("data", data.to_str().unwrap()),
+            ("listen", "127.0.0.1:0"),
+            ("metrics_listen", "127.0.0.1:0"),
+            ("connections_max", "16"),
+        ];
+        let (text, well) = run(&changes, true);
+        assert!(well, "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["ok"], true);
+        assert!(value["diagnoses"].as_array().unwrap().len() >= 8, "{text}");
+        assert!(!data.exists(), "looking changes nothing");
+    }
+
+    #[test]
+    fn the_nearest_folder_of_something_not_made_yet_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(nearest_existing(&folder.path().join("a/b/c")), folder.path());
+        assert_eq!(nearest_existing(Path::new("not-made-yet")), Path::new("."));
+    }
+}

@@ -1,0 +1,49 @@
+//! The wall clock: only `exp` depends on it, but a wrong one ends tokens early or late.
+
+use time::macros::datetime;
+
+use super::{Diagnosis, Grade};
+
+const ABOUT: &str = "clock";
+/// Before this nothing of ours was built.
+const EARLIEST: i64 = datetime!(2026-01-01 00:00 UTC).unix_timestamp();
+/// What two honest clocks may differ by, in seconds; the tokens' own leeway.
+const LEEWAY: i64 = 60;
+
+pub(super) fn examine(now: i64) -> Diagnosis {
+    if now < EARLIEST { wrong("the clock stands before 2026") } else { Diagnosis::good(ABOUT, "plausible") }
+}
+
+/// Whether the clock is behind a time that was already recorded.
+pub(super) fn behind(recorded: i64, now: i64) -> Option<Diagnosis> {
+    let behind = recorded.saturating_sub(now);
+    (behind > LEEWAY)
+        .then(|| wrong(&format!("the clock is {behind} s behind the newest record of the store")))
+}
+
+fn wrong(what: &str) -> Diagnosis {
+    Diagnosis::new(
+        ABOUT,
+        Grade::Bad,
+        what,
+        "set the clock; `timedatectl` shows it, and chrony or ntpd keep it right",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_the_service_existed_is_bad() {
+        assert_eq!(examine(0).grade, Grade::Bad);
+        assert_eq!(examine(EARLIEST).grade, Grade::Good);
+    }
+
+    #[test]
+    fn a_clock_behind_the_store_is_bad_beyond_the_leeway() {
+        assert_eq!(behind(1_060, 1_000), None);
+        assert_eq!(behind(1_061, 1_000).map(|diagnosis| diagnosis.grade), Some(Grade::Bad));
+        assert_eq!(behind(1_000, 2_000), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The data folder: there, ours, writable, closed to others, and its socket's path short enough.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::{Diagnosis, Grade, nearest_existing};
+
+const ABOUT: &str = "data folder";
+/// The longest path a Unix socket may have on Linux (`sun_path`, one byte ends it).
+const SOCKET_PATH: usize = 107;
+
+pub(super) fn examine(data: &Path) -> Vec<Diagnosis> {
+    let writable =
+        |folder: &Path| access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    let mut found = match data.metadata() {
+        Ok(metadata) => vec![judge(data, &metadata, writable(data))],
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            vec![missing(data, writable(nearest_existing(data)))]
+        }
+        Err(error) => {
+            let what = format!("{} cannot be looked at: {error}", data.display());
+            vec![Diagnosis::new(ABOUT, Grade::Bad, what, "run this as the user the server runs as")]
+        }
+    };
+    found.extend(socket_path(data));
+    found
+}
+
+fn missing(data: &Path, parent_writable: bool) -> Diagnosis {
+    let place = data.display();
+    if parent_writable {
+        let help = "`rescind serve` makes one; if there should be one already, name its folder with --data";
+        return Diagnosis::new(ABOUT, Grade::Hint, format!("there is no store in {place} yet"), help);
+    }
+    let help = format!("make it for the user the server runs as: install -d -m 0700 -o USER {place}");
+    Diagnosis::new(ABOUT, Grade::Bad, format!("{place} is missing and this user cannot make it"), help)
+}
+
+fn judge(data: &Path, metadata: &Metadata, writable: bool) -> Diagnosis {
+    let place = data.display();
+    let mode = metadata.permissions().mode() & 0o777;
+    if !metadata.is_dir() {
+        return Diagnosis::new(
+            ABOUT,
+            Grade::Bad,
+            format!("{place} is not a folder"),
+            "name a folder with --data",
+        );
+    }
+    if !writable {
+        let help = format!("run this as the user the server runs as, or: chown -R USER {place}");
+        return Diagnosis::new(ABOUT, Grade::Bad, format!("{place} is not writable by this user"), help);
+    }
+    if mode & 0o077 != 0 {
+        let what = format!(
+            "{place} has mode {mode:04o}: other users of the machine may reach the store and its socket"
+        );
+        return Diagnosis::new(ABOUT, Grade::Bad, what, format!("chmod 0700 {place}"));
+    }
+    Diagnosis::good(ABOUT, format!("{place} is there, writable, and closed to others"))
+}
+
+fn socket_path(data: &Path) -> Option<Diagnosis> {
+    let length = data.join("admin.sock").as_os_str().as_bytes().len();
+    (length > SOCKET_PATH).then(|| {
+        let what = format!("its socket's path would have {length} bytes; the system allows {SOCKET_PATH}");
+        Diagnosis::new(
+            ABOUT,
+            Grade::Bad,
+            what,
+            "choose a shorter --data, or one relative to the working directory",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+
+    use super::*;
+
+    fn folder_with(mode: u32) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        folder
+    }
+
+    fn first(data: &Path) -> Diagnosis {
+        examine(data).remove(0)
+    }
+
+    #[test]
+    fn a_private_writable_folder_is_good() {
+        assert_eq!(first(folder_with(0o700).path()).grade, Grade::Good);
+    }
+
+    #[test]
+    fn a_missing_folder_is_a_hint_where_it_can_be_made() {
+        let folder = folder_with(0o700);
+        let diagnosis = first(&folder.path().join("data"));
+        assert_eq!(diagnosis.grade, Grade::Hint);
+        assert!(diagnosis.help.contains("rescind serve"));
+        assert_eq!(missing(folder.path(), false).grade, Grade::Bad);
+    }
+
+    #[test]
+    fn a_folder_open_to_others_is_bad_and_the_remedy_is_told() {
+        for mode in [0o755, 0o750, 0o701] {
+            let folder = folder_with(mode);
+            let diagnosis = first(folder.path());
+            assert_eq!(diagnosis.grade, Grade::Bad, "{mode:o}");
+            assert_eq!(diagnosis.help, format!("chmod 0700 {}", folder.path().display()));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_writable_is_bad() {
+        let folder = folder_with(0o700);
+        let metadata = folder.path().metadata().unwrap();
+        let diagnosis = judge(folder.path(), &metadata, false);
+        assert_eq!(diagnosis.grade, Grade::Bad);
+        assert!(diagnosis.what.contains("not writable"));
+    }
+
+    #[test]
+    fn a_file_in_the_folders_place_is_bad() {
+        let folder = folder_with(0o700);
+        let file = folder.path().join("data");
+        fs::write(&file, "").unwrap();
+        assert!(first(&file).what.contains("not a folder"));
+    }
+
+    #[test]
+    fn a_path_too_long_for_the_socket_is_bad() {
+        assert_eq!(socket_path(Path::new(&"d".repeat(SOCKET_PATH))).map(|d| d.grade), Some(Grade::Bad));
+        assert_eq!(socket_path(Path::new(&"d".repeat(SOCKET_PATH - "/admin.sock".len()))), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! The file with the master key: there, readable, closed to others, and outside what a backup holds.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::{Diagnosis, Grade, holds_anything};
+use crate::settings::Settings;
+
+const ABOUT: &str = "master key";
+/// What the line in the file begins with (PASERK, type `local`).
+const HEAD: &[u8] = b"k4.local.";
+
+pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
+    let path = settings.master_key_path();
+    let mut found = vec![judge(&path, holds_anything(&settings.data))];
+    if inside(&path, &settings.data) {
+        let what = format!(
+            "{} lies in the data folder: a backup of it would hold the key to its own keys",
+            path.display()
+        );
+        let help = "move the file elsewhere and name it with `master_key_file`";
+        found.push(Diagnosis::new(ABOUT, Grade::Warning, what, help));
+    }
+    found
+}
+
+fn judge(path: &Path, store_exists: bool) -> Diagnosis {
+    let place = path.display();
+    let bad = |what: String, help: &str| Diagnosis::new(ABOUT, Grade::Bad, what, help);
+    let mut head = [0; HEAD.len()];
+    let opened = File::open(path).and_then(|mut file| {
+        file.read_exact(&mut head)?;
+        file.metadata()
+    });
+    match opened {
+        Ok(_) if head != HEAD => bad(
+            format!("{place} does not hold a master key"),
+            "it should be one line that begins with k4.local.; put the right file back, or name it with `master_key_file`",
+        ),
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            let mode = metadata.permissions().mode() & 0o777;
+            bad(format!("{place} has mode {mode:04o}: others may read it"), &format!("chmod 0600 {place}"))
+        }
+        Ok(_) => Diagnosis::good(ABOUT, format!("{place} is there and closed to others")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !store_exists => {
+            Diagnosis::good(ABOUT, format!("{place} is made at the first start"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => bad(
+            format!("{place} is missing, and the store's signing keys are sealed with it"),
+            "put the file back from where secrets are kept, or name it with `master_key_file`",
+        ),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            bad(format!("{place} is cut short"), "put the whole file back from where secrets are kept")
+        }
+        Err(error) => bad(
+            format!("{place} cannot be read: {error}"),
+            "let the user the server runs as own it, mode 0600",
+        ),
+    }
+}
+
+fn inside(path: &Path, data: &Path) -> bool {
+    let place = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (place.canonicalize(), data.canonicalize()) {
+        (Ok(place), Ok(data)) => place.starts_with(data),
+        _ => path.starts_with(data),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    struct Place {
+        _folder: tempfile::TempDir,
+        data: PathBuf,
+        key: PathBuf,
+    }
+
+    fn place() -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, key) = (folder.path().join("data"), folder.path().join("data.key"));
+        fs::create_dir(&data).unwrap();
+        Place { _folder: folder, data, key }
+    }
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn diagnoses(place: &Place, key: Option<&Path>) -> Vec<Diagnosis> {
+        let mut changes = vec![("data", place.data.to_str().unwrap())];
+        changes.extend(key.map(|key| ("master_key_file", key.to_str().unwrap())));
+        examine(&Settings::with(&changes).unwrap())
+    }
+
+    #[test]
+    fn a_private_key_beside_the_folder_is_good() {
+        let place = place();
+        write(&place.key, "k4.local.abc", 0o600);
+        let found = diagnoses(&place, None);
+        assert_eq!(found.iter().map(|found| found.grade).collect::<Vec<_>>(), [Grade::Good]);
+    }
+
+    #[test]
+    fn a_missing_key_is_bad_only_where_a_store_needs_it() {
+        let place = place();
+        assert_eq!(diagnoses(&place, None)[0].grade, Grade::Good);
+        fs::write(place.data.join("db"), "").unwrap();
+        let found = diagnoses(&place, None);
+        assert_eq!(found[0].grade, Grade::Bad);
+        assert!(found[0].what.contains("missing"));
+    }
+
+    #[test]
+    fn a_key_others_may_read_is_bad() {
+        let place = place();
+        write(&place.key, "k4.local.abc", 0o640);
+        let found = diagnoses(&place, None);
+        assert_eq!(
+            (found[0].grade, found[0].help.as_str()),
+            (Grade::Bad, format!("chmod 0600 {}", place.key.display()).as_str())
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_bad_and_not_quoted() {
+        let place = place();
+        write(&place.key, "hunter2hunter2", 0o600);
+        let found = diagnoses(&place, None);
+        assert_eq!(found[0].grade, Grade::Bad);
+        assert!(!format!("{found:?}").contains("hunter2"));
+        write(&place.key, "k4", 0o600);
+        assert!(diagnoses(&place, None)[0].what.contains("cut short"));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_bad() {
+        let place = place();
+        let found = diagnoses(&place, Some(&place.data));
+        assert_eq!(found[0].grade, Grade::Bad);
+        assert!(found[0].what.contains("cannot be read"), "{found:?}");
+    }
+
+    #[test]
+    fn a_key_inside_the_data_folder_is_a_trap_for_backups() {
+        let place = place();
+        let key = place.data.join("master");
+        write(&key, "k4.local.abc", 0o600);
+        let found = diagnoses(&place, Some(&key));
+        assert_eq!(found[1].grade, Grade::Warning);
+        assert!(found[1].what.contains("backup"));
+        let around = place.data.join("../data/master");
+        assert_eq!(diagnoses(&place, Some(&around)).len(), 2, "whichever way the path goes");
+    }
+}
