@@ -22,3 +22,6 @@ pub mod settings;
 pub mod store;
 pub mod token;
 pub mod world;
+
+#[cfg(feature = "server")]
+pub mod metrics;

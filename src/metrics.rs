@@ -1,0 +1,238 @@
+//! The figures Prometheus reads.
+//!
+//! Labels have few values, all of them ours: an operation is an operationId, never a path. Handles of one operation
+//! are resolved when its route is made, so that a request adds to a counter without a lookup.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// Seconds: from a cached check to a queued password hash.
+const LATENCY: [f64; 13] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+/// Seconds: from a drive with a write cache to one in trouble.
+const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+/// Writes acknowledged together.
+const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: String,
+    method: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabels {
+    operation: String,
+    method: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClassLabel {
+    class: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
+/// Every figure of the service.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<OperationLabels, Histogram, fn() -> Histogram>,
+    sign_ins: Family<ResultLabel, Counter>,
+    refreshes: Family<ClassLabel, Counter>,
+    sign_outs: Family<KindLabel, Counter>,
+    alarms: Family<KindLabel, Counter>,
+    commit_batch: Histogram,
+    fsync: Histogram,
+    /// Password hashes that wait for a core.
+    pub hashes_waiting: Gauge,
+    /// Password hashes being computed.
+    pub hashes_running: Gauge,
+    /// Password hashes refused because the wait was too long.
+    pub hashes_refused: Counter,
+    /// Devices signed in, as last counted.
+    pub live_devices: Gauge,
+}
+
+/// The handles of one operation.
+#[derive(Debug, Clone)]
+pub struct OperationMetrics {
+    by_class: [Counter; 5],
+    latency: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A registry of its own, with every figure at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("rescind");
+        let metrics = Self {
+            requests: Family::default(),
+            latency: Family::new_with_constructor(|| Histogram::new(LATENCY)),
+            sign_ins: Family::default(),
+            refreshes: Family::default(),
+            sign_outs: Family::default(),
+            alarms: Family::default(),
+            commit_batch: Histogram::new(BATCH),
+            fsync: Histogram::new(FSYNC),
+            hashes_waiting: Gauge::default(),
+            hashes_running: Gauge::default(),
+            hashes_refused: Counter::default(),
+            live_devices: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("http_requests", "Requests answered", metrics.requests.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's head",
+            Unit::Seconds,
+            metrics.latency.clone(),
+        );
+        registry.register("sign_ins", "Sign-ins by result", metrics.sign_ins.clone());
+        registry.register("refreshes", "Refreshes by replay class", metrics.refreshes.clone());
+        registry.register("sign_outs", "Sign-outs by kind", metrics.sign_outs.clone());
+        registry.register("store_alarms", "Contradictions found in the store", metrics.alarms.clone());
+        registry.register("commit_batch_size", "Writes made durable together", metrics.commit_batch.clone());
+        registry.register_with_unit("fsync", "Time of one fsync", Unit::Seconds, metrics.fsync.clone());
+        registry.register("hashes_waiting", "Password hashes waiting", metrics.hashes_waiting.clone());
+        registry.register("hashes_running", "Password hashes being computed", metrics.hashes_running.clone());
+        registry.register(
+            "hashes_refused",
+            "Password hashes refused after a wait",
+            metrics.hashes_refused.clone(),
+        );
+        registry.register("live_devices", "Devices signed in, as last counted", metrics.live_devices.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// The handles of one operation, made once for its route.
+    pub fn operation(&self, operation: &str, method: &str) -> OperationMetrics {
+        let class = |status| {
+            let labels = RequestLabels { operation: operation.to_owned(), method: method.to_owned(), status };
+            self.requests.get_or_create_owned(&labels)
+        };
+        let labels = OperationLabels { operation: operation.to_owned(), method: method.to_owned() };
+        OperationMetrics {
+            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+            latency: self.latency.get_or_create_owned(&labels),
+        }
+    }
+
+    /// A sign-in was tried: `ok`, or the code it was refused with.
+    pub fn sign_in(&self, result: &'static str) {
+        self.sign_ins.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// A refresh was judged: `rotated`, `repeated`, `recovered`, `reused`, `ended`, `ahead`.
+    pub fn refresh(&self, class: &'static str) {
+        self.refreshes.get_or_create(&ClassLabel { class }).inc();
+    }
+
+    /// Somebody was signed out: by `logout`, `logout_all`, `logout_others`, `device`, `password`, `reuse`, …
+    pub fn sign_out(&self, kind: &'static str) {
+        self.sign_outs.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// The store contradicts a token we signed: it was rolled back.
+    pub fn store_alarm(&self, kind: &'static str) {
+        self.alarms.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// One group of writes became durable.
+    pub fn committed(&self, writes: usize, fsync: Duration) {
+        self.commit_batch.observe(f64::from(u32::try_from(writes).unwrap_or(u32::MAX)));
+        self.fsync.observe(fsync.as_secs_f64());
+    }
+
+    /// The text Prometheus reads.
+    pub fn encode(&self) -> String {
+        let mut encoded = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut encoded, &self.registry);
+        encoded
+    }
+}
+
+impl OperationMetrics {
+    /// One request was answered.
+    pub fn answered(&self, status: u16, duration: Duration) {
+        let class = usize::from(status / 100).saturating_sub(1);
+        if let Some(counter) = self.by_class.get(class) {
+            counter.inc();
+        }
+        self.latency.observe(duration.as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_under_its_operation_and_class() {
+        let metrics = Metrics::new();
+        let login = metrics.operation("login", "POST");
+        login.answered(200, Duration::from_millis(20));
+        login.answered(401, Duration::from_millis(20));
+        login.answered(429, Duration::from_micros(20));
+        let text = metrics.encode();
+        let requests = |class: &str, count: u32| {
+            format!(
+                r#"rescind_http_requests_total{{operation="login",method="POST",status="{class}"}} {count}"#
+            )
+        };
+        assert!(text.contains(&requests("2xx", 1)), "{text}");
+        assert!(text.contains(&requests("4xx", 2)), "{text}");
+        assert!(text.contains(&requests("5xx", 0)), "{text}");
+        assert!(text.contains(
+            r#"rescind_http_request_duration_seconds_bucket{le="0.025",operation="login",method="POST"} 3"#
+        ));
+    }
+
+    #[test]
+    fn every_figure_is_in_the_text() {
+        let metrics = Metrics::new();
+        metrics.sign_in("ok");
+        metrics.refresh("rotated");
+        metrics.sign_out("logout_all");
+        metrics.store_alarm("sequence_ahead");
+        metrics.committed(64, Duration::from_micros(300));
+        metrics.live_devices.set(7);
+        metrics.hashes_refused.inc();
+        let text = metrics.encode();
+        for line in [
+            r#"rescind_sign_ins_total{result="ok"} 1"#,
+            r#"rescind_refreshes_total{class="rotated"} 1"#,
+            r#"rescind_sign_outs_total{kind="logout_all"} 1"#,
+            r#"rescind_store_alarms_total{kind="sequence_ahead"} 1"#,
+            "rescind_commit_batch_size_sum 64.0",
+            "rescind_fsync_seconds_count 1",
+            "rescind_live_devices 7",
+            "rescind_hashes_waiting 0",
+            "rescind_hashes_running 0",
+            "rescind_hashes_refused_total 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
