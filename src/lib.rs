@@ -24,4 +24,6 @@ pub mod token;
 pub mod world;
 
 #[cfg(feature = "server")]
+pub mod log;
+#[cfg(feature = "server")]
 pub mod metrics;
