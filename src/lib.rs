@@ -24,6 +24,8 @@ pub mod token;
 pub mod world;
 
 #[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
 pub mod log;
 #[cfg(feature = "server")]
 pub mod metrics;

@@ -1,0 +1,19 @@
+//! The HTTP entrance: everything between a socket and a use case.
+//!
+//! It promises that whatever goes wrong leaves as one [`problem::Problem`] with a request id, that no body,
+//! header or connection can grow or wait without bound, and that nothing a caller sent is quoted back or logged.
+//! It refuses to know how a session is judged or stored: handlers parse, call one use case and shape the answer.
+//!
+//! On the way in:
+//!
+//!
+//! On the way out:
+//!
+//! * [`code`] — the stable list of problem codes
+//! * [`problem`] — the one error every operation answers with
+//! * [`headers`] — what every answer carries
+//!
+
+pub mod code;
+pub mod headers;
+pub mod problem;

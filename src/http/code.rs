@@ -1,0 +1,184 @@
+//! The stable codes of problems: what an app translates and decides by. This is the only list.
+
+use poem::http::StatusCode;
+
+macro_rules! codes {
+    ($($variant:ident = $name:literal, $status:ident, $title:literal, $advice:literal;)*) => {
+        /// Why a request was not answered. The text form is part of the API and never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $advice] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the documentation: refresh, sign in, correct, wait, ours.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The text form, as in a problem's `code`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The HTTP status it is answered with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// A short summary that is the same each time.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What the app should do about it.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$variant => $advice,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    TokenExpired = "token_expired", UNAUTHORIZED, "The token has expired",
+        "Refresh; if the refresh token is the one that expired, sign in again.";
+    Superseded = "superseded", UNAUTHORIZED, "The token was replaced",
+        "Refresh: this device is still signed in, but this token was replaced.";
+
+    SignedOut = "signed_out", UNAUTHORIZED, "This device was signed out",
+        "Sign in again: this device was signed out.";
+    SignedOutEverywhere = "signed_out_everywhere", UNAUTHORIZED, "All devices were signed out",
+        "Sign in again: every device of this user was signed out.";
+    Reset = "reset", UNAUTHORIZED, "All sessions were reset",
+        "Sign in again: every session of the service was ended.";
+    RefreshReused = "refresh_reused", UNAUTHORIZED, "The refresh token was used before",
+        "Sign in again: an old refresh token came back, so this device was signed out.";
+    UserDisabled = "user_disabled", UNAUTHORIZED, "The account is disabled",
+        "Tell the user to contact whoever runs the service.";
+    TokenInvalid = "token_invalid", UNAUTHORIZED, "The token is not valid here",
+        "Sign in again: this is not a token of this service, or not of the kind asked for.";
+    TokenMissing = "token_missing", UNAUTHORIZED, "A token is required",
+        "Sign in and send the access token as `Authorization: Bearer …`.";
+
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
+        "Correct the fields named in `errors`.";
+    BadJson = "bad_json", BAD_REQUEST, "The body is not valid JSON",
+        "Correct the JSON at the place `detail` names.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
+        "Send the body in the media type `detail` names.";
+    TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large",
+        "Send a smaller request.";
+    NotFound = "not_found", NOT_FOUND, "There is nothing here",
+        "Correct the path or the id.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
+        "Use one of the methods in the `Allow` header.";
+    UsernameTaken = "username_taken", CONFLICT, "The username is taken",
+        "Ask the user for another name.";
+    WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
+        "Ask the user for another password.";
+    WrongCredentials = "wrong_credentials", UNAUTHORIZED, "Wrong username or password",
+        "Ask the user to type them again.";
+    Forbidden = "forbidden", FORBIDDEN, "This is not allowed",
+        "Use a credential that has the scope `detail` names, or do without.";
+
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
+        "Wait for as many seconds as `Retry-After` says, then try again.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The service is busy",
+        "Wait for as many seconds as `Retry-After` says, then try again.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service cannot answer now",
+        "Wait for as many seconds as `Retry-After` says, then try again. Nobody was signed out.";
+    Timeout = "timeout", SERVICE_UNAVAILABLE, "The answer took too long",
+        "Wait for as many seconds as `Retry-After` says, then try again. The request may have taken effect.";
+
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here",
+        "Report it with the `request_id`.";
+}
+
+impl Code {
+    /// The `error` of OAuth 2.0 answers: RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1.
+    pub const fn oauth_error(self) -> &'static str {
+        match self {
+            Self::Forbidden => "insufficient_scope",
+            Self::RateLimited | Self::Overloaded | Self::Unavailable | Self::Timeout => {
+                "temporarily_unavailable"
+            }
+            Self::Internal => "server_error",
+            _ if self.status().as_u16() == 401 => "invalid_client",
+            _ => "invalid_request",
+        }
+    }
+
+    /// Whether an answer with this code means that a token was presented and refused (RFC 6750 §3.1).
+    pub const fn is_refused_token(self) -> bool {
+        self.status().as_u16() == 401 && !matches!(self, Self::TokenMissing | Self::WrongCredentials)
+    }
+}
+
+macro_rules! field_codes {
+    ($($variant:ident = $name:literal, $meaning:literal;)*) => {
+        /// What is wrong with one field.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum FieldCode {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl FieldCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The text form, as in a problem's `errors[].code`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// What it means.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
+            }
+        }
+    };
+}
+
+field_codes! {
+    Required = "required", "The field is missing, or null.";
+    Unknown = "unknown", "There is no such field here.";
+    WrongType = "wrong_type", "The value is of another JSON type.";
+    TooShort = "too_short", "The value is too short.";
+    TooLong = "too_long", "The value is too long.";
+    OutOfRange = "out_of_range", "The number is too small or too large.";
+    InvalidFormat = "invalid_format", "The text does not have the required form.";
+    NotAllowed = "not_allowed", "The value is not one of those allowed.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_codes_are_exactly_the_documented_ones() {
+        let mut listed: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        listed.sort_unstable();
+        let mut documented: Vec<_> = "token_expired superseded signed_out signed_out_everywhere reset refresh_reused \
+             user_disabled token_invalid token_missing invalid_request bad_json unsupported_media_type too_large \
+             not_found method_not_allowed username_taken weak_password wrong_credentials forbidden rate_limited \
+             overloaded unavailable timeout internal"
+            .split_whitespace()
+            .collect();
+        documented.sort_unstable();
+        assert_eq!(listed, documented);
+    }
+
+    #[test]
+    fn field_codes_have_one_name_each() {
+        let names: HashSet<_> = FieldCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), FieldCode::ALL.len());
+    }
+
+    #[test]
+    fn only_a_presented_token_is_called_invalid() {
+        assert!(Code::SignedOut.is_refused_token());
+        assert!(!Code::TokenMissing.is_refused_token());
+        assert!(!Code::WrongCredentials.is_refused_token());
+        assert!(!Code::Forbidden.is_refused_token());
+    }
+}
