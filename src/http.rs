@@ -6,6 +6,7 @@
 //!
 //! On the way in:
 //!
+//! * [`body`] — the JSON body, checked against its own schema
 //!
 //! On the way out:
 //!
@@ -14,6 +15,7 @@
 //! * [`headers`] — what every answer carries
 //!
 
+pub mod body;
 pub mod code;
 pub mod headers;
 pub mod problem;
