@@ -6,6 +6,8 @@
 //!
 //! On the way in:
 //!
+//! * [`cors`] — which pages of other origins may read answers
+//! * [`client`] — who calls: address and user agent
 //! * [`body`] — the JSON body, checked against its own schema
 //!
 //! On the way out:
@@ -16,6 +18,8 @@
 //!
 
 pub mod body;
+pub mod client;
 pub mod code;
+pub mod cors;
 pub mod headers;
 pub mod problem;

@@ -1,0 +1,144 @@
+//! Who calls: the address we may believe, and what the client says it is.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use ipnet::IpNet;
+use poem::{
+    Addr, FromRequest, Request, RequestBody, Result,
+    http::{HeaderMap, header},
+};
+
+const FORWARDED_FOR: &str = "x-forwarded-for";
+const USER_AGENT_LENGTH: usize = 256;
+
+/// The networks of the proxies we run; only a proxy's word about where a request came from counts.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Arc<[IpNet]>);
+
+impl TrustedProxies {
+    /// Trusts what these networks say. Without any, the peer's own address is the client's.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks.into())
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The right-most hop that is not one of our proxies: everything left of it is the client's own claim.
+    fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut address = peer.to_canonical();
+        let lines = headers.get_all(FORWARDED_FOR).iter().rev();
+        for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
+            if !self.trusts(address) {
+                break;
+            }
+            let Some(hop) = parse_hop(hop.trim()) else { break };
+            address = hop;
+        }
+        address
+    }
+}
+
+/// Some proxies add a port.
+fn parse_hop(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().ok();
+    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+/// The caller of a request, as a handler's argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// Where the request came from, through our proxies. A caller on this machine's socket counts as loopback.
+    pub address: IpAddr,
+    /// What the client calls itself: at most 256 characters, without control characters.
+    pub user_agent: Option<String>,
+}
+
+impl Client {
+    fn of(request: &Request, proxies: &TrustedProxies) -> Self {
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip(),
+            Addr::Unix(_) | Addr::Custom(..) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        let address = proxies.client_address(peer, request.headers());
+        let user_agent = request.headers().get(header::USER_AGENT).map(|value| plain(value.as_bytes()));
+        Self { address, user_agent: user_agent.filter(|text| !text.is_empty()) }
+    }
+}
+
+fn plain(user_agent: &[u8]) -> String {
+    let text = String::from_utf8_lossy(user_agent);
+    let kept = text.trim().chars().filter(|char| !char.is_control());
+    kept.take(USER_AGENT_LENGTH).collect()
+}
+
+impl<'a> FromRequest<'a> for Client {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        // Without the door in front no proxy is trusted.
+        let proxies = request.data::<TrustedProxies>();
+        Ok(proxies.map_or_else(
+            || Self::of(request, &TrustedProxies::default()),
+            |proxies| Self::of(request, proxies),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(peer: &str, forwarded: &[&str]) -> String {
+        let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(FORWARDED_FOR, line.parse().unwrap());
+        }
+        proxies.client_address(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn a_strangers_header_is_not_believed() {
+        assert_eq!(address("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn the_right_most_untrusted_hop_is_the_client() {
+        assert_eq!(address("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6", "198.51.100.1", "10.0.0.2"]), "198.51.100.1");
+        assert_eq!(address("fd00::1", &["2001:db8::7"]), "2001:db8::7");
+    }
+
+    #[test]
+    fn only_proxies_all_the_way_ends_at_the_last_one() {
+        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+    }
+
+    #[test]
+    fn nonsense_ends_the_walk_at_the_proxy_that_sent_it() {
+        assert_eq!(address("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &[""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn ports_brackets_and_mapped_addresses_are_understood() {
+        assert_eq!(address("::ffff:10.0.0.1", &["198.51.100.1:4711"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["[2001:db8::7]:443"]), "2001:db8::7");
+        assert_eq!(address("10.0.0.1", &["[2001:db8::7]"]), "2001:db8::7");
+        assert_eq!(address("10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1");
+    }
+
+    #[test]
+    fn a_user_agent_is_cut_by_characters_and_cleaned() {
+        assert_eq!(plain("a\tb\u{9b}c".as_bytes()), "abc");
+        assert_eq!(plain("ä".repeat(300).as_bytes()).chars().count(), 256);
+        assert_eq!(plain(b"\xff\xfe"), "\u{fffd}\u{fffd}");
+    }
+}
