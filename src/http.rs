@@ -6,6 +6,8 @@
 //!
 //! On the way in:
 //!
+//! * [`door`] — the outermost endpoint: request id, deadline, one log line, figures, problems ([`routes`] names
+//!   the operations for it)
 //! * [`cors`] — which pages of other origins may read answers
 //! * [`client`] — who calls: address and user agent
 //! * [`body`] — the JSON body, checked against its own schema
@@ -21,5 +23,7 @@ pub mod body;
 pub mod client;
 pub mod code;
 pub mod cors;
+pub mod door;
 pub mod headers;
 pub mod problem;
+pub mod routes;

@@ -1,0 +1,170 @@
+//! The outermost endpoint. Every request comes in and every answer goes out here, once.
+//!
+//! In: a request id, the trailing slash trimmed (deployed clients send it, and a redirect would lose the body), `HEAD`
+//! turned into `GET`, the deadline started. Out: a failure of whatever kind turned into a [`Problem`], the headers of
+//! every answer, one log line, the figures.
+
+use std::{
+    any::Any,
+    borrow::Cow,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Body as _, Bytes};
+use poem::{
+    Endpoint, Middleware, Request, Response, Result,
+    http::{Method, Uri, header, uri::PathAndQuery},
+    middleware::{CatchPanic, CatchPanicEndpoint},
+};
+
+use super::{
+    client::TrustedProxies,
+    code::Code,
+    cors::Cors,
+    headers::{self, REQUEST_ID},
+    problem::{Context, Problem},
+    routes::{Operation, RouteTable},
+};
+use failure::Outcome;
+pub use request_id::{RequestId, RequestIds};
+
+mod failure;
+mod request_id;
+
+type PanicResponse = fn(Box<dyn Any + Send>) -> Response;
+
+/// What the door needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// The operations behind it.
+    pub routes: RouteTable,
+    /// The origins whose pages may read answers.
+    pub cors: Cors,
+    /// Whose word about a client's address counts.
+    pub proxies: TrustedProxies,
+    /// Where request ids come from.
+    pub ids: Arc<RequestIds>,
+    /// How long an operation may take before its caller is told to try again.
+    pub deadline: Duration,
+}
+
+/// The outermost endpoint, around the whole app.
+pub struct Door<E> {
+    inner: CatchPanicEndpoint<E, PanicResponse>,
+    settings: Settings,
+}
+
+impl<E: Endpoint> Door<E> {
+    /// Puts the door in front of an app.
+    pub fn new(inner: E, settings: Settings) -> Self {
+        let catch = CatchPanic::new().with_handler(failure::panicked as PanicResponse);
+        Self { inner: catch.transform(inner), settings }
+    }
+
+    async fn outcome(&self, request: Request) -> Outcome {
+        match tokio::time::timeout(self.settings.deadline, self.inner.call(request)).await {
+            Ok(result) => failure::judge(result),
+            Err(_) => Outcome::Failed(Problem::new(Code::Timeout)),
+        }
+    }
+
+    fn render(&self, problem: &Problem, path: &str, id: &RequestId) -> Response {
+        let oauth = path.starts_with("/oauth/");
+        let mut response = problem.to_response(Context { request_id: id.as_str(), oauth });
+        if problem.code() == Code::MethodNotAllowed
+            && let Some(allow) = self.settings.routes.allow(path)
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        response
+    }
+}
+
+impl<E: Endpoint> Endpoint for Door<E> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let Settings { routes, cors, proxies, ids, .. } = &self.settings;
+        let id = ids.of(request.headers());
+        let method = request.method().clone();
+        let origin = cors.allowed(&request);
+        if method == Method::HEAD {
+            request.set_method(Method::GET);
+        }
+        trim_slash(request.uri_mut());
+        let uri = request.uri().clone();
+        request.set_data(id.clone());
+        request.set_data(proxies.clone());
+
+        let (operation, outcome) = match cors.preflight(&request) {
+            Some(response) => (routes.preflight(), Outcome::Answered(response)),
+            None => (routes.find(request.method(), uri.path()), self.outcome(request).await),
+        };
+        let (mut response, problem) = match outcome {
+            Outcome::Answered(response) => (response, None),
+            Outcome::Failed(problem) => (self.render(&problem, uri.path(), &id), Some(problem)),
+        };
+        cors.grant(origin, response.headers_mut());
+        headers::secure(response.headers_mut());
+        response.headers_mut().insert(REQUEST_ID, id.header());
+        if method == Method::HEAD {
+            response = without_body(response);
+        }
+        record(operation, &method, &response, problem.as_ref(), &id, started.elapsed());
+        Ok(response)
+    }
+}
+
+fn trim_slash(uri: &mut Uri) {
+    let path = uri.path();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.len() == path.len() {
+        return;
+    }
+    let trimmed = if trimmed.is_empty() { "/" } else { trimmed };
+    let target: Cow<'_, str> =
+        uri.query().map_or(Cow::Borrowed(trimmed), |query| Cow::Owned(format!("{trimmed}?{query}")));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::from_str(&target).ok();
+    if let Ok(changed) = Uri::from_parts(parts) {
+        *uri = changed;
+    }
+}
+
+/// The answer to `HEAD`: what `GET` would have said, and how long its body would have been.
+fn without_body(mut response: Response) -> Response {
+    let body: BoxBody<Bytes, std::io::Error> = response.take_body().into();
+    if let Some(length) = body.size_hint().exact() {
+        response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
+    }
+    response
+}
+
+/// One line and one count for each request. The line names the route, never the target: a query may hold anything.
+fn record(
+    operation: &Operation,
+    method: &Method,
+    response: &Response,
+    problem: Option<&Problem>,
+    id: &RequestId,
+    duration: Duration,
+) {
+    let status = response.status().as_u16();
+    operation.metrics.answered(status, duration);
+    let (method, route, request_id) = (method.as_str(), operation.route.as_str(), id.as_str());
+    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let code = problem.map(|problem| problem.code().as_str());
+    match problem.and_then(Problem::cause) {
+        None => tracing::info!(method, route, status, duration_us, code, request_id, "request"),
+        Some(cause) => {
+            tracing::error!(method, route, status, duration_us, code, request_id, cause, "request failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! From any failure, ours or the framework's, to a problem.
+
+use std::any::Any;
+
+use poem::{Error, IntoResponse, Response, http::StatusCode};
+use poem_openapi::error::{ParseParamError, ParsePathError};
+
+use crate::http::{
+    code::{Code, FieldCode},
+    problem::Problem,
+};
+
+/// How a request ended.
+pub(super) enum Outcome {
+    /// With an answer of its own.
+    Answered(Response),
+    /// With a reason not to answer it.
+    Failed(Problem),
+}
+
+/// Marks the answer of a handler that panicked, and carries what it said.
+#[derive(Clone)]
+struct Panicked(Box<str>);
+
+pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let text = match payload.downcast::<String>() {
+        Ok(text) => *text,
+        Err(payload) => {
+            payload.downcast::<&str>().map_or_else(|_| "no message".to_owned(), |text| (*text).to_owned())
+        }
+    };
+    let said = Panicked(format!("panicked: {text}").into());
+    Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).extension(said).finish()
+}
+
+pub(super) fn judge(result: poem::Result<impl IntoResponse>) -> Outcome {
+    match result {
+        Ok(response) => {
+            let response = response.into_response();
+            match response.data::<Panicked>() {
+                None => Outcome::Answered(response),
+                Some(Panicked(said)) => Outcome::Failed(Problem::new(Code::Internal).because(said)),
+            }
+        }
+        Err(error) if error.is_from_response() => Outcome::Answered(error.into_response()),
+        Err(error) => {
+            Outcome::Failed(error.downcast::<Problem>().unwrap_or_else(|error| from_framework(&error)))
+        }
+    }
+}
+
+/// The framework's own texts quote what the caller sent, so nothing of them is passed on.
+fn from_framework(error: &Error) -> Problem {
+    if let Some(error) = error.downcast_ref::<ParseParamError>() {
+        return Problem::field(error.name, FieldCode::InvalidFormat);
+    }
+    // A path parameter that cannot be an id names nothing.
+    if error.is::<ParsePathError>() {
+        return Problem::new(Code::NotFound);
+    }
+    let code = match error.status() {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => Code::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Code::UnsupportedMediaType,
+        StatusCode::UNAUTHORIZED => Code::TokenMissing,
+        StatusCode::FORBIDDEN => Code::Forbidden,
+        StatusCode::TOO_MANY_REQUESTS => Code::RateLimited,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        status if status.is_client_error() => Code::InvalidRequest,
+        _ => return Problem::new(Code::Internal).because(error),
+    };
+    match code {
+        Code::InvalidRequest => Problem::new(code).with_detail("The request could not be read."),
+        Code::UnsupportedMediaType => {
+            Problem::new(code).with_detail("The operation takes another media type.")
+        }
+        _ => Problem::new(code),
+    }
+}

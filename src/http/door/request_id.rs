@@ -1,0 +1,85 @@
+//! The name of one request, in its answer and its log line.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use poem::http::{HeaderMap, HeaderValue};
+
+use crate::http::headers::REQUEST_ID;
+
+const LONGEST: usize = 64;
+
+/// The name of one request.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+/// Where request ids come from: the number of this run of the process, and a count.
+///
+/// They need to be unlike each other, not unguessable, so a request costs no randomness.
+#[derive(Debug)]
+pub struct RequestIds {
+    run: u64,
+    next: AtomicU64,
+}
+
+impl RequestId {
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// As a header.
+    pub fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl RequestIds {
+    /// Ids of one run; `run` should be random, so that the log lines of two runs cannot be mixed up.
+    pub fn new(run: u64) -> Self {
+        Self { run, next: AtomicU64::new(1) }
+    }
+
+    /// The id of a request: the one a proxy gave it, if that is plain enough to be logged, else one of ours.
+    pub fn of(&self, headers: &HeaderMap) -> RequestId {
+        let given = headers.get(REQUEST_ID).filter(|given| is_plain(given.as_bytes()));
+        RequestId(given.map_or_else(|| self.make(), Clone::clone))
+    }
+
+    fn make(&self) -> HeaderValue {
+        let count = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{:016x}-{count:x}", self.run);
+        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    }
+}
+
+fn is_plain(id: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=LONGEST).contains(&id.len()) && id.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(given: &str) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, HeaderValue::from_bytes(given.as_bytes()).unwrap());
+        RequestIds::new(7).of(&headers).as_str().to_owned()
+    }
+
+    #[test]
+    fn a_plain_id_is_kept_and_any_other_replaced() {
+        assert_eq!(id("edge-1.abc_9"), "edge-1.abc_9");
+        assert_eq!(id(&"a".repeat(64)), "a".repeat(64));
+        for strange in ["", "two words", "a\"b", "é", &"a".repeat(65)] {
+            assert_eq!(id(strange), "0000000000000007-1", "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn ids_differ() {
+        let ids = RequestIds::new(7);
+        let none = HeaderMap::new();
+        assert_ne!(ids.of(&none).as_str(), ids.of(&none).as_str());
+    }
+}
