@@ -6,6 +6,7 @@
 //!
 //! On the way in:
 //!
+//! * [`listen`] — connections: their number, their patience, HTTP/1 only
 //! * [`door`] — the outermost endpoint: request id, deadline, one log line, figures, problems ([`routes`] names
 //!   the operations for it)
 //! * [`cors`] — which pages of other origins may read answers
@@ -25,5 +26,6 @@ pub mod code;
 pub mod cors;
 pub mod door;
 pub mod headers;
+pub mod listen;
 pub mod problem;
 pub mod routes;
