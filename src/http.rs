@@ -19,11 +19,13 @@
 //! * [`problem`] — the one error every operation answers with
 //! * [`headers`] — what every answer carries
 //!
+//! And beside them [`docs`], the Swagger UI.
 
 pub mod body;
 pub mod client;
 pub mod code;
 pub mod cors;
+pub mod docs;
 pub mod door;
 pub mod headers;
 pub mod listen;

@@ -1,0 +1,131 @@
+//! Swagger UI at `/docs`: the service's own operations to try, offline and under a strict content policy.
+//!
+//! The two large files are `swagger-ui-dist` 5.35.0 as published (Apache-2.0, see `docs/LICENSE` and `docs/NOTICE`);
+//! the page and its start-up script are ours.
+
+use poem::{
+    Endpoint, Request, Response, Result, Route, get,
+    http::{Method, StatusCode, header},
+};
+
+use super::routes::Routes;
+
+/// Nothing from elsewhere, nothing inline: a name or a description that found its way into the page cannot run.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Ours change with any release; theirs only with their version, and a day-old copy of them does no harm.
+const OURS: &str = "no-cache";
+const THEIRS: &str = "public, max-age=86400";
+
+struct Asset {
+    path: &'static str,
+    media_type: &'static str,
+    caching: &'static str,
+    content: &'static [u8],
+}
+
+macro_rules! assets {
+    ($($path:literal = $file:literal, $media_type:literal, $caching:ident;)*) => {
+        const ASSETS: &[Asset] = &[
+            $(Asset { path: $path, media_type: $media_type, caching: $caching, content: include_bytes!($file) },)*
+        ];
+    };
+}
+
+assets! {
+    "/docs" = "docs/index.html", "text/html; charset=utf-8", OURS;
+    "/docs/init.js" = "docs/init.js", "text/javascript; charset=utf-8", OURS;
+    "/docs/swagger-ui-bundle.js" = "docs/swagger-ui-bundle.js", "text/javascript; charset=utf-8", THEIRS;
+    "/docs/swagger-ui.css" = "docs/swagger-ui.css", "text/css; charset=utf-8", THEIRS;
+    "/docs/favicon-32x32.png" = "docs/favicon-32x32.png", "image/png", THEIRS;
+}
+
+/// Adds the page and its files to the app.
+#[must_use]
+pub fn mount(app: Route) -> Route {
+    ASSETS.iter().fold(app, |app, asset| app.at(asset.path, get(Serve::new(asset))))
+}
+
+/// Names the page and its files for the log and the figures.
+#[must_use]
+pub fn name(routes: Routes<'_>) -> Routes<'_> {
+    ASSETS.iter().fold(routes, |routes, asset| routes.at(Method::GET, asset.path, "docs"))
+}
+
+struct Serve {
+    asset: &'static Asset,
+    etag: String,
+}
+
+impl Serve {
+    fn new(asset: &'static Asset) -> Self {
+        let hash = blake3::hash(asset.content).to_hex();
+        Self { asset, etag: format!("\"{}\"", hash.get(..32).unwrap_or(&hash)) }
+    }
+
+    fn is_known(&self, request: &Request) -> bool {
+        let known = request.header(header::IF_NONE_MATCH).unwrap_or_default();
+        known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == self.etag)
+    }
+}
+
+impl Endpoint for Serve {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let response = Response::builder()
+            .header(header::ETAG, &self.etag)
+            .header(header::CACHE_CONTROL, self.asset.caching)
+            .header(header::CONTENT_SECURITY_POLICY, POLICY);
+        Ok(if self.is_known(&request) {
+            response.status(StatusCode::NOT_MODIFIED).finish()
+        } else {
+            response.content_type(self.asset.media_type).body(self.asset.content)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::test::TestClient;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_file_the_page_names_is_served() {
+        let client = TestClient::new(mount(Route::new()));
+        let page = client.get("/docs").send().await.0;
+        assert_eq!(page.header("content-security-policy"), Some(POLICY));
+        let html = page.into_body().into_string().await.unwrap();
+        let named: Vec<_> = html.split('"').filter(|text| text.starts_with("/docs/")).collect();
+        assert_eq!(named.len(), ASSETS.len() - 1, "{named:?}");
+        for path in named {
+            let response = client.get(path).send().await.0;
+            assert_eq!(response.status(), 200, "{path}");
+            assert!(response.header("cache-control").is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_page_itself_needs_nothing_the_policy_forbids() {
+        let html = include_str!("docs/index.html");
+        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/docs/").count());
+        for inline in ["<style", "style=", "onload=", "http:", "https:"] {
+            assert!(!html.contains(inline), "{inline}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_the_browser_has_is_not_sent_again() {
+        let client = TestClient::new(mount(Route::new()));
+        let first = client.get("/docs/swagger-ui.css").send().await.0;
+        let etag = first.header("etag").unwrap().to_owned();
+        for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {
+            let again = client.get("/docs/swagger-ui.css").header("if-none-match", known).send().await.0;
+            assert_eq!(again.status(), 304);
+            assert!(again.into_body().into_vec().await.unwrap().is_empty());
+        }
+        let changed = client.get("/docs/swagger-ui.css").header("if-none-match", "\"other\"").send().await.0;
+        assert_eq!(changed.status(), 200);
+    }
+}
