@@ -3,10 +3,13 @@
 //! Lines are written by a thread of their own. A full queue drops lines rather than hold up requests: the log is for
 //! looking, and what must not be lost is in the store.
 
-use std::io;
+use std::io::{self, BufWriter};
 
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*, util::TryInitError};
+
+/// How many bytes of lines go out at once.
+const BUFFER: usize = 64 * 1024;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +42,8 @@ pub enum LogError {
 /// `level` is a level or an `EnvFilter` directive list, for example `info,rescind::http=debug`.
 pub fn start(level: &str, format: Format) -> Result<WorkerGuard, LogError> {
     let filter = parse_level(level)?;
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    // The writer flushes whenever its queue is empty, so under load many lines go out at once and none waits.
+    let (writer, guard) = tracing_appender::non_blocking(BufWriter::with_capacity(BUFFER, io::stderr()));
     subscriber(filter, format, writer).try_init()?;
     Ok(guard)
 }
