@@ -29,3 +29,6 @@ pub mod http;
 pub mod log;
 #[cfg(feature = "server")]
 pub mod metrics;
+
+#[cfg(feature = "server")]
+pub mod store;
