@@ -1,0 +1,229 @@
+//! The data folder around the engine.
+//!
+//! sled creates whatever it does not find, so by itself a lost file is a new, empty store. The folder therefore
+//! carries a marker, `FORMAT`, written before sled touches anything and finished once the store is founded: without
+//! it nothing here is ours, and with it nothing may be missing.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::open::{OpenError, OpenMode};
+
+/// The layout of the folder and of the records in it. A store of another format is refused, not guessed at.
+pub(super) const FORMAT: u32 = 1;
+
+const MARKER: &str = "FORMAT";
+const MARKER_DRAFT: &str = "FORMAT.new";
+const LOCK: &str = "lock";
+
+/// What may be in a folder where a store is about to be founded: our own traces, and what a file system brings.
+const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
+
+/// How far the folder has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Being founded: nothing was ever acknowledged from here.
+    Founding,
+    /// Founded: the data must be there.
+    Founded,
+}
+
+/// The data folder, held by this process until dropped.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Folder {
+    /// Enters the folder, creating it if `mode` says so, and holds it against every other process.
+    pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, Stage), OpenError> {
+        let fail = |e| OpenError::io(path, e);
+        let found = match fs::metadata(path) {
+            Ok(seen) if !seen.is_dir() => return Err(fail(io::ErrorKind::NotADirectory.into())),
+            Ok(seen) => Some(seen),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(fail(e)),
+        };
+        let founded = found.is_some() && path.join(MARKER).try_exists().map_err(fail)?;
+        match (found, mode) {
+            (_, OpenMode::Existing) if !founded => return Err(OpenError::Missing { path: path.to_owned() }),
+            (None, _) => create(path).map_err(fail)?,
+            (Some(_), _) if !founded => adopt(path)?,
+            (Some(seen), _) => refuse_onlookers(path, seen.mode())?,
+        }
+        let folder = Self { path: path.to_owned(), lock: hold(path)? };
+        // Only now: between the look and the lock another process may have founded it.
+        if let Some(stage) = folder.stage()? {
+            return Ok((folder, stage));
+        }
+        folder.mark(Stage::Founding)?;
+        Ok((folder, Stage::Founding))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The engine's data file.
+    pub(super) fn data_path(&self) -> PathBuf {
+        self.path.join("db")
+    }
+
+    /// The engine's own settings. sled never syncs it.
+    pub(super) fn conf_path(&self) -> PathBuf {
+        self.path.join("conf")
+    }
+
+    /// Removes half-written snapshots: a process killed during its start leaves one, and sled takes it for a
+    /// damaged one. Safe, because the folder is held: nobody is writing it any more.
+    pub(super) fn sweep(&self) -> io::Result<()> {
+        for snapshot in self.snapshots()? {
+            if snapshot.extension().is_some_and(|e| e == "generating") {
+                fs::remove_file(snapshot)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an interrupted founding left: killed at the wrong moment, sled leaves a `conf` it cannot read.
+    /// Nothing was ever acknowledged from a folder that is still being founded.
+    pub(super) fn start_over(&self) -> io::Result<()> {
+        let mut leftovers = self.snapshots()?;
+        leftovers.extend([self.data_path(), self.conf_path()]);
+        for leftover in leftovers {
+            match fs::remove_file(leftover) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the snapshots where sled does not see them; it then rebuilds from its log. `None`: there were none.
+    pub(super) fn set_snapshots_aside(&self) -> io::Result<Option<PathBuf>> {
+        let snapshots = self.snapshots()?;
+        if snapshots.is_empty() {
+            return Ok(None);
+        }
+        let aside = self.path.join("snapshots-set-aside");
+        DirBuilder::new().recursive(true).mode(0o700).create(&aside)?;
+        for snapshot in snapshots {
+            if let Some(name) = snapshot.file_name() {
+                fs::rename(&snapshot, aside.join(name))?;
+            }
+        }
+        Ok(Some(aside))
+    }
+
+    /// Writes down how far the folder has come, durably: the draft, its name, and the folder's own name.
+    pub(super) fn mark(&self, stage: Stage) -> Result<(), OpenError> {
+        let write = || {
+            let draft = self.path.join(MARKER_DRAFT);
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            file.write_all(marker(stage).as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&draft, self.path.join(MARKER))?;
+            File::open(&self.path)?.sync_all()?;
+            match self.path.canonicalize()?.parent() {
+                Some(parent) => File::open(parent)?.sync_all(),
+                None => Ok(()),
+            }
+        };
+        write().map_err(|e| OpenError::io(&self.path, e))
+    }
+
+    fn stage(&self) -> Result<Option<Stage>, OpenError> {
+        let text = match fs::read_to_string(self.path.join(MARKER)) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => String::new(),
+            Err(e) => return Err(OpenError::io(&self.path, e)),
+        };
+        for stage in [Stage::Founding, Stage::Founded] {
+            if text == marker(stage) {
+                return Ok(Some(stage));
+            }
+        }
+        let words: Vec<_> = text.split_whitespace().collect();
+        match words.as_slice() {
+            ["rescind", found, ..] if found.parse().is_ok_and(|n: u32| n != FORMAT) => {
+                Err(OpenError::OtherFormat { path: self.path.clone(), found: (*found).to_owned() })
+            }
+            _ => Err(OpenError::damaged(&self.path, "its FORMAT file is not readable")),
+        }
+    }
+
+    fn snapshots(&self) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().as_encoded_bytes().starts_with(b"snap.") {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The file's end would release it as well; a pid that is no longer true should not stay.
+        let _stale = self.lock.set_len(0);
+    }
+}
+
+fn marker(stage: Stage) -> String {
+    match stage {
+        Stage::Founding => format!("rescind {FORMAT} founding\n"),
+        Stage::Founded => format!("rescind {FORMAT}\n"),
+    }
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Takes a folder that holds nothing yet, and closes it to others: a mounted volume comes open.
+fn adopt(path: &Path) -> Result<(), OpenError> {
+    let fail = |e| OpenError::io(path, e);
+    for entry in fs::read_dir(path).map_err(fail)? {
+        let name = entry.map_err(fail)?.file_name();
+        let innocent = INNOCENT.iter().any(|innocent| name == *innocent);
+        // With a marker by now, another process is founding a store here: the lock will say so.
+        if !innocent && !path.join(MARKER).exists() {
+            let stranger = name.to_string_lossy().into_owned();
+            return Err(OpenError::NotAStore { path: path.to_owned(), stranger });
+        }
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(fail)
+}
+
+fn refuse_onlookers(path: &Path, mode: u32) -> Result<(), OpenError> {
+    let (mode, others) = (mode & 0o777, mode & 0o077);
+    if others == 0 { Ok(()) } else { Err(OpenError::TooOpen { path: path.to_owned(), mode }) }
+}
+
+/// A lock of our own beside sled's: sled takes its lock in the middle of opening, after the sweep would be due, and
+/// does not say who holds it.
+fn hold(path: &Path) -> Result<File, OpenError> {
+    let fail = |e| OpenError::io(path, e);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut lock = options.open(path.join(LOCK)).map_err(fail)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let pid = lock.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
+            return Err(OpenError::InUse { path: path.to_owned(), pid });
+        }
+        Err(TryLockError::Error(e)) => return Err(fail(e)),
+    }
+    let pid = format!("{}\n", std::process::id());
+    lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(fail)?;
+    Ok(lock)
+}

@@ -1,0 +1,227 @@
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::*;
+
+mod damage;
+
+const CACHE: u64 = 8 << 20;
+const KEY: &[u8] = b"\x01key";
+
+/// A folder that does not exist yet, in a parent that is removed at the end.
+fn fresh() -> (TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    (parent, path)
+}
+
+fn create(path: &Path) -> Result<Opened, OpenError> {
+    open(path, CACHE, OpenMode::Create)
+}
+
+fn existing(path: &Path) -> Result<Opened, OpenError> {
+    open(path, CACHE, OpenMode::Existing)
+}
+
+/// A founded store with enough in it to span several of sled's segments, closed again.
+fn filled() -> (TempDir, PathBuf) {
+    let (parent, path) = fresh();
+    let store = create(&path).unwrap();
+    store.tree().insert(KEY, b"value").unwrap();
+    for n in 0..6000_u32 {
+        store.tree().insert([b"\x02", n.to_be_bytes().as_slice()].concat(), vec![7; 200]).unwrap();
+    }
+    drop(store);
+    (parent, path)
+}
+
+fn assert_whole(store: &Opened) {
+    assert_eq!(store.tree().get(KEY).unwrap().unwrap(), b"value");
+    assert_eq!(store.tree().scan_prefix(b"\x02").count(), 6000);
+}
+
+/// This test binary again, as another process that does one `task` with the folder.
+fn other_process(task: &str, path: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "store::sled::open::tests::as_other_process", "--nocapture", "--ignored"]);
+    command.env("RESCIND_TEST_TASK", task).env("RESCIND_TEST_DATA", path);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+/// Waits for a line of the other process that starts with `word`, and returns what follows.
+fn hear(child: &mut Child, word: &str) -> String {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let mut said =
+        lines.map(Result::unwrap).filter_map(|l| l.split_once(word).map(|(_, rest)| rest.to_owned()));
+    said.next().expect("the other process ended without the expected word")
+}
+
+#[test]
+#[ignore = "run by other tests, in a process of its own"]
+fn as_other_process() {
+    let path = PathBuf::from(std::env::var_os("RESCIND_TEST_DATA").unwrap());
+    match std::env::var("RESCIND_TEST_TASK").unwrap().as_str() {
+        "hold" => {
+            let store = create(&path).unwrap();
+            println!("holding it");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            drop(store);
+        }
+        "say" => {
+            println!("outcome: {}", existing(&path).map_or_else(|e| e.to_string(), |_| "opened".to_owned()));
+        }
+        "found" => drop(create(&path).unwrap()),
+        other => panic!("no such task: {other}"),
+    }
+}
+
+#[test]
+fn what_was_written_is_there_after_a_reopen() {
+    let (_parent, path) = filled();
+    assert_whole(&existing(&path).unwrap());
+    assert_whole(&create(&path).unwrap());
+}
+
+#[test]
+fn a_new_folder_is_closed_to_others() {
+    let (_parent, path) = fresh();
+    let _store = create(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn only_create_founds_a_store() {
+    let (_parent, path) = fresh();
+    assert!(matches!(existing(&path), Err(OpenError::Missing { .. })));
+    assert!(!path.exists());
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(existing(&path), Err(OpenError::Missing { .. })));
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+}
+
+#[test]
+fn an_empty_folder_is_adopted_and_closed_to_others() {
+    let (_parent, path) = fresh();
+    fs::create_dir_all(path.join("lost+found")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let _store = create(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_folder_with_other_things_in_it_is_left_alone() {
+    for stranger in ["holiday.jpg", "db"] {
+        let (_parent, path) = fresh();
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(path.join(stranger), b"mine").unwrap();
+        match create(&path) {
+            Err(OpenError::NotAStore { stranger: named, .. }) => assert_eq!(named, stranger),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
+    }
+}
+
+#[test]
+fn a_store_that_others_may_enter_is_refused() {
+    let (_parent, path) = filled();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+    let refused = create(&path).unwrap_err();
+    assert!(matches!(refused, OpenError::TooOpen { mode: 0o750, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("chmod 700"), "{refused}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_whole(&existing(&path).unwrap());
+}
+
+#[test]
+fn a_second_process_is_told_who_holds_the_folder() {
+    let (_parent, path) = fresh();
+    let mut holder = other_process("hold", &path).spawn().unwrap();
+    hear(&mut holder, "holding it");
+    for refused in [create(&path), existing(&path)] {
+        match refused {
+            Err(OpenError::InUse { pid, .. }) => assert_eq!(pid, Some(holder.id())),
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    existing(&path).unwrap();
+}
+
+#[test]
+fn a_killed_holder_holds_nothing() {
+    let (_parent, path) = fresh();
+    let mut holder = other_process("hold", &path).spawn().unwrap();
+    hear(&mut holder, "holding it");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    existing(&path).unwrap();
+}
+
+#[test]
+fn a_first_start_killed_at_any_point_can_be_done_again() {
+    for trace in ["lock", "FORMAT.new", "FORMAT", "conf", "db"] {
+        let (_parent, path) = fresh();
+        let mut founder = other_process("found", &path).spawn().unwrap();
+        while !path.join(trace).exists() && founder.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        founder.kill().unwrap();
+        founder.wait().unwrap();
+        drop(create(&path).unwrap_or_else(|e| panic!("killed when {trace} appeared: {e}")));
+        existing(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_user_without_rights_gets_the_reason() {
+    let (parent, path) = filled();
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut stranger = other_process("say", &path);
+        match stranger.uid(65534).gid(65534).spawn() {
+            Ok(mut stranger) => {
+                let said = hear(&mut stranger, "outcome: ");
+                stranger.wait().unwrap();
+                assert!(said.contains("cannot be used: Permission denied"), "{said}");
+            }
+            Err(e) => eprintln!("SKIPPED: this test cannot become another user: {e}"),
+        }
+    } else {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        assert!(matches!(existing(&path), Err(OpenError::NotWritable { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_refused() {
+    let (_parent, path) = fresh();
+    fs::write(&path, b"a file").unwrap();
+    assert!(matches!(create(&path), Err(OpenError::NotWritable { .. })));
+    assert!(matches!(create(&path.join("below")), Err(OpenError::NotWritable { .. })));
+}
+
+#[test]
+fn a_full_disk_is_called_by_its_name() {
+    let full = OpenError::io(Path::new("/data"), io::Error::from_raw_os_error(28));
+    assert!(matches!(full, OpenError::DiskFull { .. }));
+}
+
+#[test]
+fn a_store_of_another_format_is_refused() {
+    let (_parent, path) = filled();
+    fs::write(path.join("FORMAT"), "rescind 2\n").unwrap();
+    match existing(&path) {
+        Err(OpenError::OtherFormat { found, .. }) => assert_eq!(found, "2"),
+        other => panic!("{other:?}"),
+    }
+}
