@@ -6,11 +6,15 @@
 //!
 //! * `open` — the way in: from a path to an engine that is known to be whole
 //! * `folder` — the data folder around it: who may read it, who holds it, whether it was ever founded
+//! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — what a step sees, and what it wants written, counted
+//! * `reserve` — the free space below which writing stops
 //!
 //! What the records mean is the business of the steps that run here, never of these rooms.
 
+pub mod committer;
 mod folder;
 pub mod open;
+pub mod reserve;
 pub mod view;
 pub mod writes;

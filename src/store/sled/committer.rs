@@ -1,0 +1,160 @@
+//! The only writer of the store.
+//!
+//! One thread runs the steps one after the other, so a step needs no transaction, meets no conflict and is never
+//! tried twice. The thread takes everything that waits, runs it, applies all of it as **one** batch, makes it durable
+//! with **one** `flush` and **one** `fdatasync`, and only then wakes the callers: the more callers there are, the less each sync costs.
+//!
+//! sled's `flush` hands the bytes to the kernel but does not sync them, so the sync is ours, on a descriptor of our
+//! own (`fdatasync` is about the file, not the descriptor). When a write, a flush or a sync fails, nobody can say any
+//! more what is on the disk — a second `fdatasync` would answer "fine" for pages the kernel has dropped. So
+//! nobody is answered, and the process ends; the next start reads what really is there.
+
+use std::fs::File;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::open::Opened;
+use super::reserve::Reserve;
+use super::view::View;
+use super::writes::Writes;
+use crate::store::StoreError;
+
+mod watchdog;
+mod writer;
+
+use watchdog::Watchdog;
+pub use watchdog::exit;
+use writer::{Order, Writer};
+
+/// Runs steps on the writer thread. Share it behind an `Arc`; dropping it ends the thread after what is queued.
+pub struct Committer {
+    orders: SyncSender<Order>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How much may wait, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Steps that may wait for the thread; one more is refused as unavailable.
+    pub queue: usize,
+    /// Steps that share one sync, so that the first of them is not kept waiting by a stream of others.
+    pub group: usize,
+    /// How long a group may take. After an I/O error sled may wait for ever instead of failing.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { queue: 4096, group: 512, patience: Duration::from_secs(20) }
+    }
+}
+
+/// One group that became durable.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit {
+    /// Steps in the group, those that wrote nothing included.
+    pub steps: usize,
+    /// Records written by all of them; one that several of them wrote counts once.
+    pub writes: usize,
+    /// How long the flush and the `fdatasync` took; `None` when there was nothing to make durable.
+    pub sync: Option<Duration>,
+}
+
+/// What the committer tells the process it lives in.
+pub struct Hooks {
+    /// Called once when the disk can no longer be trusted, with the reason. In production [`exit`]; should it
+    /// return, nobody is answered all the same.
+    pub fatal: Box<dyn Fn(&str) + Send + Sync>,
+    /// Called on the writer thread before a group is acknowledged: only count.
+    pub observer: Box<dyn Fn(Commit) + Send>,
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { fatal: Box::new(|reason| exit(reason)), observer: Box::new(|_| ()) }
+    }
+}
+
+impl Committer {
+    /// Starts the writer thread and the thread that watches it.
+    pub fn start(store: &Opened, reserve: Reserve, limits: Limits, hooks: Hooks) -> io::Result<Self> {
+        Self::with_file(store.tree().clone(), store.data_file()?, reserve, limits, hooks)
+    }
+
+    fn with_file(
+        tree: sled::Tree,
+        file: File,
+        reserve: Reserve,
+        limits: Limits,
+        Hooks { fatal, observer }: Hooks,
+    ) -> io::Result<Self> {
+        let (orders, queue) = sync_channel(limits.queue);
+        let watchdog = Arc::new(Watchdog::new(fatal));
+        let watched = watchdog.clone();
+        let (alive, ended) = sync_channel(0);
+        std::thread::Builder::new()
+            .name("store-watchdog".to_owned())
+            .spawn(move || watched.watch(&ended, limits.patience))?;
+        let writer = Writer::new(tree, file, reserve, watchdog, observer);
+        let run = move || {
+            writer.run(&queue, limits.group);
+            drop::<SyncSender<()>>(alive);
+        };
+        let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
+        Ok(Self { orders, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Runs `step` on the writer thread: it reads, decides, and says what to write and what to answer.
+    ///
+    /// The answer comes once all that the step wrote **and all that it may have read** is on stable storage — also
+    /// when it wrote nothing, and also when it failed. A caller that stops waiting takes nothing back: the step
+    /// still runs. A step that panics writes nothing.
+    ///
+    /// # Errors
+    /// What the step returned; [`StoreError::Full`] when it would write below the reserve;
+    /// [`StoreError::Unavailable`] when too much is waiting, the step panicked, or the committer has ended.
+    pub async fn run<T, F>(&self, step: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(View<'_>) -> Result<(Writes, T), StoreError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let order = Order::step(move |writer| {
+            let outcome = writer.perform(step);
+            Box::new(move || {
+                // Nobody there any more: the step has happened all the same.
+                let _gone = caller.send(outcome);
+            })
+        });
+        self.orders.try_send(order).map_err(|refused| match refused {
+            TrySendError::Full(_) => unavailable("too many steps are waiting"),
+            TrySendError::Disconnected(_) => unavailable("the writer has ended"),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(unavailable("the writer has ended")))
+    }
+
+    /// Carries out what is queued, makes it durable, and ends the thread. Blocks until then. Later steps, and
+    /// those that squeeze in meanwhile, are answered as unavailable.
+    pub fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // An error means that the thread has ended already, and `join` returns at once.
+            let _ended = self.orders.send(Order::Close);
+            let _panicked = writer.join();
+        }
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
+}
+
+type Queue = Receiver<Order>;
+
+#[cfg(test)]
+mod tests;

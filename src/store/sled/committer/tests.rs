@@ -1,0 +1,307 @@
+use std::sync::mpsc::{Receiver, channel};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::sled::open::{OpenMode, open};
+
+mod process;
+
+/// A committer with everything it says kept, on a real store.
+struct Room {
+    committer: Arc<Committer>,
+    commits: Receiver<Commit>,
+    fatal: Receiver<String>,
+    store: Opened,
+    _parent: TempDir,
+}
+
+/// What is fed to the writer in the place of the real things.
+#[derive(Default)]
+struct Props {
+    /// Synced instead of the data file.
+    file: Option<File>,
+    reserve: u64,
+    limits: Limits,
+}
+
+fn room(props: Props) -> Room {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    let store = open(&path, 8 << 20, OpenMode::Create).unwrap();
+    let (said, commits) = channel();
+    let (cried, fatal) = channel();
+    let hooks = Hooks {
+        fatal: Box::new(move |reason| cried.send(reason.to_owned()).unwrap()),
+        observer: Box::new(move |commit| {
+            // The test may have ended.
+            let _gone = said.send(commit);
+        }),
+    };
+    let file = props.file.unwrap_or_else(|| store.data_file().unwrap());
+    let reserve = Reserve::new(&path, props.reserve);
+    let committer = Committer::with_file(store.tree().clone(), file, reserve, props.limits, hooks).unwrap();
+    Room { committer: Arc::new(committer), commits, fatal, store, _parent: parent }
+}
+
+/// A descriptor on which `fdatasync` fails.
+fn unsyncable() -> File {
+    File::options().write(true).open("/dev/null").unwrap()
+}
+
+fn put(key: &str) -> Writes {
+    let mut writes = Writes::none();
+    writes.put(key, b"value".as_slice());
+    writes
+}
+
+async fn write(committer: &Committer, key: &'static str) -> Result<(), StoreError> {
+    committer.run(move |_| Ok((put(key), ()))).await
+}
+
+async fn read(committer: &Committer, key: &'static str) -> Result<bool, StoreError> {
+    committer.run(move |view| Ok((Writes::none(), view.get(key.as_bytes())?.is_some()))).await
+}
+
+/// Keeps the writer busy until the returned end is dropped, so that what comes next shares a group.
+async fn occupy(committer: &Arc<Committer>) -> SyncSender<()> {
+    let (free, wait) = sync_channel::<()>(0);
+    let (entered, inside) = oneshot::channel();
+    let committer = committer.clone();
+    tokio::spawn(async move {
+        committer
+            .run(move |_| {
+                entered.send(()).unwrap();
+                let _freed = wait.recv();
+                Ok((Writes::none(), ()))
+            })
+            .await
+    });
+    inside.await.unwrap();
+    free
+}
+
+/// Starts `future` and returns once it waits for its answer: its step is in the queue.
+async fn queued<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    let mut future = Box::pin(future);
+    let first = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await;
+    assert!(first.is_pending(), "answered before the writer was free");
+    tokio::spawn(future)
+}
+
+fn run(
+    committer: &Arc<Committer>,
+    key: &'static str,
+) -> impl Future<Output = Result<(), StoreError>> + use<> {
+    let committer = committer.clone();
+    async move { write(&committer, key).await }
+}
+
+#[tokio::test]
+async fn a_step_sees_what_the_steps_before_it_wrote() {
+    let room = room(Props::default());
+    let free = occupy(&room.committer).await;
+    let first = queued(run(&room.committer, "a")).await;
+    let committer = room.committer.clone();
+    let second = queued(async move { read(&committer, "a").await }).await;
+    drop(free);
+    first.await.unwrap().unwrap();
+    assert!(second.await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn what_waits_together_shares_one_sync() {
+    let room = room(Props::default());
+    write(&room.committer, "first").await.unwrap();
+    room.commits.recv().unwrap();
+    let free = occupy(&room.committer).await;
+    let a = queued(run(&room.committer, "a")).await;
+    let b = queued(run(&room.committer, "b")).await;
+    drop(free);
+    a.await.unwrap().unwrap();
+    b.await.unwrap().unwrap();
+    let commit = room.commits.recv().unwrap();
+    assert_eq!((commit.steps, commit.writes), (3, 2));
+    assert!(commit.sync.is_some());
+}
+
+#[tokio::test]
+async fn a_group_is_capped() {
+    let limits = Limits { group: 2, ..Limits::default() };
+    let room = room(Props { limits, ..Props::default() });
+    let free = occupy(&room.committer).await;
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        waiting.push(queued(run(&room.committer, "a")).await);
+    }
+    drop(free);
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    let groups: Vec<_> = room.commits.iter().map(|c| c.steps).take(3).collect();
+    assert_eq!(groups, [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn reading_what_is_durable_costs_no_sync_but_the_first_read_of_a_process_does() {
+    let room = room(Props::default());
+    for synced in [true, false] {
+        read(&room.committer, "a").await.unwrap();
+        assert_eq!(room.commits.recv().unwrap().sync.is_some(), synced);
+    }
+}
+
+#[tokio::test]
+async fn without_a_sync_neither_the_writer_nor_its_reader_is_answered() {
+    let room = room(Props { file: Some(unsyncable()), ..Props::default() });
+    let free = occupy(&room.committer).await;
+    let writer = queued(run(&room.committer, "a")).await;
+    let committer = room.committer.clone();
+    let reader = queued(async move { read(&committer, "a").await }).await;
+    drop(free);
+    assert!(room.fatal.recv().unwrap().contains("syncing the store to disk failed"));
+    assert!(matches!(writer.await.unwrap(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(reader.await.unwrap(), Err(StoreError::Unavailable(_))));
+    assert!(room.commits.try_recv().is_err());
+    assert!(matches!(read(&room.committer, "a").await, Err(StoreError::Unavailable(_))));
+    assert!(room.fatal.try_recv().is_err(), "called once, and never tried again");
+}
+
+#[tokio::test]
+async fn a_refusal_also_waits_for_the_sync() {
+    let room = room(Props { file: Some(unsyncable()), ..Props::default() });
+    let refused = room.committer.run::<(), _>(|_| Err(StoreError::Corrupt("seen".to_owned()))).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
+    let limits = Limits { patience: Duration::from_millis(20), ..Limits::default() };
+    let room = room(Props { limits, ..Props::default() });
+    let free = occupy(&room.committer).await;
+    let waiting = queued(run(&room.committer, "a")).await;
+    assert!(room.fatal.recv().unwrap().contains("longer than 20ms"));
+    drop(free);
+    assert!(matches!(waiting.await.unwrap(), Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn an_idle_writer_is_not_taken_for_a_hanging_one() {
+    let limits = Limits { patience: Duration::from_millis(4), ..Limits::default() };
+    let room = room(Props { limits, ..Props::default() });
+    write(&room.committer, "a").await.unwrap();
+    let idle = room.fatal.recv_timeout(Duration::from_millis(50));
+    assert!(idle.is_err(), "{idle:?}");
+}
+
+#[tokio::test]
+async fn a_panicking_step_writes_nothing_and_takes_nobody_along() {
+    let room = room(Props::default());
+    let outcome: Result<(), _> = room
+        .committer
+        .run(|_| {
+            let _writes = put("a");
+            panic!("on purpose")
+        })
+        .await;
+    assert!(matches!(outcome, Err(StoreError::Unavailable(_))));
+    assert!(!read(&room.committer, "a").await.unwrap());
+    write(&room.committer, "b").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_fails_writes_nothing_and_its_error_is_passed_on() {
+    let room = room(Props::default());
+    let outcome = room.committer.run::<(), _>(|_| Err(StoreError::Corrupt("seen".to_owned()))).await;
+    assert!(matches!(outcome, Err(StoreError::Corrupt(why)) if why == "seen"));
+}
+
+#[tokio::test]
+async fn below_the_reserve_writing_is_refused_and_reading_goes_on() {
+    let room = room(Props { reserve: u64::MAX, ..Props::default() });
+    assert!(matches!(write(&room.committer, "a").await, Err(StoreError::Full(_))));
+    assert!(!read(&room.committer, "a").await.unwrap());
+}
+
+#[tokio::test]
+async fn more_than_the_queue_holds_is_refused_at_once() {
+    let limits = Limits { queue: 2, ..Limits::default() };
+    let room = room(Props { limits, ..Props::default() });
+    let free = occupy(&room.committer).await;
+    let a = queued(run(&room.committer, "a")).await;
+    let b = queued(run(&room.committer, "b")).await;
+    assert!(matches!(write(&room.committer, "c").await, Err(StoreError::Unavailable(_))));
+    drop(free);
+    a.await.unwrap().unwrap();
+    b.await.unwrap().unwrap();
+    assert!(!read(&room.committer, "c").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_caller_that_stops_waiting_takes_nothing_back() {
+    let room = room(Props::default());
+    let free = occupy(&room.committer).await;
+    let mut gone = Box::pin(run(&room.committer, "a"));
+    let first = std::future::poll_fn(|context| std::task::Poll::Ready(gone.as_mut().poll(context))).await;
+    assert!(first.is_pending());
+    drop(gone);
+    drop(free);
+    assert!(read(&room.committer, "a").await.unwrap());
+}
+
+#[tokio::test]
+async fn closing_carries_out_what_is_queued_and_refuses_what_comes_later() {
+    let room = room(Props::default());
+    let free = occupy(&room.committer).await;
+    let waiting = queued(run(&room.committer, "a")).await;
+    drop(free);
+    room.committer.close();
+    waiting.await.unwrap().unwrap();
+    assert!(matches!(write(&room.committer, "b").await, Err(StoreError::Unavailable(_))));
+    room.committer.close();
+    assert!(room.store.tree().contains_key("a").unwrap());
+    assert!(!room.store.tree().contains_key("b").unwrap());
+}
+
+#[tokio::test]
+async fn writes_are_counted() {
+    let room = room(Props::default());
+    room.committer
+        .run(|_| {
+            let mut writes = put("a");
+            writes.put("b", b"12345".as_slice());
+            writes.delete("c");
+            assert_eq!((writes.count(), writes.bytes()), (3, 6 + 6 + 1));
+            Ok((writes, ()))
+        })
+        .await
+        .unwrap();
+    assert_eq!(room.commits.recv().unwrap().writes, 3);
+}
+
+#[tokio::test]
+async fn steps_of_many_callers_never_interleave() {
+    let room = room(Props::default());
+    let mut callers = Vec::new();
+    for _ in 0..32 {
+        let committer = room.committer.clone();
+        callers.push(tokio::spawn(async move {
+            for _ in 0..50 {
+                committer.run(increment).await.unwrap();
+            }
+        }));
+    }
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert_eq!(*room.store.tree().get("n").unwrap().unwrap(), 1600_u32.to_be_bytes());
+}
+
+fn increment(view: View<'_>) -> Result<(Writes, ()), StoreError> {
+    let now = view.get(b"n")?.map_or(0, |n| u32::from_be_bytes(n.as_ref().try_into().unwrap()));
+    let mut writes = Writes::none();
+    writes.put("n", &(now + 1).to_be_bytes());
+    Ok((writes, ()))
+}

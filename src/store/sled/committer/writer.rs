@@ -1,0 +1,172 @@
+//! The writer thread.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::watchdog::Watchdog;
+use super::{Commit, Queue, unavailable};
+use crate::store::StoreError;
+use crate::store::sled::reserve::Reserve;
+use crate::store::sled::view::View;
+use crate::store::sled::writes::{Changes, Writes};
+
+/// What waits in the queue.
+pub(super) enum Order {
+    /// Run a step; what comes back wakes its caller.
+    Step(Box<dyn FnOnce(&mut Writer) -> Release + Send>),
+    /// End after this group.
+    Close,
+}
+
+/// Wakes one caller with its outcome.
+type Release = Box<dyn FnOnce() + Send>;
+
+impl Order {
+    pub(super) fn step(run: impl FnOnce(&mut Writer) -> Release + Send + 'static) -> Self {
+        Self::Step(Box::new(run))
+    }
+}
+
+pub(super) struct Writer {
+    tree: sled::Tree,
+    file: File,
+    reserve: Reserve,
+    watchdog: Arc<Watchdog>,
+    observer: Box<dyn Fn(Commit) + Send>,
+    /// Something was written since the last sync — by us, or by an earlier process that was killed before its own.
+    unsynced: bool,
+    /// The writes of the present group, applied as one batch: each batch costs sled two buffers of half a
+    /// megabyte, written one by one, so a batch per step would cap us at a few thousand steps a second.
+    pending: Changes,
+    /// The reason to end. Once set, no step runs and no caller is answered.
+    broken: Option<String>,
+    /// Below the reserve; kept so that the log says it once, not at every refusal.
+    full: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        tree: sled::Tree,
+        file: File,
+        reserve: Reserve,
+        watchdog: Arc<Watchdog>,
+        observer: Box<dyn Fn(Commit) + Send>,
+    ) -> Self {
+        let (unsynced, pending, broken, full) = (true, Changes::new(), None, false);
+        Self { tree, file, reserve, watchdog, observer, unsynced, pending, broken, full }
+    }
+
+    /// Works until the committer is closed or dropped, or the disk fails.
+    pub(super) fn run(mut self, queue: &Queue, group: usize) {
+        let watchdog = self.watchdog.clone();
+        let ended = catch_unwind(AssertUnwindSafe(|| while self.group(queue, group) {}));
+        if ended.is_err() {
+            // Steps are caught one by one: this was the engine, in the middle of something.
+            watchdog.fail("the store's writer panicked");
+        }
+    }
+
+    /// One group. `false` when it was the last.
+    fn group(&mut self, queue: &Queue, limit: usize) -> bool {
+        let Ok(first) = queue.recv() else { return false };
+        self.watchdog.begin();
+        self.reserve.forget();
+        let mut releases = Vec::new();
+        let mut next = Some(first);
+        let mut last = false;
+        while let Some(order) = next.take() {
+            match order {
+                Order::Step(run) => releases.push(run(self)),
+                Order::Close => last = true,
+            }
+            if !last && releases.len() < limit {
+                next = queue.try_recv().ok();
+            }
+        }
+        let writes = self.pending.len();
+        self.apply();
+        let sync = self.sync();
+        if let Some(reason) = self.broken.take() {
+            self.watchdog.fail(&reason);
+            return false;
+        }
+        if !self.watchdog.end() {
+            return false;
+        }
+        (self.observer)(Commit { steps: releases.len(), writes, sync });
+        for release in releases {
+            release();
+        }
+        !last
+    }
+
+    /// Runs one step and takes in what it wants written. Called by the order it came in.
+    pub(super) fn perform<T>(
+        &mut self,
+        step: impl FnOnce(View<'_>) -> Result<(Writes, T), StoreError>,
+    ) -> Result<T, StoreError> {
+        let (writes, outcome) =
+            catch_unwind(AssertUnwindSafe(|| step(View::over(&self.tree, &self.pending)))).unwrap_or_else(
+                |_| {
+                    tracing::error!("a step of the store panicked; nothing of it was written");
+                    Err(unavailable("the step failed"))
+                },
+            )?;
+        if !writes.is_empty() {
+            self.check_reserve(&writes)?;
+            self.pending.extend(writes.into_changes());
+        }
+        Ok(outcome)
+    }
+
+    fn check_reserve(&mut self, writes: &Writes) -> Result<(), StoreError> {
+        let enough = self
+            .reserve
+            .admit(writes.count(), writes.bytes())
+            .map_err(|e| StoreError::Unavailable(format!("the free disk space is unknown: {e}")))?;
+        if self.full == enough {
+            self.full = !enough;
+            if enough {
+                tracing::info!("there is free disk space again: the store writes again");
+            } else {
+                tracing::error!("the disk is nearly full: the store refuses to write until there is room");
+            }
+        }
+        if enough { Ok(()) } else { Err(StoreError::Full("too little free disk space".to_owned())) }
+    }
+
+    fn apply(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        self.unsynced = true;
+        let mut batch = sled::Batch::default();
+        for (key, value) in std::mem::take(&mut self.pending) {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        if let Err(e) = self.tree.apply_batch(batch) {
+            self.broken = Some(format!("writing to the store failed: {e}"));
+        }
+    }
+
+    /// Makes everything written so far durable.
+    fn sync(&mut self) -> Option<std::time::Duration> {
+        if !self.unsynced || self.broken.is_some() {
+            return None;
+        }
+        let began = Instant::now();
+        if let Err(e) = self.tree.flush() {
+            self.broken = Some(format!("flushing the store failed: {e}"));
+        } else if let Err(e) = self.file.sync_data() {
+            self.broken = Some(format!("syncing the store to disk failed: {e}"));
+        } else {
+            self.unsynced = false;
+        }
+        Some(began.elapsed())
+    }
+}
