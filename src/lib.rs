@@ -15,6 +15,12 @@
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod http;
+#[cfg(feature = "server")]
+pub mod log;
+#[cfg(feature = "server")]
+pub mod metrics;
 pub mod model;
 #[cfg(feature = "server")]
 pub mod settings;
@@ -22,13 +28,3 @@ pub mod settings;
 pub mod store;
 pub mod token;
 pub mod world;
-
-#[cfg(feature = "server")]
-pub mod http;
-#[cfg(feature = "server")]
-pub mod log;
-#[cfg(feature = "server")]
-pub mod metrics;
-
-#[cfg(feature = "server")]
-pub mod store;

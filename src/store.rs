@@ -39,6 +39,8 @@ use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 pub mod embedded;
 pub mod memory;
 pub mod records;
+#[cfg(feature = "sled")]
+pub mod sled;
 pub mod steps;
 
 use steps::{account, device, keys, password, session, sign_out};
