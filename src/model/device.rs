@@ -49,6 +49,11 @@ impl DeviceName {
         Ok(Self(text.to_owned()))
     }
 
+    /// The name of a device that nobody named.
+    pub fn unknown() -> Self {
+        Self("Unknown device".to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,6 +81,11 @@ impl DeviceKind {
             return Err(DeviceTextError::InvalidCharacters);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The kind of a device of which nothing is known.
+    pub fn other() -> Self {
+        Self("other".to_owned())
     }
 
     /// The kind as text.

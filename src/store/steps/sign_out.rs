@@ -28,7 +28,7 @@ pub struct EndDevice {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceEnded {
     /// Ended now.
     Ended,

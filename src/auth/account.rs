@@ -1,0 +1,46 @@
+//! The caller's own account.
+
+use super::authenticate::{Bearer, Caller};
+use super::error::AuthError;
+use super::logout::SignedOut;
+use super::{Auth, Origin};
+use crate::model::device::LastSeen;
+use crate::store::steps::account::{DeleteUser, UserDeleted};
+
+impl Auth {
+    /// Who the caller is, on which device, and when and from where that was last heard of.
+    pub async fn me(
+        &self,
+        bearer: &Bearer,
+        origin: &Origin,
+    ) -> Result<(Caller, Option<LastSeen>), AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        let last_seen = self.store.last_seen(caller.user.id, caller.device.id).await?;
+        Ok((caller, last_seen))
+    }
+
+    /// Deletes the caller's account: everything ends, the name is free again.
+    pub async fn delete_account(
+        &self,
+        bearer: &Bearer,
+        password: &str,
+        origin: &Origin,
+    ) -> Result<SignedOut, AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        self.confirm(&caller, password, origin).await?;
+        let request = DeleteUser {
+            user: caller.user.id,
+            caller: Some((caller.presented(), caller.user.password)),
+            now: self.world.now(),
+        };
+        match self.store.delete_user(request).await? {
+            UserDeleted::Deleted { signed_out, generation } => {
+                self.metrics.sign_out("delete_account");
+                Ok(SignedOut { signed_out, generation })
+            }
+            UserDeleted::PasswordChanged => Err(AuthError::WrongPassword),
+            UserDeleted::Refused(refusal) => Err(self.refused(refusal)),
+            UserDeleted::NoUser => Err(AuthError::TokenInvalid),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What administrators do with users and devices. Each deed is logged with the reason they give.
+
+use super::devices::DevicePage;
+use super::error::AuthError;
+use super::hashing::Salt;
+use super::issue::Issued;
+use super::login::DeviceWish;
+use super::logout::SignedOut;
+use super::{Auth, Origin};
+use crate::model::counters::Era;
+use crate::model::device::Cause;
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::password::Password;
+use crate::model::user::User;
+use crate::model::username::Username;
+use crate::store::Listed;
+use crate::store::steps::account::{DeleteUser, DisabledSet, SetDisabled, UserDeleted};
+use crate::store::steps::password::{By as PasswordBy, PasswordSet, SetPassword};
+use crate::store::steps::session::OpenDevice;
+use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
+
+impl Auth {
+    /// The user an administrator means: by id, else by name.
+    pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
+        if let Some(id) = UserId::parse(id_or_name)
+            && let Some(user) = self.store.user(id).await?
+        {
+            return Ok(user);
+        }
+        let name = Username::parse(id_or_name).map_err(|_| AuthError::NotFound)?;
+        self.store.user_named(name.key()).await?.ok_or(AuthError::NotFound)
+    }
+
+    /// Users in order of their names, after the one named `after`.
+    pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, AuthError> {
+        let after = after.and_then(|name| Username::parse(name).ok());
+        Ok(self.store.users(after.as_ref().map(Username::key), limit).await?)
+    }
+
+    /// How many of the user's devices are live.
+    pub async fn live_devices(&self, user: &User) -> Result<u64, AuthError> {
+        Ok(user.live_devices(self.store.clock().await?.era))
+    }
+
+    /// The user's live devices.
+    pub async fn devices_of(
+        &self,
+        user: UserId,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<DevicePage, AuthError> {
+        self.device_page(user, after, limit).await
+    }
+
+    /// The user's ended devices that are still kept.
+    pub async fn ended_devices_of(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, AuthError> {
+        Ok(self.store.ended_devices(user, limit).await?)
+    }
+
+    /// Ends one device of a user. Returns 1, or 0 if it had ended before.
+    pub async fn end_device_of(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        note: Option<String>,
+    ) -> Result<u64, AuthError> {
+        record("device_ended", user, note.as_deref());
+        let request = EndDevice {
+            user,
+            device,
+            caller: None,
+            cause: Cause::Administrator,
+            note,
+            now: self.world.now(),
+        };
+        self.device_ended(self.store.end_device(request).await?)
+    }
+
+    /// Ends every device of a user.
+    pub async fn logout_all_of(&self, user: UserId, note: Option<String>) -> Result<SignedOut, AuthError> {
+        record("user_signed_out", user, note.as_deref());
+        let request = EndDevices { by: By::Administrator { user, note }, now: self.world.now() };
+        match self.store.end_devices(request).await? {
+            DevicesEnded::Ended { signed_out, user, .. } => {
+                self.metrics.sign_out("administrator");
+                Ok(SignedOut { signed_out, generation: user.generation })
+            }
+            DevicesEnded::NoUser => Err(AuthError::NotFound),
+            DevicesEnded::Refused(refusal) => Err(self.refused(refusal)),
+        }
+    }
+
+    /// Disables or enables a user.
+    pub async fn set_disabled(
+        &self,
+        user: UserId,
+        disabled: bool,
+        note: Option<String>,
+    ) -> Result<(User, u64), AuthError> {
+        record(if disabled { "user_disabled" } else { "user_enabled" }, user, note.as_deref());
+        let request = SetDisabled { user, disabled, note, now: self.world.now() };
+        match self.store.set_disabled(request).await? {
+            DisabledSet::Set { user, signed_out } => {
+                if disabled {
+                    self.metrics.sign_out("disabled");
+                }
+                Ok((*user, signed_out))
+            }
+            DisabledSet::NoUser => Err(AuthError::NotFound),
+        }
+    }
+
+    /// Sets a user's password and ends every device of it.
+    pub async fn replace_password(&self, user: &User, password: &str) -> Result<u64, AuthError> {
+        record("password_replaced", user.id, None);
+        let password = Password::chosen(password, &user.username)
+            .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
+        let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
+        let request = SetPassword { by: PasswordBy::Administrator(user.id), password, now: self.world.now() };
+        match self.store.set_password(request).await? {
+            PasswordSet::Replaced { signed_out } => {
+                self.metrics.sign_out("password");
+                Ok(signed_out)
+            }
+            PasswordSet::NoUser => Err(AuthError::NotFound),
+            other => {
+                Err(AuthError::Internal(format!("an administrator's password change came to {other:?}")))
+            }
+        }
+    }
+
+    /// Deletes a user.
+    pub async fn delete_user(&self, user: UserId, note: Option<&str>) -> Result<SignedOut, AuthError> {
+        record("user_deleted", user, note);
+        match self.store.delete_user(DeleteUser { user, caller: None, now: self.world.now() }).await? {
+            UserDeleted::Deleted { signed_out, generation } => {
+                self.metrics.sign_out("administrator");
+                Ok(SignedOut { signed_out, generation })
+            }
+            UserDeleted::NoUser => Err(AuthError::NotFound),
+            other => Err(AuthError::Internal(format!("an administrator's deletion came to {other:?}"))),
+        }
+    }
+
+    /// Ends every device of everyone.
+    pub async fn logout_everyone(&self, note: Option<&str>) -> Result<Era, AuthError> {
+        tracing::warn!(
+            event = "everyone_signed_out",
+            reason = note,
+            "every device of everyone is signed out"
+        );
+        self.metrics.sign_out("everyone");
+        Ok(self.store.end_everyone(self.world.now()).await?)
+    }
+
+    /// Opens a device for a user whom another system has signed in.
+    pub async fn open_session(
+        &self,
+        user: UserId,
+        device: DeviceWish,
+        origin: &Origin,
+    ) -> Result<Issued, AuthError> {
+        let found = self.store.user(user).await?.ok_or(AuthError::NotFound)?;
+        if found.disabled.is_some() {
+            return Err(AuthError::Ended(crate::model::verdict::Reason::UserDisabled));
+        }
+        let request = OpenDevice {
+            user,
+            verified: None,
+            device: self.new_device(device, origin),
+            most: self.policy.devices_per_user,
+            now: self.world.now(),
+        };
+        let issued = self.open(request).await?;
+        self.metrics.sign_in("vouched");
+        Ok(issued)
+    }
+}
+
+fn record(event: &'static str, user: UserId, reason: Option<&str>) {
+    tracing::warn!(event, %user, reason, "by an administrator");
+}

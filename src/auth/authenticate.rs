@@ -1,0 +1,128 @@
+//! Who calls: from an access token to a user who is signed in, by the one decision.
+
+use std::sync::Arc;
+
+use super::error::AuthError;
+use super::{Auth, Origin};
+use crate::model::claims::{AccessClaims, Presented};
+use crate::model::device::Device;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::model::verdict::Verdict;
+use crate::store::Standing;
+use crate::store::steps::Refusal;
+use crate::token::NotAuthentic;
+
+/// A token's `iat` may be so many seconds ahead of our clock.
+const LEEWAY: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What stood in the place of a bearer credential.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Bearer {
+    /// Nothing.
+    Missing,
+    /// Something that is no bearer credential.
+    Malformed,
+    /// A token, perhaps.
+    Token(String),
+}
+
+/// A signed-in user on one device.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// What the token says.
+    pub claims: Arc<AccessClaims>,
+    /// The user.
+    pub user: User,
+    /// The device.
+    pub device: Device,
+}
+
+impl Caller {
+    /// What the caller presented, for a step to judge again.
+    pub fn presented(&self) -> Presented {
+        (&*self.claims).into()
+    }
+}
+
+impl Auth {
+    /// The signed-in user that `bearer` acts for now.
+    pub async fn authenticate(&self, bearer: &Bearer, origin: &Origin) -> Result<Caller, AuthError> {
+        let token = match bearer {
+            Bearer::Missing => return Err(AuthError::TokenMissing),
+            Bearer::Malformed => return Err(AuthError::TokenInvalid),
+            Bearer::Token(token) => token,
+        };
+        let now = self.world.now();
+        let (claims, standing) =
+            self.judged_access(token, now).await?.map_err(|refusal| self.refused(refusal))?;
+        let (Some(user), Some(device)) = (standing.user, standing.device) else {
+            return Err(AuthError::TokenInvalid);
+        };
+        self.last_seen.note(&user, &device, origin, now);
+        Ok(Caller { claims, user, device })
+    }
+
+    /// The claims of an authentic access token with what the store says of it, judged now.
+    pub(super) async fn judged_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Result<(Arc<AccessClaims>, Standing), Refusal>, AuthError> {
+        let mut keyring = self.keys.current();
+        loop {
+            let Ok(claims) = keyring.trusted().verify(token) else {
+                keyring = self.keys.newer_than(&keyring, self.store.clock().await?.keys, self).await?;
+                continue;
+            };
+            if claims.issued > now + LEEWAY {
+                return Err(AuthError::TokenInvalid);
+            }
+            let standing = self.store.standing(claims.subject, claims.device).await?;
+            if standing.clock.keys != keyring.version() {
+                // The key set changed: what the old keyring vouched for no longer counts.
+                keyring = self.keys.reload(self).await?;
+                continue;
+            }
+            return Ok(match standing.judge(&(&*claims).into(), now) {
+                Verdict::Live => Ok((claims, standing)),
+                Verdict::Ended(reason) => Err(Refusal::Ended(reason)),
+                Verdict::Ahead => Err(Refusal::Ahead),
+            });
+        }
+    }
+
+    /// The claims of an access token that is ours, whether or not it still counts.
+    pub(super) async fn authentic_access(&self, token: &str) -> Result<Option<Arc<AccessClaims>>, AuthError> {
+        let keyring = self.keys.checked(self).await?;
+        Ok(keyring.trusted().verify(token).ok())
+    }
+
+    /// A refusal as an error; one that means a rolled-back store is an alarm.
+    pub(super) fn refused(&self, refusal: Refusal) -> AuthError {
+        if refusal == Refusal::Ahead {
+            self.metrics.store_alarm("rolled_back");
+            tracing::error!(
+                event = "store_rolled_back",
+                "an authentic token is ahead of the store: it was rolled back"
+            );
+        }
+        refusal.into()
+    }
+}
+
+impl From<NotAuthentic> for AuthError {
+    fn from(NotAuthentic: NotAuthentic) -> Self {
+        Self::TokenInvalid
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "Missing",
+            Self::Malformed => "Malformed",
+            Self::Token(_) => "Token(..)",
+        })
+    }
+}

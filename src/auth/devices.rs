@@ -1,0 +1,118 @@
+//! The caller's devices: listed, renamed, ended.
+
+use super::authenticate::{Bearer, Caller};
+use super::error::AuthError;
+use super::{Auth, Origin};
+use crate::model::device::{Cause, DeviceName};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::timestamp::Timestamp;
+use crate::store::Listed;
+use crate::store::steps::device::Renamed;
+use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
+
+/// One page of devices.
+#[derive(Clone, Debug)]
+pub struct DevicePage {
+    /// The devices, in order of sign-in.
+    pub devices: Vec<Listed>,
+    /// The last of them, if there may be more.
+    pub next: Option<DeviceId>,
+}
+
+impl Auth {
+    /// The caller's live devices, at most `limit`, after `after`.
+    pub async fn devices(
+        &self,
+        bearer: &Bearer,
+        after: Option<DeviceId>,
+        limit: usize,
+        origin: &Origin,
+    ) -> Result<(Caller, DevicePage), AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        let page = self.device_page(caller.user.id, after, limit).await?;
+        Ok((caller, page))
+    }
+
+    pub(super) async fn device_page(
+        &self,
+        user: UserId,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<DevicePage, AuthError> {
+        let now = self.world.now();
+        let mut devices = self.store.devices(user, after, limit).await?;
+        let next = if devices.len() < limit { None } else { devices.last().map(|listed| listed.device.id) };
+        devices.retain(|listed| lives(listed, now));
+        Ok(DevicePage { devices, next })
+    }
+
+    /// One live device of the caller's user.
+    pub async fn device(
+        &self,
+        bearer: &Bearer,
+        device: DeviceId,
+        origin: &Origin,
+    ) -> Result<(Caller, Listed), AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        let standing = self.store.standing(caller.user.id, device).await?;
+        let last_seen = self.store.last_seen(caller.user.id, device).await?;
+        let listed = standing.device.map(|device| Listed { device, last_seen });
+        let now = self.world.now();
+        let listed = listed.filter(|listed| lives(listed, now)).ok_or(AuthError::NotFound)?;
+        Ok((caller, listed))
+    }
+
+    /// Renames a live device of the caller's user.
+    pub async fn rename_device(
+        &self,
+        bearer: &Bearer,
+        device: DeviceId,
+        name: DeviceName,
+        origin: &Origin,
+    ) -> Result<(Caller, Listed), AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        match self.store.rename_device(caller.presented(), device, name, self.world.now()).await? {
+            Renamed::Renamed(renamed) => {
+                let last_seen = self.store.last_seen(caller.user.id, device).await?;
+                Ok((caller, Listed { device: *renamed, last_seen }))
+            }
+            Renamed::NoDevice => Err(AuthError::NotFound),
+            Renamed::Refused(refusal) => Err(self.refused(refusal)),
+        }
+    }
+
+    /// Ends a device of the caller's user. Returns 1, or 0 if it had ended before.
+    pub async fn end_device(
+        &self,
+        bearer: &Bearer,
+        device: DeviceId,
+        origin: &Origin,
+    ) -> Result<u64, AuthError> {
+        let caller = self.authenticate(bearer, origin).await?;
+        let request = EndDevice {
+            user: caller.user.id,
+            device,
+            caller: Some(caller.presented()),
+            cause: Cause::SignedOut,
+            note: None,
+            now: self.world.now(),
+        };
+        self.device_ended(self.store.end_device(request).await?)
+    }
+
+    pub(super) fn device_ended(&self, outcome: DeviceEnded) -> Result<u64, AuthError> {
+        match outcome {
+            DeviceEnded::Ended => {
+                self.metrics.sign_out("device");
+                Ok(1)
+            }
+            DeviceEnded::AlreadyEnded => Ok(0),
+            DeviceEnded::NoDevice => Err(AuthError::NotFound),
+            DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
+        }
+    }
+}
+
+fn lives(listed: &Listed, now: Timestamp) -> bool {
+    listed.device.ended.is_none() && now < listed.device.end()
+}

@@ -1,0 +1,59 @@
+//! Resource servers ask about a token (RFC 7662): the same decision, for somebody else.
+
+use std::sync::Arc;
+
+use super::Auth;
+use super::error::AuthError;
+use crate::model::claims::{AccessClaims, RefreshClaims};
+use crate::model::verdict::Verdict;
+use crate::store::steps::Refusal;
+
+/// What a token is worth now.
+#[derive(Clone, Debug)]
+pub enum Introspection {
+    /// Nothing; why is not told.
+    Inactive,
+    /// An access token that acts for its user.
+    Access {
+        /// What it says.
+        claims: Arc<AccessClaims>,
+        /// The user's name.
+        username: String,
+    },
+    /// A refresh token that would be taken.
+    Refresh {
+        /// What it says.
+        claims: Box<RefreshClaims>,
+        /// The user's name.
+        username: String,
+    },
+}
+
+impl Auth {
+    /// What `token` is worth now. A store that cannot answer is an error, never "inactive".
+    pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
+        let now = self.world.now();
+        if let Some(claims) = self.authentic_refresh(token).await? {
+            let standing = self.store.standing(claims.subject, claims.device).await?;
+            let newest =
+                standing.device.as_ref().is_some_and(|device| device.refresh.current == claims.sequence);
+            return match (standing.judge_refresh(&(&claims).into(), now), standing.user) {
+                (Verdict::Live, Some(user)) if newest => {
+                    let username = user.username.shown().to_owned();
+                    Ok(Introspection::Refresh { claims: Box::new(claims), username })
+                }
+                (Verdict::Ahead, _) => Err(self.refused(Refusal::Ahead)),
+                _ => Ok(Introspection::Inactive),
+            };
+        }
+        match self.judged_access(token, now).await {
+            Ok(Ok((claims, standing))) => {
+                let username = standing.user.map(|user| user.username.shown().to_owned()).unwrap_or_default();
+                Ok(Introspection::Access { claims, username })
+            }
+            Ok(Err(Refusal::Ahead)) => Err(self.refused(Refusal::Ahead)),
+            Ok(Err(Refusal::Ended(_))) | Err(AuthError::TokenInvalid) => Ok(Introspection::Inactive),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The answer of every sign-in: an access token and a refresh token for one device.
+
+use std::time::Duration;
+
+use super::Auth;
+use super::error::AuthError;
+use crate::model::claims::{AccessClaims, RefreshClaims};
+use crate::model::device::Device;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::steps::session::Session;
+
+/// Tokens for one device, and whose they are.
+pub struct Issued {
+    /// The access token.
+    pub access: String,
+    /// The refresh token.
+    pub refresh: String,
+    /// How long the access token lives from now.
+    pub expires_in: Duration,
+    /// How long the refresh token lives from now.
+    pub refresh_expires_in: Duration,
+    /// The user.
+    pub user: User,
+    /// The device.
+    pub device: Device,
+}
+
+/// An access token and how long it lives from now.
+pub struct Access {
+    /// The token.
+    pub token: String,
+    /// How long it lives.
+    pub expires_in: Duration,
+}
+
+impl Auth {
+    /// Mints both tokens of a session.
+    pub(super) fn issue(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
+        let Session { user, device, era } = session;
+        let access = self.issue_access(&device, now, now + self.policy.access_lifetime)?;
+        let refresh = self.keys.current().mint_refresh(&RefreshClaims {
+            subject: user.id,
+            device: device.id,
+            stamp: user.stamp(era),
+            sequence: device.refresh.current,
+            expires: device.end(),
+        })?;
+        let refresh_expires_in = now.until(device.end());
+        Ok(Issued {
+            access: access.token,
+            refresh,
+            expires_in: access.expires_in,
+            refresh_expires_in,
+            user,
+            device,
+        })
+    }
+
+    /// Mints an access token that ends at `end`, or with the device if that comes first.
+    pub(super) fn issue_access(
+        &self,
+        device: &Device,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<Access, AuthError> {
+        let expires = end.min(device.end());
+        let token = self.keys.current().mint_access(&AccessClaims {
+            issuer: self.keys.issuer().to_owned(),
+            subject: device.user,
+            audience: self.keys.audience().to_owned(),
+            issued: now,
+            expires,
+            device: device.id,
+            stamp: device.stamp,
+            authenticated: device.authenticated,
+        })?;
+        Ok(Access { token, expires_in: now.until(expires) })
+    }
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Issued({}, {})", self.user.id, self.device.id)
+    }
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Access(..)")
+    }
+}

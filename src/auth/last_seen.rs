@@ -1,0 +1,75 @@
+//! When devices were last heard of: noted beside the requests, written a little later in one go.
+//!
+//! A device is written at most once a minute; a note that is lost in a crash was only a note.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+
+use super::{Auth, Origin};
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::StoreError;
+
+/// A device is written at most so often.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// How many devices are remembered as written lately; a forgotten one is written once more.
+const REMEMBERED: usize = 65_536;
+
+/// How many notes may wait to be written; further ones are dropped.
+const MOST_WAITING: usize = 65_536;
+
+/// Notes that wait, and the devices that need none.
+pub(super) struct LastSeenNotes {
+    noted: Cache<DeviceId, Timestamp>,
+    waiting: Mutex<HashMap<DeviceId, (UserId, LastSeen)>>,
+}
+
+impl Default for LastSeenNotes {
+    fn default() -> Self {
+        Self { noted: Cache::new(REMEMBERED), waiting: Mutex::default() }
+    }
+}
+
+impl LastSeenNotes {
+    /// Notes that `device` was heard of from `origin`, unless that was noted within the minute.
+    pub(super) fn note(&self, user: &User, device: &Device, origin: &Origin, now: Timestamp) {
+        let last = self.noted.get(&device.id).unwrap_or(device.created);
+        if now < last + EVERY {
+            return;
+        }
+        self.noted.insert(device.id, now);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < MOST_WAITING {
+            waiting.insert(device.id, (user.id, seen(origin, now)));
+        }
+    }
+
+    fn take(&self) -> Vec<(UserId, DeviceId, LastSeen)> {
+        let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        taken.into_iter().map(|(device, (user, seen))| (user, device, seen)).collect()
+    }
+}
+
+/// The record of being heard of from `origin`.
+pub(super) fn seen(origin: &Origin, now: Timestamp) -> LastSeen {
+    LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent.clone() }
+}
+
+impl Auth {
+    /// Writes the notes that wait.
+    pub async fn write_last_seen(&self) -> Result<(), StoreError> {
+        let mut notes = self.last_seen.take();
+        while !notes.is_empty() {
+            let rest = notes.split_off(notes.len().min(500));
+            self.store.note_seen(notes).await?;
+            notes = rest;
+        }
+        Ok(())
+    }
+}

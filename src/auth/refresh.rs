@@ -1,0 +1,86 @@
+//! A refresh token buys the next pair.
+
+use super::error::AuthError;
+use super::issue::Issued;
+use super::{Auth, Origin};
+use crate::model::claims::RefreshClaims;
+use crate::model::device::{Device, LastSeen};
+use crate::model::network::Network;
+use crate::model::timestamp::Timestamp;
+use crate::model::verdict::Reason;
+use crate::store::steps::Refusal;
+use crate::store::steps::session::{Refreshed, RotateRefresh, Session};
+
+impl Auth {
+    /// Decides on a refresh token by the replay table and mints what it buys.
+    pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, AuthError> {
+        let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
+        let now = self.world.now();
+        let request = RotateRefresh {
+            claims,
+            network: Network::of(origin.address),
+            origin: Some(described(origin)),
+            policy: self.policy.replay,
+            idle: self.policy.device_idle,
+            now,
+        };
+        let refreshed = self.store.rotate_refresh(request).await?;
+        self.metrics.refresh(class(&refreshed));
+        match refreshed {
+            Refreshed::Rotated(session) | Refreshed::Repeated(session) => self.renewed(*session, origin, now),
+            Refreshed::Recovered(session) => {
+                let (user, device) = (session.user.id, session.device.id);
+                tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, "a used refresh token was let through: a lost answer, or a copy");
+                self.renewed(*session, origin, now)
+            }
+            Refreshed::Reused { device, last_seen } => {
+                self.metrics.sign_out("refresh_reused");
+                warn_of_reuse(&device, last_seen.as_ref(), origin);
+                Err(AuthError::RefreshReused)
+            }
+            // To a client, a device that ran out is one that was signed out: its user signs in again.
+            Refreshed::Refused(Refusal::Ended(Reason::Expired)) => Err(AuthError::Ended(Reason::SignedOut)),
+            Refreshed::Refused(refusal) => Err(self.refused(refusal)),
+        }
+    }
+
+    /// The claims of a refresh token that is ours, whether or not it still counts.
+    pub(super) async fn authentic_refresh(&self, token: &str) -> Result<Option<RefreshClaims>, AuthError> {
+        Ok(self.keys.checked(self).await?.open_refresh(token).ok())
+    }
+
+    fn renewed(&self, session: Session, origin: &Origin, now: Timestamp) -> Result<Issued, AuthError> {
+        self.last_seen.note(&session.user, &session.device, origin, now);
+        self.issue(session, now)
+    }
+}
+
+fn class(refreshed: &Refreshed) -> &'static str {
+    match refreshed {
+        Refreshed::Rotated(_) => "rotated",
+        Refreshed::Repeated(_) => "repeated",
+        Refreshed::Recovered(_) => "recovered",
+        Refreshed::Reused { .. } => "reused",
+        Refreshed::Refused(Refusal::Ended(_)) => "ended",
+        Refreshed::Refused(Refusal::Ahead) => "ahead",
+    }
+}
+
+fn described(origin: &Origin) -> String {
+    format!("{} {}", origin.address, origin.user_agent.as_deref().unwrap_or("-"))
+}
+
+fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &Origin) {
+    let owner = last_seen.map(|seen| Origin {
+        address: seen.address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
+        user_agent: seen.user_agent.clone(),
+    });
+    tracing::warn!(
+        event = "refresh_reused",
+        user = %device.user,
+        device = %device.id,
+        presented_by = described(origin),
+        last_seen_by = owner.as_ref().map(described),
+        "a refresh token was used again: its device is signed out"
+    );
+}

@@ -1,0 +1,71 @@
+//! A new account, signed in on its first device.
+
+use super::error::AuthError;
+use super::hashing::Salt;
+use super::issue::Issued;
+use super::login::DeviceWish;
+use super::{Auth, Origin};
+use crate::model::password::Password;
+use crate::model::user::User;
+use crate::model::username::Username;
+use crate::store::steps::account::{Register, Registered};
+use crate::store::steps::session::NewDevice;
+
+impl Auth {
+    /// Registers an account and signs it in.
+    pub async fn register(
+        &self,
+        username: &str,
+        password: &str,
+        device: DeviceWish,
+        origin: &Origin,
+    ) -> Result<Issued, AuthError> {
+        if !self.policy.registration {
+            return Err(AuthError::Forbidden("registration is closed"));
+        }
+        let username =
+            Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
+        let attempt = self.limits.attempt(&username, origin.address, self.since_epoch())?;
+        let device = self.new_device(device, origin);
+        let registered = self.add(username, password, Some(device)).await?;
+        attempt.give_back();
+        match registered {
+            Registered::Session(session) => {
+                self.metrics.sign_in("registered");
+                self.issue(*session, self.world.now())
+            }
+            Registered::User(_) | Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+        }
+    }
+
+    /// Adds an account without signing it in: an administrator's way.
+    pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
+        let username =
+            Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
+        match self.add(username, password, None).await? {
+            Registered::User(user) => Ok(*user),
+            Registered::Session(_) | Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+        }
+    }
+
+    async fn add(
+        &self,
+        username: Username,
+        password: &str,
+        device: Option<NewDevice>,
+    ) -> Result<Registered, AuthError> {
+        let password = Password::chosen(password, &username)
+            .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
+        // Asked before hashing: a name that is taken is told anyway, and the work is saved.
+        if self.store.user_named(username.key()).await?.is_some() {
+            return Err(AuthError::UsernameTaken);
+        }
+        let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
+        let request =
+            Register { id: self.world.user_id(), username, password, device, now: self.world.now() };
+        match self.store.register(request).await? {
+            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            registered => Ok(registered),
+        }
+    }
+}

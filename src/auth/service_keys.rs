@@ -1,0 +1,115 @@
+//! Service keys: the credential of a resource server or an administrator's tool. Shown once, stored hashed.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::Auth;
+use super::error::AuthError;
+use crate::model::ids::ServiceKeyId;
+use crate::model::service_key::{Scope, ServiceKey};
+
+/// How a key's text begins, so that scanners for leaked secrets know it.
+const PREFIX: &str = "rescind_sk_";
+
+/// The longest name, in characters.
+const LONGEST_NAME: usize = 100;
+
+/// A new service key with its text, which is shown this once.
+pub struct NewServiceKey {
+    /// What is stored.
+    pub key: ServiceKey,
+    /// The credential.
+    pub text: Zeroizing<String>,
+}
+
+impl Auth {
+    /// Makes a service key.
+    pub async fn add_service_key(&self, name: &str, scopes: &[Scope]) -> Result<NewServiceKey, AuthError> {
+        let name = name.trim();
+        if name.is_empty() {
+            return Err(AuthError::Field("name", "too_short"));
+        }
+        if name.chars().count() > LONGEST_NAME {
+            return Err(AuthError::Field("name", "too_long"));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(AuthError::Field("name", "invalid_characters"));
+        }
+        let mut scopes = scopes.to_vec();
+        scopes.sort_unstable();
+        scopes.dedup();
+        if scopes.is_empty() {
+            return Err(AuthError::Field("scopes", "too_short"));
+        }
+        let secret = Zeroizing::new(self.world.random::<32>());
+        let id = self.world.service_key_id();
+        let text = Zeroizing::new(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret.as_slice())));
+        let digest = *blake3::hash(secret.as_slice()).as_bytes();
+        let key = ServiceKey { id, name: name.to_owned(), scopes, digest, created: self.world.now() };
+        self.store.add_service_key(key.clone()).await?;
+        Ok(NewServiceKey { key, text })
+    }
+
+    /// Every service key, the oldest first.
+    pub async fn list_service_keys(&self) -> Result<Vec<ServiceKey>, AuthError> {
+        Ok(self.store.service_keys().await?)
+    }
+
+    /// Removes a service key; its bearer is refused from now on.
+    pub async fn remove_service_key(&self, id: ServiceKeyId) -> Result<(), AuthError> {
+        if self.store.remove_service_key(id).await? { Ok(()) } else { Err(AuthError::NotFound) }
+    }
+
+    /// The service key that `text` is, if it has `scope`.
+    pub async fn service_key(&self, text: &str, scope: Scope) -> Result<ServiceKey, AuthError> {
+        let (id, secret) = parse(text).ok_or(AuthError::TokenInvalid)?;
+        let digest = blake3::hash(secret.as_slice());
+        let key = self.store.service_key(id).await?.ok_or(AuthError::TokenInvalid)?;
+        if !bool::from(digest.as_bytes().ct_eq(&key.digest)) {
+            return Err(AuthError::TokenInvalid);
+        }
+        if !key.scopes.contains(&scope) {
+            return Err(AuthError::Forbidden("the service key lacks the scope"));
+        }
+        Ok(key)
+    }
+}
+
+fn parse(text: &str) -> Option<(ServiceKeyId, Zeroizing<[u8; 32]>)> {
+    let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+    let mut bytes = Zeroizing::new([0; 32]);
+    if secret.len() != 43 || URL_SAFE_NO_PAD.decode_slice(secret, bytes.as_mut_slice()).ok()? != 32 {
+        return None;
+    }
+    Some((ServiceKeyId::parse(id)?, bytes))
+}
+
+impl std::fmt::Debug for NewServiceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewServiceKey").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_in_one_spelling_only() {
+        let id = "0197a5a0-0000-7000-8000-000000000001";
+        let secret = URL_SAFE_NO_PAD.encode([7; 32]);
+        let good = format!("{PREFIX}{id}_{secret}");
+        assert_eq!(parse(&good).unwrap().1.as_slice(), [7; 32]);
+        for other in [
+            format!("{PREFIX}{id}_{secret}="),
+            format!("{PREFIX}{id}_{}", &secret[1..]),
+            format!("{PREFIX}{}_{secret}", id.to_uppercase()),
+            format!("{id}_{secret}"),
+            String::new(),
+        ] {
+            assert!(parse(&other).is_none(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The keys tokens are made with: made at first start, published, rotated, retired, distrusted.
+//!
+//! There is always one `active` and one `next` key of each purpose: whoever verifies locally has the next key before
+//! it is used. A retired key verifies until the last token minted with it has expired.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Auth;
+use super::error::AuthError;
+use crate::model::counters::KeysVersion;
+use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::timestamp::Timestamp;
+use crate::store::steps::keys::{KeysSaved, SaveKeys};
+use crate::store::{KeySet, SharedStore};
+use crate::token::keyring::{self, Keyring};
+use crate::token::sealing::MasterKey;
+
+/// The keyring in use, and what it takes to open the next one.
+pub struct SigningKeys {
+    master: MasterKey,
+    issuer: String,
+    audience: String,
+    current: RwLock<Arc<Keyring>>,
+}
+
+/// The first keys of a new store.
+pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, AuthError> {
+    let mut keys = Vec::new();
+    for purpose in [Purpose::Access, Purpose::Refresh] {
+        for state in [KeyState::Active, KeyState::Next] {
+            keys.push(keyring::make(purpose, state, master, now)?);
+        }
+    }
+    Ok(keys)
+}
+
+/// A key as it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its record.
+    pub record: KeyRecord,
+    /// Its public half: 32 bytes of Ed25519.
+    pub public: [u8; 32],
+}
+
+impl SigningKeys {
+    /// Opens the store's key set. Tokens will say `issuer` and `audience`.
+    pub async fn open(
+        store: &SharedStore,
+        master: MasterKey,
+        issuer: String,
+        audience: String,
+        now: Timestamp,
+    ) -> Result<Self, AuthError> {
+        let KeySet { version, keys } = store.keys().await?;
+        let keyring = Keyring::open(version, &keys, &master, &issuer, &audience, now)?;
+        Ok(Self { master, issuer, audience, current: RwLock::new(Arc::new(keyring)) })
+    }
+
+    /// `iss` of the tokens.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// `aud` of the tokens.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// The keyring in use.
+    pub(super) fn current(&self) -> Arc<Keyring> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keyring in use, after a look whether the key set has changed.
+    pub(super) async fn checked(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
+        let keyring = self.current();
+        if auth.store.clock().await?.keys == keyring.version() {
+            Ok(keyring)
+        } else {
+            self.reload(auth).await
+        }
+    }
+
+    /// Another keyring than `known`, if the store's key set has another version; else the token is not ours.
+    pub(super) async fn newer_than(
+        &self,
+        known: &Keyring,
+        stored: KeysVersion,
+        auth: &Auth,
+    ) -> Result<Arc<Keyring>, AuthError> {
+        if known.version() == stored { Err(AuthError::TokenInvalid) } else { self.reload(auth).await }
+    }
+
+    /// Opens the key set as it is stored now.
+    pub(super) async fn reload(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
+        let KeySet { version, keys } = auth.store.keys().await?;
+        let keyring =
+            Keyring::open(version, &keys, &self.master, &self.issuer, &self.audience, auth.world.now())?;
+        let keyring = Arc::new(keyring);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.version() <= version {
+            *current = Arc::clone(&keyring);
+        }
+        Ok(keyring)
+    }
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKeys").field("current", &self.current()).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// `iss` of the tokens.
+    pub fn issuer(&self) -> &str {
+        self.keys.issuer()
+    }
+
+    /// Every key, the oldest first, with the version of the set.
+    pub async fn list_keys(&self) -> Result<KeySet, AuthError> {
+        Ok(self.store.keys().await?)
+    }
+
+    /// The access keys with their public halves, as they are published.
+    pub async fn published_keys(&self) -> Result<(KeysVersion, Vec<Published>), AuthError> {
+        let KeySet { version, keys } = self.store.keys().await?;
+        let mut published = Vec::new();
+        for record in keys.into_iter().filter(|record| record.purpose == Purpose::Access) {
+            let public = keyring::public_bytes(&record, &self.keys.master)?;
+            published.push(Published { record, public });
+        }
+        Ok((version, published))
+    }
+
+    /// Puts the next keys to use, retires the active ones, makes new next ones.
+    pub async fn rotate_keys(&self) -> Result<KeySet, AuthError> {
+        self.change_keys(None, |auth, set, now, put| {
+            for purpose in [Purpose::Access, Purpose::Refresh] {
+                auth.advance(set, purpose, auth.retired(purpose, now), now, put)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stops using one key; its tokens live on until they expire.
+    pub async fn retire_key(&self, kid: &Kid) -> Result<KeySet, AuthError> {
+        self.change_keys(None, |auth, set, now, put| {
+            let key = find(set, kid)?;
+            auth.leave(set, key, auth.retired(key.purpose, now), now, put)
+        })
+        .await
+    }
+
+    /// Ends every token of one key, at the next check.
+    pub async fn distrust_key(&self, kid: &Kid, reason: Option<&str>) -> Result<KeySet, AuthError> {
+        tracing::warn!(event = "key_distrusted", %kid, reason, "a key is distrusted: its tokens are dead");
+        self.change_keys(Some(kid), |auth, set, now, put| {
+            let key = find(set, kid)?;
+            auth.leave(set, key, KeyState::Distrusted, now, put)
+        })
+        .await
+    }
+
+    async fn change_keys(
+        &self,
+        distrusted: Option<&Kid>,
+        change: impl Fn(&Self, &[KeyRecord], Timestamp, &mut Vec<KeyRecord>) -> Result<(), AuthError>,
+    ) -> Result<KeySet, AuthError> {
+        loop {
+            let KeySet { version, keys } = self.store.keys().await?;
+            let now = self.world.now();
+            let mut put = Vec::new();
+            change(self, &keys, now, &mut put)?;
+            let drop = keys.iter().filter(|key| forgettable(key, now)).map(|key| key.kid.clone()).collect();
+            let request = SaveKeys { read: version, put, drop, distrusted: distrusted.cloned(), now };
+            match self.store.save_keys(request).await? {
+                KeysSaved::Stale => {}
+                KeysSaved::Saved(_) => {
+                    self.keys.reload(self).await?;
+                    return Ok(self.store.keys().await?);
+                }
+            }
+        }
+    }
+
+    /// Takes `key` out of use into `state`, and puts another in its place if it had one.
+    fn leave(
+        &self,
+        set: &[KeyRecord],
+        key: &KeyRecord,
+        state: KeyState,
+        now: Timestamp,
+        put: &mut Vec<KeyRecord>,
+    ) -> Result<(), AuthError> {
+        match key.state {
+            KeyState::Active => self.advance(set, key.purpose, state, now, put)?,
+            KeyState::Next => {
+                put.push(KeyRecord { state, ..key.clone() });
+                put.push(keyring::make(key.purpose, KeyState::Next, &self.keys.master, now)?);
+            }
+            KeyState::Retired { .. } if state == KeyState::Distrusted => {
+                put.push(KeyRecord { state, ..key.clone() });
+            }
+            KeyState::Retired { .. } | KeyState::Distrusted => {}
+        }
+        Ok(())
+    }
+
+    /// The next key of a purpose becomes active, the active one goes into `state`, and a new next one is made.
+    fn advance(
+        &self,
+        set: &[KeyRecord],
+        purpose: Purpose,
+        state: KeyState,
+        now: Timestamp,
+        put: &mut Vec<KeyRecord>,
+    ) -> Result<(), AuthError> {
+        let of_state = |wanted| set.iter().find(|key| key.purpose == purpose && key.state == wanted);
+        put.extend(of_state(KeyState::Active).map(|active| KeyRecord { state, ..active.clone() }));
+        put.push(match of_state(KeyState::Next) {
+            Some(next) => KeyRecord { state: KeyState::Active, ..next.clone() },
+            None => keyring::make(purpose, KeyState::Active, &self.keys.master, now)?,
+        });
+        put.push(keyring::make(purpose, KeyState::Next, &self.keys.master, now)?);
+        Ok(())
+    }
+
+    fn retired(&self, purpose: Purpose, now: Timestamp) -> KeyState {
+        let longest = match purpose {
+            Purpose::Access => self.policy.access_lifetime,
+            Purpose::Refresh => self.policy.device_lifetime,
+        };
+        KeyState::Retired { until: now + longest }
+    }
+}
+
+fn find<'a>(set: &'a [KeyRecord], kid: &Kid) -> Result<&'a KeyRecord, AuthError> {
+    set.iter().find(|key| key.kid == *kid).ok_or(AuthError::NotFound)
+}
+
+/// A retired key whose last token has expired has nothing left to do. A distrusted one stays on the list for good:
+/// the list is where one looks it up.
+fn forgettable(key: &KeyRecord, now: Timestamp) -> bool {
+    matches!(key.state, KeyState::Retired { until } if until <= now)
+}
