@@ -21,13 +21,29 @@
 //!
 //! And beside them [`docs`], the Swagger UI.
 
+mod accounts;
+mod admin;
+mod admin_answers;
+mod answers;
+pub mod app;
 pub mod body;
 pub mod client;
 pub mod code;
 pub mod cors;
+pub mod credential;
+mod devices;
 pub mod docs;
+pub mod document;
 pub mod door;
+mod form;
 pub mod headers;
+mod health;
 pub mod listen;
+mod moment;
+mod oauth;
+mod operator;
 pub mod problem;
+mod refusal;
 pub mod routes;
+pub mod serve;
+mod wellknown;

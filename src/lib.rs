@@ -6,7 +6,8 @@
 //! * [`token`] — claims to PASETO text and back.
 //! * [`store`] — the contract of a store, and its engines.
 //! * [`auth`] — the use cases; they know no HTTP and no storage engine.
-//! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them.
+//! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
+//!   them together.
 //!
 //! [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model` and `token` alone;
 //! `server` is the rest, `sled` the embedded store.
@@ -22,6 +23,8 @@ pub mod log;
 #[cfg(feature = "server")]
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "server")]
+pub mod service;
 #[cfg(feature = "server")]
 pub mod settings;
 #[cfg(feature = "server")]

@@ -33,7 +33,7 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct LenientBody<T>(pub T);
 
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::TooLarge).with_detail("The body may have at most 16 KiB.");
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > LIMIT) {
@@ -47,12 +47,12 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Prob
     }
 }
 
-fn require_json(request: &Request) -> Result<(), Problem> {
+pub(super) fn require(request: &Request, media_type: &'static str) -> Result<(), Problem> {
     let essence = request.content_type().and_then(|full| full.split(';').next()).unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(MEDIA_TYPE) {
+    if essence.eq_ignore_ascii_case(media_type) {
         Ok(())
     } else {
-        Err(Problem::new(Code::UnsupportedMediaType).with_detail("Send the body as `application/json`."))
+        Err(Problem::new(Code::UnsupportedMediaType).with_detail(format!("Send the body as `{media_type}`.")))
     }
 }
 
@@ -64,7 +64,7 @@ fn parse_json(bytes: &[u8]) -> Result<Value, Problem> {
     })
 }
 
-fn parse<T: ParseFromJSON + 'static>(value: Value, unknown: Unknown) -> Result<T, Problem> {
+pub(super) fn parse<T: ParseFromJSON + 'static>(value: Value, unknown: Unknown) -> Result<T, Problem> {
     let errors = Shape::of::<T>().check(&value, unknown);
     if !errors.is_empty() {
         let named = |(field, code)| FieldError { field, code };
@@ -98,7 +98,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> Result<Self> {
-        require_json(request)?;
+        require(request, MEDIA_TYPE)?;
         let value = parse_json(&read(request, body).await?)?;
         Ok(Self(parse(value, Unknown::Refused)?))
     }
@@ -126,7 +126,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for LenientBody<T> {
         let value = if bytes.trim_ascii().is_empty() {
             Value::Null
         } else {
-            require_json(request)?;
+            require(request, MEDIA_TYPE)?;
             parse_json(&bytes)?
         };
         let value = if value.is_null() { Value::Object(serde_json::Map::new()) } else { value };

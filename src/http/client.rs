@@ -11,6 +11,8 @@ use poem::{
     http::{HeaderMap, header},
 };
 
+use crate::auth::Origin;
+
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const USER_AGENT_LENGTH: usize = 256;
 
@@ -51,41 +53,26 @@ fn parse_hop(text: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
-/// The caller of a request, as a handler's argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// Where the request came from, through our proxies. A caller on this machine's socket counts as loopback.
-    pub address: IpAddr,
-    /// What the client calls itself: at most 256 characters, without control characters.
-    pub user_agent: Option<String>,
-}
-
-impl Client {
-    fn of(request: &Request, proxies: &TrustedProxies) -> Self {
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            Addr::Unix(_) | Addr::Custom(..) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
-        let address = proxies.client_address(peer, request.headers());
-        let user_agent = request.headers().get(header::USER_AGENT).map(|value| plain(value.as_bytes()));
-        Self { address, user_agent: user_agent.filter(|text| !text.is_empty()) }
-    }
-}
-
 fn plain(user_agent: &[u8]) -> String {
     let text = String::from_utf8_lossy(user_agent);
     let kept = text.trim().chars().filter(|char| !char.is_control());
     kept.take(USER_AGENT_LENGTH).collect()
 }
 
-impl<'a> FromRequest<'a> for Client {
+/// Who calls, as a handler's argument. A caller on this machine's socket counts as loopback; without the door in
+/// front no proxy is trusted.
+impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        // Without the door in front no proxy is trusted.
-        let proxies = request.data::<TrustedProxies>();
-        Ok(proxies.map_or_else(
-            || Self::of(request, &TrustedProxies::default()),
-            |proxies| Self::of(request, proxies),
-        ))
+        let peer = match &request.remote_addr().0 {
+            Addr::SocketAddr(address) => address.ip(),
+            Addr::Unix(_) | Addr::Custom(..) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        let address = match request.data::<TrustedProxies>() {
+            Some(proxies) => proxies.client_address(peer, request.headers()),
+            None => peer.to_canonical(),
+        };
+        let user_agent = request.headers().get(header::USER_AGENT).map(|value| plain(value.as_bytes()));
+        Ok(Self { address, user_agent: user_agent.filter(|text| !text.is_empty()) })
     }
 }
 

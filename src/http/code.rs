@@ -146,6 +146,17 @@ field_codes! {
     OutOfRange = "out_of_range", "The number is too small or too large.";
     InvalidFormat = "invalid_format", "The text does not have the required form.";
     NotAllowed = "not_allowed", "The value is not one of those allowed.";
+    InvalidCharacters = "invalid_characters", "The text has characters that are not allowed in it.";
+    TooCommon = "too_common", "The password is among the first that anyone guessing would try.";
+    SameAsUsername = "same_as_username", "The password is the username.";
+    OtherUser = "other_user", "The token belongs to another user than the bearer token.";
+}
+
+impl FieldCode {
+    /// The code of that name; the use cases name theirs as text, since they know no HTTP.
+    pub fn named(name: &str) -> Self {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name).unwrap_or(Self::InvalidFormat)
+    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ const MEDIA_TYPE: &str = "application/problem+json";
 #[derive(Debug)]
 pub struct Problem {
     code: Code,
+    status: StatusCode,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
@@ -51,13 +52,8 @@ pub struct Context<'a> {
 impl Problem {
     /// A problem whose detail is the code's advice.
     pub fn new(code: Code) -> Self {
-        Self {
-            code,
-            detail: Cow::Borrowed(code.advice()),
-            errors: Vec::new(),
-            retry_after: None,
-            cause: None,
-        }
+        let (status, detail) = (code.status(), Cow::Borrowed(code.advice()));
+        Self { code, status, detail, errors: Vec::new(), retry_after: None, cause: None }
     }
 
     /// The request's fields that must be corrected.
@@ -74,6 +70,21 @@ impl Problem {
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
+        self
+    }
+
+    /// The fields that must be corrected.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Another status than the code's own: where a password is wrong but the bearer token is not, a 401 would make
+    /// clients refresh and in the end sign the user out over a typing error.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
         self
     }
 
@@ -103,7 +114,7 @@ impl Problem {
 
     /// The answer to one request.
     pub fn to_response(&self, context: Context<'_>) -> Response {
-        let status = self.code.status();
+        let status = self.status;
         let body = self.body(context).to_json_string();
         let mut response = Response::builder().status(status).content_type(MEDIA_TYPE).body(body);
         let headers = response.headers_mut();
@@ -137,7 +148,7 @@ impl Problem {
         ProblemBody {
             r#type: format!("urn:rescind:problem:{}", self.code.as_str()),
             title: self.code.title().to_owned(),
-            status: self.code.status().as_u16().into(),
+            status: self.status.as_u16().into(),
             detail: self.detail.clone().into_owned(),
             code: self.code.as_str().to_owned(),
             request_id: context.request_id.to_owned(),
@@ -189,7 +200,7 @@ impl std::error::Error for Problem {}
 
 impl ResponseError for Problem {
     fn status(&self) -> StatusCode {
-        self.code.status()
+        self.status
     }
 
     fn as_response(&self) -> Response {

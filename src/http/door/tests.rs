@@ -8,10 +8,7 @@ use poem::{
 use serde_json::Value;
 
 use super::*;
-use crate::{
-    http::{client::Client, routes::Routes},
-    metrics::Metrics,
-};
+use crate::{auth::Origin, http::routes::Routes, metrics::Metrics};
 
 #[derive(serde::Deserialize)]
 struct Page {
@@ -20,7 +17,7 @@ struct Page {
 }
 
 #[handler]
-fn me(_client: Client, poem::web::Data(id): poem::web::Data<&RequestId>) -> String {
+fn me(_client: Origin, poem::web::Data(id): poem::web::Data<&RequestId>) -> String {
     format!("hello from {}", id.as_str())
 }
 

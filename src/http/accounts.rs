@@ -1,0 +1,256 @@
+//! `/api/v1/auth`: what a user's app does with the account and its sign-ins.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::answers::{
+    MeAnswer, PasswordChangedAnswer, SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer,
+    SignedOutOthersAnswer, count,
+};
+use super::body::{Body, LenientBody};
+use super::code::FieldCode;
+use super::credential::{MaybeSignedIn, SignedIn};
+use super::document::Tag;
+use super::problem::{FieldError, Problem};
+use crate::auth::login::DeviceWish;
+use crate::auth::{Auth, Origin};
+use crate::model::device::{DeviceKind, DeviceName, DeviceTextError};
+
+/// The operations.
+pub(super) struct Accounts;
+
+/// Who signs in, on what.
+#[derive(Debug, Object)]
+#[oai(rename = "Credentials")]
+struct Credentials {
+    /// 1 to 150 characters, matched case-insensitively.
+    username: String,
+    /// To register: at least 8 characters, at most 256 bytes, not a common one.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+    /// The device; what is left out is guessed from the `User-Agent`.
+    device: Option<DeviceInput>,
+}
+
+/// What the app says about its device.
+#[derive(Debug, Object)]
+#[oai(rename = "DeviceInput")]
+pub(super) struct DeviceInput {
+    /// What people call it, 1 to 100 characters: `Ada's phone`.
+    name: Option<String>,
+    /// `mobile`, `desktop`, `browser`, `other`, or a word of the app's own: 1 to 32 of `a`–`z`, `0`–`9`, `-`, `_`.
+    kind: Option<String>,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "Refresh")]
+struct RefreshInput {
+    /// The newest refresh token of this device.
+    refresh: String,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "Logout")]
+struct LogoutInput {
+    /// The refresh token of the device that is leaving. Without it, the bearer token names the device.
+    refresh: Option<String>,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "ChangePassword")]
+struct ChangePasswordInput {
+    /// The password until now.
+    #[oai(validator(max_length = 1024))]
+    current_password: String,
+    /// At least 8 characters, at most 256 bytes, not a common one.
+    #[oai(validator(max_length = 1024))]
+    new_password: String,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "DeleteAccount")]
+struct DeleteAccountInput {
+    /// The user's password.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+}
+
+#[derive(ApiResponse)]
+pub(super) enum Created {
+    /// Registered and signed in.
+    #[oai(status = 201)]
+    Session(Json<SessionAnswer>),
+}
+
+#[OpenApi(prefix_path = "/api/v1/auth", tag = "Tag::Sessions")]
+impl Accounts {
+    /// Register
+    ///
+    /// Makes an account and signs it in on this device. A setting can close registration.
+    #[oai(path = "/register", method = "post", operation_id = "register")]
+    async fn register(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        body: Body<Credentials>,
+    ) -> Result<Created, Problem> {
+        let Body(credentials) = body;
+        let device = wish(credentials.device)?;
+        let issued = auth.register(&credentials.username, &credentials.password, device, &origin).await?;
+        Ok(Created::Session(Json(SessionAnswer::of(issued))))
+    }
+
+    /// Sign in
+    ///
+    /// Signs the user in on a new device. Every sign-in is a device of its own and ends on its own.
+    #[oai(path = "/login", method = "post", operation_id = "login")]
+    async fn login(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        body: Body<Credentials>,
+    ) -> Result<Json<SessionAnswer>, Problem> {
+        let Body(credentials) = body;
+        let device = wish(credentials.device)?;
+        let issued = auth.login(&credentials.username, &credentials.password, device, &origin).await?;
+        Ok(Json(SessionAnswer::of(issued)))
+    }
+
+    /// Refresh
+    ///
+    /// Exchanges the refresh token for the next pair. Sending the same one again within a minute, after a lost answer or
+    /// from a parallel request, gives the same successor; an older one ends the device.
+    #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
+    async fn refresh(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        body: Body<RefreshInput>,
+    ) -> Result<Json<SessionAnswer>, Problem> {
+        let issued = auth.refresh(&body.0.refresh, &origin).await?;
+        Ok(Json(SessionAnswer::of(issued)))
+    }
+
+    /// Sign out of this device
+    ///
+    /// Ends the device that the refresh token names, else the one of the bearer token; expired tokens will do. From the
+    /// answer on, both of its tokens get 401 `signed_out`.
+    #[oai(path = "/logout", method = "post", operation_id = "logout")]
+    async fn logout(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        bearer: MaybeSignedIn,
+        body: LenientBody<LogoutInput>,
+    ) -> Result<Json<SignedOutAnswer>, Problem> {
+        let signed_out = auth.logout(body.0.refresh.as_deref(), &bearer.0).await?;
+        Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
+    }
+
+    /// Sign out everywhere
+    ///
+    /// Ends every device of the user, this one too. From the answer on, every earlier access and refresh token gets 401
+    /// `signed_out_everywhere`; a new sign-in works at once.
+    #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
+    async fn logout_all(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        bearer: SignedIn,
+        _body: LenientBody<NothingInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        let signed_out = auth.logout_all(&bearer.0, &origin).await?;
+        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+    }
+
+    /// Sign out everywhere else
+    ///
+    /// Ends every other device. This one goes on with the new access token; its refresh token stays good.
+    #[oai(path = "/logout-others", method = "post", operation_id = "logoutOthers")]
+    async fn logout_others(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        bearer: SignedIn,
+        _body: LenientBody<NothingInput>,
+    ) -> Result<Json<SignedOutOthersAnswer>, Problem> {
+        let (signed_out, access) = auth.logout_others(&bearer.0, &origin).await?;
+        Ok(Json(SignedOutOthersAnswer::of(signed_out, access)))
+    }
+
+    /// Change the password
+    ///
+    /// Ends every other device; this one gets new tokens, and its earlier ones are dead.
+    #[oai(path = "/password", method = "post", operation_id = "changePassword")]
+    async fn change_password(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        bearer: SignedIn,
+        body: Body<ChangePasswordInput>,
+    ) -> Result<Json<PasswordChangedAnswer>, Problem> {
+        let Body(ChangePasswordInput { current_password, new_password }) = body;
+        let (issued, signed_out) =
+            auth.change_password(&bearer.0, &current_password, &new_password, &origin).await?;
+        Ok(Json(PasswordChangedAnswer { signed_out: count(signed_out), session: SessionAnswer::of(issued) }))
+    }
+
+    /// Who am I?
+    #[oai(path = "/me", method = "get", operation_id = "me")]
+    async fn me(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        bearer: SignedIn,
+    ) -> Result<Json<MeAnswer>, Problem> {
+        let (caller, seen) = auth.me(&bearer.0, &origin).await?;
+        Ok(Json(MeAnswer::of(&caller, seen.as_ref())))
+    }
+
+    /// Delete the account
+    ///
+    /// Ends everything the user had; the username is free again.
+    #[oai(path = "/delete-account", method = "post", operation_id = "deleteAccount")]
+    async fn delete_account(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        bearer: SignedIn,
+        body: Body<DeleteAccountInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        let signed_out = auth.delete_account(&bearer.0, &body.0.password, &origin).await?;
+        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+    }
+}
+
+/// Nothing: the operation takes no input and forgives some.
+#[derive(Debug, Object)]
+#[oai(rename = "Nothing")]
+pub(super) struct NothingInput {}
+
+/// The device a client describes.
+pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
+    let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
+    let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
+    match name.as_deref().map(DeviceName::parse).transpose() {
+        Ok(name) => wish.name = name,
+        Err(error) => errors.push(field_error("device.name", error)),
+    }
+    match kind.as_deref().map(DeviceKind::parse).transpose() {
+        Ok(kind) => wish.kind = kind,
+        Err(error) => errors.push(field_error("device.kind", error)),
+    }
+    if errors.is_empty() { Ok(wish) } else { Err(Problem::fields(errors)) }
+}
+
+/// What is wrong with a name or kind, at `field`.
+pub(super) fn field_error(field: &str, error: DeviceTextError) -> FieldError {
+    let code = match error {
+        DeviceTextError::TooShort => FieldCode::TooShort,
+        DeviceTextError::TooLong => FieldCode::TooLong,
+        DeviceTextError::InvalidCharacters => FieldCode::InvalidCharacters,
+    };
+    FieldError { field: field.to_owned(), code }
+}

@@ -1,0 +1,228 @@
+//! `/api/v1/admin`: what administrators' tools do with users and devices; scope `admin`, for sessions `sessions`.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::{Path, Query};
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::accounts::{Created, DeviceInput, wish};
+use super::admin_answers::{
+    AdminDeviceAnswer, AdminDeviceListAnswer, AdminUserAnswer, AdminUserListAnswer, EraAnswer,
+};
+use super::answers::{SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer, count};
+use super::body::{Body, LenientBody};
+use super::code::FieldCode;
+use super::credential::ServiceCredential;
+use super::devices::{cursor, device_id, page_size};
+use super::document::Tag;
+use super::problem::Problem;
+use crate::auth::{Auth, Origin};
+use crate::model::service_key::Scope;
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// The operations.
+pub(super) struct Admin;
+
+#[derive(Debug, Object)]
+#[oai(rename = "Reason")]
+pub(super) struct ReasonInput {
+    /// Why, for the record: at most 500 characters.
+    reason: Option<String>,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "OpenSession")]
+struct OpenSessionInput {
+    /// The device; what is left out is guessed from the `User-Agent`.
+    device: Option<DeviceInput>,
+}
+
+#[OpenApi(prefix_path = "/api/v1/admin", tag = "Tag::Administration")]
+impl Admin {
+    /// List users
+    #[oai(path = "/users", method = "get", operation_id = "listUsers")]
+    async fn users(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        /// The `next` of the page before.
+        after: Query<Option<String>>,
+        /// How many results a page has at most: 1 to 1000, normally 100.
+        limit: Query<Option<u32>>,
+    ) -> Result<Json<AdminUserListAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let limit = page_size(limit.0)?;
+        let users = auth.users(after.0.as_deref(), limit).await?;
+        let next = if users.len() < limit {
+            None
+        } else {
+            users.last().map(|user| user.username.shown().to_owned())
+        };
+        let mut results = Vec::new();
+        for user in &users {
+            results.push(AdminUserAnswer::of(user, auth.live_devices(user).await?));
+        }
+        Ok(Json(AdminUserListAnswer { results, next }))
+    }
+
+    /// A user, by id or name
+    #[oai(path = "/users/:user", method = "get", operation_id = "getUser")]
+    async fn user(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+    ) -> Result<Json<AdminUserAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let user = auth.find_user(&user.0).await?;
+        let live = auth.live_devices(&user).await?;
+        Ok(Json(AdminUserAnswer::of(&user, live)))
+    }
+
+    /// Sign a user out everywhere
+    #[oai(path = "/users/:user/logout-all", method = "post", operation_id = "logoutAllOfUser")]
+    async fn logout_all(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let user = auth.find_user(&user.0).await?;
+        let signed_out = auth.logout_all_of(user.id, reason(body.0)?).await?;
+        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+    }
+
+    /// Disable a user
+    ///
+    /// Ends every device. Enabling brings none of them back.
+    #[oai(path = "/users/:user/disable", method = "post", operation_id = "disableUser")]
+    async fn disable(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        set_disabled(&auth, &credential, &user.0, true, body.0).await
+    }
+
+    /// Enable a user
+    #[oai(path = "/users/:user/enable", method = "post", operation_id = "enableUser")]
+    async fn enable(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        set_disabled(&auth, &credential, &user.0, false, body.0).await
+    }
+
+    /// List a user's devices
+    #[oai(path = "/users/:user/devices", method = "get", operation_id = "listDevicesOfUser")]
+    async fn devices(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+        /// The `next` of the page before.
+        after: Query<Option<String>>,
+        /// How many results a page has at most: 1 to 1000, normally 100.
+        limit: Query<Option<u32>>,
+        /// Whether to list the ended ones of the last 28 days instead.
+        ended: Query<Option<bool>>,
+    ) -> Result<Json<AdminDeviceListAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let (after, limit) = (cursor(after.0.as_deref())?, page_size(limit.0)?);
+        let user = auth.find_user(&user.0).await?;
+        let (devices, next) = if ended.0 == Some(true) {
+            (auth.ended_devices_of(user.id, limit).await?, None)
+        } else {
+            let page = auth.devices_of(user.id, after, limit).await?;
+            (page.devices, page.next)
+        };
+        let results = devices.iter().map(AdminDeviceAnswer::of).collect();
+        Ok(Json(AdminDeviceListAnswer { results, next: next.map(|id| id.to_string()) }))
+    }
+
+    /// Sign out one of a user's devices
+    #[oai(path = "/users/:user/devices/:device", method = "delete", operation_id = "endDeviceOfUser")]
+    async fn end_device(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        user: Path<String>,
+        device: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SignedOutAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let user = auth.find_user(&user.0).await?;
+        let signed_out = auth.end_device_of(user.id, device_id(&device.0)?, reason(body.0)?).await?;
+        Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
+    }
+
+    /// Sign everyone out
+    #[oai(path = "/everyone/logout", method = "post", operation_id = "logoutEveryone")]
+    async fn logout_everyone(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<EraAnswer>, Problem> {
+        credential.require(&auth, Scope::Admin).await?;
+        let era = auth.logout_everyone(reason(body.0)?.as_deref()).await?;
+        Ok(Json(EraAnswer { era: count(era.value()) }))
+    }
+
+    /// Open a session for a user signed in elsewhere
+    ///
+    /// For another system that has made sure who the user is. Needs scope `sessions`.
+    #[oai(path = "/users/:user/sessions", method = "post", operation_id = "openSession")]
+    async fn open_session(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        origin: Origin,
+        credential: ServiceCredential,
+        user: Path<String>,
+        body: Body<OpenSessionInput>,
+    ) -> Result<Created, Problem> {
+        credential.require(&auth, Scope::Sessions).await?;
+        let user = auth.find_user(&user.0).await?;
+        let issued = auth.open_session(user.id, wish(body.0.device)?, &origin).await?;
+        Ok(Created::Session(Json(SessionAnswer::of(issued))))
+    }
+}
+
+async fn set_disabled(
+    auth: &Auth,
+    credential: &ServiceCredential,
+    user: &str,
+    disabled: bool,
+    body: ReasonInput,
+) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+    credential.require(auth, Scope::Admin).await?;
+    let user = auth.find_user(user).await?;
+    let (user, signed_out) = auth.set_disabled(user.id, disabled, reason(body)?).await?;
+    Ok(Json(SignedOutEverywhereAnswer {
+        signed_out: count(signed_out),
+        generation: count(user.generation.value()),
+    }))
+}
+
+/// The reason an administrator gave.
+pub(super) fn reason(input: ReasonInput) -> Result<Option<String>, Problem> {
+    let Some(reason) = input.reason else { return Ok(None) };
+    if reason.chars().count() > LONGEST_REASON {
+        return Err(Problem::field("reason", FieldCode::TooLong));
+    }
+    if reason.chars().any(char::is_control) {
+        return Err(Problem::field("reason", FieldCode::InvalidCharacters));
+    }
+    Ok(Some(reason))
+}

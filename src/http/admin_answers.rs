@@ -1,0 +1,123 @@
+//! The shapes administrators see.
+
+use poem_openapi::Object;
+
+use super::answers::count;
+use super::moment::Moment;
+use crate::model::user::User;
+use crate::store::Listed;
+
+/// A user, as administrators see one.
+#[derive(Debug, Object)]
+#[oai(rename = "AdminUser", skip_serializing_if_is_none)]
+pub(super) struct AdminUserAnswer {
+    /// A UUID.
+    pub id: String,
+    /// As it was registered.
+    pub username: String,
+    /// When the account was made.
+    pub created_at: Moment,
+    /// Whether the account is disabled.
+    pub disabled: bool,
+    /// Why it was disabled.
+    pub disabled_reason: Option<String>,
+    /// How many devices are live; one that merely ran out may count for another minute.
+    pub live_devices: i64,
+    /// The generation: every token of an earlier one is dead.
+    pub generation: i64,
+}
+
+/// One page of users.
+#[derive(Debug, Object)]
+#[oai(rename = "AdminUserList", skip_serializing_if_is_none)]
+pub(super) struct AdminUserListAnswer {
+    /// The users, in order of their names.
+    pub results: Vec<AdminUserAnswer>,
+    /// Give this as `after` for the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// A device, as administrators see one.
+#[derive(Debug, Object)]
+#[oai(rename = "AdminDevice", skip_serializing_if_is_none)]
+pub(super) struct AdminDeviceAnswer {
+    /// A UUID: the token ID, claim `sid`.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What sort of device it is.
+    pub kind: String,
+    /// When it signed in.
+    pub created_at: Moment,
+    /// When it was last heard of, to the minute.
+    pub last_seen_at: Option<Moment>,
+    /// From which address that was.
+    pub address: Option<String>,
+    /// With which user agent that was.
+    pub user_agent: Option<String>,
+    /// When it is signed out unless it refreshes before.
+    pub idle_end: Moment,
+    /// When it is signed out in any case.
+    pub absolute_end: Moment,
+    /// When it was ended.
+    pub ended_at: Option<Moment>,
+    /// Why: `signed_out`, `signed_out_everywhere`, `password_changed`, `refresh_reused`, `evicted`, `expired`,
+    /// `administrator`, `disabled`.
+    pub ended_cause: Option<String>,
+    /// What an administrator gave as the reason, or who presented the reused token.
+    pub ended_note: Option<String>,
+}
+
+/// One page of devices.
+#[derive(Debug, Object)]
+#[oai(rename = "AdminDeviceList", skip_serializing_if_is_none)]
+pub(super) struct AdminDeviceListAnswer {
+    /// The devices, in order of sign-in.
+    pub results: Vec<AdminDeviceAnswer>,
+    /// Give this as `after` for the next page; absent on the last one.
+    pub next: Option<String>,
+}
+
+/// The era.
+#[derive(Debug, Object)]
+#[oai(rename = "Era")]
+pub(super) struct EraAnswer {
+    /// The era from now on: every token of an earlier one is dead.
+    pub era: i64,
+}
+
+impl AdminUserAnswer {
+    pub(super) fn of(user: &User, live_devices: u64) -> Self {
+        Self {
+            id: user.id.to_string(),
+            username: user.username.shown().to_owned(),
+            created_at: Moment(user.created),
+            disabled: user.disabled.is_some(),
+            disabled_reason: user.disabled.as_ref().and_then(|disabled| disabled.note.clone()),
+            live_devices: count(live_devices),
+            generation: count(user.generation.value()),
+        }
+    }
+}
+
+impl AdminDeviceAnswer {
+    pub(super) fn of(listed: &Listed) -> Self {
+        let Listed { device, last_seen } = listed;
+        let seen = last_seen.as_ref();
+        let ended = device.ended.as_ref();
+        Self {
+            id: device.id.to_string(),
+            name: device.name.as_str().to_owned(),
+            kind: device.kind.as_str().to_owned(),
+            created_at: Moment(device.created),
+            last_seen_at: seen.map(|seen| Moment(seen.at)),
+            address: seen.and_then(|seen| seen.address).map(|address| address.to_string()),
+            user_agent: seen.and_then(|seen| seen.user_agent.clone()),
+            idle_end: Moment(device.idle_end),
+            absolute_end: Moment(device.absolute_end),
+            ended_at: ended.map(|ended| Moment(ended.at)),
+            ended_cause: ended.map(|ended| ended.cause.as_str().to_owned()),
+            ended_note: ended.and_then(|ended| ended.note.clone()),
+        }
+    }
+}

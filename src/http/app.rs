@@ -1,0 +1,76 @@
+//! The app: every operation behind the door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderValue, Method, header};
+use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
+use poem_openapi::OpenApiService;
+
+use super::client::TrustedProxies;
+use super::cors::Cors;
+use super::credential::LocalOperator;
+use super::door::{Door, RequestIds, Settings};
+use super::operator::Operator;
+use super::routes::Routes;
+use super::{docs, document};
+use crate::auth::Auth;
+
+/// What the settings say about the entrance.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// The origins whose pages may read answers.
+    pub cors_origins: Vec<String>,
+    /// The proxies whose word about a client's address counts.
+    pub proxies: TrustedProxies,
+    /// Where request ids come from.
+    pub ids: Arc<RequestIds>,
+    /// How long an operation may take.
+    pub deadline: Duration,
+}
+
+/// The app as the world sees it.
+pub fn public(auth: &Arc<Auth>, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+    let text = DocumentText(document::text().into());
+    let route = Route::new().nest("/", document::service()).at("/openapi.json", get(openapi_json.data(text)));
+    let routes = docs::name(document::name(Routes::new(auth.metrics())));
+    let routes = routes.at(Method::GET, "/openapi.json", "openapi");
+    door(docs::mount(route).data(Arc::clone(auth)), routes, entrance)
+}
+
+/// The app as the operator sees it: the same, and what is the operator's alone.
+pub fn operator(auth: &Arc<Auth>, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+    let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
+    let route = Route::new().nest("/operator", own).nest("/", document::service());
+    let routes = document::name(Routes::new(auth.metrics())).api::<Operator>("/operator");
+    door(route.data(Arc::clone(auth)).data(LocalOperator), routes, entrance)
+}
+
+fn door(
+    app: impl Endpoint + 'static,
+    routes: Routes<'_>,
+    entrance: &Entrance,
+) -> BoxEndpoint<'static, Response> {
+    let origins = entrance.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let settings = Settings {
+        routes: routes.finish(),
+        cors: Cors::new(origins.collect()),
+        proxies: entrance.proxies.clone(),
+        ids: Arc::clone(&entrance.ids),
+        deadline: entrance.deadline,
+    };
+    Door::new(app.map_to_response(), settings).boxed()
+}
+
+#[derive(Clone)]
+struct DocumentText(Arc<str>);
+
+#[handler]
+#[allow(clippy::needless_pass_by_value, reason = "the form the framework extracts it in")]
+fn openapi_json(text: poem::web::Data<&DocumentText>) -> Response {
+    Response::builder()
+        .content_type("application/json")
+        .header(header::CACHE_CONTROL, "no-cache")
+        .body(text.0.0.to_string())
+}

@@ -1,0 +1,149 @@
+//! The OpenAPI document: what the framework knows of the operations, brought into the form that client generators read
+//! best (OpenAPI 3.0.3), with every error each operation can answer.
+//!
+//! `openapi/openapi.json` is this document as committed; a test keeps the two the same.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "setting a member of a JSON object by index makes it; nothing is out of bounds"
+)]
+
+use poem_openapi::{OpenApiService, Tags};
+use serde_json::{Map, Value, json};
+
+use super::accounts::Accounts;
+use super::admin::Admin;
+use super::code::Code;
+use super::devices::Devices;
+use super::health::Health;
+use super::oauth::OAuth;
+use super::routes::Routes;
+use super::wellknown::WellKnown;
+
+mod errors;
+mod examples;
+
+/// What operations are about.
+#[derive(Tags)]
+pub(super) enum Tag {
+    /// Sign in, stay signed in, sign out.
+    Sessions,
+    /// The user's devices: each sign-in is one.
+    Devices,
+    /// For administrators' tools, with a service key.
+    Administration,
+    /// For resource servers: RFC 7662 and RFC 7009.
+    OAuth,
+    /// The service itself.
+    Service,
+}
+
+const DESCRIPTION: &str = "Sessions on several devices, with tokens that can be taken back.\n\n\
+    Every error is a `Problem`; its `code` says what to do:\n";
+
+/// The operations of the public API, in the order of the document.
+pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+
+/// Names every public operation for the log and the figures.
+pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
+    routes.api::<PublicApi>("")
+}
+
+/// The operations with the framework's routing and description.
+pub(super) fn service() -> OpenApiService<PublicApi, ()> {
+    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+    OpenApiService::new(operations, "Rescind", env!("CARGO_PKG_VERSION"))
+}
+
+/// The document as text, as it is committed and served.
+pub fn text() -> String {
+    let mut document = serde_json::from_str(&service().spec()).unwrap_or_default();
+    finish(&mut document);
+    format!("{document:#}\n")
+}
+
+fn finish(document: &mut Value) {
+    document["openapi"] = json!("3.0.3");
+    document["info"]["description"] = json!(description());
+    document["info"]["license"] =
+        json!({"name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html"});
+    document["servers"] = json!([{"url": "/", "description": "This service"}]);
+    document["security"] = json!([{"bearer": []}]);
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        for (name, schema) in schemas.iter_mut() {
+            close(name, schema);
+            examples::add_to_schema(name, schema);
+        }
+    }
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        finish_operation(operation);
+    }
+}
+
+fn description() -> String {
+    let codes = Code::ALL.iter().filter(|code| **code != Code::MethodNotAllowed);
+    let lines =
+        codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
+    DESCRIPTION.to_owned() + "\n" + &lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
+fn close(name: &str, schema: &mut Value) {
+    const REQUESTS: [&str; 7] = [
+        "Credentials",
+        "DeviceInput",
+        "Refresh",
+        "ChangePassword",
+        "DeleteAccount",
+        "RenameDevice",
+        "OpenSession",
+    ];
+    if REQUESTS.contains(&name) {
+        schema["additionalProperties"] = json!(false);
+    }
+}
+
+fn finish_operation(operation: &mut Value) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    if operation.get("description").is_none() {
+        operation["description"] = operation["summary"].clone();
+    }
+    if operation.get("security").is_none() {
+        operation["security"] = json!([]);
+    }
+    if operation.pointer("/requestBody/content/application~1json").is_some() {
+        examples::add_to_request(&id, operation);
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    responses.remove("default");
+    for response in responses.values_mut().filter_map(|response| response["content"].as_object_mut()) {
+        if let Some(content) = response.remove("application/json; charset=utf-8") {
+            response.insert("application/json".to_owned(), content);
+        }
+    }
+    for (status, codes) in errors::of(&id) {
+        responses.insert(status.as_u16().to_string(), problem(&codes));
+    }
+    examples::add_to_responses(&id, responses);
+}
+
+fn problem(codes: &[Code]) -> Value {
+    let lines: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.advice())).collect();
+    let mut response = json!({
+        "description": lines.join("  \n"),
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    if let Some(code) = codes.first() {
+        response["content"]["application/problem+json"]["example"] = examples::problem(*code);
+        let headers: &[(&str, &str, &str)] = match code.status().as_u16() {
+            401 => &[("WWW-Authenticate", "string", "How to authenticate (RFC 6750).")],
+            429 | 503 => &[("Retry-After", "integer", "Seconds to wait before trying again.")],
+            _ => &[],
+        };
+        for (name, kind, description) in headers {
+            response["headers"][*name] = json!({"schema": {"type": kind}, "description": description});
+        }
+    }
+    response
+}

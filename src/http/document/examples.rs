@@ -1,0 +1,107 @@
+//! Examples: what stands in the fields of Swagger UI, and what answers look like. One set of values for all of them.
+
+use serde_json::{Map, Value, json};
+
+use crate::http::code::Code;
+
+const USER: &str = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
+const DEVICE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47";
+
+/// An example of a schema, by its name.
+fn example(schema: &str) -> Option<Value> {
+    Some(match schema {
+        "Credentials" => {
+            json!({"username": "ada", "password": "correct horse battery", "device": example("DeviceInput")})
+        }
+        "DeviceInput" => json!({"name": "Ada's phone", "kind": "mobile"}),
+        "Refresh" | "Logout" => json!({"refresh": "v4.local.…"}),
+        "ChangePassword" => {
+            json!({"current_password": "correct horse battery", "new_password": "staple engine tulip"})
+        }
+        "DeleteAccount" => json!({"password": "correct horse battery"}),
+        "RenameDevice" => json!({"name": "Ada's old phone"}),
+        "Reason" => json!({"reason": "phone lost, ticket 4711"}),
+        "OpenSession" => json!({"device": example("DeviceInput")}),
+        "Nothing" => json!({}),
+        "User" => json!({"id": USER, "username": "ada"}),
+        "Device" => json!({
+            "id": DEVICE, "name": "Ada's phone", "kind": "mobile", "current": true,
+            "created_at": "2026-11-22T10:20:12Z", "last_seen_at": "2026-11-22T11:05:00Z", "address": "192.0.2.7",
+            "expires_at": "2026-12-22T11:05:00Z",
+        }),
+        "Me" => json!({"user": example("User"), "device": example("Device")}),
+        "Session" => json!({
+            "access": "v4.public.…", "refresh": "v4.local.…", "token_type": "Bearer", "expires_in": 900,
+            "refresh_expires_in": 2_592_000, "device": example("Device"), "user": example("User"),
+        }),
+        "SignedOut" => json!({"signed_out": 1}),
+        "SignedOutEverywhere" => json!({"signed_out": 2, "generation": 2}),
+        "SignedOutOthers" => {
+            json!({"signed_out": 1, "generation": 2, "access": "v4.public.…", "expires_in": 600})
+        }
+        "PasswordChanged" => json!({"signed_out": 1, "session": example("Session")}),
+        "DeviceList" => json!({"results": [example("Device")]}),
+        "Introspection" => json!({
+            "active": true, "token_type": "Bearer", "sub": USER, "username": "ada", "iss": "http://127.0.0.1:8080",
+            "aud": "rescind", "iat": 1_795_342_812, "exp": 1_795_343_712, "sid": DEVICE, "gen": 1,
+            "era": 1_795_342_000, "auth_time": 1_795_342_812,
+        }),
+        "TokenInput" => json!({"token": "v4.public.…"}),
+        "AdminUser" => json!({
+            "id": USER, "username": "ada", "created_at": "2026-11-22T10:20:12Z", "disabled": false, "live_devices": 2,
+            "generation": 1,
+        }),
+        "AdminUserList" => json!({"results": [example("AdminUser")]}),
+        "AdminDevice" => json!({
+            "id": DEVICE, "name": "Ada's phone", "kind": "mobile", "created_at": "2026-11-22T10:20:12Z",
+            "last_seen_at": "2026-11-22T11:05:00Z", "address": "192.0.2.7", "idle_end": "2026-12-22T11:05:00Z",
+            "absolute_end": "2027-05-21T10:20:12Z",
+        }),
+        "AdminDeviceList" => json!({"results": [example("AdminDevice")]}),
+        "Era" => json!({"era": 1_795_342_812}),
+        "Health" => json!({"status": "ok"}),
+        _ => return None,
+    })
+}
+
+pub(super) fn add_to_schema(name: &str, schema: &mut Value) {
+    if let Some(example) = example(name) {
+        schema["example"] = example;
+    }
+}
+
+/// The first request of a visitor is to work as it stands in the page: no made-up token in an optional field.
+pub(super) fn add_to_request(operation: &str, value: &mut Value) {
+    if operation == "logout"
+        && let Some(media) = value.pointer_mut("/requestBody/content/application~1json")
+    {
+        media["example"] = json!({});
+    }
+}
+
+pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Value>) {
+    for response in responses.values_mut() {
+        let Some(media) = response.pointer_mut("/content/application~1json") else { continue };
+        let name =
+            media.pointer("/schema/$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+        if let Some(example) = name.and_then(example) {
+            media["example"] = example;
+        }
+    }
+}
+
+/// An example of a problem.
+pub(super) fn problem(code: Code) -> Value {
+    let mut problem = json!({
+        "type": format!("urn:rescind:problem:{}", code.as_str()),
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "detail": code.advice(),
+        "code": code.as_str(),
+        "request_id": "8f3a6c1d-42",
+    });
+    if code == Code::InvalidRequest {
+        problem["errors"] = json!([{"field": "username", "code": "required"}]);
+    }
+    problem
+}

@@ -1,0 +1,41 @@
+//! Health, for whatever starts and watches the process.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi};
+
+use super::document::Tag;
+use super::problem::Problem;
+use crate::auth::Auth;
+use crate::auth::error::AuthError;
+
+/// The operations.
+pub(super) struct Health;
+
+#[derive(Debug, Object)]
+#[oai(rename = "Health")]
+struct HealthAnswer {
+    /// Always `ok`.
+    status: String,
+}
+
+#[OpenApi(tag = "Tag::Service")]
+impl Health {
+    /// Is the process alive?
+    #[oai(path = "/livez", method = "get", operation_id = "livez")]
+    #[allow(clippy::unused_async, reason = "the form the framework calls it in")]
+    async fn livez(&self) -> Json<HealthAnswer> {
+        Json(HealthAnswer { status: "ok".to_owned() })
+    }
+
+    /// Can it answer?
+    ///
+    /// Asks the store; 503 means: send no requests here.
+    #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
+    async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
+        auth.store().clock().await.map_err(AuthError::from)?;
+        Ok(Json(HealthAnswer { status: "ok".to_owned() }))
+    }
+}

@@ -1,0 +1,124 @@
+//! `/oauth`: introspection (RFC 7662) and revocation (RFC 7009).
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::answers::count;
+use super::credential::ServiceCredential;
+use super::document::Tag;
+use super::form::Form;
+use super::problem::Problem;
+use crate::auth::Auth;
+use crate::auth::introspect::Introspection;
+use crate::model::service_key::Scope;
+
+/// The operations.
+pub(super) struct OAuth;
+
+#[derive(Debug, Object)]
+#[oai(rename = "TokenInput")]
+struct TokenInput {
+    /// An access or a refresh token.
+    token: String,
+    /// Ignored: a token says what it is.
+    token_type_hint: Option<String>,
+}
+
+/// What a token is worth now. Of an inactive one nothing more is said.
+#[derive(Debug, Default, Object)]
+#[oai(rename = "Introspection", skip_serializing_if_is_none)]
+struct IntrospectionAnswer {
+    /// Whether it acts for its user now.
+    active: bool,
+    /// `Bearer` for an access token, `refresh_token` for a refresh token.
+    token_type: Option<String>,
+    /// The user's id.
+    sub: Option<String>,
+    /// The user's name.
+    username: Option<String>,
+    /// Who minted it.
+    iss: Option<String>,
+    /// Where it counts.
+    aud: Option<String>,
+    /// When it was minted, in Unix seconds.
+    iat: Option<i64>,
+    /// When it expires, in Unix seconds.
+    exp: Option<i64>,
+    /// The device's id.
+    sid: Option<String>,
+    /// The generation it was minted under.
+    r#gen: Option<i64>,
+    /// The era it was minted under.
+    era: Option<i64>,
+    /// When a password was last given on the device, in Unix seconds.
+    auth_time: Option<i64>,
+}
+
+#[derive(ApiResponse)]
+enum Revoked {
+    /// The token is dead now, or was none of ours.
+    #[oai(status = 200)]
+    Done,
+}
+
+#[OpenApi(prefix_path = "/oauth", tag = "Tag::OAuth")]
+impl OAuth {
+    /// Ask about a token (RFC 7662)
+    ///
+    /// For resource servers that do not verify locally. Needs a service key with scope `introspect`.
+    #[oai(path = "/introspect", method = "post", operation_id = "introspect")]
+    async fn introspect(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        credential: ServiceCredential,
+        form: Form<TokenInput>,
+    ) -> Result<Json<IntrospectionAnswer>, Problem> {
+        credential.require(&auth, Scope::Introspect).await?;
+        Ok(Json(IntrospectionAnswer::of(auth.introspect(&form.0.token).await?)))
+    }
+
+    /// Revoke a token (RFC 7009)
+    ///
+    /// Signs out the device that the token belongs to. A token that is none of ours is no error.
+    #[oai(path = "/revoke", method = "post", operation_id = "revoke")]
+    async fn revoke(&self, auth: Data<&Arc<Auth>>, form: Form<TokenInput>) -> Result<Revoked, Problem> {
+        auth.revoke(&form.0.token).await?;
+        Ok(Revoked::Done)
+    }
+}
+
+impl IntrospectionAnswer {
+    fn of(introspection: Introspection) -> Self {
+        match introspection {
+            Introspection::Inactive => Self::default(),
+            Introspection::Access { claims, username } => Self {
+                active: true,
+                token_type: Some("Bearer".to_owned()),
+                sub: Some(claims.subject.to_string()),
+                username: Some(username),
+                iss: Some(claims.issuer.clone()),
+                aud: Some(claims.audience.clone()),
+                iat: Some(claims.issued.unix()),
+                exp: Some(claims.expires.unix()),
+                sid: Some(claims.device.to_string()),
+                r#gen: Some(count(claims.stamp.generation.value())),
+                era: Some(count(claims.stamp.era.value())),
+                auth_time: Some(claims.authenticated.unix()),
+            },
+            Introspection::Refresh { claims, username } => Self {
+                active: true,
+                token_type: Some("refresh_token".to_owned()),
+                sub: Some(claims.subject.to_string()),
+                username: Some(username),
+                exp: Some(claims.expires.unix()),
+                sid: Some(claims.device.to_string()),
+                r#gen: Some(count(claims.stamp.generation.value())),
+                era: Some(count(claims.stamp.era.value())),
+                ..Self::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! `/operator`: what only the operator may do: accounts without a password of theirs, keys, service keys. Served on
+//! the administration socket and nowhere else.
+
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::param::Path;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::admin::{ReasonInput, reason};
+use super::admin_answers::AdminUserAnswer;
+use super::answers::{SignedOutAnswer, SignedOutEverywhereAnswer, count};
+use super::body::{Body, LenientBody};
+use super::code::{Code, FieldCode};
+use super::moment::Moment;
+use super::problem::Problem;
+use crate::auth::Auth;
+use crate::model::ids::ServiceKeyId;
+use crate::model::key::{KeyRecord, KeyState, Kid};
+use crate::model::service_key::{Scope, ServiceKey};
+use crate::store::KeySet;
+
+/// The operations.
+pub(super) struct Operator;
+
+#[derive(Debug, Object)]
+struct AddUserInput {
+    username: String,
+    password: String,
+}
+
+#[derive(Debug, Object)]
+struct PasswordInput {
+    password: String,
+}
+
+#[derive(Debug, Object)]
+struct AddServiceKeyInput {
+    name: String,
+    scopes: Vec<String>,
+}
+
+/// A key of the service.
+#[derive(Debug, Object)]
+#[oai(skip_serializing_if_is_none)]
+struct SigningKeyAnswer {
+    kid: String,
+    purpose: String,
+    state: String,
+    created_at: Moment,
+    not_after: Option<Moment>,
+}
+
+#[derive(Debug, Object)]
+struct SigningKeyListAnswer {
+    version: i64,
+    results: Vec<SigningKeyAnswer>,
+}
+
+#[derive(Debug, Object)]
+struct ServiceKeyAnswer {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    created_at: Moment,
+}
+
+#[derive(Debug, Object)]
+struct ServiceKeyListAnswer {
+    results: Vec<ServiceKeyAnswer>,
+}
+
+/// A service key with its text, shown this once.
+#[derive(Debug, Object)]
+struct NewServiceKeyAnswer {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    key: String,
+}
+
+#[derive(ApiResponse)]
+enum UserAdded {
+    /// Added.
+    #[oai(status = 201)]
+    User(Json<AdminUserAnswer>),
+}
+
+#[derive(ApiResponse)]
+enum ServiceKeyAdded {
+    /// Added.
+    #[oai(status = 201)]
+    Key(Json<NewServiceKeyAnswer>),
+}
+
+#[OpenApi(prefix_path = "/")]
+impl Operator {
+    #[oai(path = "/users", method = "post", operation_id = "addUser")]
+    async fn add_user(&self, auth: Data<&Arc<Auth>>, body: Body<AddUserInput>) -> Result<UserAdded, Problem> {
+        let user = auth.add_user(&body.0.username, &body.0.password).await?;
+        Ok(UserAdded::User(Json(AdminUserAnswer::of(&user, 0))))
+    }
+
+    #[oai(path = "/users/:user/password", method = "post", operation_id = "replacePassword")]
+    async fn password(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        user: Path<String>,
+        body: Body<PasswordInput>,
+    ) -> Result<Json<SignedOutAnswer>, Problem> {
+        let user = auth.find_user(&user.0).await?;
+        let signed_out = auth.replace_password(&user, &body.0.password).await?;
+        Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
+    }
+
+    #[oai(path = "/users/:user", method = "delete", operation_id = "deleteUser")]
+    async fn delete_user(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        user: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        let user = auth.find_user(&user.0).await?;
+        let signed_out = auth.delete_user(user.id, reason(body.0)?.as_deref()).await?;
+        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+    }
+
+    #[oai(path = "/keys", method = "get", operation_id = "listKeys")]
+    async fn keys(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        Ok(Json(SigningKeyListAnswer::of(&auth.list_keys().await?)))
+    }
+
+    #[oai(path = "/keys/rotate", method = "post", operation_id = "rotateKeys")]
+    async fn rotate(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        Ok(Json(SigningKeyListAnswer::of(&auth.rotate_keys().await?)))
+    }
+
+    #[oai(path = "/keys/:kid/retire", method = "post", operation_id = "retireKey")]
+    async fn retire(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        kid: Path<String>,
+    ) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        Ok(Json(SigningKeyListAnswer::of(&auth.retire_key(&parse_kid(&kid.0)?).await?)))
+    }
+
+    #[oai(path = "/keys/:kid/distrust", method = "post", operation_id = "distrustKey")]
+    async fn distrust(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        kid: Path<String>,
+        body: LenientBody<ReasonInput>,
+    ) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        let reason = reason(body.0)?;
+        let keys = auth.distrust_key(&parse_kid(&kid.0)?, reason.as_deref()).await?;
+        Ok(Json(SigningKeyListAnswer::of(&keys)))
+    }
+
+    #[oai(path = "/service-keys", method = "get", operation_id = "listServiceKeys")]
+    async fn service_keys(&self, auth: Data<&Arc<Auth>>) -> Result<Json<ServiceKeyListAnswer>, Problem> {
+        let keys = auth.list_service_keys().await?;
+        Ok(Json(ServiceKeyListAnswer { results: keys.iter().map(ServiceKeyAnswer::of).collect() }))
+    }
+
+    #[oai(path = "/service-keys", method = "post", operation_id = "addServiceKey")]
+    async fn add_service_key(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        body: Body<AddServiceKeyInput>,
+    ) -> Result<ServiceKeyAdded, Problem> {
+        let unknown = || Problem::field("scopes", FieldCode::NotAllowed);
+        let scopes: Vec<Scope> = body
+            .0
+            .scopes
+            .iter()
+            .map(|text| Scope::parse(text).ok_or_else(unknown))
+            .collect::<Result<_, _>>()?;
+        let new = auth.add_service_key(&body.0.name, &scopes).await?;
+        let ServiceKeyAnswer { id, name, scopes, .. } = ServiceKeyAnswer::of(&new.key);
+        Ok(ServiceKeyAdded::Key(Json(NewServiceKeyAnswer { id, name, scopes, key: new.text.to_string() })))
+    }
+
+    #[oai(path = "/service-keys/:id", method = "delete", operation_id = "removeServiceKey")]
+    async fn remove_service_key(&self, auth: Data<&Arc<Auth>>, id: Path<String>) -> Result<(), Problem> {
+        let id = ServiceKeyId::parse(&id.0).ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(auth.remove_service_key(id).await?)
+    }
+}
+
+fn parse_kid(text: &str) -> Result<Kid, Problem> {
+    Kid::parse(text).ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+impl SigningKeyListAnswer {
+    fn of(set: &KeySet) -> Self {
+        Self {
+            version: count(set.version.value()),
+            results: set.keys.iter().map(SigningKeyAnswer::of).collect(),
+        }
+    }
+}
+
+impl SigningKeyAnswer {
+    fn of(key: &KeyRecord) -> Self {
+        Self {
+            kid: key.kid.to_string(),
+            purpose: key.purpose.as_str().to_owned(),
+            state: key.state.as_str().to_owned(),
+            created_at: Moment(key.created),
+            not_after: match key.state {
+                KeyState::Retired { until } => Some(Moment(until)),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl ServiceKeyAnswer {
+    fn of(key: &ServiceKey) -> Self {
+        Self {
+            id: key.id.to_string(),
+            name: key.name.clone(),
+            scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            created_at: Moment(key.created),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! From a use case's error to the problem a client sees: the one translation.
+
+use poem::http::StatusCode;
+
+use super::code::{Code, FieldCode};
+use super::problem::{FieldError, Problem};
+use crate::auth::error::AuthError;
+use crate::model::verdict::Reason;
+use crate::store::StoreError;
+
+/// How long a client waits for a place among the password hashes.
+const HASH_WAIT: u32 = 1;
+
+/// How long a client waits for a store that does not answer.
+const STORE_WAIT: u32 = 2;
+
+/// How long a client waits for free space, which takes a person.
+const SPACE_WAIT: u32 = 60;
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::TokenMissing => Self::new(Code::TokenMissing),
+            AuthError::TokenInvalid => Self::new(Code::TokenInvalid),
+            AuthError::TokenExpired | AuthError::Ended(Reason::Expired) => Self::new(Code::TokenExpired),
+            AuthError::Ended(Reason::Reset) => Self::new(Code::Reset),
+            AuthError::Ended(Reason::UserDisabled) => Self::new(Code::UserDisabled),
+            AuthError::Ended(Reason::SignedOutEverywhere) => Self::new(Code::SignedOutEverywhere),
+            AuthError::Ended(Reason::Superseded) => Self::new(Code::Superseded),
+            AuthError::Ended(Reason::SignedOut) => Self::new(Code::SignedOut),
+            AuthError::RefreshReused => Self::new(Code::RefreshReused),
+            AuthError::WrongCredentials => Self::new(Code::WrongCredentials),
+            AuthError::WrongPassword => Self::new(Code::WrongCredentials)
+                .with_status(StatusCode::FORBIDDEN)
+                .with_detail("The password is wrong."),
+            AuthError::Forbidden(why) => Self::new(Code::Forbidden).with_detail(why),
+            AuthError::UsernameTaken => Self::new(Code::UsernameTaken),
+            AuthError::WeakPassword { field, why } => Self::new(Code::WeakPassword)
+                .with_detail(why.to_string())
+                .with_errors(vec![named(field, why.code())]),
+            AuthError::Field(field, code) => Self::fields(vec![named(field, code)]),
+            AuthError::NotFound => Self::new(Code::NotFound),
+            AuthError::RateLimited(seconds) => {
+                Self::new(Code::RateLimited).retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
+            }
+            AuthError::Overloaded => Self::new(Code::Overloaded).retry_after(HASH_WAIT),
+            AuthError::Store(StoreError::Full(why)) => Self::new(Code::Unavailable)
+                .retry_after(SPACE_WAIT)
+                .with_detail("The service is short of disk space: nothing is written, checks go on.")
+                .because(why),
+            error @ (AuthError::Store(_) | AuthError::RolledBack) => {
+                Self::new(Code::Unavailable).retry_after(STORE_WAIT).because(error)
+            }
+            AuthError::Internal(why) => Self::new(Code::Internal).because(why),
+        }
+    }
+}
+
+fn named(field: &str, code: &str) -> FieldError {
+    FieldError { field: field.to_owned(), code: FieldCode::named(code) }
+}

@@ -1,0 +1,145 @@
+//! `/.well-known/paserk`: the public keys, in every form a verifier may want.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use poem::web::Data;
+use poem_openapi::param::Header;
+use poem_openapi::payload::Json;
+use poem_openapi::{ApiResponse, Object, OpenApi};
+
+use super::document::Tag;
+use super::moment::Moment;
+use super::problem::Problem;
+use crate::auth::Auth;
+use crate::auth::signing_keys::Published;
+use crate::model::key::KeyState;
+
+/// What stands before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// The operations.
+pub(super) struct WellKnown;
+
+/// Who mints the tokens, and the keys to verify them with.
+#[derive(Debug, Object)]
+#[oai(rename = "PublicKeys")]
+struct KeysAnswer {
+    /// The `iss` of every token.
+    issuer: String,
+    /// The version of the set; it grows with every change.
+    version: i64,
+    /// The keys. Accept `next`, `active` and `retired`; refuse `distrusted` and any other.
+    keys: Vec<KeyAnswer>,
+}
+
+/// A key to verify access tokens with.
+#[derive(Debug, Object)]
+#[oai(rename = "PublicKey", skip_serializing_if_is_none)]
+struct KeyAnswer {
+    /// Its PASERK id, as in the footer of its tokens.
+    kid: String,
+    /// `next`, `active`, `retired` or `distrusted`.
+    state: String,
+    /// PASERK: `k4.public.…`.
+    public: String,
+    /// The same as a JSON Web Key (RFC 8037).
+    jwk: JwkAnswer,
+    /// The same as PEM.
+    pem: String,
+    /// When the last token of a retired key has expired.
+    not_after: Option<Moment>,
+}
+
+/// An Ed25519 key as a JSON Web Key.
+#[derive(Debug, Object)]
+#[oai(rename = "Jwk")]
+struct JwkAnswer {
+    /// Always `OKP`.
+    kty: String,
+    /// Always `Ed25519`.
+    crv: String,
+    /// The key.
+    x: String,
+    /// Its PASERK id.
+    kid: String,
+    /// Always `sig`.
+    r#use: String,
+}
+
+#[derive(ApiResponse)]
+enum Keys {
+    /// The keys.
+    #[oai(status = 200)]
+    Found(
+        Json<KeysAnswer>,
+        /// Names this version of the keys.
+        #[oai(header = "ETag")]
+        String,
+        /// How long the answer may be kept.
+        #[oai(header = "Cache-Control")]
+        String,
+    ),
+    /// The keys are those the client has.
+    #[oai(status = 304)]
+    Same(
+        /// Names this version of the keys.
+        #[oai(header = "ETag")]
+        String,
+    ),
+}
+
+#[OpenApi(tag = "Tag::Service")]
+impl WellKnown {
+    /// The public keys
+    ///
+    /// For whoever verifies access tokens locally. Look again when a token names a key that is not among them.
+    #[oai(path = "/.well-known/paserk", method = "get", operation_id = "publicKeys")]
+    async fn public_keys(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        /// The `ETag` of the answer the client has.
+        #[oai(name = "If-None-Match")]
+        known: Header<Option<String>>,
+    ) -> Result<Keys, Problem> {
+        let (version, keys) = auth.published_keys().await?;
+        let etag = format!("\"keys-{}-{}\"", version.value(), keys.len());
+        if known
+            .0
+            .is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag))
+        {
+            return Ok(Keys::Same(etag));
+        }
+        let answer = KeysAnswer {
+            issuer: auth.issuer().to_owned(),
+            version: super::answers::count(version.value()),
+            keys: keys.iter().map(KeyAnswer::of).collect(),
+        };
+        Ok(Keys::Found(Json(answer), etag, "public, max-age=60".to_owned()))
+    }
+}
+
+impl KeyAnswer {
+    fn of(key: &Published) -> Self {
+        let (kid, x) = (key.record.kid.to_string(), URL_SAFE_NO_PAD.encode(key.public));
+        let der = [SPKI.as_slice(), key.public.as_slice()].concat();
+        Self {
+            state: key.record.state.as_str().to_owned(),
+            public: format!("k4.public.{x}"),
+            pem: format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der)),
+            jwk: JwkAnswer {
+                kty: "OKP".to_owned(),
+                crv: "Ed25519".to_owned(),
+                x,
+                kid: kid.clone(),
+                r#use: "sig".to_owned(),
+            },
+            kid,
+            not_after: match key.record.state {
+                KeyState::Retired { until } => Some(Moment(until)),
+                _ => None,
+            },
+        }
+    }
+}
