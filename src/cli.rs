@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::http;
 use crate::settings::{self, Environment, Resolved, Settings};
 use desk::Desk;
 use failure::Failure;
@@ -143,7 +144,7 @@ async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Fail
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out),
-        Command::Openapi => out.line(&service::document()?)?,
+        Command::Openapi => out.line(http::document::text().trim_end())?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
         Command::User(command) => command.run(&mut desk(resolved)?).await?,
         Command::Device(command) => command.run(&mut desk(resolved)?).await?,

@@ -21,10 +21,13 @@ const COLUMNS: [Column; 7] = [
 /// Devices: list, end
 #[derive(Debug, Subcommand)]
 pub(super) enum Device {
-    /// List a user's devices, the ended ones of the last weeks too
+    /// List a user's devices
     List {
         /// The username or id
         user: String,
+        /// List the ended ones of the last 28 days instead
+        #[arg(long)]
+        ended: bool,
         #[command(flatten)]
         format: Format,
     },
@@ -43,12 +46,13 @@ pub(super) enum Device {
 impl Device {
     pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
         match self {
-            Self::List { user, format } => {
-                let answer = desk.fetch(&format!("/operator/users/{}/devices", segment(&user))).await?;
+            Self::List { user, ended, format } => {
+                let path = format!("/api/v1/admin/users/{}/devices?limit=1000&ended={ended}", segment(&user));
+                let answer = desk.fetch(&path).await?;
                 desk.list(format, &answer, &COLUMNS)
             }
             Self::End { user, device, format } => {
-                let path = format!("/operator/users/{}/devices/{}", segment(&user), segment(&device));
+                let path = format!("/api/v1/admin/users/{}/devices/{}", segment(&user), segment(&device));
                 let answer = desk.call(Method::DELETE, &path, None).await?;
                 desk.answer(format, &answer, &signed_out(&answer))
             }
@@ -69,7 +73,7 @@ mod tests {
         let end =
             Device::End { user: "alice".to_owned(), device: "d1".to_owned(), format: Format::default() };
         end.run(&mut trial.desk).await.unwrap();
-        assert_eq!(trial.seen(), ["DELETE /operator/users/alice/devices/d1"]);
+        assert_eq!(trial.seen(), ["DELETE /api/v1/admin/users/alice/devices/d1"]);
         assert_eq!(trial.page.text(), "1 device signed out\n");
     }
 
@@ -77,7 +81,7 @@ mod tests {
     async fn a_live_device_shows_no_end() {
         let answer = json!({"results": [{"name": "Chrome on Windows", "id": "d1", "kind": "browser"}]});
         let mut trial = Trial::new(vec![answer], script(&[]));
-        let list = Device::List { user: "alice".to_owned(), format: Format::default() };
+        let list = Device::List { user: "alice".to_owned(), ended: false, format: Format::default() };
         list.run(&mut trial.desk).await.unwrap();
         let row = trial.page.text().lines().last().unwrap().to_owned();
         assert!(row.starts_with("Chrome on Windows  d1") && row.ends_with('-'), "{row}");

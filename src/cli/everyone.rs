@@ -29,7 +29,7 @@ impl Everyone {
     pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
         let Self::Logout { reason, yes, format } = self;
         desk.confirm(yes, "sign every device of every user out")?;
-        let answer = desk.call(Method::POST, "/operator/everyone/logout", Some(because(reason))).await?;
+        let answer = desk.call(Method::POST, "/api/v1/admin/everyone/logout", Some(because(reason))).await?;
         let era = answer.get("era").and_then(Value::as_u64).unwrap_or_default();
         desk.answer(format, &answer, &format!("everyone is signed out; the era is now {era}"))
     }
@@ -59,7 +59,7 @@ mod tests {
         let person = Scripted { here: true, answers: vec!["yes"] };
         let mut trial = Trial::new(vec![json!({"era": 1_790_000_000})], person);
         logout(false).run(&mut trial.desk).await.unwrap();
-        assert_eq!(trial.seen(), ["POST /operator/everyone/logout {}"]);
+        assert_eq!(trial.seen(), ["POST /api/v1/admin/everyone/logout {}"]);
         assert_eq!(trial.page.text(), "everyone is signed out; the era is now 1790000000\n");
     }
 }

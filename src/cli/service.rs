@@ -1,32 +1,74 @@
 //! Where the command line meets the service itself: starting it, opening it in process, its document, its clock.
-//!
-//! The parts behind these functions are not there yet; each says so instead of pretending.
+
+use std::io;
 
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
-use crate::settings::Settings;
+use crate::http::serve::{self, Listening, ServeError};
+use crate::log;
+use crate::service::OpenError;
+use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
 /// Runs the service until it is told to stop. Its first line on stdout is `listening on http://…`.
-#[expect(clippy::unused_async, reason = "becomes crate::http::serve::run(settings).await")]
-pub(super) async fn serve(_settings: Settings) -> Result<(), Failure> {
-    Err(missing())
+pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
+    let format = match settings.log_format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    };
+    // What the framework says at `info` is said better by our own lines.
+    let log = log::start(&format!("{},poem=warn", settings.log_level.as_str()), format)
+        .map_err(|error| Failure::new(error.to_string(), "correct log_level"))?;
+    let stop = stop_signal()?;
+    let listening = |listening: &Listening| {
+        // Nobody may be reading; that is no reason not to serve.
+        let _ = announce(&mut io::stdout(), listening, &settings);
+    };
+    let served = serve::run(&settings, World::real(), listening, stop).await;
+    drop(log);
+    served.map_err(Failure::from)
+}
+
+fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings) -> io::Result<()> {
+    let url = format!("http://{}", listening.address);
+    writeln!(out, "listening on {url}")?;
+    if listening.founded_now {
+        let data = settings.data.canonicalize().unwrap_or_else(|_| settings.data.clone());
+        let key = settings.master_key_path();
+        let key = key.canonicalize().unwrap_or(key);
+        writeln!(out, "the data is in {}", data.display())?;
+        writeln!(
+            out,
+            "its master key is in {}: keep a copy of it, apart from copies of the data",
+            key.display()
+        )?;
+        writeln!(out, "try it at {url}/docs")?;
+        writeln!(out, "make the first user there, or with: rescind user add NAME")?;
+    }
+    out.flush()
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// The application on the opened store, as it is served on the administration socket. Never makes a store.
-pub(super) async fn in_process(_settings: &Settings) -> Result<BoxEndpoint<'static, Response>, Failure> {
-    Err(missing())
-}
-
-/// The OpenAPI document, as committed.
-pub(super) fn document() -> Result<String, Failure> {
-    Err(missing())
+pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'static, Response>, Failure> {
+    Ok(serve::in_process(settings, World::real()).await?)
 }
 
 /// What opening the store shows: the newest time it has recorded, in unix seconds, or why it does not open.
-/// `Ok(None)` where nothing is recorded, or nothing can open it yet.
+/// `Ok(None)` where nothing is recorded.
 #[expect(clippy::unnecessary_wraps, reason = "opening the store can fail")]
 pub(super) fn newest_record(_settings: &Settings) -> Result<Option<i64>, Failure> {
     Ok(None)
@@ -37,6 +79,20 @@ pub(super) fn now() -> i64 {
     World::real().now().unix()
 }
 
-fn missing() -> Failure {
-    Failure::new("this build has no service yet", "")
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Open(error) => error.into(),
+            ServeError::Listen { .. } => {
+                Self::new(error.to_string(), "choose another address with --listen; port 0 picks a free one")
+            }
+            ServeError::Socket(_) | ServeError::Io(_) => Self::new(error.to_string(), ""),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(error.to_string(), "`rescind doctor` looks for what else is wrong")
+    }
 }

@@ -133,7 +133,7 @@ impl User {
 
 impl Target {
     async fn post(self, desk: &mut Desk, operation: &str, done: &str) -> Result<(), Failure> {
-        let path = format!("/operator/users/{}/{operation}", segment(&self.user));
+        let path = format!("/api/v1/admin/users/{}/{operation}", segment(&self.user));
         let answer = desk.call(Method::POST, &path, Some(because(self.reason))).await?;
         let count =
             answer.get("signed_out").map(|_| format!("; {}", signed_out(&answer))).unwrap_or_default();
@@ -172,7 +172,7 @@ impl List {
     fn page(&self, after: Option<&str>) -> String {
         let limit = if self.all { 1000 } else { self.limit };
         let after = after.map(|after| format!("&after={}", segment(after))).unwrap_or_default();
-        format!("/operator/users?limit={limit}{after}")
+        format!("/api/v1/admin/users?limit={limit}{after}")
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
         let password = PasswordSource { password_stdin: true };
         let add = User::Add { name: "alice".to_owned(), password, format: Format::default() };
         add.run(&mut trial.desk).await.unwrap();
-        assert_eq!(trial.seen(), [r#"POST /operator/users {"password":"correct horse","username":"alice"}"#]);
+        assert_eq!(trial.seen(), [r#"POST /operator/users {"username":"alice","password":"correct horse"}"#]);
         assert_eq!(trial.page.text(), "added alice\n");
     }
 
@@ -225,7 +225,7 @@ mod tests {
     async fn signing_out_everywhere_says_how_many_devices() {
         let mut trial = Trial::new(vec![json!({"signed_out": 3, "generation": 9})], script(&[]));
         User::LogoutAll(target("a/b", Some("lost"))).run(&mut trial.desk).await.unwrap();
-        assert_eq!(trial.seen(), [r#"POST /operator/users/a%2Fb/logout-all {"reason":"lost"}"#]);
+        assert_eq!(trial.seen(), [r#"POST /api/v1/admin/users/a%2Fb/logout-all {"reason":"lost"}"#]);
         assert_eq!(trial.page.text(), "a/b signed out everywhere; 3 devices signed out\n");
     }
 
@@ -248,7 +248,7 @@ mod tests {
     async fn a_page_of_users_says_how_to_go_on() {
         let mut trial = Trial::new(pages(), script(&[]));
         list(false, false).run(&mut trial.desk).await.unwrap();
-        assert_eq!(trial.seen(), ["GET /operator/users?limit=2"]);
+        assert_eq!(trial.seen(), ["GET /api/v1/admin/users?limit=2"]);
         assert!(trial.page.text().ends_with("more: --after b/, or --all\n"));
     }
 
@@ -258,7 +258,7 @@ mod tests {
         list(true, true).run(&mut trial.desk).await.unwrap();
         assert_eq!(
             trial.seen(),
-            ["GET /operator/users?limit=1000", "GET /operator/users?limit=1000&after=b%2F"]
+            ["GET /api/v1/admin/users?limit=1000", "GET /api/v1/admin/users?limit=1000&after=b%2F"]
         );
         assert_eq!(
             trial.page.text(),

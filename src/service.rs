@@ -1,0 +1,207 @@
+//! The service put together: settings, store, keys and use cases. The one place that knows which store there is.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::error::AuthError;
+use crate::auth::hashing::{HashParameters, Hashing};
+use crate::auth::limits::{Allowance, Limits};
+use crate::auth::signing_keys::{SigningKeys, first_keys};
+use crate::auth::{Auth, Policy};
+use crate::metrics::Metrics;
+use crate::model::replay::ReplayPolicy;
+use crate::settings::Settings;
+use crate::store::steps::keys::{Found, Founded};
+use crate::store::{Founding, SharedStore, StoreError};
+use crate::token::sealing::MasterKey;
+use crate::world::World;
+
+/// The audience of a store that was founded without one.
+const AUDIENCE: &str = "rescind";
+
+/// Whether a store may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// When there is none, it is made: the way of `serve`.
+    Found,
+    /// There has to be one.
+    Existing,
+}
+
+/// Why the service could not be put together: what is wrong, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store cannot be opened.
+    #[cfg(feature = "sled")]
+    #[error(transparent)]
+    Sled(#[from] crate::store::sled::open::OpenError),
+    /// This build has no store of the kind that is set.
+    #[error("this build has no {0} store: leave `store` unset to use the embedded one")]
+    NoSuchStore(&'static str),
+    /// The store opened, but does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file of the master key cannot be used.
+    #[error("the master key file {}: {why}", .path.display())]
+    MasterKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The keys in the store do not open.
+    #[error("the signing keys do not open: {0}; is the master key file the one this store was founded with?")]
+    Keys(AuthError),
+    /// The settings contradict themselves.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// The service, and whether its store was made just now.
+pub struct Service {
+    /// The use cases.
+    pub auth: Arc<Auth>,
+    /// Whether this is the store's first start.
+    pub founded_now: bool,
+}
+
+impl Service {
+    /// Opens the store that the settings name and puts the service together. `issuer` is what a store founded now
+    /// writes into its tokens when the settings name nothing.
+    pub async fn open(
+        settings: &Settings,
+        world: World,
+        mode: Mode,
+        issuer: &str,
+    ) -> Result<Self, OpenError> {
+        let metrics = Arc::new(Metrics::new());
+        let store = open_store(settings, mode, &metrics)?;
+        Self::over(store, settings, world, metrics, issuer).await
+    }
+
+    /// Puts the service together over a store that is open.
+    pub async fn over(
+        store: SharedStore,
+        settings: &Settings,
+        world: World,
+        metrics: Arc<Metrics>,
+        issuer: &str,
+    ) -> Result<Self, OpenError> {
+        let (founding, founded_now, master) = if let Some(founding) = store.founding().await? {
+            (founding, false, master_key(settings, None)?)
+        } else {
+            let master = master_key(settings, Some(&world))?;
+            let (founding, now) = found(&store, settings, &world, &master, issuer).await?;
+            (founding, now, master)
+        };
+        let issuer = settings.issuer.clone().unwrap_or(founding.issuer);
+        let audience = settings.audience.clone().unwrap_or(founding.audience);
+        let keys = SigningKeys::open(&store, master, issuer, audience, world.now())
+            .await
+            .map_err(OpenError::Keys)?;
+        let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
+            .map_err(|error| OpenError::Settings(error.to_string()))?;
+        let limits = Limits::new(
+            per_minute(settings.sign_in_attempts_per_account),
+            per_minute(settings.sign_in_attempts_per_address),
+        );
+        let auth = Auth::new(store, world, policy(settings), keys, hashing, limits, metrics);
+        Ok(Self { auth: Arc::new(auth), founded_now })
+    }
+}
+
+async fn found(
+    store: &SharedStore,
+    settings: &Settings,
+    world: &World,
+    master: &MasterKey,
+    issuer: &str,
+) -> Result<(Founding, bool), OpenError> {
+    let now = world.now();
+    let founding = Founding {
+        store: world.store_id(),
+        issuer: settings
+            .issuer
+            .clone()
+            .or_else(|| settings.public_url.clone())
+            .unwrap_or_else(|| issuer.to_owned()),
+        audience: settings.audience.clone().unwrap_or_else(|| AUDIENCE.to_owned()),
+        at: now,
+    };
+    let keys = first_keys(master, now).map_err(OpenError::Keys)?;
+    Ok(match store.found(Found { founding, keys }).await? {
+        Founded::Now(founding) => (founding, true),
+        Founded::Before(founding) => (founding, false),
+    })
+}
+
+/// The master key from its file; a new one is made and written where there is none yet, if `make`.
+fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, OpenError> {
+    let path = settings.master_key_path();
+    let failed = |why: String| OpenError::MasterKey { path: path.clone(), why };
+    match fs::read_to_string(&path) {
+        Ok(line) => MasterKey::parse(&line).ok_or_else(|| {
+            failed("it does not hold a PASERK `k4.local.…` line: restore it from where it is kept".to_owned())
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let Some(world) = make else {
+                return Err(failed(
+                    "it is missing, and without it the store's keys stay sealed: restore it, or name it with master_key_file"
+                        .to_owned(),
+                ));
+            };
+            let key = MasterKey::draw(world).ok_or_else(|| failed("no key could be drawn".to_owned()))?;
+            write_key(&path, &key).map_err(|error| {
+                failed(format!("it cannot be written ({error}): name a place for it with master_key_file"))
+            })?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(format!("it cannot be read ({error})"))),
+    }
+}
+
+/// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it.
+fn write_key(path: &std::path::Path, key: &MasterKey) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(key.paserk().as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(std::path::Path::new(".")))?.sync_all()
+}
+
+fn policy(settings: &Settings) -> Policy {
+    Policy {
+        access_lifetime: settings.access_lifetime,
+        device_idle: settings.device_idle,
+        device_lifetime: settings.device_lifetime,
+        devices_per_user: u64::from(settings.devices_per_user),
+        registration: settings.registration_open,
+        replay: ReplayPolicy {
+            grace: settings.refresh_grace,
+            recoveries: settings.refresh_recoveries as usize,
+            strict: settings.refresh_strict,
+        },
+    }
+}
+
+fn hash_parameters(settings: &Settings) -> HashParameters {
+    HashParameters {
+        memory_kib: settings.argon2_memory_kib,
+        iterations: settings.argon2_iterations,
+        parallelism: settings.argon2_parallelism,
+    }
+}
+
+fn per_minute(attempts: u32) -> Allowance {
+    Allowance { burst: attempts, every: Duration::from_secs(60) / attempts.max(1) }
+}
+
+fn open_store(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+    Err(OpenError::NoSuchStore("embedded"))
+}
