@@ -31,3 +31,90 @@ pub mod settings;
 pub mod store;
 pub mod token;
 pub mod world;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// What each part may use of the crate; what it does not name it does not know.
+    const MAY_USE: [(&str, &[&str]); 11] = [
+        ("model", &[]),
+        ("world", &["model"]),
+        ("token", &["model", "world"]),
+        ("store", &["model"]),
+        ("metrics", &[]),
+        ("log", &[]),
+        ("settings", &[]),
+        ("auth", &["model", "world", "token", "store", "metrics"]),
+        ("service", &["model", "world", "token", "store", "metrics", "settings", "auth"]),
+        ("http", &["model", "world", "store", "metrics", "settings", "auth", "service"]),
+        ("cli", &["world", "settings", "service", "http", "log"]),
+    ];
+
+    /// Libraries that stand in one place each.
+    const ONLY_IN: [(&str, &[&str]); 4] = [
+        ("poem::", &["http", "cli"]),
+        ("poem_openapi::", &["http"]),
+        ("sled::Tree", &["store"]),
+        ("pasetors::", &["token"]),
+    ];
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    /// Every part with its files and what they say outside their tests.
+    fn parts() -> BTreeMap<String, Vec<(PathBuf, String)>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut found = Vec::new();
+        sources(&root, &mut found);
+        let mut parts: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for path in found {
+            let inside = path.strip_prefix(&root).unwrap().to_owned();
+            let mut pieces = inside.iter().map(|piece| piece.to_str().unwrap().trim_end_matches(".rs"));
+            let part = pieces.next().unwrap().to_owned();
+            if part == "main" || part == "lib" || pieces.any(|piece| piece == "tests") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            parts.entry(part).or_default().push((inside, code));
+        }
+        parts
+    }
+
+    #[test]
+    fn dependencies_point_one_way() {
+        for (part, files) in parts() {
+            let (_, allowed) =
+                MAY_USE.iter().find(|(name, _)| *name == part).expect("a part without a place");
+            for (path, code) in files {
+                for other in MAY_USE.iter().map(|(name, _)| *name).filter(|name| *name != part) {
+                    let used = code.contains(&format!("crate::{other}"));
+                    assert!(!used || allowed.contains(&other), "{} uses {other}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_library_stands_in_its_place() {
+        for (part, files) in parts() {
+            for (library, places) in ONLY_IN {
+                for (path, code) in &files {
+                    let used = code.contains(library);
+                    assert!(!used || places.contains(&part.as_str()), "{} uses {library}", path.display());
+                }
+            }
+        }
+    }
+}
