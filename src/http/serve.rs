@@ -10,8 +10,10 @@ use poem::endpoint::BoxEndpoint;
 use poem::http::header;
 use poem::listener::TcpAcceptor;
 use poem::{EndpointExt, Response, Route, Server, get, handler};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::app::{self, Entrance};
 use super::client::TrustedProxies;
@@ -70,6 +72,7 @@ pub async fn run(
     listening: impl FnOnce(&Listening),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
+    raise_file_limit();
     // The address first: it is part of what a new store is founded as, and a port that is taken makes no store.
     let listen = |source| ServeError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
@@ -81,29 +84,38 @@ pub async fn run(
     let public = Guarded::new(TcpAcceptor::from_tokio(listener)?, limits);
     let socket = Guarded::new(bind_socket(&settings.admin_socket())?, limits);
     let (stopping, stopped) = watch::channel(false);
-    let tasks = [
-        serve(public, app::public(&service.auth, &entrance), settings.shutdown_grace, stopped.clone()),
-        serve(socket, app::operator(&service.auth, &entrance), settings.shutdown_grace, stopped.clone()),
-    ];
+    let mut listeners = JoinSet::new();
+    let grace = settings.shutdown_grace;
+    listeners.spawn(serve(public, app::public(&service.auth, &entrance), grace, stopped.clone()));
+    listeners.spawn(serve(socket, app::operator(&service.auth, &entrance), grace, stopped.clone()));
     serve_metrics(settings, service.auth.metrics(), stopped).await;
     let house = tokio::spawn(Arc::clone(&service.auth).keep_house());
     listening(&Listening { address, founded_now: service.founded_now });
-    stop.await;
+    // A listener that ends before it is told to takes the other one with it: half a service helps nobody.
+    let early = tokio::select! {
+        () = stop => None,
+        ended = listeners.join_next() => ended,
+    };
     tracing::info!("stopping");
     let _ = stopping.send(true);
-    for task in tasks {
-        match task.await {
-            Ok(served) => served?,
-            Err(error) => tracing::error!(%error, "a listener did not end well"),
-        }
-    }
+    let rest = listeners.join_all().await;
     house.abort();
     if let Err(error) = service.auth.write_last_seen().await {
         tracing::warn!(%error, "last-seen notes were not written");
     }
     // The socket's file goes with the server; a stale one would only make the next command look twice.
     let _ = std::fs::remove_file(settings.admin_socket());
-    Ok(())
+    let early = early.map(|ended| ended.unwrap_or_else(|error| Err(io::Error::other(error))));
+    Ok(early.into_iter().chain(rest).collect::<io::Result<()>>()?)
+}
+
+/// Connections are files: takes as many of them as the system lets this process have.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// The app as the operator sees it, without listening: for a command when no server runs.
@@ -134,16 +146,16 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-fn serve<A: poem::listener::Acceptor + 'static>(
+async fn serve<A: poem::listener::Acceptor + 'static>(
     acceptor: A,
     app: BoxEndpoint<'static, Response>,
     grace: Duration,
     mut stopped: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<io::Result<()>> {
+) -> io::Result<()> {
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    tokio::spawn(Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, stop, Some(grace)))
+    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, stop, Some(grace)).await
 }
 
 /// Metrics are worth a warning, never the service.
@@ -158,12 +170,8 @@ async fn serve_metrics(settings: &Settings, metrics: &Arc<Metrics>, stopped: wat
     };
     let app =
         Route::new().at("/metrics", get(metrics_text)).data(Arc::clone(metrics)).map_to_response().boxed();
-    serve(
-        Guarded::new(acceptor, Limits { connections: 64, ..limits(settings) }),
-        app,
-        Duration::ZERO,
-        stopped,
-    );
+    let acceptor = Guarded::new(acceptor, Limits { connections: 64, ..limits(settings) });
+    tokio::spawn(serve(acceptor, app, Duration::ZERO, stopped));
 }
 
 #[handler]

@@ -146,7 +146,7 @@ settings! {
     /// How many connections may be open at once.
     connections_max: usize = "10000", number(16..=1_000_000);
     /// How long a shutdown waits for what still runs.
-    shutdown_grace: Duration = "10s", length("0s", "120s");
+    shutdown_grace: Duration = "8s", length("0s", "120s");
 }
 
 const LEVELS: [(&str, Level); 5] = [

@@ -11,22 +11,18 @@ const OWN_FILES: u64 = 64;
 
 pub(super) fn examine(settings: &Settings) -> Diagnosis {
     let limit = getrlimit(Resource::Nofile);
-    judge(limit.current, limit.maximum, settings.connections_max as u64)
+    judge(limit.maximum, settings.connections_max as u64)
 }
 
-/// `None` stands for no limit.
-fn judge(soft: Option<u64>, hard: Option<u64>, connections: u64) -> Diagnosis {
+/// Judges the hard limit, to which the service raises its own; `None` stands for no limit.
+fn judge(hard: Option<u64>, connections: u64) -> Diagnosis {
     let needed = connections.saturating_add(OWN_FILES);
-    match soft {
+    match hard {
         Some(limit) if limit < needed => {
             let what = format!("{limit} may be open, but `connections_max` = {connections} needs {needed}");
-            let raised = if hard.is_none_or(|hard| hard >= needed) {
-                format!("`ulimit -n {needed}` before the start")
-            } else {
-                "the limit in /etc/security/limits.conf".to_owned()
-            };
             let help = format!(
-                "raise it (LimitNOFILE={needed} in a systemd unit, else {raised}), or lower `connections_max`"
+                "raise it (LimitNOFILE={needed} in a systemd unit, else /etc/security/limits.conf), or lower \
+                 `connections_max`"
             );
             Diagnosis::new(ABOUT, Grade::Warning, what, help)
         }
@@ -43,16 +39,15 @@ mod tests {
 
     #[test]
     fn fewer_files_than_connections_is_a_warning_that_names_the_number() {
-        let diagnosis = judge(Some(1024), Some(524_288), 10_000);
+        let diagnosis = judge(Some(1024), 10_000);
         assert_eq!(diagnosis.grade, Grade::Warning);
-        assert!(diagnosis.help.contains("ulimit -n 10064"), "{diagnosis:?}");
-        assert!(judge(Some(1024), Some(4096), 10_000).help.contains("limits.conf"));
+        assert!(diagnosis.help.contains("LimitNOFILE=10064"), "{diagnosis:?}");
     }
 
     #[test]
     fn enough_files_are_good() {
-        assert_eq!(judge(Some(10_064), None, 10_000).grade, Grade::Good);
-        assert_eq!(judge(Some(10_063), None, 10_000).grade, Grade::Warning);
-        assert_eq!(judge(None, None, 10_000).grade, Grade::Good);
+        assert_eq!(judge(Some(10_064), 10_000).grade, Grade::Good);
+        assert_eq!(judge(Some(10_063), 10_000).grade, Grade::Warning);
+        assert_eq!(judge(None, 10_000).grade, Grade::Good);
     }
 }
