@@ -3,6 +3,7 @@
 use super::error::AuthError;
 use super::hashing::{Salt, Verified};
 use super::issue::Issued;
+use super::limits::Attempt;
 use super::{Auth, Origin, last_seen};
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::UserId;
@@ -20,6 +21,18 @@ pub struct DeviceWish {
     pub name: Option<DeviceName>,
     /// What sort of device it is.
     pub kind: Option<DeviceKind>,
+}
+
+/// Only a wrong guess costs an attempt; an answer that says nothing about the password or the name gives it back.
+pub(super) fn settle<T>(attempt: Attempt<'_>, result: Result<T, AuthError>) -> Result<T, AuthError> {
+    let guessed = matches!(
+        result,
+        Err(AuthError::WrongCredentials | AuthError::WrongPassword | AuthError::UsernameTaken)
+    );
+    if !guessed {
+        attempt.give_back();
+    }
+    result
 }
 
 impl Auth {
@@ -54,9 +67,19 @@ impl Auth {
         let username = Username::parse(username).map_err(|_| AuthError::WrongCredentials)?;
         let password = Password::presented(password).map_err(|_| AuthError::WrongCredentials)?;
         let attempt = self.limits.attempt(&username, origin.address, self.since_epoch())?;
+        settle(attempt, self.check_and_open(&username, &password, device, origin).await)
+    }
+
+    async fn check_and_open(
+        &self,
+        username: &Username,
+        password: &Password,
+        device: DeviceWish,
+        origin: &Origin,
+    ) -> Result<Issued, AuthError> {
         let user = self.store.user_named(username.key()).await?.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
-        let verified = self.hashing.verify(&password, stored).await?;
+        let verified = self.hashing.verify(password, stored).await?;
         let (Some(user), Verified::Match { stale }) = (user, verified) else {
             return Err(AuthError::WrongCredentials);
         };
@@ -68,9 +91,8 @@ impl Auth {
             now: self.world.now(),
         };
         let issued = self.open(request).await?;
-        attempt.give_back();
         if stale {
-            self.rehash(user.id, &password, user.password).await;
+            self.rehash(user.id, password, user.password).await;
         }
         Ok(issued)
     }

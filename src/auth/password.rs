@@ -4,6 +4,7 @@ use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
 use super::hashing::{Salt, Verified};
 use super::issue::Issued;
+use super::login::settle;
 use super::{Auth, Origin};
 use crate::model::password::Password;
 use crate::store::steps::password::{By, PasswordSet, SetPassword};
@@ -48,12 +49,14 @@ impl Auth {
     ) -> Result<(), AuthError> {
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
         let attempt = self.limits.attempt(&caller.user.username, origin.address, self.since_epoch())?;
-        match self.hashing.verify(&password, Some(&caller.user.password)).await? {
-            Verified::Match { .. } => {
-                attempt.give_back();
-                Ok(())
-            }
-            Verified::Mismatch => Err(AuthError::WrongPassword),
-        }
+        let verified = self.hashing.verify(&password, Some(&caller.user.password)).await;
+        settle(
+            attempt,
+            match verified {
+                Ok(Verified::Match { .. }) => Ok(()),
+                Ok(Verified::Mismatch) => Err(AuthError::WrongPassword),
+                Err(error) => Err(error.into()),
+            },
+        )
     }
 }

@@ -3,7 +3,7 @@
 use super::error::AuthError;
 use super::hashing::Salt;
 use super::issue::Issued;
-use super::login::DeviceWish;
+use super::login::{DeviceWish, settle};
 use super::{Auth, Origin};
 use crate::model::password::Password;
 use crate::model::user::User;
@@ -27,9 +27,7 @@ impl Auth {
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
         let attempt = self.limits.attempt(&username, origin.address, self.since_epoch())?;
         let device = self.new_device(device, origin);
-        let registered = self.add(username, password, Some(device)).await?;
-        attempt.give_back();
-        match registered {
+        match settle(attempt, self.add(username, password, Some(device)).await)? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
                 self.issue(*session, self.world.now())
