@@ -39,8 +39,11 @@ pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept>
     swept.more = looks.len() >= limit;
     let mut users: Vec<User> = Vec::new();
     let mut examined = BTreeSet::new();
+    // Before any note is made: a new one may be for the same moment as one that is done here.
+    for look in &looks {
+        changes.push(Change::DropLook(*look));
+    }
     for look in looks {
-        changes.push(Change::DropLook(look));
         if !examined.insert((look.user, look.stamp, look.device)) {
             continue;
         }
