@@ -85,9 +85,9 @@ impl<E: Engine> Store for Embedded<E> {
     async fn ended_devices(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, StoreError> {
         self.0.read(|records| {
             let Some(found) = records.user(user)? else { return Ok(Vec::new()) };
-            let stamp = found.stamp(records.clock()?.era);
-            let past = records.past_devices(user, stamp, limit)?.into_iter();
-            past.map(|device| listed(records, with_end(device, &found))).collect()
+            let era = records.clock()?.era;
+            let past = records.past_devices(user, found.stamp(era), limit)?.into_iter();
+            past.map(|device| listed(records, with_end(device, &found, era))).collect()
         })
     }
 
@@ -207,17 +207,14 @@ fn listed(records: &dyn Records, device: Device) -> Result<Listed, StoreError> {
 }
 
 /// A device that a bump left behind has no end of its own: it ended with the bump.
-fn with_end(mut device: Device, user: &User) -> Device {
+fn with_end(mut device: Device, user: &User, era: Era) -> Device {
     if device.ended.is_none() {
+        let at = sweep::left_behind_at(user, era, &device);
         device.ended = Some(match &user.bumped {
             Some(bump) if user.generation != device.stamp.generation => {
-                Ended { at: bump.at, cause: bump.cause, note: bump.note.clone() }
+                Ended { at, cause: bump.cause, note: bump.note.clone() }
             }
-            _ => Ended {
-                at: device.end(),
-                cause: Cause::Administrator,
-                note: Some("everyone was signed out".to_owned()),
-            },
+            _ => Ended { at, cause: Cause::Administrator, note: Some("everyone was signed out".to_owned()) },
         });
     }
     device

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{ENDED_KEPT, LOG_KEPT, Step, end};
-use crate::model::counters::Position;
+use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
@@ -117,13 +117,21 @@ fn examine(
     Ok(Some(user))
 }
 
-/// When a bump left the device behind. Of a deleted user nothing is kept.
+/// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept.
 fn left_at(user: Option<&User>, clock: &Clock, device: &Device) -> Timestamp {
     match user {
         None => device.created - Duration::from_secs(u64::from(u32::MAX)),
-        Some(user) if user.generation != device.stamp.generation => {
-            user.bumped.as_ref().map_or(device.created, |bump| bump.at)
-        }
-        Some(_) => Timestamp::from_unix(i64::try_from(clock.era.value()).unwrap_or(i64::MAX)),
+        Some(user) => left_behind_at(user, clock.era, device),
     }
+}
+
+/// When a bump left the device behind, as far as that is known: only the last bump is on record. Never after the
+/// device would have run out, or a user who signs out everywhere every week would keep its records for ever.
+pub fn left_behind_at(user: &User, era: Era, device: &Device) -> Timestamp {
+    let bumped = if user.generation == device.stamp.generation {
+        Timestamp::from_unix(i64::try_from(era.value()).unwrap_or(i64::MAX))
+    } else {
+        user.bumped.as_ref().map_or(device.created, |bump| bump.at)
+    };
+    bumped.min(device.end())
 }
