@@ -1,0 +1,216 @@
+//! Clauses on what is kept: across a reopening, and how long.
+
+use rescind::model::counters::Position;
+use rescind::model::device::Cause;
+use rescind::model::verdict::{Reason, Verdict};
+use rescind::store::steps::sweep::Swept;
+use tokio::task::JoinSet;
+
+use crate::service::{DAY, HOUR, IDLE, LIFETIME, MINUTE, Pair, Service};
+
+/// Whatever a step answered is so after the process was killed.
+pub(crate) async fn acknowledged_is_durable(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    service.reopen().await;
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
+    let laptop = service.sign_in(user).await;
+    service.reopen().await;
+    assert_eq!(service.verdict(&laptop.access).await, Verdict::Live);
+    let renewed = service.rotate(&laptop).await;
+    service.reopen().await;
+    let renewed = service.rotate(&renewed).await;
+    service.sign_out(&laptop).await;
+    service.reopen().await;
+    assert_eq!(service.verdict(&renewed.access).await, Verdict::Ended(Reason::SignedOut));
+    service.sign_out_all(&phone, false).await;
+    service.reopen().await;
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::SignedOutEverywhere));
+    let again = service.sign_in(user).await;
+    let era = service.store().end_everyone(service.now()).await.unwrap();
+    service.reopen().await;
+    assert_eq!(service.verdict(&again.access).await, Verdict::Ended(Reason::Reset));
+    assert_eq!(service.store().clock().await.unwrap().era, era);
+    assert_eq!(service.log().await.len(), 3);
+    let totals = service.store().totals().await.unwrap();
+    assert_eq!((totals.users, totals.live_devices), (1, 0));
+}
+
+pub(crate) async fn log_has_no_gaps_and_is_ordered(mut service: Service) {
+    let mut steps = JoinSet::new();
+    for name in ["ada", "bob", "eve", "dan"] {
+        let phone = service.register(name).await;
+        for _ in 0..8 {
+            let laptop = service.sign_in(phone.user()).await;
+            let (store, request) = (service.store(), service.ending(laptop.user(), laptop.device(), None));
+            steps.spawn(async move { store.end_device(request).await.map(drop).unwrap() });
+        }
+        let (store, request) = (service.store(), service.everywhere(&phone, true));
+        steps.spawn(async move { store.end_devices(request).await.map(drop).unwrap() });
+    }
+    let (store, now) = (service.store(), service.now());
+    steps.spawn(async move {
+        store.end_everyone(now).await.unwrap();
+    });
+    drop(steps.join_all().await);
+    service.reopen().await;
+
+    let head = service.store().clock().await.unwrap().head;
+    let positions: Vec<u64> = service.log().await.iter().map(|entry| entry.position.value()).collect();
+    assert_eq!(positions, (1..=head.value()).collect::<Vec<_>>());
+    assert!(positions.len() >= 5);
+    let mut read: Vec<u64> = Vec::new();
+    loop {
+        let after = Position::new(read.last().copied().unwrap_or(0));
+        let page = service.store().log(after, 4).await.unwrap();
+        assert!(page.len() <= 4);
+        let Some(first) = page.first() else { break };
+        assert!(first.position > after);
+        read.extend(page.iter().map(|entry| entry.position.value()));
+    }
+    assert_eq!(read, positions, "in pages as in one");
+}
+
+pub(crate) async fn log_is_kept_65_minutes(mut service: Service) {
+    let phone = service.register("ada").await;
+    service.sign_out(&phone).await;
+    service.pass(MINUTE);
+    service.sign_out_all(&service.sign_in(phone.user()).await, false).await;
+    service.pass(HOUR + MINUTE * 4 - MINUTE / 60);
+    service.sweep().await;
+    assert_eq!(service.log().await.len(), 2, "65 minutes are not over");
+    service.pass(MINUTE / 60);
+    assert_eq!(service.sweep().await.entries, 1);
+    service.reopen().await;
+    assert_eq!(service.log().await.iter().map(|entry| entry.position.value()).collect::<Vec<_>>(), [2]);
+    service.pass(DAY);
+    service.sweep().await;
+    assert_eq!(service.log().await, []);
+    service.store().end_everyone(service.now()).await.unwrap();
+    assert_eq!(service.log().await[0].position, Position::new(3), "positions are never given twice");
+}
+
+pub(crate) async fn ended_is_kept_28_days_then_swept(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    service.pass(HOUR);
+    service.sign_out(&phone).await;
+    service.pass(DAY * 28 - MINUTE);
+    service.reopen().await;
+    assert_eq!(service.sweep().await.forgotten, 0);
+    assert_eq!(service.store().ended_devices(user, 10).await.unwrap().len(), 1);
+    service.pass(MINUTE);
+    assert_eq!(service.sweep().await.forgotten, 1);
+    service.reopen().await;
+    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().last_seen(user, phone.device()).await.unwrap(), None);
+    service.pass(IDLE * 2);
+    assert_eq!(service.sweep().await, Swept::default(), "nothing is left to look at");
+}
+
+pub(crate) async fn left_behind_is_kept_28_days_then_swept(mut service: Service) {
+    let phone = service.register("ada").await;
+    let eve = service.register("eve").await;
+    let user = phone.user();
+    let laptop = service.sign_in(user).await;
+    service.pass(IDLE - DAY);
+    let phone = service.rotate(&phone).await;
+    service.sign_out_all(&phone, true).await;
+    service.pass(DAY * 28 - MINUTE);
+    assert_eq!(service.sweep().await.expired, 1, "eve’s device");
+    let past = service.store().ended_devices(user, 10).await.unwrap();
+    assert_eq!(past.iter().map(|listed| listed.device.id).collect::<Vec<_>>(), [laptop.device()]);
+    service.pass(MINUTE * 2);
+    assert_eq!(service.sweep().await.forgotten, 1);
+    service.reopen().await;
+    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().last_seen(user, laptop.device()).await.unwrap(), None);
+    assert_eq!(service.live(user).await, 1);
+
+    service.store().end_everyone(service.now()).await.unwrap();
+    service.pass(LIFETIME);
+    service.sweep().await;
+    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(eve.user(), 10).await.unwrap(), []);
+    assert_eq!(service.sweep().await, Swept::default());
+}
+
+/// A user who signs out everywhere every week keeps no more records than one who does it once.
+pub(crate) async fn bumps_keep_nothing_longer(service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let mut caller = phone;
+    for _ in 0..30 {
+        service.sign_out_all(&caller, false).await;
+        service.pass(DAY * 7);
+        service.sweep().await;
+        caller = service.sign_in(user).await;
+    }
+    let kept = service.store().ended_devices(user, usize::MAX).await.unwrap();
+    assert!(kept.len() <= 10, "{} records are kept", kept.len());
+    let oldest = kept.iter().map(|listed| listed.device.end()).min().unwrap();
+    assert!(service.now() < oldest + DAY * 28);
+}
+
+pub(crate) async fn expired_devices_are_ended_by_the_sweep(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let laptop = service.sign_in(user).await;
+    service.pass(IDLE - MINUTE);
+    assert_eq!(service.sweep().await, Swept::default());
+    let renewed = service.rotate(&phone).await;
+    service.pass(MINUTE);
+    assert_eq!(service.verdict(&laptop.access).await, Verdict::Ended(Reason::Expired));
+    service.reopen().await;
+    assert_eq!(service.sweep().await.expired, 1);
+    assert_eq!(service.device_ids(user).await, [phone.device()], "the refreshed one lives on");
+    assert_eq!(service.live(user).await, 1);
+    assert_eq!(service.log().await, [], "running out is no revocation: every token said when");
+    let ended = service.store().ended_devices(user, 10).await.unwrap().remove(0).device;
+    let (id, ended) = (ended.id, ended.ended.unwrap());
+    assert_eq!((id, ended.cause, ended.at), (laptop.device(), Cause::Expired, service.now()));
+
+    let mut last = renewed;
+    for _ in 0..5 {
+        service.pass(IDLE - DAY);
+        service.sweep().await;
+        last = service.rotate(&last).await;
+    }
+    service.pass(IDLE - DAY);
+    assert_eq!(service.sweep().await.expired, 1, "no refresh moves the absolute end");
+    assert_eq!(service.live(user).await, 0);
+}
+
+/// A service that was off for a year catches up in one sweep, whatever is due at the same second.
+pub(crate) async fn expired_long_ago_is_forgotten_at_last(service: Service) {
+    let phone = service.register("ada").await;
+    let mut shorter = service.rotation(&phone.refresh, crate::service::HOME);
+    shorter.idle = DAY * 2;
+    service.store().rotate_refresh(shorter).await.unwrap();
+    service.pass(DAY * 365);
+    service.sweep().await;
+    service.sweep().await;
+    assert_eq!(service.store().ended_devices(phone.user(), 10).await.unwrap(), []);
+    assert_eq!(service.live(phone.user()).await, 0);
+}
+
+pub(crate) async fn a_sweep_goes_in_small_batches(service: Service) {
+    let phone = service.register("ada").await;
+    let mut last: Pair = phone.clone();
+    for _ in 0..9 {
+        last = service.sign_in(phone.user()).await;
+    }
+    service.sign_out(&last).await;
+    service.pass(IDLE);
+    let mut expired = 0;
+    for batch in 0.. {
+        let swept = service.store().sweep(service.now(), 4).await.unwrap();
+        assert!(swept.expired <= 4 && swept.forgotten <= 4 && swept.entries <= 4, "{swept:?}");
+        expired += swept.expired;
+        if !swept.more {
+            assert!(batch >= 2);
+            break;
+        }
+    }
+    assert_eq!(expired, 9);
+}

@@ -1,0 +1,94 @@
+//! Clauses on the founding and on the keys of the service.
+
+use rescind::model::counters::KeysVersion;
+use rescind::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use rescind::model::revocation::Revocation;
+use rescind::model::service_key::{Scope, ServiceKey};
+use rescind::store::Founding;
+use rescind::store::steps::keys::{Found, Founded, KeysSaved, SaveKeys};
+
+use crate::service::{MINUTE, Service};
+
+pub(crate) async fn founded_once(mut service: Service) {
+    let first = service.store().founding().await.unwrap().unwrap();
+    let clock = service.store().clock().await.unwrap();
+    assert_eq!(i64::try_from(clock.era.value()).unwrap(), first.at.unix());
+    service.reopen().await;
+    let other = Founding { store: service.world.store_id(), ..first.clone() };
+    let again = Found { founding: other, keys: vec![key(&service, 'a', KeyState::Active)] };
+    assert_eq!(service.store().found(again).await.unwrap(), Founded::Before(first.clone()));
+    assert_eq!(service.store().founding().await.unwrap(), Some(first));
+    assert_eq!(service.store().clock().await.unwrap(), clock);
+    assert_eq!(service.store().keys().await.unwrap().keys, []);
+}
+
+pub(crate) async fn keys_change_only_from_the_version_read(mut service: Service) {
+    let read = service.store().keys().await.unwrap().version;
+    let first = key(&service, 'b', KeyState::Active);
+    service.pass(MINUTE);
+    let second = key(&service, 'a', KeyState::Next);
+    let put = |read, put: Vec<KeyRecord>| SaveKeys {
+        read,
+        put,
+        drop: vec![],
+        distrusted: None,
+        now: service.now(),
+    };
+    let saved = service.store().save_keys(put(read, vec![second.clone(), first.clone()])).await.unwrap();
+    assert_eq!(saved, KeysSaved::Saved(read.next()));
+    let late = put(read, vec![key(&service, 'c', KeyState::Active)]);
+    assert_eq!(service.store().save_keys(late).await.unwrap(), KeysSaved::Stale);
+    service.reopen().await;
+
+    let set = service.store().keys().await.unwrap();
+    assert_eq!(
+        (set.version, set.keys),
+        (read.next(), vec![first.clone(), second.clone()]),
+        "the oldest first"
+    );
+    let distrusted = KeyRecord { state: KeyState::Distrusted, ..second.clone() };
+    let (kid, now) = (second.kid.clone(), service.now());
+    let change = SaveKeys {
+        read: set.version,
+        put: vec![distrusted.clone()],
+        drop: vec![first.kid],
+        distrusted: Some(kid.clone()),
+        now,
+    };
+    let version = KeysVersion::new(read.value() + 2);
+    assert_eq!(service.store().save_keys(change).await.unwrap(), KeysSaved::Saved(version));
+    assert_eq!(service.store().keys().await.unwrap().keys, [distrusted]);
+    assert_eq!(service.store().clock().await.unwrap().keys, version);
+    let log: Vec<_> = service.log().await.into_iter().map(|entry| entry.revocation).collect();
+    let first_change = Revocation::Keys { version: read.next(), distrusted: None };
+    assert_eq!(log, [first_change, Revocation::Keys { version, distrusted: Some(kid) }]);
+}
+
+fn key(service: &Service, mark: char, state: KeyState) -> KeyRecord {
+    let kid = Kid::parse(&format!("k4.pid.{}", mark.to_string().repeat(44))).unwrap();
+    let sealed = "v4.local.sealed".to_owned();
+    KeyRecord { kid, purpose: Purpose::Access, state, created: service.now(), sealed }
+}
+
+pub(crate) async fn service_keys_come_and_go(mut service: Service) {
+    let mut added = Vec::new();
+    for name in ["shop", "admin tool"] {
+        let key = ServiceKey {
+            id: service.world.service_key_id(),
+            name: name.to_owned(),
+            scopes: vec![Scope::Introspect, Scope::Admin],
+            digest: service.world.random(),
+            created: service.now(),
+        };
+        service.store().add_service_key(key.clone()).await.unwrap();
+        service.pass(MINUTE);
+        added.push(key);
+    }
+    service.reopen().await;
+    assert_eq!(service.store().service_keys().await.unwrap(), added, "the oldest first");
+    assert!(service.store().remove_service_key(added[0].id).await.unwrap());
+    assert!(!service.store().remove_service_key(added[0].id).await.unwrap());
+    service.reopen().await;
+    assert_eq!(service.store().service_key(added[0].id).await.unwrap(), None);
+    assert_eq!(service.store().service_key(added[1].id).await.unwrap().as_ref(), Some(&added[1]));
+}

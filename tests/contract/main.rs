@@ -1,0 +1,63 @@
+//! The store's contract, as a suite that every engine passes: each clause is a plain function over a service on a
+//! fresh store, and its name is the test's name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unchecked_time_subtraction,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod accounts;
+mod backend;
+mod keeping;
+mod keys;
+mod races;
+mod replay;
+mod service;
+mod sessions;
+mod sign_out;
+mod unreadable;
+
+/// Lists every clause for one kind of store.
+macro_rules! contract {
+    ($engine:ident on $backend:expr) => {
+        mod $engine {
+            use crate::service::Service;
+
+            contract!(@clauses $backend,
+                accounts: usernames_are_unique_and_freed, deleting_frees_the_name_and_ends_everything,
+                    only_the_verified_hash_is_replaced, disabling_ends_everything_and_enabling_brings_nothing_back,
+                    password_change_raises_the_floor, an_administrators_password_leaves_no_device,
+                    a_stale_password_changes_nothing, users_are_listed_by_name, who_is_not_there_is_told;
+                keeping: acknowledged_is_durable, log_has_no_gaps_and_is_ordered, log_is_kept_65_minutes,
+                    ended_is_kept_28_days_then_swept, left_behind_is_kept_28_days_then_swept,
+                    bumps_keep_nothing_longer, expired_devices_are_ended_by_the_sweep,
+                    expired_long_ago_is_forgotten_at_last, a_sweep_goes_in_small_batches;
+                keys: founded_once, keys_change_only_from_the_version_read, service_keys_come_and_go;
+                sessions: refresh_rotates_once, a_recovery_opens_the_window_again, a_reused_token_ends_its_device, what_rolled_back_is_ahead,
+                    live_count_follows_the_rule, least_recently_seen_gives_way, what_ran_out_gives_way_first,
+                    last_seen_is_a_record_of_its_own, devices_are_renamed_by_their_user,
+                    devices_are_listed_in_pages, another_systems_word_opens_a_device;
+                sign_out: a_sign_out_is_logged_in_the_same_step, already_ended_is_told,
+                    generation_only_grows, era_never_repeats, bump_is_constant_cost,
+                    revocation_wins_races, restamped_device_keeps_its_refresh_token,
+                    ended_devices_say_when_and_why, signing_in_again_works_at_once;
+                races: a_login_never_survives_a_password_change, a_refresh_never_survives_a_logout_all;
+                replay: honest_devices_stay_signed_in, a_thief_elsewhere_is_noticed,
+                    a_thief_on_the_same_network_is_noticed, strict_forgives_nothing;
+            );
+        }
+    };
+    (@clauses $backend:expr, $($room:ident: $($clause:ident),+;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $clause() {
+                crate::$room::$clause(Service::found($backend).await).await;
+            }
+        )+)+
+    };
+}
+
+contract!(memory on crate::backend::MemoryBackend::fresh());

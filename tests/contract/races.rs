@@ -1,0 +1,119 @@
+//! Races, ten thousand of each: whatever comes first, nothing older survives.
+
+use std::sync::Arc;
+
+use rescind::model::verdict::Verdict;
+use rescind::store::steps::password::{By, PasswordSet, SetPassword};
+use rescind::store::steps::session::{Opened, Refreshed};
+use rescind::store::steps::sign_out::DevicesEnded;
+
+use crate::service::{HOME, IDLE, Pair, Service, password};
+
+const ROUNDS: u64 = 10_000;
+/// So many users race at once, for a store that acknowledges in groups.
+const LANES: u64 = 16;
+
+/// Runs both at once; whose turn it is to start first alternates.
+async fn race<A: Send + 'static, B: Send + 'static>(
+    round: u64,
+    one: impl Future<Output = A> + Send + 'static,
+    other: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
+    let (one, other) = if round.is_multiple_of(2) {
+        let one = tokio::spawn(one);
+        (one, tokio::spawn(other))
+    } else {
+        let other = tokio::spawn(other);
+        (tokio::spawn(one), other)
+    };
+    (one.await.unwrap(), other.await.unwrap())
+}
+
+/// Runs every lane's rounds. Each answers how often the older side came first; both must have happened.
+async fn all_lanes<F: Future<Output = u64> + Send + 'static>(
+    service: Service,
+    lane: impl Fn(Arc<Service>, Pair) -> F,
+) {
+    let service = Arc::new(service);
+    let mut lanes = tokio::task::JoinSet::new();
+    for n in 0..LANES {
+        let caller = service.register(&format!("user {n}")).await;
+        lanes.spawn(lane(Arc::clone(&service), caller));
+    }
+    let won: u64 = lanes.join_all().await.iter().sum();
+    assert!(won > 0 && won < ROUNDS, "no race: one side won {won} times of {ROUNDS}");
+}
+
+pub(crate) async fn a_login_never_survives_a_password_change(service: Service) {
+    all_lanes(service, async |service: Arc<Service>, mut caller: Pair| {
+        let user = caller.user();
+        let mut logins = 0;
+        for round in 0..ROUNDS / LANES {
+            let login = service.opening(user, &password(round));
+            let change = SetPassword {
+                by: By::Caller { presented: caller.access, verified: password(round), idle: IDLE },
+                password: password(round + 1),
+                now: service.now(),
+            };
+            let (store, again) = (service.store(), service.store());
+            let (opened, changed) =
+                race(round, async move { store.open_device(login).await.unwrap() }, async move {
+                    again.set_password(change).await.unwrap()
+                })
+                .await;
+            let PasswordSet::Changed { session, signed_out } = changed else { panic!("{changed:?}") };
+            caller = Pair::minted(&session, service.now());
+            match opened {
+                Opened::Opened { session, .. } => {
+                    logins += 1;
+                    let older = Pair::minted(&session, service.now());
+                    assert_ne!(service.verdict(&older.access).await, Verdict::Live, "round {round}");
+                    assert_eq!(signed_out, 1);
+                }
+                Opened::PasswordChanged => assert_eq!(signed_out, 0),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(service.device_ids(user).await, [caller.device()], "round {round}");
+            assert_eq!(service.live(user).await, 1);
+        }
+        logins
+    })
+    .await;
+}
+
+pub(crate) async fn a_refresh_never_survives_a_logout_all(service: Service) {
+    all_lanes(service, async |service: Arc<Service>, phone: Pair| {
+        let user = phone.user();
+        let mut rotations = 0;
+        for round in 0..ROUNDS / LANES {
+            let held = service.sign_in(user).await;
+            let (rotation, everywhere) =
+                (service.rotation(&held.refresh, HOME), service.everywhere(&held, false));
+            let (store, again) = (service.store(), service.store());
+            let (refreshed, ended) =
+                race(round, async move { store.rotate_refresh(rotation).await.unwrap() }, async move {
+                    again.end_devices(everywhere).await.unwrap()
+                })
+                .await;
+            assert!(matches!(ended, DevicesEnded::Ended { .. }), "{ended:?}");
+            let mut older = vec![held];
+            match refreshed {
+                Refreshed::Rotated(session) => {
+                    rotations += 1;
+                    older.push(Pair::minted(&session, service.now()));
+                }
+                Refreshed::Refused(_) => {}
+                other => panic!("{other:?}"),
+            }
+            for pair in older {
+                let standing = service.store().standing(user, pair.device()).await.unwrap();
+                let refresh = standing.judge_refresh(&(&pair.refresh).into(), service.now());
+                assert_ne!(refresh, Verdict::Live, "round {round}");
+                assert_ne!(standing.judge(&pair.access, service.now()), Verdict::Live, "round {round}");
+            }
+            assert_eq!((service.live(user).await, service.device_ids(user).await), (0, vec![]));
+        }
+        rotations
+    })
+    .await;
+}

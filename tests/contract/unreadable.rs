@@ -1,0 +1,206 @@
+//! Corruption is never absence: whatever cannot be read fails the step that needs it, and nothing is written.
+//!
+//! Here the reference engine is told which kind of record it cannot read, so the steps are tried for every kind. That
+//! an engine notices damage is that engine's own clause.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use rescind::model::counters::{Position, Stamp};
+use rescind::model::device::{Device, LastSeen};
+use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
+use rescind::model::key::KeyRecord;
+use rescind::model::revocation::Entry;
+use rescind::model::service_key::ServiceKey;
+use rescind::model::timestamp::Timestamp;
+use rescind::model::user::User;
+use rescind::store::embedded::{Embedded, Engine};
+use rescind::store::memory::{Memory, MemoryStore};
+use rescind::store::records::{Look, Records};
+use rescind::store::steps::Step;
+use rescind::store::steps::account::DeleteUser;
+use rescind::store::steps::password::{By, Rehash, SetPassword};
+use rescind::store::{Clock, Founding, SharedStore, StoreError, Totals};
+
+use crate::backend::Backend;
+use crate::service::{HOME, Service, password};
+
+const NOTHING: u8 = 0;
+const CLOCK: u8 = 1;
+const TOTALS: u8 = 2;
+const USERS: u8 = 3;
+const DEVICES: u8 = 4;
+
+/// The reference engine with one kind of record damaged.
+struct Damaged {
+    inner: Memory,
+    kind: Arc<AtomicU8>,
+}
+
+struct Reader<'a>(&'a dyn Records, u8);
+
+impl Reader<'_> {
+    fn sound(&self, kind: u8) -> Result<&dyn Records, StoreError> {
+        if self.1 == kind { Err(StoreError::Corrupt("it cannot be read".to_owned())) } else { Ok(self.0) }
+    }
+}
+
+impl Engine for Damaged {
+    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let kind = self.kind.load(Ordering::SeqCst);
+        self.inner.read(|records| read(&Reader(records, kind)))
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let kind = self.kind.load(Ordering::SeqCst);
+        self.inner.step(move |records| step(&Reader(records, kind))).await
+    }
+}
+
+impl Records for Reader<'_> {
+    fn founding(&self) -> Result<Option<Founding>, StoreError> {
+        self.0.founding()
+    }
+    fn clock(&self) -> Result<Clock, StoreError> {
+        self.sound(CLOCK)?.clock()
+    }
+    fn totals(&self) -> Result<Totals, StoreError> {
+        self.sound(TOTALS)?.totals()
+    }
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.sound(USERS)?.user(id)
+    }
+    fn user_named(&self, key: &str) -> Result<Option<UserId>, StoreError> {
+        self.sound(USERS)?.user_named(key)
+    }
+    fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
+        self.sound(USERS)?.users(after, limit)
+    }
+    fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        self.sound(DEVICES)?.device(user, stamp, id)
+    }
+    fn ended(&self, user: UserId, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        self.sound(DEVICES)?.ended(user, id)
+    }
+    fn devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        self.sound(DEVICES)?.devices(user, stamp, after, limit)
+    }
+    fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Result<Vec<Device>, StoreError> {
+        self.sound(DEVICES)?.past_devices(user, stamp, limit)
+    }
+    fn last_seen(&self, user: UserId, id: DeviceId) -> Result<Option<LastSeen>, StoreError> {
+        self.sound(DEVICES)?.last_seen(user, id)
+    }
+    fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        self.0.keys()
+    }
+    fn service_key(&self, id: ServiceKeyId) -> Result<Option<ServiceKey>, StoreError> {
+        self.0.service_key(id)
+    }
+    fn service_keys(&self) -> Result<Vec<ServiceKey>, StoreError> {
+        self.0.service_keys()
+    }
+    fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.0.log(after, limit)
+    }
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
+        self.0.due(now, limit)
+    }
+}
+
+struct DamagedBackend(Arc<Embedded<Damaged>>);
+
+#[async_trait]
+impl Backend for DamagedBackend {
+    fn store(&self) -> SharedStore {
+        self.0.clone()
+    }
+
+    async fn reopen(&mut self) {}
+
+    fn writes(&self) -> Option<u64> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn corruption_is_an_error() {
+    let kind = Arc::new(AtomicU8::new(NOTHING));
+    let MemoryStore { 0: inner } = MemoryStore::empty();
+    let damaged = Damaged { inner, kind: Arc::clone(&kind) };
+    let mut service = Service::found(DamagedBackend(Arc::new(Embedded(damaged)))).await;
+    service.most = 2;
+    let phone = service.register("ada").await;
+    let laptop = service.sign_in(phone.user()).await;
+    for damage in [CLOCK, TOTALS, USERS, DEVICES] {
+        kind.store(damage, Ordering::SeqCst);
+        let answers = every_step(&service, &phone, &laptop).await;
+        kind.store(NOTHING, Ordering::SeqCst);
+        for (step, needs, error) in answers {
+            let corrupt = matches!(error, Some(StoreError::Corrupt(_)));
+            assert_eq!(
+                corrupt,
+                needs.contains(&damage),
+                "{step} with damaged records of kind {damage}: {error:?}"
+            );
+        }
+        assert_eq!(service.log().await, [], "kind {damage}");
+        assert_eq!(service.device_ids(phone.user()).await, [phone.device(), laptop.device()]);
+    }
+}
+
+type Answer = (&'static str, &'static [u8], Option<StoreError>);
+
+/// Takes steps that write nothing: they are refused, or need every kind of record and so fail. Says which each needs.
+async fn every_step(
+    service: &Service,
+    phone: &crate::service::Pair,
+    laptop: &crate::service::Pair,
+) -> Vec<Answer> {
+    const ALL: &[u8] = &[CLOCK, TOTALS, USERS, DEVICES];
+    let (store, now, user) = (service.store(), service.now(), phone.user());
+    let mut answers: Vec<Answer> = Vec::new();
+    let mut add = |step, needs, error| answers.push((step, needs, error));
+
+    let judged = store.standing(user, phone.device()).await.err();
+    add("standing", &[CLOCK, USERS, DEVICES], judged);
+    add("devices", &[CLOCK, USERS, DEVICES], store.devices(user, None, 9).await.err());
+    add("clock", &[CLOCK], store.clock().await.err());
+    let taken = service.registration("ada", None);
+    add("register", &[USERS], store.register(taken).await.err());
+    let wrong = service.opening(user, &password(9));
+    add("open_device, refused", &[USERS], store.open_device(wrong).await.err());
+    let mut ahead = service.rotation(&phone.refresh, HOME);
+    ahead.claims.sequence = ahead.claims.sequence.next();
+    add("rotate_refresh", &[CLOCK, USERS, DEVICES], store.rotate_refresh(ahead).await.err());
+    let unknown = service.ending(user, service.world.device_id(), Some(laptop.access));
+    add("end_device", &[CLOCK, USERS, DEVICES], store.end_device(unknown).await.err());
+    let by = By::Caller { presented: phone.access, verified: password(9), idle: crate::service::IDLE };
+    let stale = SetPassword { by, password: password(1), now };
+    add("set_password", &[CLOCK, USERS, DEVICES], store.set_password(stale).await.err());
+    let stale = DeleteUser { user, caller: Some((phone.access, password(9))), now };
+    add("delete_user", &[CLOCK, USERS, DEVICES], store.delete_user(stale).await.err());
+    let stale = Rehash { user, verified: password(9), password: password(1) };
+    add("rehash_password", &[USERS], store.rehash_password(stale).await.err());
+    add("set_disabled", &[USERS], store.set_disabled(service.disabling(user, false)).await.err());
+    let heard = vec![(user, service.world.device_id(), service.seen(HOME))];
+    add("note_seen", &[CLOCK, USERS, DEVICES], store.note_seen(heard).await.err());
+    let right = service.opening(user, &password(0));
+    add("open_device", ALL, store.open_device(right).await.err());
+    let leaving = service.ending(user, phone.device(), Some(phone.access));
+    add("end_device, writing", ALL, store.end_device(leaving).await.err());
+    for keep in [false, true] {
+        add("end_devices", ALL, store.end_devices(service.everywhere(phone, keep)).await.err());
+    }
+    answers
+}
