@@ -13,6 +13,7 @@ mod accounts;
 mod backend;
 mod keeping;
 mod keys;
+mod model;
 mod races;
 mod replay;
 mod service;
@@ -48,6 +49,12 @@ macro_rules! contract {
                 replay: honest_devices_stay_signed_in, a_thief_elsewhere_is_noticed,
                     a_thief_on_the_same_network_is_noticed, strict_forgives_nothing;
             );
+
+            /// A whole store for every case, so it is handed the way to make one.
+            #[test]
+            fn follows_the_model() {
+                crate::model::follows_the_model(async || Service::found($backend).await);
+            }
         }
     };
     (@clauses $backend:expr, $($room:ident: $($clause:ident),+;)+) => {

@@ -1,0 +1,142 @@
+//! What the store, its twin and the model must agree on between two operations.
+
+use std::collections::BTreeMap;
+
+use rescind::model::counters::Position;
+use rescind::model::revocation::Revocation;
+use rescind::model::verdict::Verdict;
+
+use super::drive::Drive;
+use super::naive::Line;
+use super::outcome::Outcome;
+
+const KEPT: i64 = 28 * 24 * 60 * 60;
+
+impl Drive {
+    /// Panics where they do not.
+    pub(super) async fn compare(&self) {
+        self.compare_tokens().await;
+        self.compare_log().await;
+        let (store, mut users, mut live) = (self.service.store(), 0, 0);
+        for user in 0..self.users.len() {
+            if self.naive.users[user].deleted {
+                assert_eq!(store.user(self.users[user]).await.unwrap(), None);
+            } else {
+                users += 1;
+                live += self.naive.alive(user).count() as u64;
+                self.compare_user(user).await;
+            }
+        }
+        let totals = store.totals().await.unwrap();
+        assert_eq!((totals.users, totals.live_devices), (users, live));
+        assert_eq!(totals, self.twin.totals().await.unwrap());
+        assert_eq!(store.clock().await.unwrap(), self.twin.clock().await.unwrap());
+    }
+
+    /// Whether every access token ever handed out is good.
+    async fn compare_tokens(&self) {
+        for (device, pairs) in self.pairs.iter().enumerate() {
+            for (token, pair) in pairs.iter().enumerate() {
+                let said = match self.service.verdict(&pair.access).await {
+                    Verdict::Live => None,
+                    Verdict::Ended(reason) => Some(Outcome::Refused(reason)),
+                    Verdict::Ahead => Some(Outcome::Ahead),
+                };
+                match (self.naive.judge(device, token), said) {
+                    (Ok(()), None) => {}
+                    (Err(expected), Some(said)) if expected.is(&said) => {}
+                    (expected, said) => {
+                        panic!("token {token} of device {device}: expected {expected:?}, was told {said:?}")
+                    }
+                }
+            }
+        }
+    }
+
+    async fn compare_log(&self) {
+        let entries = self.service.store().log(Position::default(), usize::MAX).await.unwrap();
+        let lines: BTreeMap<_, _> = entries
+            .iter()
+            .map(|entry| {
+                let line = match &entry.revocation {
+                    Revocation::Device { device, .. } => {
+                        let at = self.pairs.iter().position(|pairs| pairs[0].device() == *device);
+                        Line::Device(at.unwrap())
+                    }
+                    Revocation::Generation { user, generation } => {
+                        let at = self.users.iter().position(|id| id == user);
+                        Line::Generation(at.unwrap(), generation.value())
+                    }
+                    Revocation::Era(era) => Line::Era(era.value()),
+                    Revocation::Keys { .. } => panic!("nobody changed the keys"),
+                };
+                (entry.position.value(), (entry.at.unix(), line))
+            })
+            .collect();
+        assert_eq!(lines, self.naive.log);
+        assert_eq!(entries, self.twin.log(Position::default(), usize::MAX).await.unwrap());
+        let clock = self.service.store().clock().await.unwrap();
+        assert_eq!((clock.era.value(), clock.head.value()), (self.naive.era, self.naive.head));
+    }
+
+    async fn compare_user(&self, user: usize) {
+        let (store, id) = (self.service.store(), self.users[user]);
+        let found = store.user(id).await.unwrap().unwrap();
+        let alive: Vec<usize> = self.naive.alive(user).collect();
+        let era = store.clock().await.unwrap().era;
+        assert_eq!(found.live_devices(era), alive.len() as u64);
+        assert_eq!(found.generation.value(), self.naive.users[user].bumps + 1);
+        assert_eq!(Some(found), self.twin.user(id).await.unwrap());
+
+        let listed = store.devices(id, None, usize::MAX).await.unwrap();
+        assert_eq!(listed, self.twin.devices(id, None, usize::MAX).await.unwrap());
+        assert!(listed.is_sorted_by_key(|listed| listed.device.id));
+        assert_eq!(listed.len(), alive.len());
+        for at in alive {
+            let sid = self.pairs[at][0].device();
+            let device = &listed.iter().find(|listed| listed.device.id == sid).unwrap().device;
+            let expected = &self.naive.devices[at];
+            assert_eq!(device.refresh.current.value(), expected.sequence);
+            assert_eq!(device.idle_end.unix(), expected.idle_end);
+            assert_eq!(device.absolute_end.unix(), expected.absolute_end);
+        }
+        self.compare_ended(user).await;
+    }
+
+    async fn compare_ended(&self, user: usize) {
+        let (now, id) = (self.naive.now, self.users[user]);
+        let mut listed = self.service.store().ended_devices(id, usize::MAX).await.unwrap();
+        let mut twins = self.twin.ended_devices(id, usize::MAX).await.unwrap();
+        listed.sort_by_key(|listed| listed.device.id);
+        twins.sort_by_key(|listed| listed.device.id);
+        assert_eq!(listed, twins);
+        let mut known = 0;
+        for (at, device) in self.naive.devices.iter().enumerate().filter(|(_, device)| device.user == user) {
+            let sid = self.pairs[at][0].device();
+            let record = listed.iter().find(|listed| listed.device.id == sid);
+            let Some(end) = &device.end else {
+                assert!(record.is_none(), "device {at} lives and is listed as ended");
+                continue;
+            };
+            let Some(record) = record else {
+                // One that ran out unnoticed before the bump is kept from when it ran out.
+                let since = if end.left_behind { end.at.min(self.naive.last_end(at)) } else { end.at };
+                assert!(since + KEPT <= now, "the record of device {at} went too early");
+                continue;
+            };
+            known += 1;
+            let told = record.device.ended.as_ref().unwrap();
+            // The time of an era's bump is told by the era, which runs ahead when there are two in one second.
+            let latest = now.max(i64::try_from(self.naive.era).unwrap());
+            assert!(told.at.unix() <= latest, "device {at} ends in the future");
+            if self.swept {
+                let kept_until = if end.left_behind { self.naive.last_end(at).max(end.at) } else { end.at };
+                assert!(now < kept_until + KEPT, "the record of device {at} is kept for ever");
+            }
+            if !end.left_behind {
+                assert_eq!((told.at.unix(), told.cause), (end.at, end.cause), "device {at}");
+            }
+        }
+        assert_eq!(known, listed.len(), "a device that never was");
+    }
+}
