@@ -19,7 +19,10 @@
 //! * [`problem`] — the one error every operation answers with
 //! * [`headers`] — what every answer carries
 //!
-//! And beside them [`docs`], the Swagger UI.
+//! The operations: `accounts`, `devices`, `oauth`, `admin`, `wellknown`, `health`, and `operator` for the socket alone;
+//! their shapes are `answers`, `admin_answers`, `device_input`, `form`, `moment` and `page`. [`credential`] reads who asks,
+//! `refusal` turns a use case's error into a problem. [`app`] puts it all behind the door, [`serve`] runs it, [`document`]
+//! describes it, and [`docs`] is the Swagger UI.
 
 mod accounts;
 mod admin;
@@ -31,6 +34,7 @@ pub mod client;
 pub mod code;
 pub mod cors;
 pub mod credential;
+mod device_input;
 mod devices;
 pub mod docs;
 pub mod document;
@@ -42,8 +46,10 @@ pub mod listen;
 mod moment;
 mod oauth;
 mod operator;
+mod page;
 pub mod problem;
 mod refusal;
 pub mod routes;
 pub mod serve;
+mod tag;
 mod wellknown;

@@ -11,13 +11,11 @@ use super::answers::{
     SignedOutOthersAnswer, count,
 };
 use super::body::{Body, LenientBody};
-use super::code::FieldCode;
 use super::credential::{MaybeSignedIn, SignedIn};
-use super::document::Tag;
-use super::problem::{FieldError, Problem};
-use crate::auth::login::DeviceWish;
+use super::device_input::{DeviceInput, wish};
+use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::{Auth, Origin};
-use crate::model::device::{DeviceKind, DeviceName, DeviceTextError};
 
 /// The operations.
 pub(super) struct Accounts;
@@ -33,16 +31,6 @@ struct Credentials {
     password: String,
     /// The device; what is left out is guessed from the `User-Agent`.
     device: Option<DeviceInput>,
-}
-
-/// What the app says about its device.
-#[derive(Debug, Object)]
-#[oai(rename = "DeviceInput")]
-pub(super) struct DeviceInput {
-    /// What people call it, 1 to 100 characters: `Ada's phone`.
-    name: Option<String>,
-    /// `mobile`, `desktop`, `browser`, `other`, or a word of the app's own: 1 to 32 of `a`–`z`, `0`–`9`, `-`, `_`.
-    kind: Option<String>,
 }
 
 #[derive(Debug, Object)]
@@ -229,28 +217,3 @@ impl Accounts {
 #[derive(Debug, Object)]
 #[oai(rename = "Nothing")]
 pub(super) struct NothingInput {}
-
-/// The device a client describes.
-pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
-    let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
-    let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
-    match name.as_deref().map(DeviceName::parse).transpose() {
-        Ok(name) => wish.name = name,
-        Err(error) => errors.push(field_error("device.name", error)),
-    }
-    match kind.as_deref().map(DeviceKind::parse).transpose() {
-        Ok(kind) => wish.kind = kind,
-        Err(error) => errors.push(field_error("device.kind", error)),
-    }
-    if errors.is_empty() { Ok(wish) } else { Err(Problem::fields(errors)) }
-}
-
-/// What is wrong with a name or kind, at `field`.
-pub(super) fn field_error(field: &str, error: DeviceTextError) -> FieldError {
-    let code = match error {
-        DeviceTextError::TooShort => FieldCode::TooShort,
-        DeviceTextError::TooLong => FieldCode::TooLong,
-        DeviceTextError::InvalidCharacters => FieldCode::InvalidCharacters,
-    };
-    FieldError { field: field.to_owned(), code }
-}

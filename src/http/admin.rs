@@ -7,7 +7,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::accounts::{Created, DeviceInput, wish};
+use super::accounts::Created;
 use super::admin_answers::{
     AdminDeviceAnswer, AdminDeviceListAnswer, AdminUserAnswer, AdminUserListAnswer, EraAnswer,
 };
@@ -15,9 +15,10 @@ use super::answers::{SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer, 
 use super::body::{Body, LenientBody};
 use super::code::FieldCode;
 use super::credential::ServiceCredential;
-use super::devices::{cursor, device_id, page_size};
-use super::document::Tag;
+use super::device_input::{DeviceInput, wish};
+use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::{Auth, Origin};
 use crate::model::service_key::Scope;
 

@@ -7,19 +7,15 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::accounts::field_error;
 use super::answers::{DeviceAnswer, DeviceListAnswer, SignedOutAnswer, count};
 use super::body::Body;
-use super::code::{Code, FieldCode};
 use super::credential::SignedIn;
-use super::document::Tag;
+use super::device_input::field_error;
+use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::{Auth, Origin};
 use crate::model::device::DeviceName;
-use crate::model::ids::DeviceId;
-
-/// How many results a page has unless the client asks for another number.
-const PAGE: u32 = 100;
 
 /// The operations.
 pub(super) struct Devices;
@@ -92,24 +88,5 @@ impl Devices {
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let signed_out = auth.end_device(&bearer.0, device_id(&id.0)?, &origin).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
-    }
-}
-
-/// A device's id in a path; a text that is none names nothing.
-pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
-    DeviceId::parse(text).ok_or_else(|| Problem::new(Code::NotFound))
-}
-
-/// The place a page begins after.
-pub(super) fn cursor(after: Option<&str>) -> Result<Option<DeviceId>, Problem> {
-    let wrong = || Problem::field("after", FieldCode::InvalidFormat);
-    after.map(|text| DeviceId::parse(text).ok_or_else(wrong)).transpose()
-}
-
-/// How many results a page has.
-pub(super) fn page_size(limit: Option<u32>) -> Result<usize, Problem> {
-    match limit.unwrap_or(PAGE) {
-        limit @ 1..=1000 => Ok(limit as usize),
-        _ => Err(Problem::field("limit", FieldCode::OutOfRange)),
     }
 }

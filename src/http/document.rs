@@ -8,7 +8,7 @@
     reason = "setting a member of a JSON object by index makes it; nothing is out of bounds"
 )]
 
-use poem_openapi::{OpenApiService, Tags};
+use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
 use super::accounts::Accounts;
@@ -22,21 +22,6 @@ use super::wellknown::WellKnown;
 
 mod errors;
 mod examples;
-
-/// What operations are about.
-#[derive(Tags)]
-pub(super) enum Tag {
-    /// Sign in, stay signed in, sign out.
-    Sessions,
-    /// The user's devices: each sign-in is one.
-    Devices,
-    /// For administrators' tools, with a service key.
-    Administration,
-    /// For resource servers: RFC 7662 and RFC 7009.
-    OAuth,
-    /// The service itself.
-    Service,
-}
 
 const DESCRIPTION: &str = "Sessions on several devices, with tokens that can be taken back.\n\n\
     Every error is a `Problem`; its `code` says what to do:\n";

@@ -6,8 +6,8 @@ use poem::web::Data;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use super::document::Tag;
 use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::Auth;
 use crate::auth::error::AuthError;
 

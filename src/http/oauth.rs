@@ -8,9 +8,9 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::answers::count;
 use super::credential::ServiceCredential;
-use super::document::Tag;
 use super::form::Form;
 use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::Auth;
 use crate::auth::introspect::Introspection;
 use crate::model::service_key::Scope;

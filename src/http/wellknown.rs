@@ -9,9 +9,9 @@ use poem_openapi::param::Header;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::document::Tag;
 use super::moment::Moment;
 use super::problem::Problem;
+use super::tag::Tag;
 use crate::auth::Auth;
 use crate::auth::signing_keys::Published;
 use crate::model::key::KeyState;

@@ -1,0 +1,43 @@
+//! What a client says about its device.
+
+use poem_openapi::Object;
+
+use super::code::FieldCode;
+use super::problem::{FieldError, Problem};
+use crate::auth::login::DeviceWish;
+use crate::model::device::{DeviceKind, DeviceName, DeviceTextError};
+
+/// What the app says about its device.
+#[derive(Debug, Object)]
+#[oai(rename = "DeviceInput")]
+pub(super) struct DeviceInput {
+    /// What people call it, 1 to 100 characters: `Ada's phone`.
+    name: Option<String>,
+    /// `mobile`, `desktop`, `browser`, `other`, or a word of the app's own: 1 to 32 of `a`–`z`, `0`–`9`, `-`, `_`.
+    kind: Option<String>,
+}
+
+/// The device a client describes.
+pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
+    let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
+    let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
+    match name.as_deref().map(DeviceName::parse).transpose() {
+        Ok(name) => wish.name = name,
+        Err(error) => errors.push(field_error("device.name", error)),
+    }
+    match kind.as_deref().map(DeviceKind::parse).transpose() {
+        Ok(kind) => wish.kind = kind,
+        Err(error) => errors.push(field_error("device.kind", error)),
+    }
+    if errors.is_empty() { Ok(wish) } else { Err(Problem::fields(errors)) }
+}
+
+/// What is wrong with a name or kind, at `field`.
+pub(super) fn field_error(field: &str, error: DeviceTextError) -> FieldError {
+    let code = match error {
+        DeviceTextError::TooShort => FieldCode::TooShort,
+        DeviceTextError::TooLong => FieldCode::TooLong,
+        DeviceTextError::InvalidCharacters => FieldCode::InvalidCharacters,
+    };
+    FieldError { field: field.to_owned(), code }
+}

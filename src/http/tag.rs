@@ -1,0 +1,18 @@
+//! The headings operations stand under in the document.
+
+use poem_openapi::Tags;
+
+/// What operations are about.
+#[derive(Tags)]
+pub(super) enum Tag {
+    /// Sign in, stay signed in, sign out.
+    Sessions,
+    /// The user's devices: each sign-in is one.
+    Devices,
+    /// For administrators' tools, with a service key.
+    Administration,
+    /// For resource servers: RFC 7662 and RFC 7009.
+    OAuth,
+    /// The service itself.
+    Service,
+}
