@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use sled::IVec;
 
+use crate::model::timestamp::Timestamp;
+
 /// Keys and their new values; `None` removes.
 pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
 
@@ -14,6 +16,7 @@ pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
 #[derive(Debug, Default)]
 pub struct Writes {
     changes: Changes,
+    newest: Option<Timestamp>,
 }
 
 impl Writes {
@@ -30,6 +33,16 @@ impl Writes {
     /// Removes `key`, if it is there.
     pub fn delete(&mut self, key: impl Into<IVec>) {
         self.changes.insert(key.into(), None);
+    }
+
+    /// Says that something of this happened at `at`; the store remembers the newest moment it was told.
+    pub fn happened(&mut self, at: Timestamp) {
+        self.newest = self.newest.max(Some(at));
+    }
+
+    /// The newest moment that was told.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
     }
 
     /// How many records this touches.

@@ -1,0 +1,75 @@
+//! How a record is written: a version, then its fields in order (postcard). No names, no padding.
+//!
+//! The version is of the record's own shape, so that a later release can read what an earlier one wrote.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sled::IVec;
+
+use super::layout::Table;
+use crate::store::StoreError;
+
+/// The shape every record has today.
+const VERSION: u8 = 1;
+
+/// The longest record: sled moves larger ones into files of their own, which it never syncs.
+pub(super) const LONGEST: usize = 4096;
+
+/// # Errors
+/// [`StoreError::Unavailable`] if the record would be too long to be kept durably.
+pub(super) fn encode(table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
+    let refused = |why: &str| StoreError::Unavailable(format!("{why} for the table of {table}"));
+    let bytes =
+        postcard::to_extend(record, vec![VERSION]).map_err(|_| refused("a record cannot be written"))?;
+    if bytes.len() > LONGEST { Err(refused("a record is too long")) } else { Ok(bytes.into()) }
+}
+
+/// # Errors
+/// [`StoreError::Corrupt`] if the bytes are not exactly one record. The decoder's own words are not passed on.
+pub(super) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
+    let unreadable = || table.corrupt("a record cannot be read");
+    match bytes.split_first() {
+        Some((&VERSION, fields)) => match postcard::take_from_bytes(fields) {
+            Ok((record, [])) => Ok(record),
+            _ => Err(unreadable()),
+        },
+        _ => Err(unreadable()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::counters::{Era, KeysVersion, Position};
+    use crate::store::Clock;
+
+    fn clock() -> Clock {
+        Clock { era: Era::new(1_800_000_000), keys: KeysVersion::new(3), head: Position::new(900) }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let bytes = encode(Table::Clock, &clock()).unwrap();
+        assert_eq!(decode::<Clock>(Table::Clock, &bytes), Ok(clock()));
+        assert_eq!(bytes.len(), 1 + 5 + 1 + 2, "no names, no padding");
+    }
+
+    #[test]
+    fn anything_else_is_corrupt_and_names_the_table_only() {
+        let whole = encode(Table::Clock, &clock()).unwrap();
+        let mut other_version = whole.to_vec();
+        other_version[0] = 2;
+        for bytes in [&[], &whole[..whole.len() - 1], &[&*whole, &[0]].concat(), &other_version[..]] {
+            let refused = decode::<Clock>(Table::Clock, bytes);
+            let why = "a record cannot be read in the table of the counters";
+            assert_eq!(refused, Err(StoreError::Corrupt(why.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_refused_and_not_a_byte_shorter() {
+        let fits = "x".repeat(LONGEST - 3);
+        assert_eq!(encode(Table::Log, &fits).unwrap().len(), LONGEST);
+        assert!(matches!(encode(Table::Log, &format!("{fits}x")), Err(StoreError::Unavailable(_))));
+    }
+}

@@ -1,0 +1,218 @@
+//! Where each record lives: the keys of the tree.
+//!
+//! The first byte of a key is its table. Numbers are big-endian and ids are UUIDv7, so the order of the keys is the
+//! order lists are told in; and a user's live devices, those under its present stamp, are one prefix, so a bump
+//! hides them all without touching one.
+
+use std::fmt;
+
+use crate::model::counters::{Era, Generation, Position, Stamp};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::key::Kid;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::records::Look;
+
+/// The format the tree was founded with: the first record ever written, and never changed.
+pub(super) const FORMAT_KEY: &[u8] = b"\0format";
+/// Number and time of the last commit.
+pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
+pub(super) const FOUNDING: &[u8] = &[Table::Founding as u8];
+pub(super) const CLOCK: &[u8] = &[Table::Clock as u8];
+pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
+
+/// The tables; 0 is the engine's own. A number is never given twice: a record of an old format must not be taken for another thing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Table {
+    /// One record.
+    Founding = 1,
+    /// One record.
+    Clock = 2,
+    /// One record.
+    Totals = 3,
+    /// `user`
+    Users = 4,
+    /// `username's key` → `user`
+    Names = 5,
+    /// `user ‖ era ‖ generation ‖ device`
+    Devices = 6,
+    /// `user ‖ device`
+    Ended = 7,
+    /// `user ‖ device`
+    LastSeen = 8,
+    /// `kid`
+    Keys = 9,
+    /// `service key`
+    ServiceKeys = 10,
+    /// `position`
+    Log = 11,
+    /// `time ‖ user ‖ era ‖ generation ‖ device` → nothing
+    Looks = 12,
+}
+
+impl Table {
+    /// The prefix of the whole table.
+    pub(super) const fn prefix(self) -> [u8; 1] {
+        [self as u8]
+    }
+
+    /// A record of this table makes no sense. Neither key nor content is told: both name people.
+    pub(super) fn corrupt(self, what: &str) -> StoreError {
+        StoreError::Corrupt(format!("{what} in the table of {self}"))
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Founding => "the founding",
+            Self::Clock => "the counters",
+            Self::Totals => "the totals",
+            Self::Users => "users",
+            Self::Names => "usernames",
+            Self::Devices => "devices",
+            Self::Ended => "ended devices",
+            Self::LastSeen => "last seen",
+            Self::Keys => "keys",
+            Self::ServiceKeys => "service keys",
+            Self::Log => "the log",
+            Self::Looks => "looks",
+        })
+    }
+}
+
+pub(super) fn user(id: UserId) -> [u8; 17] {
+    join(Table::Users, &[id.as_bytes()])
+}
+
+pub(super) fn name(key: &str) -> Vec<u8> {
+    [&Table::Names.prefix(), key.as_bytes()].concat()
+}
+
+pub(super) fn device(user: UserId, stamp: Stamp, id: DeviceId) -> [u8; 49] {
+    let (era, generation) = numbers(stamp);
+    join(Table::Devices, &[user.as_bytes(), &era, &generation, id.as_bytes()])
+}
+
+/// The prefix of the user's devices that stand under `stamp`.
+pub(super) fn devices_under(user: UserId, stamp: Stamp) -> [u8; 33] {
+    let (era, generation) = numbers(stamp);
+    join(Table::Devices, &[user.as_bytes(), &era, &generation])
+}
+
+/// The prefix of the user's devices in `table`.
+pub(super) fn devices_of(table: Table, user: UserId) -> [u8; 17] {
+    join(table, &[user.as_bytes()])
+}
+
+pub(super) fn ended(user: UserId, id: DeviceId) -> [u8; 33] {
+    join(Table::Ended, &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn last_seen(user: UserId, id: DeviceId) -> [u8; 33] {
+    join(Table::LastSeen, &[user.as_bytes(), id.as_bytes()])
+}
+
+pub(super) fn key(kid: &Kid) -> Vec<u8> {
+    [&Table::Keys.prefix(), kid.as_str().as_bytes()].concat()
+}
+
+pub(super) fn service_key(id: ServiceKeyId) -> [u8; 17] {
+    join(Table::ServiceKeys, &[id.as_bytes()])
+}
+
+pub(super) fn entry(position: Position) -> [u8; 9] {
+    join(Table::Log, &[&position.value().to_be_bytes()])
+}
+
+pub(super) fn look(look: &Look) -> [u8; 57] {
+    let (era, generation) = numbers(look.stamp);
+    let at = in_order(look.at);
+    join(Table::Looks, &[&at, look.user.as_bytes(), &era, &generation, look.device.as_bytes()])
+}
+
+/// Reads a key back: a look has no value of its own.
+pub(super) fn parse_look(key: &[u8]) -> Option<Look> {
+    let rest = key.strip_prefix(&Table::Looks.prefix())?;
+    let (at, rest) = rest.split_first_chunk()?;
+    let (user, rest) = rest.split_first_chunk()?;
+    let (era, rest) = rest.split_first_chunk()?;
+    let (generation, device) = rest.split_first_chunk()?;
+    Some(Look {
+        at: Timestamp::from_unix((u64::from_be_bytes(*at) ^ SIGN).cast_signed()),
+        user: UserId::from_bytes(*user),
+        stamp: Stamp {
+            era: Era::new(u64::from_be_bytes(*era)),
+            generation: Generation::new(u64::from_be_bytes(*generation)),
+        },
+        device: DeviceId::from_bytes(device.try_into().ok()?),
+    })
+}
+
+/// With the sign turned round, moments before 1970 come first.
+const SIGN: u64 = 1 << 63;
+
+fn in_order(at: Timestamp) -> [u8; 8] {
+    (at.unix().cast_unsigned() ^ SIGN).to_be_bytes()
+}
+
+fn numbers(stamp: Stamp) -> ([u8; 8], [u8; 8]) {
+    (stamp.era.value().to_be_bytes(), stamp.generation.value().to_be_bytes())
+}
+
+/// On the stack: a check builds two of them.
+fn join<const N: usize>(table: Table, parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut rest = key.as_mut_slice();
+    for part in [table.prefix().as_slice()].iter().chain(parts) {
+        if let Some((place, after)) = std::mem::take(&mut rest).split_at_mut_checked(part.len()) {
+            place.copy_from_slice(part);
+            rest = after;
+        }
+    }
+    debug_assert!(rest.is_empty(), "a key of another length");
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn a_look() -> impl Strategy<Value = Look> {
+        let numbers = (any::<i64>(), any::<[u8; 16]>(), 0..3_u64, any::<u64>(), any::<[u8; 16]>());
+        numbers.prop_map(|(at, user, era, generation, device)| Look {
+            at: Timestamp::from_unix(at),
+            user: UserId::from_bytes(user),
+            stamp: Stamp { era: Era::new(era), generation: Generation::new(generation) },
+            device: DeviceId::from_bytes(device),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn looks_are_kept_in_their_order_and_read_back(a in a_look(), b in a_look()) {
+            prop_assert_eq!(look(&a).cmp(&look(&b)), a.cmp(&b));
+            prop_assert_eq!(parse_look(&look(&a)), Some(a));
+        }
+
+        #[test]
+        fn devices_are_kept_by_user_stamp_and_id(a in a_look(), b in a_look()) {
+            let place = |l: &Look| (l.user, l.stamp, l.device);
+            let key = |l: &Look| device(l.user, l.stamp, l.device);
+            prop_assert_eq!(key(&a).cmp(&key(&b)), place(&a).cmp(&place(&b)));
+            prop_assert!(key(&a).starts_with(&devices_under(a.user, a.stamp)));
+            prop_assert!(key(&a).starts_with(&devices_of(Table::Devices, a.user)));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_look_is_not_read_as_one() {
+        let zero = [0; 58];
+        for bytes in [&zero[..57], &[12; 56], &[12; 58], &[12], &[]] {
+            assert_eq!(parse_look(bytes), None, "{} bytes", bytes.len());
+        }
+    }
+}

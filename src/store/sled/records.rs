@@ -1,0 +1,201 @@
+//! What the steps read, out of the tree; and what they write, into it.
+
+use std::ops::Bound;
+
+use serde::de::DeserializeOwned;
+use sled::IVec;
+
+use super::codec::decode;
+use super::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use super::view::View;
+use crate::model::counters::{Position, Stamp};
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::key::KeyRecord;
+use crate::model::revocation::Entry;
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Look, Records};
+use crate::store::{Clock, Founding, StoreError, Totals};
+
+mod change;
+
+pub(super) use change::writes;
+
+type Read<T> = Result<T, StoreError>;
+
+impl View<'_> {
+    fn record<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<Option<T>> {
+        self.get(key)?.map(|bytes| decode(table, &bytes)).transpose()
+    }
+
+    /// A record that is there from the founding on: without it the store is damaged, or was never founded.
+    fn singleton<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<T> {
+        self.record(table, key)?.ok_or_else(|| table.corrupt("the record is missing"))
+    }
+
+    /// Records from `start` on whose key starts with `prefix`.
+    fn list<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        start: Bound<&[u8]>,
+    ) -> impl Iterator<Item = Read<T>> {
+        self.scan_from(prefix, start).map(move |record| decode(table, &record?.1))
+    }
+}
+
+impl Records for View<'_> {
+    fn founding(&self) -> Read<Option<Founding>> {
+        self.record(Table::Founding, FOUNDING)
+    }
+
+    fn clock(&self) -> Read<Clock> {
+        self.singleton(Table::Clock, CLOCK)
+    }
+
+    fn totals(&self) -> Read<Totals> {
+        if self.get(FOUNDING)?.is_none() {
+            return Ok(Totals::default());
+        }
+        self.singleton(Table::Totals, TOTALS)
+    }
+
+    fn user(&self, id: UserId) -> Read<Option<User>> {
+        let found: Option<User> = self.record(Table::Users, &layout::user(id))?;
+        match found {
+            Some(user) if user.id != id => Err(misplaced(Table::Users)),
+            found => Ok(found),
+        }
+    }
+
+    fn user_named(&self, key: &str) -> Read<Option<UserId>> {
+        self.record(Table::Names, &layout::name(key))
+    }
+
+    fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>> {
+        let after = after.map(layout::name);
+        let start = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let table = Table::Names.prefix();
+        let start = if start == Bound::Unbounded { Bound::Included(table.as_slice()) } else { start };
+        let mut users = Vec::new();
+        for record in self.scan_from(&table, start) {
+            if users.len() >= limit {
+                break;
+            }
+            let (name, id) = record?;
+            let id = decode(Table::Names, &id)?;
+            match self.user(id)? {
+                Some(user) => users.push(user),
+                // Outside a step the user may have been deleted since the name was read; its name with it.
+                None if self.get(&name)?.is_none() => {}
+                None => return Err(Table::Names.corrupt("a name without its user")),
+            }
+        }
+        Ok(users)
+    }
+
+    fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
+        let found: Option<Device> = self.record(Table::Devices, &layout::device(user, stamp, id))?;
+        match found {
+            Some(device) if (device.user, device.stamp, device.id) != (user, stamp, id) => {
+                Err(misplaced(Table::Devices))
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
+        let found: Option<Device> = self.record(Table::Ended, &layout::ended(user, id))?;
+        match found {
+            Some(device) if (device.user, device.id) != (user, id) => Err(misplaced(Table::Ended)),
+            found => Ok(found),
+        }
+    }
+
+    fn devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Read<Vec<Device>> {
+        let prefix = layout::devices_under(user, stamp);
+        let after = after.map(|id| layout::device(user, stamp, id));
+        let start = match &after {
+            Some(after) => Bound::Excluded(after.as_slice()),
+            None => Bound::Included(prefix.as_slice()),
+        };
+        self.list(Table::Devices, &prefix, start).take(limit).collect()
+    }
+
+    fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
+        let of_user = layout::devices_of(Table::Ended, user);
+        let ended = self.list(Table::Ended, &of_user, Bound::Included(&of_user));
+        let of_user = layout::devices_of(Table::Devices, user);
+        // The live ones in the middle are stepped over, not read: there may be thousands.
+        let live = layout::device(user, stamp, DeviceId::from_bytes([0; 16]));
+        let older = self
+            .scan(&of_user)
+            .take_while(move |record| record.as_ref().map_or(true, |(key, _)| **key < live[..]))
+            .map(|record| decode(Table::Devices, &record?.1));
+        let last = layout::device(user, stamp, DeviceId::from_bytes([0xff; 16]));
+        let newer = self.list(Table::Devices, &of_user, Bound::Excluded(&last));
+        ended.chain(older).chain(newer).take(limit).collect()
+    }
+
+    fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>> {
+        self.record(Table::LastSeen, &layout::last_seen(user, id))
+    }
+
+    fn keys(&self) -> Read<Vec<KeyRecord>> {
+        let table = Table::Keys.prefix();
+        let mut keys: Vec<KeyRecord> =
+            self.list(Table::Keys, &table, Bound::Included(&table)).collect::<Read<_>>()?;
+        keys.sort_by_key(|key| key.created);
+        Ok(keys)
+    }
+
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>> {
+        let found: Option<ServiceKey> = self.record(Table::ServiceKeys, &layout::service_key(id))?;
+        match found {
+            Some(key) if key.id != id => Err(misplaced(Table::ServiceKeys)),
+            found => Ok(found),
+        }
+    }
+
+    fn service_keys(&self) -> Read<Vec<ServiceKey>> {
+        let table = Table::ServiceKeys.prefix();
+        self.list(Table::ServiceKeys, &table, Bound::Included(&table)).collect()
+    }
+
+    fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>> {
+        let start = layout::entry(after);
+        let mut entries: Vec<Entry> = Vec::new();
+        for entry in self.list(Table::Log, &Table::Log.prefix(), Bound::Excluded(&start)).take(limit) {
+            let entry: Entry = entry?;
+            // The sweep takes from the front only.
+            if entries.last().is_some_and(|before| before.position.next() != entry.position) {
+                return Err(Table::Log.corrupt("an entry is missing"));
+            }
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
+
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>> {
+        let look = |(key, _): (IVec, IVec)| {
+            layout::parse_look(&key).ok_or_else(|| Table::Looks.corrupt("a key cannot be read"))
+        };
+        self.scan(&Table::Looks.prefix())
+            .map(|record| record.and_then(look))
+            .take_while(|look| look.as_ref().map_or(true, |look| look.at <= now))
+            .take(limit)
+            .collect()
+    }
+}
+
+fn misplaced(table: Table) -> StoreError {
+    table.corrupt("a record stands in the place of another")
+}

@@ -1,0 +1,82 @@
+//! Changes of records, as writes of keys and values.
+
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::records::{Change, Changes};
+use crate::store::sled::codec::encode;
+use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use crate::store::sled::view::View;
+use crate::store::sled::writes::Writes;
+
+/// What `changes` mean for the tree.
+///
+/// # Errors
+/// A record that is too long; or anything but the founding before the store is founded: the folder of a store that
+/// was never founded is started over.
+pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Result<Writes, StoreError> {
+    let mut writes = Writes::none();
+    let mut founded = changes.is_empty() || view.get(FOUNDING)?.is_some();
+    for change in changes {
+        founded |= matches!(change, Change::Found(_));
+        if let Some(at) = moment(&change) {
+            writes.happened(at);
+        }
+        add(&mut writes, change)?;
+    }
+    if founded { Ok(writes) } else { Err(Table::Founding.corrupt("the record is missing")) }
+}
+
+fn add(writes: &mut Writes, change: Change) -> Result<(), StoreError> {
+    match change {
+        Change::Found(founding) => writes.put(FOUNDING, encode(Table::Founding, &founding)?),
+        Change::Clock(clock) => writes.put(CLOCK, encode(Table::Clock, &clock)?),
+        Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
+        Change::Entry(entry) => {
+            writes.put(&layout::entry(entry.position)[..], encode(Table::Log, &entry)?);
+        }
+        Change::DropEntry(position) => writes.delete(&layout::entry(position)[..]),
+        Change::User(user) => {
+            writes.put(layout::name(user.username.key()), encode(Table::Names, &user.id)?);
+            writes.put(&layout::user(user.id)[..], encode(Table::Users, &*user)?);
+        }
+        Change::DropUser(user) => {
+            writes.delete(layout::name(user.username.key()));
+            writes.delete(&layout::user(user.id)[..]);
+        }
+        Change::Device(device) => {
+            let key = layout::device(device.user, device.stamp, device.id);
+            writes.put(&key[..], encode(Table::Devices, &*device)?);
+        }
+        Change::DropDevice(user, stamp, device) => writes.delete(&layout::device(user, stamp, device)[..]),
+        Change::Ended(device) => {
+            writes.put(&layout::ended(device.user, device.id)[..], encode(Table::Ended, &*device)?);
+        }
+        Change::DropEnded(user, device) => writes.delete(&layout::ended(user, device)[..]),
+        Change::LastSeen(user, device, seen) => {
+            writes.put(&layout::last_seen(user, device)[..], encode(Table::LastSeen, &seen)?);
+        }
+        Change::DropLastSeen(user, device) => writes.delete(&layout::last_seen(user, device)[..]),
+        Change::Look(look) => writes.put(&layout::look(&look)[..], Vec::new()),
+        Change::DropLook(look) => writes.delete(&layout::look(&look)[..]),
+        Change::Key(key) => writes.put(layout::key(&key.kid), encode(Table::Keys, &key)?),
+        Change::DropKey(kid) => writes.delete(layout::key(&kid)),
+        Change::ServiceKey(key) => {
+            writes.put(&layout::service_key(key.id)[..], encode(Table::ServiceKeys, &key)?);
+        }
+        Change::DropServiceKey(id) => writes.delete(&layout::service_key(id)[..]),
+    }
+    Ok(())
+}
+
+/// The moment a change speaks of as now. It never lies ahead of the clock the step was taken by.
+fn moment(change: &Change) -> Option<Timestamp> {
+    match change {
+        Change::Found(founding) => Some(founding.at),
+        Change::Entry(entry) => Some(entry.at),
+        Change::User(user) => Some(user.created),
+        Change::Device(device) => Some(device.authenticated),
+        Change::LastSeen(_, _, seen) => Some(seen.at),
+        Change::ServiceKey(key) => Some(key.created),
+        _ => None,
+    }
+}
