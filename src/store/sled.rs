@@ -1,10 +1,12 @@
 //! The embedded store: one folder, one process, no set-up.
 //!
 //! It promises that an acknowledged step survives a power cut, that steps happen one after the other, and that a
-//! damaged folder is refused instead of being taken for an empty one. sled alone promises none of the
+//! damaged folder is refused instead of being taken for an empty or an older one. sled alone promises none of the
 //! three: its `flush` is no fsync, its transactions cannot scan, and it opens what it can still read.
 //!
-//! * `folder` — the data folder around it: who may read it, who holds it, whether it was ever founded
+//! * `open` — the way in: from a path to an engine that is known to be whole
+//! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
+//!   the witness of its last commit
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — what a step sees, and what it wants written, counted
 //! * `layout`, `codec`, `records` — where each record lives, how it is written, and the seam to the steps
@@ -15,6 +17,7 @@
 mod codec;
 pub mod committer;
 mod folder;
+mod head;
 mod layout;
 pub mod open;
 mod records;

@@ -2,14 +2,14 @@
 //!
 //! One thread runs the steps one after the other, so a step needs no transaction, meets no conflict and is never
 //! tried twice. The thread takes everything that waits, runs it, applies all of it as **one** batch, makes it durable
-//! with **one** `flush` and **one** `fdatasync`, and only then wakes the callers: the more callers there are, the less each sync costs.
+//! with **one** `flush` and **one** `fdatasync`, notes it in the `head` file, and only then wakes the callers: the more
+//! callers there are, the less each sync costs.
 //!
 //! sled's `flush` hands the bytes to the kernel but does not sync them, so the sync is ours, on a descriptor of our
 //! own (`fdatasync` is about the file, not the descriptor). When a write, a flush or a sync fails, nobody can say any
 //! more what is on the disk — a second `fdatasync` would answer "fine" for pages the kernel has dropped. So
 //! nobody is answered, and the process ends; the next start reads what really is there.
 
-use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,9 +24,11 @@ use super::view::View;
 use super::writes::Writes;
 use crate::store::StoreError;
 
+mod disk;
 mod watchdog;
 mod writer;
 
+pub(super) use disk::Disk;
 use watchdog::Watchdog;
 pub use watchdog::exit;
 use writer::{Order, Writer};
@@ -59,7 +61,7 @@ impl Default for Limits {
 pub struct Commit {
     /// Steps in the group, those that wrote nothing included.
     pub steps: usize,
-    /// Records written by all of them; one that several of them wrote counts once.
+    /// Records written by all of them; one that several of them wrote counts once, the commit's own number not.
     pub writes: usize,
     /// How long the flush and the `fdatasync` took; `None` when there was nothing to make durable.
     pub sync: Option<Duration>,
@@ -83,12 +85,11 @@ impl Default for Hooks {
 impl Committer {
     /// Starts the writer thread and the thread that watches it.
     pub fn start(store: &Opened, reserve: Reserve, limits: Limits, hooks: Hooks) -> io::Result<Self> {
-        Self::with_file(store.tree().clone(), store.data_file()?, reserve, limits, hooks)
+        Self::over(store.disk()?, reserve, limits, hooks)
     }
 
-    fn with_file(
-        tree: sled::Tree,
-        file: File,
+    fn over(
+        disk: Disk,
         reserve: Reserve,
         limits: Limits,
         Hooks { fatal, observer }: Hooks,
@@ -100,7 +101,7 @@ impl Committer {
         std::thread::Builder::new()
             .name("store-watchdog".to_owned())
             .spawn(move || watched.watch(&ended, limits.patience))?;
-        let writer = Writer::new(tree, file, reserve, watchdog, observer);
+        let writer = Writer::new(disk, reserve, watchdog, observer);
         let run = move || {
             writer.run(&queue, limits.group);
             drop::<SyncSender<()>>(alive);

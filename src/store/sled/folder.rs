@@ -77,6 +77,11 @@ impl Folder {
         self.path.join("conf")
     }
 
+    /// The witness of the last commit.
+    pub(super) fn head_path(&self) -> PathBuf {
+        self.path.join("head")
+    }
+
     /// Removes half-written snapshots: a process killed during its start leaves one, and sled takes it for a
     /// damaged one. Safe, because the folder is held: nobody is writing it any more.
     pub(super) fn sweep(&self) -> io::Result<()> {
@@ -92,7 +97,7 @@ impl Folder {
     /// Nothing was ever acknowledged from a folder that is still being founded.
     pub(super) fn start_over(&self) -> io::Result<()> {
         let mut leftovers = self.snapshots()?;
-        leftovers.extend([self.data_path(), self.conf_path()]);
+        leftovers.extend([self.data_path(), self.conf_path(), self.head_path()]);
         for leftover in leftovers {
             match fs::remove_file(leftover) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -171,8 +176,10 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // The file's end would release it as well; a pid that is no longer true should not stay.
+        // A pid that is no longer true should not stay. And closing the file is not enough: a process that another
+        // thread is just starting holds a copy of every descriptor for a moment, and with it the lock.
         let _stale = self.lock.set_len(0);
+        let _held = self.lock.unlock();
     }
 }
 

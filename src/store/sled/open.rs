@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use super::committer::Disk;
 use super::folder::{FORMAT, Folder, Stage};
-
-/// The founding record: the first thing written into a store, and never changed. A store that has lost it has lost
-/// its data. Table 0 of the tree has this one record.
-const FOUNDING_KEY: &[u8] = b"\0format";
+use super::head::{Head, LastCommit, Seen};
+use super::layout::{COMMIT_KEY, FORMAT_KEY};
 
 /// How long threads of an engine that has been closed may still hold its file.
 const ENGINE_ENDS: Duration = Duration::from_secs(5);
@@ -58,7 +57,7 @@ pub enum OpenError {
     OtherFormat { path: PathBuf, found: String },
     /// It was a store.
     #[error(
-        "the store in {path:?} is damaged: {reason}. Nothing was deleted. Move the folder away, keep it, and put a backup in its place"
+        "the store in {path:?} is damaged: {reason}. No file was deleted. Move the folder away, keep it, and put a backup in its place"
     )]
     Damaged { path: PathBuf, reason: String },
 }
@@ -85,6 +84,8 @@ impl OpenError {
 pub struct Opened {
     db: sled::Db,
     folder: Folder,
+    last: LastCommit,
+    witnessed: Seen,
 }
 
 impl fmt::Debug for Opened {
@@ -105,9 +106,28 @@ impl Opened {
         &self.db
     }
 
-    /// A descriptor of our own of the engine's file, for `fdatasync`.
-    pub fn data_file(&self) -> io::Result<File> {
+    /// What the writer needs. `fdatasync` is about the file, so a descriptor of our own will do.
+    pub(super) fn disk(&self) -> io::Result<Disk> {
+        Ok(Disk {
+            tree: self.tree().clone(),
+            data: self.data_file()?,
+            head: Head::open(&self.folder.head_path())?,
+            last: self.last,
+        })
+    }
+
+    fn data_file(&self) -> io::Result<File> {
         File::options().write(true).open(self.folder.data_path())
+    }
+
+    /// The last commit when the store was opened.
+    pub(super) fn last_commit(&self) -> LastCommit {
+        self.last
+    }
+
+    /// What the witness said when the store was opened.
+    pub(super) fn witnessed(&self) -> Seen {
+        self.witnessed
     }
 
     /// The data folder.
@@ -128,7 +148,7 @@ pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, Ope
     }
     folder.sweep().map_err(|e| OpenError::io(path, e))?;
     let db = start(&folder, cache_bytes)?;
-    let opened = Opened { db, folder };
+    let mut opened = Opened { db, folder, last: LastCommit::NONE, witnessed: Seen::default() };
     match stage {
         Stage::Founding => opened.found()?,
         Stage::Founded => opened.check()?,
@@ -153,26 +173,42 @@ fn expect_data(folder: &Folder) -> Result<(), OpenError> {
 impl Opened {
     fn found(&self) -> Result<(), OpenError> {
         let write = || -> Result<(), sled::Error> {
-            self.tree().insert(FOUNDING_KEY, &FORMAT.to_be_bytes())?;
+            self.tree().insert(FORMAT_KEY, &FORMAT.to_be_bytes())?;
+            self.tree().insert(COMMIT_KEY, &LastCommit::NONE.to_bytes())?;
             self.tree().flush()?;
             self.data_file()?.sync_all()?;
             File::open(self.folder.conf_path())?.sync_all()?;
-            Ok(())
+            Ok(Head::create(&self.folder.head_path())?)
         };
         write().map_err(|e| refusal(self.path(), e))?;
         self.folder.mark(Stage::Founded)
     }
 
-    fn check(&self) -> Result<(), OpenError> {
-        let read = catch_unwind(AssertUnwindSafe(|| self.tree().get(FOUNDING_KEY)));
-        let record = read.map_err(|_| OpenError::damaged(self.path(), "sled panicked while reading"))?;
-        match record.map_err(|e| refusal(self.path(), e))? {
-            Some(format) if format == FORMAT.to_be_bytes() => Ok(()),
-            Some(_) => {
-                Err(OpenError::damaged(self.path(), "its founding record contradicts its FORMAT file"))
-            }
-            None => Err(OpenError::damaged(self.path(), "its founding record is gone")),
+    fn check(&mut self) -> Result<(), OpenError> {
+        let damaged = |reason: &str| OpenError::damaged(self.path(), reason);
+        match self.read(FORMAT_KEY)? {
+            Some(format) if format == FORMAT.to_be_bytes() => {}
+            Some(_) => return Err(damaged("its first record contradicts its FORMAT file")),
+            None => return Err(damaged("its first record is gone")),
         }
+        let last = self.read(COMMIT_KEY)?.and_then(|bytes| LastCommit::from_bytes(&bytes));
+        let last = last.ok_or_else(|| damaged("the record of its last commit is gone"))?;
+        let witnessed = Head::read(&self.folder.head_path()).map_err(|e| OpenError::io(self.path(), e))?;
+        let witnessed = witnessed.ok_or_else(|| {
+            damaged("its `head` file, the witness of the last commit, is missing or unreadable")
+        })?;
+        if last.number < witnessed.commit {
+            let gap = format!("it ends at commit {}, but {} was acknowledged", last.number, witnessed.commit);
+            return Err(damaged(&gap));
+        }
+        (self.last, self.witnessed) = (last, witnessed);
+        Ok(())
+    }
+
+    fn read(&self, key: &[u8]) -> Result<Option<sled::IVec>, OpenError> {
+        catch_unwind(AssertUnwindSafe(|| self.tree().get(key)))
+            .map_err(|_| OpenError::damaged(self.path(), "sled panicked while reading"))?
+            .map_err(|e| refusal(self.path(), e))
     }
 }
 
@@ -215,10 +251,8 @@ fn wait_for_engine(folder: &Folder) -> Result<(), OpenError> {
     };
     let (freed, wait) = channel();
     let waiter = std::thread::Builder::new().spawn(move || {
-        // The lock goes with the descriptor, which is closed before the word is given.
-        let locked = file.lock();
-        drop(file);
-        let _late = freed.send(locked);
+        // The lock is let go before the word is given.
+        let _late = freed.send(file.lock().and_then(|()| file.unlock()));
     });
     waiter.map_err(|e| OpenError::io(folder.path(), e))?;
     match wait.recv_timeout(ENGINE_ENDS) {

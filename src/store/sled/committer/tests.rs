@@ -1,4 +1,6 @@
+use std::fs::File;
 use std::sync::mpsc::{Receiver, channel};
+use std::task::Poll;
 
 use tempfile::TempDir;
 
@@ -38,9 +40,10 @@ fn room(props: Props) -> Room {
             let _gone = said.send(commit);
         }),
     };
-    let file = props.file.unwrap_or_else(|| store.data_file().unwrap());
+    let mut disk = store.disk().unwrap();
+    disk.data = props.file.unwrap_or(disk.data);
     let reserve = Reserve::new(&path, props.reserve);
-    let committer = Committer::with_file(store.tree().clone(), file, reserve, props.limits, hooks).unwrap();
+    let committer = Committer::over(disk, reserve, props.limits, hooks).unwrap();
     Room { committer: Arc::new(committer), commits, fatal, store, _parent: parent }
 }
 
@@ -86,7 +89,7 @@ async fn queued<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {
     let mut future = Box::pin(future);
-    let first = std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await;
+    let first = std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
     assert!(first.is_pending(), "answered before the writer was free");
     tokio::spawn(future)
 }
@@ -140,7 +143,7 @@ async fn a_group_is_capped() {
     for answer in waiting {
         answer.await.unwrap().unwrap();
     }
-    let groups: Vec<_> = room.commits.iter().map(|c| c.steps).take(3).collect();
+    let groups: Vec<_> = room.commits.try_iter().map(|c| c.steps).collect();
     assert_eq!(groups, [2, 2, 1]);
 }
 
@@ -232,7 +235,9 @@ async fn more_than_the_queue_holds_is_refused_at_once() {
     let free = occupy(&room.committer).await;
     let a = queued(run(&room.committer, "a")).await;
     let b = queued(run(&room.committer, "b")).await;
-    assert!(matches!(write(&room.committer, "c").await, Err(StoreError::Unavailable(_))));
+    let mut c = Box::pin(write(&room.committer, "c"));
+    let refused = std::future::poll_fn(|context| Poll::Ready(c.as_mut().poll(context))).await;
+    assert!(matches!(refused, Poll::Ready(Err(StoreError::Unavailable(_)))), "{refused:?}");
     drop(free);
     a.await.unwrap().unwrap();
     b.await.unwrap().unwrap();
@@ -244,7 +249,7 @@ async fn a_caller_that_stops_waiting_takes_nothing_back() {
     let room = room(Props::default());
     let free = occupy(&room.committer).await;
     let mut gone = Box::pin(run(&room.committer, "a"));
-    let first = std::future::poll_fn(|context| std::task::Poll::Ready(gone.as_mut().poll(context))).await;
+    let first = std::future::poll_fn(|context| Poll::Ready(gone.as_mut().poll(context))).await;
     assert!(first.is_pending());
     drop(gone);
     drop(free);

@@ -1,12 +1,13 @@
 //! The writer thread.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::disk::Disk;
 use super::watchdog::Watchdog;
 use super::{Commit, Queue, unavailable};
+use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::sled::reserve::Reserve;
 use crate::store::sled::view::View;
@@ -30,8 +31,7 @@ impl Order {
 }
 
 pub(super) struct Writer {
-    tree: sled::Tree,
-    file: File,
+    disk: Disk,
     reserve: Reserve,
     watchdog: Arc<Watchdog>,
     observer: Box<dyn Fn(Commit) + Send>,
@@ -40,6 +40,8 @@ pub(super) struct Writer {
     /// The writes of the present group, applied as one batch: each batch costs sled two buffers of half a
     /// megabyte, written one by one, so a batch per step would cap us at a few thousand steps a second.
     pending: Changes,
+    /// The newest moment those writes speak of.
+    newest: Option<Timestamp>,
     /// The reason to end. Once set, no step runs and no caller is answered.
     broken: Option<String>,
     /// Below the reserve; kept so that the log says it once, not at every refusal.
@@ -48,14 +50,13 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        tree: sled::Tree,
-        file: File,
+        disk: Disk,
         reserve: Reserve,
         watchdog: Arc<Watchdog>,
         observer: Box<dyn Fn(Commit) + Send>,
     ) -> Self {
-        let (unsynced, pending, broken, full) = (true, Changes::new(), None, false);
-        Self { tree, file, reserve, watchdog, observer, unsynced, pending, broken, full }
+        let (unsynced, pending, newest, broken, full) = (true, Changes::new(), None, None, false);
+        Self { disk, reserve, watchdog, observer, unsynced, pending, newest, broken, full }
     }
 
     /// Works until the committer is closed or dropped, or the disk fails.
@@ -108,14 +109,14 @@ impl Writer {
         step: impl FnOnce(View<'_>) -> Result<(Writes, T), StoreError>,
     ) -> Result<T, StoreError> {
         let (writes, outcome) =
-            catch_unwind(AssertUnwindSafe(|| step(View::over(&self.tree, &self.pending)))).unwrap_or_else(
-                |_| {
+            catch_unwind(AssertUnwindSafe(|| step(View::over(&self.disk.tree, &self.pending))))
+                .unwrap_or_else(|_| {
                     tracing::error!("a step of the store panicked; nothing of it was written");
                     Err(unavailable("the step failed"))
-                },
-            )?;
+                })?;
         if !writes.is_empty() {
             self.check_reserve(&writes)?;
+            self.newest = self.newest.max(writes.newest());
             self.pending.extend(writes.into_changes());
         }
         Ok(outcome)
@@ -142,31 +143,17 @@ impl Writer {
             return;
         }
         self.unsynced = true;
-        let mut batch = sled::Batch::default();
-        for (key, value) in std::mem::take(&mut self.pending) {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        if let Err(e) = self.tree.apply_batch(batch) {
-            self.broken = Some(format!("writing to the store failed: {e}"));
-        }
+        self.broken = self.disk.apply(std::mem::take(&mut self.pending), self.newest.take()).err();
     }
 
     /// Makes everything written so far durable.
-    fn sync(&mut self) -> Option<std::time::Duration> {
+    fn sync(&mut self) -> Option<Duration> {
         if !self.unsynced || self.broken.is_some() {
             return None;
         }
         let began = Instant::now();
-        if let Err(e) = self.tree.flush() {
-            self.broken = Some(format!("flushing the store failed: {e}"));
-        } else if let Err(e) = self.file.sync_data() {
-            self.broken = Some(format!("syncing the store to disk failed: {e}"));
-        } else {
-            self.unsynced = false;
-        }
+        self.broken = self.disk.sync().err();
+        self.unsynced = self.broken.is_some();
         Some(began.elapsed())
     }
 }

@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::sled::committer::{Committer, Hooks, Limits};
+use crate::store::sled::reserve::Reserve;
+use crate::store::sled::writes::Writes;
 
 mod damage;
 
@@ -30,13 +33,25 @@ fn existing(path: &Path) -> Result<Opened, OpenError> {
 /// A founded store with enough in it to span several of sled's segments, closed again.
 fn filled() -> (TempDir, PathBuf) {
     let (parent, path) = fresh();
-    let store = create(&path).unwrap();
-    store.tree().insert(KEY, b"value").unwrap();
-    for n in 0..6000_u32 {
-        store.tree().insert([b"\x02", n.to_be_bytes().as_slice()].concat(), vec![7; 200]).unwrap();
-    }
-    drop(store);
+    commit(&create(&path).unwrap());
     (parent, path)
+}
+
+/// Commits twenty times, to the end of which what [`assert_whole`] expects is acknowledged.
+fn commit(store: &Opened) {
+    let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
+    let committer = Committer::start(store, Reserve::new(store.path(), 0), Limits::default(), hooks).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for part in 0..20_u32 {
+        let mut writes = Writes::none();
+        writes.put(KEY, b"value".as_slice());
+        for n in 0..300 {
+            let key = [b"\x02", (part * 300 + n).to_be_bytes().as_slice()].concat();
+            writes.put(key, vec![7; 200]);
+        }
+        runtime.block_on(committer.run(|_| Ok((writes, ())))).unwrap();
+    }
+    committer.close();
 }
 
 fn assert_whole(store: &Opened) {

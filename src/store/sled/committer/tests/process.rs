@@ -36,10 +36,8 @@ async fn as_other_process() {
             }
         }
         "fail" => {
-            let tree = store.tree().clone();
-            let committer =
-                Committer::with_file(tree, unsyncable(), reserve, Limits::default(), Hooks::default())
-                    .unwrap();
+            let disk = Disk { data: unsyncable(), ..store.disk().unwrap() };
+            let committer = Committer::over(disk, reserve, Limits::default(), Hooks::default()).unwrap();
             let outcome = write(&committer, "a").await;
             println!("answered {outcome:?}");
         }

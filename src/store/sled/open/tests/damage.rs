@@ -42,7 +42,7 @@ fn a_founded_store_without_its_data_file_is_not_started_empty() {
 fn a_founded_store_that_lost_its_founding_record_is_not_started() {
     let (_parent, path) = filled();
     let store = existing(&path).unwrap();
-    store.tree().remove(FOUNDING_KEY).unwrap();
+    store.tree().remove(FORMAT_KEY).unwrap();
     drop(store);
     assert!(assert_damaged(create(&path)).contains("gone"));
 }
@@ -51,7 +51,7 @@ fn a_founded_store_that_lost_its_founding_record_is_not_started() {
 fn a_founding_record_of_another_format_is_damage() {
     let (_parent, path) = filled();
     let store = existing(&path).unwrap();
-    store.tree().insert(FOUNDING_KEY, &[0, 0, 0, 9]).unwrap();
+    store.tree().insert(FORMAT_KEY, &[0, 0, 0, 9]).unwrap();
     drop(store);
     assert!(assert_damaged(create(&path)).contains("contradicts"));
 }
@@ -120,14 +120,117 @@ fn what_an_interrupted_founding_left_is_not_in_the_way() {
     assert!(existing(&path).unwrap().tree().get(KEY).unwrap().is_none());
 }
 
+/// Writes over what is at `at` in the data file.
+fn garble(path: &Path, at: u64, bytes: &[u8]) {
+    File::options().write(true).open(path.join("db")).unwrap().write_all_at(bytes, at).unwrap();
+}
+
+fn data_length(path: &Path) -> u64 {
+    fs::metadata(path.join("db")).unwrap().len()
+}
+
 #[test]
-fn a_data_file_cut_to_almost_nothing_is_refused() {
-    for keep in [4096, 1] {
-        let (_parent, path) = filled();
-        drop(existing(&path).unwrap());
-        File::options().write(true).open(path.join("db")).unwrap().set_len(keep).unwrap();
-        assert_damaged(create(&path));
+fn a_data_file_cut_short_is_refused() {
+    for with_snapshot in [false, true] {
+        for cut in [|_| 1, |_| 4096, |whole| whole / 4, |whole| whole / 2, |whole: u64| whole - (512 << 10)] {
+            let (_parent, path) = filled();
+            if with_snapshot {
+                drop(existing(&path).unwrap());
+            }
+            let keep = cut(data_length(&path));
+            File::options().write(true).open(path.join("db")).unwrap().set_len(keep).unwrap();
+            assert_damaged(create(&path));
+        }
     }
+}
+
+/// Puts garbage in one place after the other. Much of sled's log is padding or has been superseded, so many places
+/// hold nothing any more; what matters is that a hit never goes unnoticed.
+#[test]
+fn garbage_in_the_data_is_an_error_and_never_an_absence() {
+    for with_snapshot in [false, true] {
+        let (_parent, path) = filled();
+        if with_snapshot {
+            drop(existing(&path).unwrap());
+        }
+        let whole: Vec<_> = fs::read_dir(&path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|file| file.is_file())
+            .map(|file| (file.clone(), fs::read(file).unwrap()))
+            .collect();
+        let (mut refused, mut unreadable) = (0, 0);
+        for at in (0..data_length(&path)).step_by(60 << 10) {
+            for snapshot in snapshots(&path) {
+                fs::remove_file(snapshot).unwrap();
+            }
+            for (file, bytes) in &whole {
+                fs::write(file, bytes).unwrap();
+            }
+            garble(&path, at, &[0xA5; 4096]);
+            match existing(&path) {
+                Err(OpenError::Damaged { .. }) => refused += 1,
+                Err(other) => panic!("at {at}: {other}"),
+                Ok(store) => match read_all(&store) {
+                    Err(StoreError::Corrupt(_)) => unreadable += 1,
+                    Err(other) => panic!("at {at}: {other}"),
+                    Ok(read) => assert_eq!(read, 6000, "at {at}"),
+                },
+            }
+        }
+        assert!(refused > 0, "the end of the log was never hit");
+        assert_eq!(unreadable > 0, with_snapshot, "with a snapshot sled reads old pages only when asked for");
+    }
+}
+
+#[test]
+fn a_tree_that_is_behind_its_witness_is_refused() {
+    let (_parent, path) = filled();
+    let older: Vec<_> = ["db", "conf"].map(|name| (name, fs::read(path.join(name)).unwrap())).into();
+    commit(&existing(&path).unwrap());
+    for snapshot in snapshots(&path) {
+        fs::remove_file(snapshot).unwrap();
+    }
+    for (name, bytes) in older {
+        fs::write(path.join(name), bytes).unwrap();
+    }
+    assert_eq!(assert_damaged(create(&path)), "it ends at commit 20, but 40 was acknowledged");
+}
+
+#[test]
+fn a_crash_before_the_witness_was_written_is_no_damage() {
+    let (_parent, path) = filled();
+    let older = fs::read(path.join("head")).unwrap();
+    commit(&existing(&path).unwrap());
+    fs::write(path.join("head"), older).unwrap();
+    let store = existing(&path).unwrap();
+    assert_eq!((store.last_commit().number, store.witnessed().commit), (40, 20));
+    commit(&store);
+    drop(store);
+    assert_eq!(existing(&path).unwrap().witnessed().commit, 60);
+}
+
+#[test]
+fn a_founded_store_without_a_readable_witness_is_refused() {
+    let damages: [fn(&Path); 3] = [
+        |head| fs::remove_file(head).unwrap(),
+        |head| fs::write(head, b"").unwrap(),
+        |head| fs::write(head, vec![0xA5; 1024]).unwrap(),
+    ];
+    for damage in damages {
+        let (_parent, path) = filled();
+        damage(&path.join("head"));
+        assert!(assert_damaged(create(&path)).contains("`head`"));
+    }
+}
+
+#[test]
+fn a_store_that_lost_the_record_of_its_last_commit_is_refused() {
+    let (_parent, path) = filled();
+    let store = existing(&path).unwrap();
+    store.tree().remove(COMMIT_KEY).unwrap();
+    drop(store);
+    assert!(assert_damaged(create(&path)).contains("last commit"));
 }
 
 /// Up to the first error.

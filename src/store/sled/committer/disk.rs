@@ -1,0 +1,58 @@
+//! What a commit is made of: one batch with its number, one flush, one sync, one note for the next start.
+
+use std::fs::File;
+
+use crate::model::ids::StoreId;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::records::Records as _;
+use crate::store::sled::head::{Head, LastCommit, Seen};
+use crate::store::sled::layout::COMMIT_KEY;
+use crate::store::sled::view::View;
+use crate::store::sled::writes::Changes;
+
+/// The store as the writer holds it.
+pub(in crate::store::sled) struct Disk {
+    /// Every record.
+    pub(in crate::store::sled) tree: sled::Tree,
+    /// The file that is synced.
+    pub(in crate::store::sled) data: File,
+    /// The witness.
+    pub(in crate::store::sled) head: Head,
+    /// What the tree says of itself.
+    pub(in crate::store::sled) last: LastCommit,
+}
+
+impl Disk {
+    /// Writes `changes` and the number of this commit, all or none.
+    pub(super) fn apply(&mut self, changes: Changes, newest: Option<Timestamp>) -> Result<(), String> {
+        let last = LastCommit {
+            number: self.last.number.saturating_add(1),
+            newest: newest.map_or(self.last.newest, |newest| newest.max(self.last.newest)),
+        };
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch.insert(COMMIT_KEY, &last.to_bytes());
+        self.tree.apply_batch(batch).map_err(|e| format!("writing to the store failed: {e}"))?;
+        self.last = last;
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, and notes that it is.
+    pub(super) fn sync(&mut self) -> Result<(), String> {
+        self.tree.flush().map_err(|e| format!("flushing the store failed: {e}"))?;
+        self.data.sync_data().map_err(|e| format!("syncing the store to disk failed: {e}"))?;
+        let store = self.store().map_err(|e| format!("reading the store failed: {e}"))?;
+        let seen = Seen { commit: self.last.number, store };
+        self.head.note(seen).map_err(|e| format!("noting the last commit failed: {e}"))
+    }
+
+    fn store(&self) -> Result<Option<StoreId>, StoreError> {
+        Ok(View::applied(&self.tree).founding()?.map(|founding| founding.store))
+    }
+}

@@ -1,0 +1,168 @@
+//! The witness of the last commit: a small file beside the data, `head`.
+//!
+//! When sled's log is cut short or garbled, sled opens what comes before the damage and says nothing: the store would
+//! wake up in its own past, with sign-outs undone. So every commit carries a number, in the same batch as what it
+//! writes, and once it is synced the number is also written here, before anybody is answered. A tree that is behind
+//! its `head` has lost something that was acknowledged.
+//!
+//! * `head` is never ahead of what is durable, because it is written after the sync. So a crash in between leaves it
+//!   behind, which is no damage.
+//! * It needs no sync of its own: a killed process loses nothing of what it has written, and after a power cut an
+//!   older `head` only witnesses less. It is made, in full length and synced, before the store counts as founded, and
+//!   then only written over. So a founded store whose `head` is missing, short or unreadable was tampered with or
+//!   damaged, and is refused: there is no witness any more that nothing is lost.
+//! * Two slots are written in turn, so a torn write leaves the one before.
+//!
+//! What it cannot see is the whole folder going back in time, as when an old image of the disk is put in its place.
+//! For that there are tokens and followers that are ahead of the store.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use crate::model::ids::StoreId;
+use crate::model::timestamp::Timestamp;
+
+/// A slot has a sector of its own, the unit a disk writes whole.
+const SECTOR: usize = 512;
+const SLOTS: u64 = 2;
+
+/// What the tree says of the last commit in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LastCommit {
+    /// How many there were.
+    pub(super) number: u64,
+    /// The newest moment the records speak of; 1970 if none.
+    pub(super) newest: Timestamp,
+}
+
+impl LastCommit {
+    /// Before the first.
+    pub(super) const NONE: Self = Self { number: 0, newest: Timestamp::from_unix(0) };
+
+    pub(super) fn to_bytes(self) -> [u8; 16] {
+        let (number, newest) = (self.number.to_be_bytes(), self.newest.unix().to_be_bytes());
+        let mut bytes = [0; 16];
+        for (place, byte) in bytes.iter_mut().zip(number.into_iter().chain(newest)) {
+            *place = byte;
+        }
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (number, newest) = bytes.split_first_chunk()?;
+        let newest = Timestamp::from_unix(i64::from_be_bytes(newest.try_into().ok()?));
+        Some(Self { number: u64::from_be_bytes(*number), newest })
+    }
+}
+
+/// What the file says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    /// The last commit that was synced.
+    pub(super) commit: u64,
+    /// Of which store; none before its founding.
+    pub(super) store: Option<StoreId>,
+}
+
+/// The file, open for the one writer.
+#[derive(Debug)]
+pub(super) struct Head {
+    file: File,
+}
+
+impl Head {
+    /// Makes the file, durably but for its name: the folder is synced with the marker.
+    pub(super) fn create(path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        for slot in 0..SLOTS {
+            file.write_all_at(&Seen::default().to_sector(), slot * SECTOR as u64)?;
+        }
+        file.sync_all()
+    }
+
+    /// Opens the file for writing.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: File::options().write(true).open(path)? })
+    }
+
+    /// Notes a commit that has been synced.
+    pub(super) fn note(&self, seen: Seen) -> io::Result<()> {
+        self.file.write_all_at(&seen.to_sector(), (seen.commit % SLOTS) * SECTOR as u64)
+    }
+
+    /// What the file at `path` says. `None`: nothing that can be read.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Seen>> {
+        let mut bytes = Vec::new();
+        match File::open(path) {
+            Ok(file) => file.take(SECTOR as u64 * SLOTS).read_to_end(&mut bytes)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        Ok(bytes.chunks(SECTOR).filter_map(Seen::from_sector).max())
+    }
+}
+
+impl Seen {
+    fn to_sector(self) -> [u8; SECTOR] {
+        let store = self.store.map_or([0; 16], |store| *store.as_bytes());
+        let text = [self.commit.to_be_bytes().as_slice(), &store].concat();
+        let mut sector = [0; SECTOR];
+        let hash = blake3::hash(&text);
+        for (place, byte) in sector.iter_mut().zip(text.iter().chain(hash.as_bytes())) {
+            *place = *byte;
+        }
+        sector
+    }
+
+    fn from_sector(sector: &[u8]) -> Option<Self> {
+        let (text, rest) = sector.split_first_chunk::<24>()?;
+        let (hash, _) = rest.split_first_chunk::<32>()?;
+        let (commit, store) = text.split_first_chunk()?;
+        let store = StoreId::from_bytes(store.try_into().ok()?);
+        let whole = blake3::hash(text) == *hash;
+        let store = (store.as_bytes() != &[0; 16]).then_some(store);
+        whole.then_some(Self { commit: u64::from_be_bytes(*commit), store })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn seen(commit: u64) -> Seen {
+        Seen { commit, store: Some(StoreId::from_bytes([7; 16])) }
+    }
+
+    #[test]
+    fn the_last_note_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("head");
+        assert_eq!(Head::read(&path).unwrap(), None);
+        Head::create(&path).unwrap();
+        assert_eq!(Head::read(&path).unwrap(), Some(Seen::default()));
+        let head = Head::open(&path).unwrap();
+        for commit in [1, 2, 3, 3, u64::MAX] {
+            head.note(seen(commit)).unwrap();
+            assert_eq!(Head::read(&path).unwrap(), Some(seen(commit)));
+        }
+        assert_eq!(fs::metadata(&path).unwrap().len(), 1024, "never grows, so a write never needs room");
+    }
+
+    #[test]
+    fn a_torn_note_leaves_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("head");
+        Head::create(&path).unwrap();
+        let head = Head::open(&path).unwrap();
+        head.note(seen(4)).unwrap();
+        head.note(seen(5)).unwrap();
+        head.file.write_all_at(&9_u64.to_be_bytes(), 512).unwrap();
+        assert_eq!(Head::read(&path).unwrap(), Some(seen(4)));
+        head.file.write_all_at(&9_u64.to_be_bytes(), 0).unwrap();
+        assert_eq!(Head::read(&path).unwrap(), None);
+    }
+}
