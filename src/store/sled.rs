@@ -4,6 +4,7 @@
 //! damaged folder is refused instead of being taken for an empty or an older one. sled alone promises none of the
 //! three: its `flush` is no fsync, its transactions cannot scan, and it opens what it can still read.
 //!
+//! * `engine` — the store itself, [`SledStore`]
 //! * `open` — the way in: from a path to an engine that is known to be whole
 //! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
 //!   the witness of its last commit
@@ -16,6 +17,7 @@
 
 mod codec;
 pub mod committer;
+mod engine;
 mod folder;
 mod head;
 mod layout;
@@ -24,3 +26,6 @@ mod records;
 pub mod reserve;
 pub mod view;
 pub mod writes;
+
+pub use engine::{Options, Sled, SledStore};
+pub use open::{OpenError, OpenMode};

@@ -1,0 +1,126 @@
+//! The store over all of this: steps run on the writer's thread, reads go straight to the tree.
+
+use std::fmt;
+use std::path::Path;
+
+use super::committer::{Committer, Hooks, Limits};
+use super::open::{OpenError, OpenMode, Opened, open};
+use super::records::writes;
+use super::reserve::Reserve;
+use super::view::View;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::embedded::{Embedded, Engine};
+use crate::store::records::Records;
+use crate::store::steps::Step;
+
+/// The embedded store.
+pub type SledStore = Embedded<Sled>;
+
+/// How a store is run.
+pub struct Options {
+    /// About how much of it may be kept in memory.
+    pub cache_bytes: u64,
+    /// The free space below which it writes no more.
+    pub reserve_bytes: u64,
+    /// How much may wait, and for how long.
+    pub limits: Limits,
+    /// What it tells the process it lives in.
+    pub hooks: Hooks,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            reserve_bytes: 64 << 20,
+            limits: Limits::default(),
+            hooks: Hooks::default(),
+        }
+    }
+}
+
+/// The engine: an open folder and its one writer. Dropping it carries out what is queued and lets the folder go.
+pub struct Sled {
+    committer: Committer,
+    opened: Opened,
+}
+
+impl SledStore {
+    /// Opens the store in `path`; with [`OpenMode::Create`] an empty folder becomes one, still to be founded.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: a folder that held a store is never taken for an empty one.
+    pub fn open(path: &Path, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
+        let opened = open(path, options.cache_bytes, mode)?;
+        check(&opened, mode)?;
+        let reserve = Reserve::new(path, options.reserve_bytes);
+        let committer = Committer::start(&opened, reserve, options.limits, options.hooks)
+            .map_err(|e| OpenError::io(path, e))?;
+        Ok(Self(Sled { committer, opened }))
+    }
+
+    /// The newest moment that was recorded when the store was opened: a clock far behind it is wrong.
+    pub fn newest_record(&self) -> Option<Timestamp> {
+        let last = self.0.opened.last_commit();
+        (last.number > 0).then_some(last.newest)
+    }
+
+    /// Carries out what is queued and makes it durable. Blocks until then. Reads go on; steps are refused.
+    pub fn close(&self) {
+        self.0.committer.close();
+    }
+}
+
+/// Whether what a founded store always has is there.
+fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
+    let damaged = |reason: &dyn fmt::Display| OpenError::damaged(opened.path(), reason.to_string());
+    let records = View::applied(opened.tree());
+    let Some(founding) = records.founding().map_err(|e| damaged(&e))? else {
+        return match mode {
+            _ if opened.last_commit().number > 0 => Err(damaged(&"the record of its founding is gone")),
+            OpenMode::Existing => Err(OpenError::Missing { path: opened.path().to_owned() }),
+            // Killed before its founding: nothing was ever acknowledged.
+            OpenMode::Create => Ok(()),
+        };
+    };
+    if opened.witnessed().store.is_some_and(|store| store != founding.store) {
+        return Err(damaged(&"its `head` file is of another store"));
+    }
+    records.clock().map_err(|e| damaged(&e))?;
+    records.totals().map_err(|e| damaged(&e))?;
+    Ok(())
+}
+
+impl Engine for Sled {
+    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        read(&View::applied(self.opened.tree()))
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let run = move |view: View<'_>| {
+            let (changes, outcome) = step(&view)?;
+            Ok((writes(&view, changes)?, outcome))
+        };
+        self.committer.run(run).await
+    }
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        // The writer holds the tree: it must be gone before the folder is let go.
+        self.committer.close();
+    }
+}
+
+impl fmt::Debug for Sled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sled").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

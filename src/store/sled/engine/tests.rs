@@ -1,0 +1,237 @@
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::counters::{KeysVersion, Position};
+use crate::model::device::{DeviceKind, DeviceName, LastSeen};
+use crate::model::ids::DeviceId;
+use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::network::Network;
+use crate::model::password::PasswordHash;
+use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::user::User;
+use crate::model::username::Username;
+use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use crate::store::steps::account::{Register, Registered};
+use crate::store::steps::keys::Found;
+use crate::store::steps::session::NewDevice;
+use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
+use crate::store::{Founding, Store as _};
+use crate::world::World;
+
+const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+
+fn open(path: &Path, mode: OpenMode) -> Result<SledStore, OpenError> {
+    let hooks = Hooks { fatal: Box::new(|reason| eprintln!("fatal: {reason}")), ..Hooks::default() };
+    SledStore::open(path, Options { cache_bytes: 8 << 20, hooks, ..Options::default() }, mode)
+}
+
+fn fresh() -> (TempDir, PathBuf) {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    (parent, path)
+}
+
+fn tree(store: &SledStore) -> &sled::Tree {
+    store.0.opened.tree()
+}
+
+fn world() -> World {
+    World::manual(START, 7).0
+}
+
+async fn found(store: &SledStore, world: &World) {
+    let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
+    let founding = Founding { store: world.store_id(), issuer, audience, at: START };
+    let key = KeyRecord {
+        kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
+        purpose: Purpose::Access,
+        state: KeyState::Active,
+        created: START,
+        sealed: "sealed".to_owned(),
+    };
+    store.found(Found { founding, keys: vec![key] }).await.unwrap();
+}
+
+fn service_key(world: &World, name: &str) -> ServiceKey {
+    let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
+    ServiceKey { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START }
+}
+
+/// A founded store with a user on two devices, one of them ended, and a service key.
+async fn filled() -> (TempDir, PathBuf, SledStore, User, [DeviceId; 2]) {
+    let (parent, path) = fresh();
+    let (store, world) = (open(&path, OpenMode::Create).unwrap(), world());
+    found(&store, &world).await;
+    let device = || NewDevice {
+        id: world.device_id(),
+        name: DeviceName::parse("Ada’s phone").unwrap(),
+        kind: DeviceKind::parse("mobile").unwrap(),
+        network: Network::of("192.0.2.7".parse().unwrap()),
+        seen: LastSeen { at: START, address: "192.0.2.7".parse().ok(), user_agent: None },
+        idle: Duration::from_secs(3600),
+        lifetime: Duration::from_secs(7200),
+    };
+    let (username, password) =
+        (Username::parse("Ada").unwrap(), PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap());
+    let (phone, laptop) = (device(), device());
+    let devices = [phone.id, laptop.id];
+    let now = START + Duration::from_secs(9);
+    let register = Register { id: world.user_id(), username, password, device: Some(phone), now };
+    let user = match store.register(register).await.unwrap() {
+        Registered::Session(session) => session.user,
+        other => panic!("{other:?}"),
+    };
+    let open = crate::store::steps::session::OpenDevice {
+        user: user.id,
+        verified: None,
+        device: laptop,
+        most: 9,
+        now,
+    };
+    store.open_device(open).await.unwrap();
+    let cause = crate::model::device::Cause::SignedOut;
+    let end = EndDevice { user: user.id, device: devices[1], caller: None, cause, note: None, now };
+    assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
+    store.add_service_key(service_key(&world, "shop")).await.unwrap();
+    (parent, path, store, user, devices)
+}
+
+fn assert_damaged(opened: Result<SledStore, OpenError>, why: &str) {
+    match opened {
+        Err(OpenError::Damaged { reason, .. }) => assert!(reason.contains(why), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_reopen() {
+    let (_parent, path, store, user, [phone, laptop]) = filled().await;
+    let before = store.standing(user.id, phone).await.unwrap();
+    drop(store);
+    let store = open(&path, OpenMode::Existing).unwrap();
+    assert_eq!(store.standing(user.id, phone).await.unwrap(), before);
+    assert_eq!(store.user_named("ada").await.unwrap().unwrap().id, user.id);
+    assert_eq!(store.users(None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.ended_devices(user.id, 9).await.unwrap()[0].device.id, laptop);
+    assert_eq!(store.keys().await.unwrap().version, KeysVersion::new(1));
+    assert_eq!(store.service_keys().await.unwrap().len(), 1);
+    assert_eq!(store.log(Position::default(), 9).await.unwrap().len(), 1);
+    assert_eq!(store.newest_record(), Some(START + Duration::from_secs(9)));
+}
+
+#[tokio::test]
+async fn a_store_is_made_by_its_founding() {
+    let (_parent, path) = fresh();
+    for _killed_before_it_was_founded in 0..2 {
+        let store = open(&path, OpenMode::Create).unwrap();
+        assert_eq!((store.founding().await.unwrap(), store.newest_record()), (None, None));
+        drop(store);
+        assert!(matches!(open(&path, OpenMode::Existing), Err(OpenError::Missing { .. })));
+    }
+    let store = open(&path, OpenMode::Create).unwrap();
+    let early = store.add_service_key(service_key(&world(), "early")).await;
+    assert!(matches!(early, Err(StoreError::Corrupt(_))), "{early:?}");
+    assert_eq!(store.service_keys().await.unwrap(), []);
+    found(&store, &world()).await;
+    drop(store);
+    assert!(open(&path, OpenMode::Existing).unwrap().founding().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_without_the_records_every_store_has_is_refused() {
+    for (key, table) in [(FOUNDING, "founding"), (CLOCK, "counters"), (TOTALS, "totals")] {
+        let (_parent, path, store, ..) = filled().await;
+        tree(&store).remove(key).unwrap();
+        drop(store);
+        assert_damaged(open(&path, OpenMode::Create), table);
+        let (_parent, path, store, ..) = filled().await;
+        tree(&store).insert(key, b"\x01").unwrap();
+        drop(store);
+        assert_damaged(open(&path, OpenMode::Create), table);
+    }
+}
+
+#[tokio::test]
+async fn the_witness_of_another_store_is_refused() {
+    let (_parent, path, store, ..) = filled().await;
+    drop(store);
+    let (_other_parent, other_path) = fresh();
+    let (other, other_world) = (open(&other_path, OpenMode::Create).unwrap(), World::manual(START, 8).0);
+    found(&other, &other_world).await;
+    drop(other);
+    fs::copy(other_path.join("head"), path.join("head")).unwrap();
+    assert_damaged(open(&path, OpenMode::Create), "another store");
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothing_else() {
+    use Table::{Devices, Ended, Keys, LastSeen, Log, Looks, Names, ServiceKeys, Users};
+    for table in [Users, Names, Devices, Ended, LastSeen, Keys, ServiceKeys, Log, Looks] {
+        let (_parent, _path, store, user, [phone, laptop]) = filled().await;
+        if table == Looks {
+            tree(&store).insert([Looks as u8, 0], b"").unwrap();
+        }
+        for record in tree(&store).scan_prefix(table.prefix()) {
+            let (key, value) = record.unwrap();
+            let cut = value.len().saturating_sub(1);
+            tree(&store).insert(key, &value[..cut]).unwrap();
+        }
+        let answer = match table {
+            Users => store.user(user.id).await.map(drop),
+            Names => store.user_named("ada").await.map(drop),
+            Devices => store.standing(user.id, phone).await.map(drop),
+            Ended => store.standing(user.id, laptop).await.map(drop),
+            LastSeen => store.last_seen(user.id, phone).await.map(drop),
+            Keys => store.keys().await.map(drop),
+            ServiceKeys => store.service_keys().await.map(drop),
+            Log => store.log(Position::default(), 9).await.map(drop),
+            _ => store.sweep(START, 9).await.map(drop),
+        };
+        match answer {
+            Err(StoreError::Corrupt(why)) => assert!(why.ends_with(&format!("table of {table}")), "{why}"),
+            other => panic!("{table}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_in_the_place_of_another_is_an_error() {
+    let (_parent, _path, store, user, [phone, laptop]) = filled().await;
+    let stamp = user.stamp(store.clock().await.unwrap().era);
+    let [from, to] = [phone, laptop].map(|id| layout::device(user.id, stamp, id));
+    tree(&store).insert(to, tree(&store).get(from).unwrap().unwrap()).unwrap();
+    let refused = store.standing(user.id, laptop).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
+    let (_parent, _path, store, user, _) = filled().await;
+    tree(&store).remove(layout::user(user.id)).unwrap();
+    assert!(matches!(store.users(None, 9).await, Err(StoreError::Corrupt(_))));
+    let mut entry = store.log(Position::default(), 9).await.unwrap().remove(0);
+    entry.position = Position::new(3);
+    let bytes = crate::store::sled::codec::encode(Table::Log, &entry).unwrap();
+    tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
+    assert!(matches!(store.log(Position::default(), 9).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn a_step_whose_record_is_too_long_writes_nothing() {
+    let (_parent, _path, store, ..) = filled().await;
+    let refused = store.add_service_key(service_key(&world(), &"x".repeat(5000))).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.service_keys().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_reads_and_takes_no_steps() {
+    let (_parent, _path, store, user, _) = filled().await;
+    store.close();
+    assert!(store.user(user.id).await.unwrap().is_some());
+    assert!(matches!(store.end_everyone(START).await, Err(StoreError::Unavailable(_))));
+}

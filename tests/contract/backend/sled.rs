@@ -1,0 +1,76 @@
+//! The embedded store, in a folder of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use rescind::store::SharedStore;
+use rescind::store::sled::committer::Hooks;
+use rescind::store::sled::{OpenMode, Options, SledStore};
+use tempfile::TempDir;
+
+use super::Backend;
+
+/// A store in a folder that is removed at the end.
+pub(crate) struct SledBackend {
+    store: Arc<SledStore>,
+    writes: Arc<AtomicU64>,
+    folders: TempDir,
+    reopened: u32,
+}
+
+impl SledBackend {
+    /// One in a new folder.
+    pub(crate) async fn fresh() -> Self {
+        let (folders, writes) = (tempfile::tempdir().unwrap(), Arc::default());
+        let store = open(&folders.path().join("0"), &writes, OpenMode::Create);
+        Self { store, writes, folders, reopened: 0 }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.folders.path().join(self.reopened.to_string())
+    }
+}
+
+fn open(path: &Path, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<SledStore> {
+    let writes = Arc::clone(writes);
+    let hooks = Hooks {
+        fatal: Box::new(|reason| panic!("{reason}")),
+        observer: Box::new(move |commit| {
+            writes.fetch_add(u64::try_from(commit.writes).unwrap(), Ordering::SeqCst);
+        }),
+    };
+    let options = Options { cache_bytes: 4 << 20, reserve_bytes: 0, hooks, ..Options::default() };
+    Arc::new(SledStore::open(path, options, mode).unwrap())
+}
+
+#[async_trait]
+impl Backend for SledBackend {
+    fn store(&self) -> SharedStore {
+        self.store.clone()
+    }
+
+    /// Opens a copy of what the open store has on disk by now: nothing its end would still have written is in it.
+    async fn reopen(&mut self) {
+        self.store.close();
+        let from = self.folder();
+        self.reopened += 1;
+        let to = self.folder();
+        fs::create_dir(&to).unwrap();
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o700)).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+        self.store = open(&to, &self.writes, OpenMode::Existing);
+    }
+
+    fn writes(&self) -> Option<u64> {
+        Some(self.writes.load(Ordering::SeqCst))
+    }
+}
