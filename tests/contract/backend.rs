@@ -6,6 +6,10 @@ use async_trait::async_trait;
 use rescind::store::SharedStore;
 use rescind::store::memory::MemoryStore;
 
+mod sled;
+
+pub(crate) use sled::SledBackend;
+
 /// One store of a kind, open.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {

@@ -68,3 +68,4 @@ macro_rules! contract {
 }
 
 contract!(memory on crate::backend::MemoryBackend::fresh());
+contract!(sled on crate::backend::SledBackend::fresh());

@@ -24,7 +24,7 @@ pub(crate) struct SledBackend {
 
 impl SledBackend {
     /// One in a new folder.
-    pub(crate) async fn fresh() -> Self {
+    pub(crate) fn fresh() -> Self {
         let (folders, writes) = (tempfile::tempdir().unwrap(), Arc::default());
         let store = open(&folders.path().join("0"), &writes, OpenMode::Create);
         Self { store, writes, folders, reopened: 0 }
