@@ -202,6 +202,34 @@ fn per_minute(attempts: u32) -> Allowance {
     Allowance { burst: attempts, every: Duration::from_secs(60) / attempts.max(1) }
 }
 
+#[cfg(feature = "sled")]
+fn open_store(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+    use crate::store::sled::committer::Hooks;
+    use crate::store::sled::open::OpenMode;
+    use crate::store::sled::{Options, SledStore};
+    if settings.store.is_some() {
+        return Err(OpenError::NoSuchStore("PostgreSQL"));
+    }
+    let mode = match mode {
+        Mode::Found => OpenMode::Create,
+        Mode::Existing => OpenMode::Existing,
+    };
+    let metrics = Arc::clone(metrics);
+    let observer = Box::new(move |commit: crate::store::sled::committer::Commit| {
+        if let Some(sync) = commit.sync {
+            metrics.committed(commit.writes, sync);
+        }
+    });
+    let options = Options {
+        cache_bytes: settings.store_cache,
+        reserve_bytes: settings.free_space_reserve,
+        hooks: Hooks { observer, ..Hooks::default() },
+        ..Options::default()
+    };
+    Ok(Arc::new(SledStore::open(&settings.data, options, mode)?))
+}
+
+#[cfg(not(feature = "sled"))]
 fn open_store(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
     Err(OpenError::NoSuchStore("embedded"))
 }
