@@ -9,8 +9,13 @@ use super::failure::Failure;
 use super::output::{Column, Format};
 use super::reach::segment;
 
-const COLUMNS: [Column; 4] =
-    [("KID", "kid"), ("STATE", "state"), ("CREATED", "created_at"), ("NOT AFTER", "not_after")];
+const COLUMNS: [Column; 5] = [
+    ("KID", "kid"),
+    ("TOKENS", "purpose"),
+    ("STATE", "state"),
+    ("CREATED", "created_at"),
+    ("NOT AFTER", "not_after"),
+];
 
 /// Signing keys: list, rotate, retire, distrust
 #[derive(Debug, Subcommand)]

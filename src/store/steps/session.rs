@@ -131,7 +131,8 @@ pub(super) fn add(
     user.set_live_devices(clock.era, user.live_devices(clock.era) + 1);
     totals.live_devices += 1;
     changes.device(&device);
-    changes.push(Change::LastSeen(user.id, device.id, new.seen));
+    // The password was hashed in between: the device is seen when it comes to be.
+    changes.push(Change::LastSeen(user.id, device.id, LastSeen { at: now, ..new.seen }));
     changes.push(Change::Look(Look::at(&device, device.end())));
     device
 }
