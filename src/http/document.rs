@@ -8,6 +8,7 @@
     reason = "setting a member of a JSON object by index makes it; nothing is out of bounds"
 )]
 
+use poem::http::StatusCode;
 use poem_openapi::OpenApiService;
 use serde_json::{Map, Value, json};
 
@@ -102,26 +103,27 @@ fn finish_operation(operation: &mut Value) {
     }
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     responses.remove("default");
-    for response in responses.values_mut().filter_map(|response| response["content"].as_object_mut()) {
+    let contents = responses.values_mut().filter_map(|response| response.get_mut("content"));
+    for response in contents.filter_map(Value::as_object_mut) {
         if let Some(content) = response.remove("application/json; charset=utf-8") {
             response.insert("application/json".to_owned(), content);
         }
     }
     for (status, codes) in errors::of(&id) {
-        responses.insert(status.as_u16().to_string(), problem(&codes));
+        responses.insert(status.as_u16().to_string(), problem(status, &codes));
     }
     examples::add_to_responses(&id, responses);
 }
 
-fn problem(codes: &[Code]) -> Value {
+fn problem(status: StatusCode, codes: &[Code]) -> Value {
     let lines: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.advice())).collect();
     let mut response = json!({
         "description": lines.join("  \n"),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     });
     if let Some(code) = codes.first() {
-        response["content"]["application/problem+json"]["example"] = examples::problem(*code);
-        let headers: &[(&str, &str, &str)] = match code.status().as_u16() {
+        response["content"]["application/problem+json"]["example"] = examples::problem(status, *code);
+        let headers: &[(&str, &str, &str)] = match status.as_u16() {
             401 => &[("WWW-Authenticate", "string", "How to authenticate (RFC 6750).")],
             429 | 503 => &[("Retry-After", "integer", "Seconds to wait before trying again.")],
             _ => &[],

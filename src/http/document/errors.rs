@@ -28,8 +28,8 @@ const BEARER: &[Code] = &[
 ];
 /// A service key.
 const SERVICE_KEY: &[Code] = &[TokenMissing, TokenInvalid, Forbidden];
-/// The store is asked.
-const STORE: &[Code] = &[Unavailable];
+/// The store is asked; it may fail, and it may take too long.
+const STORE: &[Code] = &[Unavailable, Timeout];
 /// Something in the path is looked up.
 const PATH: &[Code] = &[NotFound];
 /// Parameters in the query.
@@ -48,7 +48,7 @@ pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
             &[TokenInvalid, SignedOut, SignedOutEverywhere, Reset, UserDisabled, RefreshReused],
         ],
         "logout" => &[LENIENT_BODY, STORE, &[TokenMissing, TokenInvalid]],
-        "logoutAll" | "logoutOthers" => &[BEARER, STORE, &[BadJson, TooLarge, UnsupportedMediaType]],
+        "logoutAll" | "logoutOthers" => &[LENIENT_BODY, BEARER, STORE],
         "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials]],
         "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials]],
         "me" => &[BEARER, STORE],

@@ -1,5 +1,6 @@
 //! Examples: what stands in the fields of Swagger UI, and what answers look like. One set of values for all of them.
 
+use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::http::code::Code;
@@ -59,6 +60,18 @@ fn example(schema: &str) -> Option<Value> {
         }),
         "AdminDeviceList" => json!({"results": [example("AdminDevice")]}),
         "Era" => json!({"era": 1_795_342_812}),
+        "PublicKeys" => {
+            json!({"issuer": "http://127.0.0.1:8080", "version": 1, "keys": [example("PublicKey")]})
+        }
+        "PublicKey" => json!({
+            "kid": "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ", "state": "active",
+            "public": "k4.public.HrnbRBw2F_-lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo", "jwk": example("Jwk"),
+            "pem": "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAHrnbRBw2F/+lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo=\n-----END PUBLIC KEY-----\n",
+        }),
+        "Jwk" => json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "HrnbRBw2F_-lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo",
+            "kid": "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ", "use": "sig",
+        }),
         "Health" => json!({"status": "ok"}),
         _ => return None,
     })
@@ -91,11 +104,11 @@ pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Val
 }
 
 /// An example of a problem.
-pub(super) fn problem(code: Code) -> Value {
+pub(super) fn problem(status: StatusCode, code: Code) -> Value {
     let mut problem = json!({
         "type": format!("urn:rescind:problem:{}", code.as_str()),
         "title": code.title(),
-        "status": code.status().as_u16(),
+        "status": status.as_u16(),
         "detail": code.advice(),
         "code": code.as_str(),
         "request_id": "8f3a6c1d-42",
