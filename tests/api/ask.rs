@@ -1,0 +1,108 @@
+//! One request, put together and sent; its answer is compared with the document before anyone looks at it.
+
+use poem::http::{HeaderName, HeaderValue, Method, header};
+use poem::{Endpoint as _, Request};
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::declared;
+use crate::service::Service;
+
+/// Which door a request goes through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    Public,
+    Operator,
+}
+
+/// A request in the making.
+pub struct Ask<'a> {
+    service: &'a Service,
+    door: Door,
+    method: Method,
+    target: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn new(service: &'a Service, door: Door, method: Method, target: &str) -> Self {
+        Self { service, door, method, target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.push((name, HeaderValue::from_str(value).unwrap()));
+        self
+    }
+
+    #[must_use]
+    pub fn bearer(self, token: &str) -> Self {
+        self.header(header::AUTHORIZATION, &format!("Bearer {token}"))
+    }
+
+    #[must_use]
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        use base64::Engine as _;
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+        self.header(header::AUTHORIZATION, &format!("Basic {pair}"))
+    }
+
+    /// The same without any credential.
+    #[must_use]
+    pub fn without_credential(mut self) -> Self {
+        self.headers.retain(|(name, _)| name != header::AUTHORIZATION);
+        self
+    }
+
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body = serde_urlencoded::to_string(fields).unwrap();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    /// Takes the place of a body put in before.
+    #[must_use]
+    pub fn body(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.headers.retain(|(name, _)| name != header::CONTENT_TYPE);
+        self.body = body.into();
+        self.header(header::CONTENT_TYPE, media)
+    }
+
+    #[must_use]
+    pub fn at(mut self, target: &str) -> Self {
+        target.clone_into(&mut self.target);
+        self
+    }
+
+    #[must_use]
+    pub fn on(mut self, service: &'a Service) -> Self {
+        self.service = service;
+        self
+    }
+
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub async fn send(self) -> Answer {
+        let mut request = Request::builder().method(self.method.clone()).uri_str(&self.target);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let app = match self.door {
+            Door::Public => &self.service.public,
+            Door::Operator => &self.service.operator,
+        };
+        let response = app.call(request.body(self.body)).await.expect("the door answers everything");
+        let answer = Answer::read(response).await;
+        let path = self.target.split('?').next().unwrap_or_default();
+        declared::check(&self.method, path, &answer);
+        answer
+    }
+}

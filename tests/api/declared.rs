@@ -1,0 +1,132 @@
+//! What the OpenAPI document declares, and whether an answer is among it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use poem::http::Method;
+use serde_json::Value;
+
+use crate::answer::Answer;
+
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&rescind::http::document::text()).unwrap());
+
+static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let of_path = |(path, operations): (&'static String, &'static Value)| {
+        let operations = operations.as_object().unwrap().iter();
+        operations.map(move |(method, definition)| Operation {
+            id: definition["operationId"].as_str().unwrap(),
+            method: method.to_uppercase().parse().unwrap(),
+            path,
+            definition,
+        })
+    };
+    paths.iter().flat_map(of_path).collect()
+});
+
+/// An operation of the document.
+pub struct Operation {
+    pub id: &'static str,
+    pub method: Method,
+    pub path: &'static str,
+    pub definition: &'static Value,
+}
+
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+pub fn operations() -> &'static [Operation] {
+    &OPERATIONS
+}
+
+impl Operation {
+    /// Every answer it declares: the status, and the code of a problem or `-`.
+    pub fn answers(&self) -> BTreeSet<(u16, String)> {
+        let responses = self.definition["responses"].as_object().unwrap();
+        let of_status = |(status, response): (&String, &Value)| {
+            let status: u16 = status.parse().unwrap();
+            let text = response["description"].as_str().unwrap();
+            let codes: Vec<_> = if status < 400 {
+                vec!["-".to_owned()]
+            } else {
+                let first = |line: &str| line.split('`').nth(1).map(str::to_owned);
+                text.lines().map(|line| first(line).expect("a code begins each line")).collect()
+            };
+            codes.into_iter().map(move |code| (status, code)).collect::<Vec<_>>()
+        };
+        responses.iter().flat_map(of_status).collect()
+    }
+}
+
+fn find(method: &Method, path: &str) -> Option<&'static Operation> {
+    let path = path.trim_end_matches('/');
+    let matches = |pattern: &str| {
+        let (pattern, path): (Vec<_>, Vec<_>) =
+            (pattern.trim_end_matches('/').split('/').collect(), path.split('/').collect());
+        let fits =
+            |(known, given): (&&str, &&str)| (known.starts_with('{') && !given.is_empty()) || known == given;
+        pattern.len() == path.len() && pattern.iter().zip(&path).all(fits)
+    };
+    OPERATIONS.iter().find(|operation| operation.method == *method && matches(operation.path))
+}
+
+/// The answer is one the document declares, and looks as it says.
+pub fn check(method: &Method, path: &str, answer: &Answer) {
+    let Some(operation) = find(method, path) else { return };
+    let (status, code) = (answer.status, answer.code().to_owned());
+    let declared = operation.answers().contains(&(status, code.clone()));
+    assert!(declared, "{} answered {status} {code}, which the document does not declare", operation.id);
+    let Some(content) = operation.definition["responses"][status.to_string()]["content"].as_object() else {
+        assert_eq!(answer.text, "", "{} {status} is declared without a body", operation.id);
+        return;
+    };
+    let media = answer.header("content-type").split(';').next().unwrap_or_default();
+    let Some(declared) = content.get(media) else {
+        panic!("{} answered {media:?}, which the document does not declare", operation.id)
+    };
+    let mut faults = BTreeMap::new();
+    compare(&declared["schema"], &answer.json, "", &mut faults);
+    assert!(faults.is_empty(), "{} {status} is not as declared: {faults:?}", operation.id);
+}
+
+/// Follows `$ref`s.
+pub fn resolve(schema: &Value) -> &Value {
+    let target = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+    match target {
+        Some(target) => DOCUMENT.pointer(target.trim_start_matches('#')).expect("every $ref leads somewhere"),
+        None => schema,
+    }
+}
+
+/// As much of JSON Schema as the document uses. An answer has no field that its schema lacks.
+fn compare(schema: &Value, value: &Value, at: &str, faults: &mut BTreeMap<String, String>) {
+    let schema = resolve(schema);
+    let fits = match schema["type"].as_str() {
+        Some("object") => value.is_object(),
+        Some("array") => value.is_array(),
+        Some("string") => value.is_string(),
+        Some("integer") => value.is_i64(),
+        Some("boolean") => value.is_boolean(),
+        other => panic!("{at} has the type {other:?}"),
+    };
+    if !fits {
+        faults.insert(at.to_owned(), format!("not of type {}", schema["type"]));
+        return;
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        compare(&schema["items"], item, &format!("{at}[{index}]"), faults);
+    }
+    let Some(fields) = value.as_object() else { return };
+    for (name, value) in fields {
+        match schema["properties"].get(name) {
+            Some(schema) => compare(schema, value, &format!("{at}.{name}"), faults),
+            None => drop(faults.insert(format!("{at}.{name}"), "unknown".to_owned())),
+        }
+    }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    for name in required.filter(|name| !fields.contains_key(*name)) {
+        faults.insert(format!("{at}.{name}"), "missing".to_owned());
+    }
+}

@@ -1,0 +1,120 @@
+//! When the store cannot answer: 503, said plainly, and never "valid" or "signed out".
+
+use rescind::model::counters::{Era, Generation};
+use rescind::store::StoreError;
+use serde_json::json;
+
+use crate::declared::operations;
+use crate::sample::{Scene, operation};
+use crate::service::Service;
+use crate::store::Mood;
+
+/// Operations that ask nothing of the store.
+const NEEDS_NO_STORE: [&str; 1] = ["livez"];
+
+#[tokio::test]
+async fn a_store_that_fails_is_503_at_every_operation_whatever_the_token() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    let ended = Scene { phone: service.phone("ada").await, ..Scene::set(&service).await };
+    ended.phone.logout().await.ok();
+    // Verified and remembered, which must not be enough.
+    scene.phone.me().await.ok();
+    for error in
+        [StoreError::Unavailable("/dev/secret".into()), StoreError::Corrupt("page 17 of /dev/secret".into())]
+    {
+        service.store.feel(Mood::Failing(error));
+        for operation in operations().iter().filter(|operation| !NEEDS_NO_STORE.contains(&operation.id)) {
+            for scene in [&scene, &ended] {
+                let answer = scene.good(operation).send().await;
+                assert_eq!((answer.status, answer.code()), (503, "unavailable"), "{}", operation.id);
+                assert_eq!(answer.header("retry-after"), "2");
+                assert!(!answer.text.contains("secret"), "{}", answer.text);
+            }
+        }
+    }
+    scene.good(operation("livez")).send().await.ok();
+    service.store.feel(Mood::Well);
+    scene.phone.me().await.ok();
+    ended.phone.me().await.refused("signed_out");
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_is_given_up_on() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    let impatient = service.impatient().await;
+    service.store.feel(Mood::Stalled);
+    for operation in operations().iter().filter(|operation| !NEEDS_NO_STORE.contains(&operation.id)) {
+        let answer = scene.good(operation).on(&impatient).send().await;
+        assert_eq!((answer.status, answer.code()), (503, "timeout"), "{}", operation.id);
+        assert_ne!(answer.header("retry-after"), "");
+    }
+}
+
+#[tokio::test]
+async fn a_store_short_of_space_writes_nothing_and_checks_go_on() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    service.store.feel(Mood::ReadOnly(StoreError::Full("/dev/secret has 3 MiB".to_owned())));
+    for id in [
+        "register",
+        "login",
+        "refresh",
+        "logout",
+        "logoutAll",
+        "renameDevice",
+        "disableUser",
+        "logoutEveryone",
+    ] {
+        let answer = scene.good(operation(id)).send().await.refused("unavailable");
+        assert_eq!(answer.header("retry-after"), "60");
+        assert!(answer.json["detail"].as_str().unwrap().contains("disk space"), "{}", answer.text);
+        assert!(!answer.text.contains("secret"));
+    }
+    for id in ["me", "listDevices", "introspect", "publicKeys", "getUser", "livez", "readyz"] {
+        scene.good(operation(id)).send().await.ok();
+    }
+    service.store.feel(Mood::Well);
+    scene.phone.clone().works().await;
+}
+
+/// A token that the store is behind of was minted before the store was rolled back. Nobody is signed out over that.
+#[tokio::test]
+async fn a_rolled_back_store_is_503_and_an_alarm_and_ends_nothing() {
+    let service = Service::start().await;
+    let (mut phone, server) = (service.phone("ada").await, service.resource_server().await);
+    let (mint, before) = (service.mint().await, service.store.contents().await);
+    assert!(!service.figures().contains(r#"store_alarms_total{kind="rolled_back"}"#));
+    let later_generation = mint.access(&phone.access, |claims| claims.stamp.generation = Generation::new(2));
+    let later_era = mint.access(&phone.access, |claims| claims.stamp.era = Era::new(4_000_000_000));
+    let mut alarms = 0;
+    for token in [&later_generation, &later_era] {
+        let me = service.anonymous().get("/api/v1/auth/me").bearer(token).send().await;
+        let all = service.anonymous().post("/api/v1/auth/logout-all").bearer(token).send().await;
+        for answer in [me, all, server.introspect(token).await] {
+            let answer = answer.refused("unavailable");
+            assert_ne!(answer.header("retry-after"), "");
+            alarms += 1;
+        }
+    }
+    let later_sequence = mint.refresh(&phone.refresh, |claims| claims.sequence = claims.sequence.next());
+    phone.someone.refresh(&later_sequence).await.refused("unavailable");
+    let later_era = mint.refresh(&phone.refresh, |claims| claims.stamp.era = Era::new(4_000_000_000));
+    phone.someone.refresh(&later_era).await.refused("unavailable");
+    let figure = format!(r#"store_alarms_total{{kind="rolled_back"}} {}"#, alarms + 2);
+    assert!(service.figures().contains(&figure), "{}", service.figures());
+    assert_eq!(service.store.contents().await, before);
+    phone.works().await;
+}
+
+#[tokio::test]
+async fn health_says_whether_requests_may_come() {
+    let service = Service::start().await;
+    for path in ["/livez", "/livez/", "/readyz", "/readyz/"] {
+        assert_eq!(service.anonymous().get(path).send().await.ok(), json!({"status": "ok"}));
+    }
+    service.store.fail();
+    service.anonymous().get("/livez").send().await.ok();
+    service.anonymous().get("/readyz").send().await.refused("unavailable");
+}

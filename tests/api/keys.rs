@@ -1,0 +1,282 @@
+//! The signing keys: published, rotated, retired, distrusted.
+
+use poem::http::header;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::service::Service;
+
+const PASERK: &str = "/.well-known/paserk";
+
+async fn published(service: &Service) -> Value {
+    service.anonymous().get(PASERK).send().await.ok()
+}
+
+/// The id of the key that a token names.
+fn kid(token: &str) -> String {
+    use base64::Engine as _;
+    let footer = token.rsplit('.').next().unwrap();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(footer).unwrap();
+    let footer: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(footer.as_object().unwrap().len(), 1);
+    footer["kid"].as_str().unwrap().to_owned()
+}
+
+async fn change(service: &Service, what: &str) -> Value {
+    service.operator().post(&format!("/operator/keys/{what}")).send().await.ok()
+}
+
+fn state(keys: &Value, kid: &str) -> String {
+    let keys = keys.get("keys").or(keys.get("results")).unwrap().as_array().unwrap();
+    let key = keys.iter().find(|key| key["kid"] == kid);
+    key.map_or("gone", |key| key["state"].as_str().unwrap()).to_owned()
+}
+
+/// Keys are drawn by the library, so those of the same age come in any order.
+fn in_order(keys: &mut Value) {
+    keys.as_array_mut().unwrap().sort_by_key(|key| format!("{}{}", key["purpose"], key["state"]));
+}
+
+#[tokio::test]
+async fn the_public_keys_are_published_in_every_form() {
+    let service = Service::start().await;
+    let mut answer = service.anonymous().get(&format!("{PASERK}/")).send().await;
+    in_order(&mut answer.json["keys"]);
+    insta::assert_snapshot!(answer.shown(), @r#"
+    200 {
+      "issuer": "https://sessions.example",
+      "version": 1,
+      "keys": [
+        {
+          "kid": "[kid]",
+          "state": "active",
+          "public": "[public]",
+          "jwk": {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "[x]",
+            "kid": "[kid]",
+            "use": "sig"
+          },
+          "pem": "[pem]"
+        },
+        {
+          "kid": "[kid]",
+          "state": "next",
+          "public": "[public]",
+          "jwk": {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "[x]",
+            "kid": "[kid]",
+            "use": "sig"
+          },
+          "pem": "[pem]"
+        }
+      ]
+    }
+    "#);
+    for key in answer.json["keys"].as_array().unwrap() {
+        let x = key["jwk"]["x"].as_str().unwrap();
+        assert_eq!(key["public"], json!(format!("k4.public.{x}")));
+        assert_eq!(key["jwk"]["kid"], key["kid"]);
+        assert_eq!(pem_key(key["pem"].as_str().unwrap()), decode(x));
+        // The id is computed from the key by the PASERK library, not taken from us.
+        let public = pasetors::keys::AsymmetricPublicKey::try_from(key["public"].as_str().unwrap()).unwrap();
+        let mut id = String::new();
+        pasetors::paserk::FormatAsPaserk::fmt(&pasetors::paserk::Id::from(&public), &mut id).unwrap();
+        assert_eq!(key["kid"], json!(id));
+    }
+    let cache = answer.header("cache-control");
+    assert_eq!(cache, "public, max-age=60");
+}
+
+fn decode(base64url: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(base64url).unwrap()
+}
+
+/// The 32 bytes after the `SubjectPublicKeyInfo` head of RFC 8410.
+fn pem_key(pem: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+    assert_eq!(der.len(), 44);
+    der[12..].to_vec()
+}
+
+#[tokio::test]
+async fn whoever_has_the_keys_is_told_so_until_they_change() {
+    let service = Service::start().await;
+    let etag = service.anonymous().get(PASERK).send().await.header("etag").to_owned();
+    assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+    let ask =
+        async |known: &str| service.anonymous().get(PASERK).header(header::IF_NONE_MATCH, known).send().await;
+    for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {
+        let answer = ask(&known).await;
+        assert_eq!((answer.status, answer.text.as_str(), answer.header("etag")), (304, "", etag.as_str()));
+    }
+    assert_eq!(ask("\"other\"").await.status, 200);
+    change(&service, "rotate").await;
+    let answer = ask(&etag).await;
+    assert_eq!(answer.status, 200);
+    assert_ne!(answer.header("etag"), etag);
+    // Also when there are as many keys as before: one was forgotten, one was made.
+    service.pass(901);
+    let before = service.anonymous().get(PASERK).send().await;
+    change(&service, "rotate").await;
+    let after = service.anonymous().get(PASERK).send().await;
+    let count = |answer: &Answer| answer.json["keys"].as_array().unwrap().len();
+    assert_eq!(count(&before), count(&after));
+    assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+/// Any PASETO library verifies our tokens with what we publish: here with the library's own entry point, which reads
+/// the real clock, so the token is one of now.
+#[tokio::test]
+async fn a_published_key_verifies_a_token_by_the_library_alone() {
+    let service = Service::start().await;
+    let now = rescind::world::World::real().now();
+    service.clock.set(now);
+    let phone = service.phone("ada").await;
+    let keys = published(&service).await;
+    let named = kid(&phone.access);
+    let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == named).unwrap();
+    let public = pasetors::keys::AsymmetricPublicKey::<pasetors::version4::V4>::try_from(
+        key["public"].as_str().unwrap(),
+    )
+    .unwrap();
+    let untrusted =
+        pasetors::token::UntrustedToken::<pasetors::Public, pasetors::version4::V4>::try_from(&phone.access)
+            .unwrap();
+    let mut rules = pasetors::claims::ClaimsValidationRules::new();
+    // By itself the library also demands `nbf`, which our tokens do not carry; `exp` it checks in any case.
+    rules.disable_valid_at();
+    rules.validate_issuer_with(keys["issuer"].as_str().unwrap());
+    rules.validate_audience_with("rescind");
+    rules.validate_subject_with(&phone.user);
+    #[allow(clippy::disallowed_methods, reason = "the point is that the library alone will do")]
+    let trusted = pasetors::public::verify(&public, &untrusted, &rules, None, None).unwrap();
+    let claims = trusted.payload_claims().unwrap();
+    assert_eq!(claims.get_claim("sid"), Some(&json!(phone.id)));
+    let claims: Vec<_> = serde_json::from_str::<Value>(trusted.payload())
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    assert_eq!(claims, ["iss", "sub", "aud", "iat", "exp", "sid", "gen", "era", "auth_time"]);
+}
+
+#[tokio::test]
+async fn the_next_key_is_published_before_it_is_used_and_rotation_ends_no_session() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let first = kid(&phone.access);
+    let before = published(&service).await;
+    let keys = change(&service, "rotate").await;
+    assert_eq!(state(&keys, &first), "retired");
+    phone.me().await.ok();
+    phone.renew().await;
+    let second = kid(&phone.access);
+    assert_eq!(state(&before, &second), "next");
+    assert_eq!(state(&published(&service).await, &second), "active");
+    // Until its last token has expired, then no longer.
+    let not_after = published(&service).await;
+    let retired = not_after["keys"].as_array().unwrap().iter().find(|key| key["kid"] == first).unwrap();
+    assert_eq!(retired["not_after"], "2026-11-22T10:15:00Z");
+    service.pass(900);
+    phone.works_after_renewal().await;
+    change(&service, "rotate").await;
+    assert_eq!(state(&published(&service).await, &first), "gone");
+    phone.works().await;
+}
+
+#[tokio::test]
+async fn a_retired_key_mints_nothing_more_and_its_tokens_live_on() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let first = kid(&phone.access);
+    change(&service, &format!("{first}/retire")).await;
+    assert_eq!(state(&published(&service).await, &first), "retired");
+    phone.me().await.ok();
+    phone.renew().await;
+    assert_ne!(kid(&phone.access), first);
+}
+
+#[tokio::test]
+async fn a_distrusted_key_ends_its_tokens_at_the_next_check() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let other_node = service.again(|_| {}).await;
+    // Verified and remembered, here and on another node.
+    phone.me().await.ok();
+    phone.get("/api/v1/auth/me").on(&other_node).send().await.ok();
+    let first = kid(&phone.access);
+    change(&service, &format!("{first}/distrust")).await;
+    phone.me().await.refused("token_invalid");
+    phone.get("/api/v1/auth/me").on(&other_node).send().await.refused("token_invalid");
+    assert_eq!(state(&published(&service).await, &first), "distrusted");
+    // The refresh token is of another key: the user stays signed in.
+    phone.works_after_renewal().await;
+    assert_ne!(kid(&phone.access), first);
+}
+
+#[tokio::test]
+async fn a_distrusted_refresh_key_ends_its_tokens_too() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let first = kid(&phone.refresh);
+    assert!(first.starts_with("k4.lid."));
+    change(&service, &format!("{first}/distrust")).await;
+    phone.present_refresh().await.refused("token_invalid");
+    service.phone("ada").await.works().await;
+    phone.logout().await.refused("token_invalid");
+    phone.me().await.ok();
+    phone = service.laptop("ada").await;
+    assert_ne!(kid(&phone.refresh), first);
+}
+
+#[tokio::test]
+async fn the_operator_lists_the_keys_and_nobody_else() {
+    let service = Service::start().await;
+    let mut answer = service.operator().get("/operator/keys").send().await;
+    in_order(&mut answer.json["results"]);
+    insta::assert_snapshot!(answer.shown(), @r#"
+    200 {
+      "version": 1,
+      "results": [
+        {
+          "kid": "[kid]",
+          "purpose": "access",
+          "state": "active",
+          "created_at": "2026-11-22T10:00:00Z"
+        },
+        {
+          "kid": "[kid]",
+          "purpose": "access",
+          "state": "next",
+          "created_at": "2026-11-22T10:00:00Z"
+        },
+        {
+          "kid": "[kid]",
+          "purpose": "refresh",
+          "state": "active",
+          "created_at": "2026-11-22T10:00:00Z"
+        },
+        {
+          "kid": "[kid]",
+          "purpose": "refresh",
+          "state": "next",
+          "created_at": "2026-11-22T10:00:00Z"
+        }
+      ]
+    }
+    "#);
+    let unknown = format!("/operator/keys/k4.pid.{}/retire", "A".repeat(44));
+    service.operator().post(&unknown).send().await.refused("not_found");
+    service.operator().post("/operator/keys/nonsense/distrust").send().await.refused("not_found");
+    service.administrator().await.get("/operator/keys").send().await.refused("not_found");
+    service.anonymous().post("/operator/keys/rotate").send().await.refused("not_found");
+}

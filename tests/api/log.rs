@@ -1,0 +1,45 @@
+//! What the service logs while a test runs. A test has its thread to itself, and so its own log.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Once;
+
+use tracing::Level;
+
+static INSTALL: Once = Once::new();
+
+thread_local! {
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Begins to keep what this thread logs, down to the finest level.
+pub fn listen() {
+    INSTALL.call_once(|| {
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(Level::TRACE).with_writer(|| ThisThread);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
+    LINES.with_borrow_mut(|lines| *lines = Some(Vec::new()));
+}
+
+/// What was logged since.
+pub fn text() -> String {
+    LINES.with_borrow(|lines| String::from_utf8(lines.clone().expect("somebody listens")).unwrap())
+}
+
+struct ThisThread;
+
+impl io::Write for ThisThread {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LINES.with_borrow_mut(|lines| {
+            if let Some(lines) = lines {
+                lines.extend_from_slice(bytes);
+            }
+        });
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! The public app in process: what clients, resource servers and administrators get to see.
+//!
+//! Clock and chance are the tests' own ([`service`]), the store can be made to fail ([`store`]), and whoever asks is an
+//! actor ([`actors`]), so that a test reads like a sentence. Every answer any test gets is compared with the OpenAPI
+//! document ([`declared`]); that everything in the document is really answered is the business of [`contract`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it says"
+)]
+#![allow(unreachable_pub, reason = "rooms of one test binary")]
+
+mod actors;
+mod answer;
+mod ask;
+mod declared;
+mod log;
+mod sample;
+mod service;
+mod store;
+
+mod admin;
+mod bad_input;
+mod contract;
+mod devices;
+mod ended;
+mod everywhere;
+mod faults;
+mod headers;
+mod keys;
+mod limits;
+mod logout;
+mod oauth;
+mod openapi;
+mod refresh;
+mod session;
+mod tokens;

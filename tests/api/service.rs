@@ -1,0 +1,149 @@
+//! The service under test: real parts, with a clock and a chance of the test's own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::Response;
+use poem::endpoint::BoxEndpoint;
+use rescind::auth::Auth;
+use rescind::http::app::{self, Entrance};
+use rescind::http::serve::entrance;
+use rescind::metrics::Metrics;
+use rescind::model::claims::{AccessClaims, RefreshClaims};
+use rescind::model::timestamp::Timestamp;
+use rescind::settings::Settings;
+use rescind::store::Store as _;
+use rescind::token::keyring::Keyring;
+use rescind::token::sealing::MasterKey;
+use rescind::world::{Manual, World};
+use tempfile::TempDir;
+
+use crate::store::{self, FailingStore};
+
+/// 2026-11-22T10:00:00Z.
+pub const START: Timestamp = Timestamp::from_unix(1_795_341_600);
+
+pub const ISSUER: &str = "https://sessions.example";
+
+/// The service, as the world and as the operator reach it.
+pub struct Service {
+    pub public: BoxEndpoint<'static, Response>,
+    pub operator: BoxEndpoint<'static, Response>,
+    pub auth: Arc<Auth>,
+    pub clock: Arc<Manual>,
+    pub store: Arc<FailingStore>,
+    pub settings: Settings,
+    world: World,
+    folder: Arc<TempDir>,
+}
+
+impl Service {
+    /// A new one, with the default settings but for cheap hashing, patience with guessers and a proxy on loopback.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A new one with some settings changed.
+    pub async fn with(changes: &[(&str, &str)]) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let (world, clock) = World::manual(START, 7);
+        let store = Arc::new(FailingStore::over(store::open(folder.path())));
+        let mut all = vec![
+            ("issuer", ISSUER),
+            ("trusted_proxies", "127.0.0.0/8"),
+            ("sign_in_attempts_per_account", "1000"),
+            ("sign_in_attempts_per_address", "1000"),
+            ("hashes_at_once", "4"),
+            ("hash_wait", "30s"),
+        ];
+        all.extend(changes);
+        let mut settings = Settings::with(&all).unwrap();
+        settings.data = folder.path().join("data");
+        // Far below what the settings allow: tests hash a thousand passwords.
+        (settings.argon2_memory_kib, settings.argon2_iterations) = (64, 1);
+        Self::open(store, settings, world, clock, folder, |_| {}).await
+    }
+
+    /// Another process over the same store, with other settings.
+    pub async fn again(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        let (world, clock) = (self.world.clone(), Arc::clone(&self.clock));
+        Self::open(Arc::clone(&self.store), settings, world, clock, Arc::clone(&self.folder), |_| {}).await
+    }
+
+    /// The same service with so little patience that a stalled store is noticed at once.
+    pub async fn impatient(&self) -> Self {
+        let (world, clock) = (self.world.clone(), Arc::clone(&self.clock));
+        let hasty = |entrance: &mut Entrance| entrance.deadline = Duration::from_millis(20);
+        let (store, folder) = (Arc::clone(&self.store), Arc::clone(&self.folder));
+        Self::open(store, self.settings.clone(), world, clock, folder, hasty).await
+    }
+
+    async fn open(
+        store: Arc<FailingStore>,
+        settings: Settings,
+        world: World,
+        clock: Arc<Manual>,
+        folder: Arc<TempDir>,
+        change: impl FnOnce(&mut Entrance),
+    ) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let opened = rescind::service::Service::over(
+            Arc::clone(&store) as Arc<_>,
+            &settings,
+            world.clone(),
+            metrics,
+            "http://127.0.0.1:8080",
+        );
+        let auth = opened.await.unwrap().auth;
+        let mut entrance = entrance(&settings, &world);
+        change(&mut entrance);
+        let (public, operator) = (app::public(&auth, &entrance), app::operator(&auth, &entrance));
+        Self { public, operator, auth, clock, store, settings, world, folder }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// The figures, as Prometheus reads them.
+    pub fn figures(&self) -> String {
+        self.auth.metrics().encode()
+    }
+
+    /// What the service's own keys can mint: for tokens that no client could get.
+    pub async fn mint(&self) -> Mint {
+        self.mint_as(ISSUER, "rescind").await
+    }
+
+    /// The same, of another issuer or for another audience.
+    pub async fn mint_as(&self, issuer: &str, audience: &str) -> Mint {
+        let set = self.store.keys().await.unwrap();
+        let line = std::fs::read_to_string(self.settings.master_key_path()).unwrap();
+        let master = MasterKey::parse(&line).unwrap();
+        let keyring =
+            Keyring::open(set.version, &set.keys, &master, issuer, audience, self.world.now()).unwrap();
+        Mint(keyring)
+    }
+}
+
+/// The service's own keys, in the hands of a test.
+pub struct Mint(Keyring);
+
+impl Mint {
+    /// `token` with other claims.
+    pub fn access(&self, token: &str, change: impl FnOnce(&mut AccessClaims)) -> String {
+        let mut claims = (*self.0.trusted().verify(token).unwrap()).clone();
+        change(&mut claims);
+        self.0.mint_access(&claims).unwrap()
+    }
+
+    /// `token` with other claims.
+    pub fn refresh(&self, token: &str, change: impl FnOnce(&mut RefreshClaims)) -> String {
+        let mut claims = self.0.open_refresh(token).unwrap();
+        change(&mut claims);
+        self.0.mint_refresh(&claims).unwrap()
+    }
+}

@@ -1,0 +1,138 @@
+//! The store under the service: the one place that says which engine, and a wrapper that fails on purpose.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rescind::model::claims::Presented;
+use rescind::model::counters::{Era, Position};
+use rescind::model::device::{DeviceName, LastSeen};
+use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
+use rescind::model::revocation::Entry;
+use rescind::model::service_key::ServiceKey;
+use rescind::model::timestamp::Timestamp;
+use rescind::model::user::User;
+use rescind::store::memory::MemoryStore;
+use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
+use rescind::store::{Clock, Founding, KeySet, Listed, SharedStore, Standing, Store, StoreError, Totals};
+
+/// The engine that the tests run on: memory, or what `RESCIND_TEST_STORE` names; an embedded one lives beside the
+/// other files of the service.
+pub fn open(folder: &Path) -> SharedStore {
+    match std::env::var("RESCIND_TEST_STORE").as_deref() {
+        #[cfg(feature = "sled")]
+        Ok("sled") => {
+            use rescind::store::sled::{OpenMode, Options, SledStore};
+            Arc::new(SledStore::open(&folder.join("data"), Options::default(), OpenMode::Create).unwrap())
+        }
+        Ok("memory") | Err(_) => Arc::new(MemoryStore::empty()),
+        Ok(other) => panic!("there is no {other} store to test"),
+    }
+}
+
+/// How the store feels.
+#[derive(Clone, Debug, Default)]
+pub enum Mood {
+    /// It answers.
+    #[default]
+    Well,
+    /// Everything fails.
+    Failing(StoreError),
+    /// Writing steps fail, reads answer.
+    ReadOnly(StoreError),
+    /// Nothing is ever answered.
+    Stalled,
+}
+
+/// A store that does as it is told.
+pub struct FailingStore {
+    inner: SharedStore,
+    mood: Mutex<Mood>,
+}
+
+impl FailingStore {
+    pub fn over(inner: SharedStore) -> Self {
+        Self { inner, mood: Mutex::default() }
+    }
+
+    pub fn feel(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// The store cannot answer.
+    pub fn fail(&self) {
+        self.feel(Mood::Failing(StoreError::Unavailable("unplugged /dev/secret".to_owned())));
+    }
+
+    async fn judge(&self, writes: bool) -> Result<(), StoreError> {
+        let mood = self.mood.lock().unwrap().clone();
+        match mood {
+            Mood::Failing(error) => Err(error),
+            Mood::ReadOnly(error) if writes => Err(error),
+            Mood::Well | Mood::ReadOnly(_) => Ok(()),
+            Mood::Stalled => std::future::pending().await,
+        }
+    }
+
+    /// All there is to see of users and devices: equal before and after whatever changes nothing.
+    pub async fn contents(&self) -> String {
+        let store = &self.inner;
+        let (clock, totals) = (store.clock().await.unwrap(), store.totals().await.unwrap());
+        let mut all = format!("{clock:?}\n{totals:?}\n");
+        for user in store.users(None, 1000).await.unwrap() {
+            let live = store.devices(user.id, None, 1000).await.unwrap();
+            let ended = store.ended_devices(user.id, 1000).await.unwrap();
+            writeln!(all, "{user:?}\n{live:?}\n{ended:?}").unwrap();
+        }
+        all
+    }
+}
+
+macro_rules! forward {
+    ($($kind:ident $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        #[async_trait]
+        impl Store for FailingStore {
+            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
+                self.judge(forward!(@$kind)).await?;
+                self.inner.$name($($argument),*).await
+            })*
+        }
+    };
+    (@read) => { false };
+    (@step) => { true };
+}
+
+forward! {
+    read founding() -> Option<Founding>;
+    read clock() -> Clock;
+    read totals() -> Totals;
+    read standing(user: UserId, device: DeviceId) -> Standing;
+    read user(id: UserId) -> Option<User>;
+    read user_named(key: &str) -> Option<User>;
+    read users(after: Option<&str>, limit: usize) -> Vec<User>;
+    read devices(user: UserId, after: Option<DeviceId>, limit: usize) -> Vec<Listed>;
+    read ended_devices(user: UserId, limit: usize) -> Vec<Listed>;
+    read last_seen(user: UserId, device: DeviceId) -> Option<LastSeen>;
+    read keys() -> KeySet;
+    read service_key(id: ServiceKeyId) -> Option<ServiceKey>;
+    read service_keys() -> Vec<ServiceKey>;
+    read log(after: Position, limit: usize) -> Vec<Entry>;
+    step found(request: keys::Found) -> keys::Founded;
+    step register(request: account::Register) -> account::Registered;
+    step open_device(request: session::OpenDevice) -> session::Opened;
+    step rotate_refresh(request: session::RotateRefresh) -> session::Refreshed;
+    step end_device(request: sign_out::EndDevice) -> sign_out::DeviceEnded;
+    step end_devices(request: sign_out::EndDevices) -> sign_out::DevicesEnded;
+    step end_everyone(now: Timestamp) -> Era;
+    step set_password(request: password::SetPassword) -> password::PasswordSet;
+    step rehash_password(request: password::Rehash) -> bool;
+    step set_disabled(request: account::SetDisabled) -> account::DisabledSet;
+    step delete_user(request: account::DeleteUser) -> account::UserDeleted;
+    step rename_device(caller: Presented, device: DeviceId, name: DeviceName, now: Timestamp) -> device::Renamed;
+    step note_seen(seen: Vec<(UserId, DeviceId, LastSeen)>) -> ();
+    step save_keys(request: keys::SaveKeys) -> keys::KeysSaved;
+    step add_service_key(key: ServiceKey) -> ();
+    step remove_service_key(id: ServiceKeyId) -> bool;
+    step sweep(now: Timestamp, limit: usize) -> sweep::Swept;
+}
