@@ -186,6 +186,8 @@ impl Accounts {
     }
 
     /// Who am I?
+    ///
+    /// The user and the device that the token acts for.
     #[oai(path = "/me", method = "get", operation_id = "me")]
     async fn me(
         &self,

@@ -25,7 +25,11 @@ mod errors;
 mod examples;
 
 const DESCRIPTION: &str = "Sessions on several devices, with tokens that can be taken back.\n\n\
-    Every error is a `Problem`; its `code` says what to do:\n";
+    Start with *Register* or *Sign in*: the answer carries an access token for every call and a refresh token for the \
+    next pair. Every error is a `Problem`; its `code` says what to do, and that schema lists them all.";
+
+/// Headings in the order a newcomer needs them; the framework knows only the alphabet.
+const HEADINGS: [&str; 5] = ["Sessions", "Devices", "OAuth", "Administration", "Service"];
 
 /// The operations of the public API, in the order of the document.
 pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
@@ -50,11 +54,15 @@ pub fn text() -> String {
 
 fn finish(document: &mut Value) {
     document["openapi"] = json!("3.0.3");
-    document["info"]["description"] = json!(description());
+    document["info"]["description"] = json!(DESCRIPTION);
     document["info"]["license"] =
         json!({"name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html"});
     document["servers"] = json!([{"url": "/", "description": "This service"}]);
     document["security"] = json!([{"bearer": []}]);
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.sort_by_key(|tag| HEADINGS.iter().position(|name| tag["name"] == *name));
+    }
+    document["components"]["schemas"]["Problem"]["properties"]["code"]["description"] = json!(codes());
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         for (name, schema) in schemas.iter_mut() {
             close(name, schema);
@@ -67,11 +75,12 @@ fn finish(document: &mut Value) {
     }
 }
 
-fn description() -> String {
+/// The list of codes, for whoever writes an app's `switch`.
+fn codes() -> String {
     let codes = Code::ALL.iter().filter(|code| **code != Code::MethodNotAllowed);
     let lines =
         codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
-    DESCRIPTION.to_owned() + "\n" + &lines.collect::<Vec<_>>().join("\n")
+    "A stable code that says what to do; expect new ones.\n\n".to_owned() + &lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.

@@ -17,12 +17,17 @@ function authorise(response) {
   return response;
 }
 
+// There is one server, this one: nothing to choose.
+const withoutServers = () => ({ wrapComponents: { ServersContainer: () => () => null } });
+
 const ui = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
+  defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   persistAuthorization: true,
+  plugins: [withoutServers],
   responseInterceptor: authorise,
   tryItOutEnabled: true,
   validatorUrl: null,
