@@ -1,0 +1,45 @@
+// The real binary on a free port, in a data folder of its own.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+/** The binary under test: `RESCIND`, else the debug build. */
+export const binary = resolve(process.env["RESCIND"] ?? join(import.meta.dirname, "../../target/debug/rescind"));
+
+export class Service {
+  readonly url: string;
+  readonly #process: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(url: string, process: ChildProcess, folder: string) {
+    this.url = url;
+    this.#process = process;
+    this.#folder = folder;
+  }
+
+  static async start(): Promise<Service> {
+    const folder = await mkdtemp(join(tmpdir(), "rescind-"));
+    const settings = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--set", "log_level=warn"];
+    const process = spawn(binary, ["serve", ...settings, "--data", join(folder, "data")], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(process, "spawn");
+    for await (const line of createInterface({ input: process.stdout })) {
+      const url = /^listening on (http:.*)$/.exec(line)?.[1];
+      if (url !== undefined) return new Service(url, process, folder);
+    }
+    throw new Error(`${binary} serve ended without listening`);
+  }
+
+  /** Stops it as an operator would, and expects it to go in peace. */
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    const [code] = this.#process.exitCode === null ? await once(this.#process, "exit") : [this.#process.exitCode];
+    await rm(this.#folder, { recursive: true });
+    if (code !== 0) throw new Error(`the service ended with ${code}`);
+  }
+}
