@@ -162,7 +162,7 @@ impl Auth {
     ) -> Result<Issued, AuthError> {
         let found = self.store.user(user).await?.ok_or(AuthError::NotFound)?;
         if found.disabled.is_some() {
-            return Err(AuthError::Ended(crate::model::verdict::Reason::UserDisabled));
+            return Err(AuthError::Forbidden("The user is disabled; enable the account first.".to_owned()));
         }
         let request = OpenDevice {
             user,

@@ -33,9 +33,9 @@ pub enum AuthError {
     /// The caller's password is wrong; the caller's token is not.
     #[error("wrong password")]
     WrongPassword,
-    /// The credential does not allow this, or the settings do not.
+    /// The credential does not allow this, or the settings do not: a sentence for the caller.
     #[error("forbidden: {0}")]
-    Forbidden(&'static str),
+    Forbidden(String),
     /// Somebody has that name.
     #[error("the username is taken")]
     UsernameTaken,

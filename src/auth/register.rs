@@ -21,7 +21,9 @@ impl Auth {
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
         if !self.policy.registration {
-            return Err(AuthError::Forbidden("registration is closed"));
+            return Err(AuthError::Forbidden(
+                "Registration is closed; an operator makes accounts here.".to_owned(),
+            ));
         }
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;

@@ -71,7 +71,10 @@ impl Auth {
             return Err(AuthError::TokenInvalid);
         }
         if !key.scopes.contains(&scope) {
-            return Err(AuthError::Forbidden("the service key lacks the scope"));
+            return Err(AuthError::Forbidden(format!(
+                "The service key lacks the scope `{}`.",
+                scope.as_str()
+            )));
         }
         Ok(key)
     }

@@ -80,7 +80,8 @@ fn codes() -> String {
     let codes = Code::ALL.iter().filter(|code| **code != Code::MethodNotAllowed);
     let lines =
         codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
-    "A stable code that says what to do; expect new ones.\n\n".to_owned() + &lines.collect::<Vec<_>>().join("\n")
+    "A stable code that says what to do; expect new ones.\n\n".to_owned()
+        + &lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.

@@ -64,7 +64,7 @@ pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
             &[LENIENT_BODY, SERVICE_KEY, STORE, PATH]
         }
         "logoutEveryone" => &[LENIENT_BODY, SERVICE_KEY, STORE],
-        "openSession" => &[BODY, SERVICE_KEY, STORE, PATH, &[UserDisabled]],
+        "openSession" => &[BODY, SERVICE_KEY, STORE, PATH],
         "publicKeys" | "readyz" => &[STORE],
         _ => &[],
     };
