@@ -62,8 +62,8 @@ impl Key {
             }
             Self::Rotate { format } => {
                 let answer = desk.call(Method::POST, "/operator/keys/rotate", None).await?;
-                let kid = answer.get("kid").and_then(Value::as_str).map(|kid| format!(": {kid} signs now"));
-                desk.answer(format, &answer, &format!("rotated{}", kid.unwrap_or_default()))
+                let told = signing(&answer).map(|kid| format!(": {kid} signs now")).unwrap_or_default();
+                desk.answer(format, &answer, &format!("rotated{told}"))
             }
             Self::Retire { kid, format } => {
                 let path = format!("/operator/keys/{}/retire", segment(&kid));
@@ -78,6 +78,15 @@ impl Key {
             }
         }
     }
+}
+
+/// The key that signs access tokens, in a list of keys.
+fn signing(keys: &Value) -> Option<&str> {
+    let signs = |key: &&Value| {
+        let is = |field, value| key.get(field).and_then(Value::as_str) == Some(value);
+        is("purpose", "access") && is("state", "active")
+    };
+    keys.get("results")?.as_array()?.iter().find(signs)?.get("kid")?.as_str()
 }
 
 #[cfg(test)]
@@ -107,7 +116,13 @@ mod tests {
 
     #[tokio::test]
     async fn rotating_says_which_key_signs_now() {
-        let mut trial = Trial::new(vec![json!({"kid": "k4.pid.y"})], script(&[]));
+        let key = |kid, purpose, state| json!({"kid": kid, "purpose": purpose, "state": state});
+        let keys = [
+            key("k4.lid.x", "refresh", "active"),
+            key("k4.pid.x", "access", "retired"),
+            key("k4.pid.y", "access", "active"),
+        ];
+        let mut trial = Trial::new(vec![json!({"version": 2, "results": keys})], script(&[]));
         Key::Rotate { format: Format::default() }.run(&mut trial.desk).await.unwrap();
         assert_eq!(trial.page.text(), "rotated: k4.pid.y signs now\n");
     }
