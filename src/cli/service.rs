@@ -9,6 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
+#[cfg(feature = "sled")]
+use crate::model::timestamp::Timestamp;
 use crate::service::OpenError;
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
@@ -68,9 +70,26 @@ pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'stati
 }
 
 /// What opening the store shows: the newest time it has recorded, in unix seconds, or why it does not open.
-/// `Ok(None)` where nothing is recorded.
-#[expect(clippy::unnecessary_wraps, reason = "opening the store can fail")]
-pub(super) fn newest_record(_settings: &Settings) -> Result<Option<i64>, Failure> {
+/// `Ok(None)` where nothing is recorded. Founds nothing, and lets the store go again.
+#[cfg(feature = "sled")]
+pub(super) fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
+    use crate::store::sled::open::OpenMode;
+    use crate::store::sled::{Options, SledStore};
+    let options = Options {
+        cache_bytes: settings.store_cache,
+        reserve_bytes: settings.free_space_reserve,
+        ..Options::default()
+    };
+    // The reason says what to do next.
+    let store = SledStore::open(&settings.data, options, OpenMode::Existing)
+        .map_err(|error| Failure::new(error.to_string(), ""))?;
+    Ok(store.newest_record().map(Timestamp::unix))
+}
+
+/// This build has no store whose records could be looked at.
+#[cfg(not(feature = "sled"))]
+#[expect(clippy::unnecessary_wraps, reason = "where there is a store, opening it can fail")]
+pub(super) fn newest_record(_: &Settings) -> Result<Option<i64>, Failure> {
     Ok(None)
 }
 
