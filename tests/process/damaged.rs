@@ -1,0 +1,142 @@
+//! A store that cannot be trusted is refused, with the reason and the next step; nothing is made in its place.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use crate::place::{Place, RESCIND, SERVE, run};
+use crate::session::Session;
+
+/// A place with a store that holds something, and no server.
+pub(crate) fn with_store() -> Place {
+    let place = Place::new();
+    let server = place.serve();
+    Session::register(&server.client, "ada", "Phone");
+    for _ in 0..20 {
+        Session::login(&server.client, "ada", "Laptop");
+    }
+    // Killed: a store that was closed has a snapshot as well, which shows such damage in another way.
+    server.kill();
+    place
+}
+
+/// What is in a data folder, but for what a refused start may leave or set aside.
+fn files(folder: &Path) -> Vec<String> {
+    let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with("snap")).collect();
+    names.sort();
+    names
+}
+
+type Damage = fn(&Path);
+
+const NEXT_STEP: &str = "Move the folder away, keep it, and put a backup in its place";
+
+#[test]
+fn a_damaged_store_is_refused_again_and_again() {
+    let damages: [(&str, Damage); 6] = [
+        ("its data file `db` is missing", |data| fs::remove_file(data.join("db")).unwrap()),
+        ("its data file `db` is missing or empty", |data| fs::write(data.join("db"), "").unwrap()),
+        ("was acknowledged", |data| {
+            let file = fs::File::options().write(true).open(data.join("db")).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        }),
+        ("was acknowledged", |data| overwrite(data, 2)),
+        ("is damaged", |data| overwrite(data, 0)),
+        ("its `head` file", |data| fs::remove_file(data.join("head")).unwrap()),
+    ];
+    for (reason, damage) in damages {
+        let place = with_store();
+        damage(&place.data());
+        let before = files(&place.data());
+        for _ in 0..2 {
+            place.refused(&[]).assert_failed(&["./rescind-data", "is damaged", reason, NEXT_STEP]);
+            place.run("user list").assert_failed(&[reason, NEXT_STEP]);
+        }
+        assert_eq!(files(&place.data()), before, "{reason}");
+    }
+}
+
+/// Garbles the data file from this part of it on: 2 is its middle, 0 its begin.
+fn overwrite(data: &Path, part: usize) {
+    let mut bytes = fs::read(data.join("db")).unwrap();
+    let from = bytes.len() * part / 4;
+    bytes[from..].fill(0xA5);
+    fs::write(data.join("db"), bytes).unwrap();
+}
+
+#[test]
+fn a_folder_of_something_else_is_refused_and_left_as_it_is() {
+    let place = with_store();
+    fs::remove_file(place.data().join("FORMAT")).unwrap();
+    let before = files(&place.data());
+    place.refused(&[]).assert_failed(&["no FORMAT file, so it is not a store: choose an empty folder"]);
+    assert_eq!(files(&place.data()), before);
+}
+
+#[test]
+fn without_its_master_key_a_store_is_refused() {
+    let place = with_store();
+    fs::rename(place.master_key(), place.path("kept")).unwrap();
+    let step = "restore it, or name it with master_key_file";
+    place.refused(&[]).assert_failed(&["the master key file ./rescind-data.key", "it is missing", step]);
+    assert!(!place.master_key().exists(), "another key was made");
+    let other = Place::new();
+    other.serve().stop();
+    fs::copy(other.master_key(), place.master_key()).unwrap();
+    let step = "is the master key file the one this store was founded with?";
+    place.refused(&[]).assert_failed(&["the signing keys do not open", step]);
+    fs::write(place.master_key(), "garbage\n").unwrap();
+    place.refused(&[]).assert_failed(&["does not hold a PASERK `k4.local.…` line", "restore it"]);
+    drop(place.serve_with(&["--set", "master_key_file=kept"]));
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_refused() {
+    let place = with_store();
+    fs::set_permissions(place.data(), Permissions::from_mode(0o755)).unwrap();
+    place.refused(&[]).assert_failed(&["other users may enter", "run `chmod 700 \"./rescind-data\"`"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused() {
+    let place = Place::new();
+    // Not even root makes a folder here.
+    let nowhere = ["--data", "/proc/rescind", "--set", "master_key_file=key"];
+    place.refused(&nowhere).assert_failed(&[
+        "/proc/rescind",
+        "cannot be used",
+        "let the user who runs rescind own it",
+    ]);
+
+    let place = with_store();
+    fs::set_permissions(place.data(), Permissions::from_mode(0o500)).unwrap();
+    let command = if rustix::process::getuid().is_root() {
+        // Root without its powers: a folder of its own that it may not write.
+        let powerless = ["--bounding-set=-all", "--inh-caps=-all", RESCIND];
+        place.program("setpriv", &[&powerless[..], &SERVE].concat())
+    } else {
+        place.program(RESCIND, &SERVE)
+    };
+    let refused = run(command, "");
+    fs::set_permissions(place.data(), Permissions::from_mode(0o700)).unwrap();
+    refused.assert_failed(&["rescind-data", "ermission denied", "help: "]);
+    drop(place.serve());
+}
+
+#[test]
+fn a_data_folder_that_is_a_file_is_refused() {
+    let place = Place::new();
+    fs::write(place.data(), "precious").unwrap();
+    place.refused(&[]).assert_failed(&["./rescind-data", "cannot be used"]);
+    assert_eq!(fs::read_to_string(place.data()).unwrap(), "precious");
+}
+
+#[test]
+fn a_data_folder_may_be_a_link() {
+    let place = Place::new();
+    fs::create_dir(place.path("disk")).unwrap();
+    symlink(place.path("disk"), place.data()).unwrap();
+    place.serve().stop();
+    assert!(place.path("disk/db").exists());
+}

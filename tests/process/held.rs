@@ -1,0 +1,59 @@
+//! One process at a time has the store; commands go to it, or open the store themselves, and never make one.
+
+use crate::place::Place;
+use crate::session::Session;
+
+#[test]
+fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
+    let place = Place::new();
+    let server = place.serve();
+    let phone = Session::register(&server.client, "ada", "Phone");
+    let holder = format!("is in use by process {}: end it first", server.pid());
+    place.refused(&[]).assert_failed(&["./rescind-data", &holder]);
+    phone.assert_alive(&server.client);
+    assert_eq!(place.run("user list --json").json()["results"][0]["username"], "ada");
+}
+
+#[test]
+fn a_command_beside_a_server_is_a_request_to_it() {
+    let place = Place::new();
+    let server = place.serve();
+    let phone = Session::register(&server.client, "ada", "Phone");
+    place.run("user logout-all ada").ok();
+    server.stderr.wait_for_line("/api/v1/admin/users/{user}/logout-all");
+    phone.assert_dead(&server.client, "signed_out_everywhere");
+}
+
+#[test]
+fn a_command_without_a_server_opens_the_store_itself() {
+    let place = Place::new();
+    let server = place.serve();
+    let phone = Session::register(&server.client, "ada", "Phone");
+    server.stop();
+    assert_eq!(place.run("user logout-all ada --json").json()["signed_out"], 1);
+    phone.assert_dead(&place.serve().client, "signed_out_everywhere");
+}
+
+#[test]
+fn a_socket_left_by_a_killed_server_is_in_nobodys_way() {
+    let place = Place::new();
+    let server = place.serve();
+    Session::register(&server.client, "ada", "Phone");
+    server.kill();
+    assert!(place.data().join("admin.sock").exists());
+    assert_eq!(place.run("user list --json").json()["results"][0]["username"], "ada");
+    assert_eq!(place.serve().client.get("/livez", "").status, 200);
+}
+
+#[test]
+fn a_command_never_makes_a_store() {
+    let place = Place::new();
+    let step = "make one by starting `rescind serve` once";
+    for line in ["user list", "key rotate", "service-key list", "everyone logout --yes"] {
+        place.run(line).assert_failed(&["there is no store in ./rescind-data", step]);
+        assert!(!place.data().exists() && !place.master_key().exists(), "{line}");
+    }
+    std::fs::create_dir(place.path("empty")).unwrap();
+    place.run("user list --data empty").assert_failed(&["there is no store in empty", step]);
+    assert_eq!(place.path("empty").read_dir().unwrap().count(), 0);
+}

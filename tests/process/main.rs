@@ -1,0 +1,37 @@
+//! The real binary, as a process: started, asked, killed, traced, given bad settings and damaged stores.
+//!
+//! Every test has a folder of its own and lets the system choose the ports, so they run side by side. Nothing waits
+//! by the clock: a server is ready when it has said so, gone when the system says so. Whatever any process prints is
+//! compared with every token, password and key of its test (`secrets`).
+//!
+//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace` (what the tests
+//! work with); all the others are tests, named after what they show.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by failing, and what it left out by printing"
+)]
+
+mod callers;
+mod client;
+mod commands;
+mod damaged;
+mod doctor;
+mod durable;
+mod full;
+mod held;
+mod keys;
+mod killed;
+mod logs;
+mod place;
+mod secrets;
+mod server;
+mod session;
+mod settings;
+mod signals;
+mod start;
+mod trace;

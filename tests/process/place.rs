@@ -1,0 +1,154 @@
+//! A folder of its own, and the processes that run in it. The data is where it is by default: `./rescind-data`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::secrets::Secrets;
+use crate::server::Server;
+
+/// The binary under test.
+pub(crate) const RESCIND: &str = env!("CARGO_BIN_EXE_rescind");
+
+/// How tests start a server: on any free port, with room for many sign-ins.
+pub(crate) const SERVE: [&str; 9] = [
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--metrics-listen",
+    "off",
+    "--set",
+    "sign_in_attempts_per_account=1000",
+    "--set",
+    "sign_in_attempts_per_address=1000",
+];
+
+/// A working directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    folder: TempDir,
+    pub(crate) secrets: Arc<Secrets>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), secrets: Arc::default() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("rescind-data")
+    }
+
+    pub(crate) fn master_key(&self) -> PathBuf {
+        self.path("rescind-data.key")
+    }
+
+    /// A program in this place, knowing nothing of the environment the tests run in.
+    pub(crate) fn program(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).current_dir(self.folder.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+    }
+
+    pub(crate) fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    pub(crate) fn serve_with(&self, more: &[&str]) -> Server {
+        self.start(self.program(RESCIND, &[&SERVE, more].concat()))
+    }
+
+    pub(crate) fn start(&self, command: Command) -> Server {
+        let server = Server::start(command, &self.secrets);
+        if let Ok(key) = std::fs::read_to_string(self.master_key()) {
+            self.secrets.note(key.trim());
+        }
+        server
+    }
+
+    /// Runs `rescind` with these words, to its end.
+    pub(crate) fn run(&self, line: &str) -> Ran {
+        self.run_with(line, "")
+    }
+
+    /// The same, with something piped in.
+    pub(crate) fn run_with(&self, line: &str, stdin: &str) -> Ran {
+        let ran = run(self.program(RESCIND, &line.split_whitespace().collect::<Vec<_>>()), stdin);
+        // A new service key is shown, once; whatever else shows a secret fails.
+        if !line.starts_with("service-key add") {
+            self.secrets.assert_absent(line, &ran.out);
+        }
+        self.secrets.assert_absent(line, &ran.err);
+        ran
+    }
+
+    /// A server that has to refuse to start.
+    pub(crate) fn refused(&self, more: &[&str]) -> Ran {
+        let ran = run(self.program(RESCIND, &[&SERVE, more].concat()), "");
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        self.secrets.assert_absent("the server", &ran.err);
+        ran
+    }
+
+    /// A new service key, made by the command.
+    pub(crate) fn service_key(&self, scope: &str) -> String {
+        let made = self.run(&format!("service-key add tests --scope {scope} --json")).json();
+        let key = made["key"].as_str().unwrap();
+        self.secrets.note(key);
+        key.to_owned()
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(mut command: Command, stdin: &str) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // One that ends without reading closes the pipe: no concern of ours.
+    let _unread = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+impl Ran {
+    /// What it printed, if all went well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.out
+    }
+
+    /// The one line of JSON it printed.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        let out = self.ok();
+        assert_eq!(out.lines().count(), 1, "{out}");
+        serde_json::from_str(&out).unwrap()
+    }
+
+    /// It failed, said all of this, and what to do next.
+    #[track_caller]
+    pub(crate) fn assert_failed(&self, parts: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
+        for part in parts {
+            assert!(self.err.contains(part), "{part} is missing in {self:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What must never be printed: every token, password and key a test has sent or received.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+
+/// The fields that hold secrets, in requests and in answers.
+const SECRET_FIELDS: [&str; 6] = ["access", "refresh", "password", "current_password", "new_password", "key"];
+
+/// The secrets of one place.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets(Mutex<Vec<String>>);
+
+impl Secrets {
+    /// Keeps one.
+    pub(crate) fn note(&self, secret: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+    }
+
+    /// Keeps those in a JSON text, wherever in it they are.
+    pub(crate) fn note_in(&self, json: &str) {
+        if let Ok(value) = serde_json::from_str(json) {
+            self.walk(&value);
+        }
+    }
+
+    fn walk(&self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(text) if SECRET_FIELDS.contains(&name.as_str()) => self.note(text),
+                        other => self.walk(other),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.walk(value)),
+            _ => {}
+        }
+    }
+
+    /// Fails if one of them is in what a process printed.
+    pub(crate) fn assert_absent(&self, process: &str, printed: &str) {
+        let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = printed.lines().find(|line| secrets.iter().any(|secret| line.contains(secret.as_str())));
+        assert!(line.is_none(), "{process} printed a secret: {line:?}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "printed a secret")]
+fn a_printed_token_is_noticed() {
+    let secrets = Secrets::default();
+    secrets.note_in(r#"{"session": {"access": "v4.public.token"}}"#);
+    secrets.assert_absent("this test", "one line\nrefused v4.public.token\n");
+}
