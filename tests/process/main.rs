@@ -28,6 +28,8 @@ mod keys;
 mod killed;
 mod logs;
 mod place;
+mod readme;
+mod readme_tables;
 mod secrets;
 mod server;
 mod session;
