@@ -119,6 +119,9 @@ fn finish_operation(operation: &mut Value) {
             response.insert("application/json".to_owned(), content);
         }
     }
+    for response in responses.values_mut().filter(|response| response["description"] == "") {
+        response["description"] = json!("Done.");
+    }
     for (status, codes) in errors::of(&id) {
         responses.insert(status.as_u16().to_string(), problem(status, &codes));
     }
