@@ -1,11 +1,11 @@
-//! The README's tables are made from what the binary says of itself. `README_UPDATE=1` writes them anew.
+//! The README's demo and tables are made from what the binary says and does. `README_UPDATE=1` writes them anew.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::place::Place;
+use crate::place::{Place, RESCIND, run};
 use crate::readme::README;
 
 /// The README with this block between its marks.
@@ -77,4 +77,19 @@ fn the_settings_are_current() {
     }
     table.push('\n');
     assert_current("settings", &table);
+}
+
+/// But for where it listens and how long it took, which are other ones each time.
+#[test]
+fn the_demo_is_current() {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo.sh");
+    let place = Place::new();
+    let mut bash = place.program("bash", &[demo]);
+    bash.env("RESCIND", RESCIND).env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    let ran = run(bash, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let (_, told) = ran.out.split_once("\n\n").unwrap();
+    let (told, took) = told.trim_end().rsplit_once("\n\n").unwrap();
+    assert!(took.starts_with("logout-all took"), "{took}");
+    assert_current("demo", &format!("\n```console\n$ examples/demo.sh\n{told}\n```\n\n"));
 }
