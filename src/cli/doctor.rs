@@ -1,6 +1,7 @@
 //! `rescind doctor`: looks at the machine as the service would meet it, says what is wrong and what to do.
 //!
-//! It changes nothing and may run beside a server. Each file looks at one thing; what a look finds is judged by a pure
+//! It changes nothing of a store that is whole, and may run beside a server. (Opening a damaged one, as a start would,
+//! clears what follows the damage.) Each file looks at one thing; what a look finds is judged by a pure
 //! function where the machine cannot be arranged for a test.
 
 use std::path::Path;

@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Vec<String> {
 
 type Damage = fn(&Path);
 
-const NEXT_STEP: &str = "Move the folder away, keep it, and put a backup in its place";
+const NEXT_STEP: &str = "put a backup in its place";
 
 #[test]
 fn a_damaged_store_is_refused_again_and_again() {

@@ -57,7 +57,7 @@ pub enum OpenError {
     OtherFormat { path: PathBuf, found: String },
     /// It was a store.
     #[error(
-        "the store in {path:?} is damaged: {reason}. No file was deleted. Move the folder away, keep it, and put a backup in its place"
+        "the store in {path:?} is damaged: {reason}. Move the folder away, put a backup in its place, and do not open it again: opening clears what follows the damage"
     )]
     Damaged { path: PathBuf, reason: String },
 }
