@@ -49,7 +49,7 @@ mod tests {
         ("settings", &[]),
         ("auth", &["model", "world", "token", "store", "metrics"]),
         ("service", &["model", "world", "token", "store", "metrics", "settings", "auth"]),
-        ("http", &["model", "world", "store", "metrics", "settings", "auth", "service"]),
+        ("http", &["model", "world", "token", "store", "metrics", "settings", "auth", "service"]),
         ("cli", &["world", "settings", "service", "http", "log"]),
     ];
 

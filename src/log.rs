@@ -48,6 +48,12 @@ pub fn start(level: &str, format: Format) -> Result<WorkerGuard, LogError> {
     Ok(guard)
 }
 
+/// Starts the log of a command that does the service's work itself: warnings and worse as text, each written at once.
+pub fn start_for_command() -> Result<(), LogError> {
+    let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    Ok(tracing_subscriber::registry().with(parse_level("warn")?).with(layer).try_init()?)
+}
+
 /// Checks a level as [`start`] would, for the settings.
 pub fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder().parse(level).map_err(|_| LogError::Level { given: level.to_owned() })

@@ -90,6 +90,9 @@ impl Service {
         metrics: Arc<Metrics>,
         issuer: &str,
     ) -> Result<Self, OpenError> {
+        // Before anything is founded: settings that contradict themselves make no store.
+        let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
+            .map_err(|error| OpenError::Settings(error.to_string()))?;
         let (founding, founded_now, master) = if let Some(founding) = store.founding().await? {
             (founding, false, master_key(settings, None)?)
         } else {
@@ -102,11 +105,10 @@ impl Service {
         let keys = SigningKeys::open(&store, master, issuer, audience, world.now())
             .await
             .map_err(OpenError::Keys)?;
-        let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
-            .map_err(|error| OpenError::Settings(error.to_string()))?;
         let limits = Limits::new(
             per_minute(settings.sign_in_attempts_per_account),
             per_minute(settings.sign_in_attempts_per_address),
+            per(Duration::from_secs(60 * 60), settings.registrations_per_address),
         );
         let auth = Auth::new(store, world, policy(settings), keys, hashing, limits, metrics);
         Ok(Self { auth: Arc::new(auth), founded_now })
@@ -199,7 +201,30 @@ fn hash_parameters(settings: &Settings) -> HashParameters {
 }
 
 fn per_minute(attempts: u32) -> Allowance {
-    Allowance { burst: attempts, every: Duration::from_secs(60) / attempts.max(1) }
+    per(Duration::from_secs(60), attempts)
+}
+
+fn per(time: Duration, attempts: u32) -> Allowance {
+    Allowance { burst: attempts, every: time / attempts.max(1) }
+}
+
+/// The newest time that the store has recorded, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
+#[cfg(feature = "sled")]
+pub fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError> {
+    use crate::model::timestamp::Timestamp;
+    use crate::store::sled::{OpenMode, Options, SledStore};
+    let options = Options {
+        cache_bytes: settings.store_cache,
+        reserve_bytes: settings.free_space_reserve,
+        ..Options::default()
+    };
+    Ok(SledStore::open(&settings.data, options, OpenMode::Existing)?.newest_record().map(Timestamp::unix))
+}
+
+/// This build has no store whose records could be looked at.
+#[cfg(not(feature = "sled"))]
+pub fn newest_record(_: &Settings) -> Result<Option<i64>, OpenError> {
+    Ok(None)
 }
 
 #[cfg(feature = "sled")]

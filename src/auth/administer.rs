@@ -1,6 +1,8 @@
 //! What administrators do with users and devices. Each deed is logged with the reason they give.
 
 use super::devices::DevicePage;
+use std::fmt;
+
 use super::error::AuthError;
 use super::hashing::Salt;
 use super::issue::Issued;
@@ -9,7 +11,7 @@ use super::logout::SignedOut;
 use super::{Auth, Origin};
 use crate::model::counters::Era;
 use crate::model::device::Cause;
-use crate::model::ids::{DeviceId, UserId};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
@@ -18,6 +20,40 @@ use crate::store::steps::account::{DeleteUser, DisabledSet, SetDisabled, UserDel
 use crate::store::steps::password::{By as PasswordBy, PasswordSet, SetPassword};
 use crate::store::steps::session::OpenDevice;
 use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
+
+/// Who administers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Administrator {
+    /// Whoever may open the administration socket.
+    Operator,
+    /// The owner of a service key.
+    ServiceKey(ServiceKeyId),
+}
+
+impl fmt::Display for Administrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("operator"),
+            Self::ServiceKey(id) => write!(f, "service key {id}"),
+        }
+    }
+}
+
+/// On whose word something is done, and why.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// On whose.
+    pub by: Administrator,
+    /// Why, if that was said.
+    pub reason: Option<String>,
+}
+
+impl Order {
+    /// Notes in the log what was done: an administrator's deed is never silent.
+    pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
+        tracing::warn!(event, %on, by = %self.by, reason = self.reason, "done by an administrator");
+    }
+}
 
 impl Auth {
     /// The user an administrator means: by id, else by name.
@@ -33,7 +69,8 @@ impl Auth {
 
     /// Users in order of their names, after the one named `after`.
     pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, AuthError> {
-        let after = after.and_then(|name| Username::parse(name).ok());
+        let wrong = |_| AuthError::Field("after", "invalid_format");
+        let after = after.map(Username::parse).transpose().map_err(wrong)?;
         Ok(self.store.users(after.as_ref().map(Username::key), limit).await?)
     }
 
@@ -62,27 +99,28 @@ impl Auth {
         &self,
         user: UserId,
         device: DeviceId,
-        note: Option<String>,
+        order: Order,
     ) -> Result<u64, AuthError> {
-        record("device_ended", user, note.as_deref());
         let request = EndDevice {
             user,
             device,
             caller: None,
             cause: Cause::Administrator,
-            note,
+            note: order.reason.clone(),
             now: self.world.now(),
         };
-        self.device_ended(self.store.end_device(request).await?)
+        let ended = self.device_ended(self.store.end_device(request).await?)?;
+        order.record("device_ended", &device);
+        Ok(ended)
     }
 
     /// Ends every device of a user.
-    pub async fn logout_all_of(&self, user: UserId, note: Option<String>) -> Result<SignedOut, AuthError> {
-        record("user_signed_out", user, note.as_deref());
-        let request = EndDevices { by: By::Administrator { user, note }, now: self.world.now() };
-        match self.store.end_devices(request).await? {
+    pub async fn logout_all_of(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
+        let by = By::Administrator { user, note: order.reason.clone() };
+        match self.store.end_devices(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("administrator");
+                order.record("user_signed_out", &user.id);
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::NotFound),
@@ -95,15 +133,15 @@ impl Auth {
         &self,
         user: UserId,
         disabled: bool,
-        note: Option<String>,
+        order: Order,
     ) -> Result<(User, u64), AuthError> {
-        record(if disabled { "user_disabled" } else { "user_enabled" }, user, note.as_deref());
-        let request = SetDisabled { user, disabled, note, now: self.world.now() };
+        let request = SetDisabled { user, disabled, note: order.reason.clone(), now: self.world.now() };
         match self.store.set_disabled(request).await? {
             DisabledSet::Set { user, signed_out } => {
                 if disabled {
                     self.metrics.sign_out("disabled");
                 }
+                order.record(if disabled { "user_disabled" } else { "user_enabled" }, &user.id);
                 Ok((*user, signed_out))
             }
             DisabledSet::NoUser => Err(AuthError::NotFound),
@@ -111,8 +149,12 @@ impl Auth {
     }
 
     /// Sets a user's password and ends every device of it.
-    pub async fn replace_password(&self, user: &User, password: &str) -> Result<u64, AuthError> {
-        record("password_replaced", user.id, None);
+    pub async fn replace_password(
+        &self,
+        user: &User,
+        password: &str,
+        order: Order,
+    ) -> Result<u64, AuthError> {
         let password = Password::chosen(password, &user.username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
         let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
@@ -120,6 +162,7 @@ impl Auth {
         match self.store.set_password(request).await? {
             PasswordSet::Replaced { signed_out } => {
                 self.metrics.sign_out("password");
+                order.record("password_replaced", &user.id);
                 Ok(signed_out)
             }
             PasswordSet::NoUser => Err(AuthError::NotFound),
@@ -130,11 +173,11 @@ impl Auth {
     }
 
     /// Deletes a user.
-    pub async fn delete_user(&self, user: UserId, note: Option<&str>) -> Result<SignedOut, AuthError> {
-        record("user_deleted", user, note);
+    pub async fn delete_user(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
         match self.store.delete_user(DeleteUser { user, caller: None, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("administrator");
+                order.record("user_deleted", &user);
                 Ok(SignedOut { signed_out, generation })
             }
             UserDeleted::NoUser => Err(AuthError::NotFound),
@@ -143,14 +186,11 @@ impl Auth {
     }
 
     /// Ends every device of everyone.
-    pub async fn logout_everyone(&self, note: Option<&str>) -> Result<Era, AuthError> {
-        tracing::warn!(
-            event = "everyone_signed_out",
-            reason = note,
-            "every device of everyone is signed out"
-        );
+    pub async fn logout_everyone(&self, order: Order) -> Result<Era, AuthError> {
+        let era = self.store.end_everyone(self.world.now()).await?;
         self.metrics.sign_out("everyone");
-        Ok(self.store.end_everyone(self.world.now()).await?)
+        order.record("everyone_signed_out", &"everyone");
+        Ok(era)
     }
 
     /// Opens a device for a user whom another system has signed in.
@@ -159,6 +199,7 @@ impl Auth {
         user: UserId,
         device: DeviceWish,
         origin: &Origin,
+        order: Order,
     ) -> Result<Issued, AuthError> {
         let found = self.store.user(user).await?.ok_or(AuthError::NotFound)?;
         if found.disabled.is_some() {
@@ -173,10 +214,7 @@ impl Auth {
         };
         let issued = self.open(request).await?;
         self.metrics.sign_in("vouched");
+        order.record("session_opened", &user);
         Ok(issued)
     }
-}
-
-fn record(event: &'static str, user: UserId, reason: Option<&str>) {
-    tracing::warn!(event, %user, reason, "by an administrator");
 }

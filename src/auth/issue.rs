@@ -36,10 +36,10 @@ pub struct Access {
 
 impl Auth {
     /// Mints both tokens of a session.
-    pub(super) fn issue(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
+    pub(super) async fn issue(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
         let Session { user, device, era } = session;
-        let access = self.issue_access(&device, now, now + self.policy.access_lifetime)?;
-        let refresh = self.keys.current().mint_refresh(&RefreshClaims {
+        let access = self.issue_access(&device, now, now + self.policy.access_lifetime).await?;
+        let refresh = self.keys.checked(self).await?.mint_refresh(&RefreshClaims {
             subject: user.id,
             device: device.id,
             stamp: user.stamp(era),
@@ -58,14 +58,14 @@ impl Auth {
     }
 
     /// Mints an access token that ends at `end`, or with the device if that comes first.
-    pub(super) fn issue_access(
+    pub(super) async fn issue_access(
         &self,
         device: &Device,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<Access, AuthError> {
         let expires = end.min(device.end());
-        let token = self.keys.current().mint_access(&AccessClaims {
+        let token = self.keys.checked(self).await?.mint_access(&AccessClaims {
             issuer: self.keys.issuer().to_owned(),
             subject: device.user,
             audience: self.keys.audience().to_owned(),

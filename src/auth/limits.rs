@@ -26,6 +26,7 @@ const MOST_KEYS: usize = 100_000;
 pub struct Limits {
     accounts: Buckets<AccountKey>,
     sources: Buckets<SourceKey>,
+    registrations: Buckets<SourceKey>,
 }
 
 /// An account by its name, whether or not it exists: to a guesser both look alike. Hashed, so that a key is small
@@ -49,9 +50,20 @@ pub struct Attempt<'a> {
 }
 
 impl Limits {
-    /// Buckets that allow each account and each source address so much.
-    pub fn new(account: Allowance, source: Allowance) -> Self {
-        Self { accounts: Buckets::new(account, MOST_KEYS), sources: Buckets::new(source, MOST_KEYS) }
+    /// Buckets that allow each account and each source address so many failures, and each address so many
+    /// registrations.
+    pub fn new(account: Allowance, source: Allowance, registration: Allowance) -> Self {
+        Self {
+            accounts: Buckets::new(account, MOST_KEYS),
+            sources: Buckets::new(source, MOST_KEYS),
+            registrations: Buckets::new(registration, MOST_KEYS),
+        }
+    }
+
+    /// Pays for one registration. A success costs as much as a failure: each new account takes room that only its
+    /// owner gives back.
+    pub fn registration(&self, source: IpAddr, now: Duration) -> Result<(), RetryAfter> {
+        self.registrations.take(SourceKey::of(source), now)
     }
 
     /// Pays for one attempt. `now` is the time since any fixed moment, by a clock that does not jump.
@@ -106,7 +118,11 @@ mod tests {
 
     fn limits() -> Limits {
         let every = Duration::from_secs(10);
-        Limits::new(Allowance { burst: 3, every }, Allowance { burst: 5, every })
+        Limits::new(
+            Allowance { burst: 3, every },
+            Allowance { burst: 5, every },
+            Allowance { burst: 2, every },
+        )
     }
 
     fn name(text: &str) -> Username {

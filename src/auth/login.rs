@@ -23,13 +23,9 @@ pub struct DeviceWish {
     pub kind: Option<DeviceKind>,
 }
 
-/// Only a wrong guess costs an attempt; an answer that says nothing about the password or the name gives it back.
+/// Only a wrong guess costs an attempt; an answer that says nothing about the password gives it back.
 pub(super) fn settle<T>(attempt: Attempt<'_>, result: Result<T, AuthError>) -> Result<T, AuthError> {
-    let guessed = matches!(
-        result,
-        Err(AuthError::WrongCredentials | AuthError::WrongPassword | AuthError::UsernameTaken)
-    );
-    if !guessed {
+    if !matches!(result, Err(AuthError::WrongCredentials | AuthError::WrongPassword)) {
         attempt.give_back();
     }
     result
@@ -106,7 +102,7 @@ impl Auth {
                     self.metrics.sign_out("evicted");
                     tracing::info!(event = "device_evicted", %user, %device, "the least recently seen device gave way");
                 }
-                self.issue(*session, now)
+                self.issue(*session, now).await
             }
             Opened::NoUser | Opened::Disabled | Opened::PasswordChanged => Err(AuthError::WrongCredentials),
         }

@@ -103,7 +103,7 @@ impl Auth {
         match self.store.end_devices(EndDevices { by, now }).await? {
             DevicesEnded::Ended { signed_out, user, kept: Some(device) } => {
                 self.metrics.sign_out("logout_others");
-                let access = self.issue_access(&device, now, caller.claims.expires)?;
+                let access = self.issue_access(&device, now, caller.claims.expires).await?;
                 Ok((SignedOut { signed_out, generation: user.generation }, access))
             }
             DevicesEnded::Ended { kept: None, .. } => {

@@ -32,7 +32,7 @@ impl Auth {
         match self.store.set_password(SetPassword { by, password, now }).await? {
             PasswordSet::Changed { session, signed_out } => {
                 self.metrics.sign_out("password");
-                Ok((self.issue(*session, now)?, signed_out))
+                Ok((self.issue(*session, now).await?, signed_out))
             }
             PasswordSet::PasswordChanged => Err(AuthError::WrongPassword),
             PasswordSet::Refused(refusal) => Err(self.refused(refusal)),

@@ -1,5 +1,7 @@
 //! A refresh token buys the next pair.
 
+use std::net::IpAddr;
+
 use super::error::AuthError;
 use super::issue::Issued;
 use super::{Auth, Origin};
@@ -19,7 +21,7 @@ impl Auth {
         let request = RotateRefresh {
             claims,
             network: Network::of(origin.address),
-            origin: Some(described(origin)),
+            origin: Some(described(Some(origin.address), origin.user_agent.as_deref())),
             policy: self.policy.replay,
             idle: self.policy.device_idle,
             now,
@@ -27,11 +29,13 @@ impl Auth {
         let refreshed = self.store.rotate_refresh(request).await?;
         self.metrics.refresh(class(&refreshed));
         match refreshed {
-            Refreshed::Rotated(session) | Refreshed::Repeated(session) => self.renewed(*session, origin, now),
+            Refreshed::Rotated(session) | Refreshed::Repeated(session) => {
+                self.renewed(*session, origin, now).await
+            }
             Refreshed::Recovered(session) => {
                 let (user, device) = (session.user.id, session.device.id);
                 tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, "a used refresh token was let through: a lost answer, or a copy");
-                self.renewed(*session, origin, now)
+                self.renewed(*session, origin, now).await
             }
             Refreshed::Reused { device, last_seen } => {
                 self.metrics.sign_out("refresh_reused");
@@ -49,9 +53,9 @@ impl Auth {
         Ok(self.keys.checked(self).await?.open_refresh(token).ok())
     }
 
-    fn renewed(&self, session: Session, origin: &Origin, now: Timestamp) -> Result<Issued, AuthError> {
+    async fn renewed(&self, session: Session, origin: &Origin, now: Timestamp) -> Result<Issued, AuthError> {
         self.last_seen.note(&session.user, &session.device, origin, now);
-        self.issue(session, now)
+        self.issue(session, now).await
     }
 }
 
@@ -66,21 +70,18 @@ fn class(refreshed: &Refreshed) -> &'static str {
     }
 }
 
-fn described(origin: &Origin) -> String {
-    format!("{} {}", origin.address, origin.user_agent.as_deref().unwrap_or("-"))
+fn described(address: Option<IpAddr>, user_agent: Option<&str>) -> String {
+    let address = address.map_or_else(|| "-".to_owned(), |address| address.to_string());
+    format!("{address} {}", user_agent.unwrap_or("-"))
 }
 
 fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &Origin) {
-    let owner = last_seen.map(|seen| Origin {
-        address: seen.address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()),
-        user_agent: seen.user_agent.clone(),
-    });
     tracing::warn!(
         event = "refresh_reused",
         user = %device.user,
         device = %device.id,
-        presented_by = described(origin),
-        last_seen_by = owner.as_ref().map(described),
+        presented_by = described(Some(origin.address), origin.user_agent.as_deref()),
+        last_seen_by = last_seen.map(|seen| described(seen.address, seen.user_agent.as_deref())),
         "a refresh token was used again: its device is signed out"
     );
 }

@@ -3,7 +3,7 @@
 use super::error::AuthError;
 use super::hashing::Salt;
 use super::issue::Issued;
-use super::login::{DeviceWish, settle};
+use super::login::DeviceWish;
 use super::{Auth, Origin};
 use crate::model::password::Password;
 use crate::model::user::User;
@@ -27,14 +27,15 @@ impl Auth {
         }
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
-        let attempt = self.limits.attempt(&username, origin.address, self.since_epoch())?;
+        self.limits.registration(origin.address, self.since_epoch())?;
         let device = self.new_device(device, origin);
-        match settle(attempt, self.add(username, password, Some(device)).await)? {
+        match self.add(username, password, Some(device)).await? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
-                self.issue(*session, self.world.now())
+                self.issue(*session, self.world.now()).await
             }
-            Registered::User(_) | Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            Registered::User(_) => Err(AuthError::Internal("a registration opened no device".to_owned())),
         }
     }
 
@@ -44,7 +45,8 @@ impl Auth {
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
         match self.add(username, password, None).await? {
             Registered::User(user) => Ok(*user),
-            Registered::Session(_) | Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
         }
     }
 
@@ -56,16 +58,9 @@ impl Auth {
     ) -> Result<Registered, AuthError> {
         let password = Password::chosen(password, &username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
-        // Asked before hashing: a name that is taken is told anyway, and the work is saved.
-        if self.store.user_named(username.key()).await?.is_some() {
-            return Err(AuthError::UsernameTaken);
-        }
         let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
         let request =
             Register { id: self.world.user_id(), username, password, device, now: self.world.now() };
-        match self.store.register(request).await? {
-            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
-            registered => Ok(registered),
-        }
+        Ok(self.store.register(request).await?)
     }
 }

@@ -4,8 +4,10 @@
 //! it is used. A retired key verifies until the last token minted with it has expired.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::Auth;
+use super::administer::Order;
 use super::error::AuthError;
 use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
@@ -14,6 +16,9 @@ use crate::store::steps::keys::{KeysSaved, SaveKeys};
 use crate::store::{KeySet, SharedStore};
 use crate::token::keyring::{self, Keyring};
 use crate::token::sealing::MasterKey;
+
+/// No access token lives longer.
+const LONGEST_ACCESS: Duration = Duration::from_secs(60 * 60);
 
 /// The keyring in use, and what it takes to open the next one.
 pub struct SigningKeys {
@@ -32,15 +37,6 @@ pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, 
         }
     }
     Ok(keys)
-}
-
-/// A key as it is published.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its record.
-    pub record: KeyRecord,
-    /// Its public half: 32 bytes of Ed25519.
-    pub public: [u8; 32],
 }
 
 impl SigningKeys {
@@ -123,15 +119,9 @@ impl Auth {
         Ok(self.store.keys().await?)
     }
 
-    /// The access keys with their public halves, as they are published.
-    pub async fn published_keys(&self) -> Result<(KeysVersion, Vec<Published>), AuthError> {
-        let KeySet { version, keys } = self.store.keys().await?;
-        let mut published = Vec::new();
-        for record in keys.into_iter().filter(|record| record.purpose == Purpose::Access) {
-            let public = keyring::public_bytes(&record, &self.keys.master)?;
-            published.push(Published { record, public });
-        }
-        Ok((version, published))
+    /// The keyring in use; what it publishes is what everyone verifies with.
+    pub async fn keyring(&self) -> Result<Arc<Keyring>, AuthError> {
+        self.keys.checked(self).await
     }
 
     /// Puts the next keys to use, retires the active ones, makes new next ones.
@@ -155,13 +145,15 @@ impl Auth {
     }
 
     /// Ends every token of one key, at the next check.
-    pub async fn distrust_key(&self, kid: &Kid, reason: Option<&str>) -> Result<KeySet, AuthError> {
-        tracing::warn!(event = "key_distrusted", %kid, reason, "a key is distrusted: its tokens are dead");
-        self.change_keys(Some(kid), |auth, set, now, put| {
-            let key = find(set, kid)?;
-            auth.leave(set, key, KeyState::Distrusted, now, put)
-        })
-        .await
+    pub async fn distrust_key(&self, kid: &Kid, order: Order) -> Result<KeySet, AuthError> {
+        let keys = self
+            .change_keys(Some(kid), |auth, set, now, put| {
+                let key = find(set, kid)?;
+                auth.leave(set, key, KeyState::Distrusted, now, put)
+            })
+            .await?;
+        order.record("key_distrusted", kid);
+        Ok(keys)
     }
 
     async fn change_keys(
@@ -230,7 +222,8 @@ impl Auth {
 
     fn retired(&self, purpose: Purpose, now: Timestamp) -> KeyState {
         let longest = match purpose {
-            Purpose::Access => self.policy.access_lifetime,
+            // The longest there can be: the setting may have been longer when the key's last tokens were minted.
+            Purpose::Access => LONGEST_ACCESS,
             Purpose::Refresh => self.policy.device_lifetime,
         };
         KeyState::Retired { until: now + longest }

@@ -71,7 +71,7 @@ impl Key {
                 desk.answer(format, &answer, &format!("{kid} retired; its tokens work until they expire"))
             }
             Self::Distrust { kid, reason, yes, format } => {
-                desk.confirm(yes, &format!("end every access token signed by {kid}, for ever"))?;
+                desk.confirm(yes, &format!("end every token made with {kid}, for ever"))?;
                 let path = format!("/operator/keys/{}/distrust", segment(&kid));
                 let answer = desk.call(Method::POST, &path, Some(because(reason))).await?;
                 desk.answer(format, &answer, &format!("{kid} distrusted; its tokens are refused from now on"))

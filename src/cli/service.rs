@@ -9,9 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
-#[cfg(feature = "sled")]
-use crate::model::timestamp::Timestamp;
-use crate::service::OpenError;
+use crate::service::{self, OpenError};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
@@ -48,7 +46,8 @@ fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings
             key.display()
         )?;
         writeln!(out, "try it at {url}/docs")?;
-        writeln!(out, "make the first user there, or with: rescind user add NAME")?;
+        let program = std::env::args().next().unwrap_or_else(|| "rescind".to_owned());
+        writeln!(out, "make the first user there, or with: {program} user add NAME")?;
     }
     out.flush()
 }
@@ -66,31 +65,16 @@ fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
 
 /// The application on the opened store, as it is served on the administration socket. Never makes a store.
 pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'static, Response>, Failure> {
+    // What is done here is logged here: for some deeds the log is the only record. A second start is no matter.
+    let _ = log::start_for_command();
     Ok(serve::in_process(settings, World::real()).await?)
 }
 
 /// What opening the store shows: the newest time it has recorded, in unix seconds, or why it does not open.
-/// `Ok(None)` where nothing is recorded. Founds nothing, and lets the store go again.
-#[cfg(feature = "sled")]
+/// `Ok(None)` where nothing is recorded.
 pub(super) fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
-    use crate::store::sled::open::OpenMode;
-    use crate::store::sled::{Options, SledStore};
-    let options = Options {
-        cache_bytes: settings.store_cache,
-        reserve_bytes: settings.free_space_reserve,
-        ..Options::default()
-    };
     // The reason says what to do next.
-    let store = SledStore::open(&settings.data, options, OpenMode::Existing)
-        .map_err(|error| Failure::new(error.to_string(), ""))?;
-    Ok(store.newest_record().map(Timestamp::unix))
-}
-
-/// This build has no store whose records could be looked at.
-#[cfg(not(feature = "sled"))]
-#[expect(clippy::unnecessary_wraps, reason = "where there is a store, opening it can fail")]
-pub(super) fn newest_record(_: &Settings) -> Result<Option<i64>, Failure> {
-    Ok(None)
+    service::newest_record(settings).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 /// Now, in unix seconds.

@@ -34,7 +34,7 @@ pub(super) enum User {
         #[command(flatten)]
         format: Format,
     },
-    /// List users, oldest first
+    /// List users, by name
     #[command(
         after_help = "Examples:\n  rescind user list\n  rescind user list --all --json | jq -r '.results[].username'"
     )]
@@ -55,7 +55,7 @@ pub(super) enum User {
     /// Sign a user out on every device, at once
     #[command(after_help = "Example:\n  rescind user logout-all alice --reason 'phone stolen'")]
     LogoutAll(Target),
-    /// Delete a user and all that is kept about them
+    /// Delete a user: everything of theirs is signed out and the name is free; records of devices go within weeks
     Delete {
         #[command(flatten)]
         target: Target,

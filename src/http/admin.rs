@@ -19,11 +19,12 @@ use super::device_input::{DeviceInput, wish};
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;
+use crate::auth::administer::{Administrator, Order};
 use crate::auth::{Auth, Origin};
 use crate::model::service_key::Scope;
 
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 500;
+/// The longest reason, in characters: a user's record keeps two and has to stay below the 4 KiB of the store.
+const LONGEST_REASON: usize = 200;
 
 /// The operations.
 pub(super) struct Admin;
@@ -31,7 +32,7 @@ pub(super) struct Admin;
 #[derive(Debug, Object)]
 #[oai(rename = "Reason")]
 pub(super) struct ReasonInput {
-    /// Why, for the record: at most 500 characters.
+    /// Why, for the record: at most 200 characters.
     reason: Option<String>,
 }
 
@@ -93,9 +94,9 @@ impl Admin {
         user: Path<String>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
+        let by = credential.require(&auth, Scope::Admin).await?;
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.logout_all_of(user.id, reason(body.0)?).await?;
+        let signed_out = auth.logout_all_of(user.id, order(by, body.0)?).await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
@@ -162,9 +163,9 @@ impl Admin {
         device: Path<String>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
+        let by = credential.require(&auth, Scope::Admin).await?;
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.end_device_of(user.id, device_id(&device.0)?, reason(body.0)?).await?;
+        let signed_out = auth.end_device_of(user.id, device_id(&device.0)?, order(by, body.0)?).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
@@ -176,8 +177,8 @@ impl Admin {
         credential: ServiceCredential,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<EraAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
-        let era = auth.logout_everyone(reason(body.0)?.as_deref()).await?;
+        let by = credential.require(&auth, Scope::Admin).await?;
+        let era = auth.logout_everyone(order(by, body.0)?).await?;
         Ok(Json(EraAnswer { era: count(era.value()) }))
     }
 
@@ -193,9 +194,10 @@ impl Admin {
         user: Path<String>,
         body: Body<OpenSessionInput>,
     ) -> Result<Created, Problem> {
-        credential.require(&auth, Scope::Sessions).await?;
+        let by = credential.require(&auth, Scope::Sessions).await?;
         let user = auth.find_user(&user.0).await?;
-        let issued = auth.open_session(user.id, wish(body.0.device)?, &origin).await?;
+        let issued =
+            auth.open_session(user.id, wish(body.0.device)?, &origin, Order { by, reason: None }).await?;
         Ok(Created::Session(Json(SessionAnswer::of(issued))))
     }
 }
@@ -207,23 +209,24 @@ async fn set_disabled(
     disabled: bool,
     body: ReasonInput,
 ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-    credential.require(auth, Scope::Admin).await?;
+    let by = credential.require(auth, Scope::Admin).await?;
     let user = auth.find_user(user).await?;
-    let (user, signed_out) = auth.set_disabled(user.id, disabled, reason(body)?).await?;
+    let (user, signed_out) = auth.set_disabled(user.id, disabled, order(by, body)?).await?;
     Ok(Json(SignedOutEverywhereAnswer {
         signed_out: count(signed_out),
         generation: count(user.generation.value()),
     }))
 }
 
-/// The reason an administrator gave.
-pub(super) fn reason(input: ReasonInput) -> Result<Option<String>, Problem> {
-    let Some(reason) = input.reason else { return Ok(None) };
-    if reason.chars().count() > LONGEST_REASON {
+/// An administrator's order, with the reason that was given.
+pub(super) fn order(by: Administrator, input: ReasonInput) -> Result<Order, Problem> {
+    let ReasonInput { reason } = input;
+    let text = reason.as_deref().unwrap_or_default();
+    if text.chars().count() > LONGEST_REASON {
         return Err(Problem::field("reason", FieldCode::TooLong));
     }
-    if reason.chars().any(char::is_control) {
+    if text.chars().any(char::is_control) {
         return Err(Problem::field("reason", FieldCode::InvalidCharacters));
     }
-    Ok(Some(reason))
+    Ok(Order { by, reason })
 }

@@ -84,7 +84,7 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The service is busy",
         "Wait for as many seconds as `Retry-After` says, then try again.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service cannot answer now",
-        "Wait for as many seconds as `Retry-After` says, then try again. Nobody was signed out.";
+        "Wait for as many seconds as `Retry-After` says, then try again. A request that changes something may have taken effect.";
     Timeout = "timeout", SERVICE_UNAVAILABLE, "The answer took too long",
         "Wait for as many seconds as `Retry-After` says, then try again. The request may have taken effect.";
 

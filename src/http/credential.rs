@@ -8,6 +8,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::problem::Problem;
 use crate::auth::Auth;
+use crate::auth::administer::Administrator;
 use crate::auth::authenticate::Bearer;
 use crate::auth::error::AuthError;
 use crate::model::service_key::Scope;
@@ -37,15 +38,15 @@ pub enum ServiceCredential {
 pub struct LocalOperator;
 
 impl ServiceCredential {
-    /// Makes sure that the credential may do what `scope` allows.
-    pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<(), Problem> {
+    /// Makes sure that the credential may do what `scope` allows, and says whose it is.
+    pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<Administrator, Problem> {
         match self {
-            Self::Operator => Ok(()),
+            Self::Operator => Ok(Administrator::Operator),
             Self::Key(Bearer::Missing) => Err(AuthError::TokenMissing.into()),
             Self::Key(Bearer::Malformed) => Err(AuthError::TokenInvalid.into()),
             Self::Key(Bearer::Token(text)) => {
-                auth.service_key(text, scope).await?;
-                Ok(())
+                let key = auth.service_key(text, scope).await?;
+                Ok(Administrator::ServiceKey(key.id))
             }
         }
     }

@@ -8,7 +8,7 @@ use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::admin::{ReasonInput, reason};
+use super::admin::{ReasonInput, order};
 use super::admin_answers::AdminUserAnswer;
 use super::answers::{SignedOutAnswer, SignedOutEverywhereAnswer, count};
 use super::body::{Body, LenientBody};
@@ -16,6 +16,7 @@ use super::code::{Code, FieldCode};
 use super::moment::Moment;
 use super::problem::Problem;
 use crate::auth::Auth;
+use crate::auth::administer::{Administrator, Order};
 use crate::model::ids::ServiceKeyId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::service_key::{Scope, ServiceKey};
@@ -110,7 +111,8 @@ impl Operator {
         body: Body<PasswordInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.replace_password(&user, &body.0.password).await?;
+        let order = Order { by: Administrator::Operator, reason: None };
+        let signed_out = auth.replace_password(&user, &body.0.password, order).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
@@ -122,7 +124,7 @@ impl Operator {
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.delete_user(user.id, reason(body.0)?.as_deref()).await?;
+        let signed_out = auth.delete_user(user.id, order(Administrator::Operator, body.0)?).await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
@@ -152,8 +154,8 @@ impl Operator {
         kid: Path<String>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        let reason = reason(body.0)?;
-        let keys = auth.distrust_key(&parse_kid(&kid.0)?, reason.as_deref()).await?;
+        let order = order(Administrator::Operator, body.0)?;
+        let keys = auth.distrust_key(&parse_kid(&kid.0)?, order).await?;
         Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 

@@ -13,8 +13,8 @@ use super::moment::Moment;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
-use crate::auth::signing_keys::Published;
 use crate::model::key::KeyState;
+use crate::token::keyring::Published;
 
 /// What stands before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -103,7 +103,8 @@ impl WellKnown {
         #[oai(name = "If-None-Match")]
         known: Header<Option<String>>,
     ) -> Result<Keys, Problem> {
-        let (version, keys) = auth.published_keys().await?;
+        let keyring = auth.keyring().await?;
+        let (version, keys) = (keyring.version(), keyring.published());
         let etag = format!("\"keys-{}-{}\"", version.value(), keys.len());
         if known
             .0

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{is_combining_mark, is_public_assigned};
 
+use crate::model::ids::UserId;
+
 /// Most characters (Unicode scalar values, after NFKC) of a name.
 const MAX_CHARS: usize = 150;
 
@@ -59,6 +61,10 @@ impl UsernameError {
 impl Username {
     /// Reads what a client sent.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
+        // Administrators name users by name or id: no name may be somebody's id.
+        if UserId::parse(&text.to_ascii_lowercase()).is_some() {
+            return Err(UsernameError::InvalidCharacters);
+        }
         if text.len() > MAX_INPUT_BYTES {
             return Err(UsernameError::TooLong);
         }

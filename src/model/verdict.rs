@@ -113,7 +113,8 @@ pub fn judge(
 }
 
 /// The same decision for a refresh token, whose own generation only helps to name a reason: what counts is that its
-/// device stands under the user's. (After a sign-out everywhere else the caller's refresh token stays good.)
+/// device stands under the user's. (After a sign-out everywhere else the caller's refresh token stays good.) Nor does
+/// its own end: the newest token ends with its device, and an older one has to be seen as used again, not as expired.
 pub fn judge_refresh(
     presented: &Presented,
     era: Era,
@@ -122,6 +123,7 @@ pub fn judge_refresh(
     now: Timestamp,
 ) -> Verdict {
     let mut presented = *presented;
+    presented.expires = Timestamp::from_unix(i64::MAX);
     if let (Some(user), Some(device)) = (user, device)
         && device.stamp.generation == user.generation
     {

@@ -36,9 +36,10 @@ fn addresses(settings: &Settings) -> Option<String> {
 
 fn names(settings: &Settings) -> Option<String> {
     let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
-    (length(&settings.issuer) + length(&settings.audience) > ISSUER_AND_AUDIENCE).then(|| {
+    let issuer = if settings.issuer.is_some() { &settings.issuer } else { &settings.public_url };
+    (length(issuer) + length(&settings.audience) > ISSUER_AND_AUDIENCE).then(|| {
         format!(
-            "`issuer` and `audience` together are longer than {ISSUER_AND_AUDIENCE} characters; every access token carries both"
+            "`issuer` (or `public_url`, when that is the issuer) and `audience` together are longer than {ISSUER_AND_AUDIENCE} characters; every access token carries both"
         )
     })
 }

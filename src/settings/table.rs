@@ -85,7 +85,7 @@ settings! {
     /// Keep it out of what a backup of the data folder holds.
     master_key_file: Option<PathBuf> = "", path().optional();
 
-    /// The URL under which clients reach the service, for the document and the links it publishes.
+    /// The URL under which clients reach the service. A store that is founded with it writes it into tokens as issuer.
     public_url: Option<String> = "", judged("https://host or https://host/path, no slash at the end", value::public_url).optional();
     /// The issuer written into tokens. Without it one is chosen at the first start and kept in the store.
     issuer: Option<String> = "", judged("1 to 80 printable characters", value::claim_text).optional();
@@ -99,7 +99,7 @@ settings! {
     /// How long a device may stay signed in at all.
     device_lifetime: Duration = "180d", length("1h", "4000d");
     /// How many devices a user may have at once. The least recently seen gives way.
-    devices_per_user: u32 = "100", number(1..=1_000_000);
+    devices_per_user: u32 = "100", number(1..=20_000);
 
     /// How long after a refresh its old token may be shown again from the same network, as lost answers and
     /// parallel tabs do.
@@ -111,15 +111,17 @@ settings! {
 
     /// Whether anyone may create an account over the API. When false only an operator does.
     registration_open: bool = "true", switch();
-    /// How many sign-ins may be tried on one account in a minute.
+    /// How many sign-ins on one account may fail in a minute.
     sign_in_attempts_per_account: u32 = "10", number(1..=1_000_000);
-    /// How many sign-ins may be tried from one address in a minute.
+    /// How many sign-ins from one address may fail in a minute.
     sign_in_attempts_per_address: u32 = "100", number(1..=1_000_000);
+    /// How many accounts may be made from one address in an hour.
+    registrations_per_address: u32 = "1000", number(1..=1_000_000);
 
     /// Memory of one argon2id password hash, in KiB.
-    argon2_memory_kib: u32 = "19456", number(7_168..=4_194_304);
+    argon2_memory_kib: u32 = "19456", number(7_168..=524_288);
     /// Passes of one argon2id password hash.
-    argon2_iterations: u32 = "2", number(1..=100);
+    argon2_iterations: u32 = "2", number(1..=32);
     /// Lanes of one argon2id password hash.
     argon2_parallelism: u32 = "1", number(1..=16);
     /// How many passwords are hashed at once, each with the memory above.

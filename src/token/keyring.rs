@@ -62,9 +62,19 @@ impl TrustedKeys {
     }
 }
 
+/// An access key as it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Its record.
+    pub record: KeyRecord,
+    /// Its public half: 32 bytes of Ed25519.
+    pub public: [u8; 32],
+}
+
 /// Everything the issuer needs to make and read tokens.
 pub struct Keyring {
     version: KeysVersion,
+    published: Vec<Published>,
     trusted: TrustedKeys,
     signing: (Footer, AsymmetricSecretKey<V4>),
     /// By the encoded footer; the active one is named by `encrypting`.
@@ -98,7 +108,11 @@ impl Keyring {
     ) -> Result<Self, KeyringError> {
         let mut trusted = TrustedKeys::none(issuer.to_owned(), audience.to_owned());
         let (mut signing, mut encrypting, mut refresh) = (None, None, HashMap::new());
+        let mut published = Vec::new();
         for record in records {
+            if record.purpose == Purpose::Access {
+                published.push(Published { record: record.clone(), public: public_bytes(record, master)? });
+            }
             let counts = match record.state {
                 KeyState::Next | KeyState::Active => true,
                 KeyState::Retired { until } => now < until,
@@ -139,6 +153,7 @@ impl Keyring {
         }
         Ok(Self {
             version,
+            published,
             trusted,
             signing: signing.ok_or(KeyringError::NoActive(Purpose::Access))?,
             encrypting: encrypting.ok_or(KeyringError::NoActive(Purpose::Refresh))?,
@@ -149,6 +164,11 @@ impl Keyring {
     /// Which version of the key set this is.
     pub fn version(&self) -> KeysVersion {
         self.version
+    }
+
+    /// The access keys as they are published, the distrusted ones too, so that everyone can see that they are.
+    pub fn published(&self) -> &[Published] {
+        &self.published
     }
 
     /// The keys access tokens are verified with.
@@ -207,8 +227,8 @@ pub fn make(
     Ok(KeyRecord { kid, purpose, state, created: now, sealed })
 }
 
-/// The public half of an access key, as 32 bytes: what is published.
-pub fn public_bytes(record: &KeyRecord, master: &MasterKey) -> Result<[u8; 32], KeyringError> {
+/// The public half of an access key, as 32 bytes.
+fn public_bytes(record: &KeyRecord, master: &MasterKey) -> Result<[u8; 32], KeyringError> {
     let secret = master
         .open(&record.kid, &record.sealed)
         .map_err(|SealError| KeyringError::Sealed(record.kid.clone()))?;

@@ -80,7 +80,11 @@ async fn ask_at_a_bad_time(scene: &Scene<'_>, operation: &Operation, code: &str)
     let (service, good) = (scene.service, scene.good(operation));
     match code {
         "rate_limited" => {
-            let strict = service.again(|settings| settings.sign_in_attempts_per_account = 1).await;
+            let strict = service
+                .again(|settings| {
+                    (settings.sign_in_attempts_per_account, settings.registrations_per_address) = (1, 1);
+                })
+                .await;
             scene.good(operation).on(&strict).json(&failing(operation)).send().await;
             good.on(&strict).json(&failing(operation)).send().await
         }

@@ -92,3 +92,24 @@ async fn who_got_no_turn_has_not_used_up_an_attempt() {
         busy.anonymous().login("ada", PASSWORD).await.refused("overloaded");
     }
 }
+
+/// Somebody who registers a name over and over does not stand between its owner and the right password.
+#[tokio::test]
+async fn registering_a_taken_name_does_not_lock_its_owner_out() {
+    let service = Service::with(&[("sign_in_attempts_per_account", "2")]).await;
+    service.phone("ada").await;
+    for _ in 0..5 {
+        service.anonymous().register("ada", PASSWORD).await.refused("username_taken");
+    }
+    service.laptop("ada").await.me().await.ok();
+}
+
+#[tokio::test]
+async fn an_address_makes_so_many_accounts_an_hour() {
+    let service = Service::with(&[("registrations_per_address", "2")]).await;
+    service.anonymous().register("ada", PASSWORD).await;
+    service.anonymous().register("bob", PASSWORD).await;
+    service.anonymous().register("eve", PASSWORD).await.refused("rate_limited");
+    service.pass(1800);
+    service.anonymous().register("eve", PASSWORD).await.ok();
+}

@@ -30,7 +30,10 @@ fn a_command_without_a_server_opens_the_store_itself() {
     let server = place.serve();
     let phone = Session::register(&server.client, "ada", "Phone");
     server.stop();
-    assert_eq!(place.run("user logout-all ada --json").json()["signed_out"], 1);
+    let ran = place.run("user logout-all ada --reason lost --json");
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "{\"signed_out\":1,\"generation\":2}\n"), "{ran:?}");
+    // Nobody else writes it down when no server runs.
+    assert!(ran.err.contains("user_signed_out") && ran.err.contains("reason=\"lost\""), "{ran:?}");
     phone.assert_dead(&place.serve().client, "signed_out_everywhere");
 }
 

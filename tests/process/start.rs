@@ -20,7 +20,7 @@ fn the_first_start_says_where_everything_is_and_later_ones_only_where_they_liste
     assert_eq!(lines[1], format!("the data is in {}", data.display()));
     assert!(lines[2].contains("rescind-data.key: keep a copy of it, apart"), "{said}");
     assert_eq!(lines[3], format!("try it at {url}/docs"));
-    assert_eq!(lines[4], "make the first user there, or with: rescind user add NAME");
+    assert_eq!(lines[4], format!("make the first user there, or with: {RESCIND} user add NAME"));
     assert_eq!(server.client.get("/docs", "").status, 200);
     server.stop();
 

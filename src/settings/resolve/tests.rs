@@ -74,7 +74,7 @@ fn an_invalid_value_is_told_with_its_place_and_its_range() {
     assert_eq!(
         faults(&all),
         "rescind.toml:1: `access_lifetime` = `2h` is not allowed; it must be 1m to 60m\n\
-         RESCIND_DEVICES_PER_USER: `devices_per_user` = `0` is not allowed; it must be 1 to 1000000"
+         RESCIND_DEVICES_PER_USER: `devices_per_user` = `0` is not allowed; it must be 1 to 20000"
     );
 }
 

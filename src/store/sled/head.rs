@@ -13,8 +13,10 @@
 //!   damaged, and is refused: there is no witness any more that nothing is lost.
 //! * Two slots are written in turn, so a torn write leaves the one before.
 //!
-//! What it cannot see is the whole folder going back in time, as when an old image of the disk is put in its place.
-//! For that there are tokens and followers that are ahead of the store.
+//! What it cannot see is the whole folder going back in time, as when an old image of the disk is put in its place;
+//! for that there are tokens and followers that are ahead of the store. Nor does it see bytes that rot in the middle
+//! of sled's log: sled checks every page it reads, but rebuilding its index without a snapshot it passes over a page
+//! it cannot read. A file system that checks its data is the cure.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};

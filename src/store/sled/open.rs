@@ -101,11 +101,6 @@ impl Opened {
         &self.db
     }
 
-    /// The engine: its size on disk, its checksum.
-    pub fn db(&self) -> &sled::Db {
-        &self.db
-    }
-
     /// What the writer needs. `fdatasync` is about the file, so a descriptor of our own will do.
     pub(super) fn disk(&self) -> io::Result<Disk> {
         Ok(Disk {
