@@ -21,7 +21,7 @@ use crate::auth::{Auth, Origin};
 pub(super) struct Accounts;
 
 /// Who signs in, on what.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "Credentials")]
 struct Credentials {
     /// 1 to 150 characters, matched case-insensitively.
@@ -33,21 +33,21 @@ struct Credentials {
     device: Option<DeviceInput>,
 }
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "Refresh")]
 struct RefreshInput {
     /// The newest refresh token of this device.
     refresh: String,
 }
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "Logout")]
 struct LogoutInput {
     /// The refresh token of the device that is leaving. Without it, the bearer token names the device.
     refresh: Option<String>,
 }
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "ChangePassword")]
 struct ChangePasswordInput {
     /// The password until now.
@@ -58,7 +58,7 @@ struct ChangePasswordInput {
     new_password: String,
 }
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "DeleteAccount")]
 struct DeleteAccountInput {
     /// The user's password.

@@ -13,7 +13,7 @@ use crate::model::user::User;
 use crate::store::Listed;
 
 /// A sign-in: two tokens for one device.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "Session")]
 pub(super) struct SessionAnswer {
     /// The access token, PASETO `v4.public`: send it as `Authorization: Bearer …`.
@@ -93,7 +93,7 @@ pub(super) struct SignedOutEverywhereAnswer {
 }
 
 /// What a sign-out of every other device did.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "SignedOutOthers")]
 pub(super) struct SignedOutOthersAnswer {
     /// How many devices were ended.
@@ -107,7 +107,7 @@ pub(super) struct SignedOutOthersAnswer {
 }
 
 /// What a change of password did.
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "PasswordChanged")]
 pub(super) struct PasswordChangedAnswer {
     /// How many other devices were ended.

@@ -18,7 +18,7 @@ use crate::model::service_key::Scope;
 /// The operations.
 pub(super) struct OAuth;
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 #[oai(rename = "TokenInput")]
 struct TokenInput {
     /// An access or a refresh token.

@@ -25,13 +25,13 @@ use crate::store::KeySet;
 /// The operations.
 pub(super) struct Operator;
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct AddUserInput {
     username: String,
     password: String,
 }
 
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct PasswordInput {
     password: String,
 }
@@ -73,7 +73,7 @@ struct ServiceKeyListAnswer {
 }
 
 /// A service key with its text, shown this once.
-#[derive(Debug, Object)]
+#[derive(Object)]
 struct NewServiceKeyAnswer {
     id: String,
     name: String,
