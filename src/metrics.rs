@@ -1,9 +1,9 @@
 //! The figures Prometheus reads.
 //!
-//! Labels have few values, all of them ours: an operation is an operationId, never a path. Handles of one operation
-//! are resolved when its route is made, so that a request adds to a counter without a lookup.
+//! Labels have few values, all of them ours: an operation is an operationId, never a path. The handle of an operation's
+//! status is looked up once, when that is first sent; every later request adds to it without a lock.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -18,12 +18,14 @@ const LATENCY: [f64; 13] =
 const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 /// Writes acknowledged together.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
+/// The statuses we send; another one is counted too, by a lookup each time.
+const STATUSES: [u16; 15] = [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: String,
     method: String,
-    status: &'static str,
+    status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,9 +72,12 @@ pub struct Metrics {
 }
 
 /// The handles of one operation.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct OperationMetrics {
-    by_class: [Counter; 5],
+    operation: String,
+    method: String,
+    requests: Family<RequestLabels, Counter>,
+    by_status: [OnceLock<Counter>; STATUSES.len()],
     latency: Histogram,
 }
 
@@ -127,14 +132,13 @@ impl Metrics {
 
     /// The handles of one operation, made once for its route.
     pub fn operation(&self, operation: &str, method: &str) -> OperationMetrics {
-        let class = |status| {
-            let labels = RequestLabels { operation: operation.to_owned(), method: method.to_owned(), status };
-            self.requests.get_or_create_owned(&labels)
-        };
         let labels = OperationLabels { operation: operation.to_owned(), method: method.to_owned() };
         OperationMetrics {
-            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
+            requests: self.requests.clone(),
+            by_status: Default::default(),
             latency: self.latency.get_or_create_owned(&labels),
+            operation: labels.operation,
+            method: labels.method,
         }
     }
 
@@ -176,11 +180,17 @@ impl Metrics {
 impl OperationMetrics {
     /// One request was answered.
     pub fn answered(&self, status: u16, duration: Duration) {
-        let class = usize::from(status / 100).saturating_sub(1);
-        if let Some(counter) = self.by_class.get(class) {
-            counter.inc();
-        }
+        let known = STATUSES.iter().zip(&self.by_status).find(|(known, _)| **known == status);
+        match known {
+            Some((_, counter)) => counter.get_or_init(|| self.counter(status)).inc(),
+            None => self.counter(status).inc(),
+        };
         self.latency.observe(duration.as_secs_f64());
+    }
+
+    fn counter(&self, status: u16) -> Counter {
+        let (operation, method) = (self.operation.clone(), self.method.clone());
+        self.requests.get_or_create_owned(&RequestLabels { operation, method, status })
     }
 }
 
@@ -189,23 +199,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_counted_under_its_operation_and_class() {
+    fn a_request_is_counted_under_its_operation_and_status() {
         let metrics = Metrics::new();
         let login = metrics.operation("login", "POST");
         login.answered(200, Duration::from_millis(20));
         login.answered(401, Duration::from_millis(20));
+        login.answered(401, Duration::from_millis(20));
         login.answered(429, Duration::from_micros(20));
+        login.answered(418, Duration::from_micros(20));
         let text = metrics.encode();
-        let requests = |class: &str, count: u32| {
+        let requests = |status: u16, count: u32| {
             format!(
-                r#"rescind_http_requests_total{{operation="login",method="POST",status="{class}"}} {count}"#
+                r#"rescind_http_requests_total{{operation="login",method="POST",status="{status}"}} {count}"#
             )
         };
-        assert!(text.contains(&requests("2xx", 1)), "{text}");
-        assert!(text.contains(&requests("4xx", 2)), "{text}");
-        assert!(text.contains(&requests("5xx", 0)), "{text}");
+        for (status, count) in [(200, 1), (401, 2), (429, 1), (418, 1)] {
+            assert!(text.contains(&requests(status, count)), "{text}");
+        }
+        assert!(!text.contains(r#"status="503""#), "what was never sent is not listed: {text}");
         assert!(text.contains(
-            r#"rescind_http_request_duration_seconds_bucket{le="0.025",operation="login",method="POST"} 3"#
+            r#"rescind_http_request_duration_seconds_bucket{le="0.025",operation="login",method="POST"} 5"#
         ));
     }
 

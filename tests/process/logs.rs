@@ -116,7 +116,7 @@ fn the_figures_count_what_happened_under_names_of_our_own() {
         assert!(text.contains(&format!("# TYPE rescind_{family}\n")), "{family} is missing in\n{text}");
     }
     for counted in [
-        r#"http_requests_total{operation="register",method="POST",status="2xx"} 1"#,
+        r#"http_requests_total{operation="register",method="POST",status="201"} 1"#,
         r#"sign_ins_total{result="registered"} 1"#,
         r#"sign_ins_total{result="ok"} 1"#,
         r#"sign_ins_total{result="wrong_credentials"} 2"#,
