@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take},
     sync::OwnedSemaphorePermit,
     time::{Instant, Sleep},
 };
@@ -19,13 +19,20 @@ const PREFACE: &[u8] = b"PRI ";
 /// An interim answer: the request is still to come.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 ";
 
-/// A connection that is cut when its peer keeps us waiting.
+/// The most bytes one request may have, head and body. The framework's server would gather 400 KiB of headers for each
+/// connection; the largest honest request is a body of 16 KiB and a browser's headers.
+const LARGEST: u64 = 64 * 1024;
+
+/// A connection that is cut when its peer keeps us waiting, or says too much at once.
 ///
 /// There are two waits. *Request*: from the first byte of a request to the first byte of its answer, however the
 /// bytes trickle in between. *Idle*: everything else. Any byte of an answer ends the first and restarts the second.
+///
+/// No more than [`LARGEST`] is read between one answer's first byte and the next one's. Requests sent ahead of their
+/// answers stay with the kernel meanwhile: they are not read as long as there is one to answer.
 #[derive(Debug)]
 pub struct GuardedIo<S> {
-    stream: S,
+    stream: Take<S>,
     limits: Limits,
     in_request: bool,
     /// When the present wait ends. The timer may be set to an earlier time: it looks here when it fires, so that a
@@ -37,10 +44,11 @@ pub struct GuardedIo<S> {
     _slot: OwnedSemaphorePermit,
 }
 
-impl<S> GuardedIo<S> {
+impl<S: AsyncRead> GuardedIo<S> {
     pub(super) fn new(stream: S, limits: Limits, slot: OwnedSemaphorePermit) -> Self {
         let deadline = Instant::now() + limits.idle;
         let timer = Box::pin(tokio::time::sleep_until(deadline));
+        let stream = stream.take(LARGEST);
         Self { stream, limits, in_request: false, deadline, timer, preface: Some(0), _slot: slot }
     }
 
@@ -70,6 +78,7 @@ impl<S> GuardedIo<S> {
     fn sent(&mut self, bytes: &[u8]) {
         if !(self.in_request && bytes.starts_with(CONTINUE)) {
             self.in_request = false;
+            self.stream.set_limit(LARGEST);
             self.wait_until(Instant::now() + self.limits.idle);
         }
     }
@@ -92,6 +101,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.stream.limit() == 0 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "a request is too large")));
+        }
         let before = buf.filled().len();
         if Pin::new(&mut self.stream).poll_read(cx, buf)?.is_pending() {
             return self.poll_impatience(cx).map(Err);
@@ -101,9 +113,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, buf)? else {
+        let Poll::Ready(written) = Pin::new(self.stream.get_mut()).poll_write(cx, buf)? else {
             return self.poll_impatience(cx).map(Err);
         };
         self.sent(buf);
@@ -111,10 +123,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(self.stream.get_mut()).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(self.stream.get_mut()).poll_shutdown(cx)
     }
 }

@@ -126,14 +126,49 @@ async fn an_answer_longer_than_either_limit_is_not_cut_while_it_flows() {
     assert_eq!(until_cut(&mut stream).await.matches('x').count(), 10);
 }
 
+const PATIENT: Limits = Limits { request: LONG, idle: LONG, connections: 8 };
+
+#[tokio::test]
+async fn a_head_too_large_is_cut_and_the_largest_honest_request_is_not() {
+    let mut stream = connect(PATIENT).await;
+    let head = |size| format!("POST /echo HTTP/1.1\r\nHost: h\r\nX: {}\r\n", "y".repeat(size));
+    let honest = format!("{}Content-Length: 16384\r\n\r\n{}", head(40 * 1024), "b".repeat(16 * 1024));
+    for _ in 0..3 {
+        stream.write_all(honest.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(&[b'b'; 16 * 1024]) {
+            assert_ne!(stream.read_buf(&mut said).await.unwrap(), 0, "cut");
+        }
+    }
+
+    let mut stream = connect(PATIENT).await;
+    // The server may hang up before all of it is sent.
+    let _cut = stream.write_all(head(64 * 1024).as_bytes()).await;
+    assert_eq!(until_cut(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn requests_sent_ahead_are_all_answered_however_many() {
+    const COUNT: usize = 3_000;
+    let (mut reader, mut writer) = connect(PATIENT).await.into_split();
+    let ahead = tokio::spawn(async move {
+        let request = format!("POST /echo HTTP/1.1\r\nHost: h\r\nX: {}\r\n", "y".repeat(60));
+        let kept = format!("{request}Content-Length: 1\r\n\r\nx").repeat(COUNT);
+        let last = format!("{request}Connection: close\r\nContent-Length: 1\r\n\r\nx");
+        writer.write_all(format!("{kept}{last}").as_bytes()).await.unwrap();
+        writer
+    });
+    assert_eq!(until_cut(&mut reader).await.matches("HTTP/1.1 200").count(), COUNT + 1);
+    ahead.await.unwrap();
+}
+
 #[tokio::test]
 async fn http_2_is_refused_even_byte_by_byte() {
-    let patient = Limits { request: LONG, idle: LONG, connections: 8 };
-    let mut stream = connect(patient).await;
+    let mut stream = connect(PATIENT).await;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
     assert_eq!(until_cut(&mut stream).await, "");
 
-    let mut stream = connect(patient).await;
+    let mut stream = connect(PATIENT).await;
     stream.set_nodelay(true).unwrap();
     for byte in b"PRI " {
         stream.write_all(&[*byte]).await.unwrap();
@@ -141,7 +176,7 @@ async fn http_2_is_refused_even_byte_by_byte() {
     }
     assert_eq!(until_cut(&mut stream).await, "");
 
-    let mut stream = connect(patient).await;
+    let mut stream = connect(PATIENT).await;
     assert!(answer(&mut stream, "PRI * HTTP/2.0").await.contains(" 200 "), "a body may say what it likes");
 }
 
