@@ -79,6 +79,9 @@ fn basic_password(credential: &str) -> Option<String> {
     Some(password.to_owned())
 }
 
+/// How the document names a service key given as the password of Basic.
+pub(super) const BASIC: &str = "service_key_basic";
+
 const USER: MetaSecurityScheme = scheme("bearer", "PASETO", "The `access` token of a sign-in.");
 const SERVICE: MetaSecurityScheme = scheme("bearer", "rescind_sk", "A service key.");
 const SERVICE_BASIC: MetaSecurityScheme = scheme("basic", "", "A service key as the password; any name.");
@@ -97,7 +100,7 @@ const fn scheme(scheme: &'static str, format: &'static str, description: &'stati
 }
 
 macro_rules! credential {
-    ($name:ty, [$($scheme:literal = $meta:ident),+], $fallback:literal, |$request:ident| $read:expr) => {
+    ($name:ty, [$($scheme:tt = $meta:ident),+], $fallback:literal, |$request:ident| $read:expr) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
@@ -128,15 +131,12 @@ macro_rules! credential {
 
 credential!(SignedIn, ["bearer" = USER], false, |request| Self(bearer(request, false)));
 credential!(MaybeSignedIn, ["bearer" = USER], true, |request| Self(bearer(request, false)));
-credential!(
-    ServiceCredential,
-    ["service_key" = SERVICE, "service_key_basic" = SERVICE_BASIC],
-    false,
-    |request| match request.data::<LocalOperator>() {
+credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC], false, |request| {
+    match request.data::<LocalOperator>() {
         Some(LocalOperator) => Self::Operator,
         None => Self::Key(bearer(request, true)),
     }
-);
+});
 
 #[cfg(test)]
 mod tests {

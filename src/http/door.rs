@@ -71,9 +71,10 @@ impl<E: Endpoint> Door<E> {
         }
     }
 
-    fn render(&self, problem: &Problem, path: &str, id: &RequestId) -> Response {
+    fn render(&self, problem: &Problem, operation: &Operation, path: &str, id: &RequestId) -> Response {
         let oauth = path.starts_with("/oauth/");
-        let mut response = problem.to_response(Context { request_id: id.as_str(), oauth });
+        let context = Context { request_id: id.as_str(), oauth, basic: operation.basic };
+        let mut response = problem.to_response(context);
         if problem.code() == Code::MethodNotAllowed
             && let Some(allow) = self.settings.routes.allow(path)
         {
@@ -106,7 +107,7 @@ impl<E: Endpoint> Endpoint for Door<E> {
         };
         let (mut response, problem) = match outcome {
             Outcome::Answered(response) => (response, None),
-            Outcome::Failed(problem) => (self.render(&problem, uri.path(), &id), Some(problem)),
+            Outcome::Failed(problem) => (self.render(&problem, operation, uri.path(), &id), Some(problem)),
         };
         cors.grant(origin, response.headers_mut());
         headers::secure(response.headers_mut());

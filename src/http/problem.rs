@@ -45,8 +45,10 @@ pub struct FieldError {
 pub struct Context<'a> {
     /// Repeated in the body, so that a screenshot is enough to find the log line.
     pub request_id: &'a str,
-    /// OAuth endpoints: the body also carries `error`, and Basic is one of the ways to authenticate.
+    /// OAuth endpoints: the body also carries `error`.
     pub oauth: bool,
+    /// Basic is one of the ways to authenticate, so a 401 has to name it (RFC 9110 §11.6.1).
+    pub basic: bool,
 }
 
 impl Problem {
@@ -121,7 +123,7 @@ impl Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
-            if context.oauth {
+            if context.basic {
                 headers
                     .append(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="rescind""#));
             }
@@ -246,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_problem_says_everything_once() {
         let problem = Problem::field("device.name", FieldCode::TooLong).because("the secret cause");
-        let mut response = problem.to_response(Context { request_id: "r-1", oauth: false });
+        let mut response = problem.to_response(Context { request_id: "r-1", ..Context::default() });
         assert_eq!(response.status(), 400);
         assert_eq!(response.content_type(), Some("application/problem+json"));
         assert_eq!(response.header("cache-control"), Some("no-store"));
@@ -265,14 +267,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_oauth_problem_also_carries_its_error_and_names_basic() {
-        let mut response =
-            Problem::new(Code::TokenInvalid).to_response(Context { request_id: "r", oauth: true });
+    async fn an_oauth_problem_also_carries_its_error() {
+        let context = Context { oauth: true, ..Context::default() };
+        let mut response = Problem::new(Code::TokenInvalid).to_response(context);
+        assert_eq!(challenges(&response).len(), 1);
+        assert_eq!(json(&mut response).await["error"], "invalid_client");
+    }
+
+    #[test]
+    fn basic_is_named_where_it_is_taken() {
+        let context = Context { basic: true, ..Context::default() };
+        let response = Problem::new(Code::TokenInvalid).to_response(context);
         assert_eq!(
             challenges(&response),
             [r#"Bearer realm="rescind", error="invalid_token""#, r#"Basic realm="rescind""#]
         );
-        assert_eq!(json(&mut response).await["error"], "invalid_client");
+        assert!(challenges(&Problem::new(Code::Forbidden).to_response(context)).is_empty());
     }
 
     #[test]

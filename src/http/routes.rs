@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use poem::http::{HeaderValue, Method};
 use poem_openapi::OpenApi;
 
+use super::credential::BASIC;
 use crate::metrics::{Metrics, OperationMetrics};
 
 /// The label of everything that no operation answers.
@@ -18,6 +19,8 @@ const UNMATCHED: &str = "unmatched";
 pub struct Operation {
     /// The path's pattern, as in the API description: `/api/v1/devices/{id}`.
     pub route: String,
+    /// Whether it takes a service key as the password of Basic.
+    pub basic: bool,
     /// Its figures.
     pub metrics: OperationMetrics,
 }
@@ -34,7 +37,15 @@ struct Path {
 #[derive(Debug)]
 pub struct Routes<'a> {
     metrics: &'a Metrics,
-    paths: Vec<(String, Method, String)>,
+    operations: Vec<Described>,
+}
+
+#[derive(Debug)]
+struct Described {
+    pattern: String,
+    method: Method,
+    id: String,
+    basic: bool,
 }
 
 /// The finished table.
@@ -49,7 +60,7 @@ pub struct RouteTable {
 impl<'a> Routes<'a> {
     /// An empty table whose operations are counted in `metrics`.
     pub fn new(metrics: &'a Metrics) -> Self {
-        Self { metrics, paths: Vec::new() }
+        Self { metrics, operations: Vec::new() }
     }
 
     /// Adds every operation of an API mounted under `prefix`.
@@ -59,7 +70,9 @@ impl<'a> Routes<'a> {
             let pattern = format!("{}{}", prefix.trim_end_matches('/'), path.path);
             for operation in path.operations {
                 let id = operation.operation_id.map_or_else(|| pattern.clone(), ToOwned::to_owned);
-                self.paths.push((pattern.clone(), operation.method, id));
+                let basic = operation.security.iter().any(|schemes| schemes.contains_key(BASIC));
+                let (pattern, method) = (pattern.clone(), operation.method);
+                self.operations.push(Described { pattern, method, id, basic });
             }
         }
         self
@@ -68,7 +81,8 @@ impl<'a> Routes<'a> {
     /// Adds an operation that is not part of an API description.
     #[must_use]
     pub fn at(mut self, method: Method, pattern: &str, id: &str) -> Self {
-        self.paths.push((pattern.to_owned(), method, id.to_owned()));
+        let (pattern, id) = (pattern.to_owned(), id.to_owned());
+        self.operations.push(Described { pattern, method, id, basic: false });
         self
     }
 
@@ -76,12 +90,13 @@ impl<'a> Routes<'a> {
     pub fn finish(self) -> RouteTable {
         let other = |route: &str, label: &str| Operation {
             route: route.to_owned(),
+            basic: false,
             metrics: self.metrics.operation(label, "-"),
         };
         let mut by_pattern: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
-        for (pattern, method, id) in self.paths {
+        for Described { pattern, method, id, basic } in self.operations {
             let metrics = self.metrics.operation(&id, method.as_str());
-            let operation = Operation { route: pattern.clone(), metrics };
+            let operation = Operation { route: pattern.clone(), basic, metrics };
             by_pattern.entry(pattern).or_default().push((method, operation));
         }
         let paths = by_pattern.into_iter().map(|(pattern, operations)| Path {

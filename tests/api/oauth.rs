@@ -101,6 +101,22 @@ async fn a_key_is_taken_as_bearer_and_as_the_password_of_basic() {
 }
 
 #[tokio::test]
+async fn basic_is_asked_for_exactly_where_it_is_taken() {
+    let service = Service::start().await;
+    let admin = service.administrator().await.credential.unwrap();
+    let users = || service.anonymous().get("/api/v1/admin/users");
+    users().basic("tool", &admin).send().await.ok();
+    for (refused, basic) in [
+        (users().send().await.refused("token_missing"), true),
+        (users().basic("tool", "y").send().await.refused("token_invalid"), true),
+        (service.anonymous().get("/api/v1/auth/me").send().await.refused("token_missing"), false),
+    ] {
+        let mut challenges = refused.headers.get_all(header::WWW_AUTHENTICATE).iter();
+        assert_eq!(challenges.any(|challenge| challenge == r#"Basic realm="rescind""#), basic);
+    }
+}
+
+#[tokio::test]
 async fn a_key_does_what_its_scopes_say_and_no_more() {
     let service = Service::start().await;
     let phone = service.phone("ada").await;
