@@ -1,11 +1,13 @@
 //! What goes on beside the requests: notes are written, the sweep runs, gauges are set.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Auth;
+use crate::store::StoreError;
 
 /// How often notes of last sight are written and gauges set.
 const SOON: Duration = Duration::from_secs(1);
@@ -16,31 +18,50 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How much one sweeping step may do.
 const BATCH: usize = 200;
 
+/// Whether a task that is tried again and again works: it is logged when that changes, not each second.
+#[derive(Debug, Default)]
+struct Health {
+    failing: bool,
+}
+
+impl Health {
+    fn note(&mut self, task: &'static str, outcome: Result<(), StoreError>) {
+        let failed_before = std::mem::replace(&mut self.failing, outcome.is_err());
+        match outcome {
+            Err(error) if !failed_before => tracing::warn!(task, %error, "housekeeping fails"),
+            Ok(()) if failed_before => tracing::warn!(task, "housekeeping works again"),
+            _ => {}
+        }
+    }
+}
+
 impl Auth {
-    /// Keeps house until dropped. A failure is logged and tried again next time.
-    pub async fn keep_house(self: Arc<Self>) {
+    /// Keeps house until dropped. What fails is tried again next time.
+    pub async fn keep_house(self: Arc<Self>) -> Infallible {
+        let (mut writing, mut sweeping) = (Health::default(), Health::default());
         let (mut soon, mut sweep) = (interval(SOON), interval(SWEEP));
         soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = soon.tick() => {
-                    if let Err(error) = self.write_last_seen().await {
-                        tracing::warn!(%error, "last-seen notes were not written");
+                    match self.write_last_seen().await {
+                        // Nothing was tried, so nothing is known.
+                        Ok(0) => {}
+                        written => writing.note("writing last-seen notes", written.map(drop)),
                     }
                     self.set_gauges().await;
                 }
                 _ = sweep.tick() => {
-                    if let Err(error) = self.sweep().await {
-                        tracing::warn!(%error, "the sweep stopped early");
-                    }
+                    sweeping.note("the sweep", self.sweep().await);
+                    self.set_gauges().await;
                 }
             }
         }
     }
 
     /// Sweeps until there is nothing left to do, in small steps that let others in between.
-    pub async fn sweep(&self) -> Result<(), crate::store::StoreError> {
+    pub async fn sweep(&self) -> Result<(), StoreError> {
         loop {
             let swept = self.store.sweep(self.world.now(), BATCH).await?;
             if swept.expired + swept.forgotten + swept.entries > 0 {
@@ -62,5 +83,22 @@ impl Auth {
         if let Ok(totals) = self.store.totals().await {
             self.metrics.live_devices.set(i64::try_from(totals.live_devices).unwrap_or(i64::MAX));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_when_it_begins_and_when_it_ends() {
+        let lines = crate::log::capture();
+        let mut health = Health::default();
+        for works in [true, false, false, false, true, true, false] {
+            let outcome = if works { Ok(()) } else { Err(StoreError::Unavailable("full".into())) };
+            health.note("the sweep", outcome);
+        }
+        let told: Vec<_> = lines().iter().map(|line| line["message"].clone()).collect();
+        assert_eq!(told, ["housekeeping fails", "housekeeping works again", "housekeeping fails"]);
     }
 }

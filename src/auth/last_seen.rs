@@ -62,14 +62,15 @@ pub(super) fn seen(origin: &Origin, now: Timestamp) -> LastSeen {
 }
 
 impl Auth {
-    /// Writes the notes that wait.
-    pub async fn write_last_seen(&self) -> Result<(), StoreError> {
+    /// Writes the notes that wait, and says how many these were.
+    pub async fn write_last_seen(&self) -> Result<usize, StoreError> {
         let mut notes = self.last_seen.take();
+        let count = notes.len();
         while !notes.is_empty() {
             let rest = notes.split_off(notes.len().min(500));
             self.store.note_seen(notes).await?;
             notes = rest;
         }
-        Ok(())
+        Ok(count)
     }
 }

@@ -1,5 +1,6 @@
 //! The process: listeners are opened, served, and closed in order.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use poem::{EndpointExt, Response, Route, Server, get, handler};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::app::{self, Entrance};
 use super::client::TrustedProxies;
@@ -89,13 +90,9 @@ pub async fn run(
     listeners.spawn(serve(public, app::public(&service.auth, &entrance), grace, stopped.clone()));
     listeners.spawn(serve(socket, app::operator(&service.auth, &entrance), grace, stopped.clone()));
     serve_metrics(settings, service.auth.metrics(), stopped).await;
-    let house = tokio::spawn(Arc::clone(&service.auth).keep_house());
+    let mut house = tokio::spawn(Arc::clone(&service.auth).keep_house());
     listening(&Listening { address, founded_now: service.founded_now });
-    // A listener that ends before it is told to takes the other one with it: half a service helps nobody.
-    let early = tokio::select! {
-        () = stop => None,
-        ended = listeners.join_next() => ended,
-    };
+    let early = first_end(stop, &mut listeners, &mut house).await;
     tracing::info!("stopping");
     let _ = stopping.send(true);
     let rest = listeners.join_all().await;
@@ -107,6 +104,20 @@ pub async fn run(
     let _ = std::fs::remove_file(settings.admin_socket());
     let early = early.map(|ended| ended.unwrap_or_else(|error| Err(io::Error::other(error))));
     Ok(early.into_iter().chain(rest).collect::<io::Result<()>>()?)
+}
+
+/// Waits until the service is told to stop, or a part of it ends untold: that takes the others with it, since half a
+/// service helps nobody. Without the housekeeping nothing would be swept, and nobody would notice for weeks.
+async fn first_end(
+    stop: impl Future<Output = ()>,
+    listeners: &mut JoinSet<io::Result<()>>,
+    house: &mut JoinHandle<Infallible>,
+) -> Option<Result<io::Result<()>, JoinError>> {
+    tokio::select! {
+        () = stop => None,
+        ended = listeners.join_next() => ended,
+        ended = house => Some(ended.map(|never| match never {})),
+    }
 }
 
 /// Connections are files: takes as many of them as the system lets this process have.
@@ -180,4 +191,17 @@ fn metrics_text(metrics: poem::web::Data<&Arc<Metrics>>) -> Response {
     Response::builder()
         .header(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(metrics.encode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn housekeeping_that_panics_ends_the_service() {
+        let mut listeners = JoinSet::from_iter([std::future::pending()]);
+        let mut house = tokio::spawn(async { panic!("in the cellar") });
+        let early = first_end(std::future::pending(), &mut listeners, &mut house).await;
+        assert!(early.unwrap().unwrap_err().is_panic());
+    }
 }
