@@ -16,7 +16,7 @@ const LATENCY: [f64; 13] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Seconds: from a drive with a write cache to one in trouble.
 const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
-/// Writes acknowledged together.
+/// Acknowledgements made durable together.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
 /// The statuses we send; another one is counted too, by a lookup each time.
 const STATUSES: [u16; 15] = [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503];
@@ -117,7 +117,11 @@ impl Metrics {
         registry.register("refreshes", "Refreshes by replay class", metrics.refreshes.clone());
         registry.register("sign_outs", "Sign-outs by kind", metrics.sign_outs.clone());
         registry.register("store_alarms", "Contradictions found in the store", metrics.alarms.clone());
-        registry.register("commit_batch_size", "Writes made durable together", metrics.commit_batch.clone());
+        registry.register(
+            "commit_batch_size",
+            "Acknowledgements made durable together",
+            metrics.commit_batch.clone(),
+        );
         registry.register_with_unit("fsync", "Time of one fsync", Unit::Seconds, metrics.fsync.clone());
         registry.register("hashes_waiting", "Password hashes waiting", metrics.hashes_waiting.clone());
         registry.register("hashes_running", "Password hashes being computed", metrics.hashes_running.clone());
@@ -162,9 +166,9 @@ impl Metrics {
         self.alarms.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// One group of writes became durable.
-    pub fn committed(&self, writes: usize, fsync: Duration) {
-        self.commit_batch.observe(f64::from(u32::try_from(writes).unwrap_or(u32::MAX)));
+    /// One sync made so many acknowledgements durable.
+    pub fn committed(&self, acknowledged: usize, fsync: Duration) {
+        self.commit_batch.observe(f64::from(u32::try_from(acknowledged).unwrap_or(u32::MAX)));
         self.fsync.observe(fsync.as_secs_f64());
     }
 

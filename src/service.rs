@@ -242,7 +242,7 @@ fn open_store(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result
     let metrics = Arc::clone(metrics);
     let observer = Box::new(move |commit: crate::store::sled::committer::Commit| {
         if let Some(sync) = commit.sync {
-            metrics.committed(commit.writes, sync);
+            metrics.committed(commit.steps, sync);
         }
     });
     let options = Options {
@@ -258,3 +258,7 @@ fn open_store(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result
 fn open_store(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
     Err(OpenError::NoSuchStore("embedded"))
 }
+
+#[cfg(test)]
+#[cfg(feature = "sled")]
+mod tests;
