@@ -1,8 +1,9 @@
 //! The service put together: settings, store, keys and use cases. The one place that knows which store there is.
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,16 +166,28 @@ fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, Op
     }
 }
 
-/// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it.
-fn write_key(path: &std::path::Path, key: &MasterKey) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+/// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it. The
+/// name appears when the whole key is there: a crash leaves no empty file that the next start would take for a lost
+/// key. A key that is there already is never replaced.
+fn write_key(path: &Path, key: &MasterKey) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = Path::new(&draft);
+    // What a start that was killed left behind; no store was sealed under it.
+    match fs::remove_file(draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     file.write_all(key.paserk().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
+    // A link, since a rename would replace.
+    let linked = fs::hard_link(draft, path);
+    fs::remove_file(draft)?;
+    linked?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(std::path::Path::new(".")))?.sync_all()
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn policy(settings: &Settings) -> Policy {

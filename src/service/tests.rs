@@ -9,6 +9,40 @@ fn world() -> World {
     World::manual(Timestamp::from_unix(1_800_000_000), 7).0
 }
 
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn a_new_key_is_found_again_and_leaves_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    let made = master_key(&settings, Some(&world())).unwrap();
+    let found = master_key(&settings, None).unwrap();
+    assert_eq!(*made.paserk(), *found.paserk());
+    assert_eq!(names(folder.path()), ["data.key"]);
+}
+
+#[test]
+fn a_start_that_was_killed_while_it_wrote_the_key_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.key.new"), "k4.lo").unwrap();
+    master_key(&settings(folder.path()), Some(&world())).unwrap();
+    assert_eq!(names(folder.path()), ["data.key"]);
+}
+
+#[test]
+fn a_key_that_is_there_is_never_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.key");
+    fs::write(&path, "the only copy").unwrap();
+    let error = write_key(&path, &MasterKey::draw(&world()).unwrap()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "the only copy");
+    assert_eq!(names(folder.path()), ["data.key"]);
+}
+
 #[tokio::test]
 async fn a_batch_is_as_large_as_the_acknowledgements_it_holds() {
     let folder = tempfile::tempdir().unwrap();
