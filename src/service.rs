@@ -1,8 +1,8 @@
 //! The service put together: settings, store, keys and use cases. The one place that knows which store there is.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,8 +145,12 @@ async fn found(
 fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, OpenError> {
     let path = settings.master_key_path();
     let failed = |why: String| OpenError::MasterKey { path: path.clone(), why };
-    match fs::read_to_string(&path) {
-        Ok(line) => MasterKey::parse(&line).ok_or_else(|| {
+    match read_key(&path) {
+        Ok((_, mode)) if mode & 0o077 != 0 => Err(failed(format!(
+            "other users may read or change it (mode {mode:04o}): run `chmod 600 \"{}\"`, and rotate the keys if somebody may have read it",
+            path.display()
+        ))),
+        Ok((line, _)) => MasterKey::parse(&line).ok_or_else(|| {
             failed("it does not hold a PASERK `k4.local.…` line: restore it from where it is kept".to_owned())
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -164,6 +168,15 @@ fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, Op
         }
         Err(error) => Err(failed(format!("it cannot be read ({error})"))),
     }
+}
+
+/// What the file says, and who may open it.
+fn read_key(path: &Path) -> io::Result<(String, u32)> {
+    let mut file = fs::File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let mut line = String::new();
+    file.read_to_string(&mut line)?;
+    Ok((line, mode))
 }
 
 /// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it. The

@@ -43,6 +43,21 @@ fn a_key_that_is_there_is_never_replaced() {
     assert_eq!(names(folder.path()), ["data.key"]);
 }
 
+#[test]
+fn a_key_that_others_may_open_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path());
+    master_key(&settings, Some(&world())).unwrap();
+    let path = settings.master_key_path();
+    for (mode, refused) in [(0o644, true), (0o640, true), (0o602, true), (0o600, false), (0o400, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let said = master_key(&settings, None).err().map(|error| error.to_string());
+        assert_eq!(said.is_some(), refused, "{mode:o}");
+        let step = format!("run `chmod 600 \"{}\"`", path.display());
+        assert!(said.is_none_or(|said| said.contains(&step)), "{mode:o}");
+    }
+}
+
 #[tokio::test]
 async fn a_batch_is_as_large_as_the_acknowledgements_it_holds() {
     let folder = tempfile::tempdir().unwrap();
