@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::accounts::Accounts;
 use super::admin::Admin;
-use super::code::Code;
+use super::code::{Code, FieldCode};
 use super::devices::Devices;
 use super::health::Health;
 use super::oauth::OAuth;
@@ -63,6 +63,8 @@ fn finish(document: &mut Value) {
         tags.sort_by_key(|tag| HEADINGS.iter().position(|name| tag["name"] == *name));
     }
     document["components"]["schemas"]["Problem"]["properties"]["code"]["description"] = json!(codes());
+    document["components"]["schemas"]["FieldProblem"]["properties"]["code"]["description"] =
+        json!(field_codes());
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         for (name, schema) in schemas.iter_mut() {
             close(name, schema);
@@ -82,6 +84,11 @@ fn codes() -> String {
         codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
     "A stable code that says what to do; expect new ones.\n\n".to_owned()
         + &lines.collect::<Vec<_>>().join("\n")
+}
+
+fn field_codes() -> String {
+    let lines = FieldCode::ALL.iter().map(|code| format!("* `{}`: {}", code.as_str(), code.meaning()));
+    "What is wrong with it; expect new ones.\n\n".to_owned() + &lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
