@@ -1,0 +1,88 @@
+//! The figures of the README: speed and memory, measured on the machine this runs on.
+//!
+//! `cargo bench` measures everything, `cargo bench -- checks` one room, `cargo bench -- table` writes the README's
+//! table from `results.json`. Nothing here is asserted by a test: machines differ, and a shared one has bad days.
+//!
+//! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
+//! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.
+//!
+//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`writes`] (refresh, group commit),
+//! [`start`] (an empty store) and [`scale`] (a million users). [`stage`] sets up the service in process, [`served`] runs the
+//! real binary, [`load`] is the client, [`results`] keeps the figures, [`table`] shows them.
+
+#![allow(clippy::print_stdout, reason = "figures are for people")]
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use rescind::log;
+
+mod bare;
+mod checks;
+mod load;
+mod machine;
+mod results;
+mod scale;
+mod served;
+mod sign_out;
+mod stage;
+mod start;
+mod table;
+mod writes;
+
+const ROOMS: [&str; 5] = ["checks", "sign_out", "writes", "start", "scale"];
+
+/// Set in the process that measures a room.
+const MEASURING: &str = "BENCH_ROOM_APART";
+
+fn main() -> Result<()> {
+    // Cargo adds `--bench` of its own.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => ROOMS.iter().try_for_each(|room| apart(&[room])),
+        ["table"] => table::write(),
+        [room, ..] if !ROOMS.contains(room) => bail!("no room {room}: {}, or table", ROOMS.join(", ")),
+        [room, rest @ ..] if std::env::var_os(MEASURING).is_some() => measure(room, rest),
+        words => apart(words),
+    }
+}
+
+/// Measures a room in a process of its own, its log in a file: the log is on, as it would be in earnest.
+fn apart(words: &[&str]) -> Result<()> {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let log = folder.path().join("log");
+    let status = Command::new(std::env::current_exe()?)
+        .args(words)
+        .env(MEASURING, "1")
+        .stdin(Stdio::null())
+        .stderr(File::create(&log)?)
+        .status()?;
+    if !status.success() {
+        let log = std::fs::read_to_string(&log).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(5).collect();
+        bail!("{} failed:\n{}", words.join(" "), last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+    }
+    Ok(())
+}
+
+fn measure(room: &str, options: &[&str]) -> Result<()> {
+    println!("\n{room}");
+    // As the service starts it with default settings.
+    let _log = log::start("info,poem=warn", log::Format::Text)?;
+    let figures = match (room, options) {
+        ("checks", []) => checks::measure(),
+        ("sign_out", []) => sign_out::measure(),
+        ("writes", []) => writes::measure(),
+        ("start", []) => start::measure(),
+        ("scale", []) => scale::measure(scale::USERS),
+        ("scale", ["--users", users]) => scale::measure(users.parse().context("--users takes a number")?),
+        (room, _) => bail!("{room} takes no such option"),
+    }?;
+    for figure in &figures {
+        println!("  {}", figure.line());
+    }
+    let command = std::iter::once("cargo bench --").chain([room]).chain(options.iter().copied());
+    results::save(room, &command.collect::<Vec<_>>().join(" "), figures)
+}

@@ -1,0 +1,144 @@
+//! What was measured, and the one file it is kept in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+
+use anyhow::{Context as _, Result};
+use rescind::world::World;
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results.json");
+
+/// One measured figure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    /// What it is, as the table says it.
+    pub(crate) what: String,
+    /// The figure: a median where there are rounds.
+    pub(crate) value: f64,
+    /// `×`, `ms`, `MiB`, `/s`, …; empty for a plain number.
+    pub(crate) unit: String,
+    /// What we want it to be, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) goal: Option<String>,
+    /// What each round gave, in the order they ran.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) rounds: Vec<f64>,
+}
+
+/// The figures of one room, and where they come from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Room {
+    pub(crate) date: String,
+    pub(crate) command: String,
+    pub(crate) machine: Machine,
+    pub(crate) figures: Vec<Figure>,
+}
+
+impl Figure {
+    /// A figure measured once, or counted.
+    pub(crate) fn once(what: impl Into<String>, value: f64, unit: &str) -> Self {
+        Self {
+            what: what.into(),
+            value: rounded(value),
+            unit: unit.to_owned(),
+            goal: None,
+            rounds: Vec::new(),
+        }
+    }
+
+    /// The median of several rounds.
+    pub(crate) fn median(what: impl Into<String>, rounds: &[f64], unit: &str) -> Self {
+        let rounds: Vec<f64> = rounds.iter().copied().map(rounded).collect();
+        Self { rounds: rounds.clone(), ..Self::once(what, median(&rounds), unit) }
+    }
+
+    /// With what we want it to be.
+    pub(crate) fn goal(self, goal: &str) -> Self {
+        Self { goal: Some(goal.to_owned()), ..self }
+    }
+
+    /// The figure with its unit.
+    pub(crate) fn shown(&self) -> String {
+        let value = match self.value.abs() {
+            large if large >= 1000.0 => thousands(self.value),
+            middle if middle >= 100.0 => format!("{:.0}", self.value),
+            whole if whole.fract() == 0.0 => format!("{whole:.0}"),
+            _ => format!("{:.2}", self.value),
+        };
+        match self.unit.as_str() {
+            "" => value,
+            unit @ ("×" | "%" | "/s") => format!("{value}{unit}"),
+            unit => format!("{value} {unit}"),
+        }
+    }
+
+    /// For people who watch.
+    pub(crate) fn line(&self) -> String {
+        let goal = self.goal.as_ref().map(|goal| format!("  (goal {goal})")).unwrap_or_default();
+        format!("{:>14}  {}{goal}", self.shown(), self.what)
+    }
+}
+
+/// The middle of several values.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value that a share of `part` stays below.
+pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index, from a share between 0 and 1"
+    )]
+    let at = (part * last as f64).round() as usize;
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}
+
+/// Four digits say all there is to say.
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let scale = 10_f64.powf(3.0 - value.abs().log10().floor());
+    if scale < 1.0 { value.round() } else { (value * scale).round() / scale }
+}
+
+fn thousands(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Every room that was measured so far.
+pub(crate) fn read() -> Result<BTreeMap<String, Room>> {
+    match fs::read_to_string(FILE) {
+        Ok(text) => serde_json::from_str(&text).context("benches/results.json"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Keeps a room's figures in place of its earlier ones.
+pub(crate) fn save(room: &str, command: &str, figures: Vec<Figure>) -> Result<()> {
+    let mut rooms = read()?;
+    let date = World::real().now().rfc3339();
+    let command = command.to_owned();
+    rooms.insert(room.to_owned(), Room { date, command, machine: Machine::this()?, figures });
+    fs::write(FILE, serde_json::to_string_pretty(&rooms)? + "\n")?;
+    Ok(())
+}

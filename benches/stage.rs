@@ -1,0 +1,214 @@
+//! The service in this process, on an embedded store in a folder of its own, with the settings it has by default.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Result, anyhow, bail};
+use poem::endpoint::BoxEndpoint;
+use poem::listener::{Acceptor, TcpAcceptor};
+use poem::{Response, Server};
+use rescind::auth::issue::Issued;
+use rescind::auth::login::DeviceWish;
+use rescind::auth::{Auth, Origin};
+use rescind::http::app::{self, Entrance};
+use rescind::http::listen::{Guarded, Limits};
+use rescind::http::serve;
+use rescind::metrics::Metrics;
+use rescind::model::device::{Device, DeviceKind, DeviceName, LastSeen};
+use rescind::model::ids::UserId;
+use rescind::model::network::Network;
+use rescind::model::password::PasswordHash;
+use rescind::model::timestamp::Timestamp;
+use rescind::model::username::Username;
+use rescind::service::{Mode, Service};
+use rescind::settings::Settings;
+use rescind::store::SharedStore;
+use rescind::store::steps::account::{Register, Registered};
+use rescind::store::steps::session::{NewDevice, OpenDevice, Opened};
+use rescind::world::World;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// How many writers load a store.
+const AT_ONCE: usize = 500;
+
+const ISSUER: &str = "http://localhost";
+
+/// What stands for every password: no figure here is about hashing, so it is the hash of none.
+const HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+
+/// Everything that runs, and where it lies.
+pub(crate) struct Stage {
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) settings: Settings,
+    world: World,
+    entrance: Entrance,
+    password: PasswordHash,
+    runtime: Runtime,
+    folder: TempDir,
+}
+
+/// Where the bench's own sign-ins come from.
+pub(crate) fn origin() -> Origin {
+    Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), user_agent: Some("rescind-bench".to_owned()) }
+}
+
+/// The settings with `changes`, their data in `folder`.
+fn settings(folder: &TempDir, changes: &[(&str, &str)]) -> Result<Settings> {
+    let data = folder.path().join("data");
+    let data = data.to_str().ok_or_else(|| anyhow!("the build folder's path is no text"))?;
+    let changes: Vec<_> = [("data", data)].into_iter().chain(changes.iter().copied()).collect();
+    Settings::with(&changes).map_err(|faults| anyhow!("{faults}"))
+}
+
+impl Stage {
+    /// Opens a new embedded store with the default settings and `changes`.
+    pub(crate) fn open(changes: &[(&str, &str)]) -> Result<Self> {
+        Self::set_up(changes, None)
+    }
+
+    /// The same over another store.
+    pub(crate) fn over(store: SharedStore, changes: &[(&str, &str)]) -> Result<Self> {
+        Self::set_up(changes, Some(store))
+    }
+
+    fn set_up(changes: &[(&str, &str)], store: Option<SharedStore>) -> Result<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let settings = settings(&folder, changes)?;
+        let runtime = Runtime::new()?;
+        let world = World::real();
+        let service = runtime.block_on(async {
+            match store {
+                Some(store) => {
+                    let metrics = Arc::new(Metrics::new());
+                    Service::over(store, &settings, world.clone(), metrics, ISSUER).await
+                }
+                None => Service::open(&settings, world.clone(), Mode::Found, ISSUER).await,
+            }
+        })?;
+        let auth = service.auth;
+        let entrance = serve::entrance(&settings, &world);
+        let password = PasswordHash::parse(HASH).map_err(|_| anyhow!("not a hash"))?;
+        runtime.spawn(Arc::clone(&auth).keep_house());
+        Ok(Self { auth, settings, world, entrance, password, runtime, folder })
+    }
+
+    /// Runs something to its end.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Serves the public operations on a free port.
+    pub(crate) fn serve_public(&self) -> Result<SocketAddr> {
+        self.serve_guarded(app::public(&self.auth, &self.entrance))
+    }
+
+    /// Serves `app` as the service serves its own.
+    pub(crate) fn serve_guarded(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
+        let (listener, address) = self.listen()?;
+        self.serve_on(Guarded::new(listener, Limits::default()), app);
+        Ok(address)
+    }
+
+    /// Serves `app` with nothing of ours around it.
+    pub(crate) fn serve_plain(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
+        let (listener, address) = self.listen()?;
+        self.serve_on(listener, app);
+        Ok(address)
+    }
+
+    fn listen(&self) -> Result<(TcpAcceptor, SocketAddr)> {
+        let _within = self.runtime.enter();
+        let listener = self.run(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = listener.local_addr()?;
+        Ok((TcpAcceptor::from_tokio(listener)?, address))
+    }
+
+    fn serve_on(&self, acceptor: impl Acceptor + 'static, app: BoxEndpoint<'static, Response>) {
+        self.runtime.spawn(Server::new_with_acceptor(acceptor).run(app));
+    }
+
+    /// Now, as the service sees it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// What the service knows of its surroundings.
+    pub(crate) fn entrance(&self) -> &Entrance {
+        &self.entrance
+    }
+
+    /// Where its data is.
+    pub(crate) fn folder(self) -> TempDir {
+        self.folder
+    }
+
+    /// Adds a user.
+    pub(crate) async fn add_user(&self, name: &str) -> Result<UserId> {
+        let username = Username::parse(name).map_err(|error| anyhow!("{error}"))?;
+        let (id, password) = (self.world.user_id(), self.password.clone());
+        let request = Register { id, username, password, device: None, now: self.world.now() };
+        match self.auth.store().register(request).await? {
+            Registered::User(_) => Ok(id),
+            other => bail!("registering came to {other:?}"),
+        }
+    }
+
+    /// Signs a user in on a new device.
+    pub(crate) async fn sign_in(&self, user: UserId) -> Result<Issued> {
+        Ok(self.auth.open_session(user, DeviceWish::default(), &origin()).await?)
+    }
+
+    /// A device for a user whom another system has signed in, as `sign_in` opens it but without its tokens.
+    pub(crate) async fn add_device(&self, user: UserId) -> Result<Device> {
+        let now = self.world.now();
+        let origin = origin();
+        let device = NewDevice {
+            id: self.world.device_id(),
+            name: DeviceName::unknown(),
+            kind: DeviceKind::other(),
+            network: Network::of(origin.address),
+            seen: LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent },
+            idle: self.settings.device_idle,
+            lifetime: self.settings.device_lifetime,
+        };
+        let most = u64::from(self.settings.devices_per_user);
+        let request = OpenDevice { user, verified: None, device, most, now };
+        match self.auth.store().open_device(request).await? {
+            Opened::Opened { session, .. } => Ok(session.device),
+            other => bail!("opening a device came to {other:?}"),
+        }
+    }
+
+    /// Runs `work` for every number below `count`, many at once, as only then writes share a sync.
+    pub(crate) async fn for_each<F>(
+        self: &Arc<Self>,
+        count: u64,
+        work: impl Fn(Arc<Self>, u64) -> F + Clone + Send + 'static,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        let next = Arc::new(AtomicU64::new(0));
+        let workers = (0..AT_ONCE).map(|_| {
+            let (stage, next, work) = (Arc::clone(self), Arc::clone(&next), work.clone());
+            tokio::spawn(async move {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        return anyhow::Ok(());
+                    }
+                    work(Arc::clone(&stage), number).await?;
+                }
+            })
+        });
+        for worker in workers.collect::<Vec<_>>() {
+            worker.await??;
+        }
+        Ok(())
+    }
+}
