@@ -12,6 +12,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
 use crate::store::steps::Refusal;
 use crate::store::steps::session::{Refreshed, RotateRefresh, Session};
+use crate::token::refresh;
 
 impl Auth {
     /// Decides on a refresh token by the replay table and mints what it buys.
@@ -50,6 +51,10 @@ impl Auth {
 
     /// The claims of a refresh token that is ours, whether or not it still counts.
     pub(super) async fn authentic_refresh(&self, token: &str) -> Result<Option<RefreshClaims>, AuthError> {
+        // Introspection and revocation are asked about access tokens too: those need no look at the store here.
+        if !token.starts_with(refresh::HEADER) {
+            return Ok(None);
+        }
         Ok(self.keys.checked(self).await?.open_refresh(token).ok())
     }
 

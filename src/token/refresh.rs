@@ -13,6 +13,9 @@ use crate::model::counters::{Era, Generation, Sequence, Stamp};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 
+/// How every refresh token begins.
+pub const HEADER: &str = "v4.local.";
+
 /// Sets refresh tokens apart from everything else the same key could encrypt.
 const PURPOSE: &[u8] = b"rescind/refresh/v1";
 
