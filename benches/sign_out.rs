@@ -9,7 +9,7 @@ use rescind::store::memory::MemoryStore;
 use crate::load::{Connection, request};
 use crate::machine::rest;
 use crate::results::{Figure, median, quantile};
-use crate::stage::Stage;
+use crate::stage::{Stage, order};
 
 const MANY: u64 = 10_000;
 const PAIRS: u64 = 25;
@@ -82,7 +82,7 @@ fn writes(devices: u64) -> Result<f64> {
             .for_each(devices, move |stage, _| async move { stage.add_device(user).await.map(drop) })
             .await?;
         let before = store.writes();
-        let signed_out = stage.auth.logout_all_of(user, None).await?.signed_out;
+        let signed_out = stage.auth.logout_all_of(user, order()).await?.signed_out;
         if signed_out != devices {
             bail!("{signed_out} devices were signed out, not {devices}");
         }

@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use poem::endpoint::BoxEndpoint;
 use poem::listener::{Acceptor, TcpAcceptor};
 use poem::{Response, Server};
+use rescind::auth::administer::{Administrator, Order};
 use rescind::auth::issue::Issued;
 use rescind::auth::login::DeviceWish;
 use rescind::auth::{Auth, Origin};
@@ -50,6 +51,11 @@ pub(crate) struct Stage {
     password: PasswordHash,
     runtime: Runtime,
     folder: TempDir,
+}
+
+/// On whose word the benches do what an administrator does.
+pub(crate) fn order() -> Order {
+    Order { by: Administrator::Operator, reason: None }
 }
 
 /// Where the bench's own sign-ins come from.
@@ -160,7 +166,7 @@ impl Stage {
 
     /// Signs a user in on a new device.
     pub(crate) async fn sign_in(&self, user: UserId) -> Result<Issued> {
-        Ok(self.auth.open_session(user, DeviceWish::default(), &origin()).await?)
+        Ok(self.auth.open_session(user, DeviceWish::default(), &origin(), order()).await?)
     }
 
     /// A device for a user whom another system has signed in, as `sign_in` opens it but without its tokens.

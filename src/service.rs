@@ -14,7 +14,7 @@ use crate::auth::signing_keys::{SigningKeys, first_keys};
 use crate::auth::{Auth, Policy};
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
-use crate::settings::Settings;
+use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::store::steps::keys::{Found, Founded};
 use crate::store::{Founding, SharedStore, StoreError};
 use crate::token::sealing::MasterKey;
@@ -146,7 +146,7 @@ fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, Op
     let path = settings.master_key_path();
     let failed = |why: String| OpenError::MasterKey { path: path.clone(), why };
     match read_key(&path) {
-        Ok((_, mode)) if mode & 0o077 != 0 => Err(failed(format!(
+        Ok((_, mode)) if mode & MASTER_KEY_TOO_OPEN != 0 => Err(failed(format!(
             "other users may read or change it (mode {mode:04o}): run `chmod 600 \"{}\"`, and rotate the keys if somebody may have read it",
             path.display()
         ))),

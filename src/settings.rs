@@ -31,6 +31,10 @@ pub use sample::sample;
 pub use table::{Setting, Settings, table};
 pub use value::{LogFormat, StoreUrl};
 
+/// Permissions that no master key file may have: anything for others, writing for the group. A group may read it,
+/// which is how secrets are mounted into containers.
+pub const MASTER_KEY_TOO_OPEN: u32 = 0o027;
+
 /// The settings file that is read when it lies in the working directory and no other is named.
 pub const FILE: &str = "rescind.toml";
 

@@ -49,7 +49,9 @@ fn a_key_that_others_may_open_is_refused() {
     let settings = settings(folder.path());
     master_key(&settings, Some(&world())).unwrap();
     let path = settings.master_key_path();
-    for (mode, refused) in [(0o644, true), (0o640, true), (0o602, true), (0o600, false), (0o400, false)] {
+    for (mode, refused) in
+        [(0o644, true), (0o640, false), (0o620, true), (0o602, true), (0o600, false), (0o400, false)]
+    {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let said = master_key(&settings, None).err().map(|error| error.to_string());
         assert_eq!(said.is_some(), refused, "{mode:o}");

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Diagnosis, Grade, holds_anything};
-use crate::settings::Settings;
+use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 
 const ABOUT: &str = "master key";
 /// What the line in the file begins with (PASERK, type `local`).
@@ -39,7 +39,7 @@ fn judge(path: &Path, store_exists: bool) -> Diagnosis {
             format!("{place} does not hold a master key"),
             "it should be one line that begins with k4.local.; put the right file back, or name it with `master_key_file`",
         ),
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+        Ok(metadata) if metadata.permissions().mode() & MASTER_KEY_TOO_OPEN != 0 => {
             let mode = metadata.permissions().mode() & 0o777;
             bad(format!("{place} has mode {mode:04o}: others may read it"), &format!("chmod 0600 {place}"))
         }
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_key_others_may_read_is_bad() {
         let place = place();
-        write(&place.key, "k4.local.abc", 0o640);
+        write(&place.key, "k4.local.abc", 0o644);
         let found = diagnoses(&place, None);
         assert_eq!(
             (found[0].grade, found[0].help.as_str()),
