@@ -12,7 +12,7 @@ use super::admin_answers::{
     AdminDeviceAnswer, AdminDeviceListAnswer, AdminUserAnswer, AdminUserListAnswer, EraAnswer,
 };
 use super::answers::{SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer, count};
-use super::body::{Body, LenientBody};
+use super::body::{Body, LenientBody, OptionalBody};
 use super::code::FieldCode;
 use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
@@ -32,6 +32,13 @@ pub(super) struct Admin;
 #[derive(Debug, Object)]
 #[oai(rename = "Reason")]
 pub(super) struct ReasonInput {
+    /// Why, for the record: at most 200 characters.
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Object)]
+#[oai(rename = "AccountReason")]
+struct AccountReasonInput {
     /// Why, for the record: at most 200 characters.
     reason: Option<String>,
 }
@@ -96,7 +103,7 @@ impl Admin {
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let by = credential.require(&auth, Scope::Admin).await?;
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.logout_all_of(user.id, order(by, body.0)?).await?;
+        let signed_out = auth.logout_all_of(user.id, order(by, body.0.reason)?).await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
@@ -109,9 +116,9 @@ impl Admin {
         auth: Data<&Arc<Auth>>,
         credential: ServiceCredential,
         user: Path<String>,
-        body: LenientBody<ReasonInput>,
+        body: OptionalBody<AccountReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        set_disabled(&auth, &credential, &user.0, true, body.0).await
+        set_disabled(&auth, &credential, &user.0, true, body.0.reason).await
     }
 
     /// Enable a user
@@ -121,9 +128,9 @@ impl Admin {
         auth: Data<&Arc<Auth>>,
         credential: ServiceCredential,
         user: Path<String>,
-        body: LenientBody<ReasonInput>,
+        body: OptionalBody<AccountReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        set_disabled(&auth, &credential, &user.0, false, body.0).await
+        set_disabled(&auth, &credential, &user.0, false, body.0.reason).await
     }
 
     /// List a user's devices
@@ -165,7 +172,8 @@ impl Admin {
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let by = credential.require(&auth, Scope::Admin).await?;
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.end_device_of(user.id, device_id(&device.0)?, order(by, body.0)?).await?;
+        let signed_out =
+            auth.end_device_of(user.id, device_id(&device.0)?, order(by, body.0.reason)?).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
@@ -178,7 +186,7 @@ impl Admin {
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<EraAnswer>, Problem> {
         let by = credential.require(&auth, Scope::Admin).await?;
-        let era = auth.logout_everyone(order(by, body.0)?).await?;
+        let era = auth.logout_everyone(order(by, body.0.reason)?).await?;
         Ok(Json(EraAnswer { era: count(era.value()) }))
     }
 
@@ -207,11 +215,11 @@ async fn set_disabled(
     credential: &ServiceCredential,
     user: &str,
     disabled: bool,
-    body: ReasonInput,
+    reason: Option<String>,
 ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
     let by = credential.require(auth, Scope::Admin).await?;
     let user = auth.find_user(user).await?;
-    let (user, signed_out) = auth.set_disabled(user.id, disabled, order(by, body)?).await?;
+    let (user, signed_out) = auth.set_disabled(user.id, disabled, order(by, reason)?).await?;
     Ok(Json(SignedOutEverywhereAnswer {
         signed_out: count(signed_out),
         generation: count(user.generation.value()),
@@ -219,8 +227,7 @@ async fn set_disabled(
 }
 
 /// An administrator's order, with the reason that was given.
-pub(super) fn order(by: Administrator, input: ReasonInput) -> Result<Order, Problem> {
-    let ReasonInput { reason } = input;
+pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<Order, Problem> {
     let text = reason.as_deref().unwrap_or_default();
     if text.chars().count() > LONGEST_REASON {
         return Err(Problem::field("reason", FieldCode::TooLong));

@@ -33,6 +33,10 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct LenientBody<T>(pub T);
 
+/// A JSON body of type `T` that may be missing like a [`LenientBody`], but whose fields are named exactly.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
 pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::TooLarge).with_detail("The body may have at most 16 KiB.");
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
@@ -104,35 +108,46 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
     }
 }
 
-impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for LenientBody<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        Some(document::<T>(false))
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _: ExtractParamOptions<()>,
-    ) -> Result<Self> {
-        let bytes = read(request, body).await?;
-        let value = if bytes.trim_ascii().is_empty() {
-            Value::Null
-        } else {
-            require(request, MEDIA_TYPE)?;
-            parse_json(&bytes)?
-        };
-        let value = if value.is_null() { Value::Object(serde_json::Map::new()) } else { value };
-        Ok(Self(parse(value, Unknown::Ignored)?))
-    }
+/// The JSON value of a body that may be missing: nothing and `null` are an empty object.
+async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Value, Problem> {
+    let bytes = read(request, body).await?;
+    let value = if bytes.trim_ascii().is_empty() {
+        Value::Null
+    } else {
+        require(request, MEDIA_TYPE)?;
+        parse_json(&bytes)?
+    };
+    Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
 }
+
+macro_rules! may_be_missing {
+    ($body:ident, $unknown:expr) => {
+        impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for $body<T> {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+            type ParamType = ();
+            type ParamRawType = ();
+
+            fn register(registry: &mut Registry) {
+                T::register(registry);
+            }
+
+            fn request_meta() -> Option<MetaRequest> {
+                Some(document::<T>(false))
+            }
+
+            async fn from_request(
+                request: &'a Request,
+                body: &mut RequestBody,
+                _: ExtractParamOptions<()>,
+            ) -> Result<Self> {
+                Ok(Self(parse(read_optional(request, body).await?, $unknown)?))
+            }
+        }
+    };
+}
+
+may_be_missing!(LenientBody, Unknown::Ignored);
+may_be_missing!(OptionalBody, Unknown::Refused);
 
 #[cfg(test)]
 mod tests {

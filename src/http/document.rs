@@ -93,7 +93,8 @@ fn field_codes() -> String {
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
 fn close(name: &str, schema: &mut Value) {
-    const REQUESTS: [&str; 7] = [
+    const REQUESTS: [&str; 8] = [
+        "AccountReason",
         "Credentials",
         "DeviceInput",
         "Refresh",

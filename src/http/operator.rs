@@ -11,7 +11,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use super::admin::{ReasonInput, order};
 use super::admin_answers::AdminUserAnswer;
 use super::answers::{SignedOutAnswer, SignedOutEverywhereAnswer, count};
-use super::body::{Body, LenientBody};
+use super::body::{Body, OptionalBody};
 use super::code::{Code, FieldCode};
 use super::moment::Moment;
 use super::problem::Problem;
@@ -121,10 +121,10 @@ impl Operator {
         &self,
         auth: Data<&Arc<Auth>>,
         user: Path<String>,
-        body: LenientBody<ReasonInput>,
+        body: OptionalBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.delete_user(user.id, order(Administrator::Operator, body.0)?).await?;
+        let signed_out = auth.delete_user(user.id, order(Administrator::Operator, body.0.reason)?).await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
@@ -152,9 +152,9 @@ impl Operator {
         &self,
         auth: Data<&Arc<Auth>>,
         kid: Path<String>,
-        body: LenientBody<ReasonInput>,
+        body: OptionalBody<ReasonInput>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        let order = order(Administrator::Operator, body.0)?;
+        let order = order(Administrator::Operator, body.0.reason)?;
         let keys = auth.distrust_key(&parse_kid(&kid.0)?, order).await?;
         Ok(Json(SigningKeyListAnswer::of(&keys)))
     }

@@ -269,3 +269,17 @@ async fn the_operator_adds_users_sets_passwords_and_deletes() {
     let administrator = service.administrator().await;
     administrator.post("/operator/users").json(&body).send().await.refused("not_found");
 }
+
+/// A sign-out forgives what it does not know; a change of the account names it.
+#[tokio::test]
+async fn a_misspelt_reason_is_refused_but_never_stops_a_sign_out() {
+    let service = Service::start().await;
+    let administrator = service.administrator().await;
+    service.phone("ada").await;
+    let misspelt = json!({"reson": "lost"});
+    for state in ["disable", "enable"] {
+        let answer = administrator.post(&format!("{USERS}/ada/{state}")).json(&misspelt).send().await;
+        assert_eq!(answer.refused("invalid_request").fields(), ["reson unknown"]);
+    }
+    administrator.post(&format!("{USERS}/ada/logout-all")).json(&misspelt).send().await.ok();
+}

@@ -130,3 +130,9 @@ fn compare(schema: &Value, value: &Value, at: &str, faults: &mut BTreeMap<String
         faults.insert(format!("{at}.{name}"), "missing".to_owned());
     }
 }
+
+/// The sign-outs: a client that leaves must not fail at what it sends.
+pub fn is_sign_out(operation: &str) -> bool {
+    ["logout", "logoutAll", "logoutOthers", "logoutAllOfUser", "endDeviceOfUser", "logoutEveryone"]
+        .contains(&operation)
+}

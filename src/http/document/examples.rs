@@ -21,7 +21,7 @@ fn example(schema: &str) -> Option<Value> {
         }
         "DeleteAccount" => json!({"password": "correct horse battery"}),
         "RenameDevice" => json!({"name": "Ada's old phone"}),
-        "Reason" => json!({"reason": "phone lost, ticket 4711"}),
+        "Reason" | "AccountReason" => json!({"reason": "phone lost, ticket 4711"}),
         "OpenSession" => json!({"device": example("DeviceInput")}),
         "Nothing" => json!({}),
         "User" => json!({"id": USER, "username": "ada"}),
