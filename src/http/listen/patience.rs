@@ -28,7 +28,7 @@ const LARGEST: u64 = 64 * 1024;
 /// There are two waits. *Request*: from the first byte of a request to the first byte of its answer, however the
 /// bytes trickle in between. *Idle*: everything else. Any byte of an answer ends the first and restarts the second.
 ///
-/// No more than [`LARGEST`] is read between one answer's first byte and the next one's. Requests sent ahead of their
+/// No more than `LARGEST` is read between one answer's first byte and the next one's. Requests sent ahead of their
 /// answers stay with the kernel meanwhile: they are not read as long as there is one to answer.
 #[derive(Debug)]
 pub struct GuardedIo<S> {
