@@ -1,5 +1,5 @@
 //! How often a password may be tried: a token bucket for each account and for each source address. Only failures
-//! cost.
+//! cost. Registrations have a bucket of their own for each address, and each of them costs.
 //!
 //! An attempt pays before its password is looked at and gets its payment back when it succeeds. So a thousand
 //! parallel guesses pay a thousand times, where "check, then count the failures" would let all of them through.
@@ -66,7 +66,7 @@ impl Limits {
         self.registrations.take(SourceKey::of(source), now)
     }
 
-    /// Pays for one attempt. `now` is the time since any fixed moment, by a clock that does not jump.
+    /// Pays for one attempt. `now` is the time since any fixed moment, preferably by a clock that does not jump: `bucket` bears one that does.
     pub fn attempt(
         &self,
         username: &Username,

@@ -100,7 +100,7 @@ impl Call {
         Some(Self { name, text, began, returned })
     }
 
-    /// What its first argument is open on, as `-y` writes it: `7</tmp/data/db>`.
+    /// What its first argument is open on, as `-y` writes it: `7<data/db>`.
     fn file(&self) -> &str {
         let open = self.text.split_once('<').map_or("", |(_, rest)| rest);
         open.split_once('>').map_or("", |(file, _)| file)

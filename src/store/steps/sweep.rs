@@ -117,7 +117,8 @@ fn examine(
     Ok(Some(user))
 }
 
-/// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept once its time to be looked at has come.
+/// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept once its
+/// time to be looked at has come.
 fn left_at(user: Option<&User>, clock: &Clock, device: &Device) -> Timestamp {
     match user {
         None => device.created - Duration::from_secs(u64::from(u32::MAX)),
