@@ -17,8 +17,8 @@
 //! as arguments.
 //!
 //! What a step decides is written once, in [`steps`], over whatever an engine reads ([`records::Records`]) into
-//! whatever it is to write ([`records::Changes`]); an engine reads, writes and makes durable. [`memory`] is the
-//! reference; `sled` the embedded one; [`embedded`] is the part they share.
+//! whatever it is to write ([`records::Changes`]); an engine reads, writes and makes durable. [`engine`]
+//! is what an engine has to be able to do. [`memory`] is the reference, `sled` the embedded one.
 
 use std::sync::Arc;
 
@@ -30,19 +30,20 @@ use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::device::{Device, DeviceName, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use crate::model::key::KeyRecord;
-use crate::model::revocation::Entry;
+use crate::model::revocation::{Entry, Revocation};
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 
-pub mod embedded;
+pub mod engine;
 pub mod memory;
 pub mod records;
 #[cfg(feature = "sled")]
 pub mod sled;
 pub mod steps;
 
+use records::Counted;
 use steps::{account, device, keys, password, session, sign_out};
 
 /// Why a store did not answer.
@@ -83,6 +84,19 @@ pub struct Clock {
     pub head: Position,
 }
 
+impl Clock {
+    /// The counters once `revocation` is the newest entry of the log.
+    #[must_use]
+    pub fn with(self, revocation: &Revocation) -> Self {
+        let head = self.head.next();
+        match revocation {
+            Revocation::Era(era) => Self { era: *era, head, ..self },
+            Revocation::Keys { version, .. } => Self { keys: *version, head, ..self },
+            Revocation::Device { .. } | Revocation::Generation { .. } => Self { head, ..self },
+        }
+    }
+}
+
 /// How much there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -90,6 +104,18 @@ pub struct Totals {
     pub users: u64,
     /// Live devices of all users; one that merely ran out counts until it is swept.
     pub live_devices: u64,
+}
+
+impl Totals {
+    /// The totals with `counted` on top; a new era leaves no device alive.
+    #[must_use]
+    pub fn with(self, counted: Counted, new_era: bool) -> Self {
+        let live = if new_era { 0 } else { self.live_devices };
+        Self {
+            users: self.users.saturating_add_signed(counted.users),
+            live_devices: live.saturating_add_signed(counted.live_devices),
+        }
+    }
 }
 
 /// What a check needs to know, read together.

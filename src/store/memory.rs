@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::embedded::{Embedded, Engine};
+use super::engine::{About, Engine, Over};
 use super::records::{Change, Look, Records};
 use super::steps::Step;
 use super::{Clock, Founding, StoreError, Totals};
@@ -19,7 +19,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 
 /// A store in memory.
-pub type MemoryStore = Embedded<Memory>;
+pub type MemoryStore = Over<Memory>;
 
 impl MemoryStore {
     /// An empty one.
@@ -57,17 +57,22 @@ struct Tables {
 }
 
 impl Engine for Memory {
-    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    async fn read<T: Send + 'static>(
+        &self,
+        _: About,
+        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
         read(&*self.tables.read().map_err(|_| poisoned())?)
     }
 
     async fn step<T: Send + 'static>(
         &self,
-        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+        _: About,
+        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let mut tables = self.tables.write().map_err(|_| poisoned())?;
         let (changes, outcome) = step(&*tables)?;
-        for change in changes {
+        for change in changes.settled(&*tables)? {
             tables.apply(change);
             self.writes.fetch_add(1, Ordering::SeqCst);
         }

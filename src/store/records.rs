@@ -113,8 +113,27 @@ pub enum Change {
 }
 
 /// Everything one step writes.
+///
+/// Revocations have no place in the log yet, and what is counted is told as a difference: which place, and of how
+/// many, is for the engine to say when it applies them, so that steps of several nodes need not wait for each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes(Vec<Change>);
+pub struct Changes {
+    /// Records, in the order they are to be written.
+    pub records: Vec<Change>,
+    /// What ended and when, in order: the next entries of the log.
+    pub log: Vec<(Timestamp, Revocation)>,
+    /// What comes on top of the totals.
+    pub counted: Counted,
+}
+
+/// A difference of [`Totals`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Accounts.
+    pub users: i64,
+    /// Live devices. An era that ends takes all of them first.
+    pub live_devices: i64,
+}
 
 impl Changes {
     /// Nothing.
@@ -122,9 +141,9 @@ impl Changes {
         Self::default()
     }
 
-    /// Adds one.
+    /// Writes a record.
     pub fn push(&mut self, change: Change) {
-        self.0.push(change);
+        self.records.push(change);
     }
 
     /// Writes a user.
@@ -138,23 +157,32 @@ impl Changes {
     }
 
     /// Appends a revocation to the log.
-    pub fn log(&mut self, clock: &mut Clock, at: Timestamp, revocation: Revocation) {
-        clock.head = clock.head.next();
-        self.push(Change::Entry(Entry { position: clock.head, at, revocation }));
-        self.push(Change::Clock(*clock));
+    pub fn log(&mut self, at: Timestamp, revocation: Revocation) {
+        self.log.push((at, revocation));
     }
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        *self == Self::default()
     }
-}
 
-impl IntoIterator for Changes {
-    type Item = Change;
-    type IntoIter = std::vec::IntoIter<Change>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+    /// All of it as records: the entries in their places after what `records` holds, counters and totals as they then
+    /// are. For an engine whose steps happen one after the other.
+    pub fn settled(self, records: &dyn Records) -> Read<Vec<Change>> {
+        let Self { records: mut settled, log, counted } = self;
+        let new_era = log.iter().any(|(_, revocation)| matches!(revocation, Revocation::Era(_)));
+        // Whatever ends a device writes them, even as they were: so it costs the same for any number of devices.
+        if !log.is_empty() || counted != Counted::default() {
+            settled.push(Change::Totals(records.totals()?.with(counted, new_era)));
+        }
+        if !log.is_empty() {
+            let mut clock = records.clock()?;
+            for (at, revocation) in log {
+                clock = clock.with(&revocation);
+                settled.push(Change::Entry(Entry { position: clock.head, at, revocation }));
+            }
+            settled.push(Change::Clock(clock));
+        }
+        Ok(settled)
     }
 }

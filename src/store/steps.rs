@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::records::{Change, Changes, Look, Records};
-use super::{Clock, Standing, StoreError, Totals};
+use super::{Clock, Standing, StoreError};
 use crate::model::claims::Presented;
+use crate::model::counters::Era;
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
@@ -75,22 +76,15 @@ fn caller(
 }
 
 /// Ends one device of `user` that stands under its current stamp. The caller writes the user.
-fn end(
-    changes: &mut Changes,
-    totals: &mut Totals,
-    clock: &mut Clock,
-    user: &mut User,
-    mut device: Device,
-    ended: Ended,
-) {
+fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, ended: Ended) {
     let (at, cause) = (ended.at, ended.cause);
-    user.set_live_devices(clock.era, user.live_devices(clock.era).saturating_sub(1));
-    totals.live_devices = totals.live_devices.saturating_sub(1);
+    user.set_live_devices(era, user.live_devices(era).saturating_sub(1));
+    changes.counted.live_devices -= 1;
     device.ended = Some(ended);
     changes.push(Change::DropDevice(device.user, device.stamp, device.id));
     changes.push(Change::Look(Look::at(&device, at + ENDED_KEPT)));
     if cause != Cause::Expired {
-        changes.log(clock, at, Revocation::Device { user: device.user, device: device.id });
+        changes.log(at, Revocation::Device { user: device.user, device: device.id });
     }
     changes.push(Change::Ended(Box::new(device)));
 }
@@ -99,27 +93,26 @@ fn end(
 /// many there were. The caller writes the user.
 fn bump(
     changes: &mut Changes,
-    totals: &mut Totals,
-    clock: &mut Clock,
+    era: Era,
     user: &mut User,
     at: Timestamp,
     cause: Cause,
     note: Option<String>,
 ) -> u64 {
-    let live = user.live_devices(clock.era);
-    user.set_live_devices(clock.era, live);
+    let live = user.live_devices(era);
+    user.set_live_devices(era, live);
     user.bump(at, cause, note);
-    totals.live_devices = totals.live_devices.saturating_sub(live);
-    changes.log(clock, at, Revocation::Generation { user: user.id, generation: user.generation });
+    changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
+    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation });
     live
 }
 
 /// Puts `device` under the user's new stamp; the only one that a bump left alive. The caller writes the user.
-fn restamp(changes: &mut Changes, totals: &mut Totals, clock: &Clock, user: &mut User, device: &mut Device) {
+fn restamp(changes: &mut Changes, era: Era, user: &mut User, device: &mut Device) {
     changes.push(Change::DropDevice(device.user, device.stamp, device.id));
-    device.stamp = user.stamp(clock.era);
-    user.set_live_devices(clock.era, 1);
-    totals.live_devices += 1;
+    device.stamp = user.stamp(era);
+    user.set_live_devices(era, 1);
+    changes.counted.live_devices += 1;
     changes.device(device);
     changes.push(Change::Look(Look::at(device, device.end())));
 }

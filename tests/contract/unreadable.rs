@@ -15,9 +15,9 @@ use rescind::model::revocation::Entry;
 use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
-use rescind::store::embedded::{Embedded, Engine};
+use rescind::store::engine::{About, Engine, Over};
 use rescind::store::memory::{Memory, MemoryStore};
-use rescind::store::records::{Look, Records};
+use rescind::store::records::{Changes, Look, Records};
 use rescind::store::steps::Step;
 use rescind::store::steps::account::DeleteUser;
 use rescind::store::steps::password::{By, Rehash, SetPassword};
@@ -47,17 +47,27 @@ impl Reader<'_> {
 }
 
 impl Engine for Damaged {
-    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    async fn read<T: Send + 'static>(
+        &self,
+        about: About,
+        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
         let kind = self.kind.load(Ordering::SeqCst);
-        self.inner.read(|records| read(&Reader(records, kind)))
+        self.inner.read(about, move |records| read(&Reader(records, kind))).await
     }
 
     async fn step<T: Send + 'static>(
         &self,
-        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+        about: About,
+        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let kind = self.kind.load(Ordering::SeqCst);
-        self.inner.step(move |records| step(&Reader(records, kind))).await
+        let damaged = move |records: &dyn Records| {
+            let reader = Reader(records, kind);
+            let (changes, outcome) = step(&reader)?;
+            Ok((Changes { records: changes.settled(&reader)?, ..Changes::none() }, outcome))
+        };
+        self.inner.step(about, damaged).await
     }
 }
 
@@ -118,7 +128,7 @@ impl Records for Reader<'_> {
     }
 }
 
-struct DamagedBackend(Arc<Embedded<Damaged>>);
+struct DamagedBackend(Arc<Over<Damaged>>);
 
 #[async_trait]
 impl Backend for DamagedBackend {
@@ -138,7 +148,7 @@ async fn corruption_is_an_error() {
     let kind = Arc::new(AtomicU8::new(NOTHING));
     let MemoryStore { 0: inner } = MemoryStore::empty();
     let damaged = Damaged { inner, kind: Arc::clone(&kind) };
-    let mut service = Service::found(DamagedBackend(Arc::new(Embedded(damaged)))).await;
+    let mut service = Service::found(DamagedBackend(Arc::new(Over(damaged)))).await;
     service.most = 2;
     let phone = service.register("ada").await;
     let laptop = service.sign_in(phone.user()).await;

@@ -10,12 +10,12 @@ use super::reserve::Reserve;
 use super::view::View;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::embedded::{Embedded, Engine};
+use crate::store::engine::{About, Engine, Over};
 use crate::store::records::Records;
 use crate::store::steps::Step;
 
 /// The embedded store.
-pub type SledStore = Embedded<Sled>;
+pub type SledStore = Over<Sled>;
 
 /// How a store is run.
 pub struct Options {
@@ -93,13 +93,18 @@ fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
 }
 
 impl Engine for Sled {
-    fn read<T>(&self, read: impl FnOnce(&dyn Records) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    async fn read<T: Send + 'static>(
+        &self,
+        _: About,
+        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
         read(&View::applied(self.opened.tree()))
     }
 
     async fn step<T: Send + 'static>(
         &self,
-        step: impl FnOnce(&dyn Records) -> Step<T> + Send + 'static,
+        _: About,
+        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let run = move |view: View<'_>| {
             let (changes, outcome) = step(&view)?;

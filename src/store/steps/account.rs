@@ -39,33 +39,30 @@ pub enum Registered {
 }
 
 /// See [`Register`].
-pub fn register(records: &dyn Records, request: Register) -> Step<Registered> {
+pub fn register(records: &dyn Records, request: &Register) -> Step<Registered> {
     if records.user_named(request.username.key())?.is_some() {
         return Ok((Changes::none(), Registered::UsernameTaken));
     }
-    let clock = records.clock()?;
-    let mut totals = records.totals()?;
-    totals.users += 1;
+    let era = records.clock()?.era;
     let mut user = User {
         id: request.id,
-        username: request.username,
-        password: request.password,
+        username: request.username.clone(),
+        password: request.password.clone(),
         generation: Generation::new(1),
         bumped: None,
         disabled: None,
         created: request.now,
-        live: LiveDevices { era: clock.era, count: 0 },
+        live: LiveDevices { era, count: 0 },
     };
     let mut changes = Changes::none();
-    let Some(new) = request.device else {
+    changes.counted.users = 1;
+    let Some(new) = &request.device else {
         changes.user(&user);
-        changes.push(Change::Totals(totals));
         return Ok((changes, Registered::User(Box::new(user))));
     };
-    let device = session::add(&mut changes, &mut totals, &clock, &mut user, new, request.now);
+    let device = session::add(&mut changes, era, &mut user, new, request.now);
     changes.user(&user);
-    changes.push(Change::Totals(totals));
-    Ok((changes, Registered::Session(Box::new(Session { user, device, era: clock.era }))))
+    Ok((changes, Registered::Session(Box::new(Session { user, device, era }))))
 }
 
 /// Disables or enables a user. Disabling ends every device; enabling brings none back.
@@ -96,7 +93,7 @@ pub enum DisabledSet {
 }
 
 /// See [`SetDisabled`].
-pub fn set_disabled(records: &dyn Records, request: SetDisabled) -> Step<DisabledSet> {
+pub fn set_disabled(records: &dyn Records, request: &SetDisabled) -> Step<DisabledSet> {
     let Some(mut user) = records.user(request.user)? else {
         return Ok((Changes::none(), DisabledSet::NoUser));
     };
@@ -104,18 +101,10 @@ pub fn set_disabled(records: &dyn Records, request: SetDisabled) -> Step<Disable
     let mut signed_out = 0;
     match (request.disabled, user.disabled.is_some()) {
         (true, false) => {
-            let (mut clock, mut totals) = (records.clock()?, records.totals()?);
+            let era = records.clock()?.era;
             user.disabled = Some(Disabled { at: request.now, note: request.note.clone() });
-            signed_out = bump(
-                &mut changes,
-                &mut totals,
-                &mut clock,
-                &mut user,
-                request.now,
-                Cause::Disabled,
-                request.note,
-            );
-            changes.push(Change::Totals(totals));
+            signed_out =
+                bump(&mut changes, era, &mut user, request.now, Cause::Disabled, request.note.clone());
             changes.user(&user);
         }
         (false, true) => {
@@ -170,12 +159,10 @@ pub fn delete_user(records: &dyn Records, request: &DeleteUser) -> Step<UserDele
     let Some(mut user) = records.user(request.user)? else {
         return Ok((Changes::none(), UserDeleted::NoUser));
     };
-    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
+    let era = records.clock()?.era;
     let mut changes = Changes::none();
-    let signed_out =
-        bump(&mut changes, &mut totals, &mut clock, &mut user, request.now, Cause::SignedOutEverywhere, None);
-    totals.users = totals.users.saturating_sub(1);
-    changes.push(Change::Totals(totals));
+    let signed_out = bump(&mut changes, era, &mut user, request.now, Cause::SignedOutEverywhere, None);
+    changes.counted.users = -1;
     let generation = user.generation;
     changes.push(Change::DropUser(Box::new(user)));
     Ok((changes, UserDeleted::Deleted { signed_out, generation }))

@@ -23,7 +23,7 @@ pub fn rename(
     records: &dyn Records,
     presented: &Presented,
     device: DeviceId,
-    name: DeviceName,
+    name: &DeviceName,
     now: Timestamp,
 ) -> Step<Renamed> {
     let (clock, user, _) = match caller(records, presented, now)? {
@@ -34,20 +34,20 @@ pub fn rename(
     let Some(mut device) = found.filter(|device| now < device.end()) else {
         return Ok((Changes::none(), Renamed::NoDevice));
     };
-    device.name = name;
+    device.name = name.clone();
     let mut changes = Changes::none();
     changes.device(&device);
     Ok((changes, Renamed::Renamed(Box::new(device))))
 }
 
 /// Notes when devices were last heard of; those that are gone are passed over.
-pub fn note_seen(records: &dyn Records, seen: Vec<(UserId, DeviceId, LastSeen)>) -> Step<()> {
+pub fn note_seen(records: &dyn Records, seen: &[(UserId, DeviceId, LastSeen)]) -> Step<()> {
     let clock = records.clock()?;
     let mut changes = Changes::none();
     for (user, device, seen) in seen {
-        let Some(found) = records.user(user)? else { continue };
-        if records.device(user, found.stamp(clock.era), device)?.is_some() {
-            changes.push(Change::LastSeen(user, device, seen));
+        let Some(found) = records.user(*user)? else { continue };
+        if records.device(*user, found.stamp(clock.era), *device)?.is_some() {
+            changes.push(Change::LastSeen(*user, *device, seen.clone()));
         }
     }
     Ok((changes, ()))

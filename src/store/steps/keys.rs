@@ -29,7 +29,7 @@ pub enum Founded {
 }
 
 /// See [`Found`].
-pub fn found(records: &dyn Records, request: Found) -> Step<Founded> {
+pub fn found(records: &dyn Records, request: &Found) -> Step<Founded> {
     if let Some(founding) = records.founding()? {
         return Ok((Changes::none(), Founded::Before(founding)));
     }
@@ -41,10 +41,10 @@ pub fn found(records: &dyn Records, request: Found) -> Step<Founded> {
         head: Position::default(),
     }));
     changes.push(Change::Totals(Totals::default()));
-    for key in request.keys {
-        changes.push(Change::Key(key));
+    for key in &request.keys {
+        changes.push(Change::Key(key.clone()));
     }
-    Ok((changes, Founded::Now(request.founding)))
+    Ok((changes, Founded::Now(request.founding.clone())))
 }
 
 /// Changes the key set.
@@ -72,28 +72,27 @@ pub enum KeysSaved {
 }
 
 /// See [`SaveKeys`].
-pub fn save_keys(records: &dyn Records, request: SaveKeys) -> Step<KeysSaved> {
-    let mut clock = records.clock()?;
-    if clock.keys != request.read {
+pub fn save_keys(records: &dyn Records, request: &SaveKeys) -> Step<KeysSaved> {
+    let read = records.clock()?.keys;
+    if read != request.read {
         return Ok((Changes::none(), KeysSaved::Stale));
     }
-    clock.keys = clock.keys.next();
+    let version = read.next();
     let mut changes = Changes::none();
-    for key in request.put {
-        changes.push(Change::Key(key));
+    for key in &request.put {
+        changes.push(Change::Key(key.clone()));
     }
-    for kid in request.drop {
-        changes.push(Change::DropKey(kid));
+    for kid in &request.drop {
+        changes.push(Change::DropKey(kid.clone()));
     }
-    let version = clock.keys;
-    changes.log(&mut clock, request.now, Revocation::Keys { version, distrusted: request.distrusted });
+    changes.log(request.now, Revocation::Keys { version, distrusted: request.distrusted.clone() });
     Ok((changes, KeysSaved::Saved(version)))
 }
 
 /// Adds a service key.
-pub fn add_service_key(key: ServiceKey) -> Step<()> {
+pub fn add_service_key(key: &ServiceKey) -> Step<()> {
     let mut changes = Changes::none();
-    changes.push(Change::ServiceKey(key));
+    changes.push(Change::ServiceKey(key.clone()));
     Ok((changes, ()))
 }
 

@@ -9,7 +9,7 @@ use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 
 /// On whose word a password is set.
 #[derive(Clone, Debug)]
@@ -62,9 +62,9 @@ pub enum PasswordSet {
 }
 
 /// See [`SetPassword`].
-pub fn set_password(records: &dyn Records, request: SetPassword) -> Step<PasswordSet> {
+pub fn set_password(records: &dyn Records, request: &SetPassword) -> Step<PasswordSet> {
     let refused = |outcome| Ok((Changes::none(), outcome));
-    let (mut clock, mut user, kept) = match &request.by {
+    let (era, mut user, mut kept) = match &request.by {
         By::Caller { presented, verified, idle } => match caller(records, presented, request.now)? {
             Err(refusal) => return refused(PasswordSet::Refused(refusal)),
             Ok((_, user, _)) if user.password != *verified => return refused(PasswordSet::PasswordChanged),
@@ -72,29 +72,25 @@ pub fn set_password(records: &dyn Records, request: SetPassword) -> Step<Passwor
                 device.refresh.raise_floor();
                 device.authenticated = request.now;
                 device.stay(request.now, *idle);
-                (clock, user, Some(device))
+                (clock.era, user, Some(device))
             }
         },
         By::Administrator(user) => match records.user(*user)? {
             None => return refused(PasswordSet::NoUser),
-            Some(user) => (records.clock()?, user, None),
+            Some(user) => (records.clock()?.era, user, None),
         },
     };
-    let mut totals = records.totals()?;
     let mut changes = Changes::none();
-    user.password = request.password;
-    let ended =
-        bump(&mut changes, &mut totals, &mut clock, &mut user, request.now, Cause::PasswordChanged, None);
-    let mut kept = kept;
+    user.password = request.password.clone();
+    let ended = bump(&mut changes, era, &mut user, request.now, Cause::PasswordChanged, None);
     if let Some(device) = &mut kept {
-        restamp(&mut changes, &mut totals, &clock, &mut user, device);
+        restamp(&mut changes, era, &mut user, device);
     }
     changes.user(&user);
-    changes.push(Change::Totals(totals));
     let outcome = match kept {
         None => PasswordSet::Replaced { signed_out: ended },
         Some(device) => PasswordSet::Changed {
-            session: Box::new(Session { user, device, era: clock.era }),
+            session: Box::new(Session { user, device, era }),
             signed_out: ended.saturating_sub(1),
         },
     };
@@ -113,10 +109,10 @@ pub struct Rehash {
 }
 
 /// See [`Rehash`].
-pub fn rehash(records: &dyn Records, request: Rehash) -> Step<bool> {
+pub fn rehash(records: &dyn Records, request: &Rehash) -> Step<bool> {
     match records.user(request.user)? {
         Some(mut user) if user.password == request.verified => {
-            user.password = request.password;
+            user.password = request.password.clone();
             let mut changes = Changes::none();
             changes.user(&user);
             Ok((changes, true))

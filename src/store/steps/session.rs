@@ -13,8 +13,8 @@ use crate::model::replay::{Replay, ReplayPolicy};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
+use crate::store::StoreError;
 use crate::store::records::{Change, Changes, Look, Records};
-use crate::store::{Clock, StoreError, Totals};
 
 /// At most so many devices give way in one sign-in, should the allowed number have been lowered a lot.
 const MOST_EVICTED: u64 = 64;
@@ -83,7 +83,7 @@ pub enum Opened {
 }
 
 /// See [`OpenDevice`].
-pub fn open_device(records: &dyn Records, request: OpenDevice) -> Step<Opened> {
+pub fn open_device(records: &dyn Records, request: &OpenDevice) -> Step<Opened> {
     let refused = |outcome| Ok((Changes::none(), outcome));
     let Some(mut user) = records.user(request.user)? else {
         return refused(Opened::NoUser);
@@ -91,36 +91,33 @@ pub fn open_device(records: &dyn Records, request: OpenDevice) -> Step<Opened> {
     if user.disabled.is_some() {
         return refused(Opened::Disabled);
     }
-    if request.verified.is_some_and(|verified| verified != user.password) {
+    if request.verified.as_ref().is_some_and(|verified| *verified != user.password) {
         return refused(Opened::PasswordChanged);
     }
-    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
+    let era = records.clock()?.era;
     let mut changes = Changes::none();
-    let evicted =
-        make_room(records, &mut changes, &mut totals, &mut clock, &mut user, request.most, request.now)?;
-    let device = add(&mut changes, &mut totals, &clock, &mut user, request.device, request.now);
+    let evicted = make_room(records, &mut changes, era, &mut user, request.most, request.now)?;
+    let device = add(&mut changes, era, &mut user, &request.device, request.now);
     changes.user(&user);
-    changes.push(Change::Totals(totals));
-    let session = Box::new(Session { user, device, era: clock.era });
+    let session = Box::new(Session { user, device, era });
     Ok((changes, Opened::Opened { session, evicted }))
 }
 
-/// Adds a device under the user's stamp. The caller writes the user and the totals.
+/// Adds a device under the user's stamp. The caller writes the user.
 pub(super) fn add(
     changes: &mut Changes,
-    totals: &mut Totals,
-    clock: &Clock,
+    era: Era,
     user: &mut User,
-    new: NewDevice,
+    new: &NewDevice,
     now: Timestamp,
 ) -> Device {
     let absolute_end = now + new.lifetime;
     let device = Device {
         id: new.id,
         user: user.id,
-        stamp: user.stamp(clock.era),
-        name: new.name,
-        kind: new.kind,
+        stamp: user.stamp(era),
+        name: new.name.clone(),
+        kind: new.kind.clone(),
         created: now,
         authenticated: now,
         idle_end: (now + new.idle).min(absolute_end),
@@ -128,11 +125,11 @@ pub(super) fn add(
         refresh: RefreshState::opened(new.network),
         ended: None,
     };
-    user.set_live_devices(clock.era, user.live_devices(clock.era) + 1);
-    totals.live_devices += 1;
+    user.set_live_devices(era, user.live_devices(era) + 1);
+    changes.counted.live_devices += 1;
     changes.device(&device);
     // The password was hashed in between: the device is seen when it comes to be.
-    changes.push(Change::LastSeen(user.id, device.id, LastSeen { at: now, ..new.seen }));
+    changes.push(Change::LastSeen(user.id, device.id, LastSeen { at: now, ..new.seen.clone() }));
     changes.push(Change::Look(Look::at(&device, device.end())));
     device
 }
@@ -141,18 +138,17 @@ pub(super) fn add(
 fn make_room(
     records: &dyn Records,
     changes: &mut Changes,
-    totals: &mut Totals,
-    clock: &mut Clock,
+    era: Era,
     user: &mut User,
     most: u64,
     now: Timestamp,
 ) -> Result<Vec<DeviceId>, StoreError> {
-    let over = (user.live_devices(clock.era) + 1).saturating_sub(most.max(1)).min(MOST_EVICTED);
+    let over = (user.live_devices(era) + 1).saturating_sub(most.max(1)).min(MOST_EVICTED);
     if over == 0 {
         return Ok(Vec::new());
     }
     let mut candidates = Vec::new();
-    for device in records.devices(user.id, user.stamp(clock.era), None, usize::MAX)? {
+    for device in records.devices(user.id, user.stamp(era), None, usize::MAX)? {
         let seen = records.last_seen(user.id, device.id)?.map_or(device.created, |seen| seen.at);
         let ran_out = device.end() <= now;
         candidates.push((!ran_out, seen, device));
@@ -164,7 +160,7 @@ fn make_room(
         if lives {
             evicted.push(device.id);
         }
-        end(changes, totals, clock, user, device, Ended { at: now, cause, note: None });
+        end(changes, era, user, device, Ended { at: now, cause, note: None });
     }
     Ok(evicted)
 }
@@ -207,19 +203,19 @@ pub enum Refreshed {
 }
 
 /// See [`RotateRefresh`].
-pub fn rotate_refresh(records: &dyn Records, request: RotateRefresh) -> Step<Refreshed> {
+pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Refreshed> {
     let now = request.now;
     let presented = (&request.claims).into();
     let standing = super::standing(records, request.claims.subject, request.claims.device)?;
     let refused = |refusal| Ok((Changes::none(), Refreshed::Refused(refusal)));
-    let (mut clock, mut user, mut device) =
+    let (era, mut user, mut device) =
         match (standing.judge_refresh(&presented, now), standing.user, standing.device) {
-            (Verdict::Live, Some(user), Some(device)) => (standing.clock, user, device),
+            (Verdict::Live, Some(user), Some(device)) => (standing.clock.era, user, device),
             (Verdict::Ended(reason), ..) => return refused(Refusal::Ended(reason)),
             _ => return refused(Refusal::Ahead),
         };
     let mut changes = Changes::none();
-    let session = |user, device| Box::new(Session { user, device, era: standing.clock.era });
+    let session = |user, device| Box::new(Session { user, device, era });
     match device.refresh.classify(request.claims.sequence, request.network, &request.policy, now) {
         Replay::Ahead => refused(Refusal::Ahead),
         Replay::BelowFloor => refused(Refusal::Ended(Reason::SignedOut)),
@@ -241,11 +237,9 @@ pub fn rotate_refresh(records: &dyn Records, request: RotateRefresh) -> Step<Ref
         }
         Replay::Reuse => {
             let last_seen = records.last_seen(user.id, device.id)?;
-            let mut totals = records.totals()?;
-            let ended = Ended { at: now, cause: Cause::RefreshReused, note: request.origin };
-            end(&mut changes, &mut totals, &mut clock, &mut user, device.clone(), ended);
+            let ended = Ended { at: now, cause: Cause::RefreshReused, note: request.origin.clone() };
+            end(&mut changes, era, &mut user, device.clone(), ended);
             changes.user(&user);
-            changes.push(Change::Totals(totals));
             Ok((changes, Refreshed::Reused { device: Box::new(device), last_seen }))
         }
     }

@@ -8,7 +8,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 
 /// Ends one device.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub enum DeviceEnded {
 }
 
 /// See [`EndDevice`].
-pub fn end_device(records: &dyn Records, request: EndDevice) -> Step<DeviceEnded> {
+pub fn end_device(records: &dyn Records, request: &EndDevice) -> Step<DeviceEnded> {
     let unchanged = |outcome| Ok((Changes::none(), outcome));
     if let Some(presented) = &request.caller
         && let Err(refusal) = caller(records, presented, request.now)?
@@ -51,18 +51,16 @@ pub fn end_device(records: &dyn Records, request: EndDevice) -> Step<DeviceEnded
     let Some(mut user) = records.user(request.user)? else {
         return unchanged(DeviceEnded::AlreadyEnded);
     };
-    let mut clock = records.clock()?;
-    let stamp = user.stamp(clock.era);
+    let era = records.clock()?.era;
+    let stamp = user.stamp(era);
     let Some(device) = records.device(user.id, stamp, request.device)? else {
         let known = records.ended(user.id, request.device)?.is_some();
         return unchanged(if known { DeviceEnded::AlreadyEnded } else { DeviceEnded::NoDevice });
     };
-    let mut totals = records.totals()?;
     let mut changes = Changes::none();
-    let ended = Ended { at: request.now, cause: request.cause, note: request.note };
-    end(&mut changes, &mut totals, &mut clock, &mut user, device, ended);
+    let ended = Ended { at: request.now, cause: request.cause, note: request.note.clone() };
+    end(&mut changes, era, &mut user, device, ended);
     changes.user(&user);
-    changes.push(Change::Totals(totals));
     Ok((changes, DeviceEnded::Ended))
 }
 
@@ -113,40 +111,33 @@ pub enum DevicesEnded {
 }
 
 /// See [`EndDevices`].
-pub fn end_devices(records: &dyn Records, request: EndDevices) -> Step<DevicesEnded> {
-    let (mut clock, mut user, kept, cause, note) = match request.by {
-        By::Caller { presented, keep } => match caller(records, &presented, request.now)? {
+pub fn end_devices(records: &dyn Records, request: &EndDevices) -> Step<DevicesEnded> {
+    let (era, mut user, mut kept, cause, note) = match &request.by {
+        By::Caller { presented, keep } => match caller(records, presented, request.now)? {
             Err(refusal) => return Ok((Changes::none(), DevicesEnded::Refused(refusal))),
             Ok((clock, user, device)) => {
-                (clock, user, keep.then_some(device), Cause::SignedOutEverywhere, None)
+                (clock.era, user, keep.then_some(device), Cause::SignedOutEverywhere, None)
             }
         },
-        By::Administrator { user, note } => match records.user(user)? {
+        By::Administrator { user, note } => match records.user(*user)? {
             None => return Ok((Changes::none(), DevicesEnded::NoUser)),
-            Some(user) => (records.clock()?, user, None, Cause::Administrator, note),
+            Some(user) => (records.clock()?.era, user, None, Cause::Administrator, note.clone()),
         },
     };
-    let mut totals = records.totals()?;
     let mut changes = Changes::none();
-    let mut signed_out = bump(&mut changes, &mut totals, &mut clock, &mut user, request.now, cause, note);
-    let mut kept = kept;
+    let mut signed_out = bump(&mut changes, era, &mut user, request.now, cause, note);
     if let Some(device) = &mut kept {
-        restamp(&mut changes, &mut totals, &clock, &mut user, device);
+        restamp(&mut changes, era, &mut user, device);
         signed_out = signed_out.saturating_sub(1);
     }
     changes.user(&user);
-    changes.push(Change::Totals(totals));
     Ok((changes, DevicesEnded::Ended { signed_out, user: Box::new(user), kept: kept.map(Box::new) }))
 }
 
 /// Ends every device of everyone by one bump of the era.
 pub fn end_everyone(records: &dyn Records, now: Timestamp) -> Step<Era> {
-    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
-    clock.era = clock.era.following(now);
-    totals.live_devices = 0;
-    let era = clock.era;
+    let era = records.clock()?.era.following(now);
     let mut changes = Changes::none();
-    changes.log(&mut clock, now, Revocation::Era(era));
-    changes.push(Change::Totals(totals));
+    changes.log(now, Revocation::Era(era));
     Ok((changes, era))
 }

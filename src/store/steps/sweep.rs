@@ -13,8 +13,8 @@ use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::StoreError;
 use crate::store::records::{Change, Changes, Look, Records};
-use crate::store::{Clock, StoreError, Totals};
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub struct Swept {
 pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept> {
     let mut changes = Changes::none();
     let mut swept = Swept::default();
-    let (mut clock, mut totals) = (records.clock()?, records.totals()?);
-    let before = totals;
+    let era = records.clock()?.era;
     let looks = records.due(now, limit)?;
     swept.more = looks.len() >= limit;
     let mut users: Vec<User> = Vec::new();
@@ -51,16 +50,13 @@ pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept>
             Some(at) => Some(users.swap_remove(at)),
             None => records.user(look.user)?,
         };
-        let user = examine(records, &mut changes, &mut swept, &mut totals, &mut clock, user, look, now)?;
+        let user = examine(records, &mut changes, &mut swept, era, user, look, now)?;
         users.extend(user);
     }
     for user in &users {
         if records.user(user.id)?.as_ref() != Some(user) {
             changes.user(user);
         }
-    }
-    if totals != before {
-        changes.push(Change::Totals(totals));
     }
     let oldest = records.log(Position::default(), limit)?;
     let overdue = oldest.iter().take_while(|entry| entry.at + LOG_KEPT <= now).count();
@@ -73,13 +69,11 @@ pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept>
 }
 
 /// Does what a note asks for.
-#[allow(clippy::too_many_arguments, reason = "one place in one loop; a struct would only rename them")]
 fn examine(
     records: &dyn Records,
     changes: &mut Changes,
     swept: &mut Swept,
-    totals: &mut Totals,
-    clock: &mut Clock,
+    era: Era,
     user: Option<User>,
     look: Look,
     now: Timestamp,
@@ -94,9 +88,9 @@ fn examine(
         }
         return Ok(user);
     };
-    let left_behind = user.as_ref().is_none_or(|user| user.stamp(clock.era) != look.stamp);
+    let left_behind = user.as_ref().is_none_or(|user| user.stamp(era) != look.stamp);
     if left_behind {
-        let gone_at = left_at(user.as_ref(), clock, &device) + ENDED_KEPT;
+        let gone_at = left_at(user.as_ref(), era, &device) + ENDED_KEPT;
         if gone_at <= now {
             changes.push(Change::DropDevice(look.user, look.stamp, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));
@@ -111,7 +105,7 @@ fn examine(
         changes.push(Change::Look(Look::at(&device, device.end())));
     } else {
         let at = device.end();
-        end(changes, totals, clock, &mut user, device, Ended { at, cause: Cause::Expired, note: None });
+        end(changes, era, &mut user, device, Ended { at, cause: Cause::Expired, note: None });
         swept.expired += 1;
     }
     Ok(Some(user))
@@ -119,10 +113,10 @@ fn examine(
 
 /// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept once its
 /// time to be looked at has come.
-fn left_at(user: Option<&User>, clock: &Clock, device: &Device) -> Timestamp {
+fn left_at(user: Option<&User>, era: Era, device: &Device) -> Timestamp {
     match user {
         None => device.created - Duration::from_secs(u64::from(u32::MAX)),
-        Some(user) => left_behind_at(user, clock.era, device),
+        Some(user) => left_behind_at(user, era, device),
     }
 }
 

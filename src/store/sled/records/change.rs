@@ -16,7 +16,7 @@ use crate::store::sled::writes::Writes;
 pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Result<Writes, StoreError> {
     let mut writes = Writes::none();
     let mut founded = changes.is_empty() || view.get(FOUNDING)?.is_some();
-    for change in changes {
+    for change in changes.settled(view)? {
         founded |= matches!(change, Change::Found(_));
         if let Some(at) = moment(&change) {
             writes.happened(at);
