@@ -18,7 +18,8 @@
 //!
 //! What a step decides is written once, in [`steps`], over whatever an engine reads ([`records::Records`]) into
 //! whatever it is to write ([`records::Changes`]); an engine reads, writes and makes durable. [`engine`]
-//! is what an engine has to be able to do. [`memory`] is the reference, `sled` the embedded one.
+//! is what an engine has to be able to do. [`memory`] is the reference, `sled` the embedded one, `postgres` the
+//! shared one.
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 
 pub mod engine;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod records;
 #[cfg(feature = "sled")]
 pub mod sled;
@@ -74,7 +77,7 @@ pub struct Founding {
 }
 
 /// The service-wide counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     /// The era.
     pub era: Era,

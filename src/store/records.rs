@@ -1,5 +1,7 @@
 //! What a step reads and what it writes: the seam between the decisions and the engines.
 
+use serde::Deserialize;
+
 use super::{Clock, Founding, StoreError, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -50,7 +52,7 @@ pub trait Records {
 }
 
 /// A note to look at a device at a certain time: has it run out, can its record go?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Look {
     /// When to look.
     pub at: Timestamp,
@@ -166,13 +168,19 @@ impl Changes {
         *self == Self::default()
     }
 
+    /// Whether the totals are written. Whatever ends a device writes them, even as they were: so that it costs the same
+    /// for any number of devices.
+    pub fn counts(&self) -> bool {
+        !self.log.is_empty() || self.counted != Counted::default()
+    }
+
     /// All of it as records: the entries in their places after what `records` holds, counters and totals as they then
     /// are. For an engine whose steps happen one after the other.
     pub fn settled(self, records: &dyn Records) -> Read<Vec<Change>> {
+        let counts = self.counts();
         let Self { records: mut settled, log, counted } = self;
         let new_era = log.iter().any(|(_, revocation)| matches!(revocation, Revocation::Era(_)));
-        // Whatever ends a device writes them, even as they were: so it costs the same for any number of devices.
-        if !log.is_empty() || counted != Counted::default() {
+        if counts {
             settled.push(Change::Totals(records.totals()?.with(counted, new_era)));
         }
         if !log.is_empty() {

@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use rescind::store::SharedStore;
 use rescind::store::memory::MemoryStore;
 
+mod postgres;
 mod sled;
 
+pub(crate) use postgres::PostgresBackend;
 pub(crate) use sled::SledBackend;
 
 /// One store of a kind, open.
@@ -19,8 +21,13 @@ pub(crate) trait Backend: Send + Sync + 'static {
     /// Closes the store as a killed process would and opens it again.
     async fn reopen(&mut self);
 
-    /// How many records were written or dropped so far; none where that is not counted.
+    /// How much was written so far, in records or statements; none where that is not counted.
     fn writes(&self) -> Option<u64>;
+
+    /// How many devices or rounds are many: as many steps as take seconds.
+    fn many(&self) -> u64 {
+        10_000
+    }
 }
 
 /// The reference. It has nothing to be reopened from, so a reopening changes nothing.

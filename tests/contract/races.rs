@@ -1,4 +1,4 @@
-//! Races, ten thousand of each: whatever comes first, nothing older survives.
+//! Races, many of each: whatever comes first, nothing older survives.
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use rescind::store::steps::sign_out::DevicesEnded;
 
 use crate::service::{HOME, IDLE, Pair, Service, password};
 
-const ROUNDS: u64 = 10_000;
 /// So many users race at once, for a store that acknowledges in groups.
 const LANES: u64 = 16;
 
@@ -34,21 +33,21 @@ async fn all_lanes<F: Future<Output = u64> + Send + 'static>(
     service: Service,
     lane: impl Fn(Arc<Service>, Pair) -> F,
 ) {
-    let service = Arc::new(service);
+    let (rounds, service) = (service.many(), Arc::new(service));
     let mut lanes = tokio::task::JoinSet::new();
     for n in 0..LANES {
         let caller = service.register(&format!("user {n}")).await;
         lanes.spawn(lane(Arc::clone(&service), caller));
     }
     let won: u64 = lanes.join_all().await.iter().sum();
-    assert!(won > 0 && won < ROUNDS, "no race: one side won {won} times of {ROUNDS}");
+    assert!(won > 0 && won < rounds, "no race: one side won {won} times of {rounds}");
 }
 
 pub(crate) async fn a_login_never_survives_a_password_change(service: Service) {
     all_lanes(service, async |service: Arc<Service>, mut caller: Pair| {
         let user = caller.user();
         let mut logins = 0;
-        for round in 0..ROUNDS / LANES {
+        for round in 0..service.many() / LANES {
             let login = service.opening(user, &password(round));
             let change = SetPassword {
                 by: By::Caller { presented: caller.access, verified: password(round), idle: IDLE },
@@ -85,7 +84,7 @@ pub(crate) async fn a_refresh_never_survives_a_logout_all(service: Service) {
     all_lanes(service, async |service: Arc<Service>, phone: Pair| {
         let user = phone.user();
         let mut rotations = 0;
-        for round in 0..ROUNDS / LANES {
+        for round in 0..service.many() / LANES {
             let held = service.sign_in(user).await;
             let (rotation, everywhere) =
                 (service.rotation(&held.refresh, HOME), service.everywhere(&held, false));

@@ -117,6 +117,11 @@ impl Service {
         self.backend.store()
     }
 
+    /// How many devices or rounds are many.
+    pub(crate) fn many(&self) -> u64 {
+        self.backend.many()
+    }
+
     pub(crate) async fn reopen(&mut self) {
         self.backend.reopen().await;
     }

@@ -1,0 +1,224 @@
+//! The store over all of this: reads, steps, and when either is tried again.
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use super::load;
+use super::loaded::Loaded;
+use super::open::{OpenError, OpenMode, open};
+use super::pool::Pool;
+use super::transaction::{self, NotCommitted};
+use super::write;
+use crate::model::counters::Era;
+use crate::store::StoreError;
+use crate::store::engine::{About, Engine, Over};
+use crate::store::records::Records;
+use crate::store::steps::Step;
+
+/// The shared store.
+pub type PostgresStore = Over<Postgres>;
+
+/// How often something is tried before the others that are in the way have won.
+const TRIES: u32 = 20;
+
+/// What was asked of the database, and what its connections were doing.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed {
+    /// `read` or `step`.
+    pub what: &'static str,
+    /// How long it took, the wait for a connection included.
+    pub took: Duration,
+    /// How many statements wrote something.
+    pub writes: usize,
+    /// Connections that are open.
+    pub connections: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
+/// How a store is run.
+pub struct Options {
+    /// How many connections at most.
+    pub connections: usize,
+    /// How long a read may take before it is an error.
+    pub read_budget: Duration,
+    /// How long a step may take before its outcome is unknown.
+    pub step_budget: Duration,
+    /// A file with the certificate of the authority that vouches for the database, beside those of this machine.
+    pub authority: Option<PathBuf>,
+    /// Is told of every read and step.
+    pub observer: Box<dyn Fn(Observed) + Send + Sync>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            read_budget: Duration::from_millis(250),
+            step_budget: Duration::from_secs(5),
+            authority: None,
+            observer: Box::new(|_| ()),
+        }
+    }
+}
+
+/// The engine: a pool of connections to the one writable primary.
+#[derive(Clone)]
+pub struct Postgres(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    begin: String,
+    options: Options,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database at `url`.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn connect(url: &str, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
+        let way = open(url, options.authority.as_deref(), mode).await?;
+        let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
+        let pool =
+            Pool::new(way.config, way.tls, options.connections, options.step_budget).map_err(unreachable)?;
+        let milliseconds = options.step_budget.as_millis().max(1);
+        // A lock is waited for half as long as all of it may take.
+        let begin = format!(
+            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}",
+            milliseconds.div_ceil(2)
+        );
+        Ok(Self(Postgres(Arc::new(Inner { pool, begin, options }))))
+    }
+}
+
+impl Engine for Postgres {
+    async fn read<T: Send + 'static>(
+        &self,
+        about: About,
+        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let budget = self.0.options.read_budget;
+        let late = || {
+            Err(StoreError::Unavailable(format!("no answer from the database in {} ms", budget.as_millis())))
+        };
+        let tries = self.0.again(|| self.0.read_once(&about, &read));
+        self.0.observed("read", budget, tries).await.unwrap_or_else(late)
+    }
+
+    async fn step<T: Send + 'static>(
+        &self,
+        about: About,
+        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.0);
+        // Once begun a step runs to its end, also when nobody waits for it any more.
+        let running = tokio::spawn(async move {
+            let late = || Err(unknown("the database took too long"));
+            let tries = inner.again(|| inner.step_once(&about, &step));
+            inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
+        });
+        running.await.unwrap_or_else(|_| Err(unknown("it was broken off")))
+    }
+}
+
+/// What came of it, and how many statements wrote something.
+struct Done<T> {
+    outcome: T,
+    writes: usize,
+}
+
+fn unknown(why: &str) -> StoreError {
+    StoreError::Unavailable(format!("{why}; whether the step was taken is unknown"))
+}
+
+impl Inner {
+    /// Does it within `budget`, and tells what it was like.
+    async fn observed<T>(
+        &self,
+        what: &'static str,
+        budget: Duration,
+        work: impl Future<Output = Result<Done<T>, StoreError>>,
+    ) -> Option<Result<T, StoreError>> {
+        let begun = Instant::now();
+        let done = timeout(budget, work).await.ok();
+        let writes = done.as_ref().and_then(|done| done.as_ref().ok()).map_or(0, |done| done.writes);
+        let (connections, waiting) = self.pool.load();
+        (self.options.observer)(Observed { what, took: begun.elapsed(), writes, connections, waiting });
+        done.map(|done| done.map(|done| done.outcome))
+    }
+
+    /// Tries until it is done, or nothing can be done about it.
+    async fn again<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        once: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
+        let mut last = String::new();
+        for tried in 1..=TRIES {
+            match once().await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Conflict) => {
+                    "others were in the way again and again".clone_into(&mut last);
+                    tokio::time::sleep(Duration::from_millis(u64::from(tried))).await;
+                }
+                // The next connection of the pool may be as dead as this one; it makes a new one when all are gone.
+                Err(Failure::Lost(why)) => last = why,
+            }
+        }
+        Err(StoreError::Unavailable(last))
+    }
+
+    async fn read_once<T>(
+        &self,
+        about: &About,
+        read: &(impl Fn(&dyn Records) -> Result<T, StoreError> + Sync),
+    ) -> Result<Done<T>, Failure> {
+        let connection = self.pool.connection().await?;
+        let mut loaded = Loaded::default();
+        if let Some(load) = load::beforehand(about) {
+            load.run(connection.begin()).await?.fill(&mut loaded)?;
+        }
+        let outcome = transaction::complete(&connection, &mut loaded, |records| read(records)).await?;
+        connection.done();
+        Ok(Done { outcome: outcome?, writes: 0 })
+    }
+
+    async fn step_once<T>(
+        &self,
+        about: &About,
+        step: &(impl Fn(&dyn Records) -> Step<T> + Sync),
+    ) -> Result<Done<T>, Failure> {
+        let connection = self.pool.connection().await?;
+        let mut loaded = transaction::begin(&connection, &self.begin, about).await?;
+        let decided = transaction::complete(&connection, &mut loaded, |records| step(records)).await?;
+        let (changes, outcome) = match decided {
+            Ok(decided) => decided,
+            Err(error) => {
+                connection.begin().batch_execute("rollback").await?;
+                connection.done();
+                return Err(error.into());
+            }
+        };
+        let era = loaded.clock().map_or(Era::default(), |clock| clock.era);
+        let statements = write::statements(changes, era)?;
+        let writes = statements.len();
+        match transaction::commit(&connection, &statements).await {
+            Ok(()) => Ok(Done { outcome, writes }),
+            Err(NotCommitted::Known(failure)) => Err(failure),
+            Err(NotCommitted::Unknown(why)) => Err(Failure::Final(unknown(&why))),
+        }
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres").field("connections", &self.0.pool.load().0).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! What an error of the database means for what was asked of it.
+
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+use crate::store::StoreError;
+
+/// Why something was not done.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Others were in the way: nothing was done, and done again it works.
+    Conflict,
+    /// The connection is gone, or leads to a database that takes no writes any more. Another one may do.
+    Lost(String),
+    /// There is nothing to be done about it here.
+    Final(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<Error> for Failure {
+    /// The database's own words are not passed on, they may quote a record: its SQLSTATE says what it is.
+    fn from(error: Error) -> Self {
+        let Some(code) = error.code() else {
+            return Self::Lost("the connection to the database was lost".to_owned());
+        };
+        match code {
+            &SqlState::T_R_SERIALIZATION_FAILURE
+            | &SqlState::T_R_DEADLOCK_DETECTED
+            // Two registrations of one name: the second one finds it taken.
+            | &SqlState::UNIQUE_VIOLATION => Self::Conflict,
+            &SqlState::DISK_FULL => Self::Final(StoreError::Full("the database's disk is full".to_owned())),
+            &SqlState::READ_ONLY_SQL_TRANSACTION => {
+                Self::Lost("the database is a read-only standby".to_owned())
+            }
+            &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => {
+                Self::Final(StoreError::Corrupt(format!("the database says so (SQLSTATE {})", code.code())))
+            }
+            &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED => {
+                Self::Final(StoreError::Unavailable("the database took too long".to_owned()))
+            }
+            // Operator intervention, a connection that failed, too many of them.
+            code if ["57P", "08", "53"].iter().any(|class| code.code().starts_with(class)) => {
+                Self::Lost(format!("the database takes no requests (SQLSTATE {})", code.code()))
+            }
+            code => Self::Final(StoreError::Unavailable(format!(
+                "the database refuses a statement (SQLSTATE {})",
+                code.code()
+            ))),
+        }
+    }
+}

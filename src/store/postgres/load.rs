@@ -1,0 +1,268 @@
+//! What is held still for a step, and how its records are read.
+//!
+//! Every statement here answers with rows of three columns: what a row is, whose id it has, and the record itself as
+//! a JSON document. A list of devices has a fourth: when and from where each was last heard of.
+
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::connection::Rows;
+use super::loaded::{Loaded, Need};
+use super::query::Query;
+use crate::model::counters::Stamp;
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::timestamp::Timestamp;
+use crate::store::engine::About;
+
+/// The locks that keep others from changing what a step is about. A lock on the user's row stands for all that is of
+/// the user: whoever changes a device holds it.
+pub(super) fn hold(about: &About) -> Option<Query> {
+    match about {
+        About::User(user) | About::Device(user, _) => {
+            Some(Query::new("select from rescind.users where id = $1 for no key update").user(*user))
+        }
+        About::Clock => Some(Query::new("select from rescind.service for update")),
+        About::Due(now, limit) => Some(
+            // In one order, so that two nodes that sweep do not wait for each other in a circle.
+            Query::new(
+                "select 'user', id, '' from rescind.users where id in (
+                    select user_id from (select user_id from rescind.looks where at <= $1 order by at, user_id, era, generation, device_id limit $2) due
+                ) order by id for no key update",
+            )
+            .number(now.unix())
+            .number(*limit),
+        ),
+        About::Anything | About::Username(_) | About::Notes(_) => None,
+    }
+}
+
+/// A statement that reads records.
+pub(super) struct Load {
+    query: Query,
+    /// What is looked for besides what the rows say they are.
+    needs: Vec<Need>,
+    /// What rows called `listed` are the answer to.
+    list: Option<Need>,
+}
+
+impl Load {
+    fn of(query: Query, needs: impl IntoIterator<Item = Need>) -> Self {
+        Self { query, needs: needs.into_iter().collect(), list: None }
+    }
+
+    fn list(query: Query, list: Need) -> Self {
+        Self { query, needs: Vec::new(), list: Some(list) }
+    }
+
+    /// Runs the statement and notes what it answers.
+    pub(super) async fn run(self, client: &Client) -> Result<Answer, tokio_postgres::Error> {
+        let rows = self.query.run(client).await?;
+        Ok(Answer { rows, needs: self.needs, list: self.list })
+    }
+}
+
+/// What a [`Load`] brought.
+pub(super) struct Answer {
+    rows: Rows,
+    needs: Vec<Need>,
+    list: Option<Need>,
+}
+
+impl Answer {
+    pub(super) fn fill(self, loaded: &mut Loaded) -> Result<(), tokio_postgres::Error> {
+        for need in self.needs.into_iter().chain(self.list.clone()) {
+            loaded.looked_for(need);
+        }
+        for row in &self.rows {
+            let (what, id, document): (&str, Option<Uuid>, String) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let id = id.unwrap_or_default().into_bytes();
+            let need = match what {
+                "founding" => Need::Founding,
+                "clock" => Need::Clock,
+                "totals" => Need::Totals,
+                "user" => Need::User(UserId::from_bytes(id)),
+                "device" => Need::Device(DeviceId::from_bytes(id)),
+                "key" => Need::ServiceKey(ServiceKeyId::from_bytes(id)),
+                _ => match &self.list {
+                    Some(list) => list.clone(),
+                    None => continue,
+                },
+            };
+            if let Need::Devices(user, ..) | Need::PastDevices(user, ..) = need {
+                let seen = Need::LastSeen(user, DeviceId::from_bytes(id));
+                match row.try_get::<_, Option<String>>(3)? {
+                    Some(document) => loaded.add(seen, document),
+                    None => loaded.looked_for(seen),
+                }
+            }
+            loaded.add(need, document);
+        }
+        Ok(())
+    }
+}
+
+/// The ids of the users that [`hold`] locked for a sweep.
+pub(super) fn held_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Error> {
+    rows.iter().map(|row| Ok(UserId::from_bytes(row.try_get::<_, Uuid>(1)?.into_bytes()))).collect()
+}
+
+macro_rules! sql {
+    (clock) => {
+        "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service where founding is not null"
+    };
+    (user $n:literal) => {
+        concat!("select 'user', id, doc::text from rescind.users where id = ", $n)
+    };
+}
+
+/// Everything that is known to be needed, in one statement, so that it is all of one moment.
+pub(super) fn beforehand(about: &About) -> Option<Load> {
+    match about {
+        About::Device(user, device) => Some(Load::of(
+            Query::new(concat!(
+                sql!(clock),
+                " union all ",
+                sql!(user "$1"),
+                " union all select 'device', id, doc::text from rescind.devices where user_id = $1 and id = $2"
+            ))
+            .user(*user)
+            .device(*device),
+            [Need::Clock, Need::User(*user), Need::Device(*device)],
+        )),
+        About::User(user) => Some(Load::of(
+            Query::new(concat!(sql!(clock), " union all ", sql!(user "$1"))).user(*user),
+            [Need::Clock, Need::User(*user)],
+        )),
+        About::Username(name) => {
+            let query = Query::new(concat!(
+                sql!(clock),
+                " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
+            ))
+            .text(name.as_str());
+            let mut load = Load::list(query, Need::Named(name.clone()));
+            load.needs.push(Need::Clock);
+            Some(load)
+        }
+        About::Notes(notes) => Some(of_devices(notes)),
+        About::Clock => Some(Load::of(
+            Query::new(concat!(
+                sql!(clock),
+                " union all select 'founding', null, founding::text from rescind.service where founding is not null"
+            )),
+            [Need::Clock, Need::Founding],
+        )),
+        About::Anything | About::Due(..) => None,
+    }
+}
+
+/// The counters, and all of these users and devices.
+pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> Load {
+    let query = Query::new(concat!(
+        sql!(clock),
+        " union all select 'user', id, doc::text from rescind.users where id = any($1)
+          union all select 'device', id, doc::text from rescind.devices where (user_id, id) in (select * from unnest($1, $2))"
+    ))
+    .users(devices.iter().map(|(user, _)| *user))
+    .devices(devices.iter().map(|(_, device)| *device));
+    let needs = devices.iter().flat_map(|(user, device)| [Need::User(*user), Need::Device(*device)]);
+    Load::of(query, needs.chain([Need::Clock]))
+}
+
+/// The looks that are due, of users that are `held` or gone.
+pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> Load {
+    let query = Query::new(
+        "select 'listed', null::uuid, json_build_object('at', at, 'user', user_id,
+            'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
+         from rescind.looks l
+         where at <= $1 and (user_id = any($3) or not exists (select from rescind.users u where u.id = l.user_id))
+         order by at, user_id, era, generation, device_id limit $2",
+    )
+    .number(now.unix())
+    .number(limit)
+    .users(held);
+    Load::list(query, Need::Due(now, limit))
+}
+
+/// What a step asked for and had not been read.
+pub(super) fn missed(need: Need) -> Load {
+    match need {
+        Need::Founding | Need::Clock => Load::of(
+            Query::new(concat!(
+                sql!(clock),
+                " union all select 'founding', null, founding::text from rescind.service where founding is not null"
+            )),
+            [Need::Clock, Need::Founding],
+        ),
+        Need::Totals => Load::of(
+            Query::new(
+                "select 'totals', null::uuid, json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
+                    greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
+                 from rescind.totals",
+            ),
+            [Need::Totals],
+        ),
+        Need::User(id) => Load::of(Query::new(sql!(user "$1")).user(id), [Need::User(id)]),
+        Need::Named(ref name) => {
+            let query = Query::new("select 'listed', id, doc::text from rescind.users where name = $1").text(name.as_str());
+            Load::list(query, need)
+        }
+        Need::Users(ref after, limit) => {
+            let query = Query::new(
+                "select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2",
+            )
+            .text(after.clone().unwrap_or_default())
+            .number(limit);
+            Load::list(query, need)
+        }
+        Need::Device(id) => Load::of(
+            Query::new("select 'device', id, doc::text from rescind.devices where id = $1").device(id),
+            [Need::Device(id)],
+        ),
+        Need::Devices(user, stamp, after, limit) => {
+            let after = after.unwrap_or(DeviceId::from_bytes([0; 16]));
+            let query = Query::new(
+                "select 'listed', id, d.doc::text, s.doc::text
+                 from rescind.devices d left join rescind.last_seen s using (user_id, id)
+                 where user_id = $1 and era = $2 and generation = $3 and not ended and id > $4 order by id limit $5",
+            );
+            Load::list(stamped(query.user(user), stamp).device(after).number(limit), need)
+        }
+        Need::PastDevices(user, stamp, limit) => {
+            let query = Query::new(
+                "select 'listed', id, d.doc::text, s.doc::text
+                 from rescind.devices d left join rescind.last_seen s using (user_id, id)
+                 where user_id = $1 and (ended or era <> $2 or generation <> $3)
+                 order by ended desc, era, generation, id limit $4",
+            );
+            Load::list(stamped(query.user(user), stamp).number(limit), need)
+        }
+        Need::LastSeen(user, id) => {
+            let query =
+                Query::new("select 'listed', id, doc::text from rescind.last_seen where user_id = $1 and id = $2");
+            Load::list(query.user(user).device(id), need)
+        }
+        Need::Keys => {
+            Load::list(Query::new("select 'listed', null::uuid, doc::text from rescind.keys order by kid"), need)
+        }
+        Need::ServiceKey(id) => Load::of(
+            Query::new("select 'key', id, doc::text from rescind.service_keys where id = $1").service_key(id),
+            [Need::ServiceKey(id)],
+        ),
+        Need::ServiceKeys => {
+            Load::list(Query::new("select 'listed', id, doc::text from rescind.service_keys order by id"), need)
+        }
+        Need::Log(after, limit) => {
+            let query = Query::new(
+                "select 'listed', null::uuid, json_build_object('position', position, 'at', at, 'revocation', revocation)::text
+                 from rescind.log where position > $1 order by position limit $2",
+            );
+            Load::list(query.number(after.value()).number(limit), need)
+        }
+        Need::Due(now, limit) => due(now, limit, Vec::new()),
+    }
+}
+
+fn stamped(query: Query, stamp: Stamp) -> Query {
+    query.number(stamp.era.value()).number(stamp.generation.value())
+}

@@ -1,0 +1,185 @@
+//! What a step sees: records that were read for it, and the first one it misses.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::model::counters::{Position, Stamp};
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::key::KeyRecord;
+use crate::model::revocation::Entry;
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Look, Records};
+use crate::store::{Clock, Founding, StoreError, Totals};
+
+type Read<T> = Result<T, StoreError>;
+
+/// Something a step reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Need {
+    Founding,
+    Clock,
+    Totals,
+    User(UserId),
+    Named(String),
+    Users(Option<String>, usize),
+    Device(DeviceId),
+    Devices(UserId, Stamp, Option<DeviceId>, usize),
+    PastDevices(UserId, Stamp, usize),
+    LastSeen(UserId, DeviceId),
+    Keys,
+    ServiceKey(ServiceKeyId),
+    ServiceKeys,
+    Log(Position, usize),
+    Due(Timestamp, usize),
+}
+
+/// What was read so far: the documents that answer each need, none where there is nothing.
+#[derive(Default)]
+pub(super) struct Loaded {
+    answers: HashMap<Need, Vec<String>>,
+    missed: Cell<Option<Need>>,
+}
+
+impl Loaded {
+    /// Notes that `need` was looked for.
+    pub(super) fn looked_for(&mut self, need: Need) {
+        self.answers.entry(need).or_default();
+    }
+
+    /// Notes a document that answers `need`.
+    pub(super) fn add(&mut self, need: Need, document: String) {
+        self.answers.entry(need).or_default().push(document);
+    }
+
+    /// What was asked for and had not been read. Whatever was decided without it does not count.
+    pub(super) fn missed(&self) -> Option<Need> {
+        self.missed.take()
+    }
+
+    fn documents(&self, need: Need) -> Read<&[String]> {
+        if let Some(documents) = self.answers.get(&need) {
+            return Ok(documents);
+        }
+        self.missed.set(Some(need));
+        Err(StoreError::Unavailable("a record was not read yet".to_owned()))
+    }
+
+    fn one<T: DeserializeOwned>(&self, need: Need) -> Read<Option<T>> {
+        self.documents(need)?.first().map(|document| parse(document)).transpose()
+    }
+
+    fn all<T: DeserializeOwned>(&self, need: Need) -> Read<Vec<T>> {
+        self.documents(need)?.iter().map(|document| parse(document)).collect()
+    }
+}
+
+/// The parser's own words are not passed on: they quote what they could not read.
+fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
+    serde_json::from_str(document).map_err(|_| StoreError::Corrupt("a record cannot be read".to_owned()))
+}
+
+impl Records for Loaded {
+    fn founding(&self) -> Read<Option<Founding>> {
+        self.one(Need::Founding)
+    }
+
+    fn clock(&self) -> Read<Clock> {
+        self.one(Need::Clock)?.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+    }
+
+    fn totals(&self) -> Read<Totals> {
+        Ok(self.one(Need::Totals)?.unwrap_or_default())
+    }
+
+    fn user(&self, id: UserId) -> Read<Option<User>> {
+        self.one(Need::User(id))
+    }
+
+    fn user_named(&self, key: &str) -> Read<Option<UserId>> {
+        Ok(self.one::<User>(Need::Named(key.to_owned()))?.map(|user| user.id))
+    }
+
+    fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>> {
+        self.all(Need::Users(after.map(str::to_owned), limit))
+    }
+
+    fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
+        let device: Option<Device> = self.one(Need::Device(id))?;
+        Ok(device.filter(|device| device.user == user && device.stamp == stamp && device.ended.is_none()))
+    }
+
+    fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
+        let device: Option<Device> = self.one(Need::Device(id))?;
+        Ok(device.filter(|device| device.user == user && device.ended.is_some()))
+    }
+
+    fn devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        after: Option<DeviceId>,
+        limit: usize,
+    ) -> Read<Vec<Device>> {
+        self.all(Need::Devices(user, stamp, after, limit))
+    }
+
+    fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
+        self.all(Need::PastDevices(user, stamp, limit))
+    }
+
+    fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>> {
+        self.one(Need::LastSeen(user, id))
+    }
+
+    fn keys(&self) -> Read<Vec<KeyRecord>> {
+        let mut keys: Vec<KeyRecord> = self.all(Need::Keys)?;
+        keys.sort_by_key(|key| key.created);
+        Ok(keys)
+    }
+
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>> {
+        self.one(Need::ServiceKey(id))
+    }
+
+    fn service_keys(&self) -> Read<Vec<ServiceKey>> {
+        self.all(Need::ServiceKeys)
+    }
+
+    fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>> {
+        self.all(Need::Log(after, limit))
+    }
+
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>> {
+        self.all(Need::Due(now, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_read_is_missed_and_what_is_not_there_is_absent() {
+        let mut loaded = Loaded::default();
+        let id = UserId::from_bytes([7; 16]);
+        assert!(loaded.user(id).is_err());
+        assert_eq!(loaded.missed(), Some(Need::User(id)));
+        assert_eq!(loaded.missed(), None);
+        loaded.looked_for(Need::User(id));
+        assert_eq!(loaded.user(id), Ok(None));
+        assert_eq!(loaded.missed(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_corrupt_and_not_repeated() {
+        let mut loaded = Loaded::default();
+        loaded.add(Need::Clock, r#"{"era":"hunter2"}"#.to_owned());
+        assert_eq!(loaded.clock(), Err(StoreError::Corrupt("a record cannot be read".to_owned())));
+        assert_eq!(loaded.missed(), None);
+    }
+}

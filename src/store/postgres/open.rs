@@ -1,0 +1,207 @@
+//! The way in: from a URL to a database that is known to keep its promises.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::schema;
+use super::tls::{self, TlsError};
+
+/// The oldest PostgreSQL whose promises are known.
+const OLDEST: u32 = 13;
+
+/// How long a first connection may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether tables may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// When there are none, they are made; older ones are brought up to date (`rescind serve`).
+    Create,
+    /// Only what is there (every other command).
+    Existing,
+}
+
+/// Why a database was not opened. Each message says what to do next; none repeats the URL, which holds a password.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages name")]
+pub enum OpenError {
+    /// It is no connection string.
+    #[error(
+        "`store` is no connection string PostgreSQL's client reads ({reason}): write postgres://user:password@host/database"
+    )]
+    Url { reason: String },
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nobody answers, or not so that we understand.
+    #[error("the database cannot be reached: {reason}")]
+    Unreachable { reason: String },
+    /// It says no.
+    #[error("the database refuses this user: {reason}")]
+    Refused { reason: String },
+    /// Nothing was ever founded there.
+    #[error(
+        "there is no store in this database: run `rescind serve` on it once, or name the right database with --store"
+    )]
+    Missing,
+    /// A newer Rescind works there.
+    #[error("the database's tables have version {found}, this rescind works with {known}: use the version that wrote them", known = schema::VERSION)]
+    Newer { found: i32 },
+    /// An older Rescind made them.
+    #[error("the database's tables have version {found}, this rescind works with {known}: start `rescind serve` of this version once, it brings them up to date", known = schema::VERSION)]
+    Older { found: i32 },
+    /// It is older than its promises are known for.
+    #[error("the database is PostgreSQL {found}; this needs {OLDEST} or newer")]
+    OldServer { found: u32 },
+    /// It takes no writes.
+    #[error(
+        "the database is a read-only standby: name the primary, or all hosts of the cluster, in the connection string"
+    )]
+    ReadOnly,
+    /// It acknowledges what it may lose.
+    #[error("the database has {setting} = off, so what it acknowledges can be lost: switch it on")]
+    Careless { setting: &'static str },
+    /// It has no room.
+    #[error("the database's disk is full: make room and start again")]
+    DiskFull,
+    /// Anything else.
+    #[error("the database refuses to be set up (SQLSTATE {code}): {advice}")]
+    Setup { code: String, advice: &'static str },
+}
+
+/// How to connect.
+pub(super) struct Way {
+    pub(super) config: Config,
+    pub(super) tls: MakeRustlsConnect,
+}
+
+/// Opens the database at `url` for `mode`, and says how to connect to it from now on.
+pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) -> Result<Way, OpenError> {
+    let mut config: Config =
+        url.parse().map_err(|error: Error| OpenError::Url { reason: parse_reason(&error) })?;
+    config
+        .application_name("rescind")
+        // A standby would answer with what was true a while ago.
+        .target_session_attrs(TargetSessionAttrs::ReadWrite)
+        .connect_timeout(PATIENCE)
+        .tcp_user_timeout(PATIENCE)
+        .keepalives_idle(PATIENCE);
+    let tls = tls::connector(authority)?;
+    let (mut client, connection) = config.connect(tls.clone()).await.map_err(|error| refusal(&error))?;
+    let worked_off = tokio::spawn(connection);
+    let checked = check(&mut client, mode).await;
+    drop(client);
+    let _ = worked_off.await;
+    checked.map(|()| Way { config, tls })
+}
+
+async fn check(client: &mut Client, mode: OpenMode) -> Result<(), OpenError> {
+    promises(client).await?;
+    let found = match mode {
+        OpenMode::Create => schema::migrate(client).await,
+        OpenMode::Existing => schema::version(client).await,
+    };
+    match found.map_err(|error| refusal(&error))? {
+        0 => Err(OpenError::Missing),
+        found if found > schema::VERSION => Err(OpenError::Newer { found }),
+        found if found < schema::VERSION => Err(OpenError::Older { found }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether what this database acknowledges is durable.
+async fn promises(client: &Client) -> Result<(), OpenError> {
+    let said = "select current_setting('server_version_num')::bigint, current_setting('fsync', true), current_setting('synchronous_commit', true)";
+    let row = client.query_typed_one(said, &[]).await.map_err(|error| refusal(&error))?;
+    let version: i64 = row.try_get(0).map_err(|error| refusal(&error))?;
+    let found = u32::try_from(version / 10_000).unwrap_or(0);
+    if found < OLDEST {
+        return Err(OpenError::OldServer { found });
+    }
+    for (column, setting) in [(1, "fsync"), (2, "synchronous_commit")] {
+        // A database that only speaks the protocol need not have the setting.
+        if row.try_get::<_, Option<&str>>(column).ok().flatten() == Some("off") {
+            return Err(OpenError::Careless { setting });
+        }
+    }
+    Ok(())
+}
+
+fn refusal(error: &Error) -> OpenError {
+    let Some(code) = error.code() else {
+        return if error.to_string().contains("does not allow") || says(error, "read-write") {
+            OpenError::ReadOnly
+        } else {
+            OpenError::Unreachable { reason: reason(error) }
+        };
+    };
+    match code {
+        &SqlState::INVALID_PASSWORD
+        | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+        | &SqlState::INVALID_CATALOG_NAME => OpenError::Refused { reason: reason(error) },
+        &SqlState::READ_ONLY_SQL_TRANSACTION => OpenError::ReadOnly,
+        &SqlState::DISK_FULL => OpenError::DiskFull,
+        &SqlState::INSUFFICIENT_PRIVILEGE => OpenError::Setup {
+            code: code.code().to_owned(),
+            advice: "let this user create in the database: GRANT CREATE ON DATABASE … TO …",
+        },
+        code if code.code().starts_with("57P") => OpenError::Unreachable { reason: reason(error) },
+        code => OpenError::Setup { code: code.code().to_owned(), advice: "its log says more" },
+    }
+}
+
+/// Why no connection came about, in words for an operator. They repeat no password.
+pub(super) fn reason(error: &Error) -> String {
+    if let Some(code) = error.code() {
+        return match code {
+            &SqlState::INVALID_PASSWORD => "the password is wrong".to_owned(),
+            &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                "there is no such user, or it may not connect from here (pg_hba.conf)".to_owned()
+            }
+            &SqlState::INVALID_CATALOG_NAME => "there is no database of that name: create it".to_owned(),
+            &SqlState::TOO_MANY_CONNECTIONS => {
+                "it has no connection left: raise its max_connections, or lower store_connections".to_owned()
+            }
+            &SqlState::CANNOT_CONNECT_NOW => "it is starting up or recovering".to_owned(),
+            code => format!("it says no (SQLSTATE {})", code.code()),
+        };
+    }
+    if says(error, "certificate") {
+        return "its certificate is not trusted: name its authority with store_ca_file, or write sslmode=disable where the network is yours alone".to_owned();
+    }
+    if says(error, "read-write") || says(error, "read write") {
+        return "every host is a read-only standby".to_owned();
+    }
+    match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    }
+}
+
+fn says(error: &Error, word: &str) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(this) = source {
+        if this.to_string().contains(word) {
+            return true;
+        }
+        source = this.source();
+    }
+    false
+}
+
+/// The client's own words, but for what they quote.
+fn parse_reason(error: &Error) -> String {
+    if says(error, "sslmode") {
+        "sslmode takes disable, prefer or require; require verifies the certificate and the name".to_owned()
+    } else if says(error, "unknown option") {
+        "it has an option that is not known".to_owned()
+    } else {
+        "it cannot be read".to_owned()
+    }
+}

@@ -1,0 +1,58 @@
+//! The tables, and how they grow: each version is a file, run once, in order.
+
+use tokio_postgres::{Client, Error};
+
+/// What turns version n - 1 into version n, from the first on. What was released is never changed.
+const VERSIONS: [&str; 1] = [include_str!("schema/1.sql")];
+
+/// The version this build works with.
+pub(super) const VERSION: i32 = 1;
+
+/// Names the lock under which nodes that start together migrate one after the other.
+const LOCK: &str = "select pg_advisory_xact_lock(7310868735422395236)";
+
+/// The version of the database's tables; 0 when there are none.
+pub(super) async fn version(client: &Client) -> Result<i32, Error> {
+    if client.query_typed_one("select to_regclass('rescind.version') is not null", &[]).await?.try_get(0)? {
+        client.query_typed_one("select coalesce(max(version), 0) from rescind.version", &[]).await?.try_get(0)
+    } else {
+        Ok(0)
+    }
+}
+
+/// Brings the tables to [`VERSION`], whoever else tries; tables that are newer are left alone. Says which version they
+/// have then.
+pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
+    let found = version(client).await?;
+    if found >= VERSION {
+        return Ok(found);
+    }
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(LOCK).await?;
+    transaction
+        .batch_execute(
+            "create schema if not exists rescind;
+             create table if not exists rescind.version (version integer primary key, at timestamptz not null default now())",
+        )
+        .await?;
+    let row =
+        transaction.query_typed_one("select coalesce(max(version), 0) from rescind.version", &[]).await?;
+    let mut at: i32 = row.try_get(0)?;
+    for step in VERSIONS.iter().skip(usize::try_from(at).unwrap_or(usize::MAX)) {
+        transaction.batch_execute(step).await?;
+        at += 1;
+        transaction.batch_execute(&format!("insert into rescind.version (version) values ({at})")).await?;
+    }
+    transaction.commit().await?;
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_version_has_its_step() {
+        assert_eq!(usize::try_from(VERSION).unwrap(), VERSIONS.len());
+    }
+}

@@ -1,0 +1,111 @@
+//! One transaction: what it is about is held still and read, the step runs on it, and what it writes is committed.
+//!
+//! Statements that need no answer of one another are sent together: a step takes two round trips, one before it has
+//! decided and one after.
+
+use std::pin::Pin;
+
+use futures_util::future::join_all;
+use futures_util::join;
+use tokio_postgres::Client;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::load;
+use super::loaded::Loaded;
+use super::query::Query;
+use crate::store::StoreError;
+use crate::store::engine::About;
+use crate::store::records::Records;
+
+/// How often a step may ask for more. More than any of ours does: beyond it, it asks in circles.
+const ROUNDS: usize = 512;
+
+/// A statement on its way.
+type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
+
+/// Begins with the statement `begin`, locks what the step is about, and reads what it is known to need.
+pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -> Result<Loaded, Failure> {
+    let client = connection.begin();
+    let mut loaded = Loaded::default();
+    let lock = async {
+        match load::hold(about) {
+            Some(lock) => lock.run(client).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let read = async {
+        match load::beforehand(about) {
+            Some(load) => load.run(client).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (started, locked, answer) = join!(client.batch_execute(begin), lock, read);
+    started?;
+    let locked = locked?;
+    if let Some(answer) = answer? {
+        answer.fill(&mut loaded)?;
+    }
+    if let (About::Due(now, limit), Some(users)) = (about, locked) {
+        load::due(*now, *limit, load::held_users(&users)?).run(client).await?.fill(&mut loaded)?;
+        let devices: Vec<_> = loaded.due(*now, *limit)?.iter().map(|look| (look.user, look.device)).collect();
+        load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;
+    }
+    Ok(loaded)
+}
+
+/// Runs `work` on what was read, reading what it misses, until it misses nothing.
+pub(super) async fn complete<T>(
+    connection: &Connection,
+    loaded: &mut Loaded,
+    work: impl Fn(&dyn Records) -> T,
+) -> Result<T, Failure> {
+    for _ in 0..ROUNDS {
+        let outcome = work(loaded);
+        let Some(missed) = loaded.missed() else { return Ok(outcome) };
+        load::missed(missed).run(connection.begin()).await?.fill(loaded)?;
+    }
+    Err(Failure::Final(StoreError::Unavailable("a step asks for more and more".to_owned())))
+}
+
+/// Why a transaction cannot be acknowledged.
+pub(super) enum NotCommitted {
+    /// It was rolled back.
+    Known(Failure),
+    /// Perhaps it was not.
+    Unknown(String),
+}
+
+/// Runs `statements` and commits. The connection can be used again unless the outcome is unknown.
+pub(super) async fn commit(connection: &Connection, statements: &[Query]) -> Result<(), NotCommitted> {
+    let client = connection.begin();
+    let writes = join_all(statements.iter().map(|statement| send(statement, client)));
+    let (written, committed) = join!(writes, connection.commit());
+    let outcome = judge(written.into_iter().find_map(Result::err), committed);
+    if !matches!(outcome, Err(NotCommitted::Unknown(_))) {
+        connection.done();
+    }
+    outcome
+}
+
+fn send<'a>(statement: &'a Query, client: &'a Client) -> Sent<'a> {
+    Box::pin(async { statement.run(client).await.map(drop) })
+}
+
+/// What became of a transaction whose first refused statement is `refused`.
+fn judge(
+    refused: Option<tokio_postgres::Error>,
+    committed: Result<bool, tokio_postgres::Error>,
+) -> Result<(), NotCommitted> {
+    match (refused.map(Failure::from), committed.map_err(Failure::from)) {
+        (None, Ok(true)) => Ok(()),
+        (None, Ok(false)) => {
+            Err(NotCommitted::Unknown("the database did not wait for its standby".to_owned()))
+        }
+        // A connection that broke may have broken after the commit.
+        (Some(Failure::Lost(why)), _) | (None, Err(Failure::Lost(why))) => Err(NotCommitted::Unknown(why)),
+        // A statement that was refused turned the commit into a rollback.
+        (Some(failure), _) | (None, Err(failure @ Failure::Conflict)) => Err(NotCommitted::Known(failure)),
+        (None, Err(Failure::Final(error))) => Err(NotCommitted::Unknown(error.to_string())),
+    }
+}

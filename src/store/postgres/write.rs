@@ -1,0 +1,260 @@
+//! What a step writes, as statements: few of them, however much there is.
+
+use serde::Serialize;
+
+use super::query::{Number, Query};
+use crate::model::counters::{Era, Position, Stamp};
+use crate::model::device::Device;
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::revocation::Revocation;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Change, Changes, Counted, Look};
+use crate::store::{Clock, StoreError, Totals};
+
+/// The channel that is told when the log grew. A hint: nothing depends on it.
+const CHANNEL: &str = "rescind";
+
+/// The statements that write `changes`, in the order they are to run. `era` is the one the step saw.
+///
+/// Users and devices come first, whose locks the step holds; the clock after them; and last the totals, on which
+/// others wait the shortest so.
+pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, StoreError> {
+    let counts = changes.counts();
+    let Changes { records, log, counted } = changes;
+    let rewritten: Vec<(UserId, DeviceId)> = records.iter().filter_map(rewrites).collect();
+    let mut many = Many::default();
+    let mut queries = Vec::new();
+    for record in records {
+        match record {
+            // The row stays, as another one.
+            Change::DropDevice(user, _, device) if rewritten.contains(&(user, device)) => {}
+            other => queries.extend(many.keep_or_write(other)?),
+        }
+    }
+    queries.extend(many.statements());
+    if !log.is_empty() {
+        queries.push(append(&log)?);
+        queries.push(Query::new("select pg_notify($1, '')").text(CHANNEL));
+    }
+    if counts {
+        queries.push(count(counted, era));
+    }
+    Ok(queries)
+}
+
+/// The device that a change writes anew.
+fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
+    match change {
+        Change::Device(device) | Change::Ended(device) => Some((device.user, device.id)),
+        _ => None,
+    }
+}
+
+/// Changes that are written together, one statement a kind.
+#[derive(Default)]
+struct Many {
+    seen: Vec<(UserId, DeviceId, String)>,
+    looks_done: Vec<Look>,
+    looks: Vec<Look>,
+    entries_done: Vec<Position>,
+}
+
+impl Many {
+    /// Keeps a change for later if its kind comes in numbers; else says how it is written.
+    fn keep_or_write(&mut self, change: Change) -> Result<Option<Query>, StoreError> {
+        Ok(Some(match change {
+            Change::LastSeen(user, device, seen) => {
+                self.seen.push((user, device, document(&seen)?));
+                return Ok(None);
+            }
+            Change::Look(look) => {
+                self.looks.push(look);
+                return Ok(None);
+            }
+            Change::DropLook(look) => {
+                self.looks_done.push(look);
+                return Ok(None);
+            }
+            Change::DropEntry(position) => {
+                self.entries_done.push(position);
+                return Ok(None);
+            }
+            Change::Found(founding) => {
+                Query::new("update rescind.service set founding = $1::json").text(document(&founding)?)
+            }
+            Change::Clock(clock) => set_clock(clock),
+            Change::Totals(totals) => set_totals(totals),
+            Change::Entry(entry) => {
+                Query::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
+                    .number(entry.position.value())
+                    .number(entry.at.unix())
+                    .text(document(&entry.revocation)?)
+            }
+            Change::User(user) => put_user(&user)?,
+            Change::DropUser(user) => Query::new("delete from rescind.users where id = $1").user(user.id),
+            Change::Device(device) => put_device(&device, false)?,
+            Change::Ended(device) => put_device(&device, true)?,
+            Change::DropDevice(user, stamp, device) => stamped(
+                Query::new(
+                    "delete from rescind.devices where user_id = $1 and id = $2 and not ended and era = $3 and generation = $4",
+                )
+                .user(user)
+                .device(device),
+                stamp,
+            ),
+            Change::DropEnded(user, device) => {
+                Query::new("delete from rescind.devices where user_id = $1 and id = $2 and ended").user(user).device(device)
+            }
+            Change::DropLastSeen(user, device) => {
+                Query::new("delete from rescind.last_seen where user_id = $1 and id = $2").user(user).device(device)
+            }
+            Change::Key(key) => Query::new(
+                "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
+            )
+            .text(key.kid.as_str())
+            .text(document(&key)?),
+            Change::DropKey(kid) => Query::new("delete from rescind.keys where kid = $1").text(kid.as_str()),
+            Change::ServiceKey(key) => Query::new(
+                "insert into rescind.service_keys (id, doc) values ($1, $2::json) on conflict (id) do update set doc = excluded.doc",
+            )
+            .service_key(key.id)
+            .text(document(&key)?),
+            Change::DropServiceKey(id) => {
+                Query::new("delete from rescind.service_keys where id = $1").service_key(id)
+            }
+        }))
+    }
+
+    fn statements(self) -> Vec<Query> {
+        let mut queries = Vec::new();
+        if !self.seen.is_empty() {
+            queries.push(put_seen(self.seen));
+        }
+        if !self.looks_done.is_empty() {
+            queries.push(looks(
+                "delete from rescind.looks using unnest($1, $2, $3, $4, $5) as l (at, user_id, era, generation, device_id)
+                 where (looks.at, looks.user_id, looks.era, looks.generation, looks.device_id) = (l.at, l.user_id, l.era, l.generation, l.device_id)",
+                &self.looks_done,
+            ));
+        }
+        if !self.looks.is_empty() {
+            queries.push(looks(
+                "insert into rescind.looks (at, user_id, era, generation, device_id) select * from unnest($1, $2, $3, $4, $5)
+                 on conflict do nothing",
+                &self.looks,
+            ));
+        }
+        if !self.entries_done.is_empty() {
+            let positions = self.entries_done.into_iter().map(|position| position.value().into());
+            queries.push(Query::new("delete from rescind.log where position = any($1)").numbers(positions));
+        }
+        queries
+    }
+}
+
+fn put_user(user: &User) -> Result<Query, StoreError> {
+    Ok(Query::new(
+        "insert into rescind.users (id, name, doc) values ($1, $2, $3::json)
+         on conflict (id) do update set name = excluded.name, doc = excluded.doc",
+    )
+    .user(user.id)
+    .text(user.username.key())
+    .text(document(user)?))
+}
+
+fn put_device(device: &Device, ended: bool) -> Result<Query, StoreError> {
+    let text = if ended {
+        "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, true, $5::json)
+         on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = true, doc = excluded.doc"
+    } else {
+        "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, false, $5::json)
+         on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = false, doc = excluded.doc"
+    };
+    Ok(stamped(Query::new(text).user(device.user).device(device.id), device.stamp).text(document(device)?))
+}
+
+/// Only of devices that are there; in one order, so that two nodes do not wait for each other in a circle.
+fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> Query {
+    // One statement takes one note a device.
+    let mut newest = std::collections::BTreeMap::new();
+    for (user, device, document) in seen.drain(..) {
+        newest.insert((user, device), document);
+    }
+    Query::new(
+        "insert into rescind.last_seen (user_id, id, doc)
+         select n.user_id, n.id, n.doc::json from unnest($1, $2, $3) as n (user_id, id, doc)
+         where exists (select from rescind.devices d where d.user_id = n.user_id and d.id = n.id)
+         order by n.user_id, n.id
+         on conflict (user_id, id) do update set doc = excluded.doc",
+    )
+    .users(newest.keys().map(|(user, _)| *user))
+    .devices(newest.keys().map(|(_, device)| *device))
+    .texts(newest.into_values().collect())
+}
+
+fn looks(text: &'static str, looks: &[Look]) -> Query {
+    let numbers = |number: fn(&Look) -> Number| looks.iter().map(number);
+    Query::new(text)
+        .numbers(numbers(|look| look.at.unix().into()))
+        .users(looks.iter().map(|look| look.user))
+        .numbers(numbers(|look| look.stamp.era.value().into()))
+        .numbers(numbers(|look| look.stamp.generation.value().into()))
+        .devices(looks.iter().map(|look| look.device))
+}
+
+/// Appends to the log. The row of the counters stays locked until the commit: so the order of the log is the order of
+/// commits, and whoever reads up to a position has missed none before it.
+fn append(log: &[(Timestamp, Revocation)]) -> Result<Query, StoreError> {
+    let after = log.iter().fold(Clock::default(), |clock, (_, revocation)| clock.with(revocation));
+    let documents: Result<Vec<_>, _> = log.iter().map(|(_, revocation)| document(revocation)).collect();
+    Ok(Query::new(
+        "with clock as (
+            update rescind.service set head = head + $1, era = greatest(era, $2), keys = greatest(keys, $3) returning head
+         )
+         insert into rescind.log (position, at, revocation)
+         select clock.head - $1 + e.place, e.at, e.revocation::json
+         from clock, unnest($4, $5) with ordinality as e (at, revocation, place)",
+    )
+    .number(log.len())
+    .number(after.era.value())
+    .number(after.keys.value())
+    .numbers(log.iter().map(|(at, _)| at.unix().into()))
+    .texts(documents?))
+}
+
+fn count(counted: Counted, era: Era) -> Query {
+    Query::new(
+        "insert into rescind.totals (era, shard, users, live_devices) values ($1, pg_backend_pid() % 16, $2, $3)
+         on conflict (era, shard) do update
+         set users = totals.users + excluded.users, live_devices = totals.live_devices + excluded.live_devices",
+    )
+    .number(era.value())
+    .number(counted.users)
+    .number(counted.live_devices)
+}
+
+fn set_clock(clock: Clock) -> Query {
+    Query::new("update rescind.service set era = $1, keys = $2, head = $3")
+        .number(clock.era.value())
+        .number(clock.keys.value())
+        .number(clock.head.value())
+}
+
+/// Of a store without any so far.
+fn set_totals(totals: Totals) -> Query {
+    Query::new(
+        "insert into rescind.totals (era, shard, users, live_devices) select era, 0, $1, $2 from rescind.service",
+    )
+    .number(totals.users)
+    .number(totals.live_devices)
+}
+
+fn stamped(query: Query, stamp: Stamp) -> Query {
+    query.number(stamp.era.value()).number(stamp.generation.value())
+}
+
+fn document(record: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
+    serde_json::to_string(record)
+        .map_err(|_| StoreError::Unavailable("a record cannot be written".to_owned()))
+}

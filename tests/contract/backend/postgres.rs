@@ -1,0 +1,65 @@
+//! The shared store, in a database of its own on the server that `TEST_DATABASE_URL` names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use rescind::store::SharedStore;
+use rescind::store::postgres::{OpenMode, Options, PostgresStore};
+
+use super::Backend;
+use crate::database::Database;
+
+/// A store in a database that is dropped at the end.
+pub(crate) struct PostgresBackend {
+    store: Arc<PostgresStore>,
+    writes: Arc<AtomicU64>,
+    database: Database,
+}
+
+impl PostgresBackend {
+    /// One in a new database; none without a server.
+    pub(crate) async fn fresh() -> Option<Self> {
+        let (database, writes) = (Database::fresh().await?, Arc::default());
+        let store = open(&database, &writes, OpenMode::Create).await;
+        Some(Self { store, writes, database })
+    }
+}
+
+async fn open(database: &Database, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<PostgresStore> {
+    let writes = Arc::clone(writes);
+    let observer = Box::new(move |observed: rescind::store::postgres::Observed| {
+        writes.fetch_add(u64::try_from(observed.writes).unwrap(), Ordering::SeqCst);
+    });
+    // A machine that is busy with other tests is slow, not broken.
+    let patience = std::time::Duration::from_secs(60);
+    let options = Options {
+        connections: 8,
+        read_budget: patience,
+        step_budget: patience,
+        observer,
+        ..Options::default()
+    };
+    Arc::new(PostgresStore::connect(database.url(), options, mode).await.unwrap())
+}
+
+#[async_trait]
+impl Backend for PostgresBackend {
+    fn store(&self) -> SharedStore {
+        self.store.clone()
+    }
+
+    /// As another node, with connections of its own.
+    async fn reopen(&mut self) {
+        self.store = open(&self.database, &self.writes, OpenMode::Existing).await;
+    }
+
+    fn writes(&self) -> Option<u64> {
+        Some(self.writes.load(Ordering::SeqCst))
+    }
+
+    /// Each step of one user waits for the commit before; `RESCIND_TEST_ROUNDS=full` takes the time.
+    fn many(&self) -> u64 {
+        if std::env::var("RESCIND_TEST_ROUNDS").is_ok_and(|rounds| rounds == "full") { 10_000 } else { 1_000 }
+    }
+}
