@@ -59,6 +59,9 @@ struct Place {
     /// The data folder [default: ./rescind-data]
     #[arg(long, global = true, help_heading = "Settings", value_name = "FOLDER")]
     data: Option<String>,
+    /// The shared store; other users of the machine can read flags, so prefer `RESCIND_STORE_FILE`
+    #[arg(long, global = true, help_heading = "Settings", value_name = "URL")]
+    store: Option<String>,
     /// The settings file [default: rescind.toml, when there is one]
     #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -103,9 +106,6 @@ struct Serve {
     /// Where Prometheus reads the metrics, or off [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics_listen: Option<String>,
-    /// The shared store; other users of the machine can read flags, so prefer `RESCIND_STORE_FILE`
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
     /// How log lines are written: text or json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -143,7 +143,7 @@ async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Fail
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
-        Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out),
+        Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
         Command::Openapi => out.line(http::document::text().trim_end())?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
         Command::User(command) => command.run(&mut desk(resolved)?).await?,
@@ -166,11 +166,10 @@ fn desk(resolved: Resolved) -> Result<Desk, Failure> {
 /// The settings among the flags: as typed, key, value. A flag of its own wins over `--set`.
 fn flags(cli: &Cli) -> Vec<(String, String, String)> {
     let set = cli.place.set.iter().map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
-    let mut own = vec![("--data", "data", &cli.place.data)];
+    let mut own = vec![("--data", "data", &cli.place.data), ("--store", "store", &cli.place.store)];
     if let Command::Serve(serve) = &cli.command {
         own.push(("--listen", "listen", &serve.listen));
         own.push(("--metrics-listen", "metrics_listen", &serve.metrics_listen));
-        own.push(("--store", "store", &serve.store));
         own.push(("--log-format", "log_format", &serve.log_format));
     }
     let own = own

@@ -61,6 +61,9 @@ pub struct Metrics {
     alarms: Family<KindLabel, Counter>,
     commit_batch: Histogram,
     fsync: Histogram,
+    database: Family<KindLabel, Histogram, fn() -> Histogram>,
+    database_connections: Gauge,
+    database_waiting: Gauge,
     /// Password hashes that wait for a core.
     pub hashes_waiting: Gauge,
     /// Password hashes being computed.
@@ -100,6 +103,9 @@ impl Metrics {
             alarms: Family::default(),
             commit_batch: Histogram::new(BATCH),
             fsync: Histogram::new(FSYNC),
+            database: Family::new_with_constructor(|| Histogram::new(LATENCY)),
+            database_connections: Gauge::default(),
+            database_waiting: Gauge::default(),
             hashes_waiting: Gauge::default(),
             hashes_running: Gauge::default(),
             hashes_refused: Counter::default(),
@@ -123,6 +129,22 @@ impl Metrics {
             metrics.commit_batch.clone(),
         );
         registry.register_with_unit("fsync", "Time of one fsync", Unit::Seconds, metrics.fsync.clone());
+        registry.register_with_unit(
+            "database_duration",
+            "Time the shared store took, by read and step, with the wait for a connection",
+            Unit::Seconds,
+            metrics.database.clone(),
+        );
+        registry.register(
+            "database_connections",
+            "Connections to the shared store",
+            metrics.database_connections.clone(),
+        );
+        registry.register(
+            "database_waiting",
+            "Requests waiting for a connection to the shared store",
+            metrics.database_waiting.clone(),
+        );
         registry.register("hashes_waiting", "Password hashes waiting", metrics.hashes_waiting.clone());
         registry.register("hashes_running", "Password hashes being computed", metrics.hashes_running.clone());
         registry.register(
@@ -170,6 +192,13 @@ impl Metrics {
     pub fn committed(&self, acknowledged: usize, fsync: Duration) {
         self.commit_batch.observe(f64::from(u32::try_from(acknowledged).unwrap_or(u32::MAX)));
         self.fsync.observe(fsync.as_secs_f64());
+    }
+
+    /// The shared store was asked for a `read` or a `step`; its pool was like this then.
+    pub fn database_asked(&self, kind: &'static str, took: Duration, connections: usize, waiting: usize) {
+        self.database.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        self.database_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+        self.database_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// The text Prometheus reads.
@@ -234,6 +263,7 @@ mod tests {
         metrics.sign_out("logout_all");
         metrics.store_alarm("sequence_ahead");
         metrics.committed(64, Duration::from_micros(300));
+        metrics.database_asked("read", Duration::from_micros(300), 16, 2);
         metrics.live_devices.set(7);
         metrics.hashes_refused.inc();
         let text = metrics.encode();
@@ -244,6 +274,9 @@ mod tests {
             r#"rescind_store_alarms_total{kind="sequence_ahead"} 1"#,
             "rescind_commit_batch_size_sum 64.0",
             "rescind_fsync_seconds_count 1",
+            r#"rescind_database_duration_seconds_count{kind="read"} 1"#,
+            "rescind_database_connections 16",
+            "rescind_database_waiting 2",
             "rescind_live_devices 7",
             "rescind_hashes_waiting 0",
             "rescind_hashes_running 0",

@@ -1,9 +1,9 @@
-//! The service put together: settings, store, keys and use cases. The one place that knows which store there is.
+//! The service put together: settings, store, keys and use cases.
+//!
+//! Rooms: [`stores`] alone knows which store there is; `place` is the folder of a node whose store is elsewhere;
+//! [`master_key`] is the file whose key seals the signing keys.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,16 @@ use crate::auth::signing_keys::{SigningKeys, first_keys};
 use crate::auth::{Auth, Policy};
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
-use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
+use crate::settings::Settings;
 use crate::store::steps::keys::{Found, Founded};
 use crate::store::{Founding, SharedStore, StoreError};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
+use place::Place;
+
+pub mod master_key;
+mod place;
+pub mod stores;
 
 /// The audience of a store that was founded without one.
 const AUDIENCE: &str = "rescind";
@@ -39,9 +44,21 @@ pub enum OpenError {
     #[cfg(feature = "sled")]
     #[error(transparent)]
     Sled(#[from] crate::store::sled::open::OpenError),
+    /// The database cannot be opened.
+    #[cfg(feature = "postgres")]
+    #[error(transparent)]
+    Postgres(#[from] crate::store::postgres::OpenError),
     /// This build has no store of the kind that is set.
-    #[error("this build has no {0} store: leave `store` unset to use the embedded one")]
-    NoSuchStore(&'static str),
+    #[error("this build has no {0} store: {1}")]
+    NoSuchStore(&'static str, &'static str),
+    /// The folder of a node cannot be used.
+    #[error("the data folder {}: {why}", .path.display())]
+    Place {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        why: String,
+    },
     /// The store opened, but does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,6 +84,8 @@ pub struct Service {
     pub auth: Arc<Auth>,
     /// Whether this is the store's first start.
     pub founded_now: bool,
+    /// Held as long as the service serves.
+    _place: Option<Place>,
 }
 
 impl Service {
@@ -79,8 +98,10 @@ impl Service {
         issuer: &str,
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
-        let store = open_store(settings, mode, &metrics)?;
-        Self::over(store, settings, world, metrics, issuer).await
+        let place = stores::place(settings, mode)?;
+        let store = stores::open(settings, mode, &metrics).await?;
+        let service = Self::over(store, settings, world, metrics, issuer).await?;
+        Ok(Self { _place: place, ..service })
     }
 
     /// Puts the service together over a store that is open.
@@ -95,9 +116,9 @@ impl Service {
         let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
             .map_err(|error| OpenError::Settings(error.to_string()))?;
         let (founding, founded_now, master) = if let Some(founding) = store.founding().await? {
-            (founding, false, master_key(settings, None)?)
+            (founding, false, master_key::read(settings)?)
         } else {
-            let master = master_key(settings, Some(&world))?;
+            let master = master_key::read_or_make(settings, &world)?;
             let (founding, now) = found(&store, settings, &world, &master, issuer).await?;
             (founding, now, master)
         };
@@ -112,7 +133,7 @@ impl Service {
             per(Duration::from_secs(60 * 60), settings.registrations_per_address),
         );
         let auth = Auth::new(store, world, policy(settings), keys, hashing, limits, metrics);
-        Ok(Self { auth: Arc::new(auth), founded_now })
+        Ok(Self { auth: Arc::new(auth), founded_now, _place: None })
     }
 }
 
@@ -139,68 +160,6 @@ async fn found(
         Founded::Now(founding) => (founding, true),
         Founded::Before(founding) => (founding, false),
     })
-}
-
-/// The master key from its file; a new one is made and written where there is none yet, if `make`.
-fn master_key(settings: &Settings, make: Option<&World>) -> Result<MasterKey, OpenError> {
-    let path = settings.master_key_path();
-    let failed = |why: String| OpenError::MasterKey { path: path.clone(), why };
-    match read_key(&path) {
-        Ok((_, mode)) if mode & MASTER_KEY_TOO_OPEN != 0 => Err(failed(format!(
-            "other users may read or change it (mode {mode:04o}): run `chmod 600 \"{}\"`, and rotate the keys if somebody may have read it",
-            path.display()
-        ))),
-        Ok((line, _)) => MasterKey::parse(&line).ok_or_else(|| {
-            failed("it does not hold a PASERK `k4.local.…` line: restore it from where it is kept".to_owned())
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let Some(world) = make else {
-                return Err(failed(
-                    "it is missing, and without it the store's keys stay sealed: restore it, or name it with master_key_file"
-                        .to_owned(),
-                ));
-            };
-            let key = MasterKey::draw(world).ok_or_else(|| failed("no key could be drawn".to_owned()))?;
-            write_key(&path, &key).map_err(|error| {
-                failed(format!("it cannot be written ({error}): name a place for it with master_key_file"))
-            })?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(format!("it cannot be read ({error})"))),
-    }
-}
-
-/// What the file says, and who may open it.
-fn read_key(path: &Path) -> io::Result<(String, u32)> {
-    let mut file = fs::File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    let mut line = String::new();
-    file.read_to_string(&mut line)?;
-    Ok((line, mode))
-}
-
-/// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it. The
-/// name appears when the whole key is there: a crash leaves no empty file that the next start would take for a lost
-/// key. A key that is there already is never replaced.
-fn write_key(path: &Path, key: &MasterKey) -> io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = Path::new(&draft);
-    // What a start that was killed left behind; no store was sealed under it.
-    match fs::remove_file(draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(key.paserk().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    // A link, since a rename would replace.
-    let linked = fs::hard_link(draft, path);
-    fs::remove_file(draft)?;
-    linked?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn policy(settings: &Settings) -> Policy {
@@ -234,57 +193,26 @@ fn per(time: Duration, attempts: u32) -> Allowance {
     Allowance { burst: attempts, every: time / attempts.max(1) }
 }
 
-/// The newest time that the store has recorded, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
-#[cfg(feature = "sled")]
-pub fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError> {
-    use crate::model::timestamp::Timestamp;
-    use crate::store::sled::{OpenMode, Options, SledStore};
-    let options = Options {
-        cache_bytes: settings.store_cache,
-        reserve_bytes: settings.free_space_reserve,
-        ..Options::default()
-    };
-    Ok(SledStore::open(&settings.data, options, OpenMode::Existing)?.newest_record().map(Timestamp::unix))
-}
-
-/// This build has no store whose records could be looked at.
-#[cfg(not(feature = "sled"))]
-pub fn newest_record(_: &Settings) -> Result<Option<i64>, OpenError> {
-    Ok(None)
-}
-
-#[cfg(feature = "sled")]
-fn open_store(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
-    use crate::store::sled::committer::Hooks;
-    use crate::store::sled::open::OpenMode;
-    use crate::store::sled::{Options, SledStore};
-    if settings.store.is_some() {
-        return Err(OpenError::NoSuchStore("PostgreSQL"));
-    }
-    let mode = match mode {
-        Mode::Found => OpenMode::Create,
-        Mode::Existing => OpenMode::Existing,
-    };
-    let metrics = Arc::clone(metrics);
-    let observer = Box::new(move |commit: crate::store::sled::committer::Commit| {
-        if let Some(sync) = commit.sync {
-            metrics.committed(commit.steps, sync);
-        }
-    });
-    let options = Options {
-        cache_bytes: settings.store_cache,
-        reserve_bytes: settings.free_space_reserve,
-        hooks: Hooks { observer, ..Hooks::default() },
-        ..Options::default()
-    };
-    Ok(Arc::new(SledStore::open(&settings.data, options, mode)?))
-}
-
-#[cfg(not(feature = "sled"))]
-fn open_store(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
-    Err(OpenError::NoSuchStore("embedded"))
-}
-
 #[cfg(test)]
 #[cfg(feature = "sled")]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+
+    #[tokio::test]
+    async fn a_batch_is_as_large_as_the_acknowledgements_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::manual(Timestamp::from_unix(1_800_000_000), 7).0;
+        let settings = Settings::with(&[("data", folder.path().join("data").to_str().unwrap())]).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let store = stores::open(&settings, Mode::Found, &metrics).await.unwrap();
+        let master = master_key::read_or_make(&settings, &world).unwrap();
+        found(&store, &settings, &world, &master, "https://id.example").await.unwrap();
+        drop(store);
+        let text = metrics.encode();
+        assert!(
+            text.contains("rescind_commit_batch_size_sum 1.0\n"),
+            "one step writes several records: {text}"
+        );
+    }
+}

@@ -126,7 +126,8 @@ mod tests {
     #[test]
     fn a_secret_is_shown_nowhere() {
         for config in [show(false), show(true), Config::Show { toml: true, format: Format::default() }] {
-            let (text, result) = run(config, "store = \"postgres://app:hunter2@db/rescind\"");
+            let (text, result) =
+                run(config, "store = \"postgres://app:hunter2@db/rescind\"\nrefresh_grace = \"3m\"");
             assert!(text.contains("(hidden)") && !text.contains("hunter2"), "{text}");
             assert!(!result.unwrap_err().to_string().contains("hunter2"));
         }

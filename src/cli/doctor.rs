@@ -67,13 +67,13 @@ impl Diagnosis {
 }
 
 impl Doctor {
-    pub(super) fn run(
+    pub(super) async fn run(
         self,
         settings: Result<Settings, Faults>,
         out: &mut Output,
     ) -> Result<ExitCode, Failure> {
         let diagnoses = match settings {
-            Ok(settings) => examine(&settings),
+            Ok(settings) => examine(&settings).await,
             Err(faults) => unusable(&faults),
         };
         let bad = diagnoses.iter().filter(|diagnosis| diagnosis.grade == Grade::Bad).count();
@@ -90,11 +90,11 @@ impl Doctor {
     }
 }
 
-fn examine(settings: &Settings) -> Vec<Diagnosis> {
+async fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let server = store::server_answers(settings);
     let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
     diagnoses.extend(folder::examine(&settings.data));
-    diagnoses.push(store::examine(settings, server));
+    diagnoses.push(store::examine(settings, server).await);
     diagnoses.extend(ports::examine(settings, server));
     diagnoses.push(disk::examine(settings));
     diagnoses.extend(master_key::examine(settings));
@@ -136,23 +136,23 @@ mod tests {
     use super::*;
     use crate::cli::desk::tests::Page;
 
-    fn run(changes: &[(&str, &str)], json: bool) -> (String, bool) {
+    async fn run(changes: &[(&str, &str)], json: bool) -> (String, bool) {
         let page = Page::default();
         let doctor = Doctor { format: Format { json } };
-        let code = doctor.run(Settings::with(changes), &mut Output::to(page.clone())).unwrap();
+        let code = doctor.run(Settings::with(changes), &mut Output::to(page.clone())).await.unwrap();
         (page.text(), code == ExitCode::SUCCESS)
     }
 
-    #[test]
-    fn invalid_settings_are_bad_and_each_is_told() {
-        let (text, well) = run(&[("refresh_grace", "3m"), ("lisen", "x")], false);
+    #[tokio::test]
+    async fn invalid_settings_are_bad_and_each_is_told() {
+        let (text, well) = run(&[("refresh_grace", "3m"), ("lisen", "x")], false).await;
         assert!(!well);
         assert!(text.contains("`refresh_grace` = `3m`") && text.contains("did you mean `listen`?"), "{text}");
         assert!(text.ends_with("to mend: 2\n"), "{text}");
     }
 
-    #[test]
-    fn a_machine_ready_for_a_first_start_is_well() {
+    #[tokio::test]
+    async fn a_machine_ready_for_a_first_start_is_well() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let changes = [
@@ -161,7 +161,7 @@ mod tests {
             ("metrics_listen", "127.0.0.1:0"),
             ("connections_max", "16"),
         ];
-        let (text, well) = run(&changes, true);
+        let (text, well) = run(&changes, true).await;
         assert!(well, "{text}");
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["ok"], true);

@@ -1,5 +1,7 @@
 //! `rescind key …`: the signing keys.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use poem::http::Method;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::desk::{Desk, because};
 use super::failure::Failure;
 use super::output::{Column, Format};
 use super::reach::segment;
+use super::service;
 
 const COLUMNS: [Column; 5] = [
     ("KID", "kid"),
@@ -17,7 +20,7 @@ const COLUMNS: [Column; 5] = [
     ("NOT AFTER", "not_after"),
 ];
 
-/// Signing keys: list, rotate, retire, distrust
+/// Signing keys: list, rotate, retire, distrust; and the key they are sealed under
 #[derive(Debug, Subcommand)]
 pub(super) enum Key {
     /// List the signing keys and what each is used for
@@ -36,6 +39,12 @@ pub(super) enum Key {
         kid: String,
         #[command(flatten)]
         format: Format,
+    },
+    /// Write a new master key to a file: every node of a shared store needs the same one
+    #[command(after_help = "Example:\n  rescind key master /etc/rescind/master.key")]
+    Master {
+        /// Where; a file that is there is never replaced
+        file: PathBuf,
     },
     /// Refuse every token of a key from the next check on, because someone else may have it
     #[command(after_help = "Example:\n  rescind key distrust k4.pid.… --reason 'laptop stolen'")]
@@ -64,6 +73,13 @@ impl Key {
                 let answer = desk.call(Method::POST, "/operator/keys/rotate", None).await?;
                 let told = signing(&answer).map(|kid| format!(": {kid} signs now")).unwrap_or_default();
                 desk.answer(format, &answer, &format!("rotated{told}"))
+            }
+            Self::Master { file } => {
+                service::make_master_key(&file)?;
+                Ok(desk.line(&format!(
+                    "a new master key is in {}; keep a copy of it apart from copies of the store",
+                    file.display()
+                ))?)
             }
             Self::Retire { kid, format } => {
                 let path = format!("/operator/keys/{}/retire", segment(&kid));

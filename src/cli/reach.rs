@@ -66,7 +66,7 @@ impl Reach {
         settings: &Settings,
         open: impl AsyncFnOnce(&Settings) -> Result<BoxEndpoint<'static, Response>, Failure>,
     ) -> Result<Self, Failure> {
-        if !holds_anything(&settings.data)? {
+        if settings.store.is_none() && !holds_anything(&settings.data)? {
             return Err(Failure::new(
                 format!("there is no store in {}", settings.data.display()),
                 "name its folder with --data, or make one by starting `rescind serve` once",

@@ -1,6 +1,7 @@
 //! Where the command line meets the service itself: starting it, opening it in process, its document, its clock.
 
 use std::io;
+use std::path::Path;
 
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
@@ -9,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::Failure;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
-use crate::service::{self, OpenError};
+use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
@@ -36,10 +37,15 @@ fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings
     let url = format!("http://{}", listening.address);
     writeln!(out, "listening on {url}")?;
     if listening.founded_now {
-        let data = settings.data.canonicalize().unwrap_or_else(|_| settings.data.clone());
+        let data = match &settings.store {
+            Some(url) => url.shown(),
+            None => {
+                settings.data.canonicalize().unwrap_or_else(|_| settings.data.clone()).display().to_string()
+            }
+        };
         let key = settings.master_key_path();
         let key = key.canonicalize().unwrap_or(key);
-        writeln!(out, "the data is in {}", data.display())?;
+        writeln!(out, "the data is in {data}")?;
         writeln!(
             out,
             "its master key is in {}: keep a copy of it, apart from copies of the data",
@@ -72,9 +78,16 @@ pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'stati
 
 /// What opening the store shows: the newest time it has recorded, in unix seconds, or why it does not open.
 /// `Ok(None)` where nothing is recorded.
-pub(super) fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
+pub(super) async fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
     // The reason says what to do next.
-    service::newest_record(settings).map_err(|error| Failure::new(error.to_string(), ""))
+    stores::newest_record(settings).await.map_err(|error| Failure::new(error.to_string(), ""))
+}
+
+/// Writes a new master key to a new file.
+pub(super) fn make_master_key(file: &Path) -> Result<(), Failure> {
+    // The reason says what to do next.
+    let made = master_key::make(file, &World::real());
+    made.map(drop).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 /// Now, in unix seconds.

@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
 use crate::auth::error::AuthError;
+use crate::store::StoreError;
 
 /// The operations.
 pub(super) struct Health;
@@ -19,6 +20,12 @@ pub(super) struct Health;
 struct HealthAnswer {
     /// Always `ok`.
     status: String,
+}
+
+/// Whoever watches the process is told what is wrong; a store's own words hold nothing secret.
+fn not_ready(error: StoreError) -> Problem {
+    let why = error.to_string();
+    Problem::from(AuthError::from(error)).with_detail(format!("Not ready: {why}."))
 }
 
 #[OpenApi(tag = "Tag::Service")]
@@ -32,10 +39,10 @@ impl Health {
 
     /// Can it answer?
     ///
-    /// Asks the store; 503 means: send no requests here.
+    /// Asks the store; 503 means: send no requests here, and says what is wrong.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
-        auth.store().clock().await.map_err(AuthError::from)?;
+        auth.store().clock().await.map_err(not_ready)?;
         Ok(Json(HealthAnswer { status: "ok".to_owned() }))
     }
 }

@@ -143,6 +143,14 @@ settings! {
     free_space_reserve: u64 = "64MiB", size("16MiB", "1024GiB");
     /// Memory the embedded store keeps pages in.
     store_cache: u64 = "64MiB", size("8MiB", "1024GiB");
+    /// How many connections to the shared store a node keeps at most.
+    store_connections: usize = "16", number(2..=1_000);
+    /// How long the shared store may take to answer a check before it is refused with 503.
+    store_read_budget: Duration = "250ms", length("10ms", "10s");
+    /// How long the shared store may take for a step before its outcome is called unknown.
+    store_step_budget: Duration = "5s", length("100ms", "60s");
+    /// A file with the certificate, in PEM, of the authority that vouches for the shared store, beside those this machine trusts.
+    store_ca_file: Option<PathBuf> = "", path().optional();
     /// How long a request may take to arrive, and again to be answered.
     request_timeout: Duration = "10s", length("1s", "120s");
     /// How many connections may be open at once.

@@ -14,14 +14,14 @@ pub(super) fn server_answers(settings: &Settings) -> bool {
     UnixStream::connect(settings.admin_socket()).is_ok()
 }
 
-pub(super) fn examine(settings: &Settings, server: bool) -> Diagnosis {
+pub(super) async fn examine(settings: &Settings, server: bool) -> Diagnosis {
     if server {
         return Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store");
     }
-    if !holds_anything(&settings.data) {
+    if settings.store.is_none() && !holds_anything(&settings.data) {
         return Diagnosis::good(ABOUT, "none yet; the first start makes it");
     }
-    judge(service::newest_record(settings), service::now())
+    judge(service::newest_record(settings).await, service::now())
 }
 
 fn judge(newest: Result<Option<i64>, Failure>, now: i64) -> Diagnosis {
@@ -39,14 +39,14 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_running_server_is_seen_and_fine() {
+    #[tokio::test]
+    async fn a_running_server_is_seen_and_fine() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::with(&[("data", folder.path().to_str().unwrap())]).unwrap();
         assert!(!server_answers(&settings));
         let _server = UnixListener::bind(settings.admin_socket()).unwrap();
         assert!(server_answers(&settings));
-        let diagnosis = examine(&settings, true);
+        let diagnosis = examine(&settings, true).await;
         assert_eq!(diagnosis.grade, Grade::Good);
         assert!(diagnosis.what.contains("a server runs"));
     }

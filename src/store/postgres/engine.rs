@@ -16,6 +16,7 @@ use super::pool::Pool;
 use super::transaction::{self, NotCommitted};
 use super::write;
 use crate::model::counters::Era;
+use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::engine::{About, Engine, Over};
 use crate::store::records::Records;
@@ -95,6 +96,19 @@ impl PostgresStore {
             milliseconds.div_ceil(2)
         );
         Ok(Self(Postgres(Arc::new(Inner { pool, begin, options }))))
+    }
+
+    /// What time the database thinks it is: a node whose clock is far from it is wrong.
+    pub async fn time(&self) -> Result<Timestamp, StoreError> {
+        let inner = &self.0.0;
+        let asked = inner.again(async || {
+            let connection = inner.pool.connection().await?;
+            let now = "select extract(epoch from now())::bigint";
+            let row = connection.begin().query_typed_one(now, &[]).await?;
+            connection.done();
+            Ok(Timestamp::from_unix(row.try_get(0)?))
+        });
+        asked.await
     }
 }
 

@@ -192,10 +192,11 @@ async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
 
 #[tokio::test]
 async fn an_idle_writer_is_not_taken_for_a_hanging_one() {
-    let limits = Limits { patience: Duration::from_millis(4), ..Limits::default() };
+    let patience = Duration::from_secs(1);
+    let limits = Limits { patience, ..Limits::default() };
     let room = room(Props { limits, ..Props::default() });
     write(&room.committer, "a").await.unwrap();
-    let idle = room.fatal.recv_timeout(Duration::from_millis(50));
+    let idle = room.fatal.recv_timeout(patience * 3 / 2);
     assert!(idle.is_err(), "{idle:?}");
 }
 

@@ -18,8 +18,8 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_new_key_is_found_again_and_leaves_nothing_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
-    let made = master_key(&settings, Some(&world())).unwrap();
-    let found = master_key(&settings, None).unwrap();
+    let made = read_or_make(&settings, &world()).unwrap();
+    let found = read(&settings).unwrap();
     assert_eq!(*made.paserk(), *found.paserk());
     assert_eq!(names(folder.path()), ["data.key"]);
 }
@@ -28,7 +28,7 @@ fn a_new_key_is_found_again_and_leaves_nothing_beside_it() {
 fn a_start_that_was_killed_while_it_wrote_the_key_is_no_obstacle() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data.key.new"), "k4.lo").unwrap();
-    master_key(&settings(folder.path()), Some(&world())).unwrap();
+    read_or_make(&settings(folder.path()), &world()).unwrap();
     assert_eq!(names(folder.path()), ["data.key"]);
 }
 
@@ -47,28 +47,29 @@ fn a_key_that_is_there_is_never_replaced() {
 fn a_key_that_others_may_open_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());
-    master_key(&settings, Some(&world())).unwrap();
+    read_or_make(&settings, &world()).unwrap();
     let path = settings.master_key_path();
     for (mode, refused) in
         [(0o644, true), (0o640, false), (0o620, true), (0o602, true), (0o600, false), (0o400, false)]
     {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let said = master_key(&settings, None).err().map(|error| error.to_string());
+        let said = read(&settings).err().map(|error| error.to_string());
         assert_eq!(said.is_some(), refused, "{mode:o}");
         let step = format!("run `chmod 600 \"{}\"`", path.display());
         assert!(said.is_none_or(|said| said.contains(&step)), "{mode:o}");
     }
 }
 
-#[tokio::test]
-async fn a_batch_is_as_large_as_the_acknowledgements_it_holds() {
+#[test]
+fn a_shared_store_never_makes_a_key_of_its_own() {
     let folder = tempfile::tempdir().unwrap();
-    let metrics = Arc::new(Metrics::new());
-    let settings = settings(folder.path());
-    let store = open_store(&settings, Mode::Found, &metrics).unwrap();
-    let master = master_key(&settings, Some(&world())).unwrap();
-    found(&store, &settings, &world(), &master, "https://id.example").await.unwrap();
-    drop(store);
-    let text = metrics.encode();
-    assert!(text.contains("rescind_commit_batch_size_sum 1.0\n"), "one step writes several records: {text}");
+    let key = folder.path().join("master.key");
+    let changes = [("store", "postgres://db/rescind"), ("master_key_file", key.to_str().unwrap())];
+    let settings = Settings::with(&changes).unwrap();
+    let Err(refused) = read_or_make(&settings, &world()) else { panic!("made") };
+    assert!(refused.to_string().contains("rescind key master FILE"), "{refused}");
+    assert_eq!(names(folder.path()), [""; 0]);
+    let made = make(&key, &world()).unwrap();
+    assert_eq!(*read_or_make(&settings, &world()).unwrap().paserk(), *made.paserk());
+    assert!(make(&key, &world()).is_err_and(|refused| refused.to_string().contains("never replaced")));
 }

@@ -1,0 +1,68 @@
+//! The folder of a node whose store is elsewhere: its administration socket lies there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use super::OpenError;
+
+/// The folder, held by this process until dropped.
+#[derive(Debug)]
+pub(super) struct Place(#[expect(dead_code, reason = "the lock ends with it")] File);
+
+impl Place {
+    /// Takes the folder at `path`, which is made when it is missing, for this process alone.
+    pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
+        let failed = |why: String| OpenError::Place { path: path.to_owned(), why };
+        let unusable = |error: io::Error| {
+            failed(format!("it cannot be used ({error}); let the user who runs rescind own it"))
+        };
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let mode = fs::metadata(path).map_err(unusable)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let run = format!("chmod 700 \"{}\"", path.display());
+            return Err(failed(format!("other users may enter it (mode {mode:03o}): run `{run}`")));
+        }
+        if path.join("FORMAT").exists() {
+            let why = "it holds an embedded store: name another folder with --data, or leave `store` out; `rescind store copy` takes one store to the other";
+            return Err(failed(why.to_owned()));
+        }
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
+        let lock = lock.map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self(lock)),
+            Err(fs::TryLockError::WouldBlock) => Err(failed(
+                "another rescind uses it: give each node a folder of its own with --data".to_owned(),
+            )),
+            Err(fs::TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_closed_and_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/node");
+        let taken = Place::take(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(Place::take(&path).unwrap_err().to_string().contains("folder of its own"));
+        drop(taken);
+        Place::take(&path).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_or_holds_a_store_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("FORMAT"), "1").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(Place::take(folder.path()).unwrap_err().to_string().contains("embedded store"));
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Place::take(folder.path()).unwrap_err().to_string().contains("chmod 700"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Which store there is: the one place that knows.
+
+use std::sync::Arc;
+
+use super::place::Place;
+use super::{Mode, OpenError};
+use crate::metrics::Metrics;
+use crate::settings::{Settings, StoreUrl};
+use crate::store::SharedStore;
+
+/// Opens the store that the settings name.
+pub(super) async fn open(
+    settings: &Settings,
+    mode: Mode,
+    metrics: &Arc<Metrics>,
+) -> Result<SharedStore, OpenError> {
+    match &settings.store {
+        Some(url) => shared(settings, url, mode, metrics).await,
+        None => embedded(settings, mode, metrics),
+    }
+}
+
+/// The folder a node serves from when its store is elsewhere; the embedded store holds its own.
+pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, OpenError> {
+    let wanted = settings.store.is_some() && mode == Mode::Found;
+    wanted.then(|| Place::take(&settings.data)).transpose()
+}
+
+/// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
+pub async fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError> {
+    match &settings.store {
+        Some(url) => shared_time(settings, url).await,
+        None => embedded_time(settings),
+    }
+}
+
+#[cfg(feature = "sled")]
+fn embedded_options(settings: &Settings) -> crate::store::sled::Options {
+    crate::store::sled::Options {
+        cache_bytes: settings.store_cache,
+        reserve_bytes: settings.free_space_reserve,
+        ..crate::store::sled::Options::default()
+    }
+}
+
+#[cfg(feature = "sled")]
+fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+    use crate::store::sled::committer::{Commit, Hooks};
+    use crate::store::sled::{OpenMode, Options, SledStore};
+    let mode = match mode {
+        Mode::Found => OpenMode::Create,
+        Mode::Existing => OpenMode::Existing,
+    };
+    let metrics = Arc::clone(metrics);
+    let observer = Box::new(move |commit: Commit| {
+        if let Some(sync) = commit.sync {
+            metrics.committed(commit.steps, sync);
+        }
+    });
+    let options = Options { hooks: Hooks { observer, ..Hooks::default() }, ..embedded_options(settings) };
+    Ok(Arc::new(SledStore::open(&settings.data, options, mode)?))
+}
+
+#[cfg(feature = "sled")]
+fn embedded_time(settings: &Settings) -> Result<Option<i64>, OpenError> {
+    use crate::model::timestamp::Timestamp;
+    use crate::store::sled::{OpenMode, SledStore};
+    let store = SledStore::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
+    Ok(store.newest_record().map(Timestamp::unix))
+}
+
+#[cfg(not(feature = "sled"))]
+fn embedded(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+    Err(OpenError::NoSuchStore("embedded", "set `store` to the URL of a database"))
+}
+
+#[cfg(not(feature = "sled"))]
+fn embedded_time(_: &Settings) -> Result<Option<i64>, OpenError> {
+    Ok(None)
+}
+
+#[cfg(feature = "postgres")]
+fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
+    crate::store::postgres::Options {
+        connections: settings.store_connections,
+        read_budget: settings.store_read_budget,
+        step_budget: settings.store_step_budget,
+        authority: settings.store_ca_file.clone(),
+        ..crate::store::postgres::Options::default()
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn shared(
+    settings: &Settings,
+    url: &StoreUrl,
+    mode: Mode,
+    metrics: &Arc<Metrics>,
+) -> Result<SharedStore, OpenError> {
+    use crate::store::postgres::{Observed, OpenMode, Options, PostgresStore};
+    let mode = match mode {
+        Mode::Found => OpenMode::Create,
+        Mode::Existing => OpenMode::Existing,
+    };
+    let metrics = Arc::clone(metrics);
+    let observer = Box::new(move |observed: Observed| {
+        metrics.database_asked(observed.what, observed.took, observed.connections, observed.waiting);
+    });
+    let options = Options { observer, ..shared_options(settings) };
+    Ok(Arc::new(PostgresStore::connect(url.reveal(), options, mode).await?))
+}
+
+#[cfg(feature = "postgres")]
+async fn shared_time(settings: &Settings, url: &StoreUrl) -> Result<Option<i64>, OpenError> {
+    use crate::store::postgres::{OpenMode, PostgresStore};
+    let store = PostgresStore::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
+    Ok(Some(store.time().await?.unix()))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn shared(_: &Settings, _: &StoreUrl, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+    Err(OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one"))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn shared_time(_: &Settings, _: &StoreUrl) -> Result<Option<i64>, OpenError> {
+    Err(OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one"))
+}
