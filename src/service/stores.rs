@@ -5,18 +5,34 @@ use std::sync::Arc;
 use super::place::Place;
 use super::{Mode, OpenError};
 use crate::metrics::Metrics;
-use crate::settings::{Settings, StoreUrl};
+use crate::settings::Settings;
 use crate::store::SharedStore;
 
+#[cfg(not(feature = "postgres"))]
+const NO_SHARED: OpenError =
+    OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one");
+#[cfg(not(feature = "sled"))]
+const NO_EMBEDDED: OpenError = OpenError::NoSuchStore("embedded", "set `store` to the URL of a database");
+
 /// Opens the store that the settings name.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
+)]
 pub(super) async fn open(
     settings: &Settings,
     mode: Mode,
     metrics: &Arc<Metrics>,
 ) -> Result<SharedStore, OpenError> {
     match &settings.store {
+        #[cfg(feature = "postgres")]
         Some(url) => shared(settings, url, mode, metrics).await,
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => Err(NO_SHARED),
+        #[cfg(feature = "sled")]
         None => embedded(settings, mode, metrics),
+        #[cfg(not(feature = "sled"))]
+        None => Err(NO_EMBEDDED),
     }
 }
 
@@ -27,10 +43,20 @@ pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, Op
 }
 
 /// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, reason = "a shared store is asked across the network")
+)]
 pub async fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError> {
     match &settings.store {
+        #[cfg(feature = "postgres")]
         Some(url) => shared_time(settings, url).await,
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => Err(NO_SHARED),
+        #[cfg(feature = "sled")]
         None => embedded_time(settings),
+        #[cfg(not(feature = "sled"))]
+        None => Err(NO_EMBEDDED),
     }
 }
 
@@ -69,16 +95,6 @@ fn embedded_time(settings: &Settings) -> Result<Option<i64>, OpenError> {
     Ok(store.newest_record().map(Timestamp::unix))
 }
 
-#[cfg(not(feature = "sled"))]
-fn embedded(_: &Settings, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
-    Err(OpenError::NoSuchStore("embedded", "set `store` to the URL of a database"))
-}
-
-#[cfg(not(feature = "sled"))]
-fn embedded_time(_: &Settings) -> Result<Option<i64>, OpenError> {
-    Ok(None)
-}
-
 #[cfg(feature = "postgres")]
 fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
     crate::store::postgres::Options {
@@ -93,7 +109,7 @@ fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
 #[cfg(feature = "postgres")]
 async fn shared(
     settings: &Settings,
-    url: &StoreUrl,
+    url: &crate::settings::StoreUrl,
     mode: Mode,
     metrics: &Arc<Metrics>,
 ) -> Result<SharedStore, OpenError> {
@@ -111,18 +127,8 @@ async fn shared(
 }
 
 #[cfg(feature = "postgres")]
-async fn shared_time(settings: &Settings, url: &StoreUrl) -> Result<Option<i64>, OpenError> {
+async fn shared_time(settings: &Settings, url: &crate::settings::StoreUrl) -> Result<Option<i64>, OpenError> {
     use crate::store::postgres::{OpenMode, PostgresStore};
     let store = PostgresStore::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
     Ok(Some(store.time().await?.unix()))
-}
-
-#[cfg(not(feature = "postgres"))]
-async fn shared(_: &Settings, _: &StoreUrl, _: Mode, _: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
-    Err(OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one"))
-}
-
-#[cfg(not(feature = "postgres"))]
-async fn shared_time(_: &Settings, _: &StoreUrl) -> Result<Option<i64>, OpenError> {
-    Err(OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one"))
 }
