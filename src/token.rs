@@ -5,12 +5,14 @@
 //! which are decided elsewhere with a clock and a store at hand. A key never comes from a token: the footer is
 //! looked up by its exact bytes among the known ones.
 //!
-//! Rooms: [`access`] and [`refresh`] are the two kinds of token, [`footer`] their key id, [`keyring`] the keys,
-//! [`sealing`] how secrets rest, [`seen`] the memory of verified signatures.
+//! Rooms: [`access`] and [`refresh`] are the two kinds of token, [`feed`] what followers are told in, [`footer`] their key
+//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures.
 
 pub mod access;
+pub mod feed;
 pub mod footer;
 pub mod keyring;
+pub mod public_keys;
 pub mod refresh;
 pub mod sealing;
 pub mod seen;

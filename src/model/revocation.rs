@@ -23,6 +23,8 @@ pub enum Revocation {
         user: UserId,
         /// The generation from now on.
         generation: Generation,
+        /// The one device that goes on under it: its earlier access tokens are superseded, and a refresh helps.
+        kept: Option<DeviceId>,
     },
     /// Every token of everyone minted in an earlier era.
     Era(Era),

@@ -103,7 +103,7 @@ fn bump(
     user.set_live_devices(era, live);
     user.bump(at, cause, note);
     changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
-    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation });
+    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, kept: None });
     live
 }
 

@@ -11,6 +11,7 @@ use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, AsymmetricSecretKey
 use pasetors::paserk::{FormatAsPaserk, Id};
 use pasetors::version4::V4;
 
+use super::feed::{Frame, Pong};
 use super::footer::{self, Footer};
 use super::sealing::{MasterKey, SealError};
 use super::seen::Seen;
@@ -179,6 +180,16 @@ impl Keyring {
     /// Signs an access token.
     pub fn mint_access(&self, claims: &AccessClaims) -> Result<String, MintError> {
         access::mint(claims, &self.signing.1, &self.signing.0)
+    }
+
+    /// Signs a frame of the feed. Fails if it has more entries than fit.
+    pub fn sign_frame(&self, frame: &Frame) -> Result<String, MintError> {
+        frame.sign(&self.signing.1, &self.signing.0)
+    }
+
+    /// Signs the answer to a ping.
+    pub fn sign_pong(&self, pong: &Pong) -> Result<String, MintError> {
+        pong.sign(&self.signing.1, &self.signing.0)
     }
 
     /// Encrypts a refresh token.

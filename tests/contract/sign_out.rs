@@ -29,7 +29,7 @@ pub(crate) async fn a_sign_out_is_logged_in_the_same_step(service: Service) {
 
     service.sign_out_all(&phone, false).await;
     let generation = service.store().user(phone.user()).await.unwrap().unwrap().generation;
-    let bump = Revocation::Generation { user: phone.user(), generation };
+    let bump = Revocation::Generation { user: phone.user(), generation, kept: None };
     assert_eq!(service.log().await.last().map(|entry| entry.revocation.clone()), Some(bump));
 
     let era = service.store().end_everyone(service.now()).await.unwrap();

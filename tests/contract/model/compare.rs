@@ -63,7 +63,7 @@ impl Drive {
                         let at = self.pairs.iter().position(|pairs| pairs[0].device() == *device);
                         Line::Device(at.unwrap())
                     }
-                    Revocation::Generation { user, generation } => {
+                    Revocation::Generation { user, generation, .. } => {
                         let at = self.users.iter().position(|id| id == user);
                         Line::Generation(at.unwrap(), generation.value())
                     }

@@ -1,0 +1,341 @@
+use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, Generate};
+use pasetors::paserk::FormatAsPaserk as _;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::model::claims::AccessClaims;
+use crate::model::counters::{Generation, Stamp};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::key::Kid;
+use crate::token::access;
+
+const ISSUER: &str = "https://id.example";
+const NOW: Timestamp = Timestamp::from_unix(1_795_342_812);
+const USER: &str = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
+const DEVICE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47";
+const STORE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48";
+
+/// The issuer's secret key, and the set its followers hold.
+struct Issuer {
+    secret: AsymmetricSecretKey<V4>,
+    public: AsymmetricPublicKey<V4>,
+    kid: Kid,
+    footer: Footer,
+    keys: PublicKeys,
+}
+
+impl Issuer {
+    fn new() -> Self {
+        let AsymmetricKeyPair { public, secret } = AsymmetricKeyPair::<V4>::generate().unwrap();
+        let mut paserk = String::new();
+        public.fmt(&mut paserk).unwrap();
+        let mut keys = PublicKeys::none();
+        let kid = keys.add(&paserk).unwrap();
+        Self { secret, public, footer: Footer::of(&kid), kid, keys }
+    }
+
+    fn frame(&self, frame: &Frame) -> String {
+        frame.sign(&self.secret, &self.footer).unwrap()
+    }
+
+    fn pong(&self, pong: &Pong) -> String {
+        pong.sign(&self.secret, &self.footer).unwrap()
+    }
+
+    fn sign(&self, payload: &str) -> String {
+        seal(payload.as_bytes(), &self.secret, &self.footer, usize::MAX).unwrap()
+    }
+
+    /// As tokens are signed: without the implicit assertion.
+    fn sign_token(&self, payload: &str) -> String {
+        PublicToken::sign(&self.secret, payload.as_bytes(), Some(self.footer.json.as_bytes()), None).unwrap()
+    }
+
+    fn reads_frame(&self, text: &str) -> Result<Frame, Refused> {
+        Frame::verify(text, &self.keys, ISSUER)
+    }
+
+    fn reads_pong(&self, text: &str) -> Result<Pong, Refused> {
+        Pong::verify(text, &self.keys, ISSUER)
+    }
+
+    fn reads_access(&self, text: &str) -> bool {
+        access::verify(text, &self.public, &self.footer).is_ok()
+    }
+}
+
+fn statement() -> Statement {
+    Statement {
+        issuer: ISSUER.to_owned(),
+        store: StoreId::parse(STORE).unwrap(),
+        time: NOW,
+        head: Position::new(45),
+        era: Era::new(1_795_342_000),
+        keys: KeysVersion::new(3),
+    }
+}
+
+fn user() -> UserId {
+    UserId::parse(USER).unwrap()
+}
+
+fn device() -> DeviceId {
+    DeviceId::parse(DEVICE).unwrap()
+}
+
+fn frame_of(revocations: Vec<Revocation>) -> Frame {
+    let places = (41..).map(Position::new);
+    let entries = revocations.into_iter().zip(places);
+    let entries = entries.map(|(revocation, position)| Entry { position, at: NOW, revocation }).collect();
+    Frame { statement: statement(), start: false, after: Position::new(40), entries }
+}
+
+fn frame() -> Frame {
+    frame_of(vec![
+        Revocation::Device { user: user(), device: device() },
+        Revocation::Generation { user: user(), generation: Generation::new(2), kept: Some(device()) },
+        Revocation::Generation { user: user(), generation: Generation::new(3), kept: None },
+        Revocation::Era(Era::new(1_795_342_000)),
+        Revocation::Keys { version: KeysVersion::new(3), distrusted: None },
+    ])
+}
+
+fn pong() -> Pong {
+    Pong { statement: statement(), nonce: Nonce::parse("0Yq2n1sVb0iXbKc1k2xA7w").unwrap() }
+}
+
+const FRAME: &str = r#"{"type":"frame","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"start":false,"after":40,"entries":[{"at":"2026-11-22T10:20:12Z","type":"device_ended","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","device":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":2,"kept":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":3},{"at":"2026-11-22T10:20:12Z","type":"era","era":1795342000},{"at":"2026-11-22T10:20:12Z","type":"keys","keys_version":3}]}"#;
+const PONG: &str = r#"{"type":"pong","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"nonce":"0Yq2n1sVb0iXbKc1k2xA7w"}"#;
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_claims_stand_in_the_payload_as_the_page_says() {
+    assert_eq!(text_of(wire::write_frame(&frame()).unwrap()), FRAME);
+    assert_eq!(text_of(wire::write_pong(&pong()).unwrap()), PONG);
+}
+
+#[test]
+fn what_is_signed_is_read_back() {
+    let issuer = Issuer::new();
+    let distrusting = frame_of(vec![Revocation::Keys {
+        version: KeysVersion::new(3),
+        distrusted: Kid::parse(&format!("k4.lid.{}", "A".repeat(44))),
+    }]);
+    let empty = Frame { start: true, after: Position::new(45), ..frame_of(Vec::new()) };
+    assert_eq!((empty.last(), frame().last()), (Position::new(45), Position::new(45)));
+    for frame in [frame(), distrusting, empty] {
+        assert_eq!(issuer.reads_frame(&issuer.frame(&frame)), Ok(frame));
+    }
+    assert_eq!(issuer.reads_pong(&issuer.pong(&pong())), Ok(pong()));
+}
+
+#[test]
+fn each_kind_passes_as_itself_only() {
+    let issuer = Issuer::new();
+    let claims = AccessClaims {
+        issuer: ISSUER.to_owned(),
+        subject: user(),
+        audience: "aud".to_owned(),
+        issued: NOW,
+        expires: NOW,
+        device: device(),
+        stamp: Stamp { era: Era::new(1), generation: Generation::new(1) },
+        authenticated: NOW,
+    };
+    let token = access::mint(&claims, &issuer.secret, &issuer.footer).unwrap();
+    let (frame, pong) = (issuer.frame(&frame()), issuer.pong(&pong()));
+    assert!(issuer.reads_access(&token) && !issuer.reads_access(&frame) && !issuer.reads_access(&pong));
+    assert!(issuer.reads_frame(&frame).is_ok() && issuer.reads_pong(&pong).is_ok());
+    assert_eq!(issuer.reads_frame(&token), Err(Refused::NotAuthentic));
+    assert_eq!(issuer.reads_pong(&token), Err(Refused::NotAuthentic));
+    assert_eq!(issuer.reads_frame(&pong), Err(Refused::NotUnderstood));
+    assert_eq!(issuer.reads_pong(&frame), Err(Refused::NotUnderstood));
+}
+
+#[test]
+fn the_same_claims_under_the_other_purpose_are_worth_nothing() {
+    let issuer = Issuer::new();
+    assert_eq!(issuer.reads_frame(&issuer.sign_token(FRAME)), Err(Refused::NotAuthentic));
+    assert_eq!(issuer.reads_pong(&issuer.sign_token(PONG)), Err(Refused::NotAuthentic));
+    let claims = json!({
+        "iss": ISSUER, "sub": USER, "aud": "aud", "iat": "2026-11-22T10:20:12Z", "exp": "2026-11-22T10:20:12Z",
+        "sid": DEVICE, "gen": 1, "era": 1, "auth_time": "2026-11-22T10:20:12Z",
+    });
+    assert!(issuer.reads_access(&issuer.sign_token(&claims.to_string())));
+    assert!(!issuer.reads_access(&issuer.sign(&claims.to_string())));
+}
+
+#[test]
+fn a_key_that_is_not_in_the_set_is_told_from_an_alteration() {
+    let (issuer, stranger) = (Issuer::new(), Issuer::new());
+    let text = stranger.frame(&frame());
+    assert_eq!(issuer.reads_frame(&text), Err(Refused::UnknownKey));
+    let (body, _) = text.rsplit_once('.').unwrap();
+    let claimed = format!("{body}.{}", issuer.footer.encoded);
+    assert_eq!(issuer.reads_frame(&claimed), Err(Refused::NotAuthentic));
+    assert_eq!(issuer.reads_frame(""), Err(Refused::NotAuthentic));
+    assert_eq!(issuer.reads_frame(body), Err(Refused::NotAuthentic), "no footer, no key");
+}
+
+#[test]
+fn another_issuers_text_is_named_as_that() {
+    let issuer = Issuer::new();
+    let other = "https://other.example";
+    assert_eq!(Frame::verify(&issuer.frame(&frame()), &issuer.keys, other), Err(Refused::OtherIssuer));
+    assert_eq!(Pong::verify(&issuer.pong(&pong()), &issuer.keys, other), Err(Refused::OtherIssuer));
+}
+
+#[test]
+fn every_change_of_a_character_is_noticed() {
+    let issuer = Issuer::new();
+    for good in [issuer.frame(&frame()), issuer.pong(&pong())] {
+        let read = |text: &str| issuer.reads_frame(text).is_ok() || issuer.reads_pong(text).is_ok();
+        assert!(read(&good));
+        for at in 0..good.len() {
+            let (before, rest) = good.split_at(at);
+            let (character, after) = rest.split_at(1);
+            for other in ["A", "B", "_", "", ".", "="] {
+                let altered = format!("{before}{other}{after}");
+                assert!(other == character || !read(&altered), "{altered}");
+            }
+        }
+        // Other spellings of the same bytes: the last character of a part carries bits that are not read.
+        for end in good.match_indices('.').map(|(at, _)| at).skip(1).chain([good.len()]) {
+            for character in ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']) {
+                let altered = format!("{}{character}{}", &good[..end - 1], &good[end..]);
+                assert!(altered == good || !read(&altered), "{altered}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_mistyped_or_repeated_claim_makes_a_text_unusable() {
+    let issuer = Issuer::new();
+    let usable = |payload: &str| {
+        let text = issuer.sign(payload);
+        issuer.reads_frame(&text).is_ok() || issuer.reads_pong(&text).is_ok()
+    };
+    for good in [FRAME, PONG] {
+        assert!(usable(good));
+        assert!(usable(&good.replacen('{', r#"{"later":[1],"#, 1)), "a claim that comes later is ignored");
+        let claims: Map<String, Value> = serde_json::from_str(good).unwrap();
+        for (name, value) in &claims {
+            let with = |value: Option<Value>| {
+                let mut changed = claims.clone();
+                changed.remove(name);
+                changed.extend(value.map(|value| (name.clone(), value)));
+                Value::Object(changed).to_string()
+            };
+            assert!(!usable(&with(None)), "{name} missing");
+            for other in [json!(null), json!([1]), json!({}), json!(-1), json!(1.5), json!("x")] {
+                assert!(
+                    name == "iss" && other == "x" || !usable(&with(Some(other.clone()))),
+                    "{name} {other}"
+                );
+            }
+            assert!(!usable(&good.replacen('{', &format!("{{\"{name}\":{value},"), 1)), "{name} twice");
+        }
+    }
+}
+
+#[test]
+fn an_entry_is_complete_or_the_frame_unusable() {
+    let issuer = Issuer::new();
+    let frame: Value = serde_json::from_str(FRAME).unwrap();
+    let usable = |at: usize, entry: Value| {
+        let mut frame = frame.clone();
+        frame["entries"][at] = entry;
+        issuer.reads_frame(&issuer.sign(&frame.to_string())).is_ok()
+    };
+    for (at, entry) in frame["entries"].as_array().unwrap().iter().enumerate() {
+        assert!(usable(at, entry.clone()));
+        for name in entry.as_object().unwrap().keys() {
+            let mut less = entry.clone();
+            less.as_object_mut().unwrap().remove(name);
+            assert_eq!(usable(at, less), name == "kept", "{entry} without {name}");
+            for other in [json!(null), json!([]), json!(-1), json!("x")] {
+                let mut mistyped = entry.clone();
+                mistyped[name] = other.clone();
+                assert!(!usable(at, mistyped), "{entry} with {name} {other}");
+            }
+        }
+    }
+    let unknown = json!({"at": "2026-11-22T10:20:12Z", "type": "tenant_ended", "tenant": 1});
+    assert!(!usable(0, unknown), "what we do not understand may end anything");
+}
+
+#[test]
+fn entries_beyond_the_head_are_refused() {
+    let issuer = Issuer::new();
+    for head in ["44", "0"] {
+        let text = issuer.sign(&FRAME.replacen("\"head\":45", &format!("\"head\":{head}"), 1));
+        assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+    }
+    let largest = FRAME.replacen("\"head\":45", &format!("\"head\":{}", u64::MAX), 1);
+    let text = issuer.sign(&largest.replacen("\"after\":40", &format!("\"after\":{}", u64::MAX), 1));
+    assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+}
+
+#[test]
+fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
+    let issuer = Issuer::new();
+    let longest = Revocation::Generation {
+        user: user(),
+        generation: Generation::new((1 << 53) - 1),
+        kept: Some(device()),
+    };
+    let mut full = frame_of(vec![longest.clone(); MOST_ENTRIES]);
+    full.after = Position::new((1 << 53) - 1 - MOST_ENTRIES as u64);
+    full.entries.iter_mut().zip(full.after.value() + 1..).for_each(|(entry, at)| {
+        entry.position = Position::new(at);
+    });
+    // The settings allow 160 bytes, each of which JSON may spell in six.
+    full.statement = Statement {
+        issuer: "\u{1}".repeat(160),
+        head: Position::new((1 << 53) - 1),
+        era: Era::new((1 << 53) - 1),
+        keys: KeysVersion::new((1 << 53) - 1),
+        ..statement()
+    };
+    let text = issuer.frame(&full);
+    assert_eq!(Frame::verify(&text, &issuer.keys, &full.statement.issuer), Ok(full));
+
+    let padded = FRAME.replacen('{', &format!("{{\"x\":\"{}\",", "x".repeat(LONGEST_FRAME * 3 / 4)), 1);
+    assert_eq!(issuer.reads_frame(&issuer.sign(&padded)), Err(Refused::TooLong));
+    let padded = PONG.replacen('{', &format!("{{\"x\":\"{}\",", "x".repeat(LONGEST_PONG * 3 / 4)), 1);
+    assert_eq!(issuer.reads_pong(&issuer.sign(&padded)), Err(Refused::TooLong));
+
+    let overfull = frame_of(vec![Revocation::Era(Era::new(1)); MOST_ENTRIES + 1]);
+    let text = issuer.sign(&text_of(wire::write_frame(&overfull).unwrap()).replacen(":45,", ":999,", 1));
+    assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+}
+
+#[test]
+fn a_key_never_announces_its_own_distrust() {
+    let issuer = Issuer::new();
+    let frame = frame_of(vec![Revocation::Keys {
+        version: KeysVersion::new(3),
+        distrusted: Some(issuer.kid.clone()),
+    }]);
+    assert_eq!(frame.sign(&issuer.secret, &issuer.footer), Err(MintError));
+    let forged = issuer.sign(&text_of(wire::write_frame(&frame).unwrap()));
+    assert_eq!(issuer.reads_frame(&forged), Err(Refused::NotAuthentic));
+    let other = Issuer::new();
+    assert_eq!(other.reads_frame(&other.frame(&frame)), Ok(frame));
+}
+
+#[test]
+fn a_nonce_is_16_to_64_characters_of_base64url() {
+    for good in ["A".repeat(16), "z_-9".repeat(16)] {
+        assert_eq!(Nonce::parse(&good).map(|nonce| nonce.as_str().to_owned()), Some(good));
+    }
+    for other in
+        ["A".repeat(15), "A".repeat(65), format!("{}=", "A".repeat(16)), "é".repeat(16), String::new()]
+    {
+        assert_eq!(Nonce::parse(&other), None, "{other}");
+    }
+}

@@ -1,0 +1,266 @@
+//! The claims as they stand in the payload.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Frame, MOST_ENTRIES, Nonce, Pong, Statement};
+use crate::model::counters::{Era, Generation, KeysVersion, Position};
+use crate::model::ids::{DeviceId, StoreId, UserId};
+use crate::model::key::Kid;
+use crate::model::revocation::{Entry, Revocation};
+use crate::model::timestamp::Timestamp;
+use crate::token::MintError;
+
+/// The largest position that every JSON reader holds exactly.
+const LARGEST: Position = Position::new((1 << 53) - 1);
+
+#[derive(Serialize, Deserialize)]
+struct WireFrame<'a> {
+    r#type: FrameType,
+    #[serde(borrow)]
+    iss: Cow<'a, str>,
+    #[serde(with = "text")]
+    store: StoreId,
+    #[serde(with = "text")]
+    time: Timestamp,
+    head: Position,
+    era: Era,
+    keys_version: KeysVersion,
+    start: bool,
+    after: Position,
+    entries: Vec<WireEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum FrameType {
+    #[serde(rename = "frame")]
+    Frame,
+}
+
+/// One shape for all types of entry: the reader asks for what the type needs.
+#[derive(Serialize, Deserialize)]
+struct WireEntry {
+    #[serde(with = "text")]
+    at: Timestamp,
+    r#type: EntryType,
+    #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
+    user: Option<UserId>,
+    #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<Generation>,
+    #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
+    kept: Option<DeviceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    era: Option<Era>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keys_version: Option<KeysVersion>,
+    #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
+    distrusted: Option<Kid>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EntryType {
+    DeviceEnded,
+    Generation,
+    Era,
+    Keys,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WirePong<'a> {
+    r#type: PongType,
+    #[serde(borrow)]
+    iss: Cow<'a, str>,
+    #[serde(with = "text")]
+    store: StoreId,
+    #[serde(with = "text")]
+    time: Timestamp,
+    head: Position,
+    era: Era,
+    keys_version: KeysVersion,
+    #[serde(with = "text")]
+    nonce: Nonce,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PongType {
+    #[serde(rename = "pong")]
+    Pong,
+}
+
+pub(super) fn write_frame(frame: &Frame) -> Result<Vec<u8>, MintError> {
+    let Statement { issuer, store, time, head, era, keys } = &frame.statement;
+    let wire = WireFrame {
+        r#type: FrameType::Frame,
+        iss: issuer.into(),
+        store: *store,
+        time: *time,
+        head: *head,
+        era: *era,
+        keys_version: *keys,
+        start: frame.start,
+        after: frame.after,
+        entries: frame.entries.iter().map(write_entry).collect(),
+    };
+    serde_json::to_vec(&wire).map_err(|_| MintError)
+}
+
+pub(super) fn read_frame(payload: &str) -> Option<Frame> {
+    let wire: WireFrame<'_> = serde_json::from_str(payload).ok()?;
+    if wire.entries.len() > MOST_ENTRIES || wire.after > LARGEST {
+        return None;
+    }
+    let mut last = wire.after;
+    let mut entries = Vec::with_capacity(wire.entries.len());
+    for entry in wire.entries {
+        last = last.next();
+        entries.push(Entry { position: last, at: entry.at, revocation: read_entry(entry)? });
+    }
+    let statement = Statement {
+        issuer: wire.iss.into_owned(),
+        store: wire.store,
+        time: wire.time,
+        head: wire.head,
+        era: wire.era,
+        keys: wire.keys_version,
+    };
+    let frame = Frame { statement, start: wire.start, after: wire.after, entries };
+    (last <= wire.head).then_some(frame)
+}
+
+fn write_entry(entry: &Entry) -> WireEntry {
+    let bare = |r#type| WireEntry {
+        at: entry.at,
+        r#type,
+        user: None,
+        device: None,
+        generation: None,
+        kept: None,
+        era: None,
+        keys_version: None,
+        distrusted: None,
+    };
+    match entry.revocation.clone() {
+        Revocation::Device { user, device } => {
+            WireEntry { user: Some(user), device: Some(device), ..bare(EntryType::DeviceEnded) }
+        }
+        Revocation::Generation { user, generation, kept } => {
+            WireEntry { user: Some(user), generation: Some(generation), kept, ..bare(EntryType::Generation) }
+        }
+        Revocation::Era(era) => WireEntry { era: Some(era), ..bare(EntryType::Era) },
+        Revocation::Keys { version, distrusted } => {
+            WireEntry { keys_version: Some(version), distrusted, ..bare(EntryType::Keys) }
+        }
+    }
+}
+
+fn read_entry(wire: WireEntry) -> Option<Revocation> {
+    Some(match wire.r#type {
+        EntryType::DeviceEnded => Revocation::Device { user: wire.user?, device: wire.device? },
+        EntryType::Generation => {
+            Revocation::Generation { user: wire.user?, generation: wire.generation?, kept: wire.kept }
+        }
+        EntryType::Era => Revocation::Era(wire.era?),
+        EntryType::Keys => Revocation::Keys { version: wire.keys_version?, distrusted: wire.distrusted },
+    })
+}
+
+pub(super) fn write_pong(pong: &Pong) -> Result<Vec<u8>, MintError> {
+    let Statement { issuer, store, time, head, era, keys } = &pong.statement;
+    let wire = WirePong {
+        r#type: PongType::Pong,
+        iss: issuer.into(),
+        store: *store,
+        time: *time,
+        head: *head,
+        era: *era,
+        keys_version: *keys,
+        nonce: pong.nonce.clone(),
+    };
+    serde_json::to_vec(&wire).map_err(|_| MintError)
+}
+
+pub(super) fn read_pong(payload: &str) -> Option<Pong> {
+    let wire: WirePong<'_> = serde_json::from_str(payload).ok()?;
+    let statement = Statement {
+        issuer: wire.iss.into_owned(),
+        store: wire.store,
+        time: wire.time,
+        head: wire.head,
+        era: wire.era,
+        keys: wire.keys_version,
+    };
+    Some(Pong { statement, nonce: wire.nonce })
+}
+
+/// A value with one spelling.
+trait Spelled: Sized {
+    fn spell(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! spelled {
+    ($($value:ty => $spell:expr;)*) => {
+        $(impl Spelled for $value {
+            fn spell(&self) -> String {
+                $spell(self)
+            }
+
+            fn read(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+        })*
+    };
+}
+
+spelled! {
+    StoreId => StoreId::to_string;
+    UserId => UserId::to_string;
+    DeviceId => DeviceId::to_string;
+    Kid => Kid::to_string;
+    Timestamp => |time: &Timestamp| time.rfc3339();
+    Nonce => |nonce: &Nonce| nonce.as_str().to_owned();
+}
+
+mod text {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Spelled;
+
+    pub(super) fn serialize<S: Serializer>(value: &impl Spelled, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.spell())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Spelled>(deserializer: D) -> Result<T, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        T::read(text).ok_or_else(|| D::Error::custom("misspelled"))
+    }
+}
+
+/// For a claim that may be left out; one that is there but `null` is mistyped.
+mod text_if_any {
+    use serde::{Deserializer, Serializer};
+
+    use super::{Spelled, text};
+
+    #[allow(clippy::ref_option, reason = "the form serde calls it in")]
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<impl Spelled>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => text::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Spelled>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        text::deserialize(deserializer).map(Some)
+    }
+}

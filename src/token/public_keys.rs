@@ -1,0 +1,87 @@
+//! Public keys by their id: what somebody who holds no secret verifies with.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use pasetors::keys::AsymmetricPublicKey;
+use pasetors::paserk::{FormatAsPaserk as _, Id};
+use pasetors::version4::V4;
+
+use super::footer::{self, Footer};
+use crate::model::key::Kid;
+
+/// A set of public keys. Whose they are and whether they are still good is the holder's to know: what is no longer
+/// trusted is taken out.
+#[derive(Clone, Default)]
+pub struct PublicKeys {
+    /// By the encoded footer, which is what a signed text carries.
+    keys: HashMap<String, (Footer, AsymmetricPublicKey<V4>)>,
+}
+
+impl PublicKeys {
+    /// No keys: nothing is authentic.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds the key that a PASERK `k4.public.…` line spells, under the id that follows from the key itself. `None`,
+    /// and nothing added, if the line is none.
+    pub fn add(&mut self, paserk: &str) -> Option<Kid> {
+        let key = AsymmetricPublicKey::<V4>::try_from(paserk).ok()?;
+        let mut kid = String::new();
+        Id::from(&key).fmt(&mut kid).ok()?;
+        let kid = Kid::new(kid);
+        let footer = Footer::of(&kid);
+        self.keys.insert(footer.encoded.clone(), (footer, key));
+        Some(kid)
+    }
+
+    /// Takes a key out; false if it was not there.
+    pub fn remove(&mut self, kid: &Kid) -> bool {
+        self.keys.remove(&Footer::of(kid).encoded).is_some()
+    }
+
+    /// Whether the key is there.
+    pub fn contains(&self, kid: &Kid) -> bool {
+        self.keys.contains_key(&Footer::of(kid).encoded)
+    }
+
+    /// The key whose footer `text` carries, compared byte by byte.
+    pub(super) fn of(&self, text: &str) -> Option<&(Footer, AsymmetricPublicKey<V4>)> {
+        self.keys.get(footer::part(text)?)
+    }
+}
+
+impl fmt::Debug for PublicKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.keys.values().map(|(footer, _)| &footer.json)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "k4.public.cHFyc3R1dnd4eXp7fH1-f4CBgoOEhYaHiImKi4yNjo8";
+    /// From the PASERK project's vectors (`k4.pid-2`).
+    const KID: &str = "k4.pid.9ShR3xc8-qVJ_di0tc9nx0IDIqbatdeM2mqLFBJsKRHs";
+
+    #[test]
+    fn a_key_goes_by_the_id_that_follows_from_it() {
+        let mut keys = PublicKeys::none();
+        assert_eq!(keys.add(LINE), Kid::parse(KID));
+        let kid = Kid::parse(KID).unwrap();
+        assert!(keys.contains(&kid));
+        assert!(keys.remove(&kid) && !keys.remove(&kid) && !keys.contains(&kid));
+    }
+
+    #[test]
+    fn what_is_no_public_key_adds_nothing() {
+        let mut keys = PublicKeys::none();
+        for other in ["", "k4.public.", &LINE[1..], &LINE[..LINE.len() - 1], &LINE.replace("public", "local")]
+        {
+            assert_eq!(keys.add(other), None, "{other}");
+        }
+        assert!(keys.keys.is_empty());
+    }
+}
