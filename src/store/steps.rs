@@ -90,11 +90,12 @@ fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, end
 }
 
 /// Bumps the user's generation: every device of it ends, at the same cost for one as for ten thousand. Returns how
-/// many there were. The caller writes the user.
+/// many there were. The caller writes the user, and the device `kept` with [`restamp`].
 fn bump(
     changes: &mut Changes,
     era: Era,
     user: &mut User,
+    kept: Option<&Device>,
     at: Timestamp,
     cause: Cause,
     note: Option<String>,
@@ -103,7 +104,8 @@ fn bump(
     user.set_live_devices(era, live);
     user.bump(at, cause, note);
     changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
-    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, kept: None });
+    let kept = kept.map(|device| device.id);
+    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, kept });
     live
 }
 

@@ -40,6 +40,29 @@ pub(crate) async fn a_sign_out_is_logged_in_the_same_step(service: Service) {
     );
 }
 
+pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(service: Service) {
+    let phone = service.register("ada").await;
+    service.sign_in(phone.user()).await;
+    let (_, access) = service.sign_out_all(&phone, true).await;
+    let by = password::By::Caller { presented: access.unwrap(), verified: password(0), idle: IDLE };
+    let request = SetPassword { by, password: password(1), now: service.now() };
+    assert!(matches!(service.store().set_password(request).await.unwrap(), PasswordSet::Changed { .. }));
+    let by = password::By::Administrator(phone.user());
+    let request = SetPassword { by, password: password(2), now: service.now() };
+    assert_eq!(service.store().set_password(request).await.unwrap(), PasswordSet::Replaced { signed_out: 1 });
+
+    let log = service.log().await;
+    let kept: Vec<_> = log
+        .iter()
+        .map(|entry| match entry.revocation {
+            Revocation::Generation { kept, .. } => kept,
+            ref other => panic!("{other:?}"),
+        })
+        .collect();
+    let stays = Some(phone.device());
+    assert_eq!(kept, [stays, stays, None]);
+}
+
 pub(crate) async fn already_ended_is_told(service: Service) {
     let phone = service.register("ada").await;
     assert_eq!(service.sign_out(&phone).await, DeviceEnded::Ended);

@@ -104,7 +104,7 @@ pub fn set_disabled(records: &dyn Records, request: &SetDisabled) -> Step<Disabl
             let era = records.clock()?.era;
             user.disabled = Some(Disabled { at: request.now, note: request.note.clone() });
             signed_out =
-                bump(&mut changes, era, &mut user, request.now, Cause::Disabled, request.note.clone());
+                bump(&mut changes, era, &mut user, None, request.now, Cause::Disabled, request.note.clone());
             changes.user(&user);
         }
         (false, true) => {
@@ -161,7 +161,7 @@ pub fn delete_user(records: &dyn Records, request: &DeleteUser) -> Step<UserDele
     };
     let era = records.clock()?.era;
     let mut changes = Changes::none();
-    let signed_out = bump(&mut changes, era, &mut user, request.now, Cause::SignedOutEverywhere, None);
+    let signed_out = bump(&mut changes, era, &mut user, None, request.now, Cause::SignedOutEverywhere, None);
     changes.counted.users = -1;
     let generation = user.generation;
     changes.push(Change::DropUser(Box::new(user)));

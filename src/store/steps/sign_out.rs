@@ -125,7 +125,7 @@ pub fn end_devices(records: &dyn Records, request: &EndDevices) -> Step<DevicesE
         },
     };
     let mut changes = Changes::none();
-    let mut signed_out = bump(&mut changes, era, &mut user, request.now, cause, note);
+    let mut signed_out = bump(&mut changes, era, &mut user, kept.as_ref(), request.now, cause, note);
     if let Some(device) = &mut kept {
         restamp(&mut changes, era, &mut user, device);
         signed_out = signed_out.saturating_sub(1);
