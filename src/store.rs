@@ -205,6 +205,8 @@ pub trait Store: Send + Sync + 'static {
     async fn service_keys(&self) -> Result<Vec<ServiceKey>, StoreError>;
     /// Durable entries of the log after `after`, in order, at most `limit`.
     async fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
+    /// Waits until the log has, or soon will have, durable entries after `past`.
+    async fn log_grew(&self, past: Position) -> Result<(), StoreError>;
 
     /// Founds the store, or says what it was founded as before.
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError>;

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
@@ -56,6 +57,10 @@ pub trait Engine: Send + Sync + 'static {
         about: About,
         step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send;
+
+    /// Marked as changed after something may have been written, by this process or another one: a hint, late by at
+    /// most a tenth of a second.
+    fn written(&self) -> watch::Receiver<()>;
 }
 
 /// A [`Store`] over an [`Engine`].
@@ -149,6 +154,16 @@ impl<E: Engine> Store for Over<E> {
         // As a step, so that nothing is told before it is durable.
         let step = move |records: &dyn Records| Ok((Changes::none(), records.log(after, limit)?));
         self.0.step(About::Anything, step).await
+    }
+
+    async fn log_grew(&self, past: Position) -> Result<(), StoreError> {
+        let mut written = self.0.written();
+        while self.clock().await?.head <= past {
+            if written.changed().await.is_err() {
+                return Err(StoreError::Unavailable("nothing is written any more".to_owned()));
+            }
+        }
+        Ok(())
     }
 
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError> {

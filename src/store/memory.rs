@@ -5,6 +5,8 @@ use std::ops::Bound;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::watch;
+
 use super::engine::{About, Engine, Over};
 use super::records::{Change, Look, Records};
 use super::steps::Step;
@@ -38,6 +40,7 @@ impl MemoryStore {
 pub struct Memory {
     tables: RwLock<Tables>,
     writes: AtomicU64,
+    written: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +79,12 @@ impl Engine for Memory {
             tables.apply(change);
             self.writes.fetch_add(1, Ordering::SeqCst);
         }
+        self.written.send_replace(());
         Ok(outcome)
+    }
+
+    fn written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 }
 

@@ -118,6 +118,7 @@ forward! {
     read service_key(id: ServiceKeyId) -> Option<ServiceKey>;
     read service_keys() -> Vec<ServiceKey>;
     read log(after: Position, limit: usize) -> Vec<Entry>;
+    read log_grew(past: Position) -> ();
     step found(request: keys::Found) -> keys::Founded;
     step register(request: account::Register) -> account::Registered;
     step open_device(request: session::OpenDevice) -> session::Opened;

@@ -43,7 +43,8 @@ macro_rules! contract {
                     live_count_follows_the_rule, least_recently_seen_gives_way, what_ran_out_gives_way_first,
                     last_seen_is_a_record_of_its_own, devices_are_renamed_by_their_user,
                     devices_are_listed_in_pages, another_systems_word_opens_a_device;
-                sign_out: a_sign_out_is_logged_in_the_same_step, a_bump_is_logged_with_the_device_that_goes_on, already_ended_is_told,
+                sign_out: a_sign_out_is_logged_in_the_same_step, a_bump_is_logged_with_the_device_that_goes_on,
+                    who_waits_for_the_log_is_told, already_ended_is_told,
                     generation_only_grows, era_never_repeats, bump_is_constant_cost,
                     revocation_wins_races, restamped_device_keeps_its_refresh_token,
                     ended_devices_say_when_and_why, signing_in_again_works_at_once;

@@ -63,6 +63,24 @@ pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(service: Servi
     assert_eq!(kept, [stays, stays, None]);
 }
 
+pub(crate) async fn who_waits_for_the_log_is_told(service: Service) {
+    let (phone, store) = (service.register("ada").await, service.store());
+    for head in [0, 1].map(Position::new) {
+        let waiting = tokio::spawn({
+            let store = service.store();
+            async move {
+                store.log_grew(head).await.unwrap();
+                store.log(head, 1).await.unwrap()
+            }
+        });
+        let laptop = service.sign_in(phone.user()).await;
+        service.sign_out(&laptop).await;
+        let told = waiting.await.unwrap();
+        assert_eq!(told.first().map(|entry| entry.position), Some(head.next()));
+        store.log_grew(head).await.unwrap();
+    }
+}
+
 pub(crate) async fn already_ended_is_told(service: Service) {
     let phone = service.register("ada").await;
     assert_eq!(service.sign_out(&phone).await, DeviceEnded::Ended);

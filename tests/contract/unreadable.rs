@@ -22,6 +22,7 @@ use rescind::store::steps::Step;
 use rescind::store::steps::account::DeleteUser;
 use rescind::store::steps::password::{By, Rehash, SetPassword};
 use rescind::store::{Clock, Founding, SharedStore, StoreError, Totals};
+use tokio::sync::watch;
 
 use crate::backend::Backend;
 use crate::service::{HOME, Service, password};
@@ -68,6 +69,10 @@ impl Engine for Damaged {
             Ok((Changes { records: changes.settled(&reader)?, ..Changes::none() }, outcome))
         };
         self.inner.step(about, damaged).await
+    }
+
+    fn written(&self) -> watch::Receiver<()> {
+        self.inner.written()
     }
 }
 

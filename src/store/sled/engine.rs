@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::Path;
 
-use super::committer::{Committer, Hooks, Limits};
+use tokio::sync::watch;
+
+use super::committer::{Commit, Committer, Hooks, Limits};
 use super::open::{OpenError, OpenMode, Opened, open};
 use super::records::writes;
 use super::reserve::Reserve;
@@ -44,6 +46,7 @@ impl Default for Options {
 pub struct Sled {
     committer: Committer,
     opened: Opened,
+    written: watch::Sender<()>,
 }
 
 impl SledStore {
@@ -55,9 +58,11 @@ impl SledStore {
         let opened = open(path, options.cache_bytes, mode)?;
         check(&opened, mode)?;
         let reserve = Reserve::new(path, options.reserve_bytes);
-        let committer = Committer::start(&opened, reserve, options.limits, options.hooks)
-            .map_err(|e| OpenError::io(path, e))?;
-        Ok(Self(Sled { committer, opened }))
+        let written = watch::Sender::new(());
+        let hooks = telling(options.hooks, written.clone());
+        let committer =
+            Committer::start(&opened, reserve, options.limits, hooks).map_err(|e| OpenError::io(path, e))?;
+        Ok(Self(Sled { committer, opened, written }))
     }
 
     /// The newest moment that was recorded when the store was opened: a clock far behind it is wrong.
@@ -70,6 +75,18 @@ impl SledStore {
     pub fn close(&self) {
         self.0.committer.close();
     }
+}
+
+/// The same hooks, and whoever waits for something to be written is told.
+fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
+    let Hooks { fatal, observer } = hooks;
+    let observer = Box::new(move |commit: Commit| {
+        observer(commit);
+        if commit.writes > 0 {
+            written.send_replace(());
+        }
+    });
+    Hooks { fatal, observer }
 }
 
 /// Whether what a founded store always has is there.
@@ -111,6 +128,10 @@ impl Engine for Sled {
             Ok((writes(&view, changes)?, outcome))
         };
         self.committer.run(run).await
+    }
+
+    fn written(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
     }
 }
 
