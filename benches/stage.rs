@@ -45,6 +45,7 @@ const HASH: &str =
 /// Everything that runs, and where it lies.
 pub(crate) struct Stage {
     pub(crate) auth: Arc<Auth>,
+    service: Service,
     pub(crate) settings: Settings,
     world: World,
     entrance: Entrance,
@@ -96,11 +97,12 @@ impl Stage {
                 None => Service::open(&settings, world.clone(), Mode::Found, ISSUER).await,
             }
         })?;
-        let auth = service.auth;
+        let auth = Arc::clone(&service.auth);
         let entrance = serve::entrance(&settings, &world);
         let password = PasswordHash::parse(HASH).map_err(|_| anyhow!("not a hash"))?;
         runtime.spawn(Arc::clone(&auth).keep_house());
-        Ok(Self { auth, settings, world, entrance, password, runtime, folder })
+        runtime.spawn(Arc::clone(&service.feed).run());
+        Ok(Self { auth, service, settings, world, entrance, password, runtime, folder })
     }
 
     /// Runs something to its end.
@@ -110,7 +112,7 @@ impl Stage {
 
     /// Serves the public operations on a free port.
     pub(crate) fn serve_public(&self) -> Result<SocketAddr> {
-        self.serve_guarded(app::public(&self.auth, &self.entrance))
+        self.serve_guarded(app::public(&self.service, &self.entrance))
     }
 
     /// Serves `app` as the service serves its own.

@@ -93,8 +93,14 @@ enum Command {
     /// Say what is wrong here, and what to do; exit code 1 when something is
     Doctor(doctor::Doctor),
     /// Print the OpenAPI document
-    #[command(after_help = "Example:\n  rescind openapi > openapi.json")]
-    Openapi,
+    #[command(
+        after_help = "Examples:\n  rescind openapi > openapi.json\n  rescind openapi --feed > feed.json"
+    )]
+    Openapi {
+        /// The one for resource servers that follow the feed of revocations
+        #[arg(long)]
+        feed: bool,
+    },
 }
 
 /// The settings most often given by hand; `--set` takes all the others.
@@ -144,7 +150,8 @@ async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Fail
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
-        Command::Openapi => out.line(http::document::text().trim_end())?,
+        Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
+        Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
         Command::User(command) => command.run(&mut desk(resolved)?).await?,
         Command::Device(command) => command.run(&mut desk(resolved)?).await?,
@@ -223,6 +230,7 @@ mod tests {
             "config show --toml",
             "doctor --json",
             "openapi",
+            "openapi --feed",
         ] {
             let cli = parsed(&format!("rescind {line} --data /srv/rescind"));
             assert_eq!(cli.place.data.as_deref(), Some("/srv/rescind"), "{line}");

@@ -19,8 +19,9 @@
 //! * [`problem`] — the one error every operation answers with
 //! * [`headers`] — what every answer carries
 //!
-//! The operations: `accounts`, `devices`, `oauth`, `admin`, `wellknown`, `health`, and `operator` for the socket alone;
-//! their shapes are `answers`, `admin_answers`, `device_input`, `form`, `moment` and `page`. [`credential`] reads who asks,
+//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for the socket
+//! alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`, `device_input`, `form`, `moment` and
+//! `page`. [`credential`] reads who asks,
 //! `refusal` turns a use case's error into a problem. [`app`] puts it all behind the door, [`serve`] runs it, [`document`]
 //! describes it, and [`docs`] is the Swagger UI.
 
@@ -39,6 +40,7 @@ mod devices;
 pub mod docs;
 pub mod document;
 pub mod door;
+mod event_stream;
 mod form;
 pub mod headers;
 mod health;
@@ -49,6 +51,8 @@ mod operator;
 mod page;
 pub mod problem;
 mod refusal;
+mod revocation_answers;
+mod revocations;
 pub mod routes;
 pub mod serve;
 mod tag;

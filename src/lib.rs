@@ -6,6 +6,7 @@
 //! * [`token`] — claims to PASETO text and back.
 //! * [`store`] — the contract of a store, and its engines.
 //! * [`auth`] — the use cases; they know no HTTP and no storage engine.
+//! * [`feed`] — what has ended, told to whoever judges tokens on their own.
 //! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
 //!   them together.
 //!
@@ -16,6 +17,8 @@
 pub mod auth;
 #[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
+pub mod feed;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
@@ -39,7 +42,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What each part may use of the crate; what it does not name it does not know.
-    const MAY_USE: [(&str, &[&str]); 11] = [
+    const MAY_USE: [(&str, &[&str]); 12] = [
         ("model", &[]),
         ("world", &["model"]),
         ("token", &["model", "world"]),
@@ -48,8 +51,9 @@ mod tests {
         ("log", &[]),
         ("settings", &[]),
         ("auth", &["model", "world", "token", "store", "metrics"]),
-        ("service", &["model", "world", "token", "store", "metrics", "settings", "auth"]),
-        ("http", &["model", "world", "token", "store", "metrics", "settings", "auth", "service"]),
+        ("feed", &["model", "world", "token", "store", "metrics", "auth"]),
+        ("service", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed"]),
+        ("http", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed", "service"]),
         ("cli", &["world", "settings", "service", "http", "log"]),
     ];
 

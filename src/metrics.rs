@@ -11,6 +11,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use feed::FeedMetrics;
+
+mod feed;
+
 /// Seconds: from a cached check to a queued password hash.
 const LATENCY: [f64; 13] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -19,7 +23,7 @@ const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 /// Acknowledgements made durable together.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
 /// The statuses we send; another one is counted too, by a lookup each time.
-const STATUSES: [u16; 15] = [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503];
+const STATUSES: [u16; 16] = [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 410, 413, 415, 429, 500, 503];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -64,6 +68,8 @@ pub struct Metrics {
     database: Family<KindLabel, Histogram, fn() -> Histogram>,
     database_connections: Gauge,
     database_waiting: Gauge,
+    /// The feed.
+    pub feed: FeedMetrics,
     /// Password hashes that wait for a core.
     pub hashes_waiting: Gauge,
     /// Password hashes being computed.
@@ -106,6 +112,7 @@ impl Metrics {
             database: Family::new_with_constructor(|| Histogram::new(LATENCY)),
             database_connections: Gauge::default(),
             database_waiting: Gauge::default(),
+            feed: FeedMetrics::default(),
             hashes_waiting: Gauge::default(),
             hashes_running: Gauge::default(),
             hashes_refused: Counter::default(),
@@ -153,6 +160,7 @@ impl Metrics {
             metrics.hashes_refused.clone(),
         );
         registry.register("live_devices", "Devices signed in, as last counted", metrics.live_devices.clone());
+        metrics.feed.register(&mut registry);
         Self { registry, ..metrics }
     }
 

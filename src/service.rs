@@ -12,6 +12,7 @@ use crate::auth::hashing::{HashParameters, Hashing};
 use crate::auth::limits::{Allowance, Limits};
 use crate::auth::signing_keys::{SigningKeys, first_keys};
 use crate::auth::{Auth, Policy};
+use crate::feed::{self, Feed};
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
@@ -27,6 +28,9 @@ pub mod stores;
 
 /// The audience of a store that was founded without one.
 const AUDIENCE: &str = "rescind";
+
+/// The longest wait for followers to confirm a sign-out.
+const LONGEST_FENCE: Duration = Duration::from_secs(8);
 
 /// Whether a store may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,8 @@ pub enum OpenError {
 pub struct Service {
     /// The use cases.
     pub auth: Arc<Auth>,
+    /// What followers are told.
+    pub feed: Arc<Feed>,
     /// Whether this is the store's first start.
     pub founded_now: bool,
     /// Held as long as the service serves.
@@ -132,8 +138,10 @@ impl Service {
             per_minute(settings.sign_in_attempts_per_address),
             per(Duration::from_secs(60 * 60), settings.registrations_per_address),
         );
-        let auth = Auth::new(store, world, policy(settings), keys, hashing, limits, metrics);
-        Ok(Self { auth: Arc::new(auth), founded_now, _place: None })
+        let auth = Auth::new(store, world.clone(), policy(settings), keys, hashing, limits, metrics);
+        let auth = Arc::new(auth);
+        let feed = Feed::open(Arc::clone(&auth), world, founding.store, streams(settings)).await?;
+        Ok(Self { auth, feed: Arc::new(feed), founded_now, _place: None })
     }
 }
 
@@ -174,6 +182,15 @@ fn policy(settings: &Settings) -> Policy {
             recoveries: settings.refresh_recoveries as usize,
             strict: settings.refresh_strict,
         },
+    }
+}
+
+fn streams(settings: &Settings) -> feed::followers::Limits {
+    feed::followers::Limits {
+        streams: settings.feed_streams_max,
+        streams_per_key: settings.feed_streams_per_key,
+        // Whoever waits is to be answered, not told that it took too long.
+        wait: LONGEST_FENCE.min(settings.request_timeout * 4 / 5),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
+use crate::model::ids::{DeviceId, FollowerId, ServiceKeyId, StoreId, UserId};
 use crate::model::timestamp::Timestamp;
 
 /// Time and randomness, real or of a test's making. Cheap to clone.
@@ -109,6 +109,11 @@ impl World {
     /// A new service key's id.
     pub fn service_key_id(&self) -> ServiceKeyId {
         ServiceKeyId::new(self.uuid())
+    }
+
+    /// A new follower's id.
+    pub fn follower_id(&self) -> FollowerId {
+        FollowerId::new(self.uuid())
     }
 
     /// A new store's id.

@@ -15,7 +15,7 @@ use super::door::{Door, RequestIds, Settings};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::{docs, document};
-use crate::auth::Auth;
+use crate::service::Service;
 
 /// What the settings say about the entrance.
 #[derive(Clone, Debug)]
@@ -31,20 +31,29 @@ pub struct Entrance {
 }
 
 /// The app as the world sees it.
-pub fn public(auth: &Arc<Auth>, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
-    let text = DocumentText(document::text().into());
-    let route = Route::new().nest("/", document::service()).at("/openapi.json", get(openapi_json.data(text)));
-    let routes = docs::name(document::name(Routes::new(auth.metrics())));
-    let routes = routes.at(Method::GET, "/openapi.json", "openapi");
-    door(docs::mount(route).data(Arc::clone(auth)), routes, entrance)
+pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+    let text = |text: String| DocumentText(text.into());
+    let route = Route::new()
+        .nest("/", document::service())
+        .at("/openapi.json", get(openapi_json.data(text(document::text()))))
+        .at("/openapi/feed.json", get(openapi_json.data(text(document::feed_text()))));
+    let routes = docs::name(document::name(Routes::new(service.auth.metrics())));
+    let routes =
+        routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
+    door(with_service(docs::mount(route), service), routes, entrance)
 }
 
 /// The app as the operator sees it: the same, and what is the operator's alone.
-pub fn operator(auth: &Arc<Auth>, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
-    let routes = document::name(Routes::new(auth.metrics())).api::<Operator>("/operator");
-    door(route.data(Arc::clone(auth)).data(LocalOperator), routes, entrance)
+    let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
+    door(with_service(route, service).data(LocalOperator), routes, entrance)
+}
+
+/// What the handlers ask for.
+fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
+    route.data(Arc::clone(&service.auth)).data(Arc::clone(&service.feed))
 }
 
 fn door(

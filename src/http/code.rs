@@ -66,6 +66,8 @@ codes! {
         "Send the body in the media type `detail` names.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large",
         "Send a smaller request.";
+    Resnapshot = "resnapshot", GONE, "The log does not continue from there",
+        "Resnapshot: forget what you hold and ask without a position.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
         "Correct the path or the id.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
@@ -171,7 +173,7 @@ mod tests {
         listed.sort_unstable();
         let mut documented: Vec<_> = "token_expired superseded signed_out signed_out_everywhere reset refresh_reused \
              user_disabled token_invalid token_missing invalid_request bad_json unsupported_media_type too_large \
-             not_found method_not_allowed username_taken weak_password wrong_credentials forbidden rate_limited \
+             not_found resnapshot method_not_allowed username_taken weak_password wrong_credentials forbidden rate_limited \
              overloaded unavailable timeout internal"
             .split_whitespace()
             .collect();

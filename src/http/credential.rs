@@ -11,7 +11,7 @@ use crate::auth::Auth;
 use crate::auth::administer::Administrator;
 use crate::auth::authenticate::Bearer;
 use crate::auth::error::AuthError;
-use crate::model::service_key::Scope;
+use crate::model::service_key::{Scope, ServiceKey};
 
 /// The longest credential that is looked at; longer ones are no credential of ours.
 const LONGEST: usize = 4096;
@@ -42,12 +42,17 @@ impl ServiceCredential {
     pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<Administrator, Problem> {
         match self {
             Self::Operator => Ok(Administrator::Operator),
+            Self::Key(_) => Ok(Administrator::ServiceKey(self.service_key(auth, scope).await?.id)),
+        }
+    }
+
+    /// The service key that this is, if it may do what `scope` allows.
+    pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKey, Problem> {
+        match self {
+            Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned()).into()),
             Self::Key(Bearer::Missing) => Err(AuthError::TokenMissing.into()),
             Self::Key(Bearer::Malformed) => Err(AuthError::TokenInvalid.into()),
-            Self::Key(Bearer::Token(text)) => {
-                let key = auth.service_key(text, scope).await?;
-                Ok(Administrator::ServiceKey(key.id))
-            }
+            Self::Key(Bearer::Token(text)) => Ok(auth.service_key(text, scope).await?),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The OpenAPI document: what the framework knows of the operations, brought into the form that client generators read
 //! best (OpenAPI 3.0.3), with every error each operation can answer.
 //!
-//! `openapi/openapi.json` is this document as committed; a test keeps the two the same.
+//! There are two of them: one for apps and administrators, and one for followers of the feed, since client generators make
+//! nothing of an event stream. `openapi/openapi.json` and `openapi/feed.json` are they as committed; a test keeps them the same.
 
 #![allow(
     clippy::indexing_slicing,
@@ -18,49 +19,86 @@ use super::code::{Code, FieldCode};
 use super::devices::Devices;
 use super::health::Health;
 use super::oauth::OAuth;
+use super::revocations::Revocations;
 use super::routes::Routes;
 use super::wellknown::WellKnown;
 
 mod errors;
 mod examples;
 
-const DESCRIPTION: &str = "Sessions on several devices, with tokens that can be taken back.\n\n\
-    Start with *Register* or *Sign in*: the answer carries an access token for every call and a refresh token for the \
-    next pair. Every error is a `Problem`; its `code` says what to do, and that schema lists them all.";
+/// What differs between the documents.
+struct Edition {
+    description: &'static str,
+    /// Headings in the order a newcomer needs them; the framework knows only the alphabet.
+    headings: &'static [&'static str],
+    /// The credential of the operations that do not say.
+    credential: &'static str,
+}
 
-/// Headings in the order a newcomer needs them; the framework knows only the alphabet.
-const HEADINGS: [&str; 5] = ["Sessions", "Devices", "OAuth", "Administration", "Service"];
+const APPS: Edition = Edition {
+    description: "Sessions on several devices, with tokens that can be taken back.\n\n\
+        Start with *Register* or *Sign in*: the answer carries an access token for every call and a refresh token for the \
+        next pair. Every error is a `Problem`; its `code` says what to do, and that schema lists them all.\n\n\
+        Resource servers that judge tokens on their own follow the feed, which has a [page](/docs?feed) and a \
+        [document](/openapi/feed.json) of its own.",
+    headings: &["Sessions", "Devices", "OAuth", "Administration", "Service"],
+    credential: "bearer",
+};
 
-/// The operations of the public API, in the order of the document.
-pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+const FOLLOWERS: Edition = Edition {
+    description: "What has ended, for resource servers that judge access tokens on their own.\n\n\
+        A follower listens to the *stream* with a service key of scope `feed`, applies the signed frames in order, and pings \
+        every two seconds: the signed answer proves how fresh its copy is. The crate `rescind` with the feature `verifier` and \
+        `rescind guard` do all of this; the module `token::feed` says what frames and pongs look like.",
+    headings: &["Feed"],
+    credential: "service_key",
+};
+
+/// The operations of the public API, in the order of the documents.
+pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations);
 
 /// Names every public operation for the log and the figures.
 pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
     routes.api::<PublicApi>("")
 }
 
-/// The operations with the framework's routing and description.
+/// The operations with the framework's routing.
 pub(super) fn service() -> OpenApiService<PublicApi, ()> {
-    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
-    OpenApiService::new(operations, "Rescind", env!("CARGO_PKG_VERSION"))
+    described((Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations), "Rescind")
 }
 
-/// The document as text, as it is committed and served.
+fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {
+    OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION"))
+}
+
+/// The document for apps and administrators as text, as it is committed and served.
 pub fn text() -> String {
-    let mut document = serde_json::from_str(&service().spec()).unwrap_or_default();
-    finish(&mut document);
+    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+    finished(&described(operations, "Rescind").spec(), &APPS)
+}
+
+/// The document for followers of the feed.
+pub fn feed_text() -> String {
+    finished(&described(Revocations, "Rescind feed").spec(), &FOLLOWERS)
+}
+
+fn finished(spec: &str, edition: &Edition) -> String {
+    let mut document = serde_json::from_str(spec).unwrap_or_default();
+    finish(&mut document, edition);
     format!("{document:#}\n")
 }
 
-fn finish(document: &mut Value) {
+fn finish(document: &mut Value, edition: &Edition) {
     document["openapi"] = json!("3.0.3");
-    document["info"]["description"] = json!(DESCRIPTION);
+    document["info"]["description"] = json!(edition.description);
     document["info"]["license"] =
         json!({"name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html"});
     document["servers"] = json!([{"url": "/", "description": "This service"}]);
-    document["security"] = json!([{"bearer": []}]);
+    document["security"] = json!([{edition.credential: []}]);
     if let Some(tags) = document["tags"].as_array_mut() {
-        tags.sort_by_key(|tag| HEADINGS.iter().position(|name| tag["name"] == *name));
+        let place = |tag: &Value| edition.headings.iter().position(|name| tag["name"] == *name);
+        tags.retain(|tag| place(tag).is_some());
+        tags.sort_by_key(place);
     }
     document["components"]["schemas"]["Problem"]["properties"]["code"]["description"] = json!(codes());
     document["components"]["schemas"]["FieldProblem"]["properties"]["code"]["description"] =
@@ -93,7 +131,7 @@ fn field_codes() -> String {
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
 fn close(name: &str, schema: &mut Value) {
-    const REQUESTS: [&str; 8] = [
+    const REQUESTS: [&str; 9] = [
         "AccountReason",
         "Credentials",
         "DeviceInput",
@@ -102,6 +140,7 @@ fn close(name: &str, schema: &mut Value) {
         "DeleteAccount",
         "RenameDevice",
         "OpenSession",
+        "Ping",
     ];
     if REQUESTS.contains(&name) {
         schema["additionalProperties"] = json!(false);

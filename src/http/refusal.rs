@@ -5,11 +5,15 @@ use poem::http::StatusCode;
 use super::code::{Code, FieldCode};
 use super::problem::{FieldError, Problem};
 use crate::auth::error::AuthError;
+use crate::feed::error::FeedError;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
 
 /// How long a client waits for a place among the password hashes.
 const HASH_WAIT: u32 = 1;
+
+/// How long a follower waits for a place among the streams.
+const STREAM_WAIT: u32 = 5;
 
 /// How long a client waits for a store that does not answer.
 const STORE_WAIT: u32 = 2;
@@ -52,6 +56,20 @@ impl From<AuthError> for Problem {
                 Self::new(Code::Unavailable).retry_after(STORE_WAIT).because(error)
             }
             AuthError::Internal(why) => Self::new(Code::Internal).because(why),
+        }
+    }
+}
+
+impl From<FeedError> for Problem {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Resnapshot => Self::new(Code::Resnapshot),
+            FeedError::TooManyOfKey(most) => Self::new(Code::RateLimited)
+                .retry_after(STREAM_WAIT)
+                .with_detail(format!("A service key may have {most} streams open at once.")),
+            FeedError::TooMany => Self::new(Code::Overloaded).retry_after(STREAM_WAIT),
+            FeedError::Closed => Self::new(Code::Unavailable).retry_after(STORE_WAIT),
+            FeedError::Auth(error) => error.into(),
         }
     }
 }

@@ -14,7 +14,7 @@ use poem::{EndpointExt, Response, Route, Server, get, handler};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 
 use super::app::{self, Entrance};
 use super::client::TrustedProxies;
@@ -87,16 +87,20 @@ pub async fn run(
     let (stopping, stopped) = watch::channel(false);
     let mut listeners = JoinSet::new();
     let grace = settings.shutdown_grace;
-    listeners.spawn(serve(public, app::public(&service.auth, &entrance), grace, stopped.clone()));
-    listeners.spawn(serve(socket, app::operator(&service.auth, &entrance), grace, stopped.clone()));
+    listeners.spawn(serve(public, app::public(&service, &entrance), grace, stopped.clone()));
+    listeners.spawn(serve(socket, app::operator(&service, &entrance), grace, stopped.clone()));
     serve_metrics(settings, service.auth.metrics(), stopped).await;
-    let mut house = tokio::spawn(Arc::clone(&service.auth).keep_house());
+    let mut workers = JoinSet::new();
+    workers.spawn(Arc::clone(&service.auth).keep_house());
+    workers.spawn(Arc::clone(&service.feed).run());
     listening(&Listening { address, founded_now: service.founded_now });
-    let early = first_end(stop, &mut listeners, &mut house).await;
+    let early = first_end(stop, &mut listeners, &mut workers).await;
     tracing::info!("stopping");
+    // The streams of followers never end by themselves.
+    service.feed.close();
     let _ = stopping.send(true);
     let rest = listeners.join_all().await;
-    house.abort();
+    workers.shutdown().await;
     if let Err(error) = service.auth.write_last_seen().await {
         tracing::warn!(%error, "last-seen notes were not written");
     }
@@ -107,16 +111,17 @@ pub async fn run(
 }
 
 /// Waits until the service is told to stop, or a part of it ends untold: that takes the others with it, since half a
-/// service helps nobody. Without the housekeeping nothing would be swept, and nobody would notice for weeks.
+/// service helps nobody. Without the housekeeping nothing would be swept, and nobody would notice for weeks; without the feed
+/// every follower would refuse everyone.
 async fn first_end(
     stop: impl Future<Output = ()>,
     listeners: &mut JoinSet<io::Result<()>>,
-    house: &mut JoinHandle<Infallible>,
+    workers: &mut JoinSet<Infallible>,
 ) -> Option<Result<io::Result<()>, JoinError>> {
     tokio::select! {
         () = stop => None,
         ended = listeners.join_next() => ended,
-        ended = house => Some(ended.map(|never| match never {})),
+        Some(ended) = workers.join_next() => Some(ended.map(|never| match never {})),
     }
 }
 
@@ -135,7 +140,7 @@ pub async fn in_process(
     world: World,
 ) -> Result<BoxEndpoint<'static, Response>, OpenError> {
     let service = Service::open(settings, world.clone(), Mode::Existing, "").await?;
-    Ok(app::operator(&service.auth, &entrance(settings, &world)))
+    Ok(app::operator(&service, &entrance(settings, &world)))
 }
 
 /// What the settings say about the entrance.
@@ -200,8 +205,9 @@ mod tests {
     #[tokio::test]
     async fn housekeeping_that_panics_ends_the_service() {
         let mut listeners = JoinSet::from_iter([std::future::pending()]);
-        let mut house = tokio::spawn(async { panic!("in the cellar") });
-        let early = first_end(std::future::pending(), &mut listeners, &mut house).await;
+        let mut workers = JoinSet::new();
+        workers.spawn(async { panic!("in the cellar") });
+        let early = first_end(std::future::pending(), &mut listeners, &mut workers).await;
         assert!(early.unwrap().unwrap_err().is_panic());
     }
 }

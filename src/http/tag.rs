@@ -13,6 +13,8 @@ pub(super) enum Tag {
     Administration,
     /// For resource servers: RFC 7662 and RFC 7009.
     OAuth,
+    /// What has ended, for those who judge tokens on their own.
+    Feed,
     /// The service itself.
     Service,
 }

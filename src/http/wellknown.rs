@@ -19,6 +19,9 @@ use crate::token::keyring::Published;
 /// What stands before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
+/// The feed as seen from `/.well-known/paserk`, whatever prefix a proxy has put before both.
+const FEED: &str = "../api/v1/revocations";
+
 /// The operations.
 pub(super) struct WellKnown;
 
@@ -30,6 +33,8 @@ struct KeysAnswer {
     issuer: String,
     /// The version of the set; it grows with every change.
     version: i64,
+    /// Where the feed of revocations is, as a reference relative to the URL of this answer.
+    feed: String,
     /// The keys. Accept `next`, `active` and `retired`; refuse `distrusted` and any other.
     keys: Vec<KeyAnswer>,
 }
@@ -115,6 +120,7 @@ impl WellKnown {
         let answer = KeysAnswer {
             issuer: auth.issuer().to_owned(),
             version: super::answers::count(version.value()),
+            feed: FEED.to_owned(),
             keys: keys.iter().map(KeyAnswer::of).collect(),
         };
         Ok(Keys::Found(Json(answer), etag, "public, max-age=60".to_owned()))

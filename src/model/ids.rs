@@ -61,6 +61,10 @@ id! {
     ServiceKeyId
 }
 id! {
+    /// A follower's stream of the feed.
+    FollowerId
+}
+id! {
     /// A store; a restore makes a new one.
     StoreId
 }

@@ -155,6 +155,10 @@ settings! {
     request_timeout: Duration = "10s", length("1s", "120s");
     /// How many connections may be open at once.
     connections_max: usize = "10000", number(16..=1_000_000);
+    /// How many resource servers may follow the feed of revocations at once, each on a connection of its own.
+    feed_streams_max: usize = "2000", number(1..=1_000_000);
+    /// How many of them may have the same service key.
+    feed_streams_per_key: usize = "1000", number(1..=1_000_000);
     /// How long a shutdown waits for what still runs.
     shutdown_grace: Duration = "8s", length("0s", "120s");
 }

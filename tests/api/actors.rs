@@ -212,6 +212,11 @@ impl Service {
         self.bearer_of_scopes(&["introspect"]).await
     }
 
+    /// A server that judges tokens on its own.
+    pub async fn follower(&self) -> Someone<'_> {
+        self.bearer_of_scopes(&["feed"]).await
+    }
+
     /// An administrator's tool.
     pub async fn administrator(&self) -> Someone<'_> {
         self.bearer_of_scopes(&["admin"]).await

@@ -1,7 +1,7 @@
 //! An answer, and what tests say about it.
 
 use poem::Response;
-use poem::http::HeaderMap;
+use poem::http::{HeaderMap, header};
 use rescind::http::code::Code;
 use rescind::model::ids::DeviceId;
 use serde_json::{Map, Value};
@@ -19,9 +19,14 @@ pub struct Answer {
 impl Answer {
     pub async fn read(response: Response) -> Self {
         let (parts, body) = response.into_parts();
+        let (status, headers) = (parts.status.as_u16(), parts.headers);
+        if headers.get(header::CONTENT_TYPE).is_some_and(|media| media == "text/event-stream") {
+            // It has no end; see `listener` for those who listen.
+            return Self { status, headers, text: String::new(), json: Value::String(String::new()) };
+        }
         let text = body.into_string().await.unwrap();
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Self { status: parts.status.as_u16(), headers: parts.headers, text, json }
+        Self { status, headers, text, json }
     }
 
     /// It did what was asked.

@@ -1,7 +1,7 @@
 //! One request, put together and sent; its answer is compared with the document before anyone looks at it.
 
 use poem::http::{HeaderName, HeaderValue, Method, header};
-use poem::{Endpoint as _, Request};
+use poem::{Endpoint as _, Request, Response};
 use serde_json::Value;
 
 use crate::answer::Answer;
@@ -91,6 +91,15 @@ impl<'a> Ask<'a> {
     }
 
     pub async fn send(self) -> Answer {
+        let (method, target) = (self.method.clone(), self.target.clone());
+        let answer = Answer::read(self.send_for_stream().await).await;
+        let path = target.split('?').next().unwrap_or_default();
+        declared::check(&method, path, &answer);
+        answer
+    }
+
+    /// The answer as it comes, its body still to be read.
+    pub async fn send_for_stream(self) -> Response {
         let mut request = Request::builder().method(self.method.clone()).uri_str(&self.target);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -99,10 +108,6 @@ impl<'a> Ask<'a> {
             Door::Public => &self.service.public,
             Door::Operator => &self.service.operator,
         };
-        let response = app.call(request.body(self.body)).await.expect("the door answers everything");
-        let answer = Answer::read(response).await;
-        let path = self.target.split('?').next().unwrap_or_default();
-        declared::check(&self.method, path, &answer);
-        answer
+        app.call(request.body(self.body)).await.expect("the door answers everything")
     }
 }

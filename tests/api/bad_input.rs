@@ -91,6 +91,7 @@ async fn an_unknown_field_is_refused_by_name_except_by_sign_outs() {
             "enableUser",
             "login",
             "openSession",
+            "ping",
             "refresh",
             "register",
             "renameDevice"

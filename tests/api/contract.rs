@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::actors::PASSWORD;
 use crate::answer::Answer;
-use crate::declared::{Operation, document, operations};
+use crate::declared::{Operation, documents, operations};
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 use crate::store::Mood;
@@ -68,8 +68,9 @@ async fn ask_without_right(scene: &Scene<'_>, operation: &Operation, code: &str)
             good.on(&closed).send().await
         }
         ("forbidden", _) => {
-            let feed = scene.service.bearer_of_scopes(&["feed"]).await.credential.unwrap();
-            good.without_credential().bearer(&feed).send().await
+            let other = if operation.is_of_the_feed() { "introspect" } else { "feed" };
+            let key = scene.service.bearer_of_scopes(&[other]).await.credential.unwrap();
+            good.without_credential().bearer(&key).send().await
         }
         // What happened to the phone is reason enough.
         _ => good.send().await,
@@ -79,6 +80,14 @@ async fn ask_without_right(scene: &Scene<'_>, operation: &Operation, code: &str)
 async fn ask_at_a_bad_time(scene: &Scene<'_>, operation: &Operation, code: &str) -> Answer {
     let (service, good) = (scene.service, scene.good(operation));
     match code {
+        "rate_limited" if operation.is_of_the_feed() => {
+            let crowded = service.again(|settings| settings.feed_streams_per_key = 0).await;
+            good.on(&crowded).send().await
+        }
+        "overloaded" if operation.is_of_the_feed() => {
+            let crowded = service.again(|settings| settings.feed_streams_max = 0).await;
+            good.on(&crowded).send().await
+        }
         "rate_limited" => {
             let strict = service
                 .again(|settings| {
@@ -126,6 +135,7 @@ async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> An
             let nobody = path.replace(&scene.laptop.id, STRANGER).replace(&scene.laptop.user, STRANGER);
             good.at(&nobody).send().await
         }
+        "resnapshot" => good.at(&format!("{path}?since=4711")).send().await,
         "weak_password" => {
             let body = json!({
                 "register": {"username": "grace", "password": "password1"},
@@ -190,12 +200,17 @@ async fn everything_declared_of_the_service_is_answered() {
     everything_declared_is_answered("Service").await;
 }
 
+#[tokio::test]
+async fn everything_declared_of_the_feed_is_answered() {
+    everything_declared_is_answered("Feed").await;
+}
+
 #[test]
 fn there_are_no_other_tags() {
-    let tags = document()["tags"].as_array().unwrap();
-    let mut names: Vec<_> = tags.iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let tags = documents().iter().flat_map(|document| document["tags"].as_array().unwrap());
+    let mut names: Vec<_> = tags.map(|tag| tag["name"].as_str().unwrap()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["Administration", "Devices", "OAuth", "Service", "Sessions"]);
+    assert_eq!(names, ["Administration", "Devices", "Feed", "OAuth", "Service", "Sessions"]);
 }
 
 /// The walks above ask each operation as the document says that it is to be asked.

@@ -1,4 +1,4 @@
-//! What the OpenAPI document declares, and whether an answer is among it.
+//! What the OpenAPI documents declare, and whether an answer is among it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 
-static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(&rescind::http::document::text()).unwrap());
+/// The one for apps, and the one for followers of the feed. A schema that both have is the same in both.
+static DOCUMENTS: LazyLock<[Value; 2]> = LazyLock::new(|| {
+    use rescind::http::document::{feed_text, text};
+    [text(), feed_text()].map(|text| serde_json::from_str(&text).unwrap())
+});
 
 static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let paths = DOCUMENTS.iter().flat_map(|document| document["paths"].as_object().unwrap());
     let of_path = |(path, operations): (&'static String, &'static Value)| {
         let operations = operations.as_object().unwrap().iter();
         operations.map(move |(method, definition)| Operation {
@@ -22,10 +25,10 @@ static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
             definition,
         })
     };
-    paths.iter().flat_map(of_path).collect()
+    paths.flat_map(of_path).collect()
 });
 
-/// An operation of the document.
+/// An operation of a document.
 pub struct Operation {
     pub id: &'static str,
     pub method: Method,
@@ -33,8 +36,13 @@ pub struct Operation {
     pub definition: &'static Value,
 }
 
+/// The document for apps and administrators.
 pub fn document() -> &'static Value {
-    &DOCUMENT
+    &DOCUMENTS[0]
+}
+
+pub fn documents() -> &'static [Value; 2] {
+    &DOCUMENTS
 }
 
 pub fn operations() -> &'static [Operation] {
@@ -95,7 +103,11 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
 pub fn resolve(schema: &Value) -> &Value {
     let target = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     match target {
-        Some(target) => DOCUMENT.pointer(target.trim_start_matches('#')).expect("every $ref leads somewhere"),
+        Some(target) => {
+            let found =
+                DOCUMENTS.iter().find_map(|document| document.pointer(target.trim_start_matches('#')));
+            found.expect("every $ref leads somewhere")
+        }
         None => schema,
     }
 }

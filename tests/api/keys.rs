@@ -46,6 +46,7 @@ async fn the_public_keys_are_published_in_every_form() {
     200 {
       "issuer": "https://sessions.example",
       "version": 1,
+      "feed": "../api/v1/revocations",
       "keys": [
         {
           "kid": "[kid]",

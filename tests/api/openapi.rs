@@ -4,25 +4,50 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::declared::{document, is_sign_out, operations};
+use crate::declared::{document, documents, is_sign_out, operations};
 
 #[test]
-fn the_committed_document_is_the_one_that_is_served() {
-    let committed = std::fs::read_to_string("openapi/openapi.json").unwrap_or_default();
-    assert!(
-        committed == rescind::http::document::text(),
-        "openapi/openapi.json is not what the service serves; if the change is meant:\n  \
-         cargo run -- openapi > openapi/openapi.json"
-    );
+fn the_committed_documents_are_those_that_are_served() {
+    use rescind::http::document::{feed_text, text};
+    for (path, served, flag) in
+        [("openapi/openapi.json", text(), ""), ("openapi/feed.json", feed_text(), "--feed ")]
+    {
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == served,
+            "{path} is not what the service serves; if the change is meant:\n  cargo run -- openapi {flag}> {path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_documents_are_served() {
+    let service = crate::service::Service::start().await;
+    let paths = ["/openapi.json", "/openapi/feed.json"];
+    for (path, document) in paths.iter().zip(documents()) {
+        assert_eq!(service.anonymous().get(path).send().await.ok(), *document, "{path}");
+    }
+}
+
+/// What both documents have is the same in both, so that it does not matter where one looks it up.
+#[test]
+fn the_documents_agree() {
+    let [apps, followers] = documents();
+    for (name, schema) in followers["components"]["schemas"].as_object().unwrap() {
+        let other = &apps["components"]["schemas"][name];
+        assert!(other.is_null() || other == schema, "{name}");
+    }
 }
 
 #[test]
 fn it_is_of_the_version_that_generators_read_best() {
-    assert_eq!(document()["openapi"], "3.0.3");
-    assert_eq!(document()["servers"][0]["url"], "/");
-    assert_eq!(document()["security"], json!([{"bearer": []}]));
-    let code = &document()["components"]["schemas"]["Problem"]["properties"]["code"];
-    assert!(code["description"].as_str().unwrap().contains("`signed_out_everywhere` (401)"));
+    for (document, credential) in documents().iter().zip(["bearer", "service_key"]) {
+        assert_eq!(document["openapi"], "3.0.3");
+        assert_eq!(document["servers"][0]["url"], "/");
+        assert_eq!(document["security"], json!([{credential: []}]));
+        let code = &document["components"]["schemas"]["Problem"]["properties"]["code"];
+        assert!(code["description"].as_str().unwrap().contains("`signed_out_everywhere` (401)"));
+    }
 }
 
 #[test]
@@ -40,7 +65,7 @@ fn every_operation_is_named_tagged_described_and_says_who_may_ask() {
             assert!(path || parameter["description"].is_string(), "{}: {parameter}", operation.id);
         }
     }
-    assert!(ids.len() >= 27, "{}", ids.len());
+    assert!(ids.len() >= 30, "{}", ids.len());
 }
 
 #[test]
@@ -70,29 +95,32 @@ fn every_body_has_an_example() {
 
 #[test]
 fn every_reference_leads_somewhere_and_nothing_is_null() {
-    fn walk(value: &Value, at: &str) {
+    fn walk(document: &Value, value: &Value, at: &str) {
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
                     if name == "$ref" {
                         let target = value.as_str().unwrap().trim_start_matches('#');
-                        assert!(document().pointer(target).is_some(), "{at}: {target}");
+                        assert!(document.pointer(target).is_some(), "{at}: {target}");
                     }
                     assert!(name != "nullable" && name != "oneOf" && name != "anyOf", "{at}/{name}");
-                    walk(value, &format!("{at}/{name}"));
+                    walk(document, value, &format!("{at}/{name}"));
                 }
             }
-            Value::Array(values) => values.iter().for_each(|value| walk(value, at)),
+            Value::Array(values) => values.iter().for_each(|value| walk(document, value, at)),
             Value::Null => panic!("{at} is null"),
             _ => {}
         }
     }
-    walk(document(), "");
+    for document in documents() {
+        walk(document, document, "");
+    }
 }
 
 #[test]
 fn numbers_are_of_64_bits_and_texts_of_no_closed_set() {
-    for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+    let schemas = |document: &'static Value| document["components"]["schemas"].as_object().unwrap();
+    for (name, schema) in documents().iter().flat_map(schemas) {
         for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
             assert!(schema.get("enum").is_none(), "{name}.{field}");
             if schema["type"] == "integer" {

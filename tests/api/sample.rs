@@ -15,6 +15,7 @@ pub struct Scene<'a> {
     pub administrator: Someone<'a>,
     pub bridge: Someone<'a>,
     pub resource_server: Someone<'a>,
+    pub follower: Someone<'a>,
 }
 
 /// What an operation wants to be asked with.
@@ -26,6 +27,10 @@ pub enum Wants {
 }
 
 impl Operation {
+    pub fn is_of_the_feed(&self) -> bool {
+        self.definition["tags"][0] == "Feed"
+    }
+
     pub fn wants(&self) -> Wants {
         let schemes = self.definition["security"].as_array().unwrap();
         let has = |name: &str| schemes.iter().any(|scheme| scheme.get(name).is_some());
@@ -53,6 +58,7 @@ impl<'a> Scene<'a> {
             administrator: service.administrator().await,
             bridge: service.bearer_of_scopes(&["sessions"]).await,
             resource_server: service.resource_server().await,
+            follower: service.follower().await,
         }
     }
 
@@ -63,6 +69,7 @@ impl<'a> Scene<'a> {
         let asker = match (operation.wants(), operation.id) {
             (Wants::ServiceKey, "introspect") => &self.resource_server,
             (Wants::ServiceKey, "openSession") => &self.bridge,
+            (Wants::ServiceKey, _) if operation.is_of_the_feed() => &self.follower,
             (Wants::ServiceKey, _) => &self.administrator,
             (Wants::Bearer | Wants::Nothing, _) => &self.phone.someone,
         };
@@ -85,6 +92,7 @@ impl<'a> Scene<'a> {
             "changePassword" => json!({"current_password": PASSWORD, "new_password": "staple engine tulip"}),
             "deleteAccount" => json!({"password": PASSWORD}),
             "renameDevice" => json!({"name": "Old laptop"}),
+            "ping" => json!({"nonce": "0Yq2n1sVb0iXbKc1k2xA7w", "applied": 0}),
             "openSession" => json!({"device": {"name": "Kiosk", "kind": "other"}}),
             "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" | "logoutEveryone" => {
                 json!({"reason": "ticket 4711"})

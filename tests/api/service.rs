@@ -1,11 +1,13 @@
 //! The service under test: real parts, with a clock and a chance of the test's own.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use rescind::auth::Auth;
+use rescind::feed::Feed;
 use rescind::http::app::{self, Entrance};
 use rescind::http::serve::entrance;
 use rescind::metrics::Metrics;
@@ -17,6 +19,7 @@ use rescind::token::keyring::Keyring;
 use rescind::token::sealing::MasterKey;
 use rescind::world::{Manual, World};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use crate::store::{self, FailingStore};
 
@@ -30,11 +33,19 @@ pub struct Service {
     pub public: BoxEndpoint<'static, Response>,
     pub operator: BoxEndpoint<'static, Response>,
     pub auth: Arc<Auth>,
+    pub feed: Arc<Feed>,
     pub clock: Arc<Manual>,
     pub store: Arc<FailingStore>,
     pub settings: Settings,
     world: World,
     folder: Arc<TempDir>,
+    publishing: JoinHandle<Infallible>,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.publishing.abort();
+    }
 }
 
 impl Service {
@@ -96,11 +107,13 @@ impl Service {
             metrics,
             "http://127.0.0.1:8080",
         );
-        let auth = opened.await.unwrap().auth;
+        let opened = opened.await.unwrap();
         let mut entrance = entrance(&settings, &world);
         change(&mut entrance);
-        let (public, operator) = (app::public(&auth, &entrance), app::operator(&auth, &entrance));
-        Self { public, operator, auth, clock, store, settings, world, folder }
+        let (public, operator) = (app::public(&opened, &entrance), app::operator(&opened, &entrance));
+        let rescind::service::Service { auth, feed, .. } = opened;
+        let publishing = tokio::spawn(Arc::clone(&feed).run());
+        Self { public, operator, auth, feed, clock, store, settings, world, folder, publishing }
     }
 
     /// Time passes.

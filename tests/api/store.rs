@@ -16,6 +16,7 @@ use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
 use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
 use rescind::store::{Clock, Founding, KeySet, Listed, SharedStore, Standing, Store, StoreError, Totals};
+use tokio::sync::watch;
 
 /// The engine that the tests run on: memory, or what `RESCIND_TEST_STORE` names; an embedded one lives beside the
 /// other files of the service.
@@ -49,11 +50,12 @@ pub enum Mood {
 pub struct FailingStore {
     inner: SharedStore,
     mood: Mutex<Mood>,
+    log_held: watch::Sender<bool>,
 }
 
 impl FailingStore {
     pub fn over(inner: SharedStore) -> Self {
-        Self { inner, mood: Mutex::default() }
+        Self { inner, mood: Mutex::default(), log_held: watch::Sender::default() }
     }
 
     pub fn feel(&self, mood: Mood) {
@@ -63,6 +65,16 @@ impl FailingStore {
     /// The store cannot answer.
     pub fn fail(&self) {
         self.feel(Mood::Failing(StoreError::Unavailable("unplugged /dev/secret".to_owned())));
+    }
+
+    /// What is written from now on can be seen, but does not become durable: nobody is told the log.
+    pub fn hold_log(&self) {
+        self.log_held.send_replace(true);
+    }
+
+    /// It has become durable.
+    pub fn release_log(&self) {
+        self.log_held.send_replace(false);
     }
 
     async fn judge(&self, writes: bool) -> Result<(), StoreError> {
@@ -95,12 +107,18 @@ macro_rules! forward {
         impl Store for FailingStore {
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.judge(forward!(@$kind)).await?;
+                forward!(@held $kind self);
                 self.inner.$name($($argument),*).await
             })*
         }
     };
     (@read) => { false };
+    (@log) => { false };
     (@step) => { true };
+    (@held log $store:ident) => {
+        $store.log_held.subscribe().wait_for(|held| !held).await.map(drop).unwrap();
+    };
+    (@held $kind:ident $store:ident) => {};
 }
 
 forward! {
@@ -117,7 +135,7 @@ forward! {
     read keys() -> KeySet;
     read service_key(id: ServiceKeyId) -> Option<ServiceKey>;
     read service_keys() -> Vec<ServiceKey>;
-    read log(after: Position, limit: usize) -> Vec<Entry>;
+    log log(after: Position, limit: usize) -> Vec<Entry>;
     read log_grew(past: Position) -> ();
     step found(request: keys::Found) -> keys::Founded;
     step register(request: account::Register) -> account::Registered;

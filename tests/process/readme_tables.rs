@@ -50,15 +50,17 @@ fn cell(text: &str) -> String {
 
 #[test]
 fn the_operations_are_current() {
-    let document: Value = serde_json::from_str(&Place::new().run("openapi").ok()).unwrap();
     let mut table = "\n| operation | what | credential |\n|---|---|---|\n".to_owned();
-    for (path, methods) in document["paths"].as_object().unwrap() {
-        for (method, operation) in
-            methods.as_object().unwrap().iter().filter(|(_, value)| value.get("operationId").is_some())
-        {
-            let (method, what) = (method.to_uppercase(), cell(operation["summary"].as_str().unwrap()));
-            let shows = credential(&document, operation);
-            writeln!(table, "| `{method} {path}` | {what} | {shows} |").unwrap();
+    for command in ["openapi", "openapi --feed"] {
+        let document: Value = serde_json::from_str(&Place::new().run(command).ok()).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in
+                methods.as_object().unwrap().iter().filter(|(_, value)| value.get("operationId").is_some())
+            {
+                let (method, what) = (method.to_uppercase(), cell(operation["summary"].as_str().unwrap()));
+                let shows = credential(&document, operation);
+                writeln!(table, "| `{method} {path}` | {what} | {shows} |").unwrap();
+            }
         }
     }
     table.push('\n');

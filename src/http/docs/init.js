@@ -21,7 +21,7 @@ function authorise(response) {
 const withoutServers = () => ({ wrapComponents: { ServersContainer: () => () => null } });
 
 const ui = SwaggerUIBundle({
-  url: "/openapi.json",
+  url: new URLSearchParams(location.search).has("feed") ? "/openapi/feed.json" : "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   defaultModelsExpandDepth: 0,

@@ -65,6 +65,9 @@ pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
         }
         "logoutEveryone" => &[LENIENT_BODY, SERVICE_KEY, STORE],
         "openSession" => &[BODY, SERVICE_KEY, STORE, PATH],
+        "listRevocations" => &[SERVICE_KEY, STORE, QUERY, &[Resnapshot]],
+        "streamRevocations" => &[SERVICE_KEY, STORE, &[RateLimited, Overloaded]],
+        "ping" => &[BODY, SERVICE_KEY, STORE],
         "publicKeys" | "readyz" => &[STORE],
         _ => &[],
     };

@@ -7,6 +7,9 @@ use crate::http::code::Code;
 
 const USER: &str = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
 const DEVICE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47";
+const STORE: &str = "019aaa3b-9c10-7d02-b1c3-5a0e8f7d6c21";
+const STREAM: &str = "event: hello\ndata: {\"follower\":\"019aaa3c-5300-7b21-8a5e-0c9d1e2f3a4b\",\"store\":\"019aaa3b-9c10-7d02-b1c3-5a0e8f7d6c21\"}\n\n\
+    event: frame\nid: 42\ndata: v4.public.…\n\n";
 
 /// An example of a schema, by its name.
 fn example(schema: &str) -> Option<Value> {
@@ -61,7 +64,10 @@ fn example(schema: &str) -> Option<Value> {
         "AdminDeviceList" => json!({"results": [example("AdminDevice")]}),
         "Era" => json!({"era": 1_795_342_812}),
         "PublicKeys" => {
-            json!({"issuer": "http://127.0.0.1:8080", "version": 1, "keys": [example("PublicKey")]})
+            json!({
+                "issuer": "http://127.0.0.1:8080", "version": 1, "feed": "../api/v1/revocations",
+                "keys": [example("PublicKey")],
+            })
         }
         "PublicKey" => json!({
             "kid": "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ", "state": "active",
@@ -72,6 +78,20 @@ fn example(schema: &str) -> Option<Value> {
             "kty": "OKP", "crv": "Ed25519", "x": "HrnbRBw2F_-lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo",
             "kid": "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ", "use": "sig",
         }),
+        "Revocations" => json!({
+            "frame": "v4.public.…", "store": STORE, "start": false, "after": 40, "last": 42, "head": 42,
+            "era": 1_795_342_000, "keys_version": 1,
+            "entries": [
+                {"position": 41, "type": "device_ended", "at": "2026-11-22T10:20:12Z", "user": USER, "device": DEVICE},
+                example("Revocation"),
+            ],
+        }),
+        "Revocation" => json!({
+            "position": 42, "type": "generation", "at": "2026-11-22T10:20:12Z", "user": USER, "generation": 2,
+            "kept": DEVICE,
+        }),
+        "Ping" => json!({"nonce": "0Yq2n1sVb0iXbKc1k2xA7w", "applied": 42}),
+        "Pong" => json!({"pong": "v4.public.…"}),
         "Health" => json!({"status": "ok"}),
         _ => return None,
     })
@@ -94,6 +114,9 @@ pub(super) fn add_to_request(operation: &str, value: &mut Value) {
 
 pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Value>) {
     for response in responses.values_mut() {
+        if let Some(media) = response.pointer_mut("/content/text~1event-stream") {
+            media["example"] = json!(STREAM);
+        }
         let Some(media) = response.pointer_mut("/content/application~1json") else { continue };
         let name =
             media.pointer("/schema/$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());

@@ -1,0 +1,131 @@
+//! Telling everyone what is new.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::Feed;
+use super::error::FeedError;
+use crate::model::counters::{KeysVersion, Position};
+use crate::model::service_key::Scope;
+use crate::store::StoreError;
+use crate::token::feed::MOST_ENTRIES;
+
+/// How long it waits after a failure.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a store may take before it counts as failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether the followers' service keys are still there.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Feed {
+    /// Publishes until dropped. What fails is tried again.
+    pub async fn run(self: Arc<Self>) -> Infallible {
+        tokio::join!(self.tell_news(), self.look_after_followers()).0
+    }
+
+    async fn tell_news(&self) -> Infallible {
+        let mut failing = false;
+        let mut signed_under = None;
+        loop {
+            let told = match timeout(PATIENCE, self.publish(&mut signed_under)).await {
+                Ok(told) => told,
+                Err(_) => Err(StoreError::Unavailable("it takes too long".to_owned()).into()),
+            };
+            match &told {
+                Err(error) if !failing => tracing::warn!(%error, "the feed cannot publish"),
+                Ok(()) if failing => tracing::warn!("the feed publishes again"),
+                _ => {}
+            }
+            failing = told.is_err();
+            let published = self.news.borrow().published;
+            if failing || self.log().log_grew(published).await.is_err() {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Publishes all there is.
+    async fn publish(&self, signed_under: &mut Option<KeysVersion>) -> Result<(), FeedError> {
+        loop {
+            let published = self.news.borrow().published;
+            let frame = match self.frames.continuing(published, MOST_ENTRIES).await {
+                // It was asleep for longer than entries are kept, so everyone has to begin anew.
+                Err(FeedError::Resnapshot) => {
+                    self.forget(self.frames.now().await?.head);
+                    continue;
+                }
+                frame => frame?,
+            };
+            // A key that is no longer trusted may have signed what is kept.
+            if signed_under.replace(frame.statement.keys).is_some_and(|before| before != frame.statement.keys)
+            {
+                self.recent.forget(published);
+            }
+            if frame.entries.is_empty() {
+                return Ok(());
+            }
+            let signed = self.frames.signed(&frame).await?;
+            self.recent.push(signed);
+            self.news.send_modify(|news| news.published = frame.last());
+            self.metrics().feed.entries_published.inc_by(frame.entries.len() as u64);
+        }
+    }
+
+    fn forget(&self, head: Position) {
+        self.recent.forget(head);
+        self.news.send_modify(|news| news.published = head);
+    }
+
+    async fn look_after_followers(&self) -> Infallible {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            self.end_those_without_key().await;
+            self.measure();
+        }
+    }
+
+    /// Ends the streams of service keys that were removed, here or at another node.
+    async fn end_those_without_key(&self) {
+        let keys: BTreeMap<_, _> =
+            self.followers.all().into_iter().map(|follower| (follower.key, follower)).collect();
+        for (id, follower) in keys {
+            match self.log().service_key(id).await {
+                Ok(Some(key)) if key.scopes.contains(&Scope::Feed) => {}
+                Ok(_) => {
+                    let ended = self.followers.end(id);
+                    self.metrics().feed.dropped("key_removed", ended);
+                    tracing::info!(
+                        service_key = follower.name,
+                        ended,
+                        "a removed service key's streams were ended"
+                    );
+                }
+                // They hear nothing new meanwhile either.
+                Err(error) => {
+                    tracing::debug!(%error, "a service key was not looked up");
+                }
+            }
+        }
+    }
+
+    /// How far each service key's slowest follower is behind, and how long it has been silent.
+    fn measure(&self) {
+        let (head, now) = (self.news.borrow().published.value(), self.world.unix_millis());
+        let mut worst: BTreeMap<String, (u64, i64)> = BTreeMap::new();
+        for follower in self.followers.all() {
+            let behind = head.saturating_sub(follower.applied().value());
+            let silent = now.saturating_sub(follower.heard());
+            let (most, longest) = worst.entry(follower.name.clone()).or_default();
+            (*most, *longest) = ((*most).max(behind), (*longest).max(silent));
+        }
+        self.metrics().feed.lag(&worst);
+    }
+}

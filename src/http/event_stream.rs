@@ -1,0 +1,77 @@
+//! Server-sent events (the HTML standard, §9.2): how a follower's stream travels.
+
+use std::io;
+
+use futures_util::stream::unfold;
+use poem::http::{HeaderName, HeaderValue, header};
+use poem::{Body, IntoResponse, Response};
+use poem_openapi::ApiResponse;
+use poem_openapi::payload::Payload;
+use poem_openapi::registry::{
+    MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+};
+
+use crate::feed::stream::{Event, Stream};
+
+/// How many milliseconds a follower waits before it comes back.
+const RETRY: u32 = 500;
+
+/// Asks proxies that know it not to gather the stream (nginx).
+const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A stream that is told as it happens. Nothing is read ahead of the connection.
+pub(super) struct EventStream(pub Stream);
+
+impl Payload for EventStream {
+    const CONTENT_TYPE: &'static str = "text/event-stream";
+
+    fn schema_ref() -> MetaSchemaRef {
+        MetaSchemaRef::Inline(Box::new(MetaSchema::new("string")))
+    }
+}
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        let events = unfold(self.0, |mut stream| async {
+            let event = stream.next().await?;
+            Some((Ok::<_, io::Error>(text(&event)), stream))
+        });
+        Response::builder()
+            .content_type(Self::CONTENT_TYPE)
+            .header(header::CACHE_CONTROL, "no-store")
+            .header(BUFFERING, HeaderValue::from_static("no"))
+            .body(Body::from_bytes_stream(events))
+    }
+}
+
+impl ApiResponse for EventStream {
+    fn meta() -> MetaResponses {
+        let content = vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }];
+        let response = MetaResponse {
+            description: "The stream.",
+            status: Some(200),
+            status_range: None,
+            content,
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+fn text(event: &Event) -> String {
+    match event {
+        Event::Hello { follower, store } => {
+            format!(
+                "retry: {RETRY}\nevent: hello\ndata: {{\"follower\":\"{follower}\",\"store\":\"{store}\"}}\n\n"
+            )
+        }
+        Event::Frame(frame) => {
+            format!("event: frame\nid: {}\ndata: {}\n\n", frame.last.value(), frame.text)
+        }
+        // An event without data is none.
+        Event::Ping => "event: ping\ndata: {}\n\n".to_owned(),
+        Event::Silence => ":\n\n".to_owned(),
+    }
+}
