@@ -41,6 +41,7 @@ pub mod docs;
 pub mod document;
 pub mod door;
 mod event_stream;
+mod fence;
 mod form;
 pub mod headers;
 mod health;

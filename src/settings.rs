@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use environment::{CONFIG, Environment};
 pub use fault::{Fault, Faults, Source};
-pub use measure::size_text;
+pub use measure::{size_text, time as length_of_time};
 pub use resolve::{Inputs, Resolved, Row, resolve};
 pub use sample::sample;
 pub use table::{Setting, Settings, table};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use poem::web::Data;
+use poem_openapi::param::Query;
 use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
@@ -13,9 +14,11 @@ use super::answers::{
 use super::body::{Body, LenientBody};
 use super::credential::{MaybeSignedIn, SignedIn};
 use super::device_input::{DeviceInput, wish};
+use super::fence;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::{Auth, Origin};
+use crate::feed::Feed;
 
 /// The operations.
 pub(super) struct Accounts;
@@ -140,17 +143,28 @@ impl Accounts {
     /// Sign out everywhere
     ///
     /// Ends every device of the user, this one too. From the answer on, every earlier access and refresh token gets 401
-    /// `signed_out_everywhere`; a new sign-in works at once.
+    /// `signed_out_everywhere`; a new sign-in works at once. Resource servers that verify on their own follow within
+    /// milliseconds; who wants to know waits for them.
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
     async fn logout_all(
         &self,
         auth: Data<&Arc<Auth>>,
+        feed: Data<&Arc<Feed>>,
         origin: Origin,
         bearer: SignedIn,
+        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
+        /// than 8 s, or four fifths of what a request may take, is cut.
+        wait: Query<Option<String>>,
         _body: LenientBody<NothingInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
+        let wait = fence::wait(wait.0)?;
         let signed_out = auth.logout_all(&bearer.0, &origin).await?;
-        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+        let (followers, confirmed) = fence::put_up(&feed, wait).await;
+        Ok(Json(SignedOutEverywhereAnswer {
+            followers,
+            confirmed,
+            ..SignedOutEverywhereAnswer::of(signed_out)
+        }))
     }
 
     /// Sign out everywhere else

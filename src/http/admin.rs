@@ -16,11 +16,14 @@ use super::body::{Body, LenientBody, OptionalBody};
 use super::code::FieldCode;
 use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
+use super::fence;
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::administer::{Administrator, Order};
+use crate::auth::logout::SignedOut;
 use crate::auth::{Auth, Origin};
+use crate::feed::Feed;
 use crate::model::service_key::Scope;
 
 /// The longest reason, in characters: a user's record keeps two and has to stay below the 4 KiB of the store.
@@ -97,14 +100,24 @@ impl Admin {
     async fn logout_all(
         &self,
         auth: Data<&Arc<Auth>>,
+        feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         user: Path<String>,
+        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
+        /// than 8 s, or four fifths of what a request may take, is cut.
+        wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let by = credential.require(&auth, Scope::Admin).await?;
+        let wait = fence::wait(wait.0)?;
         let user = auth.find_user(&user.0).await?;
         let signed_out = auth.logout_all_of(user.id, order(by, body.0.reason)?).await?;
-        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
+        let (followers, confirmed) = fence::put_up(&feed, wait).await;
+        Ok(Json(SignedOutEverywhereAnswer {
+            followers,
+            confirmed,
+            ..SignedOutEverywhereAnswer::of(signed_out)
+        }))
     }
 
     /// Disable a user
@@ -182,12 +195,18 @@ impl Admin {
     async fn logout_everyone(
         &self,
         auth: Data<&Arc<Auth>>,
+        feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
+        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
+        /// than 8 s, or four fifths of what a request may take, is cut.
+        wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<EraAnswer>, Problem> {
         let by = credential.require(&auth, Scope::Admin).await?;
+        let wait = fence::wait(wait.0)?;
         let era = auth.logout_everyone(order(by, body.0.reason)?).await?;
-        Ok(Json(EraAnswer { era: count(era.value()) }))
+        let (followers, confirmed) = fence::put_up(&feed, wait).await;
+        Ok(Json(EraAnswer { era: count(era.value()), followers, confirmed }))
     }
 
     /// Open a session for a user signed in elsewhere
@@ -220,10 +239,7 @@ async fn set_disabled(
     let by = credential.require(auth, Scope::Admin).await?;
     let user = auth.find_user(user).await?;
     let (user, signed_out) = auth.set_disabled(user.id, disabled, order(by, reason)?).await?;
-    Ok(Json(SignedOutEverywhereAnswer {
-        signed_out: count(signed_out),
-        generation: count(user.generation.value()),
-    }))
+    Ok(Json(SignedOutEverywhereAnswer::of(SignedOut { signed_out, generation: user.generation })))
 }
 
 /// An administrator's order, with the reason that was given.

@@ -80,10 +80,14 @@ pub(super) struct AdminDeviceListAnswer {
 
 /// The era.
 #[derive(Debug, Object)]
-#[oai(rename = "Era")]
+#[oai(rename = "Era", skip_serializing_if_is_none)]
 pub(super) struct EraAnswer {
     /// The era from now on: every token of an earlier one is dead.
     pub era: i64,
+    /// To who asked to wait: how many resource servers follow the feed at this node.
+    pub followers: Option<i64>,
+    /// To who asked to wait: how many of them have said that it is in force there.
+    pub confirmed: Option<i64>,
 }
 
 impl AdminUserAnswer {

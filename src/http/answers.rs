@@ -84,12 +84,16 @@ pub(super) struct SignedOutAnswer {
 
 /// What a sign-out of many devices did.
 #[derive(Debug, Object)]
-#[oai(rename = "SignedOutEverywhere")]
+#[oai(rename = "SignedOutEverywhere", skip_serializing_if_is_none)]
 pub(super) struct SignedOutEverywhereAnswer {
     /// How many devices were ended.
     pub signed_out: i64,
     /// The user's generation from now on: every token of an earlier one is dead.
     pub generation: i64,
+    /// To who asked to wait: how many resource servers follow the feed at this node.
+    pub followers: Option<i64>,
+    /// To who asked to wait: how many of them have said that it is in force there.
+    pub confirmed: Option<i64>,
 }
 
 /// What a sign-out of every other device did.
@@ -182,7 +186,12 @@ impl MeAnswer {
 
 impl SignedOutEverywhereAnswer {
     pub(super) fn of(signed_out: SignedOut) -> Self {
-        Self { signed_out: count(signed_out.signed_out), generation: count(signed_out.generation.value()) }
+        Self {
+            signed_out: count(signed_out.signed_out),
+            generation: count(signed_out.generation.value()),
+            followers: None,
+            confirmed: None,
+        }
     }
 }
 

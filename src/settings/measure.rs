@@ -9,7 +9,7 @@ const UNITS_OF_TIME: [(&str, u64); 5] =
 const UNITS_OF_SIZE: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 /// A length of time: a whole number and `ms`, `s`, `m`, `h` or `d`.
-pub(super) fn time(text: &str) -> Option<Duration> {
+pub fn time(text: &str) -> Option<Duration> {
     number_with_unit(text, &UNITS_OF_TIME).map(Duration::from_millis)
 }
 

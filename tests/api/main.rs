@@ -31,6 +31,7 @@ mod ended;
 mod everywhere;
 mod faults;
 mod feed;
+mod fence;
 mod headers;
 mod keys;
 mod limits;
