@@ -12,6 +12,7 @@
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one step: held still, decided, committed
 //! * `load`, `write`, `query` — the statements: what is read for a step, held still for it, and written by it
+//! * `word` — how nodes hear of each other's writes
 //! * `failure` — what an error of the database means
 //!
 //! A step is one transaction, and a pure function of what it reads. So it runs on what was read for it; should it ask
@@ -30,6 +31,7 @@ mod query;
 mod schema;
 mod tls;
 mod transaction;
+mod word;
 mod write;
 
 pub use engine::{Observed, Options, Postgres, PostgresStore};

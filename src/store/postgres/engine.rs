@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::failure::Failure;
@@ -14,6 +15,7 @@ use super::loaded::Loaded;
 use super::open::{OpenError, OpenMode, open};
 use super::pool::Pool;
 use super::transaction::{self, NotCommitted};
+use super::word::Word;
 use super::write;
 use crate::model::counters::Era;
 use crate::model::timestamp::Timestamp;
@@ -75,6 +77,7 @@ pub struct Postgres(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
+    word: Word,
     begin: String,
     options: Options,
 }
@@ -87,6 +90,7 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
         let way = open(url, options.authority.as_deref(), mode).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
+        let word = Word::spread(way.config.clone(), way.tls.clone());
         let pool =
             Pool::new(way.config, way.tls, options.connections, options.step_budget).map_err(unreachable)?;
         let milliseconds = options.step_budget.as_millis().max(1);
@@ -95,7 +99,7 @@ impl PostgresStore {
             "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}",
             milliseconds.div_ceil(2)
         );
-        Ok(Self(Postgres(Arc::new(Inner { pool, begin, options }))))
+        Ok(Self(Postgres(Arc::new(Inner { pool, word, begin, options }))))
     }
 
     /// What time the database thinks it is: a node whose clock is far from it is wrong.
@@ -139,6 +143,10 @@ impl Engine for Postgres {
             inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
         });
         running.await.unwrap_or_else(|_| Err(unknown("it was broken off")))
+    }
+
+    fn written(&self) -> watch::Receiver<()> {
+        self.0.word.heard()
     }
 }
 
@@ -221,10 +229,16 @@ impl Inner {
             }
         };
         let era = loaded.clock().map_or(Era::default(), |clock| clock.era);
+        let logged = !changes.log.is_empty();
         let statements = write::statements(changes, era)?;
         let writes = statements.len();
         match transaction::commit(&connection, &statements).await {
-            Ok(()) => Ok(Done { outcome, writes }),
+            Ok(()) => {
+                if logged {
+                    self.word.tell();
+                }
+                Ok(Done { outcome, writes })
+            }
             Err(NotCommitted::Known(failure)) => Err(failure),
             Err(NotCommitted::Unknown(why)) => Err(Failure::Final(unknown(&why))),
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::query::{Number, Query};
+use super::word::CHANNEL;
 use crate::model::counters::{Era, Position, Stamp};
 use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
@@ -11,9 +12,6 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::records::{Change, Changes, Counted, Look};
 use crate::store::{Clock, StoreError, Totals};
-
-/// The channel that is told when the log grew. A hint: nothing depends on it.
-const CHANNEL: &str = "rescind";
 
 /// The statements that write `changes`, in the order they are to run. `era` is the one the step saw.
 ///

@@ -1,0 +1,94 @@
+//! Word that something was written: by this node at once, by another one when its notification is heard, and in any
+//! case a tenth of a second later. So nothing is late when notifications are lost, as behind a pooler.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, Config, Error};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How late word may be.
+const LATEST: Duration = Duration::from_millis(100);
+
+/// How long after a connection was lost the next one is tried.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The channel that nodes tell each other on that the log grew.
+pub(super) const CHANNEL: &str = "rescind";
+
+/// Spreads the word; dropped, it falls silent.
+pub(super) struct Word {
+    written: watch::Sender<()>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Word {
+    /// Listens to the other nodes from now on.
+    pub(super) fn spread(config: Config, tls: MakeRustlsConnect) -> Self {
+        let written = watch::Sender::new(());
+        let tasks =
+            [tokio::spawn(remind(written.clone())), tokio::spawn(listen(config, tls, written.clone()))];
+        Self { written, tasks }
+    }
+
+    /// This node wrote something.
+    pub(super) fn tell(&self) {
+        self.written.send_replace(());
+    }
+
+    pub(super) fn heard(&self) -> watch::Receiver<()> {
+        self.written.subscribe()
+    }
+}
+
+impl Drop for Word {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn remind(written: watch::Sender<()>) {
+    let mut soon = tokio::time::interval(LATEST);
+    loop {
+        soon.tick().await;
+        written.send_replace(());
+    }
+}
+
+async fn listen(config: Config, tls: MakeRustlsConnect, written: watch::Sender<()>) {
+    loop {
+        if let Err(error) = listen_once(&config, &tls, &written).await {
+            tracing::debug!(%error, "other nodes are not heard");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Listens on one connection until it ends.
+async fn listen_once(
+    config: &Config,
+    tls: &MakeRustlsConnect,
+    written: &watch::Sender<()>,
+) -> Result<(), Error> {
+    let (client, mut connection) = config.connect(tls.clone()).await?;
+    let listening = async {
+        client.batch_execute(&format!("listen {CHANNEL}")).await?;
+        std::future::pending::<Result<(), Error>>().await
+    };
+    let hearing = async {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(_) = message? {
+                written.send_replace(());
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = listening => ended,
+        ended = hearing => ended,
+    }
+}
