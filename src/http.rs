@@ -17,6 +17,7 @@
 //!
 //! * [`code`] — the stable list of problem codes
 //! * [`problem`] — the one error every operation answers with
+//! * `json` — the body of an answer
 //! * [`headers`] — what every answer carries
 //!
 //! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for the socket
@@ -45,6 +46,7 @@ mod fence;
 mod form;
 pub mod headers;
 mod health;
+mod json;
 pub mod listen;
 mod moment;
 mod oauth;

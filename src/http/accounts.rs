@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::Query;
-use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
 use super::answers::{
@@ -15,6 +14,7 @@ use super::body::{Body, LenientBody};
 use super::credential::{MaybeSignedIn, SignedIn};
 use super::device_input::{DeviceInput, wish};
 use super::fence;
+use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::{Auth, Origin};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::accounts::Created;
@@ -17,6 +16,7 @@ use super::code::FieldCode;
 use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
 use super::fence;
+use super::json::Json;
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;

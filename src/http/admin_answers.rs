@@ -1,6 +1,7 @@
 //! The shapes administrators see.
 
 use poem_openapi::Object;
+use serde::Serialize;
 
 use super::answers::count;
 use super::moment::Moment;
@@ -8,8 +9,8 @@ use crate::model::user::User;
 use crate::store::Listed;
 
 /// A user, as administrators see one.
-#[derive(Debug, Object)]
-#[oai(rename = "AdminUser", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "AdminUser")]
 pub(super) struct AdminUserAnswer {
     /// A UUID.
     pub id: String,
@@ -20,6 +21,7 @@ pub(super) struct AdminUserAnswer {
     /// Whether the account is disabled.
     pub disabled: bool,
     /// Why it was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled_reason: Option<String>,
     /// How many devices are live; one that merely ran out may count for another minute.
     pub live_devices: i64,
@@ -28,18 +30,19 @@ pub(super) struct AdminUserAnswer {
 }
 
 /// One page of users.
-#[derive(Debug, Object)]
-#[oai(rename = "AdminUserList", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "AdminUserList")]
 pub(super) struct AdminUserListAnswer {
     /// The users, in order of their names.
     pub results: Vec<AdminUserAnswer>,
     /// Give this as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 /// A device, as administrators see one.
-#[derive(Debug, Object)]
-#[oai(rename = "AdminDevice", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "AdminDevice")]
 pub(super) struct AdminDeviceAnswer {
     /// A UUID: the token ID, claim `sid`.
     pub id: String,
@@ -50,43 +53,52 @@ pub(super) struct AdminDeviceAnswer {
     /// When it signed in.
     pub created_at: Moment,
     /// When it was last heard of, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Moment>,
     /// From which address that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// With which user agent that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// When it is signed out unless it refreshes before.
     pub idle_end: Moment,
     /// When it is signed out in any case.
     pub absolute_end: Moment,
     /// When it was ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Moment>,
     /// Why: `signed_out`, `signed_out_everywhere`, `password_changed`, `refresh_reused`, `evicted`, `expired`,
     /// `administrator`, `disabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_cause: Option<String>,
     /// What an administrator gave as the reason, or who presented the reused token.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_note: Option<String>,
 }
 
 /// One page of devices.
-#[derive(Debug, Object)]
-#[oai(rename = "AdminDeviceList", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "AdminDeviceList")]
 pub(super) struct AdminDeviceListAnswer {
     /// The devices, in order of sign-in.
     pub results: Vec<AdminDeviceAnswer>,
     /// Give this as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 /// The era.
-#[derive(Debug, Object)]
-#[oai(rename = "Era", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Era")]
 pub(super) struct EraAnswer {
     /// The era from now on: every token of an earlier one is dead.
     pub era: i64,
     /// To who asked to wait: how many resource servers follow the feed at this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub followers: Option<i64>,
     /// To who asked to wait: how many of them have said that it is in force there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<i64>,
 }
 

@@ -1,6 +1,7 @@
 //! The shapes of answers. A field that has nothing to say is left out, never `null`.
 
 use poem_openapi::Object;
+use serde::Serialize;
 
 use super::moment::Moment;
 use crate::auth::authenticate::Caller;
@@ -13,7 +14,7 @@ use crate::model::user::User;
 use crate::store::Listed;
 
 /// A sign-in: two tokens for one device.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "Session")]
 pub(super) struct SessionAnswer {
     /// The access token, PASETO `v4.public`: send it as `Authorization: Bearer …`.
@@ -33,7 +34,7 @@ pub(super) struct SessionAnswer {
 }
 
 /// A user.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "User")]
 pub(super) struct UserAnswer {
     /// A UUID.
@@ -43,8 +44,8 @@ pub(super) struct UserAnswer {
 }
 
 /// A device: one sign-in on one app or browser.
-#[derive(Debug, Object)]
-#[oai(rename = "Device", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Device")]
 pub(super) struct DeviceAnswer {
     /// A UUID: the token ID, claim `sid`.
     pub id: String,
@@ -57,15 +58,17 @@ pub(super) struct DeviceAnswer {
     /// When it signed in.
     pub created_at: Moment,
     /// When it was last heard of, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Moment>,
     /// From which address that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// When it is signed out unless it refreshes before.
     pub expires_at: Moment,
 }
 
 /// The caller.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Me")]
 pub(super) struct MeAnswer {
     /// The user.
@@ -75,7 +78,7 @@ pub(super) struct MeAnswer {
 }
 
 /// How many devices a sign-out ended.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "SignedOut")]
 pub(super) struct SignedOutAnswer {
     /// 1, or 0 if the device was signed out before.
@@ -83,21 +86,23 @@ pub(super) struct SignedOutAnswer {
 }
 
 /// What a sign-out of many devices did.
-#[derive(Debug, Object)]
-#[oai(rename = "SignedOutEverywhere", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "SignedOutEverywhere")]
 pub(super) struct SignedOutEverywhereAnswer {
     /// How many devices were ended.
     pub signed_out: i64,
     /// The user's generation from now on: every token of an earlier one is dead.
     pub generation: i64,
     /// To who asked to wait: how many resource servers follow the feed at this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub followers: Option<i64>,
     /// To who asked to wait: how many of them have said that it is in force there.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<i64>,
 }
 
 /// What a sign-out of every other device did.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "SignedOutOthers")]
 pub(super) struct SignedOutOthersAnswer {
     /// How many devices were ended.
@@ -111,7 +116,7 @@ pub(super) struct SignedOutOthersAnswer {
 }
 
 /// What a change of password did.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 #[oai(rename = "PasswordChanged")]
 pub(super) struct PasswordChangedAnswer {
     /// How many other devices were ended.
@@ -121,12 +126,13 @@ pub(super) struct PasswordChangedAnswer {
 }
 
 /// One page of devices.
-#[derive(Debug, Object)]
-#[oai(rename = "DeviceList", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "DeviceList")]
 pub(super) struct DeviceListAnswer {
     /// The devices, in order of sign-in.
     pub results: Vec<DeviceAnswer>,
     /// Give this as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

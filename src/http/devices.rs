@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::answers::{DeviceAnswer, DeviceListAnswer, SignedOutAnswer, count};
 use super::body::Body;
 use super::credential::SignedIn;
 use super::device_input::field_error;
+use super::json::Json;
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;

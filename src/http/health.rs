@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
 
+use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
@@ -15,7 +16,7 @@ use crate::store::StoreError;
 /// The operations.
 pub(super) struct Health;
 
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Health")]
 struct HealthAnswer {
     /// Always `ok`.

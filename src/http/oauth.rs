@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use poem::web::Data;
-use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde::Serialize;
 
 use super::answers::count;
 use super::credential::ServiceCredential;
 use super::form::Form;
+use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
@@ -28,32 +29,43 @@ struct TokenInput {
 }
 
 /// What a token is worth now. Of an inactive one nothing more is said.
-#[derive(Debug, Default, Object)]
-#[oai(rename = "Introspection", skip_serializing_if_is_none)]
+#[derive(Debug, Default, Object, Serialize)]
+#[oai(rename = "Introspection")]
 struct IntrospectionAnswer {
     /// Whether it acts for its user now.
     active: bool,
     /// `Bearer` for an access token, `refresh_token` for a refresh token.
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<String>,
     /// The user's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
     /// The user's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     /// Who minted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
     /// Where it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<String>,
     /// When it was minted, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     iat: Option<i64>,
     /// When it expires, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
     /// The device's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
     /// The generation it was minted under.
+    #[serde(skip_serializing_if = "Option::is_none")]
     r#gen: Option<i64>,
     /// The era it was minted under.
+    #[serde(skip_serializing_if = "Option::is_none")]
     era: Option<i64>,
     /// When a password was last given on the device, in Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
 }
 

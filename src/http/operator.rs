@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::Path;
-use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde::Serialize;
 
 use super::admin::{ReasonInput, order};
 use super::admin_answers::AdminUserAnswer;
 use super::answers::{SignedOutAnswer, SignedOutEverywhereAnswer, count};
 use super::body::{Body, OptionalBody};
 use super::code::{Code, FieldCode};
+use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
 use crate::auth::Auth;
@@ -43,23 +44,23 @@ struct AddServiceKeyInput {
 }
 
 /// A key of the service.
-#[derive(Debug, Object)]
-#[oai(skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
 struct SigningKeyAnswer {
     kid: String,
     purpose: String,
     state: String,
     created_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
     not_after: Option<Moment>,
 }
 
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 struct SigningKeyListAnswer {
     version: i64,
     results: Vec<SigningKeyAnswer>,
 }
 
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 struct ServiceKeyAnswer {
     id: String,
     name: String,
@@ -67,13 +68,13 @@ struct ServiceKeyAnswer {
     created_at: Moment,
 }
 
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 struct ServiceKeyListAnswer {
     results: Vec<ServiceKeyAnswer>,
 }
 
 /// A service key with its text, shown this once.
-#[derive(Object)]
+#[derive(Object, Serialize)]
 struct NewServiceKeyAnswer {
     id: String,
     name: String,

@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use poem::web::Data;
 use poem_openapi::param::Header;
-use poem_openapi::payload::Json;
 use poem_openapi::{ApiResponse, Object, OpenApi};
+use serde::Serialize;
 
+use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
 use super::tag::Tag;
@@ -26,7 +27,7 @@ const FEED: &str = "../api/v1/revocations";
 pub(super) struct WellKnown;
 
 /// Who mints the tokens, and the keys to verify them with.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "PublicKeys")]
 struct KeysAnswer {
     /// The `iss` of every token.
@@ -40,8 +41,8 @@ struct KeysAnswer {
 }
 
 /// A key to verify access tokens with.
-#[derive(Debug, Object)]
-#[oai(rename = "PublicKey", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "PublicKey")]
 struct KeyAnswer {
     /// Its PASERK id, as in the footer of its tokens.
     kid: String,
@@ -54,11 +55,12 @@ struct KeyAnswer {
     /// The same as PEM.
     pem: String,
     /// When the last token of a retired key has expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
     not_after: Option<Moment>,
 }
 
 /// An Ed25519 key as a JSON Web Key.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Jwk")]
 struct JwkAnswer {
     /// Always `OKP`.

@@ -4,8 +4,9 @@ use poem::Response;
 use poem::error::ResponseError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
-use poem_openapi::types::{ToJSON as _, Type};
+use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, Object};
+use serde::Serialize;
 
 use super::Problem;
 
@@ -26,7 +27,8 @@ impl Problem {
     /// The answer to one request.
     pub fn to_response(&self, context: Context<'_>) -> Response {
         let status = self.status;
-        let body = self.body(context).to_json_string();
+        // Texts and numbers can always be written.
+        let body = serde_json::to_vec(&self.body(context)).unwrap_or_default();
         let mut response = Response::builder().status(status).content_type(MEDIA_TYPE).body(body);
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -70,8 +72,8 @@ impl Problem {
 }
 
 /// What went wrong, and what to do about it.
-#[derive(Debug, Object)]
-#[oai(rename = "Problem", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Problem")]
 struct ProblemBody {
     /// A URN that ends in the code.
     r#type: String,
@@ -86,13 +88,15 @@ struct ProblemBody {
     /// Names the request in the service's log; also in the `X-Request-Id` header.
     request_id: String,
     /// The fields to correct; only with `invalid_request`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldBody>>,
     /// The OAuth 2.0 error code; only under `/oauth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
 /// A field to correct.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "FieldProblem")]
 struct FieldBody {
     /// The field's path, as in `device.name`.
