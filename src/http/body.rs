@@ -3,7 +3,11 @@
 //! The framework's own parser quotes values in its errors and stops at the first one, so it only ever sees a body
 //! that has passed [`shape`]: whatever is wrong is reported at once, by field name, and nothing is repeated.
 
-use poem::{Request, RequestBody, Result, error::ReadBodyError, http::header};
+use std::io;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::BoxBody};
+use hyper::body::Bytes;
+use poem::{Request, RequestBody, Result, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
@@ -37,16 +41,16 @@ pub struct LenientBody<T>(pub T);
 #[derive(Debug)]
 pub struct OptionalBody<T>(pub T);
 
-pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, Problem> {
+pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::TooLarge).with_detail("The body may have at most 16 KiB.");
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > LIMIT) {
         return Err(too_large());
     }
     let body = body.take().map_err(|error| Problem::new(Code::Internal).because(error))?;
-    match body.into_bytes_limit(LIMIT).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(ReadBodyError::PayloadTooLarge) => Err(too_large()),
+    match Limited::new(BoxBody::<Bytes, io::Error>::from(body), LIMIT).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(Code::InvalidRequest).with_detail("The body ended early.")),
     }
 }
