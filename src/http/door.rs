@@ -98,7 +98,6 @@ impl<E: Endpoint> Endpoint for Door<E> {
         }
         trim_slash(request.uri_mut());
         let uri = request.uri().clone();
-        request.set_data(id.clone());
         request.set_data(proxies.clone());
 
         let (operation, outcome) = match cors.preflight(&request) {
