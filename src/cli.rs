@@ -30,7 +30,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::http;
 use crate::settings::{self, Environment, Resolved, Settings};
-use desk::Desk;
+use desk::{Desk, Missing};
 use failure::Failure;
 use output::Output;
 
@@ -153,11 +153,11 @@ async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Fail
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
-        Command::User(command) => command.run(&mut desk(resolved)?).await?,
-        Command::Device(command) => command.run(&mut desk(resolved)?).await?,
-        Command::Key(command) => command.run(&mut desk(resolved)?).await?,
-        Command::ServiceKey(command) => command.run(&mut desk(resolved)?).await?,
-        Command::Everyone(command) => command.run(&mut desk(resolved)?).await?,
+        Command::User(command) => command.run(&mut desk(resolved, user::MISSING)?).await?,
+        Command::Device(command) => command.run(&mut desk(resolved, device::MISSING)?).await?,
+        Command::Key(command) => command.run(&mut desk(resolved, key::MISSING)?).await?,
+        Command::ServiceKey(command) => command.run(&mut desk(resolved, service_key::MISSING)?).await?,
+        Command::Everyone(command) => command.run(&mut desk(resolved, everyone::MISSING)?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -166,8 +166,8 @@ fn usable(resolved: Resolved) -> Result<Settings, Failure> {
     resolved.settings.map_err(|faults| config::refused(&faults))
 }
 
-fn desk(resolved: Resolved) -> Result<Desk, Failure> {
-    usable(resolved).map(Desk::new)
+fn desk(resolved: Resolved, missing: Missing) -> Result<Desk, Failure> {
+    Ok(Desk::new(usable(resolved)?, missing))
 }
 
 /// The settings among the flags: as typed, key, value. A flag of its own wins over `--set`.

@@ -8,22 +8,26 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::output::{Column, Format, Output};
 use super::person::{self, Person, Terminal};
-use super::reach::Reach;
+use super::reach::{Reach, Refusal};
 use super::service;
 use crate::settings::Settings;
+
+/// What is told where nothing has the name or the id that was given: that there is no such thing, and what lists them.
+pub(super) type Missing = (&'static str, &'static str);
 
 /// One command's desk.
 pub(super) struct Desk {
     settings: Settings,
     /// Found at the first request, so that a store is not held open while someone types a password.
     reach: Option<Reach>,
+    missing: Missing,
     pub(super) person: Box<dyn Person>,
     pub(super) out: Output,
 }
 
 impl Desk {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, reach: None, person: Box::new(Terminal), out: Output::stdout() }
+    pub(super) fn new(settings: Settings, missing: Missing) -> Self {
+        Self { settings, reach: None, missing, person: Box::new(Terminal), out: Output::stdout() }
     }
 
     pub(super) async fn call(
@@ -36,7 +40,13 @@ impl Desk {
             Some(reach) => reach,
             None => Reach::find(&self.settings, service::in_process).await?,
         };
-        Ok(self.reach.insert(reach).call(method, path, body).await?)
+        match self.reach.insert(reach).call(method, path, body).await {
+            Err(Refusal::Problem { code, .. }) if code == "not_found" => {
+                let (what, help) = self.missing;
+                Err(Failure::new(what, help))
+            }
+            answer => Ok(answer?),
+        }
     }
 
     pub(super) async fn fetch(&mut self, path: &str) -> Result<Value, Failure> {
@@ -133,6 +143,7 @@ pub(super) mod tests {
             let desk = Desk {
                 settings: Settings::with(&[]).unwrap(),
                 reach: Some(Reach::in_process(service.map_to_response().boxed())),
+                missing: ("there is no such thing", "look elsewhere"),
                 person: Box::new(person),
                 out: Output::to(page.clone()),
             };
@@ -148,6 +159,14 @@ pub(super) mod tests {
     /// A script without a terminal.
     pub(in crate::cli) fn script(answers: &[&'static str]) -> Scripted {
         Scripted { here: false, answers: answers.to_vec() }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_told_in_the_words_of_the_command() {
+        let mut trial =
+            Trial::new(vec![json!({"code": "not_found", "detail": "Correct the path."})], script(&[]));
+        let failure = trial.desk.fetch("/nowhere").await.unwrap_err();
+        assert_eq!(failure.to_string(), "error: there is no such thing\nhelp: look elsewhere");
     }
 
     #[test]

@@ -3,10 +3,15 @@
 use clap::Subcommand;
 use poem::http::Method;
 
-use super::desk::{Desk, signed_out};
+use super::desk::{Desk, Missing, signed_out};
 use super::failure::Failure;
 use super::output::{Column, Format};
 use super::reach::segment;
+
+pub(super) const MISSING: Missing = (
+    "there is no such user, or the user has no such device",
+    "`rescind user list` shows the users, `rescind device list USER` the devices of one",
+);
 
 const COLUMNS: [Column; 7] = [
     ("NAME", "name"),

@@ -4,9 +4,14 @@ use clap::Subcommand;
 use poem::http::Method;
 use serde_json::Value;
 
-use super::desk::{Desk, because};
+use super::desk::{Desk, Missing, because};
 use super::failure::Failure;
 use super::output::Format;
+
+pub(super) const MISSING: Missing = (
+    "the server knows no such operation",
+    "is it of the same version as this command? Compare `rescind --version`",
+);
 
 /// Every user at once: logout
 #[derive(Debug, Subcommand)]

@@ -52,9 +52,6 @@ impl From<Refusal> for Failure {
 /// What an operator can do about the stable codes of a Problem.
 fn next_step(code: &str) -> &'static str {
     match code {
-        "not_found" => {
-            "`rescind user list`, `device list`, `key list` and `service-key list` show what there is"
-        }
         "username_taken" => "choose another name, or set that user's password with `rescind user password`",
         "weak_password" => "choose one of at least 8 characters that is not among the commonest",
         "unavailable" | "overloaded" | "timeout" | "rate_limited" => {

@@ -6,11 +6,14 @@ use clap::Subcommand;
 use poem::http::Method;
 use serde_json::Value;
 
-use super::desk::{Desk, because};
+use super::desk::{Desk, Missing, because};
 use super::failure::Failure;
 use super::output::{Column, Format};
 use super::reach::segment;
 use super::service;
+
+pub(super) const MISSING: Missing =
+    ("there is no such signing key", "`rescind key list` shows those there are");
 
 const COLUMNS: [Column; 5] = [
     ("KID", "kid"),

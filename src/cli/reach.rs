@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use crate::http::code::Code;
 use crate::settings::Settings;
 
 mod socket;
@@ -152,7 +153,10 @@ fn understand(status: StatusCode, bytes: &[u8]) -> Result<Value, Refusal> {
     }
     let field = |name: &str| value.get(name).and_then(Value::as_str);
     let code = field("code").ok_or(Refusal::Unreadable)?.to_owned();
-    let mut text = field("detail").or_else(|| field("title")).unwrap_or(&code).to_owned();
+    // Most details are a code's advice to apps; what an operator can do, the failure says.
+    let advice = Code::ALL.iter().find(|known| known.as_str() == code).map(|known| known.advice());
+    let detail = field("detail").filter(|detail| Some(*detail) != advice);
+    let mut text = detail.or_else(|| field("title")).unwrap_or(&code).to_owned();
     for error in value.get("errors").and_then(Value::as_array).into_iter().flatten() {
         if let (Some(name), Some(code)) = (error["field"].as_str(), error["code"].as_str()) {
             let _ = write!(text, " ({name}: {code})");

@@ -8,6 +8,7 @@ use poem::endpoint::BoxEndpoint;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
 use crate::service::{OpenError, master_key, stores};
@@ -102,7 +103,15 @@ impl From<ServeError> for Failure {
             ServeError::Listen { .. } => {
                 Self::new(error.to_string(), "choose another address with --listen; port 0 picks a free one")
             }
-            ServeError::Socket(_) | ServeError::Io(_) => Self::new(error.to_string(), ""),
+            ServeError::Socket(SocketError::Io { .. }) => Self::new(
+                error.to_string(),
+                "the data folder has to belong to the user who runs this command, on a file system that can hold sockets",
+            ),
+            // What it says is what to do.
+            ServeError::Socket(_) => Self::new(error.to_string(), ""),
+            ServeError::Io(_) => {
+                Self::new(error.to_string(), "the system refused: look at its limits and its log")
+            }
         }
     }
 }
@@ -110,5 +119,21 @@ impl From<ServeError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::new(error.to_string(), "`rescind doctor` looks for what else is wrong")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_refused_is_told_with_the_next_step() {
+        let refused = SocketError::Io {
+            path: "/srv/admin.sock".into(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        let failure = Failure::from(ServeError::from(refused));
+        assert_eq!(failure.what, "cannot listen on \"/srv/admin.sock\": permission denied");
+        assert!(failure.help.starts_with("the data folder has to belong to the user"), "{failure}");
     }
 }

@@ -5,10 +5,13 @@ use poem::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::desk::Desk;
+use super::desk::{Desk, Missing};
 use super::failure::Failure;
 use super::output::{Column, Format};
 use super::reach::segment;
+
+pub(super) const MISSING: Missing =
+    ("there is no such service key", "`rescind service-key list` shows those there are");
 
 const COLUMNS: [Column; 4] =
     [("NAME", "name"), ("ID", "id"), ("SCOPES", "scopes"), ("CREATED", "created_at")];

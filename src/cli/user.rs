@@ -4,11 +4,13 @@ use clap::{Args, Subcommand};
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, because, signed_out};
+use super::desk::{Desk, Missing, because, signed_out};
 use super::failure::Failure;
 use super::output::{self, Column, Format};
 use super::person;
 use super::reach::segment;
+
+pub(super) const MISSING: Missing = ("there is no such user", "`rescind user list` shows those there are");
 
 const COLUMNS: [Column; 6] = [
     ("USERNAME", "username"),

@@ -57,13 +57,16 @@ fn a_user_that_cannot_be_added_is_told_why() {
     let add =
         |name: &str, password: &str| place.run_with(&format!("user add {name} --password-stdin"), password);
     add("ada", PASSWORD).ok();
-    add("ADA", PASSWORD).assert_failed(&["error: ", "help: choose another name"]);
+    add("ADA", PASSWORD).assert_failed(&["error: The username is taken\n", "help: choose another name"]);
     add("bob", "short")
         .assert_failed(&["(password: too_short)", "help: choose one of at least 8 characters"]);
     add("bob", "").assert_failed(&["the password is empty"]);
     add("b\u{7}b", PASSWORD).assert_failed(&["(username: invalid_characters)"]);
     place.run("user add bob").assert_failed(&["there is no terminal", "--password-stdin"]);
-    place.run("user disable nobody").assert_failed(&["error: ", "help: `rescind user list`"]);
+    place.run("user disable nobody").assert_failed(&[
+        "error: there is no such user\n",
+        "help: `rescind user list` shows those there are",
+    ]);
 }
 
 #[test]
@@ -115,8 +118,9 @@ fn devices_are_listed_and_ended() {
     );
     let again = place.run(&format!("device end ada {} --json", phone.device)).json();
     assert_eq!(again, json!({ "signed_out": 0 }));
-    place.run("device end ada nonsense").assert_failed(&["error: ", "help: "]);
-    place.run("device list nobody").assert_failed(&["error: ", "help: "]);
+    for line in ["device end ada nonsense", "device list nobody"] {
+        place.run(line).assert_failed(&["no such device\n", "help: ", "`rescind device list USER`"]);
+    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! One process at a time has the store; commands go to it, or open the store themselves, and never make one.
 
-use crate::place::Place;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+
+use crate::place::{Place, RESCIND, run};
 use crate::session::Session;
 
 #[test]
@@ -35,6 +39,32 @@ fn a_command_without_a_server_opens_the_store_itself() {
     // Nobody else writes it down when no server runs.
     assert!(ran.err.contains("user_signed_out") && ran.err.contains("reason=\"lost\""), "{ran:?}");
     phone.assert_dead(&place.serve().client, "signed_out_everywhere");
+}
+
+/// Somebody else on the machine, to whom the data folder is closed.
+const STRANGER: u32 = 65_534;
+
+#[test]
+fn a_command_of_another_user_is_told_whose_it_has_to_be() {
+    let place = Place::new();
+    let _server = place.serve();
+    let mode = |path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    // The stranger needs a way to the program and the folder, wherever the tests run.
+    mode(place.path("."), 0o755);
+    fs::copy(RESCIND, place.path("rescind")).unwrap();
+    let mut command = place.program("./rescind", &["user", "list"]);
+    if rustix::process::geteuid().is_root() {
+        // Nothing is closed to root.
+        command.uid(STRANGER);
+    } else {
+        mode(place.data(), 0o000);
+    }
+    let told = run(command, "");
+    mode(place.data(), 0o700);
+    told.assert_failed(&[
+        "error: the data folder ./rescind-data cannot be read",
+        "help: run the command as the user",
+    ]);
 }
 
 #[test]

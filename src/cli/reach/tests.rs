@@ -1,9 +1,11 @@
+use poem::error::ResponseError as _;
 use poem::http::StatusCode;
 use poem::listener::{Listener, UnixListener};
 use poem::{EndpointExt, IntoResponse, Route, Server, handler, post};
 use serde_json::json;
 
 use super::*;
+use crate::http::problem::Problem;
 
 #[handler]
 async fn echo(request: &Request, body: poem::Body) -> Response {
@@ -22,6 +24,11 @@ fn refuse() -> Response {
 }
 
 #[handler]
+fn refuse_a_name() -> Response {
+    Problem::new(Code::UsernameTaken).as_response()
+}
+
+#[handler]
 fn nothing() -> StatusCode {
     StatusCode::NO_CONTENT
 }
@@ -30,6 +37,7 @@ fn app() -> BoxEndpoint<'static, Response> {
     let app = Route::new()
         .at("/echo", post(echo).delete(echo))
         .at("/refuse", post(refuse))
+        .at("/taken", post(refuse_a_name))
         .at("/nothing", post(nothing));
     app.map_to_response().boxed()
 }
@@ -65,6 +73,15 @@ async fn a_problem_comes_back_with_its_code_and_fields() {
         };
         assert_eq!((status, code.as_str()), (StatusCode::BAD_REQUEST, "invalid_request"));
         assert_eq!(text, "The request is invalid. (username: too_long)");
+    }
+}
+
+#[tokio::test]
+async fn advice_to_apps_is_not_for_operators() {
+    let (ways, _folder) = both_ways().await;
+    for way in ways {
+        let refusal = way.call(Method::POST, "/taken", None).await.unwrap_err();
+        assert_eq!(refusal.to_string(), Code::UsernameTaken.title());
     }
 }
 
