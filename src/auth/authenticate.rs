@@ -13,9 +13,6 @@ use crate::store::Standing;
 use crate::store::steps::Refusal;
 use crate::token::NotAuthentic;
 
-/// A token's `iat` may be so many seconds ahead of our clock.
-const LEEWAY: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// What stood in the place of a bearer credential.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Bearer {
@@ -75,7 +72,7 @@ impl Auth {
                 keyring = self.keys.newer_than(&keyring, self.store.clock().await?.keys, self).await?;
                 continue;
             };
-            if claims.issued > now + LEEWAY {
+            if claims.is_from_the_future(now) {
                 return Err(AuthError::TokenInvalid);
             }
             let standing = self.store.standing(claims.subject, claims.device).await?;

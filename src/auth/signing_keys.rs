@@ -4,11 +4,11 @@
 //! it is used. A retired key verifies until the last token minted with it has expired.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use super::Auth;
 use super::administer::Order;
 use super::error::AuthError;
+use crate::model::claims::LONGEST_ACCESS;
 use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::timestamp::Timestamp;
@@ -16,9 +16,6 @@ use crate::store::steps::keys::{KeysSaved, SaveKeys};
 use crate::store::{KeySet, SharedStore};
 use crate::token::keyring::{self, Keyring};
 use crate::token::sealing::MasterKey;
-
-/// No access token lives longer.
-const LONGEST_ACCESS: Duration = Duration::from_secs(60 * 60);
 
 /// The keyring in use, and what it takes to open the next one.
 pub struct SigningKeys {

@@ -1,5 +1,7 @@
 //! What tokens say, as typed values. How they are written and read is the tokens' business.
 
+use std::time::Duration;
+
 use super::counters::{Sequence, Stamp};
 use super::ids::{DeviceId, UserId};
 use super::timestamp::Timestamp;
@@ -23,6 +25,25 @@ pub struct AccessClaims {
     pub stamp: Stamp,
     /// `auth_time`: when a password was last given on the device.
     pub authenticated: Timestamp,
+}
+
+/// No access token lives longer, whatever the settings say. What is remembered of an end outlives every token it
+/// could meet by this.
+pub const LONGEST_ACCESS: Duration = Duration::from_secs(60 * 60);
+
+/// An access token's `iat` may be so far ahead of the clock of whoever checks it.
+pub const LEEWAY: Duration = Duration::from_secs(60);
+
+impl AccessClaims {
+    /// Whether the token was minted later than now: a clock is wrong, and nothing it says about time is to be believed.
+    pub fn is_from_the_future(&self, now: Timestamp) -> bool {
+        self.issued > now + LEEWAY
+    }
+
+    /// Whether it lives no longer than access tokens may.
+    pub fn is_short_lived(&self) -> bool {
+        self.expires <= self.issued + LONGEST_ACCESS
+    }
 }
 
 /// What a refresh token says.

@@ -1,12 +1,14 @@
 //! **The one decision**: does this token act for its user?
 //!
-//! Bearer authentication, refresh, introspection and every step that writes call [`judge`]; nothing else compares
-//! counters. On the issuer both counters must be equal to the stored ones; a greater one in an authentic token
-//! means that the store lost what it had acknowledged, and then nobody is told anything but to wait.
+//! Bearer authentication, refresh, introspection, every step that writes and every follower call [`judge`]; nothing
+//! else compares counters. On the issuer both counters must be equal to the stored ones; a greater one in an
+//! authentic token means that the store lost what it had acknowledged, and then nobody is told anything but to wait.
+//! To a follower a greater one is news that is still on its way.
 
 use super::claims::Presented;
 use super::counters::{Era, Generation, Stamp};
 use super::device::Device;
+use super::ids::DeviceId;
 use super::timestamp::Timestamp;
 
 /// What is known of the user a token names.
@@ -132,6 +134,37 @@ pub fn judge_refresh(
     judge(&presented, era, user, device, now)
 }
 
+/// What a follower knows of the last bump of a user's generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bumped {
+    /// The generation since then.
+    pub generation: Generation,
+    /// The one device that went on under it.
+    pub kept: Option<DeviceId>,
+}
+
+/// The same decision for a follower, which knows only what ended lately: perhaps that the user's generation was
+/// `bumped`, perhaps that the device `ended`. Of all the rest the token itself is believed, for the issuer signed it:
+/// that the user and the device were there, and that counters may be ahead of what the follower has heard of.
+pub fn judge_followed(
+    presented: &Presented,
+    era: Era,
+    bumped: Option<Bumped>,
+    ended: bool,
+    now: Timestamp,
+) -> Verdict {
+    let own = presented.stamp;
+    let current = Stamp {
+        era: era.max(own.era),
+        generation: bumped.map_or(own.generation, |bumped| bumped.generation.max(own.generation)),
+    };
+    let goes_on = own.generation == current.generation
+        || bumped.is_some_and(|bumped| bumped.kept == Some(presented.device));
+    let user = UserState { generation: current.generation, disabled: false };
+    let device = DeviceState { stamp: current, ended, end: presented.expires };
+    judge(presented, current.era, Some(user), goes_on.then_some(device), now)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,6 +278,38 @@ mod tests {
         let left_behind = device(stamp(7, 2), false, 9_000);
         let verdict = judge_refresh(&token(stamp(7, 2), 2_000), era, user(3, false), left_behind, NOW);
         assert_eq!(verdict, Verdict::Ended(Reason::SignedOutEverywhere));
+    }
+
+    #[test]
+    fn a_follower_ends_what_it_has_heard_of_and_believes_the_rest() {
+        use Reason::*;
+        let ended = Verdict::Ended;
+        let this = DeviceId::from_bytes([2; 16]);
+        let bumped = |generation, kept| Some(Bumped { generation: Generation::new(generation), kept });
+        let cases = [
+            ("nothing heard", stamp(7, 3), None, false, Verdict::Live),
+            ("equal counters", stamp(7, 3), bumped(3, None), false, Verdict::Live),
+            ("a generation ahead", stamp(7, 4), bumped(3, None), false, Verdict::Live),
+            ("an era ahead", stamp(8, 1), None, false, Verdict::Live),
+            ("an older era before all", stamp(6, 2), bumped(3, None), true, ended(Reset)),
+            ("an older generation", stamp(7, 2), bumped(3, None), true, ended(SignedOutEverywhere)),
+            ("bumped by this device", stamp(7, 2), bumped(3, Some(this)), false, ended(Superseded)),
+            (
+                "bumped by another",
+                stamp(7, 2),
+                bumped(3, Some(DeviceId::from_bytes([9; 16]))),
+                false,
+                ended(SignedOutEverywhere),
+            ),
+            ("the device ended", stamp(7, 3), None, true, ended(SignedOut)),
+            ("the device ended after a bump", stamp(7, 3), bumped(3, Some(this)), true, ended(SignedOut)),
+        ];
+        for (name, stamp, bumped, device_ended, expected) in cases {
+            let verdict = judge_followed(&token(stamp, 2_000), Era::new(7), bumped, device_ended, NOW);
+            assert_eq!(verdict, expected, "{name}");
+        }
+        let late = token(stamp(7, 3), 1_000);
+        assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use pasetors::paserk::{FormatAsPaserk as _, Id};
 use pasetors::version4::V4;
 
 use super::footer::{self, Footer};
+use super::{LONGEST, NotAuthentic, access};
+use crate::model::claims::AccessClaims;
 use crate::model::key::Kid;
 
 /// A set of public keys. Whose they are and whether they are still good is the holder's to know: what is no longer
@@ -31,8 +33,7 @@ impl PublicKeys {
         let mut kid = String::new();
         Id::from(&key).fmt(&mut kid).ok()?;
         let kid = Kid::new(kid);
-        let footer = Footer::of(&kid);
-        self.keys.insert(footer.encoded.clone(), (footer, key));
+        self.insert(&kid, key);
         Some(kid)
     }
 
@@ -44,6 +45,28 @@ impl PublicKeys {
     /// Whether the key is there.
     pub fn contains(&self, kid: &Kid) -> bool {
         self.keys.contains_key(&Footer::of(kid).encoded)
+    }
+
+    /// Whether `other` has all of these keys.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.keys.keys().all(|footer| other.keys.contains_key(footer))
+    }
+
+    /// The claims of an access token: signed by one of these keys, by `issuer`, for `audience`. Time and revocation are
+    /// not looked at, and nothing is remembered.
+    pub fn access(&self, token: &str, issuer: &str, audience: &str) -> Result<AccessClaims, NotAuthentic> {
+        if token.len() > LONGEST {
+            return Err(NotAuthentic);
+        }
+        let (footer, key) = self.of(token).ok_or(NotAuthentic)?;
+        let claims = access::verify(token, key, footer)?;
+        if claims.issuer == issuer && claims.audience == audience { Ok(claims) } else { Err(NotAuthentic) }
+    }
+
+    /// Adds a key whose id is known to be `kid`.
+    pub(super) fn insert(&mut self, kid: &Kid, key: AsymmetricPublicKey<V4>) {
+        let footer = Footer::of(kid);
+        self.keys.insert(footer.encoded.clone(), (footer, key));
     }
 
     /// The key whose footer `text` carries, compared byte by byte.
