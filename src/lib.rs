@@ -4,14 +4,15 @@
 //!
 //! * [`model`] — the values and the two decisions; pure.
 //! * [`token`] — claims to PASETO text and back.
+//! * [`verifier`] — tokens checked locally, and refused as soon as they are taken back; for resource servers.
 //! * [`store`] — the contract of a store, and its engines.
 //! * [`auth`] — the use cases; they know no HTTP and no storage engine.
 //! * [`feed`] — what has ended, told to whoever judges tokens on their own.
 //! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
 //!   them together.
 //!
-//! [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model` and `token` alone;
-//! `server` is the rest, `sled` the embedded store.
+//! [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model`, `token` and
+//! `verifier` alone; `server` is the rest, `sled` the embedded store.
 
 #[cfg(feature = "server")]
 pub mod auth;
@@ -33,6 +34,8 @@ pub mod settings;
 #[cfg(feature = "server")]
 pub mod store;
 pub mod token;
+#[cfg(feature = "verifier")]
+pub mod verifier;
 pub mod world;
 
 #[cfg(test)]
@@ -42,10 +45,11 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What each part may use of the crate; what it does not name it does not know.
-    const MAY_USE: [(&str, &[&str]); 12] = [
+    const MAY_USE: [(&str, &[&str]); 13] = [
         ("model", &[]),
         ("world", &["model"]),
         ("token", &["model", "world"]),
+        ("verifier", &["model", "world", "token"]),
         ("store", &["model"]),
         ("metrics", &[]),
         ("log", &[]),
@@ -130,6 +134,35 @@ mod tests {
                     assert!(!SECRETS.iter().any(secret), "{} shows {line}", path.display());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_verifier_brings_nothing_of_the_server_along() {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let tree = std::process::Command::new(cargo)
+            .args(["tree", "--offline", "--locked", "--edges=normal", "--prefix=none", "--format={p}"])
+            .args(["--no-default-features", "--features=verifier"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        let packages: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(packages.contains(&"pasetors") && packages.contains(&"hyper"), "{tree}");
+        let unwanted = [
+            "poem",
+            "sled",
+            "postgres",
+            "sqlx",
+            "clap",
+            "argon2",
+            "tracing-subscriber",
+            "aws-lc",
+            "openssl-sys",
+        ];
+        for package in packages {
+            assert!(!unwanted.iter().any(|name| package.starts_with(name)), "{package}");
         }
     }
 

@@ -12,6 +12,13 @@ use uuid::Uuid;
 use crate::model::ids::{DeviceId, FollowerId, ServiceKeyId, StoreId, UserId};
 use crate::model::timestamp::Timestamp;
 
+/// The clock that counts while the machine sleeps.
+#[cfg(all(feature = "verifier", any(target_os = "linux", target_os = "android")))]
+const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// On Apple's systems the monotonic clock does; elsewhere nothing better is to be had.
+#[cfg(all(feature = "verifier", not(any(target_os = "linux", target_os = "android"))))]
+const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
 /// Time and randomness, real or of a test's making. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct World(Source);
@@ -26,6 +33,7 @@ enum Source {
 #[derive(Debug)]
 pub struct Manual {
     millis: AtomicI64,
+    uptime_millis: AtomicU64,
     seed: [u8; 32],
     draws: AtomicU64,
 }
@@ -40,6 +48,7 @@ impl World {
     pub fn manual(start: Timestamp, seed: u64) -> (Self, Arc<Manual>) {
         let manual = Arc::new(Manual {
             millis: AtomicI64::new(start.unix().saturating_mul(1000)),
+            uptime_millis: AtomicU64::new(1_000_000),
             seed: *blake3::hash(&seed.to_le_bytes()).as_bytes(),
             draws: AtomicU64::new(0),
         });
@@ -60,6 +69,19 @@ impl World {
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }
             Source::Manual(manual) => manual.millis.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Time since the machine started, the time it slept included: nobody sets this clock, so durations are measured
+    /// with it. (`Instant` stands still while a Linux machine is suspended.)
+    #[cfg(feature = "verifier")]
+    pub fn uptime(&self) -> Duration {
+        match &self.0 {
+            Source::Real => {
+                let time = rustix::time::clock_gettime(COUNTS_SLEEP);
+                Duration::try_from(time).unwrap_or_default()
+            }
+            Source::Manual(manual) => Duration::from_millis(manual.uptime_millis.load(Ordering::SeqCst)),
         }
     }
 
@@ -128,12 +150,13 @@ impl World {
 }
 
 impl Manual {
-    /// Moves the clock forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         self.millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        self.uptime_millis.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Sets the clock, backwards too.
+    /// Sets the wall clock, backwards too; no time passes.
     pub fn set(&self, now: Timestamp) {
         self.millis.store(now.unix().saturating_mul(1000), Ordering::SeqCst);
     }

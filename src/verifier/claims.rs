@@ -1,0 +1,91 @@
+//! What a verified token says.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::claims::AccessClaims;
+use crate::model::counters::{Era, Generation};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::timestamp::Timestamp;
+
+/// What an access token that acts for its user says. Cheap to clone.
+#[derive(Clone)]
+pub struct Claims(Arc<Verified>);
+
+/// A token whose signature was good, with what it says.
+pub(super) struct Verified {
+    token: Box<str>,
+    claims: AccessClaims,
+}
+
+impl Verified {
+    pub(super) fn new(token: &str, claims: AccessClaims) -> Self {
+        Self { token: token.into(), claims }
+    }
+
+    pub(super) fn is(&self, token: &str) -> bool {
+        *self.token == *token
+    }
+
+    pub(super) fn claims(&self) -> &AccessClaims {
+        &self.claims
+    }
+}
+
+impl Claims {
+    pub(super) fn of(verified: Arc<Verified>) -> Self {
+        Self(verified)
+    }
+
+    /// `sub`: for whom the token acts.
+    pub fn user(&self) -> UserId {
+        self.0.claims.subject
+    }
+
+    /// `sid`: the device it belongs to, one sign-in of the user.
+    pub fn device(&self) -> DeviceId {
+        self.0.claims.device
+    }
+
+    /// `gen`: the user's generation it was minted under.
+    pub fn generation(&self) -> Generation {
+        self.0.claims.stamp.generation
+    }
+
+    /// `era`: the service's era it was minted under.
+    pub fn era(&self) -> Era {
+        self.0.claims.stamp.era
+    }
+
+    /// `iss`: who minted it.
+    pub fn issuer(&self) -> &str {
+        &self.0.claims.issuer
+    }
+
+    /// `aud`: where it counts.
+    pub fn audience(&self) -> &str {
+        &self.0.claims.audience
+    }
+
+    /// `iat`: when it was minted.
+    pub fn issued(&self) -> Timestamp {
+        self.0.claims.issued
+    }
+
+    /// `exp`: from when on it is dead.
+    pub fn expires(&self) -> Timestamp {
+        self.0.claims.expires
+    }
+
+    /// `auth_time`: when the user last gave a password on the device.
+    pub fn authenticated(&self) -> Timestamp {
+        self.0.claims.authenticated
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the token itself.
+        self.0.claims.fmt(f)
+    }
+}

@@ -1,0 +1,239 @@
+//! Carries texts between the issuer and the follower: one task, for as long as the verifier lives.
+//!
+//! Nothing in here decides what counts. A stream that breaks is opened again after a wait that grows and is never the
+//! same for two followers, so that a restarted issuer is not met by all of them at once.
+
+use std::future::pending;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::event::{Event, Listener};
+use super::follower::{Follower, Stream};
+use super::keys::PublishedKeys;
+use super::link::{Link, Trouble};
+use super::stream::{Events, Told};
+use crate::model::counters::Position;
+use crate::world::World;
+
+/// So many pings may wait for an answer.
+const MOST_PINGS: usize = 4;
+
+/// When an answer's head has not come for so long, the stream is taken for dead.
+const DEAD_AFTER: Duration = Duration::from_secs(4);
+
+/// The first and the longest wait before something is tried again.
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+
+/// The task's belongings.
+pub(super) struct Follow {
+    follower: Follower,
+    link: Link,
+    world: World,
+    listener: Listener,
+    pipe: Pipe,
+    /// What the issuer calls us on this stream.
+    name: Option<String>,
+    stream_wait: Wait,
+    pings: JoinSet<Result<String, Trouble>>,
+    ping_every: Duration,
+    next_ping: Instant,
+    keys: JoinSet<Result<PublishedKeys, Trouble>>,
+    keys_wait: Wait,
+    next_keys: Instant,
+}
+
+/// An open stream, read by a task of its own that goes with it.
+struct Pipe {
+    events: Receiver<Result<Told, Trouble>>,
+    _reader: JoinSet<()>,
+}
+
+/// How a stream begins.
+#[derive(Deserialize)]
+struct Hello {
+    follower: String,
+}
+
+/// A wait that grows.
+#[derive(Debug, Default)]
+struct Wait(u32);
+
+impl Follow {
+    /// With a stream that was opened just now.
+    pub(super) fn new(
+        follower: Follower,
+        link: Link,
+        world: World,
+        listener: Listener,
+        events: Events,
+        ping_every: Duration,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            follower,
+            link,
+            world,
+            listener,
+            pipe: Pipe::open(async { Ok(events) }),
+            name: None,
+            stream_wait: Wait::default(),
+            pings: JoinSet::new(),
+            ping_every,
+            next_ping: now,
+            keys: JoinSet::new(),
+            keys_wait: Wait::default(),
+            next_keys: now,
+        }
+    }
+
+    /// Follows for ever; ends when it is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let wants_keys = self.follower.wants_keys() && self.keys.is_empty();
+            tokio::select! {
+                event = self.pipe.events.recv() => self.told(event),
+                Some(answer) = self.pings.join_next() => self.pong(answer.ok()),
+                Some(answer) = self.keys.join_next() => self.published(answer.ok()),
+                () = sleep_until(self.next_ping) => self.ping(),
+                () = at(wants_keys.then_some(self.next_keys)) => {
+                    let link = self.link.clone();
+                    self.keys.spawn(async move { link.keys().await });
+                }
+            }
+        }
+    }
+
+    fn told(&mut self, event: Option<Result<Told, Trouble>>) {
+        let next = match event {
+            Some(Ok(told)) => match told.name.as_str() {
+                "hello" => {
+                    self.name = serde_json::from_str(&told.data).ok().map(|Hello { follower }| follower);
+                    Stream::Keep
+                }
+                // Somebody waits for all followers.
+                "ping" => {
+                    self.next_ping = Instant::now();
+                    Stream::Keep
+                }
+                _ => {
+                    let next = self.follower.frame(&told.data);
+                    if next == Stream::Keep {
+                        self.stream_wait = Wait::default();
+                    }
+                    next
+                }
+            },
+            // What is missing is no longer kept: all that is kept is asked for.
+            Some(Err(Trouble::Gone)) => Stream::Begin,
+            Some(Err(trouble)) => {
+                self.listener.tell(&Event::Disconnected(trouble));
+                Stream::Resume
+            }
+            None => Stream::Resume,
+        };
+        self.reopen(next);
+    }
+
+    fn pong(&mut self, answer: Option<Result<String, Trouble>>) {
+        match answer {
+            Some(Ok(text)) => {
+                let next = self.follower.pong(&text);
+                self.reopen(next);
+            }
+            Some(Err(trouble)) => self.listener.tell(&Event::Unanswered(trouble)),
+            None => {}
+        }
+    }
+
+    fn published(&mut self, answer: Option<Result<PublishedKeys, Trouble>>) {
+        match answer {
+            Some(Ok(published)) => self.follower.publish(&published),
+            Some(Err(trouble)) => self.listener.tell(&Event::Unanswered(trouble)),
+            None => {}
+        }
+        // An answer may be older than what is wanted: a cache gave it. Then it is asked for again, but not at once.
+        self.keys_wait = if self.follower.wants_keys() { self.keys_wait.longer() } else { Wait::default() };
+        self.next_keys = Instant::now() + self.keys_wait.long(&self.world);
+    }
+
+    fn ping(&mut self) {
+        let now = Instant::now();
+        self.next_ping = now + self.ping_every;
+        if self.pings.len() < MOST_PINGS
+            && let Some(asked) = self.follower.ask()
+        {
+            let (link, name) = (self.link.clone(), self.name.clone());
+            self.pings.spawn(async move { link.ping(&asked, name.as_deref()).await });
+        }
+        if self.follower.is_behind(DEAD_AFTER) {
+            self.reopen(Stream::Resume);
+        }
+    }
+
+    fn reopen(&mut self, next: Stream) {
+        let from = match next {
+            Stream::Keep => return,
+            Stream::Resume => self.follower.applied(),
+            Stream::Begin => None,
+        };
+        let start = Instant::now() + self.stream_wait.long(&self.world);
+        self.stream_wait = self.stream_wait.longer();
+        self.pipe = Pipe::open(connect(self.link.clone(), from, start));
+    }
+}
+
+async fn connect(link: Link, from: Option<Position>, start: Instant) -> Result<Events, Trouble> {
+    sleep_until(start).await;
+    link.stream(from).await
+}
+
+impl Pipe {
+    fn open(stream: impl Future<Output = Result<Events, Trouble>> + Send + 'static) -> Self {
+        // Few, so that a follower that cannot keep up is noticed by the issuer and not by its own memory.
+        let (sender, events) = channel(2);
+        let mut reader = JoinSet::new();
+        reader.spawn(async move {
+            let mut stream = match stream.await {
+                Ok(stream) => stream,
+                Err(trouble) => {
+                    let _ = sender.send(Err(trouble)).await;
+                    return;
+                }
+            };
+            loop {
+                let frame = stream.next().await;
+                let over = frame.is_err();
+                if sender.send(frame).await.is_err() || over {
+                    return;
+                }
+            }
+        });
+        Self { events, _reader: reader }
+    }
+}
+
+impl Wait {
+    fn longer(&self) -> Self {
+        Self((self.0 + 1).min(8))
+    }
+
+    /// Between half and all of the wait, by chance.
+    fn long(&self, world: &World) -> Duration {
+        let most = (WAIT.0 * 2_u32.pow(self.0)).min(WAIT.1);
+        {
+            let [chance] = world.random::<1>();
+            most / 2 + most / 510 * u32::from(chance)
+        }
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,264 @@
+//! Following the log: what each text that comes in changes, and what has to be done next.
+//!
+//! All of it is decided here, without I/O and with time as an argument; [`follow`](super::follow) only carries texts
+//! back and forth. One task owns the follower, any number of threads read what it writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::View;
+use super::event::Event;
+use super::keys::{KeyHolder, PublishedKeys};
+use super::pings::{Answered, Asked, Pings};
+use super::rejection::Doubt;
+use super::state::{Now, State};
+use crate::model::counters::{KeysVersion, Position};
+use crate::model::revocation::{Entry, Revocation};
+use crate::token::feed::{Frame, Pong, Refused, Statement};
+
+/// How often what is too old to matter is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// The one that writes what `verify` reads.
+#[derive(Debug)]
+pub(super) struct Follower {
+    view: Arc<View>,
+    keys: KeyHolder,
+    /// The newest key set that was heard of.
+    wanted: KeysVersion,
+    /// Whether the keys have to be fetched.
+    fetch: bool,
+    /// The last entry that is in the state; none before a snapshot has begun.
+    applied: Option<Position>,
+    pings: Pings,
+    rolled_back: bool,
+    forgot: Duration,
+    doubt: Option<Doubt>,
+}
+
+/// What has to be done with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Nothing: it goes on.
+    Keep,
+    /// Open it anew where it stopped.
+    Resume,
+    /// Open it anew, from the beginning.
+    Begin,
+}
+
+impl Follower {
+    pub(super) fn new(view: Arc<View>, keys: KeyHolder) -> Self {
+        let forgot = view.world.uptime();
+        Self {
+            view,
+            keys,
+            wanted: KeysVersion::default(),
+            fetch: true,
+            applied: None,
+            pings: Pings::default(),
+            rolled_back: false,
+            forgot,
+            doubt: Some(Doubt::Unproven),
+        }
+    }
+
+    /// Where the stream goes on; none for the beginning.
+    pub(super) fn applied(&self) -> Option<Position> {
+        self.applied
+    }
+
+    /// Whether the issuer has been heard, so that its stream can be told from another's.
+    pub(super) fn knows_store(&self) -> bool {
+        self.view.state.load().store.is_some()
+    }
+
+    /// Whether the keys have to be fetched: newer ones exist than those at hand, or may exist.
+    pub(super) fn wants_keys(&self) -> bool {
+        self.fetch || self.view.keys.load().version < self.wanted
+    }
+
+    /// Whether an answer waits for entries that do not come: then the stream is dead without knowing it.
+    pub(super) fn is_behind(&self, since: Duration) -> bool {
+        let behind = self.pings.behind(self.applied);
+        behind.is_some_and(|sent| self.view.world.uptime().saturating_sub(sent) > since)
+    }
+
+    /// A new question for the issuer.
+    pub(super) fn ask(&mut self) -> Option<Asked> {
+        self.forget();
+        self.watch();
+        self.pings.ask(&self.view.world, self.applied)
+    }
+
+    /// The keys as published.
+    pub(super) fn publish(&mut self, published: &PublishedKeys) {
+        if published.issuer != self.view.issuer {
+            return self.refuse_other(&published.issuer);
+        }
+        self.fetch = false;
+        let current = self.view.keys.load_full();
+        let keys = self.keys.publish(&current, published);
+        if keys.version != current.version {
+            self.tell(&Event::Keys(keys.version));
+        }
+        self.view.keys.store(Arc::new(keys));
+        self.prove();
+    }
+
+    /// The answer to a ping.
+    pub(super) fn pong(&mut self, text: &str) -> Stream {
+        let pong = match Pong::verify(text, &self.view.keys.load().public, &self.view.issuer) {
+            Ok(pong) => pong,
+            Err(refused) => return self.refuse(refused, "an answer to a ping", Stream::Keep),
+        };
+        // An answer to no question of ours is late or replayed: it says nothing about now.
+        let Some(asked) = self.pings.answer(&pong.nonce) else { return Stream::Keep };
+        let Statement { store, time, head, era, keys, .. } = pong.statement;
+        let mut next = Stream::Keep;
+        if self.view.state.load().store != Some(store) {
+            next = self.enter(&pong.statement);
+        } else if asked.applied.is_some_and(|applied| head < applied) {
+            self.roll_back(head, asked.applied.unwrap_or_default());
+        }
+        let state = self.view.state.load();
+        state.revoked.begin_era(era);
+        state.compare_clocks(time, asked.sent);
+        self.wanted = self.wanted.max(keys);
+        self.pings.keep(Answered { head, keys, sent: asked.sent });
+        self.prove();
+        next
+    }
+
+    /// A frame of the stream.
+    pub(super) fn frame(&mut self, text: &str) -> Stream {
+        let frame = match Frame::verify(text, &self.view.keys.load().public, &self.view.issuer) {
+            Ok(frame) => frame,
+            Err(refused) => return self.refuse(refused, "a frame", Stream::Begin),
+        };
+        // Which store is the issuer's is for answers to say: a frame of another one may be a replayed one.
+        if self.view.state.load().store != Some(frame.statement.store) {
+            return Stream::Keep;
+        }
+        let applied = match self.applied {
+            Some(applied) if frame.start => applied.max(frame.after),
+            None if frame.start => frame.after,
+            Some(applied) if frame.after <= applied => applied,
+            _ => {
+                self.tell(&Event::Missed);
+                return Stream::Begin;
+            }
+        };
+        self.applied = Some(applied);
+        let kept = self.apply(frame.entries.iter().filter(|entry| entry.position > applied));
+        self.prove();
+        if kept { Stream::Keep } else { Stream::Resume }
+    }
+
+    /// Takes in entries that continue what was applied; false if there was no room for one.
+    fn apply<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> bool {
+        for entry in entries {
+            let state = self.view.state.load();
+            if state.revoked.len() >= self.view.max_entries {
+                state.set_full(true);
+                return false;
+            }
+            state.revoked.note(&entry.revocation, entry.at);
+            if let Revocation::Keys { version, distrusted } = &entry.revocation {
+                self.wanted = self.wanted.max(*version);
+                if let Some(kid) = distrusted {
+                    let keys = self.keys.distrust(&self.view.keys.load(), kid);
+                    self.view.keys.store(Arc::new(keys));
+                }
+            }
+            self.applied = Some(entry.position);
+            self.tell(&Event::Ended(entry.revocation.clone()));
+        }
+        self.view.state.load().set_full(false);
+        true
+    }
+
+    /// Another store: what was known counts no more, and tokens are refused until all of the new log is here.
+    fn enter(&mut self, statement: &Statement) -> Stream {
+        let old = self.view.state.load_full();
+        let era = old.revoked.era().max(statement.era);
+        self.view.state.store(Arc::new(State::of(Some(statement.store), era)));
+        self.applied = None;
+        self.wanted = statement.keys;
+        self.rolled_back = false;
+        self.pings.forget();
+        if old.store.is_some() {
+            // Its keys may be others, whatever their version.
+            self.view.keys.store(Arc::new(self.keys.unconfirmed(&self.view.keys.load())));
+            self.tell(&Event::StoreReplaced(statement.store));
+        }
+        Stream::Begin
+    }
+
+    fn roll_back(&mut self, head: Position, applied: Position) {
+        if !self.rolled_back {
+            self.rolled_back = true;
+            self.tell(&Event::RolledBack { head, applied });
+        }
+    }
+
+    /// Something is not what it should be; nothing it says counts.
+    fn refuse(&mut self, refused: Refused, what: &'static str, next: Stream) -> Stream {
+        match refused {
+            // The keys it is signed with may be newer than ours.
+            Refused::UnknownKey => self.fetch = true,
+            Refused::TooLong | Refused::NotAuthentic | Refused::NotUnderstood => {
+                self.tell(&Event::Altered(what));
+            }
+            Refused::OtherIssuer => self.refuse_other("another"),
+        }
+        next
+    }
+
+    fn refuse_other(&mut self, found: &str) {
+        self.view.state.load().doubt_everything();
+        self.tell(&Event::OtherIssuer(found.to_owned()));
+        self.watch();
+    }
+
+    /// Moves the moment of which everything is known, if an answer's head has been applied.
+    fn prove(&mut self) {
+        let Some(applied) = self.applied else { return };
+        let Some(sent) = self.pings.proven(applied, self.view.keys.load().version) else { return };
+        if !self.rolled_back {
+            self.view.state.load().prove(sent);
+        }
+        self.watch();
+    }
+
+    /// Says when freshness comes and goes.
+    fn watch(&mut self) {
+        let doubt = self.view.state.load().doubt(Now::of(&self.view.world), self.view.max_staleness);
+        if doubt != self.doubt {
+            self.doubt = doubt;
+            self.tell(&doubt.map_or(Event::Fresh, Event::Stale));
+        }
+        self.view
+            .fresh
+            .send_if_modified(|fresh| std::mem::replace(fresh, doubt.is_none()) != doubt.is_none());
+    }
+
+    fn forget(&mut self) {
+        let uptime = self.view.world.uptime();
+        if uptime.saturating_sub(self.forgot) >= FORGET_EVERY {
+            self.forgot = uptime;
+            let state = self.view.state.load();
+            // By the issuer's time, as far as it is known: not before it has been heard.
+            if let Some(now) = state.issuer_time(uptime) {
+                state.revoked.forget(now);
+            }
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        self.view.listener.tell(event);
+    }
+}
+
+#[cfg(test)]
+mod tests;

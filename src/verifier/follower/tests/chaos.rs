@@ -1,0 +1,152 @@
+//! Whatever the network does, and however long the process sleeps: no ended token is accepted past the bound.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::issuer::Trial;
+use crate::verifier::follower::Stream;
+
+const USERS: u8 = 4;
+const BOUND: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// A user signs out everywhere, and in again.
+    SignOut(u8),
+    /// The active key is distrusted: whatever it signed is dead.
+    Distrust,
+    /// Time passes, on both sides; long ones are a paused process.
+    Pass(u16),
+    /// A question reaches the issuer; its answer is kept by the network.
+    Ask,
+    /// The network hands over the frames that come next, but for some of the first.
+    Stream(u8),
+    /// It hands over an answer or a frame it has seen, however old, as often as it likes.
+    Answer(usize),
+    Frame(usize),
+    /// The same with one character altered.
+    Alter(usize, usize),
+    /// The follower asks for all of it again.
+    Snapshot,
+    /// The keys are fetched; or some cache answers with those it had.
+    Keys,
+    OldKeys(usize),
+    /// The store is put back by the book.
+    Restore,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..USERS).prop_map(Step::SignOut),
+        1 => Just(Step::Distrust),
+        3 => (0_u16..4_000).prop_map(Step::Pass),
+        1 => (8_000_u16..20_000).prop_map(Step::Pass),
+        6 => Just(Step::Ask),
+        4 => (0_u8..3).prop_map(Step::Stream),
+        6 => any::<usize>().prop_map(Step::Answer),
+        2 => any::<usize>().prop_map(Step::Frame),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(which, at)| Step::Alter(which, at)),
+        2 => Just(Step::Snapshot),
+        2 => Just(Step::Keys),
+        1 => any::<usize>().prop_map(Step::OldKeys),
+        1 => Just(Step::Restore),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// A token, and when it was ended.
+struct Held {
+    user: u8,
+    text: String,
+    ended: Option<Duration>,
+}
+
+fn nth<T: Clone>(all: &[T], at: usize) -> Option<T> {
+    all.get(at.checked_rem(all.len())?).cloned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_ended_token_is_accepted_past_the_bound(steps in steps()) {
+        let mut trial = Trial::ready();
+        let mut generations = [1_u64; USERS as usize];
+        let mut held: Vec<Held> = Vec::new();
+        let (mut answers, mut frames, mut caches) = (Vec::new(), Vec::new(), vec![trial.issuer.published()]);
+        let sign_in = |trial: &Trial, user: u8, generation| Held { user, text: trial.issuer.token(user, generation), ended: None };
+        for user in 0..USERS {
+            held.push(sign_in(&trial, user, 1));
+        }
+        let mut accepted = 0;
+        for step in steps {
+            let now = trial.world.uptime();
+            let end = |held: &mut Vec<Held>, which: &dyn Fn(&Held) -> bool| {
+                held.iter_mut().filter(|one| which(one)).for_each(|one| { one.ended.get_or_insert(now); });
+            };
+            match step {
+                Step::SignOut(user) => {
+                    let generation = &mut generations[usize::from(user)];
+                    *generation += 1;
+                    trial.issuer.bump(user, *generation, None);
+                    end(&mut held, &|one| one.user == user);
+                    held.push(sign_in(&trial, user, *generation));
+                }
+                Step::Distrust => {
+                    trial.issuer.distrust_active();
+                    end(&mut held, &|_| true);
+                    caches.push(trial.issuer.published());
+                    for user in 0..USERS {
+                        held.push(sign_in(&trial, user, generations[usize::from(user)]));
+                    }
+                }
+                Step::Pass(millis) => trial.hands.advance(Duration::from_millis(millis.into())),
+                Step::Ask => {
+                    if let Some(asked) = trial.follower.ask() {
+                        answers.push(trial.issuer.pong(&asked));
+                    }
+                }
+                Step::Stream(lost) => {
+                    let next = trial.issuer.frames(trial.follower.applied());
+                    frames.extend(next.iter().cloned());
+                    for frame in next.iter().skip(lost.into()) {
+                        trial.follower.frame(frame);
+                    }
+                }
+                Step::Answer(at) => if let Some(answer) = nth(&answers, at)
+                    && trial.follower.pong(&answer) == Stream::Begin
+                {
+                    frames.extend(trial.issuer.snapshot());
+                },
+                Step::Frame(at) => if let Some(frame) = nth(&frames, at) { trial.follower.frame(&frame); },
+                Step::Alter(which, at) => if let Some(text) = nth(&[answers.clone(), frames.clone()].concat(), which) {
+                    let at = at % text.len();
+                    let other = if text.as_bytes()[at] == b'A' { 'B' } else { 'A' };
+                    let altered = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+                    trial.follower.pong(&altered);
+                    trial.follower.frame(&altered);
+                },
+                Step::Snapshot => for frame in trial.issuer.snapshot() {
+                    trial.follower.frame(&frame);
+                    frames.push(frame);
+                },
+                Step::Keys => trial.publish(),
+                Step::OldKeys(at) => if let Some(keys) = nth(&caches, at) { trial.follower.publish(&keys) },
+                Step::Restore => {
+                    trial.issuer = trial.issuer.restored();
+                    end(&mut held, &|_| true);
+                }
+            }
+            let now = trial.world.uptime();
+            for one in &held {
+                let outcome = trial.check(&one.text);
+                accepted += u32::from(outcome.is_ok());
+                let past = one.ended.is_some_and(|ended| now > ended + BOUND);
+                prop_assert!(!(past && outcome.is_ok()), "ended at {:?}, accepted at {now:?}", one.ended);
+            }
+        }
+        // Refusing everything would be no art.
+        prop_assert!(accepted > 0 || held.is_empty() || trial.world.uptime() > BOUND);
+    }
+}

@@ -1,0 +1,353 @@
+//! An issuer with a log, keys and a clock, but without a store or a network.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::super::{Follower, Stream};
+use crate::model::claims::AccessClaims;
+use crate::model::counters::{Era, Generation, KeysVersion, Position, Stamp};
+use crate::model::ids::{DeviceId, StoreId, UserId};
+use crate::model::key::{KeyRecord, KeyState, Purpose};
+use crate::model::revocation::{Entry, Revocation};
+use crate::model::timestamp::Timestamp;
+use crate::token::feed::{Frame, MOST_ENTRIES, Pong, Statement};
+use crate::token::keyring::{Keyring, make};
+use crate::token::sealing::MasterKey;
+use crate::verifier::View;
+use crate::verifier::event::{Event, Listener};
+use crate::verifier::keys::{KeyHolder, PublishedKey, PublishedKeys};
+use crate::verifier::pings::Asked;
+use crate::verifier::rejection::Rejection;
+use crate::verifier::state::{Now, State};
+use crate::world::{Manual, World};
+
+pub(super) const ISSUER: &str = "https://id.example";
+pub(super) const AUDIENCE: &str = "https://shop.example";
+
+/// Who signs.
+#[derive(Clone)]
+pub(super) struct Issuer {
+    world: World,
+    master: Arc<MasterKey>,
+    audience: &'static str,
+    records: Vec<KeyRecord>,
+    keyring: Arc<Keyring>,
+    version: u64,
+    store: StoreId,
+    era: Era,
+    /// The kept entries; those up to `swept` are gone.
+    log: Vec<Entry>,
+    swept: u64,
+    /// By how many seconds its clock is ahead of the test's.
+    pub(super) ahead: i64,
+}
+
+impl Issuer {
+    fn new(world: &World) -> Self {
+        let master = Arc::new(MasterKey::draw(world).unwrap());
+        let mut records = Vec::new();
+        for purpose in [Purpose::Access, Purpose::Refresh] {
+            for state in [KeyState::Active, KeyState::Next] {
+                records.push(make(purpose, state, &master, world.now()).unwrap());
+            }
+        }
+        let keyring = open(1, &records, &master, AUDIENCE, world);
+        Self {
+            world: world.clone(),
+            master,
+            audience: AUDIENCE,
+            records,
+            keyring,
+            version: 1,
+            store: world.store_id(),
+            era: Era::new(7),
+            log: Vec::new(),
+            swept: 0,
+            ahead: 0,
+        }
+    }
+
+    pub(super) fn for_audience(&self, audience: &'static str) -> Self {
+        let keyring = open(self.version, &self.records, &self.master, audience, &self.world);
+        Self { audience, keyring, ..self.clone() }
+    }
+
+    /// The same store as it is now: what a file copy would put back.
+    pub(super) fn copy(&self) -> Self {
+        self.clone()
+    }
+
+    /// The store put back by the book: another id, a later era.
+    pub(super) fn restored(&self) -> Self {
+        Self { store: self.world.store_id(), era: self.era.next(), log: Vec::new(), swept: 0, ..self.clone() }
+    }
+
+    pub(super) fn user(user: u8) -> UserId {
+        UserId::from_bytes([user; 16])
+    }
+
+    /// The device that this user's tokens are for.
+    pub(super) fn device(&self, user: u8) -> DeviceId {
+        let _ = self;
+        DeviceId::from_bytes([user; 16])
+    }
+
+    pub(super) fn new_device(&self) -> DeviceId {
+        self.world.device_id()
+    }
+
+    pub(super) fn token(&self, user: u8, generation: u64) -> String {
+        let now = self.now();
+        self.token_of(user, generation, now, now + Duration::from_secs(900))
+    }
+
+    pub(super) fn token_of(
+        &self,
+        user: u8,
+        generation: u64,
+        issued: Timestamp,
+        expires: Timestamp,
+    ) -> String {
+        let claims = AccessClaims {
+            issuer: ISSUER.to_owned(),
+            subject: Self::user(user),
+            audience: self.audience.to_owned(),
+            issued,
+            expires,
+            device: self.device(user),
+            stamp: Stamp { era: self.era, generation: Generation::new(generation) },
+            authenticated: issued,
+        };
+        self.keyring.mint_access(&claims).unwrap()
+    }
+
+    pub(super) fn end_device(&mut self, user: u8, device: DeviceId) {
+        self.write(Revocation::Device { user: Self::user(user), device });
+    }
+
+    pub(super) fn bump(&mut self, user: u8, generation: u64, kept: Option<DeviceId>) {
+        let generation = Generation::new(generation);
+        self.write(Revocation::Generation { user: Self::user(user), generation, kept });
+    }
+
+    pub(super) fn end_era(&mut self) {
+        self.era = self.era.next();
+        self.write(Revocation::Era(self.era));
+    }
+
+    /// The next access key signs from now on.
+    pub(super) fn rotate(&mut self) {
+        self.change_active(KeyState::Retired { until: self.now() + Duration::from_secs(3_600) });
+        self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: None });
+    }
+
+    pub(super) fn distrust_active(&mut self) {
+        let kid = self.change_active(KeyState::Distrusted).kid;
+        self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: Some(kid) });
+    }
+
+    fn change_active(&mut self, to: KeyState) -> KeyRecord {
+        let access =
+            |record: &&mut KeyRecord, state| record.purpose == Purpose::Access && record.state == state;
+        let active = self.records.iter_mut().find(|record| access(record, KeyState::Active)).unwrap();
+        active.state = to;
+        let changed = active.clone();
+        self.records.iter_mut().find(|record| access(record, KeyState::Next)).unwrap().state =
+            KeyState::Active;
+        self.records.push(make(Purpose::Access, KeyState::Next, &self.master, self.now()).unwrap());
+        self.version += 1;
+        self.keyring = open(self.version, &self.records, &self.master, self.audience, &self.world);
+        changed
+    }
+
+    fn write(&mut self, revocation: Revocation) {
+        let position = self.head().next();
+        self.log.push(Entry { position, at: self.now(), revocation });
+    }
+
+    /// Drops what is older than 65 minutes, as the store does.
+    pub(super) fn sweep(&mut self) {
+        let kept = self.now() - Duration::from_secs(65 * 60);
+        let old = self.log.iter().take_while(|entry| entry.at < kept).count();
+        self.swept += u64::try_from(self.log.drain(..old).count()).unwrap();
+    }
+
+    pub(super) fn head(&self) -> Position {
+        Position::new(self.swept + u64::try_from(self.log.len()).unwrap())
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix(self.world.now().unix() + self.ahead)
+    }
+
+    fn statement(&self) -> Statement {
+        Statement {
+            issuer: ISSUER.to_owned(),
+            store: self.store,
+            time: self.now(),
+            head: self.head(),
+            era: self.era,
+            keys: KeysVersion::new(self.version),
+        }
+    }
+
+    pub(super) fn pong(&self, asked: &Asked) -> String {
+        self.keyring.sign_pong(&Pong { statement: self.statement(), nonce: asked.nonce.clone() }).unwrap()
+    }
+
+    pub(super) fn snapshot(&self) -> Vec<String> {
+        self.frames(None)
+    }
+
+    /// What the stream carries to one that has applied `after`.
+    pub(super) fn frames(&self, after: Option<Position>) -> Vec<String> {
+        let start = after.is_none_or(|after| after.value() < self.swept);
+        let mut after = if start { Position::new(self.swept) } else { after.unwrap_or_default() };
+        let rest: Vec<_> = self.log.iter().filter(|entry| entry.position > after).cloned().collect();
+        let mut batches: Vec<_> = rest.chunks(MOST_ENTRIES).map(<[Entry]>::to_vec).collect();
+        if batches.is_empty() && start {
+            batches.push(Vec::new());
+        }
+        let mut texts = Vec::new();
+        for (at, entries) in batches.into_iter().enumerate() {
+            let frame = Frame { statement: self.statement(), start: start && at == 0, after, entries };
+            after = frame.last();
+            texts.push(self.keyring.sign_frame(&frame).unwrap());
+        }
+        texts
+    }
+
+    pub(super) fn published(&self) -> PublishedKeys {
+        use base64::Engine as _;
+        let key = |published: &crate::token::keyring::Published| PublishedKey {
+            kid: published.record.kid.to_string(),
+            state: published.record.state.as_str().to_owned(),
+            public: format!(
+                "k4.public.{}",
+                base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(published.public)
+            ),
+        };
+        let keys = self.keyring.published().iter().map(key).collect();
+        PublishedKeys { issuer: ISSUER.to_owned(), version: self.version, keys }
+    }
+}
+
+fn open(
+    version: u64,
+    records: &[KeyRecord],
+    master: &MasterKey,
+    audience: &str,
+    world: &World,
+) -> Arc<Keyring> {
+    let version = KeysVersion::new(version);
+    Arc::new(Keyring::open(version, records, master, ISSUER, audience, world.now()).unwrap())
+}
+
+/// A follower and its issuer.
+pub(super) struct Trial {
+    pub(super) world: World,
+    pub(super) hands: Arc<Manual>,
+    pub(super) issuer: Issuer,
+    pub(super) view: Arc<View>,
+    pub(super) follower: Follower,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+impl Trial {
+    pub(super) fn new() -> Self {
+        Self::of(1_000_000)
+    }
+
+    pub(super) fn ready() -> Self {
+        Self::with_room_for(1_000_000)
+    }
+
+    pub(super) fn with_room_for(entries: usize) -> Self {
+        let mut trial = Self::of(entries);
+        trial.prove();
+        trial.begin();
+        trial
+    }
+
+    fn of(max_entries: usize) -> Self {
+        let (world, hands) = World::manual(Timestamp::from_unix(1_795_342_812), 1);
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&events);
+        let listener = Listener::new(move |event: &Event| heard.lock().unwrap().push(format!("{event:?}")));
+        let keys = KeyHolder::new(64);
+        let view = Arc::new(View {
+            issuer: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+            max_staleness: Duration::from_secs(10),
+            max_entries,
+            listener,
+            keys: ArcSwap::from_pointee(keys.none()),
+            state: ArcSwap::from_pointee(State::of(None, Era::default())),
+            fresh: watch::Sender::new(false),
+            world: world.clone(),
+        });
+        let issuer = Issuer::new(&world);
+        let mut follower = Follower::new(Arc::clone(&view), keys);
+        follower.publish(&issuer.published());
+        Self { world, hands, issuer, view, follower, events }
+    }
+
+    /// Lets seconds pass.
+    pub(super) fn pass(&self, seconds: u64) {
+        self.hands.advance(Duration::from_secs(seconds));
+    }
+
+    /// A ping and its answer, at once.
+    pub(super) fn prove(&mut self) {
+        let asked = self.follower.ask().unwrap();
+        self.follower.pong(&self.issuer.pong(&asked));
+    }
+
+    /// Everything the stream has for the follower.
+    pub(super) fn deliver(&mut self) -> Stream {
+        let mut next = Stream::Keep;
+        for frame in self.issuer.frames(self.follower.applied()) {
+            next = self.follower.frame(&frame);
+            if next != Stream::Keep {
+                break;
+            }
+        }
+        next
+    }
+
+    /// Keys, a snapshot and a proof.
+    pub(super) fn begin(&mut self) {
+        self.publish();
+        for frame in self.issuer.snapshot() {
+            self.follower.frame(&frame);
+        }
+        self.prove();
+    }
+
+    pub(super) fn publish(&mut self) {
+        self.follower.publish(&self.issuer.published());
+    }
+
+    pub(super) fn check(&self, token: &str) -> Result<(), Rejection> {
+        self.view.examine(token).map(drop).map_err(|(_, rejection)| rejection)
+    }
+
+    pub(super) fn lag(&self) -> u64 {
+        self.view.state.load().lag(Now::of(&self.world)).unwrap().as_secs()
+    }
+
+    pub(super) fn events(&self) -> Vec<String> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub(super) fn heard(&self, name: &str) -> bool {
+        self.events().iter().any(|event| event.starts_with(name))
+    }
+
+    pub(super) fn ends_heard(&self) -> usize {
+        self.events().iter().filter(|event| event.starts_with("Ended")).count()
+    }
+}

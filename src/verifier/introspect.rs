@@ -1,0 +1,28 @@
+//! Asking the issuer when freshness cannot be proven here.
+
+use super::claims::Claims;
+use super::{Rejection, Verifier, WhenStale};
+use crate::model::verdict::Reason;
+
+impl Verifier {
+    /// As [`Verifier::verify`]; but where that says [`Rejection::Stale`] and the verifier was told to
+    /// [ask](WhenStale::Introspect), the issuer is asked about this one token. That takes as long as a request
+    /// takes, and an issuer that does not answer leaves it stale.
+    ///
+    /// An issuer that refuses a token does not say why: the code is `superseded` then, so that the app refreshes and
+    /// learns the reason from the issuer itself.
+    pub async fn verify_or_ask(&self, token: &str) -> Result<Claims, Rejection> {
+        let (authentic, rejection) = match self.view.examine(token) {
+            Ok(claims) => return Ok(claims),
+            Err(rejected) => rejected,
+        };
+        let asks = self.when_stale == WhenStale::Introspect && matches!(rejection, Rejection::Stale(_));
+        // Without the keys it was signed with, nothing here could say what an accepted token says.
+        let Some(authentic) = authentic.filter(|_| asks) else { return Err(rejection) };
+        match self.link.introspect(token).await {
+            Ok(introspected) if introspected.active => Ok(authentic),
+            Ok(_) => Err(Rejection::Ended(Reason::Superseded)),
+            Err(_) => Err(rejection),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The issuer over HTTP: four requests, each with a limit in time and size.
+
+use std::fmt;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT,
+};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::keys::PublishedKeys;
+use super::pings::Asked;
+use super::stream::Events;
+use crate::model::counters::Position;
+
+/// How long the issuer may take to accept a connection, and to answer.
+const CONNECT: Duration = Duration::from_secs(3);
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The most that is read of an answer, in bytes.
+const LONGEST_KEYS: usize = 256 * 1024;
+const LONGEST_ANSWER: usize = 16 * 1024;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// A service key: the credential the feed is read with.
+#[derive(Clone)]
+pub struct ServiceKey(Zeroizing<String>);
+
+/// Why the issuer did not give what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// No connection, or it broke. Says what the system or TLS said.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It took too long.
+    #[error("no answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// 401.
+    #[error(
+        "the service key is not one of this issuer, or was removed: make one with `rescind service-key add NAME --scope feed`"
+    )]
+    WrongKey,
+    /// 403.
+    #[error(
+        "the service key lacks the scope `{0}`: make one with `rescind service-key add NAME --scope {0}`"
+    )]
+    WrongScope(&'static str),
+    /// 404.
+    #[error("there is no {0} at this address: is it a Rescind service, and is the url right?")]
+    NotThere(&'static str),
+    /// 410.
+    #[error("what was missed is no longer kept")]
+    Gone,
+    /// Any other status.
+    #[error("it answered {0}")]
+    Status(u16),
+    /// The answer is not what it should be.
+    #[error("it answered something that is not {0}")]
+    NotUnderstood(&'static str),
+}
+
+/// The issuer's address, our credential there, and connections.
+#[derive(Clone)]
+pub(super) struct Link {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+    authorization: HeaderValue,
+}
+
+#[derive(Serialize)]
+struct Ping<'a> {
+    nonce: &'a str,
+    applied: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follower: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Pong {
+    pong: String,
+}
+
+/// What introspection says of a token, as far as it is needed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Introspected {
+    pub(super) active: bool,
+}
+
+impl ServiceKey {
+    /// Reads a key's text, with or without white space around it: `rescind_sk_…`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let shown = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (text.starts_with("rescind_sk_") && shown && text.len() < 256)
+            .then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServiceKey(…)")
+    }
+}
+
+impl Trouble {
+    /// Whether it may be over without anybody doing anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Slow(_) | Self::Gone => true,
+            Self::Status(status) => *status == 429 || *status >= 500,
+            Self::WrongKey | Self::WrongScope(_) | Self::NotThere(_) | Self::NotUnderstood(_) => false,
+        }
+    }
+}
+
+impl Link {
+    /// The issuer at `base`, `http://…` or `https://…` without a path of the API.
+    pub(super) fn to(base: &str, key: &ServiceKey) -> Result<Self, Trouble> {
+        let not_a_url = || Trouble::NotUnderstood("a url: write http://HOST or https://HOST");
+        let base = base.trim_end_matches('/').to_owned();
+        let uri: Uri = base.parse().map_err(|_| not_a_url())?;
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(not_a_url()),
+        };
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT));
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls(secure)?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {}", *key.0)).map_err(|_| Trouble::WrongKey)?;
+        authorization.set_sensitive(true);
+        Ok(Self { client, base, authorization })
+    }
+
+    /// The public keys.
+    pub(super) async fn keys(&self) -> Result<PublishedKeys, Trouble> {
+        let what = "a list of keys";
+        let request = self.request(Method::GET, "/.well-known/paserk").header(CACHE_CONTROL, "no-cache");
+        let response = self.send(request, Bytes::new(), "list of keys", "feed").await?;
+        json(response, LONGEST_KEYS, what).await
+    }
+
+    /// Asks how far the log is, as the one who listens as `follower`; the answer's text.
+    pub(super) async fn ping(&self, asked: &Asked, follower: Option<&str>) -> Result<String, Trouble> {
+        let applied = asked.applied.unwrap_or_default().value();
+        let body = serde_json::to_vec(&Ping { nonce: asked.nonce.as_str(), applied, follower });
+        let request = self
+            .request(Method::POST, "/api/v1/revocations/ping")
+            .header(AUTHORIZATION, &self.authorization)
+            .header(CONTENT_TYPE, "application/json");
+        let response = self.send(request, body.unwrap_or_default().into(), "feed", "feed").await?;
+        json(response, LONGEST_ANSWER, "an answer to a ping").await.map(|Pong { pong }| pong)
+    }
+
+    /// Opens the stream after `last`, or from the beginning.
+    pub(super) async fn stream(&self, last: Option<Position>) -> Result<Events, Trouble> {
+        let mut request = self
+            .request(Method::GET, "/api/v1/revocations/stream")
+            .header(AUTHORIZATION, &self.authorization)
+            .header(ACCEPT, "text/event-stream");
+        if let Some(last) = last {
+            request = request.header(LAST_EVENT_ID, last.value());
+        }
+        let response = self.send(request, Bytes::new(), "feed", "feed").await?;
+        let kind =
+            response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind.starts_with("text/event-stream") {
+            return Err(Trouble::NotUnderstood("a stream of events"));
+        }
+        Ok(Events::of(response.into_body()))
+    }
+
+    /// What the token is worth to the issuer now (RFC 7662).
+    pub(super) async fn introspect(&self, token: &str) -> Result<Introspected, Trouble> {
+        // A token has no character that a form would have to escape.
+        let sound =
+            token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+        if !sound {
+            return Ok(Introspected { active: false });
+        }
+        let request = self
+            .request(Method::POST, "/oauth/introspect")
+            .header(AUTHORIZATION, &self.authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let response =
+            self.send(request, format!("token={token}").into(), "introspection", "introspect").await?;
+        json(response, LONGEST_ANSWER, "an introspection").await
+    }
+
+    fn request(&self, method: Method, path: &str) -> Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(USER_AGENT, concat!("rescind-verifier/", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// The answer's head, if the issuer gives what is asked for.
+    async fn send(
+        &self,
+        request: Builder,
+        body: Bytes,
+        what: &'static str,
+        scope: &'static str,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let request = request.body(Full::new(body)).map_err(|_| Trouble::NotUnderstood("a url"))?;
+        let response = tokio::time::timeout(ANSWER, self.client.request(request))
+            .await
+            .map_err(|_| Trouble::Slow(ANSWER))?
+            .map_err(|error| Trouble::Unreachable(innermost(&error)))?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::UNAUTHORIZED => Err(Trouble::WrongKey),
+            StatusCode::FORBIDDEN => Err(Trouble::WrongScope(scope)),
+            StatusCode::NOT_FOUND => Err(Trouble::NotThere(what)),
+            StatusCode::GONE => Err(Trouble::Gone),
+            status => Err(Trouble::Status(status.as_u16())),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// TLS with the machine's certificates, which `SSL_CERT_FILE` replaces. Without TLS none are looked for.
+fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
+    let mut roots = rustls::RootCertStore::empty();
+    if secure {
+        let found = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            return Err(Trouble::Unreachable(
+                "this machine has no certificates to trust: install ca-certificates".to_owned(),
+            ));
+        }
+    }
+    // Named, so that it does not depend on what else the program is built with.
+    let provider = rustls::crypto::ring::default_provider();
+    let config =
+        rustls::ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| Trouble::Unreachable(error.to_string()))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The whole body, as JSON.
+async fn json<T: DeserializeOwned>(
+    response: Response<Incoming>,
+    longest: usize,
+    what: &'static str,
+) -> Result<T, Trouble> {
+    let body = Limited::new(response.into_body(), longest).collect();
+    let body = tokio::time::timeout(ANSWER, body).await.map_err(|_| Trouble::Slow(ANSWER))?;
+    let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+        Some(_) => Trouble::NotUnderstood(what),
+        None => Trouble::Unreachable(innermost(&*error)),
+    })?;
+    serde_json::from_slice(&body.to_bytes()).map_err(|_| Trouble::NotUnderstood(what))
+}
+
+/// What went wrong at the bottom: `Connection refused`, `invalid peer certificate`.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

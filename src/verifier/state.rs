@@ -1,0 +1,135 @@
+//! What `verify` reads: what ended in one store, and how fresh that is.
+//!
+//! Everything in here is read without a lock while one task writes. The order is what makes it sound: what ended is
+//! written before the proof that covers it, and the proof is read before what ended is looked up.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::rejection::Doubt;
+use super::revoked::Revoked;
+use crate::model::counters::Era;
+use crate::model::ids::StoreId;
+use crate::model::timestamp::Timestamp;
+use crate::world::World;
+
+/// How far the clock here and the issuer's may be apart.
+const CLOCKS_APART: u64 = 60_000;
+
+/// The issuer's clock has not been heard.
+const UNHEARD: i64 = i64::MIN;
+
+/// What is known of one store of the issuer's.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Which; none before the issuer was heard at all.
+    pub(super) store: Option<StoreId>,
+    pub(super) revoked: Revoked,
+    /// On our suspend-counting clock, in milliseconds: everything acknowledged before this is in `revoked`. Zero: no
+    /// proof yet.
+    as_of: AtomicU64,
+    /// The issuer's wall clock minus our suspend-counting one, in milliseconds; `UNHEARD` before it was heard.
+    issuer_ahead: AtomicI64,
+    full: AtomicBool,
+}
+
+/// Both clocks, read at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// The wall clock.
+    pub(super) wall: Timestamp,
+    wall_millis: i64,
+    uptime: u64,
+}
+
+impl Now {
+    pub(super) fn of(world: &World) -> Self {
+        let wall_millis = world.unix_millis();
+        let wall = Timestamp::from_unix(wall_millis.div_euclid(1000));
+        Self { wall, wall_millis, uptime: millis(world.uptime()) }
+    }
+}
+
+impl State {
+    /// Nothing is known yet of `store` but its era.
+    pub(super) fn of(store: Option<StoreId>, era: Era) -> Self {
+        Self {
+            store,
+            revoked: Revoked::since(era),
+            as_of: AtomicU64::new(0),
+            issuer_ahead: AtomicI64::new(UNHEARD),
+            full: AtomicBool::new(false),
+        }
+    }
+
+    /// Why freshness is not proven now, if it is not.
+    pub(super) fn doubt(&self, now: Now, max_staleness: Duration) -> Option<Doubt> {
+        let as_of = self.as_of.load(Ordering::Acquire);
+        if self.full.load(Ordering::Acquire) {
+            Some(Doubt::Full)
+        } else if as_of == 0 {
+            Some(Doubt::Unproven)
+        } else if now.uptime.saturating_sub(as_of) > millis(max_staleness) {
+            Some(Doubt::Late)
+        } else if self.clocks_apart(now).unsigned_abs() > CLOCKS_APART {
+            Some(Doubt::Clock)
+        } else {
+            None
+        }
+    }
+
+    /// By how many milliseconds our wall clock is ahead of the issuer's.
+    pub(super) fn clocks_apart(&self, now: Now) -> i64 {
+        let issuer = self.issuer_ahead.load(Ordering::Acquire).saturating_add_unsigned(now.uptime);
+        now.wall_millis.saturating_sub(issuer)
+    }
+
+    /// The issuer's clock now, if it was heard.
+    pub(super) fn issuer_time(&self, uptime: Duration) -> Option<Timestamp> {
+        let ahead = self.issuer_ahead.load(Ordering::Acquire);
+        let now = ahead.saturating_add_unsigned(millis(uptime)).div_euclid(1000);
+        (ahead != UNHEARD).then_some(Timestamp::from_unix(now))
+    }
+
+    /// How long ago the moment is of which everything is known.
+    pub(super) fn lag(&self, now: Now) -> Option<Duration> {
+        match self.as_of.load(Ordering::Acquire) {
+            0 => None,
+            as_of => Some(Duration::from_millis(now.uptime.saturating_sub(as_of))),
+        }
+    }
+
+    /// The moment, by the issuer's clock, of which everything is known.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        match self.as_of.load(Ordering::Acquire) {
+            0 => None,
+            as_of => self.issuer_time(Duration::from_millis(as_of)),
+        }
+    }
+
+    /// What was acknowledged before `sent`, on our suspend-counting clock, is all in `revoked`. An older proof than
+    /// the last changes nothing.
+    pub(super) fn prove(&self, sent: Duration) {
+        self.as_of.fetch_max(millis(sent), Ordering::AcqRel);
+    }
+
+    /// The issuer's clock said `time` some time after `sent`.
+    pub(super) fn compare_clocks(&self, time: Timestamp, sent: Duration) {
+        let sent = i64::try_from(millis(sent)).unwrap_or(i64::MAX);
+        self.issuer_ahead.store(time.unix().saturating_mul(1000).saturating_sub(sent), Ordering::Release);
+    }
+
+    /// Nothing that was proven counts any more.
+    pub(super) fn doubt_everything(&self) {
+        self.as_of.store(0, Ordering::Release);
+    }
+
+    /// Whether something that ended did not find room.
+    pub(super) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Release);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! Server-sent events, as far as the feed uses them.
+//!
+//! From the HTML standard's § 9.2: fields are lines, an empty line ends an event, a colon begins a comment. Only
+//! `event` and `data` matter here: a frame says by itself where it belongs, so its `id` is not needed. What is too
+//! long is refused before it is kept.
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Bytes, Incoming};
+
+use super::link::{Trouble, innermost};
+use crate::token::feed::LONGEST_FRAME;
+
+/// The longest line: a frame with `data: ` before it.
+const LONGEST_LINE: usize = LONGEST_FRAME + 16;
+
+/// One open stream.
+#[derive(Debug)]
+pub(super) struct Events {
+    body: Incoming,
+    parser: Parser,
+}
+
+/// One event of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// What it is about; `message` or nothing when it does not say.
+    pub(super) name: String,
+    pub(super) data: String,
+}
+
+impl Events {
+    pub(super) fn of(body: Incoming) -> Self {
+        Self { body, parser: Parser::default() }
+    }
+
+    /// The next event; an error when the stream is over.
+    pub(super) async fn next(&mut self) -> Result<Told, Trouble> {
+        loop {
+            if let Some(told) = self.parser.next()? {
+                return Ok(told);
+            }
+            let part = self.body.frame().await;
+            let part = part.ok_or_else(|| Trouble::Unreachable("the stream was closed".to_owned()))?;
+            let part = part.map_err(|error| Trouble::Unreachable(innermost(&error)))?;
+            if let Ok(bytes) = part.into_data() {
+                self.parser.push(bytes);
+            }
+        }
+    }
+}
+
+/// Bytes to events.
+#[derive(Debug, Default)]
+struct Parser {
+    chunk: Bytes,
+    /// The line so far.
+    line: Vec<u8>,
+    /// The event so far.
+    told: Told,
+    after_return: bool,
+}
+
+impl Parser {
+    /// More bytes; those before were all taken.
+    fn push(&mut self, chunk: Bytes) {
+        self.chunk = chunk;
+    }
+
+    /// The next event that is complete.
+    fn next(&mut self) -> Result<Option<Told>, Trouble> {
+        while let Some(byte) = self.chunk.first().copied() {
+            let newline_of_pair = std::mem::take(&mut self.after_return) && byte == b'\n';
+            if newline_of_pair {
+                let _ = self.chunk.split_to(1);
+                continue;
+            }
+            let end = self.chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let part = self.chunk.split_to(end.unwrap_or(self.chunk.len()));
+            if self.line.len() + part.len() > LONGEST_LINE {
+                return Err(Trouble::NotUnderstood("a frame: it is too long"));
+            }
+            self.line.extend_from_slice(&part);
+            if end.is_some() {
+                self.after_return = self.chunk.split_to(1).first() == Some(&b'\r');
+                if let Some(told) = self.end_line()? {
+                    return Ok(Some(told));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn end_line(&mut self) -> Result<Option<Told>, Trouble> {
+        let line = std::mem::take(&mut self.line);
+        if line.is_empty() {
+            // An event without data is none.
+            return Ok(Some(std::mem::take(&mut self.told)).filter(|told| !told.data.is_empty()));
+        }
+        let line = String::from_utf8(line).map_err(|_| Trouble::NotUnderstood("text"))?;
+        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" if self.told.data.len() + value.len() > LONGEST_FRAME => {
+                return Err(Trouble::NotUnderstood("a frame: it is too long"));
+            }
+            "data" => self.told.data.push_str(value),
+            "event" => value.clone_into(&mut self.told.name),
+            _ => {}
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(chunks: &[&str]) -> Result<Vec<String>, Trouble> {
+        let mut parser = Parser::default();
+        let mut events = Vec::new();
+        for chunk in chunks {
+            parser.push(Bytes::copy_from_slice(chunk.as_bytes()));
+            while let Some(event) = parser.next()? {
+                events.push(format!("{}={}", event.name, event.data));
+            }
+        }
+        Ok(events)
+    }
+
+    #[test]
+    fn events_are_found_however_the_bytes_are_cut() {
+        let text = ": hello\n\nid: 7\nevent: frame\ndata: one\n\nretry: 100\r\ndata:two\r\n\r\ndata: three\r\rdata: unfinished";
+        let events = ["frame=one", "=two", "=three"];
+        assert_eq!(parsed(&[text]).unwrap(), events);
+        for at in 0..text.len() {
+            let (left, right) = text.split_at(at);
+            assert_eq!(parsed(&[left, right]).unwrap(), events, "cut at {at}");
+        }
+        let single: Vec<_> = (0..text.len()).map(|at| &text[at..=at]).collect();
+        assert_eq!(parsed(&single).unwrap(), events);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_kept() {
+        let fits = format!("data: {}\n\n", "a".repeat(LONGEST_FRAME));
+        assert_eq!(parsed(&[&fits]).unwrap().len(), 1);
+        let longer = "a".repeat(LONGEST_FRAME + 1);
+        assert!(parsed(&[&format!("data: {longer}\n\n")]).is_err());
+        assert!(parsed(&["data: ", &longer, &longer]).is_err(), "a line without an end");
+        let lines = format!("data: {}\n", "a".repeat(1000)).repeat(66);
+        assert!(parsed(&[&lines]).is_err(), "an event without an end");
+    }
+}
