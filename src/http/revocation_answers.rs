@@ -1,6 +1,7 @@
 //! The shapes of what the feed answers.
 
 use poem_openapi::Object;
+use serde::Serialize;
 
 use super::answers::count;
 use super::moment::Moment;
@@ -8,8 +9,8 @@ use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::Frame;
 
 /// Some of the log of revocations.
-#[derive(Debug, Object)]
-#[oai(rename = "Revocations", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Revocations")]
 pub(super) struct RevocationsAnswer {
     /// The same, signed: PASETO `v4.public` with the implicit assertion `rescind/feed/v1`.
     pub frame: String,
@@ -32,8 +33,8 @@ pub(super) struct RevocationsAnswer {
 }
 
 /// Something ended.
-#[derive(Debug, Object)]
-#[oai(rename = "Revocation", skip_serializing_if_is_none)]
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "Revocation")]
 pub(super) struct EntryAnswer {
     /// Its place in the log.
     pub position: i64,
@@ -42,23 +43,30 @@ pub(super) struct EntryAnswer {
     /// When.
     pub at: Moment,
     /// Whose tokens, claim `sub`: of a device or a generation.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Which device, claim `sid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// The user's generation: tokens with a lower `gen` are dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
     /// The device that goes on under it, once its app has refreshed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
     /// The era: tokens with a lower `era` are dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub era: Option<i64>,
     /// The version of the public keys: fetch them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub keys_version: Option<i64>,
     /// The id of the key whose tokens are dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub distrusted: Option<String>,
 }
 
 /// The answer to a ping.
-#[derive(Debug, Object)]
+#[derive(Debug, Object, Serialize)]
 #[oai(rename = "Pong")]
 pub(super) struct PongAnswer {
     /// Signed: PASETO `v4.public` with the implicit assertion `rescind/feed/v1`.

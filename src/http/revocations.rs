@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::{Header, Query};
-use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
 use super::body::Body;
 use super::code::FieldCode;
 use super::credential::ServiceCredential;
 use super::event_stream::EventStream;
+use super::json::Json;
 use super::problem::Problem;
 use super::revocation_answers::{PongAnswer, RevocationsAnswer};
 use super::tag::Tag;
