@@ -55,6 +55,10 @@ pub enum StoreError {
     /// It cannot answer now; whether a step was taken is unknown. Try again.
     #[error("the store cannot answer: {0}")]
     Unavailable(String),
+    /// The database it lies in does not answer; whether a step was taken is unknown. In words of ours, which hold no
+    /// path, name or password: whoever watches the process may be told.
+    #[error("the database cannot answer: {0}")]
+    Away(String),
     /// Free space is below the reserve: it takes no writing steps, checks go on.
     #[error("the store is full: {0}")]
     Full(String),

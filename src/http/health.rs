@@ -23,10 +23,17 @@ struct HealthAnswer {
     status: String,
 }
 
-/// Whoever watches the process is told what is wrong; a store's own words hold nothing secret.
+/// Whoever watches the process is told what is wrong where that may be told; the log says the rest.
 fn not_ready(error: StoreError) -> Problem {
-    let why = error.to_string();
-    Problem::from(AuthError::from(error)).with_detail(format!("Not ready: {why}."))
+    let told = match &error {
+        StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
+        _ => None,
+    };
+    let problem = Problem::from(AuthError::from(error));
+    match told {
+        Some(told) => problem.with_detail(told),
+        None => problem,
+    }
 }
 
 #[OpenApi(tag = "Tag::Service")]

@@ -123,9 +123,7 @@ impl Engine for Postgres {
         read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
         let budget = self.0.options.read_budget;
-        let late = || {
-            Err(StoreError::Unavailable(format!("no answer from the database in {} ms", budget.as_millis())))
-        };
+        let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
         let tries = self.0.again(|| self.0.read_once(&about, &read));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
     }
@@ -194,7 +192,7 @@ impl Inner {
                 Err(Failure::Lost(why)) => last = why,
             }
         }
-        Err(StoreError::Unavailable(last))
+        Err(StoreError::Away(last))
     }
 
     async fn read_once<T>(

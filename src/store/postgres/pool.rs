@@ -45,10 +45,8 @@ impl Pool {
     /// A connection that is idle.
     pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
         self.0.get().await.map_err(|error| match error {
-            PoolError::Backend(away) => Failure::Final(StoreError::Unavailable(away.0)),
-            _ => Failure::Final(StoreError::Unavailable(
-                "every connection to the database is in use".to_owned(),
-            )),
+            PoolError::Backend(away) => Failure::Final(StoreError::Away(away.0)),
+            _ => Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())),
         })
     }
 
