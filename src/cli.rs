@@ -4,7 +4,7 @@
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
 //! Rooms: `user device key service_key everyone` (operator commands), `config` and `doctor` (work without a
-//! service), `service` (starting it), `desk` (what a command works with), `reach`, `person` (questions), `output`,
+//! service), `service` (starting it), `guard` (a process beside a proxy), `desk` (what a command works with), `reach`, `person` (questions), `output`,
 //! `failure`.
 
 mod config;
@@ -13,6 +13,7 @@ mod device;
 mod doctor;
 mod everyone;
 mod failure;
+mod guard;
 mod key;
 mod output;
 mod person;
@@ -78,6 +79,7 @@ enum Command {
                             rescind serve --set access_lifetime=5m"
     )]
     Serve(Serve),
+    Guard(guard::GuardCommand),
     #[command(subcommand)]
     User(user::User),
     #[command(subcommand)]
@@ -131,10 +133,11 @@ pub fn run(
             return ExitCode::from(u8::try_from(code).unwrap_or(1));
         }
     };
-    let resolved = settings::load(cli.place.config.as_deref(), &Environment::from_vars(vars), &flags(&cli));
+    let environment = Environment::from_vars(vars);
+    let resolved = settings::load(cli.place.config.as_deref(), &environment, &flags(&cli));
     let done = tokio::runtime::Runtime::new()
         .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(dispatch(cli.command, resolved)));
+        .and_then(|runtime| runtime.block_on(dispatch(cli.command, resolved, &environment)));
     match done {
         Ok(code) => code,
         Err(failure) => {
@@ -145,13 +148,18 @@ pub fn run(
     }
 }
 
-async fn dispatch(command: Command, resolved: Resolved) -> Result<ExitCode, Failure> {
+async fn dispatch(
+    command: Command,
+    resolved: Resolved,
+    environment: &Environment,
+) -> Result<ExitCode, Failure> {
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
+        Command::Guard(guard) => guard.run(environment).await?,
         Command::Serve(_) => service::serve(usable(resolved)?).await?,
         Command::User(command) => command.run(&mut desk(resolved, user::MISSING)?).await?,
         Command::Device(command) => command.run(&mut desk(resolved, device::MISSING)?).await?,
@@ -231,6 +239,7 @@ mod tests {
             "doctor --json",
             "openapi",
             "openapi --feed",
+            "guard --url https://id.example --audience a --listen unix:/run/g.sock --max-staleness 5s",
         ] {
             let cli = parsed(&format!("rescind {line} --data /srv/rescind"));
             assert_eq!(cli.place.data.as_deref(), Some("/srv/rescind"), "{line}");

@@ -8,6 +8,7 @@
 //! * [`store`] — the contract of a store, and its engines.
 //! * [`auth`] — the use cases; they know no HTTP and no storage engine.
 //! * [`feed`] — what has ended, told to whoever judges tokens on their own.
+//! * [`guard`] — the verifier as a process, for reverse proxies.
 //! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
 //!   them together.
 //!
@@ -20,6 +21,8 @@ pub mod auth;
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod feed;
+#[cfg(feature = "server")]
+pub mod guard;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]
@@ -45,7 +48,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What each part may use of the crate; what it does not name it does not know.
-    const MAY_USE: [(&str, &[&str]); 13] = [
+    const MAY_USE: [(&str, &[&str]); 14] = [
         ("model", &[]),
         ("world", &["model"]),
         ("token", &["model", "world"]),
@@ -58,7 +61,8 @@ mod tests {
         ("feed", &["model", "world", "token", "store", "metrics", "auth"]),
         ("service", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed"]),
         ("http", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed", "service"]),
-        ("cli", &["world", "settings", "service", "http", "log"]),
+        ("guard", &["verifier", "http"]),
+        ("cli", &["world", "settings", "service", "http", "log", "verifier", "guard"]),
     ];
 
     /// Libraries that stand in one place each.

@@ -23,7 +23,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use environment::{CONFIG, Environment};
+pub use environment::{CONFIG, Environment, SERVICE_KEY};
 pub use fault::{Fault, Faults, Source};
 pub use measure::{size_text, time as length_of_time};
 pub use resolve::{Inputs, Resolved, Row, resolve};

@@ -60,7 +60,7 @@ fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings
 }
 
 /// Resolves at SIGTERM or SIGINT.
-fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
+pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {

@@ -108,6 +108,15 @@ impl Code {
         }
     }
 
+    /// The `WWW-Authenticate` of an answer with this code (RFC 6750 §3).
+    pub const fn challenge(self) -> &'static str {
+        if self.is_refused_token() {
+            r#"Bearer realm="rescind", error="invalid_token""#
+        } else {
+            r#"Bearer realm="rescind""#
+        }
+    }
+
     /// Whether an answer with this code means that a token was presented and refused (RFC 6750 §3.1).
     pub const fn is_refused_token(self) -> bool {
         self.status().as_u16() == 401 && !matches!(self, Self::TokenMissing | Self::WrongCredentials)

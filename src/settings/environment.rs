@@ -11,8 +11,11 @@ pub(super) const PREFIX: &str = "RESCIND_";
 /// Names the settings file. It is no setting itself: it is needed before there are any.
 pub const CONFIG: &str = "RESCIND_CONFIG";
 
+/// The service key of a guard. It is no setting: other commands pass it over, and no list of settings shows it.
+pub const SERVICE_KEY: &str = "RESCIND_SERVICE_KEY";
+
 /// Our part of the environment, taken once so that the rest never touches the real one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
@@ -30,11 +33,16 @@ impl Environment {
         self.0.get(CONFIG).filter(|value| !value.is_empty())
     }
 
+    /// The service key in [`SERVICE_KEY`].
+    pub fn service_key(&self) -> Option<&OsString> {
+        self.0.get(SERVICE_KEY).filter(|value| !value.is_empty())
+    }
+
     pub(super) fn said(&self, faults: &mut Vec<Fault>) -> Vec<Said> {
         let mut said = Vec::new();
         for (name, value) in &self.0 {
             match value.to_str() {
-                _ if name == CONFIG => {}
+                _ if name == CONFIG || name == SERVICE_KEY => {}
                 Some(text) if injected(name, text) => {}
                 Some(text) => said.push(Said {
                     name: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase(),
@@ -58,6 +66,13 @@ fn injected(name: &str, value: &str) -> bool {
         || name.contains("_SERVICE_PORT")
         || (name.ends_with("_PORT") && is_url)
         || (name.contains("_PORT_") && port_of)
+}
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Some values are secrets.
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.challenge()));
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(self.code.challenge()));
             if context.basic {
                 headers
                     .append(header::WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="rescind""#));
@@ -43,14 +43,6 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, self.retry_after.unwrap_or(1).max(1).into());
         }
         response
-    }
-
-    fn challenge(&self) -> &'static str {
-        if self.code.is_refused_token() {
-            r#"Bearer realm="rescind", error="invalid_token""#
-        } else {
-            r#"Bearer realm="rescind""#
-        }
     }
 
     fn body(&self, context: Context<'_>) -> ProblemBody {

@@ -1,0 +1,185 @@
+//! `rescind guard`: the verifier as a local process, for a reverse proxy.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::service;
+use crate::guard::Guard;
+use crate::guard::serve::{self, Bound, Listen};
+use crate::log;
+use crate::settings::{self, Environment, SERVICE_KEY};
+use crate::verifier::{Builder, ConnectError, Event, ServiceKey, Trouble, Verifier, WhenStale};
+
+/// How long a failed start waits before the next one.
+const AGAIN: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  export RESCIND_SERVICE_KEY=$(rescind service-key add shop --scope feed)
+  rescind guard --url https://id.example --audience https://shop.example
+  rescind guard --url http://127.0.0.1:8080 --audience http://127.0.0.1:8080 \\
+      --listen unix:/run/rescind/guard.sock --cookie session
+
+A proxy asks GET /verify (Envoy: /envoy): 204 with X-Auth-User, X-Auth-Device and X-Auth-Generation, 401 with the
+code in X-Auth-Code, or 503 when freshness cannot be proven. Also there: /readyz, /livez, /metrics.";
+
+/// Verify access tokens for a reverse proxy, and refuse them as soon as they are taken back
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct GuardCommand {
+    /// Where the issuer answers: http://… or https://…
+    #[arg(long)]
+    url: String,
+    /// The issuer that tokens name [default: the url]
+    #[arg(long)]
+    issuer: Option<String>,
+    /// The audience that tokens must be for
+    #[arg(long)]
+    audience: String,
+    /// Where to listen: an address, or a socket whose folder only the proxy may enter
+    #[arg(long, value_name = "ADDRESS:PORT|unix:/PATH", default_value = "127.0.0.1:8090", value_parser = listen)]
+    listen: Listen,
+    /// A file with the service key; else it is taken from `RESCIND_SERVICE_KEY`
+    #[arg(long, value_name = "FILE")]
+    service_key_file: Option<PathBuf>,
+    /// A cookie that the token may come in, when there is no Authorization header
+    #[arg(long, value_name = "NAME")]
+    cookie: Option<String>,
+    /// How old the last proof of freshness may be
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    max_staleness: Duration,
+    /// What to do when it is older; to introspect, the service key needs that scope too
+    #[arg(long, value_name = "POLICY", default_value = "refuse")]
+    when_stale: Policy,
+    /// How log lines are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Policy {
+    /// Answer 503
+    Refuse,
+    /// Ask the issuer about each token
+    Introspect,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    Listen::parse(text).ok_or_else(|| "write ADDRESS:PORT, or unix:/PATH".to_owned())
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    settings::length_of_time(text).ok_or_else(|| "write a number and ms, s or m: 10s".to_owned())
+}
+
+impl GuardCommand {
+    /// Answers until it is told to stop. Its first line on stdout is `listening on …`.
+    pub(super) async fn run(self, environment: &Environment) -> Result<(), Failure> {
+        let key = self.service_key(environment)?;
+        let format = match self.log_format {
+            LogFormat::Text => log::Format::Text,
+            LogFormat::Json => log::Format::Json,
+        };
+        let log = log::start("info", format).map_err(|error| Failure::new(error.to_string(), ""))?;
+        let stop = service::stop_signal()?;
+        let bound = Bound::to(&self.listen).await.map_err(|error| {
+            let what = format!("cannot listen on {}: {error}", self.listen);
+            Failure::new(what, "choose another address with --listen; port 0 picks a free one")
+        })?;
+        // Nobody may be reading; that is no reason not to guard.
+        let _ = writeln!(io::stdout(), "listening on {}", bound.place()?).and_then(|()| io::stdout().flush());
+        let guard = Guard::new(self.cookie.clone());
+        let done = tokio::select! {
+            () = serve::serve(&bound, &guard, stop) => Ok(()),
+            failure = self.connect(&key, &guard) => Err(failure),
+        };
+        drop(log);
+        done
+    }
+
+    /// Gives the guard a verifier, as soon as the issuer answers. Resolves only when it never will.
+    async fn connect(&self, key: &ServiceKey, guard: &Arc<Guard>) -> Failure {
+        loop {
+            match self.builder(key).connect().await {
+                Ok(verifier) => {
+                    guard.judge_by(verifier);
+                    return std::future::pending().await;
+                }
+                Err(error) if error.may_pass() => {
+                    tracing::warn!(url = self.url, %error, "the issuer cannot be followed yet: everybody is refused");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(error) => return refused(&self.url, &error),
+            }
+        }
+    }
+
+    fn builder(&self, key: &ServiceKey) -> Builder {
+        let builder = Verifier::builder(&self.url)
+            .audience(&self.audience)
+            .service_key(key.clone())
+            .max_staleness(self.max_staleness)
+            .when_stale(match self.when_stale {
+                Policy::Refuse => WhenStale::Refuse,
+                Policy::Introspect => WhenStale::Introspect,
+            })
+            .on_event(note);
+        match &self.issuer {
+            Some(issuer) => builder.issuer(issuer),
+            None => builder,
+        }
+    }
+
+    fn service_key(&self, environment: &Environment) -> Result<ServiceKey, Failure> {
+        let help = "make one with `rescind service-key add NAME --scope feed`";
+        let (text, place) = match (&self.service_key_file, environment.service_key()) {
+            (Some(file), _) => (read(file)?, file.display().to_string()),
+            (None, Some(text)) => (text.to_string_lossy().into_owned(), SERVICE_KEY.to_owned()),
+            (None, None) => {
+                let what =
+                    format!("no service key: set {SERVICE_KEY}, or name a file with --service-key-file");
+                return Err(Failure::new(what, help));
+            }
+        };
+        ServiceKey::parse(&text).ok_or_else(|| Failure::new(format!("{place} holds no service key"), help))
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let failure = |error| Failure::new(format!("cannot read {}: {error}", file.display()), "");
+    fs::read_to_string(file).map_err(failure)
+}
+
+/// What happens is logged: alarms as errors, what passes by itself as it deserves.
+fn note(event: &Event) {
+    match event {
+        Event::Ended(_) => tracing::debug!("{event}"),
+        Event::Fresh | Event::Keys(_) | Event::Missed | Event::StoreReplaced(_) => tracing::info!("{event}"),
+        event if event.is_alarm() => tracing::error!("{event}"),
+        _ => tracing::warn!("{event}"),
+    }
+}
+
+fn refused(url: &str, error: &ConnectError) -> Failure {
+    let help = match error {
+        ConnectError::OtherIssuer { .. } => {
+            "give the issuer with --issuer, as the service's setting `issuer` says it"
+        }
+        ConnectError::Issuer(Trouble::NotThere(_) | Trouble::NotUnderstood(_)) => "correct --url",
+        ConnectError::NotAuthentic => "connect to the issuer without a proxy that changes its answers",
+        _ => "",
+    };
+    Failure::new(format!("cannot follow {url}: {error}"), help)
+}

@@ -1,0 +1,118 @@
+//! The guard: a verifier as a small local process, for resource servers in any language.
+//!
+//! A reverse proxy asks it about each request before it passes the request on (nginx `auth_request`, `forward_auth`
+//! of Caddy, `ForwardAuth` of Traefik, `ext_authz` of Envoy) and gets one of three answers:
+//!
+//! * **204** (200 for Envoy) with `X-Auth-User`, `X-Auth-Device` and `X-Auth-Generation`: the token acts for that user;
+//! * **401** with `WWW-Authenticate`, and the code in `X-Auth-Code` and in the problem: it does not;
+//! * **503** with `Retry-After`: it cannot be told, because freshness is not proven.
+//!
+//! The proxy has to put those headers in place of the client's own; `examples/nginx` and `examples/caddy` show how. A
+//! guard that is down lets nobody in: each of those proxies refuses then.
+//!
+//! It promises what [`crate::verifier`] promises. It looks at the token and at nothing else of a request: which user
+//! may do what is the backend's to decide. It keeps nothing on disk.
+//!
+//! Rooms: [`credential`] finds the token, [`answer`] shapes the answers, [`metrics`] counts them, [`serve`] listens.
+
+use std::sync::{Arc, OnceLock};
+
+use hyper::{HeaderMap, Request};
+
+use crate::verifier::{Doubt, Rejection, Verifier};
+use answer::{Answer, Answers};
+use credential::Credential;
+use metrics::Metrics;
+
+pub mod answer;
+pub mod credential;
+pub mod metrics;
+pub mod serve;
+
+/// What answers a proxy's questions.
+#[derive(Debug)]
+pub struct Guard {
+    /// Set once the issuer has been heard.
+    verifier: OnceLock<Verifier>,
+    cookie: Option<String>,
+    answers: Answers,
+    metrics: Metrics,
+}
+
+impl Guard {
+    /// A guard that refuses everybody until it has a verifier. `cookie` names the one a token may come in.
+    pub fn new(cookie: Option<String>) -> Arc<Self> {
+        Arc::new(Self { verifier: OnceLock::new(), cookie, answers: Answers::new(), metrics: Metrics::new() })
+    }
+
+    /// From now on tokens are judged by `verifier`. A second one changes nothing.
+    pub fn judge_by(&self, verifier: Verifier) {
+        let _ = self.verifier.set(verifier);
+    }
+
+    /// The answer to one request. Its body is never read.
+    pub async fn answer<B>(&self, request: &Request<B>) -> Answer {
+        match Question::at(request.uri().path()) {
+            Question::Check(allowed) => match self.check(request.headers()).await {
+                Ok(claims) => {
+                    self.metrics.accepted();
+                    answer::accepted(allowed, &claims)
+                }
+                Err(code) => {
+                    self.metrics.refused(code);
+                    self.answers.refused(code)
+                }
+            },
+            Question::Ready if self.doubt().is_none() => answer::text("ready\n"),
+            Question::Ready => self.answers.refused(Rejection::Stale(Doubt::Unproven).code()),
+            Question::Live => answer::text("live\n"),
+            Question::Metrics => answer::metrics(self.metrics.encode(self.verifier.get())),
+            Question::Unknown => answer::not_found(),
+        }
+    }
+
+    async fn check(&self, headers: &HeaderMap) -> Result<crate::verifier::Claims, &'static str> {
+        let token = match Credential::of(headers, self.cookie.as_deref()) {
+            Credential::Token(token) => token,
+            Credential::Missing => return Err(answer::MISSING),
+            Credential::Malformed => return Err(Rejection::Invalid.code()),
+        };
+        let unproven = Rejection::Stale(Doubt::Unproven).code();
+        let verifier = self.verifier.get().ok_or(unproven)?;
+        verifier.verify_or_ask(token).await.map_err(Rejection::code)
+    }
+
+    fn doubt(&self) -> Option<Doubt> {
+        self.verifier.get().map_or(Some(Doubt::Unproven), Verifier::doubt)
+    }
+}
+
+/// What is asked, by the path alone: proxies send any method, and some append the client's own path.
+enum Question {
+    /// May the bearer pass? With the status that says yes.
+    Check(u16),
+    Ready,
+    Live,
+    Metrics,
+    Unknown,
+}
+
+impl Question {
+    fn at(path: &str) -> Self {
+        let below = |prefix| {
+            path.strip_prefix(prefix).is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+        };
+        match path {
+            "/readyz" => Self::Ready,
+            "/livez" => Self::Live,
+            "/metrics" => Self::Metrics,
+            _ if below("/verify") => Self::Check(204),
+            // Envoy takes 200 for a yes and nothing else, and appends the client's path.
+            _ if below("/envoy") => Self::Check(200),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Where the token is: in `Authorization`, or in a cookie.
+
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, COOKIE};
+
+/// What a request shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential<'r> {
+    /// Nothing.
+    Missing,
+    /// Something that cannot be a token, or two of them: which one counts would be a guess.
+    Malformed,
+    /// A token, perhaps.
+    Token(&'r str),
+}
+
+impl<'r> Credential<'r> {
+    /// The bearer token; without an `Authorization` header the cookie of that name.
+    pub fn of(headers: &'r HeaderMap, cookie: Option<&str>) -> Self {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok().and_then(bearer).map_or(Self::Malformed, Self::Token),
+            (Some(_), Some(_)) => Self::Malformed,
+            (None, _) => cookie.map_or(Self::Missing, |name| Self::in_cookie(headers, name)),
+        }
+    }
+
+    fn in_cookie(headers: &'r HeaderMap, name: &str) -> Self {
+        let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let mut values = pairs.filter(|(given, _)| *given == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (None, _) | (Some(""), None) => Self::Missing,
+            (Some(value), None) => Self::Token(value),
+            (Some(_), Some(_)) => Self::Malformed,
+        }
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn found(lines: &[(HeaderName, &str)], cookie: Option<&str>) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        format!("{:?}", Credential::of(&headers, cookie))
+    }
+
+    #[test]
+    fn the_bearer_token_is_found_and_nothing_else_is_taken_for_one() {
+        let found = |value: &str| found(&[(AUTHORIZATION, value)], None);
+        assert_eq!(found("Bearer abc"), "Token(\"abc\")");
+        assert_eq!(found("bEaReR   abc "), "Token(\"abc\")");
+        for other in ["Bearer", "Bearer ", "Bearer a b", "Basic YWJj", "abc", ""] {
+            assert_eq!(found(other), "Malformed", "{other}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_counts_only_where_it_is_named_and_alone() {
+        let cookies = |value: &str, name| found(&[(COOKIE, value)], name);
+        assert_eq!(cookies("session=abc", None), "Missing");
+        assert_eq!(cookies("a=b; session=abc;c=d", Some("session")), "Token(\"abc\")");
+        assert_eq!(cookies("xsession=abc", Some("session")), "Missing");
+        assert_eq!(cookies("session=", Some("session")), "Missing");
+        assert_eq!(cookies("session=abc; session=def", Some("session")), "Malformed");
+        let two = [(COOKIE, "session=abc"), (COOKIE, "session=abc")];
+        assert_eq!(found(&two, Some("session")), "Malformed");
+    }
+
+    #[test]
+    fn the_header_counts_before_the_cookie_and_two_headers_are_none() {
+        let both = [(AUTHORIZATION, "Bearer abc"), (COOKIE, "session=def")];
+        assert_eq!(found(&both, Some("session")), "Token(\"abc\")");
+        let two = [(AUTHORIZATION, "Bearer abc"), (AUTHORIZATION, "Bearer abc")];
+        assert_eq!(found(&two, Some("session")), "Malformed");
+    }
+}

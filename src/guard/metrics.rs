@@ -1,0 +1,75 @@
+//! The figures Prometheus reads: how fresh, how much is held, and what was answered.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::answer::codes;
+use crate::verifier::Verifier;
+
+/// How a yes is counted among the codes.
+const ACCEPTED: &str = "ok";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verdict {
+    code: &'static str,
+}
+
+/// The figures of one guard.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    lag: Gauge<f64, AtomicU64>,
+    fresh: Gauge,
+    entries: Gauge,
+    accepted: Counter,
+    /// One handle a code, so that counting is an addition.
+    refused: Vec<(&'static str, Counter)>,
+}
+
+impl Metrics {
+    pub(super) fn new() -> Self {
+        let mut registry = Registry::with_prefix("rescind_guard");
+        let verdicts: Family<Verdict, Counter> = Family::default();
+        let counter = |code| verdicts.get_or_create_owned(&Verdict { code });
+        let (accepted, refused) = (counter(ACCEPTED), codes().map(|code| (code, counter(code))).collect());
+        let (lag, fresh, entries) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let about_lag = "Age of the moment up to which every sign-out is known; -1 before there is one";
+        registry.register_with_unit("lag", about_lag, Unit::Seconds, lag.clone());
+        registry.register(
+            "fresh",
+            "1 while freshness is proven and tokens are accepted, else 0",
+            fresh.clone(),
+        );
+        registry.register("entries", "Ended users and devices that are held", entries.clone());
+        registry.register("verdicts", "Answers by code; ok is a yes", verdicts);
+        Self { registry, lag, fresh, entries, accepted, refused }
+    }
+
+    pub(super) fn accepted(&self) {
+        self.accepted.inc();
+    }
+
+    pub(super) fn refused(&self, code: &str) {
+        if let Some((_, counter)) = self.refused.iter().find(|(known, _)| *known == code) {
+            counter.inc();
+        }
+    }
+
+    /// As text, with what is true of the verifier now.
+    pub(super) fn encode(&self, verifier: Option<&Verifier>) -> String {
+        let lag = verifier.and_then(Verifier::lag);
+        self.lag.set(lag.map_or(-1.0, |lag| lag.as_secs_f64()));
+        self.fresh.set(verifier.is_some_and(|verifier| verifier.doubt().is_none()).into());
+        let entries = verifier.map_or(0, Verifier::entries);
+        self.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,70 @@
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::*;
+use crate::http::code::Code;
+
+async fn asked(guard: &Guard, path: &str, authorization: Option<&str>) -> Answer {
+    let mut request = Request::builder().uri(path);
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    guard.answer(&request.body(()).unwrap()).await
+}
+
+#[tokio::test]
+async fn without_a_verifier_nobody_passes() {
+    let guard = Guard::new(None);
+    let answer = asked(&guard, "/verify", Some("Bearer abc")).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()[RETRY_AFTER], "2");
+    assert_eq!(answer.headers()["x-auth-code"], "stale");
+    assert_eq!(asked(&guard, "/readyz", None).await.status(), 503);
+    assert_eq!(asked(&guard, "/livez", None).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_is_told_so() {
+    let guard = Guard::new(None);
+    for path in ["/verify", "/verify/any/path", "/envoy/any/path"] {
+        let answer = asked(&guard, path, None).await;
+        assert_eq!(answer.status(), 401, "{path}");
+        assert_eq!(answer.headers()["x-auth-code"], "token_missing");
+        assert_eq!(answer.headers()[WWW_AUTHENTICATE], r#"Bearer realm="rescind""#);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
+    }
+    assert_eq!(asked(&guard, "/verify", Some("Basic eDp5")).await.headers()["x-auth-code"], "token_invalid");
+}
+
+#[tokio::test]
+async fn other_paths_let_nobody_in() {
+    let guard = Guard::new(None);
+    for path in ["/", "/verified", "/envoyer", "/metrics/", "/readyz/x", "//verify"] {
+        assert_eq!(asked(&guard, path, Some("Bearer abc")).await.status(), 404, "{path}");
+    }
+}
+
+#[test]
+fn every_code_but_stale_is_one_of_the_services() {
+    for code in answer::codes().filter(|code| *code != "stale") {
+        let known = Code::ALL.iter().find(|known| known.as_str() == code).expect(code);
+        assert_eq!(known.status(), 401, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn verdicts_are_counted_by_code() {
+    let guard = Guard::new(None);
+    asked(&guard, "/verify", None).await;
+    asked(&guard, "/verify", Some("Bearer abc")).await;
+    let figures = guard.metrics.encode(None);
+    for line in [
+        "rescind_guard_verdicts_total{code=\"token_missing\"} 1",
+        "rescind_guard_verdicts_total{code=\"stale\"} 1",
+        "rescind_guard_verdicts_total{code=\"ok\"} 0",
+        "rescind_guard_lag_seconds -1",
+        "rescind_guard_fresh 0",
+        "rescind_guard_entries 0",
+    ] {
+        assert!(figures.contains(line), "{line} is not in {figures}");
+    }
+}
