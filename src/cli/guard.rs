@@ -22,8 +22,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 const EXAMPLES: &str = "\
 Examples:
   export RESCIND_SERVICE_KEY=$(rescind service-key add shop --scope feed)
-  rescind guard --url https://id.example --audience https://shop.example
-  rescind guard --url http://127.0.0.1:8080 --audience http://127.0.0.1:8080 \\
+  rescind guard --url https://id.example --audience shop
+  rescind guard --url http://127.0.0.1:8080 --audience rescind \\
       --listen unix:/run/rescind/guard.sock --cookie session
 
 A proxy asks GET /verify (Envoy: /envoy): 204 with X-Auth-User, X-Auth-Device and X-Auth-Generation, 401 with the
@@ -115,6 +115,7 @@ impl GuardCommand {
             match self.builder(key).connect().await {
                 Ok(verifier) => {
                     guard.judge_by(verifier);
+                    tracing::info!(url = self.url, "following the issuer");
                     return std::future::pending().await;
                 }
                 Err(error) if error.may_pass() => {

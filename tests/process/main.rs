@@ -4,8 +4,9 @@
 //! by the clock: a server is ready when it has said so, gone when the system says so. Whatever any process prints is
 //! compared with every token, password and key of its test (`secrets`).
 //!
-//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace` (what the tests
-//! work with); all the others are tests, named after what they show.
+//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace`, `wire` (what lies
+//! between followers and their issuer) and `guarded` (all of these together) are what the tests work with; all the others
+//! are tests, named after what they show.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,10 @@ mod commands;
 mod damaged;
 mod doctor;
 mod durable;
+mod follower;
 mod full;
+mod guard;
+mod guarded;
 mod held;
 mod keys;
 mod killed;
@@ -37,3 +41,4 @@ mod settings;
 mod signals;
 mod start;
 mod trace;
+mod wire;

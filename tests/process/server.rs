@@ -29,7 +29,12 @@ pub(crate) struct Ended {
 
 impl Server {
     /// Starts it and waits until it listens.
-    pub(crate) fn start(mut command: Command, secrets: &Arc<Secrets>) -> Self {
+    pub(crate) fn start(command: Command, secrets: &Arc<Secrets>) -> Self {
+        Self::start_at(command, secrets, "listening on http://")
+    }
+
+    /// The same for one whose first line begins otherwise; what follows is where it listens.
+    pub(crate) fn start_at(mut command: Command, secrets: &Arc<Secrets>, first_line: &str) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdout, out) = Heard::listen(child.stdout.take().unwrap());
@@ -39,8 +44,7 @@ impl Server {
         let first = server
             .stdout
             .wait_for("the first line", |text| text.split_once('\n').map(|(line, _)| line.to_owned()));
-        let Some(address) = first.as_deref().and_then(|line| line.strip_prefix("listening on http://"))
-        else {
+        let Some(address) = first.as_deref().and_then(|line| line.strip_prefix(first_line)) else {
             panic!("the server did not start: {first:?} {}", server.end().stderr);
         };
         server.client = Client::new(address, secrets);

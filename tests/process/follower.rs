@@ -1,0 +1,241 @@
+//! Followers behind a bad wire, a killed issuer, and while they sleep: no ended token is accepted past the bound, and
+//! nothing that ended is forgotten.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::guarded::{BOUND, Scene};
+use crate::session::Session;
+use crate::wire::Mischief;
+
+fn behind(mischief: Mischief) {
+    let scene = Scene::new(3);
+    let (gone, other) = (
+        Session::register(scene.client(), "ada", "Phone"),
+        Session::register(scene.client(), "eve", "Phone"),
+    );
+    scene.assert_everywhere(&gone, "204");
+    scene.wire.set(mischief);
+    let acknowledged = scene.sign_out(&gone);
+    scene.assert_refused_past_the_bound(&gone, acknowledged);
+    scene.wire.set(Mischief::None);
+    scene.assert_everywhere(&gone, "401 signed_out_everywhere");
+    scene.assert_everywhere(&other, "204");
+    scene.assert_everywhere(&Session::login(scene.client(), "ada", "Phone"), "204");
+}
+
+#[test]
+fn a_good_wire() {
+    behind(Mischief::None);
+}
+
+#[test]
+fn a_wire_that_is_cut() {
+    behind(Mischief::Cut);
+}
+
+#[test]
+fn a_wire_that_delays() {
+    behind(Mischief::Delay(BOUND * 3 / 2));
+}
+
+#[test]
+fn a_wire_that_drops_frames() {
+    behind(Mischief::DropFrames);
+}
+
+#[test]
+fn a_wire_that_repeats_frames() {
+    behind(Mischief::RepeatFrames);
+}
+
+#[test]
+fn a_wire_that_swaps_frames() {
+    behind(Mischief::SwapFrames);
+}
+
+#[test]
+fn a_wire_that_alters_frames() {
+    behind(Mischief::AlterFrames);
+}
+
+#[test]
+fn a_wire_that_drops_answers() {
+    behind(Mischief::DropPongs);
+}
+
+#[test]
+fn a_wire_that_repeats_answers() {
+    behind(Mischief::RepeatPongs);
+}
+
+#[test]
+fn a_wire_that_alters_answers() {
+    behind(Mischief::AlterPongs);
+}
+
+#[test]
+fn a_wire_that_hides_what_ended() {
+    behind(Mischief::Hide);
+}
+
+#[test]
+fn an_issuer_that_is_killed_and_comes_back() {
+    let mut scene = Scene::new(3);
+    for round in 0..3 {
+        let gone = Session::register(scene.client(), &format!("ada{round}"), "Phone");
+        scene.assert_everywhere(&gone, "204");
+        let acknowledged = scene.sign_out(&gone);
+        scene.restart();
+        scene.assert_refused_past_the_bound(&gone, acknowledged);
+        scene.assert_everywhere(&gone, "401 signed_out_everywhere");
+    }
+}
+
+#[test]
+fn a_follower_that_sleeps() {
+    let scene = Scene::new(1);
+    let guard = &scene.guards[0];
+    let gone = Session::register(scene.client(), "ada", "Phone");
+    guard.assert_comes_to(&gone.access, "204");
+    guard.signal(Signal::STOP);
+    // Sent while it sleeps, so that it is the first thing it sees when it wakes.
+    let asked = std::thread::scope(|scope| {
+        let acknowledged = scene.sign_out(&gone);
+        while acknowledged.elapsed() < BOUND * 2 {
+            std::thread::yield_now();
+        }
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| guard.check(&gone.access).status)).collect();
+        guard.signal(Signal::CONT);
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(!asked.contains(&204), "{asked:?}");
+    guard.assert_comes_to(&gone.access, "401 signed_out_everywhere");
+}
+
+#[test]
+fn a_follower_that_missed_entries_asks_for_all_of_them() {
+    let scene = Scene::new(1);
+    let users: Vec<_> =
+        (0..4).map(|n| Session::register(scene.client(), &format!("ada{n}"), "Phone")).collect();
+    scene.wire.set(Mischief::DropFrames);
+    scene.sign_out(&users[0]);
+    scene.sign_out(&users[1]);
+    scene.guards[0].stderr.wait_for_line("no longer proven");
+    scene.wire.set(Mischief::None);
+    scene.sign_out(&users[2]);
+    for user in &users[..3] {
+        scene.assert_everywhere(user, "401 signed_out_everywhere");
+    }
+    scene.assert_everywhere(&users[3], "204");
+}
+
+#[test]
+fn a_store_put_back_from_a_copy_alarms_and_brings_nothing_back() {
+    let mut scene = Scene::new(2);
+    let (gone, good) = (
+        Session::register(scene.client(), "ada", "Phone"),
+        Session::register(scene.client(), "eve", "Phone"),
+    );
+    scene.server.take().unwrap().stop();
+    let (data, kept) = (scene.place.data(), scene.place.path("copy"));
+    copy(&data, &kept);
+    scene.start();
+    scene.assert_everywhere(&good, "204");
+    scene.sign_out(&gone);
+    scene.assert_everywhere(&gone, "401 signed_out_everywhere");
+
+    scene.server.take().unwrap().stop();
+    fs::remove_dir_all(&data).unwrap();
+    copy(&kept, &data);
+    scene.start();
+    let put_back = Instant::now();
+    for guard in &scene.guards {
+        guard.stderr.wait_for_line("it lost what it had acknowledged");
+    }
+    while put_back.elapsed() < BOUND * 2 {
+        for guard in &scene.guards {
+            assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere");
+        }
+    }
+    scene.assert_everywhere(&good, "503 stale");
+    // One that knows nothing of what was lost follows the store as it is.
+    let new = scene.guard(&[]);
+    new.assert_ready();
+    assert_eq!(new.verdict(&good.access), "204");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_distrusted_key_ends_its_tokens_everywhere() {
+    let scene = Scene::new(2);
+    let before = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&before, "204");
+    let keys = scene.place.run("key list --json").json();
+    let is_signing = |key: &&serde_json::Value| key["purpose"] == "access" && key["state"] == "active";
+    let kid = keys["results"].as_array().unwrap().iter().find(is_signing).unwrap()["kid"].clone();
+    scene.place.run(&format!("key distrust {} --yes", kid.as_str().unwrap())).ok();
+    let distrusted = Instant::now();
+    scene.assert_everywhere(&before, "401 token_invalid");
+    scene.assert_refused_past_the_bound(&before, distrusted);
+    scene.assert_everywhere(&before.refreshed(scene.client()), "204");
+}
+
+#[test]
+fn a_text_of_the_feed_is_no_token() {
+    let scene = Scene::new(1);
+    let session = Session::register(scene.client(), "ada", "Phone");
+    scene.sign_out(&session);
+    let page = scene.client().get("/api/v1/revocations", &scene.key).ok();
+    let frame = page["frame"].as_str().unwrap();
+    assert_eq!(scene.guards[0].verdict(frame), "401 token_invalid");
+    assert_eq!(scene.client().get("/api/v1/auth/me", frame).problem(), "401 token_invalid");
+}
+
+#[test]
+fn a_removed_service_key_ends_what_it_opened() {
+    let scene = Scene::new(1);
+    let good = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&good, "204");
+    let keys = scene.place.run("service-key list --json").json();
+    let id = keys["results"][0]["id"].as_str().unwrap().to_owned();
+    scene.place.run(&format!("service-key remove {id}")).ok();
+    scene.assert_everywhere(&good, "503 stale");
+    scene.guards[0].stderr.wait_for_line("the service key is not one of this issuer");
+}
+
+#[test]
+fn a_fence_waits_for_every_follower() {
+    let scene = Scene::new(3);
+    let gone = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&gone, "204");
+    let path = "/api/v1/auth/logout-all?wait=30s";
+    let answer = scene.client().post(path, &gone.access, &serde_json::json!({})).ok();
+    assert_eq!((&answer["followers"], &answer["confirmed"]), (&3.into(), &3.into()), "{answer}");
+    for guard in &scene.guards {
+        assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere", "at once");
+    }
+    // One that sleeps holds nobody up longer than said.
+    let next = Session::login(scene.client(), "ada", "Phone");
+    scene.guards[0].signal(Signal::STOP);
+    let path = "/api/v1/auth/logout-all?wait=1s";
+    let answer = scene.client().post(path, &next.access, &serde_json::json!({})).ok();
+    scene.guards[0].signal(Signal::CONT);
+    assert_eq!((&answer["followers"], &answer["confirmed"]), (&3.into(), &2.into()), "{answer}");
+}

@@ -1,0 +1,133 @@
+//! What the tests of followers work with: a service, a wire, and guards behind it.
+
+use std::time::{Duration, Instant};
+
+use crate::client::{Answer, Client, PATIENCE};
+use crate::place::{Place, RESCIND};
+use crate::server::Server;
+use crate::session::Session;
+use crate::wire::Wire;
+
+/// The shortest there is, so that tests that have to outwait it are short too.
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
+
+/// A service and those who follow it.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) guards: Vec<Server>,
+    pub(crate) wire: Wire,
+    pub(crate) server: Option<Server>,
+    pub(crate) place: Place,
+    pub(crate) key: String,
+    /// The issuer keeps this name, wherever it listens later.
+    pub(crate) issuer: String,
+}
+
+impl Scene {
+    /// With so many guards, all of them ready.
+    pub(crate) fn new(guards: usize) -> Self {
+        let place = Place::new();
+        let server = place.serve();
+        let key = place.service_key("feed");
+        let wire = Wire::to(&server.client.address);
+        let issuer = format!("http://{}", server.client.address);
+        let mut scene = Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer };
+        for _ in 0..guards {
+            let guard = scene.guard(&[]);
+            guard.assert_ready();
+            scene.guards.push(guard);
+        }
+        scene
+    }
+
+    /// Starts one more.
+    pub(crate) fn guard(&self, more: &[&str]) -> Server {
+        let url = format!("http://{}", self.wire.address);
+        let words = ["guard", "--url", &url, "--issuer", &self.issuer, "--audience", "rescind"];
+        let rest = ["--listen", "127.0.0.1:0", "--max-staleness", "1s"];
+        let mut command = self.place.program(RESCIND, &[&words[..], &rest[..], more].concat());
+        command.env("RESCIND_SERVICE_KEY", &self.key);
+        self.place.start(command)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.server.as_ref().unwrap().client
+    }
+
+    /// Signs the user out everywhere. Returns when that was acknowledged.
+    pub(crate) fn sign_out(&self, session: &Session) -> Instant {
+        self.client().post("/api/v1/auth/logout-all", &session.access, &serde_json::json!({})).ok();
+        Instant::now()
+    }
+
+    /// `kill -9`, and a start on another port.
+    pub(crate) fn restart(&mut self) {
+        drop(self.server.take().unwrap().kill());
+        self.start();
+    }
+
+    pub(crate) fn start(&mut self) {
+        let server = self.place.serve();
+        self.wire.lead_to(&server.client.address);
+        self.server = Some(server);
+    }
+
+    /// From the bound on nobody lets the token pass, for as long again.
+    #[track_caller]
+    pub(crate) fn assert_refused_past_the_bound(&self, session: &Session, acknowledged: Instant) {
+        // Also before the bound has passed: the sooner, the better, but then it need not be so yet.
+        while acknowledged.elapsed() < BOUND * 2 {
+            for guard in &self.guards {
+                let past = acknowledged.elapsed() > BOUND;
+                let answer = guard.check(&session.access);
+                assert!(!(past && answer.status == 204), "accepted {:?} later", acknowledged.elapsed());
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_everywhere(&self, session: &Session, expected: &str) {
+        for guard in &self.guards {
+            guard.assert_comes_to(&session.access, expected);
+        }
+    }
+}
+
+impl Server {
+    /// What this guard says of a token.
+    pub(crate) fn check(&self, token: &str) -> Answer {
+        self.client.get("/verify", token)
+    }
+
+    /// The same as a word: `204`, `401 signed_out`.
+    pub(crate) fn verdict(&self, token: &str) -> String {
+        let answer = self.check(token);
+        match answer.header("x-auth-code") {
+            Some(code) => format!("{} {code}", answer.status),
+            None => answer.status.to_string(),
+        }
+    }
+
+    /// It says so in the end.
+    #[track_caller]
+    pub(crate) fn assert_comes_to(&self, token: &str, expected: &str) {
+        self.assert_becomes(expected, || self.verdict(token));
+    }
+
+    /// Its issuer has been heard, and freshness is proven.
+    #[track_caller]
+    pub(crate) fn assert_ready(&self) {
+        self.assert_becomes("200", || self.client.get("/readyz", "").status.to_string());
+    }
+
+    #[track_caller]
+    fn assert_becomes(&self, expected: &str, now: impl Fn() -> String) {
+        let began = Instant::now();
+        let mut found = now();
+        while found != expected {
+            assert!(began.elapsed() < PATIENCE, "{found} instead of {expected}: {}", self.stderr.text());
+            std::thread::yield_now();
+            found = now();
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! A wire between followers and their issuer that can be cut, and that can do mischief to what the issuer says: to the
+//! frames of the stream and to the answers to pings, each as a whole. All other answers pass as they are.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// What the wire does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mischief {
+    /// Carries everything.
+    None,
+    /// No connection stays or comes about.
+    Cut,
+    /// Frames and answers arrive later.
+    Delay(Duration),
+    /// Frames are not carried.
+    DropFrames,
+    /// Each frame comes twice.
+    RepeatFrames,
+    /// Each frame waits for the next one, and comes after it.
+    SwapFrames,
+    /// One character of each frame is another.
+    AlterFrames,
+    /// Answers to pings never come.
+    DropPongs,
+    /// The first answer is given again, for ever.
+    RepeatPongs,
+    /// One character of each answer is another.
+    AlterPongs,
+    /// Frames are not carried, and the answer from before is given for ever: someone hides what has ended.
+    Hide,
+}
+
+/// The wire.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) address: String,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    target: String,
+    mischief: Mischief,
+    open: Vec<TcpStream>,
+    /// The last answer to a ping that was carried.
+    pong: Option<Vec<u8>>,
+    closed: bool,
+}
+
+impl Wire {
+    /// A wire to the server at `target`.
+    pub(crate) fn to(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let state = State {
+            target: target.to_owned(),
+            mischief: Mischief::None,
+            open: Vec::new(),
+            pong: None,
+            closed: false,
+        };
+        let inner = Arc::new(Inner { state: Mutex::new(state), changed: Condvar::new() });
+        let ours = Arc::clone(&inner);
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                if ours.state.lock().unwrap().closed {
+                    return;
+                }
+                if let Ok(connection) = connection {
+                    ours.carry(connection);
+                }
+            }
+        });
+        Self { address, inner }
+    }
+
+    /// From now on the server is somewhere else.
+    pub(crate) fn lead_to(&self, target: &str) {
+        target.clone_into(&mut self.inner.state.lock().unwrap().target);
+        self.cut_all();
+    }
+
+    /// From now on it does this.
+    pub(crate) fn set(&self, mischief: Mischief) {
+        self.inner.state.lock().unwrap().mischief = mischief;
+        self.inner.changed.notify_all();
+        if mischief == Mischief::Cut {
+            self.cut_all();
+        }
+    }
+
+    fn cut_all(&self) {
+        for connection in self.inner.state.lock().unwrap().open.drain(..) {
+            let _gone = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.inner.state.lock().unwrap().closed = true;
+        self.inner.changed.notify_all();
+        self.cut_all();
+        let _woken = TcpStream::connect(&self.address);
+    }
+}
+
+impl Inner {
+    fn mischief(&self) -> Mischief {
+        self.state.lock().unwrap().mischief
+    }
+
+    fn carry(self: &Arc<Self>, near: TcpStream) {
+        let mut state = self.state.lock().unwrap();
+        let far = match state.mischief {
+            Mischief::Cut => return,
+            _ => TcpStream::connect(&state.target),
+        };
+        let Ok(far) = far else { return };
+        let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else { return };
+        state.open.extend([near.try_clone(), far.try_clone()].into_iter().flatten());
+        drop(state);
+        thread::spawn(move || copy(near_too, far_too));
+        let ours = Arc::clone(self);
+        thread::spawn(move || {
+            let (near_end, far_end) = (near.try_clone(), far.try_clone());
+            ours.answers(BufReader::new(far), near);
+            for end in [near_end, far_end].into_iter().flatten() {
+                let _gone = end.shutdown(Shutdown::Both);
+            }
+        });
+    }
+
+    /// Carries answers until one end is gone.
+    fn answers(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
+        loop {
+            let head = head(&mut from)?;
+            if head.contains("text/event-stream") {
+                to.write_all(head.as_bytes()).ok()?;
+                return self.chunks(from, to);
+            }
+            let mut body = vec![0; length(&head)];
+            from.read_exact(&mut body).ok()?;
+            if body.starts_with(b"{\"pong\"") {
+                body = self.pong(body)?;
+            }
+            to.write_all(with_length(&head, body.len()).as_bytes()).ok()?;
+            to.write_all(&body).ok()?;
+        }
+    }
+
+    fn pong(&self, mut body: Vec<u8>) -> Option<Vec<u8>> {
+        match self.mischief() {
+            Mischief::DropPongs => return self.never(),
+            Mischief::RepeatPongs | Mischief::Hide => {
+                return Some(self.state.lock().unwrap().pong.get_or_insert(body).clone());
+            }
+            Mischief::AlterPongs => alter(&mut body),
+            Mischief::Delay(time) => self.wait(time),
+            _ => {}
+        }
+        self.state.lock().unwrap().pong = Some(body.clone());
+        Some(body)
+    }
+
+    /// Carries the chunks of a stream; each is one event, as the server writes it.
+    fn chunks(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
+        let mut kept: Option<Vec<u8>> = None;
+        loop {
+            let mut chunk = chunk(&mut from)?;
+            let is_frame = String::from_utf8_lossy(&chunk).contains("v4.public.");
+            let send = match self.mischief() {
+                _ if !is_frame => vec![chunk],
+                Mischief::DropFrames | Mischief::Hide => vec![],
+                Mischief::RepeatFrames => vec![chunk.clone(), chunk],
+                Mischief::SwapFrames => match kept.take() {
+                    Some(earlier) => vec![chunk, earlier],
+                    None => {
+                        kept = Some(chunk);
+                        vec![]
+                    }
+                },
+                Mischief::AlterFrames => {
+                    alter(&mut chunk);
+                    vec![chunk]
+                }
+                Mischief::Delay(time) => {
+                    self.wait(time);
+                    vec![chunk]
+                }
+                _ => vec![chunk],
+            };
+            for chunk in send {
+                to.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).ok()?;
+                to.write_all(&chunk).ok()?;
+                to.write_all(b"\r\n").ok()?;
+            }
+        }
+    }
+
+    /// As long as that, or until the wire does something else.
+    fn wait(&self, time: Duration) {
+        let state = self.state.lock().unwrap();
+        let mischief = state.mischief;
+        let _state = self
+            .changed
+            .wait_timeout_while(state, time, |state| state.mischief == mischief && !state.closed)
+            .unwrap();
+    }
+
+    /// Until the wire does something else; then the connection ends.
+    fn never(&self) -> Option<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        let mischief = state.mischief;
+        let _state =
+            self.changed.wait_while(state, |state| state.mischief == mischief && !state.closed).unwrap();
+        None
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    let _copied = std::io::copy(&mut from, &mut to);
+    let _gone = to.shutdown(Shutdown::Both);
+}
+
+fn head(from: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if from.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(head)
+}
+
+fn length(head: &str) -> usize {
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    let length = lines.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    length.map_or(0, |(_, length)| length.parse().unwrap())
+}
+
+fn with_length(head: &str, length: usize) -> String {
+    let lines = head.lines().map(|line| match line.split_once(": ") {
+        Some((name, _)) if name.eq_ignore_ascii_case("content-length") => format!("{name}: {length}\r\n"),
+        _ => format!("{line}\r\n"),
+    });
+    lines.collect()
+}
+
+fn chunk(from: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut size = String::new();
+    from.read_line(&mut size).ok()?;
+    let size = usize::from_str_radix(size.trim(), 16).ok().filter(|size| *size > 0)?;
+    let mut chunk = vec![0; size + 2];
+    from.read_exact(&mut chunk).ok()?;
+    chunk.truncate(size);
+    Some(chunk)
+}
+
+/// Makes one character in the middle of the signed text another one.
+fn alter(text: &mut [u8]) {
+    let start = text.windows(10).position(|part| part == b"v4.public.").unwrap() + 10;
+    let at = start + (text.len() - start) / 3;
+    text[at] = if text[at] == b'A' { b'B' } else { b'A' };
+}
