@@ -16,11 +16,15 @@
 mod actors;
 mod answer;
 mod ask;
+#[path = "../database.rs"]
+mod database;
 mod declared;
 mod listener;
 mod log;
 mod sample;
 mod service;
+#[path = "../skipped.rs"]
+mod skipped;
 mod store;
 
 mod admin;

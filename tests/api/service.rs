@@ -58,7 +58,7 @@ impl Service {
     pub async fn with(changes: &[(&str, &str)]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let (world, clock) = World::manual(START, 7);
-        let store = Arc::new(FailingStore::over(store::open(folder.path())));
+        let store = Arc::new(FailingStore::over(store::open(folder.path()).await));
         let mut all = vec![
             ("issuer", ISSUER),
             ("trusted_proxies", "127.0.0.0/8"),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rescind::model::claims::Presented;
@@ -18,16 +19,29 @@ use rescind::store::steps::{account, device, keys, password, session, sign_out, 
 use rescind::store::{Clock, Founding, KeySet, Listed, SharedStore, Standing, Store, StoreError, Totals};
 use tokio::sync::watch;
 
-/// The engine that the tests run on: memory, or what `RESCIND_TEST_STORE` names; an embedded one lives beside the
-/// other files of the service.
-pub fn open(folder: &Path) -> SharedStore {
+use crate::database::Database;
+
+/// The engine that the tests run on: memory, or what `RESCIND_TEST_STORE` names. An embedded one lives beside the other
+/// files of the service, a shared one in a database that is dropped with it.
+pub async fn open(folder: &Path) -> (SharedStore, Option<Database>) {
     match std::env::var("RESCIND_TEST_STORE").as_deref() {
         #[cfg(feature = "sled")]
         Ok("sled") => {
             use rescind::store::sled::{OpenMode, Options, SledStore};
-            Arc::new(SledStore::open(&folder.join("data"), Options::default(), OpenMode::Create).unwrap())
+            let store = SledStore::open(&folder.join("data"), Options::default(), OpenMode::Create);
+            (Arc::new(store.unwrap()), None)
         }
-        Ok("memory") | Err(_) => Arc::new(MemoryStore::empty()),
+        Ok("postgres") => {
+            use rescind::store::postgres::{OpenMode, Options, PostgresStore};
+            let database = Database::fresh().await.expect("a server, since this store was asked for");
+            // A machine that is busy with other tests is slow, not broken.
+            let budget = Duration::from_secs(60);
+            let options =
+                Options { connections: 4, read_budget: budget, step_budget: budget, ..Options::default() };
+            let store = PostgresStore::connect(database.url(), options, OpenMode::Create).await;
+            (Arc::new(store.unwrap()), Some(database))
+        }
+        Ok("memory") | Err(_) => (Arc::new(MemoryStore::empty()), None),
         Ok(other) => panic!("there is no {other} store to test"),
     }
 }
@@ -51,11 +65,12 @@ pub struct FailingStore {
     inner: SharedStore,
     mood: Mutex<Mood>,
     log_held: watch::Sender<bool>,
+    _database: Option<Database>,
 }
 
 impl FailingStore {
-    pub fn over(inner: SharedStore) -> Self {
-        Self { inner, mood: Mutex::default(), log_held: watch::Sender::default() }
+    pub fn over((inner, database): (SharedStore, Option<Database>)) -> Self {
+        Self { inner, mood: Mutex::default(), log_held: watch::Sender::default(), _database: database }
     }
 
     pub fn feel(&self, mood: Mood) {

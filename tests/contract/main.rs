@@ -11,7 +11,7 @@
 
 mod accounts;
 mod backend;
-#[path = "../database/mod.rs"]
+#[path = "../database.rs"]
 mod database;
 mod keeping;
 mod keys;
@@ -21,6 +21,8 @@ mod replay;
 mod service;
 mod sessions;
 mod sign_out;
+#[path = "../skipped.rs"]
+mod skipped;
 mod unreadable;
 
 /// Lists every clause for one kind of store; without a server to have one on there is none, which says so.

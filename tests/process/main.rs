@@ -39,6 +39,8 @@ mod server;
 mod session;
 mod settings;
 mod signals;
+#[path = "../skipped.rs"]
+mod skipped;
 mod start;
 mod trace;
 mod wire;
