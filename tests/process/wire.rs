@@ -183,13 +183,14 @@ impl Inner {
                 _ if !is_frame => vec![chunk],
                 Mischief::DropFrames | Mischief::Hide => vec![],
                 Mischief::RepeatFrames => vec![chunk.clone(), chunk],
-                Mischief::SwapFrames => match kept.take() {
-                    Some(earlier) => vec![chunk, earlier],
-                    None => {
+                Mischief::SwapFrames => {
+                    if let Some(earlier) = kept.take() {
+                        vec![chunk, earlier]
+                    } else {
                         kept = Some(chunk);
-                        vec![]
+                        Vec::new()
                     }
-                },
+                }
                 Mischief::AlterFrames => {
                     alter(&mut chunk);
                     vec![chunk]
