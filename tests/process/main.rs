@@ -25,6 +25,7 @@ mod doctor;
 mod durable;
 mod follower;
 mod full;
+mod gateway;
 mod guard;
 mod guarded;
 mod held;

@@ -1,0 +1,196 @@
+//! The configurations of `examples/nginx` and `examples/caddy` under the real servers, in front of a plain backend: it
+//! knows the user of each request it sees, and sees none of those who are signed out.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use crate::client::{Answer, Client, PATIENCE, Payload};
+use crate::guarded::Scene;
+use crate::session::Session;
+use crate::wire::Mischief;
+
+/// A proxy with an example's configuration.
+struct Gateway {
+    scene: Scene,
+    proxy: Option<Child>,
+    client: Client,
+}
+
+/// Says what it was asked: the request's head is the answer's body.
+fn backend() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && connection.read_line(&mut head).unwrap_or(0) > 0 {}
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{head}",
+                head.len()
+            );
+            let _gone = connection.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    address
+}
+
+/// Whether the program is there; else the test says that it was left out.
+fn is_there(program: &str) -> bool {
+    let there = Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !there {
+        eprintln!("\n\n*** SKIPPED: {program} is missing, so nothing shows that its example works ***\n\n");
+    }
+    there
+}
+
+impl Gateway {
+    /// Starts `program` with the example's configuration, in which only the addresses are others.
+    fn start(program: &str, example: &str, words: &[&str]) -> Option<Self> {
+        if !is_there(program) {
+            return None;
+        }
+        let scene = Scene::new(1);
+        // Free a moment ago; should somebody else have taken it, the proxy says so and the test fails.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let folder = scene.place.path("proxy");
+        std::fs::create_dir(&folder).unwrap();
+        let config = std::fs::read_to_string(format!("{}/examples/{example}", env!("CARGO_MANIFEST_DIR")));
+        let mut config = config.unwrap();
+        let guard = scene.guards[0].client.address.clone();
+        let port = format!(":{}", address.rsplit(':').next().unwrap());
+        for (placeholder, ours) in
+            [(":8088", &port), ("127.0.0.1:8090", &guard), ("127.0.0.1:3000", &backend())]
+        {
+            let places = config.lines().filter(|line| line.contains(placeholder) && !line.starts_with('#'));
+            assert_eq!(places.count(), 1, "{placeholder} in {example}");
+            config = config.replace(placeholder, ours);
+        }
+        std::fs::write(folder.join("config"), config).unwrap();
+        let mut command = scene.place.program(program, words);
+        // Whatever it keeps, it keeps here.
+        command.current_dir(&folder).env("HOME", &folder).stdin(Stdio::null());
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let proxy = Some(command.spawn().unwrap());
+        let client = Client::new(&address, &scene.place.secrets);
+        let gateway = Self { scene, proxy, client };
+        let began = Instant::now();
+        while TcpStream::connect(&gateway.client.address).is_err() {
+            assert!(began.elapsed() < PATIENCE, "{program} does not listen: {}", gateway.log());
+            thread::yield_now();
+        }
+        Some(gateway)
+    }
+
+    fn nginx() -> Option<Self> {
+        Self::start(
+            "nginx",
+            "nginx/nginx.conf",
+            &["-p", ".", "-c", "config", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"],
+        )
+    }
+
+    fn caddy() -> Option<Self> {
+        Self::start("caddy", "caddy/Caddyfile", &["run", "--adapter", "caddyfile", "--config", "config"])
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.scene.place.path("proxy").join("log")).unwrap_or_default()
+    }
+
+    /// Asks for a page as the bearer of `token`, with more header lines.
+    fn ask(&self, token: &str, lines: &str) -> Answer {
+        let mut connection = TcpStream::connect(&self.client.address).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = "GET /orders?page=2 HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n";
+        let request = format!("{head}Authorization: Bearer {token}\r\n{lines}\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
+        Answer::read(&mut connection).unwrap()
+    }
+
+    #[track_caller]
+    fn assert_comes_to(&self, token: &str, status: u16) {
+        let began = Instant::now();
+        while self.ask(token, "").status != status {
+            assert!(began.elapsed() < PATIENCE, "{:?} {}", self.ask(token, ""), self.log());
+            thread::yield_now();
+        }
+    }
+
+    fn keeps_its_word(mut self) {
+        let session = Session::register(self.scene.client(), "ada", "Phone");
+        let me = session.me(self.scene.client()).ok();
+        let user = me["user"]["id"].as_str().unwrap();
+        let lines = |page: &Answer| {
+            let auth = page.body.lines().map(str::to_ascii_lowercase);
+            let mut auth: Vec<_> = auth.filter(|line| line.replace('_', "-").starts_with("x-auth")).collect();
+            auth.sort();
+            auth
+        };
+        let known = [
+            format!("x-auth-device: {}", session.device),
+            "x-auth-generation: 1".to_owned(),
+            format!("x-auth-user: {user}"),
+        ];
+
+        let page = self.ask(&session.access, "");
+        assert_eq!((page.status, lines(&page)), (200, known.to_vec()), "{page:?} {}", self.log());
+        assert!(page.body.starts_with("GET /orders?page=2 HTTP/1.1"), "{}", page.body);
+
+        let forged = "X-Auth-User: eve\r\nX-Auth-User: mallory\r\nx-auth-USER: eve\r\nX_Auth_User: eve\r\n\
+                      X-Auth_User: eve\r\nX_Auth-User: eve\r\nX-Auth-Generation: 9\r\nX-Auth-Code: eve\r\n";
+        let page = self.ask(&session.access, forged);
+        assert_eq!((page.status, lines(&page)), (200, known.to_vec()), "{page:?}");
+
+        let nobody = self.client.send("GET", "/", "", Payload::None).unwrap();
+        assert_eq!(nobody.problem(), "401 token_missing");
+        assert_eq!(nobody.header("www-authenticate"), Some(r#"Bearer realm="rescind""#));
+        assert_eq!(self.ask("v4.public.forged", "X-Auth-User: eve\r\n").problem(), "401 token_invalid");
+
+        self.scene.sign_out(&session);
+        self.assert_comes_to(&session.access, 401);
+        assert_eq!(self.ask(&session.access, forged).problem(), "401 signed_out_everywhere");
+        let again = Session::login(self.scene.client(), "ada", "Phone");
+        self.assert_comes_to(&again.access, 200);
+
+        self.scene.wire.set(Mischief::Cut);
+        self.assert_comes_to(&again.access, 503);
+        let stale = self.ask(&again.access, forged);
+        assert_eq!((stale.problem().as_str(), stale.header("retry-after")), ("503 stale", Some("2")));
+        self.scene.wire.set(Mischief::None);
+        self.assert_comes_to(&again.access, 200);
+
+        drop(self.scene.guards.remove(0));
+        let down = self.ask(&again.access, forged);
+        assert!(matches!(down.status, 502 | 503), "{down:?}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(mut proxy) = self.proxy.take() {
+            // Not at once: nginx has children, which it takes along only when it is told to end.
+            let pid = rustix::process::Pid::from_child(&proxy);
+            let _told = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let _ended = proxy.wait();
+        }
+    }
+}
+
+#[test]
+fn nginx_passes_on_who_is_signed_in_and_nobody_else() {
+    if let Some(gateway) = Gateway::nginx() {
+        gateway.keeps_its_word();
+    }
+}
+
+#[test]
+fn caddy_passes_on_who_is_signed_in_and_nobody_else() {
+    if let Some(gateway) = Gateway::caddy() {
+        gateway.keeps_its_word();
+    }
+}
