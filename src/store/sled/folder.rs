@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::open::{OpenError, OpenMode};
 
 /// The layout of the folder and of the records in it. A store of another format is refused, not guessed at.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 const MARKER: &str = "FORMAT";
 const MARKER_DRAFT: &str = "FORMAT.new";

@@ -135,19 +135,32 @@ pub(super) fn look(look: &Look) -> [u8; 57] {
 /// Reads a key back: a look has no value of its own.
 pub(super) fn parse_look(key: &[u8]) -> Option<Look> {
     let rest = key.strip_prefix(&Table::Looks.prefix())?;
-    let (at, rest) = rest.split_first_chunk()?;
-    let (user, rest) = rest.split_first_chunk()?;
+    let (at, place) = rest.split_first_chunk()?;
+    let at = Timestamp::from_unix((u64::from_be_bytes(*at) ^ SIGN).cast_signed());
+    let (user, stamp, device) = parse_place(place)?;
+    Some(Look { at, user, stamp, device })
+}
+
+/// Reads a key back: whose device, under which stamp, and which.
+pub(super) fn parse_device(key: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
+    parse_place(key.strip_prefix(&Table::Devices.prefix())?)
+}
+
+/// Reads a key back: whose device, and which.
+pub(super) fn parse_ended(key: &[u8]) -> Option<(UserId, DeviceId)> {
+    let (user, device) = key.strip_prefix(&Table::Ended.prefix())?.split_first_chunk()?;
+    Some((UserId::from_bytes(*user), DeviceId::from_bytes(device.try_into().ok()?)))
+}
+
+fn parse_place(place: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
+    let (user, rest) = place.split_first_chunk()?;
     let (era, rest) = rest.split_first_chunk()?;
     let (generation, device) = rest.split_first_chunk()?;
-    Some(Look {
-        at: Timestamp::from_unix((u64::from_be_bytes(*at) ^ SIGN).cast_signed()),
-        user: UserId::from_bytes(*user),
-        stamp: Stamp {
-            era: Era::new(u64::from_be_bytes(*era)),
-            generation: Generation::new(u64::from_be_bytes(*generation)),
-        },
-        device: DeviceId::from_bytes(device.try_into().ok()?),
-    })
+    let stamp = Stamp {
+        era: Era::new(u64::from_be_bytes(*era)),
+        generation: Generation::new(u64::from_be_bytes(*generation)),
+    };
+    Some((UserId::from_bytes(*user), stamp, DeviceId::from_bytes(device.try_into().ok()?)))
 }
 
 /// With the sign turned round, moments before 1970 come first.
@@ -205,14 +218,22 @@ mod tests {
             prop_assert_eq!(key(&a).cmp(&key(&b)), place(&a).cmp(&place(&b)));
             prop_assert!(key(&a).starts_with(&devices_under(a.user, a.stamp)));
             prop_assert!(key(&a).starts_with(&devices_of(Table::Devices, a.user)));
+            prop_assert_eq!(parse_device(&key(&a)), Some(place(&a)));
+            prop_assert_eq!(parse_ended(&ended(a.user, a.device)), Some((a.user, a.device)));
         }
     }
 
     #[test]
-    fn a_key_that_is_no_look_is_not_read_as_one() {
+    fn a_key_of_another_table_or_length_is_not_read() {
         let zero = [0; 58];
         for bytes in [&zero[..57], &[12; 56], &[12; 58], &[12], &[]] {
             assert_eq!(parse_look(bytes), None, "{} bytes", bytes.len());
+        }
+        for bytes in [&zero[..49], &[6; 48], &[6; 50], &[6]] {
+            assert_eq!(parse_device(bytes), None, "{} bytes", bytes.len());
+        }
+        for bytes in [&zero[..33], &[7; 32], &[7; 34], &[7]] {
+            assert_eq!(parse_ended(bytes), None, "{} bytes", bytes.len());
         }
     }
 }

@@ -20,8 +20,10 @@ use crate::store::records::{Look, Records};
 use crate::store::{Clock, Founding, StoreError, Totals};
 
 mod change;
+mod stored;
 
 pub(super) use change::writes;
+use stored::{StoredDevice, StoredEnded, StoredUser};
 
 type Read<T> = Result<T, StoreError>;
 
@@ -63,11 +65,8 @@ impl Records for View<'_> {
     }
 
     fn user(&self, id: UserId) -> Read<Option<User>> {
-        let found: Option<User> = self.record(Table::Users, &layout::user(id))?;
-        match found {
-            Some(user) if user.id != id => Err(misplaced(Table::Users)),
-            found => Ok(found),
-        }
+        let found: Option<StoredUser> = self.record(Table::Users, &layout::user(id))?;
+        Ok(found.map(|user| user.under(id)))
     }
 
     fn user_named(&self, key: &str) -> Read<Option<UserId>> {
@@ -97,21 +96,13 @@ impl Records for View<'_> {
     }
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
-        let found: Option<Device> = self.record(Table::Devices, &layout::device(user, stamp, id))?;
-        match found {
-            Some(device) if (device.user, device.stamp, device.id) != (user, stamp, id) => {
-                Err(misplaced(Table::Devices))
-            }
-            found => Ok(found),
-        }
+        let found: Option<StoredDevice> = self.record(Table::Devices, &layout::device(user, stamp, id))?;
+        Ok(found.map(|device| device.under(user, stamp, id)))
     }
 
     fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
-        let found: Option<Device> = self.record(Table::Ended, &layout::ended(user, id))?;
-        match found {
-            Some(device) if (device.user, device.id) != (user, id) => Err(misplaced(Table::Ended)),
-            found => Ok(found),
-        }
+        let found: Option<StoredEnded> = self.record(Table::Ended, &layout::ended(user, id))?;
+        Ok(found.map(|device| device.under(user, id)))
     }
 
     fn devices(
@@ -127,21 +118,21 @@ impl Records for View<'_> {
             Some(after) => Bound::Excluded(after.as_slice()),
             None => Bound::Included(prefix.as_slice()),
         };
-        self.list(Table::Devices, &prefix, start).take(limit).collect()
+        self.scan_from(&prefix, start).map(device).take(limit).collect()
     }
 
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
         let of_user = layout::devices_of(Table::Ended, user);
-        let ended = self.list(Table::Ended, &of_user, Bound::Included(&of_user));
+        let ended = self.scan(&of_user).map(ended);
         let of_user = layout::devices_of(Table::Devices, user);
         // The live ones in the middle are stepped over, not read: there may be thousands.
         let live = layout::device(user, stamp, DeviceId::from_bytes([0; 16]));
         let older = self
             .scan(&of_user)
             .take_while(move |record| record.as_ref().map_or(true, |(key, _)| **key < live[..]))
-            .map(|record| decode(Table::Devices, &record?.1));
+            .map(device);
         let last = layout::device(user, stamp, DeviceId::from_bytes([0xff; 16]));
-        let newer = self.list(Table::Devices, &of_user, Bound::Excluded(&last));
+        let newer = self.scan_from(&of_user, Bound::Excluded(&last)).map(device);
         ended.chain(older).chain(newer).take(limit).collect()
     }
 
@@ -160,7 +151,9 @@ impl Records for View<'_> {
     fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>> {
         let found: Option<ServiceKey> = self.record(Table::ServiceKeys, &layout::service_key(id))?;
         match found {
-            Some(key) if key.id != id => Err(misplaced(Table::ServiceKeys)),
+            Some(key) if key.id != id => {
+                Err(Table::ServiceKeys.corrupt("a record stands in the place of another"))
+            }
             found => Ok(found),
         }
     }
@@ -185,17 +178,31 @@ impl Records for View<'_> {
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>> {
-        let look = |(key, _): (IVec, IVec)| {
-            layout::parse_look(&key).ok_or_else(|| Table::Looks.corrupt("a key cannot be read"))
-        };
         self.scan(&Table::Looks.prefix())
-            .map(|record| record.and_then(look))
+            .map(look)
             .take_while(|look| look.as_ref().map_or(true, |look| look.at <= now))
             .take(limit)
             .collect()
     }
 }
 
-fn misplaced(table: Table) -> StoreError {
-    table.corrupt("a record stands in the place of another")
+fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
+    let (key, value) = record?;
+    let (user, stamp, id) = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
+    Ok(decode::<StoredDevice>(Table::Devices, &value)?.under(user, stamp, id))
+}
+
+fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
+    let (key, value) = record?;
+    let (user, id) = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
+    Ok(decode::<StoredEnded>(Table::Ended, &value)?.under(user, id))
+}
+
+fn look(record: Read<(IVec, IVec)>) -> Read<Look> {
+    let (key, _) = record?;
+    layout::parse_look(&key).ok_or_else(|| unreadable_key(Table::Looks))
+}
+
+fn unreadable_key(table: Table) -> StoreError {
+    table.corrupt("a key cannot be read")
 }

@@ -200,12 +200,23 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
 
 #[tokio::test]
 async fn a_record_in_the_place_of_another_is_an_error() {
-    let (_parent, _path, store, user, [phone, laptop]) = filled().await;
-    let stamp = user.stamp(store.clock().await.unwrap().era);
-    let [from, to] = [phone, laptop].map(|id| layout::device(user.id, stamp, id));
-    tree(&store).insert(to, tree(&store).get(from).unwrap().unwrap()).unwrap();
-    let refused = store.standing(user.id, laptop).await;
+    let (_parent, _path, store, ..) = filled().await;
+    let [there, elsewhere] =
+        [store.service_keys().await.unwrap()[0].id, World::manual(START, 8).0.service_key_id()];
+    let record = tree(&store).get(layout::service_key(there)).unwrap().unwrap();
+    tree(&store).insert(layout::service_key(elsewhere), record).unwrap();
+    let refused = store.service_key(elsewhere).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_index_of_names_is_written_with_a_new_user_only() {
+    let (_parent, _path, store, user, [phone, _]) = filled().await;
+    tree(&store).remove(layout::name("ada")).unwrap();
+    let cause = crate::model::device::Cause::SignedOut;
+    let end = EndDevice { user: user.id, device: phone, caller: None, cause, note: None, now: START };
+    assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
+    assert_eq!(tree(&store).get(layout::name("ada")).unwrap(), None);
 }
 
 #[tokio::test]

@@ -234,9 +234,11 @@ fn a_full_disk_is_called_by_its_name() {
 #[test]
 fn a_store_of_another_format_is_refused() {
     let (_parent, path) = filled();
-    fs::write(path.join("FORMAT"), "rescind 2\n").unwrap();
-    match existing(&path) {
-        Err(OpenError::OtherFormat { found, .. }) => assert_eq!(found, "2"),
-        other => panic!("{other:?}"),
+    for other in ["1", "3"] {
+        fs::write(path.join("FORMAT"), format!("rescind {other}\n")).unwrap();
+        match existing(&path) {
+            Err(OpenError::OtherFormat { found, .. }) => assert_eq!(found, other),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Changes of records, as writes of keys and values.
 
+use super::stored::{StoredDevice, StoredEnded, StoredUser};
 use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::records::{Change, Changes};
 use crate::store::sled::codec::encode;
@@ -21,12 +23,12 @@ pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Resul
         if let Some(at) = moment(&change) {
             writes.happened(at);
         }
-        add(&mut writes, change)?;
+        add(&mut writes, view, change)?;
     }
     if founded { Ok(writes) } else { Err(Table::Founding.corrupt("the record is missing")) }
 }
 
-fn add(writes: &mut Writes, change: Change) -> Result<(), StoreError> {
+fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), StoreError> {
     match change {
         Change::Found(founding) => writes.put(FOUNDING, encode(Table::Founding, &founding)?),
         Change::Clock(clock) => writes.put(CLOCK, encode(Table::Clock, &clock)?),
@@ -35,21 +37,19 @@ fn add(writes: &mut Writes, change: Change) -> Result<(), StoreError> {
             writes.put(&layout::entry(entry.position)[..], encode(Table::Log, &entry)?);
         }
         Change::DropEntry(position) => writes.delete(&layout::entry(position)[..]),
-        Change::User(user) => {
-            writes.put(layout::name(user.username.key()), encode(Table::Names, &user.id)?);
-            writes.put(&layout::user(user.id)[..], encode(Table::Users, &*user)?);
-        }
+        Change::User(user) => put_user(writes, view, *user)?,
         Change::DropUser(user) => {
             writes.delete(layout::name(user.username.key()));
             writes.delete(&layout::user(user.id)[..]);
         }
         Change::Device(device) => {
             let key = layout::device(device.user, device.stamp, device.id);
-            writes.put(&key[..], encode(Table::Devices, &*device)?);
+            writes.put(&key[..], encode(Table::Devices, &StoredDevice::of(*device))?);
         }
         Change::DropDevice(user, stamp, device) => writes.delete(&layout::device(user, stamp, device)[..]),
         Change::Ended(device) => {
-            writes.put(&layout::ended(device.user, device.id)[..], encode(Table::Ended, &*device)?);
+            let key = layout::ended(device.user, device.id);
+            writes.put(&key[..], encode(Table::Ended, &StoredEnded::of(*device))?);
         }
         Change::DropEnded(user, device) => writes.delete(&layout::ended(user, device)[..]),
         Change::LastSeen(user, device, seen) => {
@@ -65,6 +65,17 @@ fn add(writes: &mut Writes, change: Change) -> Result<(), StoreError> {
         }
         Change::DropServiceKey(id) => writes.delete(&layout::service_key(id)[..]),
     }
+    Ok(())
+}
+
+/// A user is written at every sign-in; its place in the index only when there is something new to say.
+fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), StoreError> {
+    let (id, key) = (user.id, layout::user(user.id));
+    let before: Option<StoredUser> = view.record(Table::Users, &key)?;
+    if before.is_none_or(|before| before.username() != &user.username) {
+        writes.put(layout::name(user.username.key()), encode(Table::Names, &id)?);
+    }
+    writes.put(&key[..], encode(Table::Users, &StoredUser::of(user))?);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ fn assert_damaged(opened: Result<Opened, OpenError>) -> String {
 
 #[test]
 fn an_unreadable_marker_is_damage() {
-    for text in [b"".as_slice(), b"rescind", b"rescind 1", b"\xff\xfe"] {
+    for text in [b"".as_slice(), b"rescind", b"rescind 2", b"\xff\xfe"] {
         let (_parent, path) = filled();
         fs::write(path.join("FORMAT"), text).unwrap();
         assert_damaged(create(&path));
@@ -113,7 +113,7 @@ fn a_garbled_data_file_is_refused() {
 #[test]
 fn what_an_interrupted_founding_left_is_not_in_the_way() {
     let (_parent, path) = filled();
-    fs::write(path.join("FORMAT"), "rescind 1 founding\n").unwrap();
+    fs::write(path.join("FORMAT"), "rescind 2 founding\n").unwrap();
     fs::write(path.join("conf"), b"half-written").unwrap();
     fs::write(path.join("db"), b"half-written").unwrap();
     drop(create(&path).unwrap());
