@@ -123,6 +123,14 @@ impl Folder {
         Ok(Some(aside))
     }
 
+    /// From which position of its log on sled will read it again: what its newest snapshot does not cover. A snapshot
+    /// is named after that position.
+    pub(super) fn replayed_from(&self) -> io::Result<u64> {
+        let newest = self.snapshots()?.into_iter().max();
+        let position = newest.as_ref().and_then(|newest| newest.extension()?.to_str());
+        Ok(position.and_then(|position| u64::from_str_radix(position, 16).ok()).unwrap_or(0))
+    }
+
     /// Writes down how far the folder has come, durably: the draft, its name, and the folder's own name.
     pub(super) fn mark(&self, stage: Stage) -> Result<(), OpenError> {
         let write = || {

@@ -13,10 +13,12 @@
 //!   damaged, and is refused: there is no witness any more that nothing is lost.
 //! * Two slots are written in turn, so a torn write leaves the one before.
 //!
-//! What it cannot see is the whole folder going back in time, as when an old image of the disk is put in its place;
-//! for that there are tokens and followers that are ahead of the store. Nor does it see bytes that rot in the middle
-//! of sled's log: sled checks every page it reads, but rebuilding its index without a snapshot it passes over a page
-//! it cannot read. A file system that checks its data is the cure.
+//! It also says how long the data file was, because sled may use its last part again for what is older than the last
+//! commit: a file that is shorter now was shortened by sled, or cut.
+//!
+//! What it cannot see is bytes that rot in the middle of the log: that is the business of [`scrub`](super::scrub) and
+//! [`sum`](super::sum). Nobody here sees the whole folder going back in time, as when an old image of the disk is
+//! put in its place; for that there are tokens and followers that are ahead of the store.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -25,6 +27,7 @@ use std::path::Path;
 
 use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
+use crate::store::sled::sum::Sum;
 
 /// A slot has a sector of its own, the unit a disk writes whole.
 const SECTOR: usize = 512;
@@ -37,25 +40,34 @@ pub(super) struct LastCommit {
     pub(super) number: u64,
     /// The newest moment the records speak of; 1970 if none.
     pub(super) newest: Timestamp,
+    /// What all records come to.
+    pub(super) sum: Sum,
 }
 
 impl LastCommit {
-    /// Before the first.
-    pub(super) const NONE: Self = Self { number: 0, newest: Timestamp::from_unix(0) };
+    const LENGTH: usize = 16 + Sum::LENGTH;
 
-    pub(super) fn to_bytes(self) -> [u8; 16] {
+    /// Before the first.
+    pub(super) fn none() -> Self {
+        Self { number: 0, newest: Timestamp::from_unix(0), sum: Sum::default() }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
         let (number, newest) = (self.number.to_be_bytes(), self.newest.unix().to_be_bytes());
-        let mut bytes = [0; 16];
-        for (place, byte) in bytes.iter_mut().zip(number.into_iter().chain(newest)) {
+        let mut bytes = [0; Self::LENGTH];
+        for (place, byte) in bytes.iter_mut().zip(number.into_iter().chain(newest).chain(self.sum.to_bytes()))
+        {
             *place = byte;
         }
         bytes
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (number, newest) = bytes.split_first_chunk()?;
-        let newest = Timestamp::from_unix(i64::from_be_bytes(newest.try_into().ok()?));
-        Some(Self { number: u64::from_be_bytes(*number), newest })
+        let (number, rest) = bytes.split_first_chunk()?;
+        let (newest, sum) = rest.split_first_chunk()?;
+        let newest = Timestamp::from_unix(i64::from_be_bytes(*newest));
+        let sum = Sum::from_bytes(sum.try_into().ok()?);
+        Some(Self { number: u64::from_be_bytes(*number), newest, sum })
     }
 }
 
@@ -66,6 +78,8 @@ pub(super) struct Seen {
     pub(super) commit: u64,
     /// Of which store; none before its founding.
     pub(super) store: Option<StoreId>,
+    /// How long the data file was then, in bytes.
+    pub(super) length: u64,
 }
 
 /// The file, open for the one writer.
@@ -109,7 +123,7 @@ impl Head {
 impl Seen {
     fn to_sector(self) -> [u8; SECTOR] {
         let store = self.store.map_or([0; 16], |store| *store.as_bytes());
-        let text = [self.commit.to_be_bytes().as_slice(), &store].concat();
+        let text = [self.commit.to_be_bytes().as_slice(), &store, &self.length.to_be_bytes()].concat();
         let mut sector = [0; SECTOR];
         let hash = blake3::hash(&text);
         for (place, byte) in sector.iter_mut().zip(text.iter().chain(hash.as_bytes())) {
@@ -119,13 +133,17 @@ impl Seen {
     }
 
     fn from_sector(sector: &[u8]) -> Option<Self> {
-        let (text, rest) = sector.split_first_chunk::<24>()?;
+        let (text, rest) = sector.split_first_chunk::<32>()?;
         let (hash, _) = rest.split_first_chunk::<32>()?;
-        let (commit, store) = text.split_first_chunk()?;
-        let store = StoreId::from_bytes(store.try_into().ok()?);
-        let whole = blake3::hash(text) == *hash;
-        let store = (store.as_bytes() != &[0; 16]).then_some(store);
-        whole.then_some(Self { commit: u64::from_be_bytes(*commit), store })
+        let (commit, rest) = text.split_first_chunk()?;
+        let (store, length) = rest.split_first_chunk()?;
+        let store = Some(StoreId::from_bytes(*store)).filter(|_| store != &[0; 16]);
+        let seen = Self {
+            commit: u64::from_be_bytes(*commit),
+            store,
+            length: u64::from_be_bytes(length.try_into().ok()?),
+        };
+        (blake3::hash(text) == *hash).then_some(seen)
     }
 }
 
@@ -136,7 +154,7 @@ mod tests {
     use super::*;
 
     fn seen(commit: u64) -> Seen {
-        Seen { commit, store: Some(StoreId::from_bytes([7; 16])) }
+        Seen { commit, store: Some(StoreId::from_bytes([7; 16])), length: commit / 2 }
     }
 
     #[test]

@@ -15,8 +15,10 @@ use crate::store::records::Look;
 
 /// The format the tree was founded with: the first record ever written, and never changed.
 pub(super) const FORMAT_KEY: &[u8] = b"\0format";
-/// Number and time of the last commit.
+/// Number, time and sum of the last commit.
 pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
+/// Where the engine's own records end.
+pub(super) const FIRST_TABLE: &[u8] = &[1];
 pub(super) const FOUNDING: &[u8] = &[Table::Founding as u8];
 pub(super) const CLOCK: &[u8] = &[Table::Clock as u8];
 pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];

@@ -1,4 +1,4 @@
-//! What a commit is made of: one batch with its number, one flush, one sync, one note for the next start.
+//! What a commit is made of: one batch with its number and its sum, one flush, one sync, one note for the next start.
 
 use std::fs::File;
 
@@ -24,16 +24,22 @@ pub(in crate::store::sled) struct Disk {
 }
 
 impl Disk {
-    /// Writes `changes` and the number of this commit, all or none.
+    /// Writes `changes`, the number of this commit and the new sum, all or none.
     pub(super) fn apply(&mut self, changes: Changes, newest: Option<Timestamp>) -> Result<(), String> {
-        let last = LastCommit {
-            number: self.last.number.saturating_add(1),
-            newest: newest.map_or(self.last.newest, |newest| newest.max(self.last.newest)),
-        };
+        let mut last = self.last;
+        last.number = last.number.saturating_add(1);
+        last.newest = last.newest.max(newest.unwrap_or(last.newest));
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
+            let before = self.tree.get(&key).map_err(|e| format!("reading the store failed: {e}"))?;
+            if let Some(before) = before {
+                last.sum.remove(&key, &before);
+            }
             match value {
-                Some(value) => batch.insert(key, value),
+                Some(value) => {
+                    last.sum.add(&key, &value);
+                    batch.insert(key, value);
+                }
                 None => batch.remove(key),
             }
         }
@@ -46,9 +52,11 @@ impl Disk {
     /// Makes everything written so far durable, and notes that it is.
     pub(super) fn sync(&mut self) -> Result<(), String> {
         self.tree.flush().map_err(|e| format!("flushing the store failed: {e}"))?;
+        // Before the sync, which then covers it.
+        let length = self.data.metadata().map_err(|e| format!("measuring the store failed: {e}"))?.len();
         self.data.sync_data().map_err(|e| format!("syncing the store to disk failed: {e}"))?;
         let store = self.store().map_err(|e| format!("reading the store failed: {e}"))?;
-        let seen = Seen { commit: self.last.number, store };
+        let seen = Seen { commit: self.last.number, store, length };
         self.head.note(seen).map_err(|e| format!("noting the last commit failed: {e}"))
     }
 

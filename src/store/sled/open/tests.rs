@@ -1,19 +1,24 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::StoreError;
 use crate::store::sled::committer::{Committer, Hooks, Limits};
 use crate::store::sled::reserve::Reserve;
+use crate::store::sled::view::View;
 use crate::store::sled::writes::Writes;
 
 mod damage;
 
 const CACHE: u64 = 8 << 20;
 const KEY: &[u8] = b"\x01key";
+const OLDER: &[u8] = &[6; 500];
+const NEWEST: &[u8] = &[7; 500];
 
 /// A folder that does not exist yet, in a parent that is removed at the end.
 fn fresh() -> (TempDir, PathBuf) {
@@ -45,9 +50,10 @@ fn commit(store: &Opened) {
     for part in 0..20_u32 {
         let mut writes = Writes::none();
         writes.put(KEY, b"value".as_slice());
-        for n in 0..300 {
-            let key = [b"\x02", (part * 300 + n).to_be_bytes().as_slice()].concat();
-            writes.put(key, vec![7; 200]);
+        // All over the place and every record twice, so that pages are moved and segments used again.
+        for n in part * 600..(part + 1) * 600 {
+            let key = [b"\x02", (n * 7 % 6000).to_be_bytes().as_slice()].concat();
+            writes.put(key, if part < 10 { OLDER } else { NEWEST });
         }
         runtime.block_on(committer.run(|_| Ok((writes, ())))).unwrap();
     }
@@ -56,7 +62,14 @@ fn commit(store: &Opened) {
 
 fn assert_whole(store: &Opened) {
     assert_eq!(store.tree().get(KEY).unwrap().unwrap(), b"value");
-    assert_eq!(store.tree().scan_prefix(b"\x02").count(), 6000);
+    assert_eq!(read_all(store).unwrap(), 6000);
+}
+
+/// How many records are there and up to date; or the first error.
+fn read_all(store: &Opened) -> Result<usize, StoreError> {
+    View::applied(store.tree())
+        .scan(b"\x02")
+        .try_fold(0, |count, record| record.map(|(_, value)| count + usize::from(value == NEWEST)))
 }
 
 /// This test binary again, as another process that does one `task` with the folder.

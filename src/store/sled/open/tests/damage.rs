@@ -3,8 +3,6 @@
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
-use crate::store::StoreError;
-use crate::store::sled::view::View;
 
 fn snapshots(path: &Path) -> Vec<PathBuf> {
     let named = |e: &PathBuf| e.file_name().unwrap().as_encoded_bytes().starts_with(b"snap.");
@@ -129,64 +127,103 @@ fn data_length(path: &Path) -> u64 {
     fs::metadata(path.join("db")).unwrap().len()
 }
 
-/// The last half megabyte may hold nothing yet; cut there, the store is refused or whole.
 #[test]
 fn a_data_file_cut_short_is_refused() {
     for with_snapshot in [false, true] {
         for cut in [|_| 1, |_| 4096, |whole| whole / 4, |whole| whole / 2, |whole: u64| whole - (512 << 10)] {
             let (_parent, path) = filled();
+            // Of what was there at the last commit: a start makes the file longer, with nothing in it.
+            let whole = Head::read(&path.join("head")).unwrap().unwrap().length;
             if with_snapshot {
                 drop(existing(&path).unwrap());
             }
-            let whole = data_length(&path);
-            let keep = cut(whole);
-            File::options().write(true).open(path.join("db")).unwrap().set_len(keep).unwrap();
-            match create(&path) {
-                Ok(store) if keep > whole / 2 => assert_whole(&store),
-                opened => drop(assert_damaged(opened)),
-            }
+            File::options().write(true).open(path.join("db")).unwrap().set_len(cut(whole)).unwrap();
+            assert_damaged(create(&path));
         }
     }
 }
 
 /// Puts garbage in one place after the other. Much of sled's log is padding or has been superseded, so many places
-/// hold nothing any more. A hit in the middle of the log can cost the pages that lie there without sled saying so
-/// (see `head`: what it cannot see); the store's end and its beginning are never lost unnoticed.
-#[test]
-fn garbage_in_the_data_never_starts_a_store_empty_or_in_its_past() {
-    for with_snapshot in [false, true] {
-        let (_parent, path) = filled();
-        if with_snapshot {
-            drop(existing(&path).unwrap());
+/// hold nothing any more; what matters is that a hit never goes unnoticed.
+fn assert_garbage_is_noticed(path: &Path) -> usize {
+    let files =
+        || fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|file| file.is_file());
+    let whole: Vec<_> = files().map(|file| (file.clone(), fs::read(file).unwrap())).collect();
+    let (mut refused, mut unreadable) = (0, 0);
+    for at in (0..data_length(path)).step_by(500 << 10) {
+        files().for_each(|file| fs::remove_file(file).unwrap());
+        for (file, bytes) in &whole {
+            fs::write(file, bytes).unwrap();
         }
-        let whole: Vec<_> = fs::read_dir(&path)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|file| file.is_file())
-            .map(|file| (file.clone(), fs::read(file).unwrap()))
-            .collect();
-        let (mut refused, mut unreadable) = (0, 0);
-        for at in (0..data_length(&path)).step_by(60 << 10) {
-            for snapshot in snapshots(&path) {
-                fs::remove_file(snapshot).unwrap();
+        garble(path, at, &[0xA5; 4096]);
+        match existing(path) {
+            Err(OpenError::Damaged { .. }) => {
+                assert_damaged(existing(path));
+                refused += 1;
             }
-            for (file, bytes) in &whole {
-                fs::write(file, bytes).unwrap();
-            }
-            garble(&path, at, &[0xA5; 4096]);
-            match existing(&path) {
-                Err(OpenError::Damaged { .. }) => refused += 1,
+            Err(other) => panic!("at {at}: {other}"),
+            Ok(store) => match read_all(&store) {
+                Err(StoreError::Corrupt(_)) => unreadable += 1,
                 Err(other) => panic!("at {at}: {other}"),
-                Ok(store) => match read_all(&store) {
-                    Err(StoreError::Corrupt(_)) => unreadable += 1,
-                    Err(other) => panic!("at {at}: {other}"),
-                    Ok(read) => assert!(read > 3_000, "at {at}: only {read} of 6000"),
-                },
-            }
+                Ok(read) => {
+                    assert_eq!(read, 6000, "at {at}");
+                    assert!(!path.join("doubt").exists(), "at {at}: opened in doubt");
+                }
+            },
         }
-        assert!(refused > 0, "the end of the log was never hit");
-        assert!(unreadable > 0 || !with_snapshot, "with a snapshot sled reads old pages only when asked for");
     }
+    assert!(refused > 0, "the end of the log was never hit");
+    unreadable
+}
+
+#[test]
+fn garbage_in_the_data_is_an_error_and_never_an_absence() {
+    let (_parent, path) = filled();
+    let unreadable = assert_garbage_is_noticed(&path);
+    assert_eq!(unreadable, 0, "without a snapshot sled reads everything");
+}
+
+#[test]
+fn garbage_in_what_a_snapshot_covers_is_an_error_and_never_an_absence() {
+    let (_parent, path) = filled();
+    drop(existing(&path).unwrap());
+    let unreadable = assert_garbage_is_noticed(&path);
+    assert!(unreadable > 0, "with a snapshot sled reads old pages only when asked for");
+}
+
+#[test]
+fn a_doubt_stays_until_all_records_are_there() {
+    let (_parent, path) = filled();
+    let (head, doubt, aside) = (path.join("head"), path.join("doubt"), path.join("aside"));
+    let witness_length = |length| {
+        let seen = Head::read(&head).unwrap().unwrap();
+        Head::open(&head).unwrap().note(Seen { length, ..seen }).unwrap();
+    };
+    // Without the committer, and so without its sum.
+    let tamper = |value: Option<&[u8]>| {
+        fs::rename(&doubt, &aside).unwrap();
+        let store = existing(&path).unwrap();
+        match value {
+            Some(value) => store.tree().insert(KEY, value).unwrap(),
+            None => store.tree().remove(KEY).unwrap(),
+        };
+        drop(store);
+        fs::rename(&aside, &doubt).unwrap();
+    };
+    witness_length(1 << 40);
+    assert_whole(&existing(&path).unwrap());
+    assert!(!doubt.exists());
+    witness_length(0);
+    fs::write(&doubt, "once doubted").unwrap();
+    tamper(None);
+    for _again in 0..2 {
+        assert_eq!(assert_damaged(existing(&path)), "once doubted; it has 6000 records, and had 6001");
+    }
+    tamper(Some(b"other"));
+    assert_eq!(assert_damaged(existing(&path)), "once doubted; records are not what they were");
+    tamper(Some(b"value"));
+    assert_whole(&existing(&path).unwrap());
+    assert!(!doubt.exists());
 }
 
 #[test]
@@ -237,11 +274,6 @@ fn a_store_that_lost_the_record_of_its_last_commit_is_refused() {
     store.tree().remove(COMMIT_KEY).unwrap();
     drop(store);
     assert!(assert_damaged(create(&path)).contains("last commit"));
-}
-
-/// Up to the first error.
-fn read_all(store: &Opened) -> Result<usize, StoreError> {
-    View::applied(store.tree()).scan(b"\x02").try_fold(0, |count, record| record.map(|_| count + 1))
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Why a data folder was not opened.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::store::sled::folder::FORMAT;
+
+/// Why a data folder was not opened. Each message says what to do next.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages name")]
+pub enum OpenError {
+    /// Nothing was ever founded there.
+    #[error("there is no store in {path:?}: run `rescind serve` first, or name the right folder with --data")]
+    Missing { path: PathBuf },
+    /// Another process holds it.
+    #[error("the data folder {path:?} is in use by {}: end it first", holder(*.pid))]
+    InUse { path: PathBuf, pid: Option<u32> },
+    /// The file system says no.
+    #[error("the data folder {path:?} cannot be used: {reason}; let the user who runs rescind own it")]
+    NotWritable { path: PathBuf, reason: io::Error },
+    /// The file system has no room to open, let alone to write.
+    #[error("no space is left for the data folder {path:?}: make room and start again")]
+    DiskFull { path: PathBuf },
+    /// Others on this machine could read it.
+    #[error("other users may enter the data folder {path:?} (mode {mode:03o}): run `chmod 700 {path:?}`")]
+    TooOpen { path: PathBuf, mode: u32 },
+    /// It holds other things; nothing was touched.
+    #[error("{path:?} holds {stranger:?} but no FORMAT file, so it is not a store: choose an empty folder")]
+    NotAStore { path: PathBuf, stranger: String },
+    /// Another version of Rescind wrote it.
+    #[error(
+        "the store in {path:?} has format {found}, this rescind reads {FORMAT}: use the version that wrote it"
+    )]
+    OtherFormat { path: PathBuf, found: String },
+    /// It was a store.
+    #[error(
+        "the store in {path:?} is damaged: {reason}. Move the folder away, put a backup in its place, and do not open it again: opening clears what follows the damage"
+    )]
+    Damaged { path: PathBuf, reason: String },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl OpenError {
+    pub(in crate::store::sled) fn io(path: &Path, reason: io::Error) -> Self {
+        let path = path.to_owned();
+        match reason.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            _ => Self::NotWritable { path, reason },
+        }
+    }
+
+    pub(in crate::store::sled) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+/// What sled's own refusal means.
+pub(super) fn refusal(path: &Path, refused: sled::Error) -> OpenError {
+    match refused {
+        // sled's own lock, held by a process that does not know ours.
+        sled::Error::Io(e) if e.to_string().starts_with("could not acquire lock") => {
+            OpenError::InUse { path: path.to_owned(), pid: None }
+        }
+        sled::Error::Io(e)
+            if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>
+        {
+            OpenError::damaged(path, e.to_string())
+        }
+        sled::Error::Io(e) => OpenError::io(path, e),
+        other => OpenError::damaged(path, other.to_string()),
+    }
+}
