@@ -20,7 +20,10 @@ mod message;
 use message::{Message, SegmentHeader};
 
 /// How large sled's segments are; a setting of sled's that its files cannot do without.
-pub(super) const SEGMENT: usize = 512 << 10;
+///
+/// sled's garbage collector frees one segment at a time, and then pauses until its next turn. With the segments of
+/// half a megabyte that sled chooses by itself it cannot keep up with many writers, and three quarters of the file are garbage.
+pub(super) const SEGMENT: usize = 4 << 20;
 
 /// sled starts no message so close to the end of a segment.
 const RED_ZONE: usize = 32;

@@ -14,6 +14,11 @@ use crate::store::sled::scrub::SEGMENT;
 /// How long threads of an engine that has been closed may still hold its file.
 const ENGINE_ENDS: Duration = Duration::from_secs(5);
 
+/// Every so many milliseconds sled's garbage collector takes a turn; without turns there would be no collection.
+/// In a turn it frees at most one segment, so this and [`SEGMENT`] say how much can be written in a second before
+/// garbage gathers.
+const TURN: u64 = 200;
+
 /// Starts sled; if what is there looks damaged, once more without the snapshots.
 pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     let first = match attempt(folder, cache_bytes) {
@@ -38,8 +43,7 @@ fn attempt(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenError> {
         .cache_capacity(cache_bytes)
         .mode(sled::Mode::HighThroughput)
         .segment_size(SEGMENT)
-        // `None` would also end the garbage collection.
-        .flush_every_ms(Some(500));
+        .flush_every_ms(Some(TURN));
     catch_unwind(AssertUnwindSafe(|| config.open()))
         .map_err(|_| OpenError::damaged(folder.path(), "sled panicked while opening it"))?
         .map_err(|e| refusal(folder.path(), e))
