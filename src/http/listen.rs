@@ -11,6 +11,7 @@ use poem::{
     listener::Acceptor,
     web::{LocalAddr, RemoteAddr},
 };
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::{
     net::{TcpStream, UnixStream},
     sync::Semaphore,
@@ -24,6 +25,10 @@ mod socket;
 
 /// How long a failed accept waits: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How many bytes the kernel keeps for a peer that does not read them; it doubles the number. Left to itself it would go to
+/// megabytes for each follower of the feed that has stopped.
+const UNREAD: usize = 128 * 1024;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +57,8 @@ pub trait Connection {
 impl Connection for TcpStream {
     fn prepare(&self) -> io::Result<()> {
         // Answers are small and written at once: waiting to fill a packet only delays them.
-        self.set_nodelay(true)
+        self.set_nodelay(true)?;
+        Ok(set_socket_send_buffer_size(self, UNREAD)?)
     }
 }
 
