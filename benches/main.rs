@@ -6,7 +6,7 @@
 //! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
 //! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.
 //!
-//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`writes`] (refresh, group commit),
+//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`feed`] (who hears of it), [`writes`] (refresh, group commit),
 //! [`start`] (an empty store) and [`scale`] (a million users). [`stage`] sets up the service in process, [`served`] runs the
 //! real binary, [`load`] is the client, [`results`] keeps the figures, [`table`] shows them.
 
@@ -20,6 +20,7 @@ use rescind::log;
 
 mod bare;
 mod checks;
+mod feed;
 mod load;
 mod machine;
 mod results;
@@ -31,7 +32,7 @@ mod start;
 mod table;
 mod writes;
 
-const ROOMS: [&str; 5] = ["checks", "sign_out", "writes", "start", "scale"];
+const ROOMS: [&str; 6] = ["checks", "sign_out", "feed", "writes", "start", "scale"];
 
 /// Set in the process that measures a room.
 const MEASURING: &str = "BENCH_ROOM_APART";
@@ -74,6 +75,7 @@ fn measure(room: &str, options: &[&str]) -> Result<()> {
     let figures = match (room, options) {
         ("checks", []) => checks::measure(),
         ("sign_out", []) => sign_out::measure(),
+        ("feed", []) => feed::measure(),
         ("writes", []) => writes::measure(),
         ("start", []) => start::measure(),
         ("scale", []) => scale::measure(scale::USERS),
