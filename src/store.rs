@@ -19,7 +19,7 @@
 //! What a step decides is written once, in [`steps`], over whatever an engine reads ([`records::Records`]) into
 //! whatever it is to write ([`records::Changes`]); an engine reads, writes and makes durable. [`engine`]
 //! is what an engine has to be able to do. [`memory`] is the reference, `sled` the embedded one, `postgres` the
-//! shared one.
+//! shared one. [`archive`] is a store as a whole, and [`copy`] takes it from one engine to another.
 
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 
+pub mod archive;
+pub mod copy;
 pub mod engine;
 pub mod memory;
 #[cfg(feature = "postgres")]

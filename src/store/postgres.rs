@@ -13,6 +13,7 @@
 //! * `transaction` — one step: held still, decided, committed
 //! * `load`, `write`, `query` — the statements: what is read for a step, held still for it, and written by it
 //! * `word` — how nodes hear of each other's writes
+//! * `archive` — all of it, told and taken over in one transaction
 //! * `failure` — what an error of the database means
 //!
 //! A step is one transaction, and a pure function of what it reads. So it runs on what was read for it; should it ask
@@ -20,6 +21,7 @@
 //! the clock; only a step that logs a revocation touches the clock, and that row's lock makes the order of the log the
 //! order of commits. What a step decides is the business of [`steps`](super::steps), never of these rooms.
 
+mod archive;
 mod connection;
 mod engine;
 mod failure;
@@ -34,5 +36,6 @@ mod transaction;
 mod word;
 mod write;
 
+pub use archive::PostgresArchive;
 pub use engine::{Observed, Options, Postgres, PostgresStore};
 pub use open::{OpenError, OpenMode};

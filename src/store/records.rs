@@ -1,6 +1,6 @@
 //! What a step reads and what it writes: the seam between the decisions and the engines.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Clock, Founding, StoreError, Totals};
 use crate::model::counters::{Position, Stamp};
@@ -52,7 +52,7 @@ pub trait Records {
 }
 
 /// A note to look at a device at a certain time: has it run out, can its record go?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Look {
     /// When to look.
     pub at: Timestamp,

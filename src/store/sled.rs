@@ -12,10 +12,12 @@
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — what a step sees, and what it wants written, counted
 //! * `layout`, `codec`, `records` — where each record lives, how it is written, and the seam to the steps
+//! * `archive` — all of it, told and taken over page by page
 //! * `reserve` — the free space below which writing stops
 //!
 //! What a step decides is the business of [`steps`](super::steps), never of these rooms.
 
+mod archive;
 mod codec;
 pub mod committer;
 mod engine;
@@ -30,5 +32,6 @@ mod sum;
 pub mod view;
 pub mod writes;
 
+pub use archive::SledArchive;
 pub use engine::{Options, Sled, SledStore};
 pub use open::{OpenError, OpenMode};

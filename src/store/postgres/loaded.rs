@@ -79,7 +79,7 @@ impl Loaded {
 }
 
 /// The parser's own words are not passed on: they quote what they could not read.
-fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
+pub(super) fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
     serde_json::from_str(document).map_err(|_| StoreError::Corrupt("a record cannot be read".to_owned()))
 }
 

@@ -70,6 +70,22 @@ pub enum OpenError {
     /// It has no room.
     #[error("the database's disk is full: make room and start again")]
     DiskFull,
+    /// The store was taken elsewhere.
+    #[error(
+        "the store in this database was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty database with `rescind store copy`"
+    )]
+    Moved { to: String },
+    /// A copy that was stopped.
+    #[error(
+        "this database holds an unfinished copy of a store: run the same `rescind store copy` again, or drop the schema `rescind`"
+    )]
+    Unfinished,
+    /// A copy would replace it.
+    #[error("this database holds a store already, and a copy replaces none: name an empty database")]
+    NotEmpty,
+    /// A store is taken elsewhere only while nobody uses it.
+    #[error("the store in this database is in use ({by}): stop every rescind that works on it first")]
+    InUse { by: String },
     /// Anything else.
     #[error("the database refuses to be set up (SQLSTATE {code}): {advice}")]
     Setup { code: String, advice: &'static str },
@@ -83,25 +99,48 @@ pub(super) struct Way {
 
 /// Opens the database at `url` for `mode`, and says how to connect to it from now on.
 pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) -> Result<Way, OpenError> {
+    let way = way(url, authority, "rescind")?;
+    let (mut client, connection) =
+        way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
+    let worked_off = tokio::spawn(connection);
+    let checked = async {
+        check(&mut client, mode).await?;
+        is_here(&client).await
+    };
+    let checked = checked.await;
+    drop(client);
+    let _ = worked_off.await;
+    checked.map(|()| way)
+}
+
+/// How to connect to the database at `url`, under this name.
+pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way, OpenError> {
     let mut config: Config =
         url.parse().map_err(|error: Error| OpenError::Url { reason: parse_reason(&error) })?;
     config
-        .application_name("rescind")
+        .application_name(name)
         // A standby would answer with what was true a while ago.
         .target_session_attrs(TargetSessionAttrs::ReadWrite)
         .connect_timeout(PATIENCE)
         .tcp_user_timeout(PATIENCE)
         .keepalives_idle(PATIENCE);
-    let tls = tls::connector(authority)?;
-    let (mut client, connection) = config.connect(tls.clone()).await.map_err(|error| refusal(&error))?;
-    let worked_off = tokio::spawn(connection);
-    let checked = check(&mut client, mode).await;
-    drop(client);
-    let _ = worked_off.await;
-    checked.map(|()| Way { config, tls })
+    Ok(Way { config, tls: tls::connector(authority)? })
 }
 
-async fn check(client: &mut Client, mode: OpenMode) -> Result<(), OpenError> {
+/// Whether the store is here, and not half copied or moved away.
+async fn is_here(client: &Client) -> Result<(), OpenError> {
+    let asked = "select copying is not null, moved->>'to' from rescind.service";
+    let row = client.query_typed_one(asked, &[]).await.map_err(|error| refusal(&error))?;
+    match (row.try_get(0), row.try_get(1)) {
+        (Ok(false), Ok(None)) => Ok(()),
+        (Ok(_), Ok(Some(to))) => Err(OpenError::Moved { to }),
+        (Ok(true), Ok(None)) => Err(OpenError::Unfinished),
+        (Err(error), _) | (_, Err(error)) => Err(refusal(&error)),
+    }
+}
+
+/// Whether this is a database that keeps its promises, with tables of our version.
+pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), OpenError> {
     promises(client).await?;
     let found = match mode {
         OpenMode::Create => schema::migrate(client).await,
@@ -133,7 +172,7 @@ async fn promises(client: &Client) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn refusal(error: &Error) -> OpenError {
+pub(super) fn refusal(error: &Error) -> OpenError {
     let Some(code) = error.code() else {
         return if error.to_string().contains("does not allow") || says(error, "read-write") {
             OpenError::ReadOnly

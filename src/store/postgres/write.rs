@@ -252,7 +252,7 @@ fn stamped(query: Query, stamp: Stamp) -> Query {
     query.number(stamp.era.value()).number(stamp.generation.value())
 }
 
-fn document(record: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
+pub(super) fn document(record: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
     serde_json::to_string(record)
         .map_err(|_| StoreError::Unavailable("a record cannot be written".to_owned()))
 }

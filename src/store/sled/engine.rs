@@ -90,7 +90,7 @@ fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
 }
 
 /// Whether what a founded store always has is there.
-fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
+pub(super) fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
     let damaged = |reason: &dyn fmt::Display| OpenError::damaged(opened.path(), reason.to_string());
     let records = View::applied(opened.tree());
     let Some(founding) = records.founding().map_err(|e| damaged(&e))? else {

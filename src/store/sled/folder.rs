@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::open::{OpenError, OpenMode};
+use crate::model::ids::StoreId;
 
 /// The layout of the folder and of the records in it. A store of another format is refused, not guessed at.
 pub(super) const FORMAT: u32 = 2;
@@ -22,12 +23,16 @@ const LOCK: &str = "lock";
 const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
 
 /// How far the folder has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Being founded: nothing was ever acknowledged from here.
     Founding,
     /// Founded: the data must be there.
     Founded,
+    /// An unfinished copy of this store: nothing was ever acknowledged from here.
+    Copying(StoreId),
+    /// Everything in it was taken there; it is of the past.
+    Moved(String),
 }
 
 /// The data folder, held by this process until dropped.
@@ -59,7 +64,7 @@ impl Folder {
         if let Some(stage) = folder.stage()? {
             return Ok((folder, stage));
         }
-        folder.mark(Stage::Founding)?;
+        folder.mark(&Stage::Founding)?;
         Ok((folder, Stage::Founding))
     }
 
@@ -132,7 +137,7 @@ impl Folder {
     }
 
     /// Writes down how far the folder has come, durably: the draft, its name, and the folder's own name.
-    pub(super) fn mark(&self, stage: Stage) -> Result<(), OpenError> {
+    pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
         let write = || {
             let draft = self.path.join(MARKER_DRAFT);
             let mut file =
@@ -156,10 +161,8 @@ impl Folder {
             Err(e) if e.kind() == io::ErrorKind::InvalidData => String::new(),
             Err(e) => return Err(OpenError::io(&self.path, e)),
         };
-        for stage in [Stage::Founding, Stage::Founded] {
-            if text == marker(stage) {
-                return Ok(Some(stage));
-            }
+        if let Some(stage) = parse(&text) {
+            return Ok(Some(stage));
         }
         let words: Vec<_> = text.split_whitespace().collect();
         match words.as_slice() {
@@ -191,10 +194,24 @@ impl Drop for Folder {
     }
 }
 
-fn marker(stage: Stage) -> String {
+fn marker(stage: &Stage) -> String {
     match stage {
         Stage::Founding => format!("rescind {FORMAT} founding\n"),
         Stage::Founded => format!("rescind {FORMAT}\n"),
+        Stage::Copying(store) => format!("rescind {FORMAT} copying {store}\n"),
+        Stage::Moved(to) => format!("rescind {FORMAT} moved {}\n", to.replace(char::is_control, "?")),
+    }
+}
+
+/// Reads what [`marker`] writes, and nothing else.
+fn parse(text: &str) -> Option<Stage> {
+    let line = text.strip_prefix(&format!("rescind {FORMAT}"))?.strip_suffix('\n')?;
+    match line.strip_prefix(' ').map_or((line, ""), |words| words.split_once(' ').unwrap_or((words, ""))) {
+        _ if line.is_empty() => Some(Stage::Founded),
+        ("founding", "") => Some(Stage::Founding),
+        ("copying", store) => StoreId::parse(store).map(Stage::Copying),
+        ("moved", to) if !to.is_empty() => Some(Stage::Moved(to.to_owned())),
+        _ => None,
     }
 }
 

@@ -116,6 +116,17 @@ pub(super) fn last_seen(user: UserId, id: DeviceId) -> [u8; 33] {
     join(Table::LastSeen, &[user.as_bytes(), id.as_bytes()])
 }
 
+/// Reads a key back: the record itself does not say.
+pub(super) fn parse_user(key: &[u8]) -> Option<UserId> {
+    Some(UserId::from_bytes(key.strip_prefix(&Table::Users.prefix())?.try_into().ok()?))
+}
+
+/// Reads a key back: the record itself says neither.
+pub(super) fn parse_last_seen(key: &[u8]) -> Option<(UserId, DeviceId)> {
+    let (user, device) = key.strip_prefix(&Table::LastSeen.prefix())?.split_first_chunk()?;
+    Some((UserId::from_bytes(*user), DeviceId::from_bytes(device.try_into().ok()?)))
+}
+
 pub(super) fn key(kid: &Kid) -> Vec<u8> {
     [&Table::Keys.prefix(), kid.as_str().as_bytes()].concat()
 }

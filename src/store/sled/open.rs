@@ -15,6 +15,7 @@ use super::committer::Disk;
 use super::folder::{FORMAT, Folder, Stage};
 use super::head::{Head, LastCommit, Seen};
 use super::layout::{COMMIT_KEY, FORMAT_KEY};
+use crate::model::ids::StoreId;
 
 mod doubt;
 mod error;
@@ -90,20 +91,64 @@ impl Opened {
 /// See [`OpenError`]; after an error nothing of ours is left running and nothing with data in it was deleted.
 pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, OpenError> {
     let (folder, stage) = Folder::enter(path, mode)?;
-    let witnessed = match stage {
-        Stage::Founding => {
-            folder.start_over().map_err(|e| OpenError::io(path, e))?;
-            Seen::default()
-        }
-        Stage::Founded => expect_data(&folder)?,
-    };
-    folder.sweep().map_err(|e| OpenError::io(path, e))?;
-    let db = start(&folder, cache_bytes)?;
-    let mut opened = Opened { db, folder, last: LastCommit::none(), witnessed };
+    let path = path.to_owned();
     match stage {
-        Stage::Founding => opened.found()?,
-        Stage::Founded => opened.check()?,
+        Stage::Founding => {
+            let opened = begin(folder, cache_bytes)?;
+            opened.mark(&Stage::Founded)?;
+            Ok(opened)
+        }
+        Stage::Founded => go_on(folder, cache_bytes),
+        Stage::Copying(_) => Err(OpenError::Unfinished { path }),
+        Stage::Moved(to) => Err(OpenError::Moved { path, to }),
     }
+}
+
+/// Opens the store in `path` to be taken to the place shown as `to`; and whether it had been left for it before.
+pub(super) fn open_to_leave(path: &Path, cache_bytes: u64, to: &str) -> Result<(Opened, bool), OpenError> {
+    let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
+    let path = path.to_owned();
+    match stage {
+        Stage::Founding => Err(OpenError::Missing { path }),
+        Stage::Founded => Ok((go_on(folder, cache_bytes)?, false)),
+        Stage::Copying(_) => Err(OpenError::Unfinished { path }),
+        Stage::Moved(there) if there == to => Ok((go_on(folder, cache_bytes)?, true)),
+        Stage::Moved(to) => Err(OpenError::Moved { path, to }),
+    }
+}
+
+/// Makes the empty folder at `path` one that takes a copy of `store`; and whether it held an unfinished one, which is
+/// gone now.
+pub(super) fn open_to_arrive(
+    path: &Path,
+    cache_bytes: u64,
+    store: StoreId,
+) -> Result<(Opened, bool), OpenError> {
+    let (folder, stage) = Folder::enter(path, OpenMode::Create)?;
+    let path = path.to_owned();
+    let resumed = match stage {
+        Stage::Founding => false,
+        Stage::Copying(other) if other == store => true,
+        Stage::Copying(_) => return Err(OpenError::Unfinished { path }),
+        Stage::Founded | Stage::Moved(_) => return Err(OpenError::NotEmpty { path }),
+    };
+    folder.mark(&Stage::Copying(store))?;
+    Ok((begin(folder, cache_bytes)?, resumed))
+}
+
+/// Starts over in a folder from which nothing was ever acknowledged.
+fn begin(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
+    folder.start_over().map_err(|e| OpenError::io(folder.path(), e))?;
+    let opened = Opened::start(folder, cache_bytes)?;
+    opened.found()?;
+    Ok(opened)
+}
+
+/// Goes on with what is there.
+fn go_on(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
+    let witnessed = expect_data(&folder)?;
+    let mut opened = Opened { witnessed, ..Opened::start(folder, cache_bytes)? };
+    opened.check()?;
     Ok(opened)
 }
 
@@ -130,6 +175,17 @@ fn expect_data(folder: &Folder) -> Result<Seen, OpenError> {
 }
 
 impl Opened {
+    fn start(folder: Folder, cache_bytes: u64) -> Result<Self, OpenError> {
+        folder.sweep().map_err(|e| OpenError::io(folder.path(), e))?;
+        let db = start(&folder, cache_bytes)?;
+        Ok(Self { db, folder, last: LastCommit::none(), witnessed: Seen::default() })
+    }
+
+    /// Writes down how far the folder has come.
+    pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
+        self.folder.mark(stage)
+    }
+
     fn found(&self) -> Result<(), OpenError> {
         let write = || -> Result<(), sled::Error> {
             self.tree().insert(FORMAT_KEY, &FORMAT.to_be_bytes())?;
@@ -139,8 +195,7 @@ impl Opened {
             File::open(self.folder.conf_path())?.sync_all()?;
             Ok(Head::create(&self.folder.head_path())?)
         };
-        write().map_err(|e| refusal(self.path(), e))?;
-        self.folder.mark(Stage::Founded)
+        write().map_err(|e| refusal(self.path(), e))
     }
 
     fn check(&mut self) -> Result<(), OpenError> {

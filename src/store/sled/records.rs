@@ -22,7 +22,7 @@ use crate::store::{Clock, Founding, StoreError, Totals};
 mod change;
 mod stored;
 
-pub(super) use change::writes;
+pub(super) use change::{taken_over, writes};
 use stored::{StoredDevice, StoredEnded, StoredUser};
 
 type Read<T> = Result<T, StoreError>;
@@ -186,23 +186,33 @@ impl Records for View<'_> {
     }
 }
 
-fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
+/// The user that a record of its table is.
+pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
+    let (key, value) = record?;
+    let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Users))?;
+    Ok(decode::<StoredUser>(Table::Users, &value)?.under(id))
+}
+
+/// The device that a record of its table is.
+pub(super) fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, stamp, id) = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
     Ok(decode::<StoredDevice>(Table::Devices, &value)?.under(user, stamp, id))
 }
 
-fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
+/// The ended device that a record of its table is.
+pub(super) fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, id) = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
     Ok(decode::<StoredEnded>(Table::Ended, &value)?.under(user, id))
 }
 
-fn look(record: Read<(IVec, IVec)>) -> Read<Look> {
+/// The look that a record of its table is.
+pub(super) fn look(record: Read<(IVec, IVec)>) -> Read<Look> {
     let (key, _) = record?;
     layout::parse_look(&key).ok_or_else(|| unreadable_key(Table::Looks))
 }
 
-fn unreadable_key(table: Table) -> StoreError {
+pub(super) fn unreadable_key(table: Table) -> StoreError {
     table.corrupt("a key cannot be read")
 }

@@ -32,6 +32,19 @@ pub enum OpenError {
         "the store in {path:?} has format {found}, this rescind reads {FORMAT}: use the version that wrote it"
     )]
     OtherFormat { path: PathBuf, found: String },
+    /// It was taken elsewhere.
+    #[error(
+        "the store in {path:?} was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
+    )]
+    Moved { path: PathBuf, to: String },
+    /// A copy that was stopped.
+    #[error(
+        "{path:?} holds an unfinished copy of a store: run the same `rescind store copy` again, or remove the folder"
+    )]
+    Unfinished { path: PathBuf },
+    /// A copy would replace it.
+    #[error("{path:?} holds a store already, and a copy replaces none: name an empty or a new folder")]
+    NotEmpty { path: PathBuf },
     /// It was a store.
     #[error(
         "the store in {path:?} is damaged: {reason}. Move the folder away, put a backup in its place, and do not open it again: opening clears what follows the damage"

@@ -16,16 +16,28 @@ use crate::store::sled::writes::Writes;
 /// A record that is too long; or anything but the founding before the store is founded: the folder of a store that
 /// was never founded is started over.
 pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Result<Writes, StoreError> {
+    let founded = changes.is_empty()
+        || changes.records.iter().any(|change| matches!(change, Change::Found(_)))
+        || view.get(FOUNDING)?.is_some();
+    if !founded {
+        return Err(Table::Founding.corrupt("the record is missing"));
+    }
+    taken_over(view, changes.settled(view)?)
+}
+
+/// The same of records that are written as they are, founded or not: those of a copy.
+pub(in crate::store::sled) fn taken_over(
+    view: &View<'_>,
+    records: Vec<Change>,
+) -> Result<Writes, StoreError> {
     let mut writes = Writes::none();
-    let mut founded = changes.is_empty() || view.get(FOUNDING)?.is_some();
-    for change in changes.settled(view)? {
-        founded |= matches!(change, Change::Found(_));
+    for change in records {
         if let Some(at) = moment(&change) {
             writes.happened(at);
         }
         add(&mut writes, view, change)?;
     }
-    if founded { Ok(writes) } else { Err(Table::Founding.corrupt("the record is missing")) }
+    Ok(writes)
 }
 
 fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), StoreError> {

@@ -1,0 +1,196 @@
+//! Taking a store from one place to another: every record, compared by reading it back.
+
+use serde::Serialize;
+
+use super::archive::{Archive, Kind, Source, Target};
+use super::records::Change;
+use super::{Founding, StoreError};
+
+/// Why a store was not copied. Unless it says otherwise the source is as it was.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages name")]
+pub enum CopyError {
+    /// The source fails.
+    #[error("the store that is copied cannot be read: {0}")]
+    Source(StoreError),
+    /// The target fails.
+    #[error("the copy cannot be written: {0}; run the same command again, it starts over")]
+    Target(StoreError),
+    /// The source was left before, and what it was left for is not there any more.
+    #[error(
+        "this store was moved to the target before, and the copy there is gone: restore it from its backup. What is left here is of the past"
+    )]
+    Gone,
+    /// What was written is not what is read back.
+    #[error(
+        "the copy differs in its {}: {copied} were copied and {found} read back; the source is as it was, the copy is no store. Look after the target's disk and memory, then run the same command again",
+        .kind.name()
+    )]
+    Differs { kind: Kind, copied: Tally, found: Tally },
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// So many more records were written.
+    Copied(u64),
+    /// So many more records were read back.
+    Compared(u64),
+}
+
+/// How many records there are, and a checksum that does not depend on their order: the sum of their hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub count: u64,
+    sum: [u64; 4],
+}
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// As what the store was founded, here as there.
+    pub founding: Founding,
+    /// How much of each kind, in order.
+    pub tallies: Vec<(Kind, Tally)>,
+}
+
+impl Copied {
+    /// How many records of each kind, by its name.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.tallies.iter().map(|(kind, tally)| (kind.name(), tally.count))
+    }
+
+    /// One checksum of everything, in hex.
+    pub fn checksum(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (kind, tally) in &self.tallies {
+            hasher.update(kind.name().as_bytes());
+            for part in [tally.count].iter().chain(&tally.sum) {
+                hasher.update(&part.to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+/// Copies all of `source` to `target`, shown as `to`, leaves the source for it, and founds it.
+pub async fn copy(
+    source: &mut dyn Source,
+    target: &mut dyn Target,
+    to: &str,
+    told: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Copied, CopyError> {
+    if source.left() && !target.resumed() {
+        return Err(CopyError::Gone);
+    }
+    let founding = source.founding().await.map_err(CopyError::Source)?;
+    let mut tallies = Vec::new();
+    for kind in Kind::ALL {
+        tallies.push((kind, write(source, target, kind, told).await?));
+    }
+    for (kind, copied) in &tallies {
+        let found = read_back(target, *kind, told).await.map_err(CopyError::Target)?;
+        if found != *copied {
+            return Err(CopyError::Differs { kind: *kind, copied: *copied, found });
+        }
+    }
+    target.keep().await.map_err(CopyError::Target)?;
+    if !source.left() {
+        source.leave(to).await.map_err(CopyError::Source)?;
+    }
+    target.found(founding.clone()).await.map_err(CopyError::Target)?;
+    Ok(Copied { founding, tallies })
+}
+
+async fn write(
+    source: &mut dyn Source,
+    target: &mut dyn Target,
+    kind: Kind,
+    told: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Tally, CopyError> {
+    let mut tally = Tally::default();
+    source.turn_to(kind).await.map_err(CopyError::Source)?;
+    loop {
+        let page = source.page().await.map_err(CopyError::Source)?;
+        if page.is_empty() {
+            return Ok(tally);
+        }
+        let count = tally.add_all(&page).map_err(CopyError::Source)?;
+        target.put(page).await.map_err(CopyError::Target)?;
+        told(Progress::Copied(count));
+    }
+}
+
+async fn read_back(
+    target: &mut dyn Target,
+    kind: Kind,
+    told: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Tally, StoreError> {
+    let archive: &mut dyn Archive = target;
+    let mut tally = Tally::default();
+    archive.turn_to(kind).await?;
+    loop {
+        let page = archive.page().await?;
+        if page.is_empty() {
+            return Ok(tally);
+        }
+        told(Progress::Compared(tally.add_all(&page)?));
+    }
+}
+
+impl Tally {
+    /// Adds a page; says how many records it has.
+    fn add_all(&mut self, page: &[Change]) -> Result<u64, StoreError> {
+        let before = self.count;
+        for record in page {
+            let hash = hash(record)?;
+            let (parts, _) = hash.as_bytes().as_chunks::<8>();
+            for (sum, part) in self.sum.iter_mut().zip(parts) {
+                *sum = sum.wrapping_add(u64::from_le_bytes(*part));
+            }
+            self.count += 1;
+        }
+        Ok(self.count - before)
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [first, ..] = self.sum;
+        write!(f, "{} (checksum {first:016x})", self.count)
+    }
+}
+
+/// Of the record's fields, whatever an engine writes them as.
+fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
+    match record {
+        Change::Clock(clock) => of(clock),
+        Change::Totals(totals) => of(totals),
+        Change::Key(key) => of(key),
+        Change::ServiceKey(key) => of(key),
+        Change::User(user) => of(user),
+        Change::Device(device) | Change::Ended(device) => of(device),
+        Change::LastSeen(user, device, seen) => of(&(user, device, seen)),
+        Change::Look(look) => of(look),
+        Change::Entry(entry) => of(entry),
+        Change::Found(_)
+        | Change::DropEntry(_)
+        | Change::DropUser(_)
+        | Change::DropDevice(..)
+        | Change::DropEnded(..)
+        | Change::DropLastSeen(..)
+        | Change::DropLook(_)
+        | Change::DropKey(_)
+        | Change::DropServiceKey(_) => Err(StoreError::Corrupt("no record of an archive".to_owned())),
+    }
+}
+
+fn of(record: &(impl Serialize + ?Sized)) -> Result<blake3::Hash, StoreError> {
+    let bytes = postcard::to_stdvec(record)
+        .map_err(|_| StoreError::Unavailable("a record cannot be written".to_owned()))?;
+    Ok(blake3::hash(&bytes))
+}
+
+#[cfg(all(test, feature = "sled"))]
+mod tests;

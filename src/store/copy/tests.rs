@@ -1,0 +1,259 @@
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::*;
+use crate::model::counters::Position;
+use crate::model::device::{Cause, DeviceKind, DeviceName, LastSeen};
+use crate::model::ids::{DeviceId, StoreId, UserId};
+use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::network::Network;
+use crate::model::password::PasswordHash;
+use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::timestamp::Timestamp;
+use crate::model::username::Username;
+use crate::store::sled::{OpenError, OpenMode, Options, SledArchive, SledStore};
+use crate::store::steps::account::Register;
+use crate::store::steps::keys::Found;
+use crate::store::steps::session::{NewDevice, OpenDevice};
+use crate::store::steps::sign_out::EndDevice;
+use crate::store::{Clock, KeySet, Listed, Standing, Store as _, Totals};
+use crate::world::World;
+
+const START: Timestamp = Timestamp::from_unix(1_800_000_000);
+const CACHE: u64 = 8 << 20;
+
+fn open(path: &Path, mode: OpenMode) -> Result<SledStore, OpenError> {
+    SledStore::open(path, Options { cache_bytes: CACHE, reserve_bytes: 0, ..Options::default() }, mode)
+}
+
+/// A store in `here` with a user on two devices, one of them ended.
+async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
+    let world = World::manual(START, 7).0;
+    let store = open(here, OpenMode::Create).unwrap();
+    let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
+    let founding = Founding { store: world.store_id(), issuer, audience, at: START };
+    let id = founding.store;
+    let key = KeyRecord {
+        kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
+        purpose: Purpose::Access,
+        state: KeyState::Active,
+        created: START,
+        sealed: "sealed".to_owned(),
+    };
+    store.found(Found { founding, keys: vec![key] }).await.unwrap();
+    let device = || NewDevice {
+        id: world.device_id(),
+        name: DeviceName::parse("Ada’s phone").unwrap(),
+        kind: DeviceKind::parse("mobile").unwrap(),
+        network: Network::of("192.0.2.7".parse().unwrap()),
+        seen: LastSeen { at: START, address: "192.0.2.7".parse().ok(), user_agent: None },
+        idle: Duration::from_secs(3600),
+        lifetime: Duration::from_secs(7200),
+    };
+    let (phone, laptop) = (device(), device());
+    let (live, ended, user) = (phone.id, laptop.id, world.user_id());
+    let username = Username::parse("Ada").unwrap();
+    let password = PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap();
+    store.register(Register { id: user, username, password, device: Some(phone), now: START }).await.unwrap();
+    store
+        .open_device(OpenDevice { user, verified: None, device: laptop, most: 9, now: START })
+        .await
+        .unwrap();
+    let cause = Cause::SignedOut;
+    store
+        .end_device(EndDevice { user, device: ended, caller: None, cause, note: None, now: START })
+        .await
+        .unwrap();
+    let (name, scopes) = ("shop".to_owned(), vec![Scope::Admin]);
+    let key = ServiceKey { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START };
+    store.add_service_key(key).await.unwrap();
+    (id, user, live)
+}
+
+/// What tokens are judged by, and everything beside it.
+#[derive(Debug, PartialEq)]
+struct Sight {
+    founding: Option<Founding>,
+    clock: Clock,
+    totals: Totals,
+    standing: Standing,
+    listed: (Vec<Listed>, Vec<Listed>),
+    keys: KeySet,
+    service_keys: Vec<ServiceKey>,
+    log: usize,
+    named: Option<UserId>,
+}
+
+async fn sight(store: &SledStore, user: UserId, device: DeviceId) -> Sight {
+    Sight {
+        founding: store.founding().await.unwrap(),
+        clock: store.clock().await.unwrap(),
+        totals: store.totals().await.unwrap(),
+        standing: store.standing(user, device).await.unwrap(),
+        listed: (store.devices(user, None, 9).await.unwrap(), store.ended_devices(user, 9).await.unwrap()),
+        keys: store.keys().await.unwrap(),
+        service_keys: store.service_keys().await.unwrap(),
+        log: store.log(Position::default(), 9).await.unwrap().len(),
+        named: store.user_named("ada").await.unwrap().map(|user| user.id),
+    }
+}
+
+/// A target that stops after so many calls, and alters users on their way.
+struct Faulty {
+    inner: SledArchive,
+    calls: usize,
+    alters: bool,
+}
+
+impl Faulty {
+    fn call(&mut self) -> Result<(), StoreError> {
+        self.calls =
+            self.calls.checked_sub(1).ok_or_else(|| StoreError::Unavailable("stopped".to_owned()))?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Archive for Faulty {
+    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
+        self.inner.turn_to(kind).await
+    }
+
+    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
+        self.inner.page().await
+    }
+}
+
+#[async_trait]
+impl Target for Faulty {
+    fn resumed(&self) -> bool {
+        self.inner.resumed()
+    }
+
+    async fn put(&mut self, mut page: Vec<Change>) -> Result<(), StoreError> {
+        self.call()?;
+        for record in &mut page {
+            if let (Change::User(user), true) = (record, self.alters) {
+                user.created = user.created + Duration::from_secs(1);
+            }
+        }
+        self.inner.put(page).await
+    }
+
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.keep().await
+    }
+
+    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.found(founding).await
+    }
+}
+
+struct Scene {
+    folder: TempDir,
+    store: StoreId,
+    user: UserId,
+    device: DeviceId,
+    before: Sight,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().join("here");
+        let (store, user, device) = filled(&here).await;
+        let before = sight(&open(&here, OpenMode::Existing).unwrap(), user, device).await;
+        Self { folder, store, user, device, before }
+    }
+
+    fn open(&self, place: &str) -> Result<SledStore, OpenError> {
+        open(&self.folder.path().join(place), OpenMode::Existing)
+    }
+
+    async fn copy(&self, calls: usize, alters: bool) -> Result<Copied, CopyError> {
+        let (here, there) = (self.folder.path().join("here"), self.folder.path().join("there"));
+        let to = there.display().to_string();
+        let mut source = SledArchive::leaving(&here, CACHE, &to).unwrap();
+        let inner = SledArchive::arriving(&there, CACHE, 0, self.store).unwrap();
+        copy(&mut source, &mut Faulty { inner, calls, alters }, &to, &mut |_| ()).await
+    }
+
+    async fn assert_there(&self) {
+        let there = self.open("there").unwrap();
+        assert_eq!(sight(&there, self.user, self.device).await, self.before);
+        assert_eq!(there.newest_record(), Some(START));
+    }
+}
+
+#[tokio::test]
+async fn all_of_a_store_is_there_and_the_source_says_where_it_went() {
+    let scene = Scene::new().await;
+    let copied = scene.copy(usize::MAX, false).await.unwrap();
+    let count = |name| copied.counts().find(|(kind, _)| *kind == name).unwrap().1;
+    assert_eq!([count("users"), count("devices"), count("ended_devices"), count("log")], [1, 1, 1, 1]);
+    scene.assert_there().await;
+    let moved = scene.open("here").unwrap_err();
+    assert!(matches!(&moved, OpenError::Moved { to, .. } if to.ends_with("/there")), "{moved}");
+}
+
+#[tokio::test]
+async fn what_was_altered_on_its_way_is_found_and_nothing_has_happened() {
+    let scene = Scene::new().await;
+    let differs = scene.copy(usize::MAX, true).await.unwrap_err();
+    assert!(matches!(differs, CopyError::Differs { kind: Kind::Users, .. }), "{differs}");
+    assert!(matches!(scene.open("there"), Err(OpenError::Unfinished { .. })));
+    assert_eq!(sight(&scene.open("here").unwrap(), scene.user, scene.device).await, scene.before);
+    scene.copy(usize::MAX, false).await.unwrap();
+    scene.assert_there().await;
+}
+
+#[tokio::test]
+async fn stopped_anywhere_it_starts_over_and_at_no_moment_there_are_two_stores() {
+    let mut calls = 0;
+    loop {
+        let scene = Scene::new().await;
+        let ended = scene.copy(calls, false).await.is_ok();
+        let stores = [scene.open("here").is_ok(), scene.open("there").is_ok()];
+        assert_ne!(stores, [true, true], "after {calls} calls");
+        assert_eq!(stores[1], ended);
+        if ended {
+            break;
+        }
+        scene.copy(usize::MAX, false).await.unwrap();
+        scene.assert_there().await;
+        assert!(matches!(scene.open("here"), Err(OpenError::Moved { .. })));
+        calls += 1;
+    }
+    assert!(calls > 10, "{calls}");
+}
+
+#[tokio::test]
+async fn a_folder_that_holds_something_is_no_target() {
+    let scene = Scene::new().await;
+    let arrive = |place: &str, store| {
+        SledArchive::arriving(&scene.folder.path().join(place), CACHE, 0, store).map(drop)
+    };
+    assert!(matches!(arrive("here", scene.store), Err(OpenError::NotEmpty { .. })));
+    arrive("there", scene.store).unwrap();
+    let other = StoreId::from_bytes([9; 16]);
+    assert!(matches!(arrive("there", other), Err(OpenError::Unfinished { .. })));
+    let strange = scene.folder.path().join("strange");
+    std::fs::create_dir(&strange).unwrap();
+    std::fs::write(strange.join("letter"), "").unwrap();
+    assert!(matches!(arrive("strange", scene.store), Err(OpenError::NotAStore { .. })));
+}
+
+#[tokio::test]
+async fn what_was_left_is_not_copied_over_what_became_of_it() {
+    let scene = Scene::new().await;
+    scene.copy(usize::MAX, false).await.unwrap();
+    std::fs::remove_dir_all(scene.folder.path().join("there")).unwrap();
+    assert!(matches!(scene.copy(usize::MAX, false).await, Err(CopyError::Gone)));
+    let elsewhere = SledArchive::leaving(&scene.folder.path().join("here"), CACHE, "elsewhere");
+    assert!(matches!(elsewhere, Err(OpenError::Moved { .. })));
+}

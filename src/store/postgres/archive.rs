@@ -1,0 +1,212 @@
+//! The shared store as a whole, told and taken over in one transaction.
+//!
+//! A source is locked against every writer from its first record to its end, so nothing is written that the copy has
+//! not; a target shows nothing before all of it is there. Only the last step has a transaction of its own: a copy that
+//! is kept waits, marked, until its source has been left.
+
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Row};
+use uuid::Uuid;
+
+use super::failure::Failure;
+use super::loaded::parse;
+use super::open::{OpenError, OpenMode, check, refusal, way};
+use super::query::Query;
+use super::write::document;
+use crate::model::ids::StoreId;
+use crate::store::archive::{Archive, Kind, Source, Target};
+use crate::store::records::Change;
+use crate::store::{Founding, StoreError};
+
+mod rows;
+
+/// A transaction that may take as long as it takes, but does not wait for others.
+const BEGIN: &str = "begin isolation level read committed read write;
+    set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '5s'";
+
+/// Nobody writes any of it meanwhile.
+const STAND_STILL: &str =
+    "lock table rescind.service, rescind.totals, rescind.users, rescind.devices, rescind.last_seen,
+    rescind.looks, rescind.log, rescind.keys, rescind.service_keys in share mode";
+
+const CLEAR: &str =
+    "truncate rescind.totals, rescind.users, rescind.devices, rescind.last_seen, rescind.looks, rescind.log,
+    rescind.keys, rescind.service_keys";
+
+/// What the database has not counted it plans badly.
+const COUNT: &str =
+    "analyze rescind.users; analyze rescind.devices; analyze rescind.last_seen; analyze rescind.looks;
+    analyze rescind.log";
+
+/// A database that is held while its store is taken elsewhere or arrives.
+pub struct PostgresArchive {
+    client: Client,
+    kind: Kind,
+    before: bool,
+}
+
+impl PostgresArchive {
+    /// The store in the database at `url`, which is to be taken to the place shown as `to`.
+    pub async fn leaving(url: &str, authority: Option<&Path>, to: &str) -> Result<Self, OpenError> {
+        let mut client = connect(url, authority).await?;
+        check(&mut client, OpenMode::Existing).await?;
+        let before = leaving(&client, to).await?;
+        Ok(Self { client, kind: Kind::Clock, before })
+    }
+
+    /// The empty database at `url`, which is to take `store` over.
+    pub async fn arriving(url: &str, authority: Option<&Path>, store: StoreId) -> Result<Self, OpenError> {
+        let mut client = connect(url, authority).await?;
+        check(&mut client, OpenMode::Create).await?;
+        let before = arriving(&client, store).await?;
+        Ok(Self { client, kind: Kind::Clock, before })
+    }
+}
+
+async fn connect(url: &str, authority: Option<&Path>) -> Result<Client, OpenError> {
+    // Another name than a node's, so that neither is taken for the other.
+    let way = way(url, authority, "rescind store copy")?;
+    let (client, connection) = way.config.connect(way.tls).await.map_err(|error| refusal(&error))?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Locks the source. Says whether it was left for `to` before.
+async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
+    let others = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'rescind' and pid <> pg_backend_pid()";
+    let others: i64 = column(&ask(client, others).await?, 0)?;
+    if others > 0 {
+        return Err(OpenError::InUse { by: format!("{others} connections of nodes") });
+    }
+    for statement in [BEGIN, STAND_STILL] {
+        client.batch_execute(statement).await.map_err(|error| busy(&error))?;
+    }
+    let state = "select founding is not null, copying is not null, moved->>'to' from rescind.service";
+    let row = ask(client, state).await?;
+    let moved: Option<String> = column(&row, 2)?;
+    match (column(&row, 0)?, column(&row, 1)?, moved) {
+        (true, ..) => Ok(false),
+        (false, _, Some(there)) if there == to => Ok(true),
+        (false, _, Some(to)) => Err(OpenError::Moved { to }),
+        (false, true, None) => Err(OpenError::Unfinished),
+        (false, false, None) => Err(OpenError::Missing),
+    }
+}
+
+/// Locks the target, and clears it of an unfinished copy. Says whether there was one.
+async fn arriving(client: &Client, store: StoreId) -> Result<bool, OpenError> {
+    client.batch_execute(BEGIN).await.map_err(|error| busy(&error))?;
+    let state = "select founding is not null or moved is not null, copying from rescind.service for update";
+    let row = client.query_typed_one(state, &[]).await.map_err(|error| busy(&error))?;
+    let (taken, copying): (bool, Option<Uuid>) = (column(&row, 0)?, column(&row, 1)?);
+    let resumed = match copying {
+        _ if taken => return Err(OpenError::NotEmpty),
+        Some(other) if other.as_bytes() != store.as_bytes() => return Err(OpenError::Unfinished),
+        copying => copying.is_some(),
+    };
+    client.batch_execute(CLEAR).await.map_err(|error| busy(&error))?;
+    let mark = "update rescind.service set copying = $1";
+    let id = Uuid::from_bytes(*store.as_bytes());
+    client.execute_typed(mark, &[(&id, Type::UUID)]).await.map_err(|error| refusal(&error))?;
+    Ok(resumed)
+}
+
+async fn ask(client: &Client, query: &str) -> Result<Row, OpenError> {
+    client.query_typed_one(query, &[]).await.map_err(|error| refusal(&error))
+}
+
+fn column<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, OpenError> {
+    row.try_get(at).map_err(|error| refusal(&error))
+}
+
+fn busy(error: &Error) -> OpenError {
+    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        OpenError::InUse { by: "somebody holds a lock on its tables".to_owned() }
+    } else {
+        refusal(error)
+    }
+}
+
+fn failed(error: Error) -> StoreError {
+    match Failure::from(error) {
+        Failure::Final(error) => error,
+        Failure::Lost(why) => StoreError::Unavailable(why),
+        Failure::Conflict => StoreError::Unavailable("two records want the same place".to_owned()),
+    }
+}
+
+impl PostgresArchive {
+    async fn run(&self, text: &str) -> Result<(), StoreError> {
+        self.client.batch_execute(text).await.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Archive for PostgresArchive {
+    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
+        self.kind = kind;
+        self.run(&format!("close all; declare told no scroll cursor for {}", rows::told(kind))).await
+    }
+
+    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
+        let rows = self.client.query_typed("fetch 1000 from told", &[]).await.map_err(failed)?;
+        rows.iter().map(|row| rows::change(self.kind, row.try_get(0).map_err(failed)?)).collect()
+    }
+}
+
+#[async_trait]
+impl Source for PostgresArchive {
+    async fn founding(&mut self) -> Result<Founding, StoreError> {
+        let asked = "select coalesce(founding, moved->'founding')::text from rescind.service";
+        let row = self.client.query_typed_one(asked, &[]).await.map_err(failed)?;
+        parse(row.try_get(0).map_err(failed)?)
+    }
+
+    fn left(&self) -> bool {
+        self.before
+    }
+
+    async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
+        let mark = "update rescind.service set founding = null,
+            moved = json_build_object('to', $1, 'founding', founding)";
+        Query::new(mark).text(to).run(&self.client).await.map_err(failed)?;
+        self.run("commit").await
+    }
+}
+
+#[async_trait]
+impl Target for PostgresArchive {
+    fn resumed(&self) -> bool {
+        self.before
+    }
+
+    async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
+        for query in rows::taken_over(page)? {
+            query.run(&self.client).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        self.run("close all").await?;
+        self.run("commit").await?;
+        self.run(COUNT).await
+    }
+
+    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
+        let mark = "update rescind.service set founding = $1::json, copying = null";
+        Query::new(mark).text(document(&founding)?).run(&self.client).await.map(drop).map_err(failed)
+    }
+}
+
+impl fmt::Debug for PostgresArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresArchive").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! Records as rows: how each kind is told, and how a page of it is taken over.
+
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::revocation::Entry;
+use crate::model::user::User;
+use crate::store::StoreError;
+use crate::store::archive::Kind;
+use crate::store::postgres::loaded::parse;
+use crate::store::postgres::query::Query;
+use crate::store::postgres::write::{document, statements};
+use crate::store::records::{Change, Changes};
+
+/// Each record of the kind, as a JSON document.
+pub(super) fn told(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Clock => "select json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service",
+        Kind::Totals => {
+            "select json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
+                greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
+             from rescind.totals"
+        }
+        Kind::Keys => "select doc::text from rescind.keys",
+        Kind::ServiceKeys => "select doc::text from rescind.service_keys",
+        Kind::Users => "select doc::text from rescind.users",
+        Kind::Devices => "select doc::text from rescind.devices where not ended",
+        Kind::Ended => "select doc::text from rescind.devices where ended",
+        Kind::LastSeen => "select json_build_array(user_id, id, doc)::text from rescind.last_seen",
+        Kind::Looks => {
+            "select json_build_object('at', at, 'user', user_id,
+                'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
+             from rescind.looks"
+        }
+        Kind::Log => {
+            "select json_build_object('position', position, 'at', at, 'revocation', revocation)::text from rescind.log"
+        }
+    }
+}
+
+/// The record that a document tells.
+pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
+    Ok(match kind {
+        Kind::Clock => Change::Clock(parse(document)?),
+        Kind::Totals => Change::Totals(parse(document)?),
+        Kind::Keys => Change::Key(parse(document)?),
+        Kind::ServiceKeys => Change::ServiceKey(parse(document)?),
+        Kind::Users => Change::User(parse(document)?),
+        Kind::Devices => Change::Device(parse(document)?),
+        Kind::Ended => Change::Ended(parse(document)?),
+        Kind::LastSeen => {
+            let (user, device, seen): (UserId, DeviceId, LastSeen) = parse(document)?;
+            Change::LastSeen(user, device, seen)
+        }
+        Kind::Looks => Change::Look(parse(document)?),
+        Kind::Log => Change::Entry(parse(document)?),
+    })
+}
+
+/// The statements that write a page: one for the kinds of which there are millions.
+pub(super) fn taken_over(page: Vec<Change>) -> Result<Vec<Query>, StoreError> {
+    let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
+    for record in page {
+        match record {
+            Change::User(user) => users.push(*user),
+            Change::Device(device) => devices.push(*device),
+            Change::Ended(device) => ended.push(*device),
+            Change::LastSeen(user, device, notes) => seen.push((user, device, document(&notes)?)),
+            Change::Entry(entry) => entries.push(entry),
+            other => others.push(other),
+        }
+    }
+    let era = crate::model::counters::Era::default();
+    let mut queries = statements(others, era)?;
+    if !users.is_empty() {
+        queries.push(put_users(&users)?);
+    }
+    for (devices, text) in [(devices, LIVE), (ended, ENDED)] {
+        if !devices.is_empty() {
+            queries.push(put_devices(&devices, text)?);
+        }
+    }
+    if !seen.is_empty() {
+        queries.push(put_seen(seen));
+    }
+    if !entries.is_empty() {
+        queries.push(put_entries(&entries)?);
+    }
+    Ok(queries)
+}
+
+const LIVE: &str = "insert into rescind.devices (user_id, id, era, generation, ended, doc)
+    select d.user_id, d.id, d.era, d.generation, false, d.doc::json
+    from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)";
+const ENDED: &str = "insert into rescind.devices (user_id, id, era, generation, ended, doc)
+    select d.user_id, d.id, d.era, d.generation, true, d.doc::json
+    from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)";
+
+fn put_users(users: &[User]) -> Result<Query, StoreError> {
+    Ok(Query::new(
+        "insert into rescind.users (id, name, doc)
+         select u.id, u.name, u.doc::json from unnest($1, $2, $3) as u (id, name, doc)",
+    )
+    .users(users.iter().map(|user| user.id))
+    .texts(users.iter().map(|user| user.username.key().to_owned()).collect())
+    .texts(users.iter().map(document).collect::<Result<_, _>>()?))
+}
+
+fn put_devices(devices: &[Device], text: &'static str) -> Result<Query, StoreError> {
+    Ok(Query::new(text)
+        .users(devices.iter().map(|device| device.user))
+        .devices(devices.iter().map(|device| device.id))
+        .numbers(devices.iter().map(|device| device.stamp.era.value().into()))
+        .numbers(devices.iter().map(|device| device.stamp.generation.value().into()))
+        .texts(devices.iter().map(document).collect::<Result<_, _>>()?))
+}
+
+fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> Query {
+    Query::new(
+        "insert into rescind.last_seen (user_id, id, doc)
+         select s.user_id, s.id, s.doc::json from unnest($1, $2, $3) as s (user_id, id, doc)",
+    )
+    .users(seen.iter().map(|(user, ..)| *user))
+    .devices(seen.iter().map(|(_, device, _)| *device))
+    .texts(seen.into_iter().map(|(.., notes)| notes).collect())
+}
+
+fn put_entries(entries: &[Entry]) -> Result<Query, StoreError> {
+    Ok(Query::new(
+        "insert into rescind.log (position, at, revocation)
+         select e.position, e.at, e.revocation::json from unnest($1, $2, $3) as e (position, at, revocation)",
+    )
+    .numbers(entries.iter().map(|entry| entry.position.value().into()))
+    .numbers(entries.iter().map(|entry| entry.at.unix().into()))
+    .texts(entries.iter().map(|entry| document(&entry.revocation)).collect::<Result<_, _>>()?))
+}

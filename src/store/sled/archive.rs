@@ -1,0 +1,174 @@
+//! The embedded store as a whole: told table by table, and taken over in commits like any other.
+
+use std::fmt;
+use std::ops::Bound;
+use std::path::Path;
+
+use async_trait::async_trait;
+use sled::IVec;
+
+use super::codec::decode;
+use super::committer::{Committer, Hooks, Limits};
+use super::engine::check;
+use super::folder::Stage;
+use super::layout::{self, Table};
+use super::open::{OpenError, OpenMode, Opened, open_to_arrive, open_to_leave};
+use super::records::{self, taken_over};
+use super::reserve::Reserve;
+use super::view::View;
+use crate::model::device::LastSeen;
+use crate::model::ids::StoreId;
+use crate::store::archive::{Archive, Kind, Source, Target};
+use crate::store::records::{Change, Records as _};
+use crate::store::{Founding, StoreError};
+
+/// How many records make a page, and a commit.
+const PAGE: usize = 1000;
+
+/// A data folder, held while its store is taken elsewhere or arrives.
+pub struct SledArchive {
+    committer: Committer,
+    opened: Opened,
+    kind: Kind,
+    after: Option<IVec>,
+    before: bool,
+}
+
+impl SledArchive {
+    /// The store in `path`, which is to be taken to the place shown as `to`.
+    pub fn leaving(path: &Path, cache_bytes: u64, to: &str) -> Result<Self, OpenError> {
+        let (opened, left) = open_to_leave(path, cache_bytes, to)?;
+        check(&opened, OpenMode::Existing)?;
+        Self::over(opened, 0, left)
+    }
+
+    /// The empty folder `path`, which is to take `store` over, and to keep so much space free.
+    pub fn arriving(
+        path: &Path,
+        cache_bytes: u64,
+        reserve_bytes: u64,
+        store: StoreId,
+    ) -> Result<Self, OpenError> {
+        let (opened, resumed) = open_to_arrive(path, cache_bytes, store)?;
+        Self::over(opened, reserve_bytes, resumed)
+    }
+
+    fn over(opened: Opened, reserve_bytes: u64, before: bool) -> Result<Self, OpenError> {
+        let reserve = Reserve::new(opened.path(), reserve_bytes);
+        let committer = Committer::start(&opened, reserve, Limits::default(), Hooks::default())
+            .map_err(|e| OpenError::io(opened.path(), e))?;
+        Ok(Self { committer, opened, kind: Kind::Clock, after: None, before })
+    }
+
+    fn mark(&self, stage: &Stage) -> Result<(), StoreError> {
+        self.opened.mark(stage).map_err(|e| StoreError::Unavailable(e.to_string()))
+    }
+}
+
+#[async_trait]
+impl Archive for SledArchive {
+    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
+        (self.kind, self.after) = (kind, None);
+        Ok(())
+    }
+
+    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
+        let table = table(self.kind);
+        let prefix = table.prefix();
+        let start = self.after.as_deref().map_or(Bound::Included(&prefix[..]), Bound::Excluded);
+        let mut page = Vec::new();
+        let mut last = None;
+        for record in View::applied(self.opened.tree()).scan_from(&prefix, start).take(PAGE) {
+            let (key, value) = record?;
+            last = Some(key.clone());
+            page.push(change(self.kind, table, key, value)?);
+        }
+        self.after = last.or(self.after.take());
+        Ok(page)
+    }
+}
+
+#[async_trait]
+impl Source for SledArchive {
+    async fn founding(&mut self) -> Result<Founding, StoreError> {
+        let founding = View::applied(self.opened.tree()).founding()?;
+        founding.ok_or_else(|| Table::Founding.corrupt("the record is missing"))
+    }
+
+    fn left(&self) -> bool {
+        self.before
+    }
+
+    async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
+        self.mark(&Stage::Moved(to.to_owned()))
+    }
+}
+
+#[async_trait]
+impl Target for SledArchive {
+    fn resumed(&self) -> bool {
+        self.before
+    }
+
+    async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
+        self.committer.run(move |view| Ok((taken_over(&view, page)?, ()))).await
+    }
+
+    /// Each page was made durable when it was put.
+    async fn keep(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
+        self.put(vec![Change::Found(founding)]).await?;
+        self.mark(&Stage::Founded)
+    }
+}
+
+impl Drop for SledArchive {
+    fn drop(&mut self) {
+        // The writer holds the tree: it must be gone before the folder is let go.
+        self.committer.close();
+    }
+}
+
+impl fmt::Debug for SledArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledArchive").field("opened", &self.opened).finish_non_exhaustive()
+    }
+}
+
+fn table(kind: Kind) -> Table {
+    match kind {
+        Kind::Clock => Table::Clock,
+        Kind::Totals => Table::Totals,
+        Kind::Keys => Table::Keys,
+        Kind::ServiceKeys => Table::ServiceKeys,
+        Kind::Users => Table::Users,
+        Kind::Devices => Table::Devices,
+        Kind::Ended => Table::Ended,
+        Kind::LastSeen => Table::LastSeen,
+        Kind::Looks => Table::Looks,
+        Kind::Log => Table::Log,
+    }
+}
+
+fn change(kind: Kind, table: Table, key: IVec, value: IVec) -> Result<Change, StoreError> {
+    Ok(match kind {
+        Kind::Clock => Change::Clock(decode(table, &value)?),
+        Kind::Totals => Change::Totals(decode(table, &value)?),
+        Kind::Keys => Change::Key(decode(table, &value)?),
+        Kind::ServiceKeys => Change::ServiceKey(decode(table, &value)?),
+        Kind::Users => Change::User(Box::new(records::user(Ok((key, value)))?)),
+        Kind::Devices => Change::Device(Box::new(records::device(Ok((key, value)))?)),
+        Kind::Ended => Change::Ended(Box::new(records::ended(Ok((key, value)))?)),
+        Kind::LastSeen => {
+            let seen: LastSeen = decode(table, &value)?;
+            let (user, device) =
+                layout::parse_last_seen(&key).ok_or_else(|| records::unreadable_key(table))?;
+            Change::LastSeen(user, device, seen)
+        }
+        Kind::Looks => Change::Look(records::look(Ok((key, value)))?),
+        Kind::Log => Change::Entry(decode(table, &value)?),
+    })
+}
