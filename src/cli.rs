@@ -3,8 +3,9 @@
 //! Every operator command is one request to the operator's routes, wherever they are served; `reach` alone knows
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
-//! Rooms: `user device key service_key everyone` (operator commands), `config` and `doctor` (work without a
-//! service), `service` (starting it), `guard` (a process beside a proxy), `desk` (what a command works with), `reach`, `person` (questions), `output`,
+//! Rooms: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without a
+//! service), `service` (starting it), `guard` (a process beside a proxy), `desk` (what a command works with), `reach`,
+//! `person` (questions), `output`,
 //! `failure`.
 
 mod config;
@@ -20,6 +21,7 @@ mod person;
 mod reach;
 mod service;
 mod service_key;
+mod store;
 mod user;
 
 use std::ffi::OsString;
@@ -91,6 +93,8 @@ enum Command {
     #[command(subcommand)]
     Everyone(everyone::Everyone),
     #[command(subcommand)]
+    Store(store::Store),
+    #[command(subcommand)]
     Config(config::Config),
     /// Say what is wrong here, and what to do; exit code 1 when something is
     Doctor(doctor::Doctor),
@@ -156,6 +160,7 @@ async fn dispatch(
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
+        Command::Store(command) => command.run(&usable(resolved)?, &mut out).await?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
@@ -234,6 +239,7 @@ mod tests {
             "service-key list",
             "service-key remove k1",
             "everyone logout --yes",
+            "store copy --from ./here --to postgres://db/rescind --json",
             "config check",
             "config show --toml",
             "doctor --json",

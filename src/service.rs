@@ -1,6 +1,6 @@
 //! The service put together: settings, store, keys and use cases.
 //!
-//! Rooms: [`stores`] alone knows which store there is; `place` is the folder of a node whose store is elsewhere;
+//! Rooms: [`stores`] alone knows which store there is; [`copying`] takes it elsewhere; `place` is the folder of a node whose store is elsewhere;
 //! [`master_key`] is the file whose key seals the signing keys.
 
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use crate::token::sealing::MasterKey;
 use crate::world::World;
 use place::Place;
 
+pub mod copying;
 pub mod master_key;
 mod place;
 pub mod stores;

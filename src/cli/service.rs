@@ -11,6 +11,7 @@ use super::failure::Failure;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
+use crate::service::copying::{self, At, Done, Progress};
 use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
@@ -94,6 +95,20 @@ pub(super) fn make_master_key(file: &Path) -> Result<(), Failure> {
 /// Now, in unix seconds.
 pub(super) fn now() -> i64 {
     World::real().now().unix()
+}
+
+/// Takes the store at `from` to `to`.
+pub(super) async fn copy(
+    settings: &Settings,
+    from: &At,
+    to: &At,
+    told: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Done, Failure> {
+    // What is done here is logged here. A second start is no matter.
+    let _ = log::start_for_command();
+    // The reason says what to do next.
+    let done = copying::take(settings, from, to, World::real().now(), told).await;
+    done.map_err(|refused| Failure::new(refused.to_string(), ""))
 }
 
 impl From<ServeError> for Failure {

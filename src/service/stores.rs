@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
+use super::copying::At;
 use super::place::Place;
 use super::{Mode, OpenError};
 use crate::metrics::Metrics;
+use crate::model::ids::StoreId;
 use crate::settings::Settings;
 use crate::store::SharedStore;
+use crate::store::archive::{Source, Target};
+#[cfg(feature = "postgres")]
+use crate::store::postgres::PostgresArchive;
+#[cfg(feature = "sled")]
+use crate::store::sled::SledArchive;
 
 #[cfg(not(feature = "postgres"))]
 const NO_SHARED: OpenError =
@@ -40,6 +47,55 @@ pub(super) async fn open(
 pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, OpenError> {
     let wanted = settings.store.is_some() && mode == Mode::Found;
     wanted.then(|| Place::take(&settings.data)).transpose()
+}
+
+/// The store at `from`, to be taken to the place shown as `to`.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, reason = "a shared store is opened across the network")
+)]
+pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<Box<dyn Source>, OpenError> {
+    match from {
+        #[cfg(feature = "postgres")]
+        At::Shared(url) => {
+            let authority = settings.store_ca_file.as_deref();
+            Ok(Box::new(PostgresArchive::leaving(url.reveal(), authority, to).await?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        At::Shared(_) => Err(NO_SHARED),
+        #[cfg(feature = "sled")]
+        At::Folder(path) => Ok(Box::new(SledArchive::leaving(path, settings.store_cache, to)?)),
+        #[cfg(not(feature = "sled"))]
+        At::Folder(_) => Err(NO_EMBEDDED),
+    }
+}
+
+/// The empty place `to`, to take `store` over.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, reason = "a shared store is opened across the network")
+)]
+pub(super) async fn arriving(
+    settings: &Settings,
+    to: &At,
+    store: StoreId,
+) -> Result<Box<dyn Target>, OpenError> {
+    match to {
+        #[cfg(feature = "postgres")]
+        At::Shared(url) => {
+            let authority = settings.store_ca_file.as_deref();
+            Ok(Box::new(PostgresArchive::arriving(url.reveal(), authority, store).await?))
+        }
+        #[cfg(not(feature = "postgres"))]
+        At::Shared(_) => Err(NO_SHARED),
+        #[cfg(feature = "sled")]
+        At::Folder(path) => {
+            let (cache, reserve) = (settings.store_cache, settings.free_space_reserve);
+            Ok(Box::new(SledArchive::arriving(path, cache, reserve, store)?))
+        }
+        #[cfg(not(feature = "sled"))]
+        At::Folder(_) => Err(NO_EMBEDDED),
+    }
 }
 
 /// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.

@@ -19,7 +19,8 @@ pub enum LogFormat {
 pub struct StoreUrl(String);
 
 impl StoreUrl {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// Reads what names a PostgreSQL database, by its shape.
+    pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
         (!rest.is_empty() && !rest.contains(char::is_whitespace)).then(|| Self(text.to_owned()))
     }

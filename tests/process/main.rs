@@ -21,6 +21,9 @@ mod callers;
 mod client;
 mod commands;
 mod damaged;
+#[cfg(feature = "postgres")]
+#[path = "../database.rs"]
+mod database;
 mod doctor;
 mod durable;
 mod follower;
@@ -43,5 +46,7 @@ mod signals;
 #[path = "../skipped.rs"]
 mod skipped;
 mod start;
+#[cfg(feature = "postgres")]
+mod store_copy;
 mod trace;
 mod wire;

@@ -1,0 +1,93 @@
+//! `rescind store …`: the store as a whole, while nobody serves from it.
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::output::{Format, Output, progress};
+use super::service;
+use crate::service::copying::{At, Done, Progress};
+use crate::settings::Settings;
+
+/// The store as a whole: copy
+#[derive(Debug, Subcommand)]
+pub(super) enum Store {
+    /// Move the store between a folder and a database; every token goes on working
+    ///
+    /// Stop every rescind on it first. All of it is copied and read back; then the source is marked as moved and
+    /// serves no more. Stopped half way, run the same command again. Without --from or --to, the store that the
+    /// settings name is meant: a URL with a password is best given so.
+    #[command(
+        after_help = "Examples:\n  rescind store copy --from ./rescind-data --to postgres://user:password@host/rescind\n  \
+                            RESCIND_STORE_FILE=/run/secrets/store rescind store copy --from ./rescind-data\n  \
+                            rescind store copy --from postgres://user:password@host/rescind --to ./folder"
+    )]
+    Copy {
+        /// Where the store is: a folder, or the URL of a database
+        #[arg(long, value_name = "STORE", value_parser = At::parse, required_unless_present = "to")]
+        from: Option<At>,
+        /// Where it is to be: an empty or a new folder, or the URL of an empty database
+        #[arg(long, value_name = "STORE", value_parser = At::parse)]
+        to: Option<At>,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl Store {
+    pub(super) async fn run(self, settings: &Settings, out: &mut Output) -> Result<(), Failure> {
+        let Self::Copy { from, to, format } = self;
+        let from = from.unwrap_or_else(|| At::of(settings));
+        let to = to.unwrap_or_else(|| At::of(settings));
+        let bar = progress("records copied:");
+        let mut comparing = false;
+        let mut told = |progress| match progress {
+            Progress::Copied(more) => bar.inc(more),
+            Progress::Compared(more) => {
+                if !comparing {
+                    comparing = true;
+                    bar.set_message("records copied and compared:");
+                    bar.set_position(0);
+                }
+                bar.inc(more);
+            }
+        };
+        let done = service::copy(settings, &from, &to, &mut told).await;
+        bar.finish_and_clear();
+        let done = done?;
+        out.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done)).map_err(Failure::from)
+    }
+}
+
+fn answer(from: &At, to: &At, done: &Done) -> Value {
+    let counts: Map<_, _> =
+        done.copied.counts().map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    json!({
+        "from": from.to_string(),
+        "to": to.to_string(),
+        "copied": counts,
+        "checksum": done.copied.checksum(),
+        "master_key_tried": done.tried,
+    })
+}
+
+fn sentence(from: &At, to: &At, done: &Done) -> String {
+    let count = |wanted| done.copied.counts().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| count);
+    let records: u64 = done.copied.counts().map(|(_, count)| count).sum();
+    let key = done.master_key.display();
+    let use_it = match to {
+        At::Shared(_) => format!(
+            "start nodes with --store, each with a --data folder of its own and this master key: --set master_key_file={key}"
+        ),
+        At::Folder(_) => {
+            format!("start it with --data {to} and this master key: --set master_key_file={key}")
+        }
+    };
+    let untried = if done.tried { "" } else { "\nthat file is not here, so it was not tried on the keys" };
+    format!(
+        "moved {records} records ({} users, {} devices) from {from} to {to}, compared by checksum {}\n{from} is marked as moved and serves no more; tokens go on working\n{use_it}{untried}",
+        count("users"),
+        count("devices"),
+        done.copied.checksum(),
+    )
+}
