@@ -4,9 +4,9 @@
 //! by the clock: a server is ready when it has said so, gone when the system says so. Whatever any process prints is
 //! compared with every token, password and key of its test (`secrets`).
 //!
-//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace`, `wire` (what lies
-//! between followers and their issuer) and `guarded` (all of these together) are what the tests work with; all the others
-//! are tests, named after what they show.
+//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace`, `listener` (who
+//! reads the feed), `wire` (what lies between followers and their issuer) and `guarded` (all of these together) are what the
+//! tests work with; all the others are tests, named after what they show.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,6 +26,7 @@ mod damaged;
 mod database;
 mod doctor;
 mod durable;
+mod feed;
 mod follower;
 mod full;
 mod gateway;
@@ -34,6 +35,7 @@ mod guarded;
 mod held;
 mod keys;
 mod killed;
+mod listener;
 mod logs;
 mod place;
 mod readme;
