@@ -18,6 +18,9 @@ const OLDEST: u32 = 13;
 /// How long a first connection may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the client says when no host takes writes; it has no code for it.
+const READ_ONLY: &str = "does not allow writes";
+
 /// Whether tables may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
@@ -174,7 +177,7 @@ async fn promises(client: &Client) -> Result<(), OpenError> {
 
 pub(super) fn refusal(error: &Error) -> OpenError {
     let Some(code) = error.code() else {
-        return if error.to_string().contains("does not allow") || says(error, "read-write") {
+        return if says(error, READ_ONLY) {
             OpenError::ReadOnly
         } else {
             OpenError::Unreachable { reason: reason(error) }
@@ -214,7 +217,7 @@ pub(super) fn reason(error: &Error) -> String {
     if says(error, "certificate") {
         return "its certificate is not trusted: name its authority with store_ca_file, or write sslmode=disable where the network is yours alone".to_owned();
     }
-    if says(error, "read-write") || says(error, "read write") {
+    if says(error, READ_ONLY) {
         return "every host is a read-only standby".to_owned();
     }
     match error.source() {
