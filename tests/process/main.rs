@@ -38,6 +38,7 @@ mod killed;
 mod listener;
 mod logs;
 mod place;
+mod postgres;
 mod readme;
 mod readme_tables;
 mod secrets;

@@ -109,7 +109,7 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    fn listen(mut pipe: impl Read + Send + 'static) -> (Arc<Self>, JoinHandle<()>) {
+    pub(crate) fn listen(mut pipe: impl Read + Send + 'static) -> (Arc<Self>, JoinHandle<()>) {
         let heard = Arc::new(Self::default());
         let ours = Arc::clone(&heard);
         let ear = std::thread::spawn(move || {

@@ -1,0 +1,254 @@
+//! A user's clients that remember what they were told, and hold the nodes to it.
+//!
+//! What was answered is certain. What was answered with 503 was done or was not, and until the database is at rest
+//! both are right; after that it is one of them for good, and of a sign-out everywhere all of it or nothing.
+
+use serde_json::{Value, json};
+
+use super::nodes::open;
+use crate::client::{Answer, Client};
+use crate::session::Session;
+
+/// More devices than this at a time show nothing more.
+const DEVICES: usize = 5;
+
+/// One user and its devices.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    nodes: Vec<Client>,
+    key: String,
+    user: String,
+    devices: Vec<Held>,
+    /// Sign-ins that were not answered: so many devices may be there besides.
+    perhaps: usize,
+    /// What decides what is done next: the same in every run.
+    turn: u64,
+    pub(super) tally: Tally,
+}
+
+/// What came of the calls.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Tally {
+    /// Answered steps.
+    pub(super) acknowledged: usize,
+    /// Steps that were answered with 503.
+    pub(super) unanswered: usize,
+    /// Of these, steps that turned out to have been taken.
+    pub(super) taken: usize,
+}
+
+/// What came of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acted {
+    /// A step was taken.
+    Acknowledged,
+    /// Come back later.
+    Unanswered,
+    /// A question was answered, or there was nothing to do.
+    Asked,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    session: Session,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Alive,
+    /// A sign-out of it was not answered.
+    Leaving,
+    /// A sign-out of all was not answered.
+    Sweeping,
+    Ended,
+}
+
+impl Ledger {
+    /// A user who is not there yet.
+    pub(super) fn new(nodes: Vec<Client>, key: &str, user: &str, seed: u64) -> Self {
+        let devices =
+            vec![Held { session: Session::register(&nodes[0], user, "Phone"), state: State::Alive }];
+        let (key, user) = (key.to_owned(), user.to_owned());
+        Self { nodes, key, user, devices, perhaps: 0, turn: seed, tally: Tally::default() }
+    }
+
+    /// Does the next thing, and says what came of it.
+    pub(super) fn act(&mut self) -> Acted {
+        let before = self.tally;
+        let (node, choice) = (self.draw(self.nodes.len()), self.draw(16));
+        match choice {
+            0..4 => return self.check(node),
+            4..9 => self.refresh(node),
+            9..12 => self.sign_out(node),
+            12 => self.sign_out_everywhere(node),
+            _ => self.sign_in(node),
+        }
+        if self.tally.acknowledged > before.acknowledged {
+            Acted::Acknowledged
+        } else if self.tally.unanswered > before.unanswered {
+            Acted::Unanswered
+        } else {
+            Acted::Asked
+        }
+    }
+
+    /// xorshift64*, whose upper bits are as good as any.
+    fn draw(&mut self, below: usize) -> usize {
+        self.turn ^= self.turn >> 12;
+        self.turn ^= self.turn << 25;
+        self.turn ^= self.turn >> 27;
+        let drawn = self.turn.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(drawn).unwrap() % below
+    }
+
+    /// One that was told of a device in this state, if there is any.
+    fn any(&mut self, wanted: impl Fn(State) -> bool) -> Option<usize> {
+        let those: Vec<usize> =
+            (0..self.devices.len()).filter(|&at| wanted(self.devices[at].state)).collect();
+        if those.is_empty() { None } else { Some(those[self.draw(those.len())]) }
+    }
+
+    fn check(&mut self, node: usize) -> Acted {
+        let Some(at) = self.any(|_| true) else { return Acted::Asked };
+        let answer = self.devices[at].session.me(&self.nodes[node]);
+        self.judge(at, &answer);
+        if answer.status == 503 { Acted::Unanswered } else { Acted::Asked }
+    }
+
+    /// Whether an answer agrees with what was told before.
+    fn judge(&self, at: usize, answer: &Answer) {
+        let device = &self.devices[at];
+        let agrees = match answer.status {
+            503 => answer.header("retry-after").is_some(),
+            200 => device.state != State::Ended,
+            401 => {
+                let ended = ["401 signed_out", "401 signed_out_everywhere"];
+                device.state != State::Alive && ended.contains(&answer.problem().as_str())
+            }
+            _ => false,
+        };
+        assert!(
+            agrees,
+            "{} of {} is {:?}, and the answer was {answer:?}",
+            device.session.device, self.user, device.state
+        );
+    }
+
+    /// The answer's JSON if the step was acknowledged. Nothing but 503 may say that it was not.
+    fn noted(&mut self, answer: Answer) -> Option<Value> {
+        if answer.status == 503 {
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            self.tally.unanswered += 1;
+            return None;
+        }
+        self.tally.acknowledged += 1;
+        Some(answer.ok())
+    }
+
+    fn sign_in(&mut self, node: usize) {
+        if self.devices.iter().filter(|device| device.state != State::Ended).count() >= DEVICES {
+            return self.sign_out(node);
+        }
+        let answer = open(&self.nodes[node], &self.key, &self.user);
+        match self.noted(answer) {
+            Some(session) => self.devices.push(Held { session: Session::of(&session), state: State::Alive }),
+            None => self.perhaps += 1,
+        }
+    }
+
+    /// An unanswered refresh leaves the client with its old token, which is good for the same successor.
+    fn refresh(&mut self, node: usize) {
+        let Some(at) = self.any(|state| state == State::Alive) else { return self.sign_in(node) };
+        let answer = self.devices[at].session.refresh(&self.nodes[node]);
+        if let Some(session) = self.noted(answer) {
+            self.devices[at].session = Session::of(&session);
+        }
+    }
+
+    fn sign_out(&mut self, node: usize) {
+        let Some(at) = self.any(|state| state == State::Alive || state == State::Leaving) else { return };
+        let refresh = json!({ "refresh": self.devices[at].session.refresh });
+        let answer = self.nodes[node].post("/api/v1/auth/logout/", "", &refresh);
+        let certain = self.devices[at].state == State::Alive;
+        self.devices[at].state = match self.noted(answer) {
+            Some(told) => {
+                let signed_out = told["signed_out"].as_u64().unwrap();
+                assert!(signed_out == 1 || signed_out == 0 && !certain, "{told}");
+                self.tally.taken += usize::from(signed_out == 0);
+                State::Ended
+            }
+            None => State::Leaving,
+        };
+    }
+
+    fn sign_out_everywhere(&mut self, node: usize) {
+        let Some(at) = self.any(|state| state == State::Alive) else { return self.sign_in(node) };
+        let bearer = self.devices[at].session.access.clone();
+        let answer = self.nodes[node].post("/api/v1/auth/logout-all/", &bearer, &json!({}));
+        let told = self.noted(answer);
+        for device in self.devices.iter_mut().filter(|device| device.state != State::Ended) {
+            device.state = match (&told, device.state) {
+                (Some(_), _) => State::Ended,
+                // Whatever becomes of the rest, of this one nothing new is known.
+                (None, State::Leaving) => State::Leaving,
+                (None, _) => State::Sweeping,
+            };
+        }
+    }
+
+    /// With the database at rest: what was not answered is found out, and everything is as it was told, on every node.
+    pub(super) fn settle(&mut self) {
+        // Whatever is still under way for this user comes before this.
+        let last = Session::of(&open(&self.nodes[0], &self.key, &self.user).ok());
+        self.find_out();
+        self.devices.push(Held { session: last, state: State::Alive });
+        for at in 0..self.devices.len() {
+            for node in &self.nodes {
+                let answer = self.devices[at].session.me(node);
+                assert_ne!(answer.status, 503, "{answer:?}");
+                self.judge(at, &answer);
+            }
+            let answer = self.devices[at].session.refresh(&self.nodes[at % self.nodes.len()]);
+            self.judge(at, &answer);
+            if answer.status == 200 {
+                self.devices[at].session = Session::of(&answer.json());
+            }
+        }
+        self.count();
+        self.devices.retain(|device| device.state == State::Alive);
+    }
+
+    fn find_out(&mut self) {
+        let node = &self.nodes[0];
+        let mut swept = Vec::new();
+        for device in &mut self.devices {
+            if [State::Leaving, State::Sweeping].contains(&device.state) {
+                let alive = device.session.me(node).status == 200;
+                if device.state == State::Sweeping {
+                    swept.push(!alive);
+                } else {
+                    self.tally.taken += usize::from(!alive);
+                }
+                device.state = if alive { State::Alive } else { State::Ended };
+            }
+        }
+        let all = swept.iter().filter(|&&ended| ended).count();
+        assert!(all == 0 || all == swept.len(), "{} was signed out everywhere by half: {swept:?}", self.user);
+        self.tally.taken += usize::from(all > 0);
+    }
+
+    /// No device is listed that nobody asked for, and none is missing.
+    fn count(&self) {
+        let mut alive = self.devices.iter().filter(|device| device.state == State::Alive);
+        let known = alive.clone().count();
+        let bearer = &alive.next_back().unwrap().session.access;
+        let listed = self.nodes[0].get("/api/v1/devices/?limit=100", bearer).ok();
+        let listed = listed["results"].as_array().unwrap().len();
+        assert!(
+            (known..=known + self.perhaps).contains(&listed),
+            "{known} + {} devices, {listed} listed",
+            self.perhaps
+        );
+    }
+}

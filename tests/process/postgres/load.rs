@@ -1,0 +1,118 @@
+//! Users on all nodes at once, each with a ledger of its own, while something happens to the database.
+
+use std::sync::{Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::ledger::{Acted, Ledger, Tally};
+use super::nodes::Nodes;
+use crate::client::PATIENCE;
+
+const USERS: usize = 6;
+
+/// Between two calls of a client that was told to come back: not the seconds it was asked for, but not at once.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The users.
+#[derive(Debug)]
+pub(super) struct Load(Vec<Ledger>);
+
+/// How far they are.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    at: Mutex<(usize, bool)>,
+    moved: Condvar,
+}
+
+impl Load {
+    /// New users on these nodes.
+    pub(super) fn on(nodes: &Nodes) -> Self {
+        let key = nodes.service_key(&["sessions"]);
+        let ledger = |number: usize| {
+            let seed = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(u64::try_from(number).unwrap() + 1);
+            Ledger::new(nodes.clients(), &key, &format!("loaded-{number}"), seed)
+        };
+        Self((0..USERS).map(ledger).collect())
+    }
+
+    /// They go on all the while `meanwhile` runs; then all of them are held to account.
+    pub(super) fn during<T>(&mut self, meanwhile: impl FnOnce(&Progress) -> T) -> T {
+        let progress = Progress::default();
+        let happened = thread::scope(|scope| {
+            for ledger in &mut self.0 {
+                let progress = &progress;
+                scope.spawn(move || progress.until_stopped(|| ledger.act()));
+            }
+            // Else a failure there would wait for users who go on for ever.
+            let _stopped = Stopped(&progress);
+            meanwhile(&progress)
+        });
+        thread::scope(|scope| {
+            for ledger in &mut self.0 {
+                scope.spawn(|| ledger.settle());
+            }
+        });
+        happened
+    }
+
+    /// What came of all calls so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.0.iter().fold(Tally::default(), |sum, Ledger { tally, .. }| Tally {
+            acknowledged: sum.acknowledged + tally.acknowledged,
+            unanswered: sum.unanswered + tally.unanswered,
+            taken: sum.taken + tally.taken,
+        })
+    }
+}
+
+/// Stops the users when it is dropped.
+struct Stopped<'a>(&'a Progress);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.at.lock().unwrap().1 = true;
+        self.0.moved.notify_all();
+    }
+}
+
+impl Progress {
+    fn until_stopped(&self, mut act: impl FnMut() -> Acted) {
+        // Nobody waits for one that failed.
+        let _failed = Failed(self);
+        loop {
+            let acted = act();
+            let mut at = self.at.lock().unwrap();
+            match acted {
+                Acted::Acknowledged => {
+                    at.0 += 1;
+                    self.moved.notify_all();
+                }
+                Acted::Unanswered if !at.1 => at = self.moved.wait_timeout(at, PAUSE).unwrap().0,
+                Acted::Unanswered | Acted::Asked => {}
+            }
+            if at.1 {
+                return;
+            }
+        }
+    }
+
+    /// Waits until so many more steps are acknowledged.
+    pub(super) fn acknowledged(&self, more: usize) {
+        let at = self.at.lock().unwrap();
+        let goal = at.0 + more;
+        let waiting = |at: &mut (usize, bool)| at.0 < goal && !at.1;
+        let (at, late) = self.moved.wait_timeout_while(at, PATIENCE, waiting).unwrap();
+        assert!(!late.timed_out() && !at.1, "{} of {goal} steps were acknowledged", at.0);
+    }
+}
+
+/// Stops everyone when one fails.
+struct Failed<'a>(&'a Progress);
+
+impl Drop for Failed<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            drop(Stopped(self.0));
+        }
+    }
+}

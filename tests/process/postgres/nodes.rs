@@ -1,0 +1,185 @@
+//! Nodes of one service: processes that share a database and a master key, and nothing else.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::Arc;
+
+use rescind::token::sealing::MasterKey;
+use rescind::world::World;
+use serde_json::{Value, json};
+
+use super::cluster::{PASSWORD, free_port};
+use crate::client::{Answer, Client};
+use crate::place::{Place, RESCIND, Ran, SERVE, run};
+use crate::secrets::Secrets;
+use crate::server::Server;
+use crate::session::Session;
+
+/// A machine that is busy with other tests is slow, not broken. Of the log only what is wrong: thousands of requests are
+/// made.
+const SETTINGS: [&str; 8] = [
+    "--set",
+    "store_read_budget=10s",
+    "--set",
+    "store_step_budget=20s",
+    "--set",
+    "request_timeout=60s",
+    "--set",
+    "log_level=warn",
+];
+
+/// One node, in a place of its own.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) server: Server,
+    pub(super) place: Place,
+    metrics: Client,
+}
+
+/// What all nodes share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) store: String,
+    pub(super) master_key: String,
+    pub(super) secrets: Arc<Secrets>,
+    keys: Place,
+}
+
+/// Several nodes.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    pub(super) nodes: Vec<Node>,
+    pub(super) shared: Shared,
+}
+
+impl Shared {
+    /// A new master key for the store at `url`.
+    pub(super) fn new(url: &str) -> Self {
+        let keys = Place::new();
+        let secrets = Arc::clone(&keys.secrets);
+        secrets.note(PASSWORD);
+        let path = keys.path("master.key");
+        let key = MasterKey::draw(&World::real()).unwrap().paserk();
+        secrets.note(&key);
+        fs::write(&path, format!("{}\n", &*key)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let master_key = path.to_str().unwrap().to_owned();
+        Self { store: url.to_owned(), master_key, secrets, keys }
+    }
+
+    fn place(&self) -> Place {
+        let mut place = Place::new();
+        place.secrets = Arc::clone(&self.secrets);
+        place
+    }
+
+    /// `rescind` with these words, in this place, with what all nodes share.
+    pub(super) fn program(&self, place: &Place, words: &[&str]) -> Command {
+        let mut command = place.program(RESCIND, words);
+        command.env("RESCIND_STORE", &self.store).env("RESCIND_MASTER_KEY_FILE", &self.master_key);
+        command
+    }
+
+    /// Starts another node.
+    pub(super) fn join(&self, more: &[&str]) -> Node {
+        let place = self.place();
+        let metrics = format!("127.0.0.1:{}", free_port());
+        let metrics_listen = ["--metrics-listen", &metrics];
+        // The last one of two counts for a setting; a flag of its own may be given once.
+        let serve: Vec<&str> =
+            SERVE.iter().copied().filter(|word| !["--metrics-listen", "off"].contains(word)).collect();
+        let command = self.program(&place, &[&serve[..], &metrics_listen, &SETTINGS, more].concat());
+        let server = Server::start(command, &self.secrets);
+        Node { server, place, metrics: Client::new(&metrics, &self.secrets) }
+    }
+
+    /// A node that has to refuse to start.
+    pub(super) fn refused(&self, more: &[&str]) -> Ran {
+        let place = self.place();
+        let ran = run(self.program(&place, &[&SERVE, more].concat()), "");
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+        self.secrets.assert_absent("a node", &ran.err);
+        ran
+    }
+
+    /// Another master key, for who starts with the wrong one.
+    pub(super) fn with_master_key(&self, path: &str) -> Self {
+        let secrets = Arc::clone(&self.secrets);
+        let master_key = path.to_owned();
+        Self { store: self.store.clone(), master_key, secrets, keys: Place::new() }
+    }
+
+    /// The same with another connection string.
+    pub(super) fn with_store(&self, url: &str) -> Self {
+        Self { store: url.to_owned(), ..self.with_master_key(&self.master_key) }
+    }
+
+    /// A file for a test's own use.
+    pub(super) fn path(&self, name: &str) -> String {
+        self.keys.path(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Nodes {
+    /// So many, all started at once on a database that may be empty.
+    pub(super) fn start(url: &str, count: usize) -> Self {
+        Self::with(url, count, &[])
+    }
+
+    /// The same with more settings.
+    pub(super) fn with(url: &str, count: usize, more: &[&str]) -> Self {
+        let shared = Shared::new(url);
+        let nodes = std::thread::scope(|scope| {
+            let starting: Vec<_> = (0..count).map(|_| scope.spawn(|| shared.join(more))).collect();
+            starting.into_iter().map(|node| node.join().unwrap()).collect()
+        });
+        Self { nodes, shared }
+    }
+
+    pub(super) fn clients(&self) -> Vec<Client> {
+        self.nodes.iter().map(|node| node.server.client.clone()).collect()
+    }
+
+    /// The client of one node, counted round and round.
+    pub(super) fn client(&self, at: usize) -> &Client {
+        &self.nodes[at % self.nodes.len()].server.client
+    }
+
+    /// A command beside one of the nodes.
+    pub(super) fn command(&self, at: usize, words: &[&str]) -> Ran {
+        run(self.shared.program(&self.nodes[at].place, words), "")
+    }
+
+    /// A new service key with these scopes.
+    pub(super) fn service_key(&self, scopes: &[&str]) -> String {
+        let mut words = vec!["service-key", "add", "tests", "--json"];
+        words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+        let made = self.command(0, &words).json();
+        let key = made["key"].as_str().unwrap();
+        self.shared.secrets.note(key);
+        key.to_owned()
+    }
+
+    /// The sum of a metric over all nodes.
+    pub(super) fn metric(&self, name: &str) -> f64 {
+        let figure = |node: &Node| {
+            let text = node.metrics.get("/metrics", "").body;
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.map_or(0.0, |figure| figure.parse().unwrap())
+        };
+        self.nodes.iter().map(figure).sum()
+    }
+}
+
+/// Opens a session for a user that another system vouches for: no password is hashed.
+pub(super) fn open(client: &Client, key: &str, user: &str) -> Answer {
+    let device: Value = json!({ "device": { "name": "Phone", "kind": "mobile" } });
+    client.post(&format!("/api/v1/admin/users/{user}/sessions/"), key, &device)
+}
+
+/// The same, if it works.
+#[track_caller]
+pub(super) fn opened(client: &Client, key: &str, user: &str) -> Session {
+    Session::of(&open(client, key, user).ok())
+}

@@ -1,0 +1,91 @@
+//! The primary dies under load and its synchronous standby takes its place: nothing acknowledged is lost.
+
+use std::thread;
+
+use serde_json::json;
+
+use super::load::Load;
+use super::nodes::{Nodes, opened};
+use super::restarted::ready;
+use super::standby::Pair;
+use super::{count, eventually, figure, rounds};
+use crate::client::Answer;
+use crate::session::Session;
+
+const NODES: usize = 3;
+/// Steps that are acknowledged before and after each promotion.
+const STEPS: usize = 60;
+
+/// How long a step waits for a standby that is not there.
+const WAIT: [&str; 2] = ["--set", "store_step_budget=2s"];
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let Some(mut pair) = Pair::start() else { return };
+    let nodes = Nodes::with(&pair.url(), NODES, &WAIT);
+    let (mut load, rounds) = (Load::on(&nodes), rounds(2, 20));
+    for _ in 0..rounds {
+        load.during(|progress| {
+            progress.acknowledged(STEPS);
+            pair.promote();
+            // Until it has a standby itself, the new primary acknowledges nothing.
+            pair.replace();
+            ready(&nodes);
+            progress.acknowledged(STEPS);
+        });
+    }
+    let tally = load.tally();
+    figure("primaries killed under load, their synchronous standby promoted", count(rounds), "", None);
+    figure("steps acknowledged meanwhile", count(tally.acknowledged), "", None);
+    figure("acknowledged steps lost by them", 0, "", Some("0"));
+    figure("steps answered with 503 meanwhile", count(tally.unanswered), "", None);
+}
+
+/// Asks while an impatient operator breaks off every wait for the standby. PostgreSQL then says that it has committed,
+/// and warns.
+fn broken_off(pair: &Pair, ask: impl FnOnce() -> Answer + Send) -> Answer {
+    thread::scope(|scope| {
+        let asking = scope.spawn(ask);
+        eventually("an answer", || {
+            pair.primary
+                .sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+            asking.is_finished()
+        });
+        asking.join().unwrap()
+    })
+}
+
+/// A commit that is there and has not reached the standby is not one yet: neither is a step that only read it.
+#[test]
+fn without_its_standby_nothing_is_acknowledged() {
+    let Some(mut pair) = Pair::start() else { return };
+    let nodes = Nodes::start(&pair.url(), 2);
+    let key = nodes.service_key(&["sessions", "feed"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let laptop = opened(nodes.client(1), &key, "ada");
+    let ping = json!({ "nonce": "a-nonce-of-our-own", "applied": 0 });
+    nodes.client(0).get("/api/v1/revocations", &key).ok();
+    nodes.client(1).post("/api/v1/revocations/ping", &key, &ping).ok();
+    pair.standby.kill();
+    let refresh = json!({ "refresh": phone.refresh });
+    for at in 0..4 {
+        let node = nodes.client(at);
+        let signed_out = broken_off(&pair, || node.post("/api/v1/auth/logout/", "", &refresh));
+        assert_eq!(signed_out.problem(), "503 unavailable");
+        // Whoever reads it now may see it; nobody may pass it on.
+        assert_eq!(phone.me(node).problem(), "401 signed_out");
+        assert_eq!(broken_off(&pair, || node.get("/api/v1/revocations", &key)).problem(), "503 unavailable");
+        assert_eq!(
+            broken_off(&pair, || node.post("/api/v1/revocations/ping", &key, &ping)).problem(),
+            "503 unavailable"
+        );
+    }
+    // The primary's machine is lost as well, and the standby knows of no sign-out.
+    pair.primary.kill();
+    pair.standby.start();
+    pair.standby.sql("select pg_promote()");
+    pair.replace();
+    ready(&nodes);
+    phone.assert_alive(nodes.client(0));
+    laptop.assert_alive(nodes.client(1));
+}

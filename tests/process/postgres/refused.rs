@@ -1,0 +1,117 @@
+//! What keeps a node from starting: it says what is wrong and what to do, and ends with an exit code.
+
+use std::fs;
+
+use super::Cluster;
+use super::cluster::{free_port, url};
+use super::nodes::{Nodes, Shared};
+use super::standby::follow;
+use crate::session::Session;
+
+/// A password that the database does not take.
+const WRONG: &str = "not-the-password";
+
+#[test]
+fn a_database_that_cannot_be_reached() {
+    let shared = Shared::new(&url(&format!("127.0.0.1:{}", free_port())));
+    shared.refused(&[]).assert_failed(&["the database cannot be reached", "refused"]);
+    let nowhere = shared.with_store("postgres://ada@no-such-host.invalid/rescind");
+    nowhere.refused(&[]).assert_failed(&["the database cannot be reached"]);
+}
+
+#[test]
+fn a_connection_string_that_is_none() {
+    let shared = Shared::new("mysql://ada@127.0.0.1/rescind");
+    shared.refused(&[]).assert_failed(&["`store`", "postgres://user:password@host/database"]);
+    for url in
+        ["postgres://ada@127.0.0.1/rescind?sslmode=sometimes", "postgres://ada@127.0.0.1/rescind?colour=blue"]
+    {
+        shared
+            .with_store(url)
+            .refused(&[])
+            .assert_failed(&["`store`", "postgres://user:password@host/database"]);
+    }
+}
+
+#[test]
+fn a_user_or_database_that_is_refused() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    cluster.sql("create role ada login password 'the right one'");
+    cluster.admit("host all ada 127.0.0.1/32 scram-sha-256");
+    let shared = Shared::new(&cluster.url());
+    shared.secrets.note(WRONG);
+    let store =
+        |user: &str, database: &str| format!("postgres://{user}:{WRONG}@{}/{database}", cluster.address());
+    let refused = |user: &str, database: &str| shared.with_store(&store(user, database)).refused(&[]);
+    refused("ada", "rescind").assert_failed(&["the database refuses this user", "the password is wrong"]);
+    refused("nobody", "rescind").assert_failed(&["the database refuses this user", "there is no such user"]);
+    refused("postgres", "elsewhere").assert_failed(&["there is no database of that name", "create it"]);
+}
+
+#[test]
+fn a_user_who_may_not_make_tables() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    cluster.sql("create role ada login");
+    let shared = Shared::new(&format!("postgres://ada@{}/rescind", cluster.address()));
+    shared.refused(&[]).assert_failed(&["the database refuses to be set up", "GRANT CREATE"]);
+    cluster.sql("grant create on database rescind to ada");
+    let node = shared.join(&[]);
+    Session::register(&node.server.client, "ada", "Phone").assert_alive(&node.server.client);
+}
+
+#[test]
+fn a_master_key_that_is_missing_or_another() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = Shared::new(&cluster.url());
+    let missing = shared.path("nowhere.key");
+    // One that was made here would be known to this node alone.
+    let refused = shared.with_master_key(&missing).refused(&[]);
+    refused.assert_failed(&["master key", &missing]);
+    assert!(fs::metadata(&missing).is_err(), "a master key was made");
+
+    let node = shared.join(&[]);
+    let phone = Session::register(&node.server.client, "ada", "Phone");
+    let other = Shared::new(&cluster.url());
+    other.refused(&[]).assert_failed(&["the signing keys do not open", "master key"]);
+    shared.with_master_key(&missing).refused(&[]).assert_failed(&["master key", &missing]);
+    phone.assert_alive(&node.server.client);
+}
+
+#[test]
+fn tables_of_a_newer_version() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let nodes = Nodes::start(&cluster.url(), 1);
+    cluster.sql("insert into rescind.version (version) values (999)");
+    nodes.shared.refused(&[]).assert_failed(&["version 999", "use the version that wrote them"]);
+}
+
+#[test]
+fn a_read_only_standby() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let nodes = Nodes::start(&cluster.url(), 1);
+    let standby = follow(&cluster);
+    let shared = nodes.shared.with_store(&standby.url());
+    shared.refused(&[]).assert_failed(&["read-only standby", "name the primary"]);
+    // Whichever of the two is named first.
+    let both = url(&format!("{},{}", standby.address(), cluster.address()));
+    let node = shared.with_store(&both).join(&[]);
+    Session::register(&node.server.client, "ada", "Phone").assert_alive(nodes.client(0));
+}
+
+#[test]
+fn a_database_that_loses_what_it_acknowledges() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = Shared::new(&cluster.url());
+    cluster.sql("alter role postgres set synchronous_commit = off");
+    shared.refused(&[]).assert_failed(&["synchronous_commit", "can be lost"]);
+}
+
+#[test]
+fn a_command_on_an_empty_database_makes_nothing_of_it() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = Shared::new(&cluster.url());
+    let place = crate::place::Place::new();
+    let ran = crate::place::run(shared.program(&place, &["user", "list"]), "");
+    ran.assert_failed(&["there is no store in this database", "rescind serve"]);
+    assert_eq!(cluster.sql("select count(*) from pg_namespace where nspname = 'rescind'"), "0");
+}

@@ -1,0 +1,94 @@
+//! A database that does not answer, or is not there: 503, never "valid", never "signed out".
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::nodes::{Nodes, opened};
+use super::restarted::ready;
+use super::{Cluster, figure};
+use crate::client::{Answer, Client};
+use crate::session::Session;
+
+/// The budget of a check as it is by default. A request may take longer than tests wait at all: what is answered sooner is
+/// answered for another reason.
+const BUDGETS: [&str; 6] =
+    ["--set", "store_read_budget=250ms", "--set", "store_step_budget=1s", "--set", "request_timeout=120s"];
+
+#[track_caller]
+fn assert_unavailable(answer: &Answer) {
+    assert_eq!(answer.problem(), "503 unavailable");
+    assert!(answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{answer:?}");
+}
+
+/// Asks about both tokens in every way there is; says how long the slowest answer took.
+fn ask_in_vain(client: &Client, key: &str, tokens: [&Session; 2]) -> f64 {
+    let mut slowest = 0.0_f64;
+    for token in tokens {
+        let introspect = || client.form("/oauth/introspect", key, &format!("token={}", token.access));
+        for ask in [&|| token.me(client), &introspect as &dyn Fn() -> Answer] {
+            let asked = Instant::now();
+            assert_unavailable(&ask());
+            slowest = slowest.max(asked.elapsed().as_secs_f64());
+        }
+    }
+    slowest
+}
+
+#[test]
+fn a_database_that_stands_still_is_503_within_the_budget() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let nodes = Nodes::with(&cluster.url(), 2, &BUDGETS);
+    let key = nodes.service_key(&["sessions", "introspect"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let ended = opened(nodes.client(1), &key, "ada");
+    nodes.client(0).form("/oauth/revoke", "", &format!("token={}", ended.refresh)).ok();
+    // Remembered signatures must not be enough.
+    nodes.clients().iter().for_each(|client| drop(phone.me(client).ok()));
+
+    cluster.signal(Signal::STOP);
+    let mut slowest = 0.0_f64;
+    for client in nodes.clients() {
+        slowest = slowest.max(ask_in_vain(&client, &key, [&phone, &ended]));
+        assert_eq!(client.get("/livez", "").status, 200);
+        assert_says_what_is_wrong(&client);
+        assert_unavailable(&phone.refresh(&client));
+    }
+    figure("slowest answer to a check while the database stands still", slowest, "s", Some("about 0.25 s"));
+    cluster.signal(Signal::CONT);
+    ready(&nodes);
+    for client in nodes.clients() {
+        phone.assert_alive(&client);
+        ended.assert_dead(&client, "signed_out");
+    }
+}
+
+#[track_caller]
+fn assert_says_what_is_wrong(client: &Client) {
+    let answer = client.get("/readyz", "");
+    assert_unavailable(&answer);
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("database"), "{detail}");
+}
+
+#[test]
+fn a_database_that_is_gone_is_503_until_it_is_back() {
+    let Some(mut cluster) = Cluster::fresh() else { return };
+    let nodes = Nodes::with(&cluster.url(), 2, &BUDGETS);
+    let key = nodes.service_key(&["sessions", "introspect"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let ended = opened(nodes.client(1), &key, "ada");
+    nodes.client(0).form("/oauth/revoke", "", &format!("token={}", ended.refresh)).ok();
+    cluster.stop();
+    for client in nodes.clients() {
+        ask_in_vain(&client, &key, [&phone, &ended]);
+        assert_says_what_is_wrong(&client);
+        assert_unavailable(&phone.refresh(&client));
+    }
+    cluster.start();
+    ready(&nodes);
+    for client in nodes.clients() {
+        phone.assert_alive(&client);
+        ended.assert_dead(&client, "signed_out");
+    }
+}

@@ -1,0 +1,72 @@
+//! A primary with a synchronous standby: whatever the primary acknowledges is on both.
+
+use super::cluster::url;
+use super::{Cluster, eventually};
+
+/// Says that a commit waits for whichever standby there is, and forever if there is none.
+const SYNCHRONOUS: &str = "synchronous_standby_names=*";
+
+/// Two clusters, of which one follows the other.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) primary: Cluster,
+    pub(super) standby: Cluster,
+}
+
+impl Pair {
+    /// Both running, in step. None where there is no PostgreSQL.
+    pub(super) fn start() -> Option<Self> {
+        let primary = Cluster::fresh()?;
+        let standby = follow(&primary);
+        let pair = Self { primary, standby };
+        pair.primary.sql("alter system set synchronous_standby_names = '*'");
+        pair.primary.sql("select pg_reload_conf()");
+        pair.wait_until_in_step();
+        Some(pair)
+    }
+
+    /// The connection string that names both.
+    pub(super) fn url(&self) -> String {
+        let mut addresses = [self.primary.address(), self.standby.address()];
+        addresses.sort();
+        format!("{}?target_session_attrs=read-write", url(&addresses.join(",")))
+    }
+
+    /// The primary's machine dies, and the standby takes its place.
+    pub(super) fn promote(&mut self) {
+        self.primary.kill();
+        self.standby.sql("select pg_promote()");
+    }
+
+    /// The dead primary is replaced by a new standby of the one that took its place.
+    pub(super) fn replace(&mut self) {
+        let dead = std::mem::replace(&mut self.primary, self.standby.beside());
+        // The same address: it is in the nodes' connection string.
+        self.primary.port = dead.port;
+        drop(dead);
+        std::mem::swap(&mut self.primary, &mut self.standby);
+        fill(&mut self.standby, &self.primary);
+        self.wait_until_in_step();
+    }
+
+    fn wait_until_in_step(&self) {
+        let state =
+            "select count(*) from pg_stat_replication where sync_state = 'sync' and state = 'streaming'";
+        eventually("the standby is in step", || self.primary.sql(state) == "1");
+    }
+}
+
+/// A new standby of `primary`, which takes reads.
+pub(super) fn follow(primary: &Cluster) -> Cluster {
+    let mut standby = primary.beside();
+    fill(&mut standby, primary);
+    standby
+}
+
+fn fill(standby: &mut Cluster, primary: &Cluster) {
+    let port = primary.port.to_string();
+    let from = ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-c", "fast", "-R", "--no-sync", "-D"];
+    standby.run("pg_basebackup", &[&from[..], &[&standby.data()]].concat());
+    standby.set(SYNCHRONOUS);
+    standby.start();
+}
