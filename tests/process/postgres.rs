@@ -21,6 +21,7 @@ use crate::skipped::skipped;
 
 mod bouncer;
 mod cluster;
+mod deploy;
 mod everywhere;
 mod full;
 mod keys;
