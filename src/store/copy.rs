@@ -192,5 +192,6 @@ fn of(record: &(impl Serialize + ?Sized)) -> Result<blake3::Hash, StoreError> {
     Ok(blake3::hash(&bytes))
 }
 
-#[cfg(all(test, feature = "sled"))]
+#[cfg(test)]
+#[cfg(feature = "sled")]
 mod tests;
