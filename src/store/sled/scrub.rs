@@ -100,6 +100,10 @@ mod tests {
         let db = sled::Config::new().path(folder.path()).segment_size(SEGMENT).open().unwrap();
         for n in 0..20_000_u32 {
             db.insert(n.wrapping_mul(0x9E37_79B1).to_be_bytes(), vec![7; 500]).unwrap();
+            // As after each commit: a segment says how much before it is stable, and only that can be doubted.
+            if n % 500 == 0 {
+                db.flush().unwrap();
+            }
         }
         db.flush().unwrap();
         drop(db);
