@@ -9,8 +9,12 @@ use std::time::Instant;
 
 use crate::client::{Answer, Client, PATIENCE, Payload};
 use crate::guarded::Scene;
+use crate::place::RESCIND;
 use crate::session::Session;
 use crate::wire::Mischief;
+
+/// Everything in the folder it runs in.
+const NGINX: [&str; 8] = ["-p", ".", "-c", "config", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"];
 
 /// A proxy with an example's configuration.
 struct Gateway {
@@ -69,6 +73,12 @@ impl Gateway {
             assert_eq!(places.count(), 1, "{placeholder} in {example}");
             config = config.replace(placeholder, ours);
         }
+        Some(Self::with(program, words, &config, &address, scene))
+    }
+
+    /// The same with a configuration of the test's own.
+    fn with(program: &str, words: &[&str], config: &str, address: &str, scene: Scene) -> Self {
+        let folder = scene.place.path("proxy");
         std::fs::write(folder.join("config"), config).unwrap();
         let mut command = scene.place.program(program, words);
         // Whatever it keeps, it keeps here.
@@ -76,22 +86,18 @@ impl Gateway {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let proxy = Some(command.spawn().unwrap());
-        let client = Client::new(&address, &scene.place.secrets);
+        let client = Client::new(address, &scene.place.secrets);
         let gateway = Self { scene, proxy, client };
         let began = Instant::now();
         while TcpStream::connect(&gateway.client.address).is_err() {
             assert!(began.elapsed() < PATIENCE, "{program} does not listen: {}", gateway.log());
             thread::yield_now();
         }
-        Some(gateway)
+        gateway
     }
 
     fn nginx() -> Option<Self> {
-        Self::start(
-            "nginx",
-            "nginx/nginx.conf",
-            &["-p", ".", "-c", "config", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"],
-        )
+        Self::start("nginx", "nginx/nginx.conf", &NGINX)
     }
 
     fn caddy() -> Option<Self> {
@@ -179,6 +185,67 @@ impl Drop for Gateway {
             let _ended = proxy.wait();
         }
     }
+}
+
+/// What TLS ends in: an nginx before the service, with a certificate of its own for this machine.
+const TLS: &str = "worker_processes 1; events { worker_connections 64; }
+    http {
+        access_log off;
+        server {
+            listen ADDRESS ssl; ssl_certificate cert; ssl_certificate_key key;
+            location / { proxy_pass http://SERVICE; proxy_http_version 1.1; proxy_set_header Connection ''; }
+        }
+    }";
+
+#[test]
+fn an_issuer_behind_tls_is_followed_when_its_certificate_is_trusted() {
+    if !is_there("nginx") || !is_there("openssl") {
+        return;
+    }
+    let scene = Scene::new(0);
+    let folder = scene.place.path("proxy");
+    std::fs::create_dir(&folder).unwrap();
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key", "-out", "cert"])
+        .current_dir(&folder)
+        .output();
+    assert!(made.as_ref().unwrap().status.success(), "{made:?}");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let config = TLS.replace("ADDRESS", &address).replace("SERVICE", &scene.wire.address);
+    let gateway = Gateway::with("nginx", &NGINX, &config, &address, scene);
+
+    let url = format!("https://{address}");
+    let words = ["guard", "--url", &url, "--issuer", &gateway.scene.issuer, "--audience", "rescind"];
+    let command = || {
+        let mut command =
+            gateway.scene.place.program(RESCIND, &[&words[..], &["--listen", "127.0.0.1:0"]].concat());
+        command.env("RESCIND_SERVICE_KEY", &gateway.scene.key);
+        command
+    };
+    let mut trusting = command();
+    trusting.env("SSL_CERT_FILE", folder.join("cert"));
+    let guard = gateway.scene.place.start(trusting);
+    guard.assert_ready();
+    let session = Session::register(gateway.scene.client(), "ada", "Phone");
+    guard.assert_comes_to(&session.access, "204");
+    gateway.scene.sign_out(&session);
+    guard.assert_comes_to(&session.access, "401 signed_out_everywhere");
+
+    let wary = gateway.scene.place.start(command());
+    wary.stderr.wait_for_line("certificate");
+    assert_eq!(wary.client.get("/readyz", "").status, 503);
 }
 
 #[test]
