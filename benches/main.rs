@@ -6,9 +6,11 @@
 //! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
 //! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.
 //!
-//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`feed`] (who hears of it), [`writes`] (refresh, group commit),
-//! [`start`] (an empty store) and [`scale`] (a million users). [`stage`] sets up the service in process, [`served`] runs the
-//! real binary, [`load`] is the client, [`results`] keeps the figures, [`table`] shows them.
+//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`feed`] (who hears of it), [`writes`]
+//! (refresh, group commit), [`start`] (an empty store), [`scale`] (a million users), [`postgres`] (the shared store beside
+//! the embedded one) and [`proofs`] (how often several nodes lost nothing). [`stage`] sets up the service in process,
+//! [`served`] runs the real binary, [`cluster`] PostgreSQL, [`load`] is the client, [`results`] keeps the figures, [`table`]
+//! shows them.
 
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
@@ -20,9 +22,12 @@ use rescind::log;
 
 mod bare;
 mod checks;
+mod cluster;
 mod feed;
 mod load;
 mod machine;
+mod postgres;
+mod proofs;
 mod results;
 mod scale;
 mod served;
@@ -32,7 +37,8 @@ mod start;
 mod table;
 mod writes;
 
-const ROOMS: [&str; 6] = ["checks", "sign_out", "feed", "writes", "start", "scale"];
+const ROOMS: [&str; 8] =
+    ["checks", "sign_out", "feed", "writes", "start", "scale", "postgres", "proofs"];
 
 /// Set in the process that measures a room.
 const MEASURING: &str = "BENCH_ROOM_APART";
@@ -78,6 +84,8 @@ fn measure(room: &str, options: &[&str]) -> Result<()> {
         ("feed", []) => feed::measure(),
         ("writes", []) => writes::measure(),
         ("start", []) => start::measure(),
+        ("postgres", []) => postgres::measure(),
+        ("proofs", []) => proofs::measure(),
         ("scale", []) => scale::measure(scale::USERS),
         ("scale", ["--users", users]) => scale::measure(users.parse().context("--users takes a number")?),
         (room, _) => bail!("{room} takes no such option"),

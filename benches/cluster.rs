@@ -1,0 +1,135 @@
+//! A PostgreSQL for the benches, as it is by default: the one that `TEST_DATABASE_URL` names, else a cluster of their own
+//! on the disk that the embedded store has.
+
+use std::net::TcpListener;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use rescind::token::sealing::MasterKey;
+use rescind::world::World;
+use tempfile::TempDir;
+
+/// Whom it runs as where the benches are root's: PostgreSQL refuses to be.
+const NOBODY: u32 = 65534;
+
+/// A running server; a cluster of our own ends with this.
+pub(crate) struct Cluster {
+    programs: PathBuf,
+    /// Up to the database's name.
+    server: String,
+    folder: TempDir,
+    ours: bool,
+}
+
+impl Cluster {
+    /// Finds one, or makes one.
+    pub(crate) fn open() -> Result<Self> {
+        let programs = programs()?;
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
+            let (server, _) = url.rsplit_once('/').context("TEST_DATABASE_URL names no database")?;
+            return Ok(Self { programs, server: server.to_owned(), folder, ours: false });
+        }
+        if rustix::process::geteuid().is_root() {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
+        }
+        // Free a moment ago; should somebody have taken it since, the start fails and says so.
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = format!("postgres://postgres@127.0.0.1:{port}");
+        let cluster = Self { programs, server, folder, ours: true };
+        let data = cluster.data()?;
+        let initdb = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "-D", &data];
+        cluster.run("initdb", &initdb)?;
+        let options =
+            format!("-p {port} -k {} -c listen_addresses=127.0.0.1", cluster.folder.path().display());
+        let log = cluster.folder.path().join("log").display().to_string();
+        cluster.run("pg_ctl", &["start", "-s", "-w", "-D", &data, "-l", &log, "-o", &options])?;
+        Ok(cluster)
+    }
+
+    /// A new database; gives its connection string.
+    pub(crate) fn database(&self, name: &str) -> Result<String> {
+        let name = format!("rescind_bench_{name}");
+        let admin = format!("{}/postgres", self.server);
+        let made = format!("create database {name}");
+        self.run(
+            "psql",
+            &["-q", "-d", &admin, "-c", &format!("drop database if exists {name}"), "-c", &made],
+        )?;
+        Ok(format!("{}/{name}", self.server))
+    }
+
+    /// A file with a new master key.
+    pub(crate) fn master_key(&self) -> Result<String> {
+        let key = MasterKey::draw(&World::real()).context("no key could be drawn")?;
+        let path = self.folder.path().join("master.key");
+        std::fs::write(&path, key.paserk().as_bytes())?;
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        Ok(path.display().to_string())
+    }
+
+    /// Makes what `pgbench` asks about.
+    pub(crate) fn prepare_pgbench(&self) -> Result<String> {
+        let url = self.database("pgbench")?;
+        self.run("pgbench", &["-i", "-q", "-s", "10", &url])?;
+        Ok(url)
+    }
+
+    /// How many selections by key (`-S`) a second PostgreSQL answers by itself, over so many connections.
+    pub(crate) fn pgbench(&self, url: &str, connections: usize) -> Result<f64> {
+        let connections = connections.to_string();
+        let said = self.run("pgbench", &["-S", "-n", "-j", "2", "-c", &connections, "-T", "1", url])?;
+        let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
+        Ok(rate.context("pgbench says no tps")?.parse()?)
+    }
+
+    fn data(&self) -> Result<String> {
+        Ok(self.folder.path().join("data").to_str().context("the build folder's path is no text")?.to_owned())
+    }
+
+    /// Runs one of PostgreSQL's programs; gives what it printed.
+    fn run(&self, program: &str, words: &[&str]) -> Result<String> {
+        let mut command = Command::new("setpriv");
+        if self.ours && rustix::process::geteuid().is_root() {
+            let id = NOBODY.to_string();
+            command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
+        }
+        command.arg("--no-new-privs").arg(self.programs.join(program)).args(words).current_dir("/");
+        // A server that is started here would hold on to our pipes for ever.
+        let starts = words.first() == Some(&"start");
+        let output = if starts {
+            let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+            std::process::Output { status, stdout: Vec::new(), stderr: Vec::new() }
+        } else {
+            command.stdin(Stdio::null()).output()?
+        };
+        if !output.status.success() {
+            bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let (true, Ok(data)) = (self.ours, self.data()) {
+            let _ = self.run("pg_ctl", &["stop", "-s", "-m", "immediate", "-D", &data]);
+        }
+    }
+}
+
+/// The folder of the newest version's programs.
+fn programs() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("TEST_POSTGRES_BIN") {
+        return Ok(folder.into());
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let folders =
+        versions.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").exists());
+    let version = |folder: &PathBuf| folder.parent().and_then(Path::file_name)?.to_str()?.parse::<u32>().ok();
+    folders
+        .max_by_key(version)
+        .context("PostgreSQL's programs are missing: name their folder with TEST_POSTGRES_BIN")
+}

@@ -1,0 +1,172 @@
+//! The shared store beside the embedded one, and beside PostgreSQL by itself, in one run.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::cluster::Cluster;
+use crate::load::{self, Connection, request};
+use crate::results::{Figure, median};
+use crate::sign_out::{CAP, MANY, times};
+use crate::stage::Stage;
+
+/// Of clients, and of the nodes to the database as of `pgbench`.
+const CONNECTIONS: usize = 16;
+const ROUNDS: usize = 15;
+const ROUND: Duration = Duration::from_secs(1);
+const PAIRS: u64 = 15;
+/// Clients that sign out, and how many users do so in a round.
+const LEAVING: usize = 32;
+const USERS: u64 = 2000;
+const LEAVING_ROUNDS: usize = 5;
+
+pub(crate) fn measure() -> Result<Vec<Figure>> {
+    let cluster = Cluster::open()?;
+    let (store, master_key) = (cluster.database("rescind")?, cluster.master_key()?);
+    let connections = CONNECTIONS.to_string();
+    let shared = [("store", &*store), ("master_key_file", &master_key), ("store_connections", &connections)];
+    let shared = Arc::new(Stage::open(&[&shared, &CAP[..]].concat())?);
+    let embedded = Arc::new(Stage::open(&CAP)?);
+    let mut figures = checks(&cluster, &shared, &embedded)?;
+    figures.extend(latency(&shared, &embedded)?);
+    figures.extend(sign_outs(&shared, &embedded)?);
+    Ok(figures)
+}
+
+/// Live tokens, one a connection.
+fn tokens(stage: &Arc<Stage>) -> Result<Vec<Vec<u8>>> {
+    stage.run(async {
+        let mut requests = Vec::new();
+        for number in 0..CONNECTIONS {
+            let user = stage.add_user(&format!("live-{number}")).await?;
+            requests.push(request("GET", "/api/v1/auth/me", &stage.sign_in(user).await?.access, None));
+        }
+        Ok(requests)
+    })
+}
+
+fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
+    let alone = cluster.prepare_pgbench()?;
+    let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
+    let mut served = Vec::new();
+    for (stage, _) in &sides {
+        served.push((stage.serve_public()?, tokens(stage)?));
+    }
+    let mut bare = Vec::new();
+    // The first round warms up.
+    for round in 0..=ROUNDS {
+        for ((_, rates), (address, requests)) in sides.iter_mut().zip(&mut served) {
+            let rate = load::rate(*address, requests, ROUND, |_, _| Ok(()))?;
+            if round > 0 {
+                rates.push(rate);
+            }
+        }
+        let rate = cluster.pgbench(&alone, CONNECTIONS)?;
+        if round > 0 {
+            bare.push(rate);
+        }
+    }
+    let [(_, shared), (_, embedded)] = sides;
+    let share = |of: &[f64]| shared.iter().zip(of).map(|(rate, of)| rate / of).collect::<Vec<_>>();
+    Ok(vec![
+        Figure::median("`me` requests on PostgreSQL, of those on the embedded store", &share(&embedded), "×"),
+        Figure::median(
+            format!(
+                "`me` requests on PostgreSQL, of what `pgbench -S` is answered over as many ({CONNECTIONS}) connections"
+            ),
+            &share(&bare),
+            "×",
+        ),
+        Figure::median("`me` requests on PostgreSQL", &shared, "/s"),
+        Figure::median("`me` requests on the embedded store beside it", &embedded, "/s"),
+        Figure::median(format!("`pgbench -S` with {CONNECTIONS} connections"), &bare, "/s"),
+    ])
+}
+
+fn latency(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
+    let [many, one] = times(shared, PAIRS)?;
+    let [_, beside] = times(embedded, PAIRS)?;
+    Ok(vec![
+        Figure::once(
+            format!("logout-all with {MANY} devices on PostgreSQL, of its median time with 1"),
+            median(&many) / median(&one),
+            "×",
+        )
+        .goal("≤ 1.3"),
+        Figure::median(format!("logout-all with {MANY} devices on PostgreSQL"), &many, "ms"),
+        Figure::median("logout-all with 1 device on PostgreSQL", &one, "ms"),
+        Figure::median("logout-all with 1 device on the embedded store beside it", &beside, "ms"),
+    ])
+}
+
+/// How many sign-outs the one row that orders them allows.
+fn sign_outs(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
+    let mut sides = [(shared, Vec::new()), (embedded, Vec::new())];
+    for round in 0..LEAVING_ROUNDS {
+        for (stage, rates) in &mut sides {
+            let requests = leaving(stage, round)?;
+            rates.push(drained(stage.serve_public()?, &requests)?);
+        }
+    }
+    let [(_, shared), (_, embedded)] = &sides;
+    Ok(vec![
+        Figure::median(
+            format!("sign-outs on PostgreSQL, through its one clock row, {LEAVING} clients"),
+            shared,
+            "/s",
+        ),
+        Figure::median(
+            format!("sign-outs on the embedded store beside it, {LEAVING} clients"),
+            embedded,
+            "/s",
+        ),
+    ])
+}
+
+/// One logout-all for each of many users.
+fn leaving(stage: &Arc<Stage>, round: usize) -> Result<Vec<Vec<u8>>> {
+    let requests: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let signed_in = Arc::clone(&requests);
+    let sign_in = move |stage: Arc<Stage>, number: u64| {
+        let signed_in = Arc::clone(&signed_in);
+        async move {
+            let user = stage.add_user(&format!("leaving-{round}-{number}")).await?;
+            let token = stage.sign_in(user).await?.access;
+            let leave = request("POST", "/api/v1/auth/logout-all", &token, None);
+            signed_in.lock().unwrap_or_else(PoisonError::into_inner).push(leave);
+            Ok(())
+        }
+    };
+    stage.run(stage.for_each(USERS, sign_in))?;
+    let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(std::mem::take(&mut requests))
+}
+
+/// How many of these a second are answered when so many connections ask at a time.
+fn drained(address: SocketAddr, requests: &[Vec<u8>]) -> Result<f64> {
+    let mut rest = requests.iter();
+    let mut connections = Vec::new();
+    for request in rest.by_ref().take(LEAVING) {
+        let mut connection = Connection::open(address)?;
+        connection.send(request)?;
+        connections.push(connection);
+    }
+    let started = Instant::now();
+    let mut answered = 0_u32;
+    while let Some(first) = connections.first_mut() {
+        first.receive()?.ok()?;
+        answered += 1;
+        match rest.next() {
+            Some(request) => {
+                first.send(request)?;
+                connections.rotate_left(1);
+            }
+            None => drop(connections.remove(0)),
+        }
+    }
+    let all = u32::try_from(requests.len()).context("few")?;
+    debug_assert_eq!(answered, all);
+    Ok(f64::from(answered) / started.elapsed().as_secs_f64())
+}
