@@ -35,3 +35,4 @@ pub mod writes;
 pub use archive::SledArchive;
 pub use engine::{Options, Sled, SledStore};
 pub use open::{OpenError, OpenMode};
+pub use scrub::SEGMENT;

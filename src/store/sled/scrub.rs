@@ -23,7 +23,7 @@ use message::{Message, SegmentHeader};
 ///
 /// sled's garbage collector frees one segment at a time, and then pauses until its next turn. With the segments of
 /// half a megabyte that sled chooses by itself it cannot keep up with many writers, and three quarters of the file are garbage.
-pub(super) const SEGMENT: usize = 4 << 20;
+pub const SEGMENT: usize = 4 << 20;
 
 /// sled starts no message so close to the end of a segment.
 const RED_ZONE: usize = 32;
@@ -94,11 +94,12 @@ mod tests {
 
     use super::*;
 
-    /// A log of sled's over several segments, and how many they are.
-    fn log() -> (TempDir, File, u64) {
+    /// A log of sled's, and where in the file those of its segments begin that one after them calls stable; the oldest
+    /// first, for sled uses them again as it likes.
+    fn log(records: u32) -> (TempDir, File, Vec<u64>) {
         let folder = tempfile::tempdir().unwrap();
         let db = sled::Config::new().path(folder.path()).segment_size(SEGMENT).open().unwrap();
-        for n in 0..20_000_u32 {
+        for n in 0..records {
             db.insert(n.wrapping_mul(0x9E37_79B1).to_be_bytes(), vec![7; 500]).unwrap();
             // As after each commit: a segment says how much before it is stable, and only that can be doubted.
             if n % 500 == 0 {
@@ -108,10 +109,26 @@ mod tests {
         db.flush().unwrap();
         drop(db);
         let data = File::options().read(true).write(true).open(folder.path().join("db")).unwrap();
-        let segments = data.metadata().unwrap().len() / SEGMENT as u64;
-        assert!(segments > 3, "only {segments} segments");
-        (folder, data, segments)
+        let beginnings = (0..data.metadata().unwrap().len()).step_by(SEGMENT);
+        let mut headers: Vec<_> =
+            beginnings.filter_map(|at| header(&data, at).map(|header| (header.position, at))).collect();
+        headers.sort_unstable();
+        let stable = headers
+            .iter()
+            .filter_map(|(_, at)| header(&data, *at))
+            .map(|header| header.stable)
+            .max()
+            .unwrap();
+        headers.retain(|(position, _)| position + SEGMENT as u64 <= stable);
+        (folder, data, headers.into_iter().map(|(_, at)| at).collect())
     }
+
+    /// What the segment at `at` begins with; none for one that is free.
+    fn header(data: &File, at: u64) -> Option<SegmentHeader> {
+        SegmentHeader::read(read(data, &mut [0; SegmentHeader::LENGTH], at).unwrap())
+    }
+
+    const SEVERAL_SEGMENTS: u32 = 30_000;
 
     /// The doubt that `bytes` at `at` raise, which are then put back.
     fn doubt_with(data: &File, at: u64, bytes: &[u8], since: u64) -> Option<String> {
@@ -125,25 +142,26 @@ mod tests {
 
     #[test]
     fn a_log_as_sled_wrote_it_is_beyond_doubt() {
-        let (_folder, data, _) = log();
+        let (_folder, data, _) = log(SEVERAL_SEGMENTS);
         assert_eq!(doubt(&data, 0).unwrap(), None);
     }
 
     #[test]
     fn garbage_before_the_end_is_doubted_wherever_it_is() {
-        let (_folder, data, segments) = log();
-        for segment in 0..segments - 2 {
+        let (_folder, data, segments) = log(SEVERAL_SEGMENTS);
+        assert!(segments.len() > 1, "only {segments:?}");
+        for segment in &segments {
             for within in [0, 7, 20, 4096, 999_999, SEGMENT as u64 / 2] {
-                let at = segment * SEGMENT as u64 + within;
-                assert!(doubt_with(&data, at, &[0xA5; 64], 0).is_some(), "at {at}");
-                assert!(doubt_with(&data, at, &[0; 64], 0).is_some(), "at {at}, zeroes");
+                let at = segment + within;
+                assert!(doubt_with(&data, at, &[0xA5; 64], 0).is_some(), "at {at} of {segments:?}");
+                assert!(doubt_with(&data, at, &[0; 64], 0).is_some(), "at {at} of {segments:?}, zeroes");
             }
         }
     }
 
     #[test]
     fn a_torn_end_is_no_doubt() {
-        let (_folder, data, _) = log();
+        let (_folder, data, _) = log(2_000);
         let end = data.metadata().unwrap().len();
         assert_eq!(doubt_with(&data, end - 200, &[0xA5; 100], 0), None);
         data.set_len(end - 1000).unwrap();
@@ -152,18 +170,19 @@ mod tests {
 
     #[test]
     fn what_sled_does_not_replay_is_not_read() {
-        let (_folder, data, segments) = log();
-        let first = SegmentHeader::read(read(&data, &mut [0; 20], 0).unwrap()).unwrap();
-        let since = first.position + SEGMENT as u64;
-        assert!(doubt_with(&data, 5000, &[0xA5; 64], since - 1).is_some());
-        assert_eq!(doubt_with(&data, 5000, &[0xA5; 64], since), None);
-        assert!(doubt_with(&data, (segments - 1) * SEGMENT as u64, &[0xA5; 64], u64::MAX).is_some());
+        let (_folder, data, segments) = log(SEVERAL_SEGMENTS);
+        let first = *segments.first().unwrap();
+        let since = header(&data, first).unwrap().position + SEGMENT as u64;
+        assert!(doubt_with(&data, first + 5000, &[0xA5; 64], since - 1).is_some());
+        assert_eq!(doubt_with(&data, first + 5000, &[0xA5; 64], since), None);
+        assert!(doubt_with(&data, first, &[0xA5; 64], u64::MAX).is_some());
     }
 
     #[test]
     fn a_cleared_segment_holds_nothing() {
-        let (_folder, data, _) = log();
-        assert_eq!(doubt_with(&data, 0, &vec![0; SEGMENT], 0), None);
-        assert!(doubt_with(&data, 0, &vec![0; SEGMENT / 2], 0).is_some());
+        let (_folder, data, segments) = log(SEVERAL_SEGMENTS);
+        let first = *segments.first().unwrap();
+        assert_eq!(doubt_with(&data, first, &vec![0; SEGMENT], 0), None);
+        assert!(doubt_with(&data, first, &vec![0; SEGMENT / 2], 0).is_some());
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::error::refusal;
 use super::{OpenError, doubt};
+use crate::store::sled::SEGMENT;
 use crate::store::sled::folder::Folder;
-use crate::store::sled::scrub::SEGMENT;
 
 /// How long threads of an engine that has been closed may still hold its file.
 const ENGINE_ENDS: Duration = Duration::from_secs(5);
