@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rescind::store::sled::SEGMENT;
 
 use crate::load::{Connection, request};
 use crate::machine::rest;
@@ -105,7 +106,8 @@ fn on_disk(folder: &Path) -> Result<f64> {
 
 /// The bytes of every key and value there is.
 fn payload(data: &Path) -> Result<f64> {
-    let store = sled::Config::new().path(data).cache_capacity(64 * 1024 * 1024).open()?;
+    let store =
+        sled::Config::new().path(data).segment_size(SEGMENT).cache_capacity(64 * 1024 * 1024).open()?;
     let mut bytes = 0_u64;
     for name in store.tree_names() {
         for record in &store.open_tree(name)? {
