@@ -6,11 +6,11 @@
 //! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
 //! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.
 //!
-//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`feed`] (who hears of it), [`writes`]
-//! (refresh, group commit), [`start`] (an empty store), [`scale`] (a million users), [`postgres`] (the shared store beside
-//! the embedded one) and [`proofs`] (how often several nodes lost nothing). [`stage`] sets up the service in process,
-//! [`served`] runs the real binary, [`cluster`] PostgreSQL, [`load`] is the client, [`results`] keeps the figures, [`table`]
-//! shows them.
+//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`writes`] (refresh, group commit),
+//! [`start`] (an empty store), [`scale`] (a million users), [`verifier`] (those who follow, and [`guarded`] behind nginx),
+//! [`postgres`] (the shared store beside the embedded one) and [`proofs`] (how often several nodes lost nothing). [`stage`]
+//! sets up the service in process, [`served`] runs the real binary, [`cluster`] PostgreSQL, [`load`] is the client,
+//! [`results`] keeps the figures, [`table`] shows them.
 
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
@@ -23,7 +23,7 @@ use rescind::log;
 mod bare;
 mod checks;
 mod cluster;
-mod feed;
+mod guarded;
 mod load;
 mod machine;
 mod postgres;
@@ -35,10 +35,10 @@ mod sign_out;
 mod stage;
 mod start;
 mod table;
+mod verifier;
 mod writes;
 
-const ROOMS: [&str; 8] =
-    ["checks", "sign_out", "feed", "writes", "start", "scale", "postgres", "proofs"];
+const ROOMS: [&str; 8] = ["checks", "sign_out", "writes", "start", "scale", "verifier", "postgres", "proofs"];
 
 /// Set in the process that measures a room.
 const MEASURING: &str = "BENCH_ROOM_APART";
@@ -81,9 +81,10 @@ fn measure(room: &str, options: &[&str]) -> Result<()> {
     let figures = match (room, options) {
         ("checks", []) => checks::measure(),
         ("sign_out", []) => sign_out::measure(),
-        ("feed", []) => feed::measure(),
+        ([]) => feed::measure(),
         ("writes", []) => writes::measure(),
         ("start", []) => start::measure(),
+        ("verifier", []) => verifier::measure(),
         ("postgres", []) => postgres::measure(),
         ("proofs", []) => proofs::measure(),
         ("scale", []) => scale::measure(scale::USERS),

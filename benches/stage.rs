@@ -36,7 +36,8 @@ use tokio::runtime::Runtime;
 /// How many writers load a store.
 const AT_ONCE: usize = 500;
 
-const ISSUER: &str = "http://localhost";
+/// Who mints the tokens, wherever it listens.
+pub(crate) const ISSUER: &str = "http://localhost";
 
 /// What stands for every password: no figure here is about hashing, so it is the hash of none.
 const HASH: &str =

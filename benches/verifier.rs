@@ -1,0 +1,233 @@
+//! Local verification: what it costs, how soon a sign-out is everywhere, and what it takes to remember them.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use pasetors::Public;
+use pasetors::keys::AsymmetricPublicKey;
+use pasetors::token::UntrustedToken;
+use pasetors::version4::{PublicToken, V4};
+use rescind::model::ids::UserId;
+use rescind::model::revocation::Revocation;
+use rescind::model::service_key::Scope;
+use rescind::verifier::{Builder, Event, ServiceKey, Verifier};
+
+use crate::guarded;
+use crate::load::{Connection, request};
+use crate::machine::rest;
+use crate::results::{Figure, median, quantile};
+use crate::stage::{ISSUER, Stage, order};
+
+/// For whom the tokens are, unless a setting says otherwise.
+pub(crate) const AUDIENCE: &str = "rescind";
+
+const ROUNDS: usize = 31;
+/// How many follow, how many sign-outs they are told of, and how soon all of them should refuse.
+const CROWDS: [(usize, usize, &str); 2] = [(100, 300, "≤ 5 ms"), (1_000, 100, "≤ 50 ms")];
+const ENTRIES: u64 = 100_000;
+
+pub(crate) fn measure() -> Result<Vec<Figure>> {
+    let scene = Scene::open()?;
+    let mut figures = costs(&scene)?;
+    let signature = figures.last().context("the last of the costs")?.value;
+    for (followers, sign_outs, goal) in CROWDS {
+        figures.extend(spread(&scene, followers, sign_outs, goal)?);
+        figures.push(signatures(followers, signature)?);
+    }
+    figures.extend(guarded::behind_nginx(&scene)?);
+    figures.extend(memory(&scene)?);
+    Ok(figures)
+}
+
+/// A service that can be followed.
+pub(crate) struct Scene {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+}
+
+impl Scene {
+    fn open() -> Result<Self> {
+        let stage = Arc::new(Stage::open(&[("feed_streams_per_key", "2000")])?);
+        let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Feed]))?.text.to_string();
+        let address = stage.serve_public()?;
+        Ok(Self { stage, address, key })
+    }
+
+    fn builder(&self) -> Result<Builder> {
+        let key = ServiceKey::parse(&self.key).context("a service key")?;
+        let builder = Verifier::builder(&format!("http://{}", self.address)).issuer(ISSUER);
+        Ok(builder.audience(AUDIENCE).service_key(key))
+    }
+
+    pub(crate) fn token(&self, name: &str) -> Result<(UserId, String)> {
+        self.stage.run(async {
+            let user = self.stage.add_user(name).await?;
+            Ok((user, self.stage.sign_in(user).await?.access))
+        })
+    }
+}
+
+/// One check of a token: seen before, seen for the first time, and beside them one signature by pasetors.
+fn costs(scene: &Scene) -> Result<Vec<Figure>> {
+    let verifier = scene.stage.run(scene.builder()?.connect())?;
+    // One place for two tokens in turn: each look is the first.
+    let forgetful = scene.stage.run(scene.builder()?.remembered_tokens(1).connect())?;
+    let tokens = (0..64).map(|n| Ok(scene.token(&format!("cost-{n}"))?.1)).collect::<Result<Vec<_>>>()?;
+    let (key, footer) = signed_with(scene, tokens.first().context("a token")?)?;
+    let accepted = |verifier: &Verifier, token: &str| ensure_accepted(verifier.verify(token).is_ok());
+
+    let (mut seen, mut first, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        let signature = time_each(&tokens, 4, |token| {
+            let untrusted = UntrustedToken::<Public, V4>::try_from(token).context("a token")?;
+            black_box(PublicToken::verify(&key, &untrusted, Some(&footer), None).context("authentic")?);
+            Ok(())
+        })?;
+        let again = time_each(&tokens, 400, |token| accepted(&verifier, token))?;
+        let new = time_each(&tokens, 4, |token| accepted(&forgetful, token))?;
+        // The first round warms up.
+        if round > 0 {
+            alone.push(signature);
+            seen.push(again);
+            first.push(new);
+        }
+    }
+    let times: Vec<f64> = alone.iter().zip(&seen).map(|(alone, seen)| alone / seen).collect();
+    let share: Vec<f64> = first.iter().zip(&alone).map(|(first, alone)| first / alone).collect();
+    Ok(vec![
+        Figure::median(
+            "checks of a token seen before in the time of one Ed25519 verification by pasetors",
+            &times,
+            "×",
+        )
+        .goal("≥ 80"),
+        Figure::median("a check of a token seen for the first time, of that time", &share, "×").goal("≤ 1.1"),
+        Figure::median("`verify` of a token seen before", &seen, "µs").goal("0.25 µs"),
+        Figure::median("`verify` of a token seen for the first time", &first, "µs"),
+        Figure::median("one Ed25519 verification by pasetors", &alone, "µs"),
+    ])
+}
+
+fn ensure_accepted(accepted: bool) -> Result<()> {
+    ensure!(black_box(accepted), "a good token was refused");
+    Ok(())
+}
+
+/// The median time that `work` takes for one of the tokens, in microseconds.
+fn time_each(tokens: &[String], times: u32, work: impl Fn(&str) -> Result<()>) -> Result<f64> {
+    let started = Instant::now();
+    for _ in 0..times {
+        for token in tokens {
+            work(token)?;
+        }
+    }
+    let each = started.elapsed().as_secs_f64() / f64::from(times) / f64::from(u32::try_from(tokens.len())?);
+    Ok(each * 1e6)
+}
+
+/// The key that signed a token, and the token's footer.
+fn signed_with(scene: &Scene, token: &str) -> Result<(AsymmetricPublicKey<V4>, Vec<u8>)> {
+    let untrusted = UntrustedToken::<Public, V4>::try_from(token).context("a token")?;
+    let footer = untrusted.untrusted_footer().to_vec();
+    let mut connection = Connection::open(scene.address)?;
+    let keys = connection.ask(&request("GET", "/.well-known/paserk", "", None))?.ok()?.to_vec();
+    let keys: serde_json::Value = serde_json::from_slice(&keys)?;
+    for key in keys.get("keys").and_then(serde_json::Value::as_array).context("keys")? {
+        let public = key.get("public").and_then(serde_json::Value::as_str).context("a key")?;
+        let public = AsymmetricPublicKey::<V4>::try_from(public).context("a public key")?;
+        if PublicToken::verify(&public, &untrusted, Some(&footer), None).is_ok() {
+            return Ok((public, footer));
+        }
+    }
+    anyhow::bail!("no key has signed it")
+}
+
+/// When the last of them refused each user's tokens.
+type Refused = Arc<Mutex<HashMap<UserId, (usize, Instant)>>>;
+
+/// From the answer of logout-all until every follower refuses.
+fn spread(scene: &Scene, followers: usize, sign_outs: usize, goal: &str) -> Result<Vec<Figure>> {
+    let refused = Refused::default();
+    let mut verifiers = Vec::new();
+    for _ in 0..followers {
+        let heard = Arc::clone(&refused);
+        let builder = scene.builder()?.remembered_tokens(16).on_event(move |event| {
+            if let Event::Ended(Revocation::Generation { user, .. }) = event {
+                // Told once the entry is in force here.
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                let (count, last) = heard.entry(*user).or_insert((0, Instant::now()));
+                *count += 1;
+                *last = Instant::now();
+            }
+        });
+        verifiers.push(scene.stage.run(builder.connect())?);
+    }
+    let mut users = Vec::new();
+    for number in 0..sign_outs {
+        users.push(scene.token(&format!("spread-{followers}-{number}"))?);
+    }
+    rest(Duration::from_secs(2));
+    let mut connection = Connection::open(scene.address)?;
+    let mut times = Vec::new();
+    for (user, token) in &users {
+        connection.ask(&request("POST", "/api/v1/auth/logout-all", token, None))?.ok()?;
+        let answered = Instant::now();
+        let last = loop {
+            let heard = refused.lock().unwrap_or_else(PoisonError::into_inner).get(user).copied();
+            match heard {
+                Some((count, last)) if count == followers => break last,
+                _ => rest(Duration::from_millis(1)),
+            }
+            ensure!(answered.elapsed() < Duration::from_secs(30), "some follower did not hear of it");
+        };
+        ensure!(
+            verifiers.iter().all(|verifier| verifier.verify(token).is_err()),
+            "an ended token was accepted"
+        );
+        times.push(last.saturating_duration_since(answered).as_secs_f64() * 1000.0);
+    }
+    let what = format!("from logout-all's answer to refusal in each of {followers} followers");
+    Ok(vec![
+        Figure::once(format!("{what}, 99th percentile of {sign_outs}"), quantile(&times, 0.99), "ms")
+            .goal(goal),
+        Figure::once(format!("{what}, median"), median(&times), "ms"),
+    ])
+}
+
+/// What of that is spent on one signature each, since all of the followers run on this machine too.
+fn signatures(followers: usize, microseconds: f64) -> Result<Figure> {
+    let cores = u32::try_from(std::thread::available_parallelism()?.get())?;
+    let alone = f64::from(u32::try_from(followers)?) * microseconds / f64::from(cores) / 1000.0;
+    let what = format!("of it, what {followers} Ed25519 verifications take {cores} cores by themselves");
+    Ok(Figure::once(what, alone, "ms"))
+}
+
+/// What a hundred thousand ended users cost a follower: a guard that knows of them and one that knew of none.
+fn memory(scene: &Scene) -> Result<Vec<Figure>> {
+    let before = guarded::Guard::start(scene)?.resident()?;
+    scene.stage.run(scene.stage.for_each(ENTRIES, |stage, number| async move {
+        let user = stage.add_user(&format!("ended-{number}")).await?;
+        stage.auth.logout_all_of(user, order()).await?;
+        Ok(())
+    }))?;
+    let with = guarded::Guard::start(scene)?.resident()?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        let started = Instant::now();
+        let verifier = scene.stage.run(scene.builder()?.connect())?;
+        times.push(started.elapsed().as_secs_f64());
+        ensure!(verifier.entries() >= usize::try_from(ENTRIES)?, "only {} entries", verifier.entries());
+    }
+    let what = format!("{ENTRIES} live entries");
+    Ok(vec![
+        Figure::once(format!("{what}: memory of a guard, beyond one without"), with - before, "MiB")
+            .goal("≤ 20 MiB"),
+        Figure::once("memory of a guard without entries", before, "MiB"),
+        Figure::median(format!("{what}: from connecting to the first proof"), &times, "s").goal("≤ 1 s"),
+    ])
+}
