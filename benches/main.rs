@@ -81,7 +81,6 @@ fn measure(room: &str, options: &[&str]) -> Result<()> {
     let figures = match (room, options) {
         ("checks", []) => checks::measure(),
         ("sign_out", []) => sign_out::measure(),
-        ([]) => feed::measure(),
         ("writes", []) => writes::measure(),
         ("start", []) => start::measure(),
         ("verifier", []) => verifier::measure(),

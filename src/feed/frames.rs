@@ -26,6 +26,8 @@ pub struct Signed {
     pub after: Position,
     /// The position of its last one.
     pub last: Position,
+    /// The version of the keys it was signed under.
+    pub keys: KeysVersion,
     /// Its text.
     pub text: String,
 }
@@ -138,7 +140,12 @@ impl Frames {
 
     pub(super) async fn signed(&self, frame: &Frame) -> Result<Arc<Signed>, FeedError> {
         let text = self.sign(frame).await?;
-        Ok(Arc::new(Signed { after: frame.after, last: frame.last(), text }))
+        Ok(Arc::new(Signed { after: frame.after, last: frame.last(), keys: frame.statement.keys, text }))
+    }
+
+    /// Whether the keys are still those that the frame was signed under.
+    pub(super) async fn is_of_now(&self, frame: &Signed) -> bool {
+        self.auth.keyring().await.is_ok_and(|keyring| keyring.version() == frame.keys)
     }
 }
 

@@ -74,10 +74,11 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::counters::KeysVersion;
 
     fn frame(after: u64, last: u64) -> Arc<Signed> {
         let (after, last) = (Position::new(after), Position::new(last));
-        Arc::new(Signed { after, last, text: "v4.public.x".to_owned() })
+        Arc::new(Signed { after, last, keys: KeysVersion::default(), text: "v4.public.x".to_owned() })
     }
 
     fn next(recent: &Recent, position: u64) -> Next {

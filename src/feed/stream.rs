@@ -96,7 +96,10 @@ impl Stream {
             match self.place {
                 Place::Nothing => return self.tell(self.feed.frames.first().await, Place::Behind),
                 Place::Behind(position) => {
-                    if let Next::Frame(frame) = self.feed.recent.after(position) {
+                    // Who comes back may have heard already that a key is distrusted.
+                    if let Next::Frame(frame) = self.feed.recent.after(position)
+                        && self.feed.frames.is_of_now(&frame).await
+                    {
                         return self.tell(Ok(frame), Place::Level);
                     }
                     match self.feed.frames.next(position).await {
