@@ -114,12 +114,16 @@ impl Listener<'_> {
         }
     }
 
-    /// There is nothing to hear, so from now on it has to keep up.
+    /// There is nothing to hear, so from now on it has to keep up. The stream finds that out by asking the store, which
+    /// takes it as long as it takes us.
     pub async fn is_level(&mut self) {
-        tokio::select! {
-            biased;
-            heard = self.hear() => panic!("{heard:?}"),
-            () = tokio::task::yield_now() => {}
+        let service = self.someone.service;
+        for _ in 0..20 {
+            tokio::select! {
+                biased;
+                heard = self.hear() => panic!("{heard:?}"),
+                _ = service.head() => {}
+            }
         }
     }
 
