@@ -23,11 +23,14 @@ pub(super) struct Desk {
     missing: Missing,
     pub(super) person: Box<dyn Person>,
     pub(super) out: Output,
+    /// What is said beside the answer, so that the answer can be taken as it is: `$(rescind …)`.
+    pub(super) aside: Output,
 }
 
 impl Desk {
     pub(super) fn new(settings: Settings, missing: Missing) -> Self {
-        Self { settings, reach: None, missing, person: Box::new(Terminal), out: Output::stdout() }
+        let (out, aside) = (Output::stdout(), Output::stderr());
+        Self { settings, reach: None, missing, person: Box::new(Terminal), out, aside }
     }
 
     pub(super) async fn call(
@@ -119,6 +122,7 @@ pub(super) mod tests {
     pub(in crate::cli) struct Trial {
         pub(in crate::cli) desk: Desk,
         pub(in crate::cli) page: Page,
+        pub(in crate::cli) aside: Page,
         seen: Arc<Mutex<Vec<String>>>,
     }
 
@@ -139,15 +143,16 @@ pub(super) mod tests {
                     Ok::<_, poem::Error>(poem::web::Json(answer).with_status(status).into_response())
                 }
             });
-            let page = Page::default();
+            let (page, aside) = (Page::default(), Page::default());
             let desk = Desk {
                 settings: Settings::with(&[]).unwrap(),
                 reach: Some(Reach::in_process(service.map_to_response().boxed())),
                 missing: ("there is no such thing", "look elsewhere"),
                 person: Box::new(person),
                 out: Output::to(page.clone()),
+                aside: Output::to(aside.clone()),
             };
-            Self { desk, page, seen }
+            Self { desk, page, aside, seen }
         }
 
         /// The requests so far: method, path, body.

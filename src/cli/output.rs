@@ -30,6 +30,11 @@ impl Output {
         Self { to: Box::new(io::stdout()) }
     }
 
+    /// For what is said beside the answer.
+    pub(super) fn stderr() -> Self {
+        Self { to: Box::new(io::stderr()) }
+    }
+
     #[cfg(test)]
     pub(super) fn to(writer: impl Write + Send + 'static) -> Self {
         Self { to: Box::new(writer) }

@@ -20,7 +20,7 @@ const COLUMNS: [Column; 4] =
 #[derive(Debug, Subcommand)]
 pub(super) enum ServiceKey {
     /// Make a service key and show it, once
-    #[command(after_help = "Examples:\n  rescind service-key add orders-api --scope introspect\n  \
+    #[command(after_help = "Examples:\n  KEY=$(rescind service-key add orders-api --scope introspect)\n  \
                             rescind service-key add back-office --scope admin --scope sessions --json")]
     Add {
         /// What the key is for
@@ -83,17 +83,12 @@ impl ServiceKey {
                 if format.json {
                     return Ok(desk.out.json(&added)?);
                 }
-                desk.line(&format!(
-                    "service key {} ({}), id {}",
-                    added.name,
-                    added.scopes.join(", "),
+                let (name, scopes) = (&added.name, added.scopes.join(", "));
+                desk.aside.line(&format!(
+                    "service key {name} ({scopes}), id {}\nIt is shown this once; keep it where secrets are kept:",
                     added.id
                 ))?;
-                desk.line(&format!(
-                    "\n  {}\n\nIt is shown this once; keep it where secrets are kept.",
-                    added.key
-                ))?;
-                Ok(())
+                Ok(desk.line(&added.key)?)
             }
             Self::List { format } => {
                 let answer = desk.fetch("/operator/service-keys").await?;
@@ -137,8 +132,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn people_are_told_that_the_key_is_shown_once() {
-        let text = add(false).await.page.text();
-        assert!(text.contains("  s3cret\n") && text.contains("shown this once"), "{text}");
+    async fn people_are_told_that_the_key_is_shown_once_and_scripts_get_it_alone() {
+        let trial = add(false).await;
+        assert_eq!(trial.page.text(), "s3cret\n");
+        let aside = trial.aside.text();
+        assert!(aside.contains("service key api (introspect, feed), id k1\n"), "{aside}");
+        assert!(aside.contains("shown this once"), "{aside}");
     }
 }

@@ -90,9 +90,10 @@ fn a_service_key_is_shown_once_and_stops_when_it_is_removed() {
         .run(&format!("service-key remove {id}"))
         .assert_failed(&["error: there is no such service key\n", "help: `rescind service-key list`"]);
 
-    let told = place.run("service-key add people --scope feed").ok();
-    assert!(
-        told.contains("service key people (feed), id ") && told.contains("It is shown this once"),
-        "{told}"
-    );
+    let told = place.run("service-key add people --scope feed");
+    assert_eq!((told.code, told.out.lines().count()), (Some(0), 1), "{told:?}");
+    assert!(told.out.starts_with("rescind_sk_"), "{told:?}");
+    for said in ["service key people (feed), id ", "It is shown this once"] {
+        assert!(told.err.contains(said), "{told:?}");
+    }
 }
