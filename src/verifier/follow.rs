@@ -22,8 +22,12 @@ use crate::world::World;
 /// So many pings may wait for an answer.
 const MOST_PINGS: usize = 4;
 
-/// When an answer's head has not come for so long, the stream is taken for dead.
-const DEAD_AFTER: Duration = Duration::from_secs(4);
+/// When an answer's head has not come for the time of so many pings, and the stream was silent for as long, it is
+/// taken for dead.
+const DEAD_AFTER_PINGS: u32 = 2;
+
+/// So long a stream may take to say its first word. Connecting has limits of its own, which are shorter.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// The first and the longest wait before something is tried again.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
@@ -38,6 +42,8 @@ pub(super) struct Follow {
     /// What the issuer calls us on this stream.
     name: Option<String>,
     stream_wait: Wait,
+    /// When the stream last said something that helped; in the future while it is being opened.
+    heard: Instant,
     pings: JoinSet<Result<String, Trouble>>,
     ping_every: Duration,
     next_ping: Instant,
@@ -81,6 +87,7 @@ impl Follow {
             pipe: Pipe::open(async { Ok(events) }),
             name: None,
             stream_wait: Wait::default(),
+            heard: now + OPENING,
             pings: JoinSet::new(),
             ping_every,
             next_ping: now,
@@ -111,6 +118,7 @@ impl Follow {
         let next = match event {
             Some(Ok(told)) => match told.name.as_str() {
                 "hello" => {
+                    self.heard = Instant::now();
                     self.name = serde_json::from_str(&told.data).ok().map(|Hello { follower }| follower);
                     Stream::Keep
                 }
@@ -122,6 +130,7 @@ impl Follow {
                 _ => {
                     let next = self.follower.frame(&told.data);
                     if next == Stream::Keep {
+                        self.heard = Instant::now();
                         self.stream_wait = Wait::default();
                     }
                     next
@@ -169,7 +178,9 @@ impl Follow {
             let (link, name) = (self.link.clone(), self.name.clone());
             self.pings.spawn(async move { link.ping(&asked, name.as_deref()).await });
         }
-        if self.follower.is_behind(DEAD_AFTER) {
+        // One that is only just being opened is given its time: else none would ever be open.
+        let dead_after = self.ping_every * DEAD_AFTER_PINGS;
+        if now.saturating_duration_since(self.heard) > dead_after && self.follower.is_behind(dead_after) {
             self.reopen(Stream::Resume);
         }
     }
@@ -182,6 +193,7 @@ impl Follow {
         };
         let start = Instant::now() + self.stream_wait.long(&self.world);
         self.stream_wait = self.stream_wait.longer();
+        self.heard = start + OPENING;
         self.pipe = Pipe::open(connect(self.link.clone(), from, start));
     }
 }
@@ -224,10 +236,8 @@ impl Wait {
     /// Between half and all of the wait, by chance.
     fn long(&self, world: &World) -> Duration {
         let most = (WAIT.0 * 2_u32.pow(self.0)).min(WAIT.1);
-        {
-            let [chance] = world.random::<1>();
-            most / 2 + most / 510 * u32::from(chance)
-        }
+        let [chance] = world.random::<1>();
+        most / 2 + most / 510 * u32::from(chance)
     }
 }
 
@@ -235,5 +245,26 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+
+    #[test]
+    fn a_wait_grows_up_to_a_limit_and_is_never_the_same_for_two() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 7);
+        let mut wait = Wait::default();
+        for most in [100, 200, 400, 800, 1_600, 3_000, 3_000, 3_000, 3_000, 3_000] {
+            let most = Duration::from_millis(most);
+            let waits: BTreeSet<_> = (0..64).map(|_| wait.long(&world)).collect();
+            assert!(waits.iter().all(|wait| (most / 2..=most).contains(wait)), "{waits:?}");
+            assert!(waits.len() > 32, "{waits:?}");
+            wait = wait.longer();
+        }
     }
 }

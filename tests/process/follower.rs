@@ -83,6 +83,45 @@ fn a_wire_that_hides_what_ended() {
 }
 
 #[test]
+fn a_wire_that_floods() {
+    behind(Mischief::Flood);
+}
+
+#[test]
+fn what_is_too_long_is_refused_without_being_kept() {
+    /// More than the longest frame and the longest answer take, and less than a flood brings in a moment.
+    const MORE_KIB: u64 = 8 << 10;
+    let scene = Scene::new(1);
+    let guard = &scene.guards[0];
+    let session = Session::register(scene.client(), "ada", "Phone");
+    guard.assert_comes_to(&session.access, "204");
+    let before = guard.most_memory_kib();
+    scene.wire.set(Mischief::Flood);
+    scene.sign_out(&session);
+    guard.stderr.wait_for_line("it answered something that is not a frame: it is too long");
+    guard.stderr.wait_for_line("it answered something that is not an answer to a ping");
+    scene.wire.wait_for_streams(3);
+    let after = guard.most_memory_kib();
+    assert!(after < before + MORE_KIB, "{before} KiB, then {after} KiB");
+    scene.wire.set(Mischief::None);
+    guard.assert_comes_to(&session.access, "401 signed_out_everywhere");
+}
+
+/// Answers still come, so only the entries that they promise tell that the stream is dead. It is opened again, and
+/// that goes on for as long as it takes.
+#[test]
+fn a_stream_that_died_unnoticed_is_opened_again_and_again() {
+    let scene = Scene::new(1);
+    let gone = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&gone, "204");
+    scene.wire.set(Mischief::DropFrames);
+    scene.sign_out(&gone);
+    scene.wire.wait_for_streams(4);
+    scene.wire.set(Mischief::None);
+    scene.assert_everywhere(&gone, "401 signed_out_everywhere");
+}
+
+#[test]
 fn an_issuer_that_is_killed_and_comes_back() {
     let mut scene = Scene::new(3);
     for round in 0..3 {

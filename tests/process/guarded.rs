@@ -114,6 +114,13 @@ impl Server {
         self.assert_becomes(expected, || self.verdict(token));
     }
 
+    /// The most memory this process ever had, in KiB.
+    pub(crate) fn most_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Its issuer has been heard, and freshness is proven.
     #[track_caller]
     pub(crate) fn assert_ready(&self) {
@@ -121,7 +128,7 @@ impl Server {
     }
 
     #[track_caller]
-    fn assert_becomes(&self, expected: &str, now: impl Fn() -> String) {
+    pub(crate) fn assert_becomes(&self, expected: &str, now: impl Fn() -> String) {
         let began = Instant::now();
         let mut found = now();
         while found != expected {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::client::PATIENCE;
+
 /// What the wire does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mischief {
@@ -32,6 +34,8 @@ pub(crate) enum Mischief {
     AlterPongs,
     /// Frames are not carried, and the answer from before is given for ever: someone hides what has ended.
     Hide,
+    /// Frames and answers begin and never end.
+    Flood,
 }
 
 /// The wire.
@@ -54,6 +58,8 @@ struct State {
     open: Vec<TcpStream>,
     /// The last answer to a ping that was carried.
     pong: Option<Vec<u8>>,
+    /// How many streams were opened.
+    streams: usize,
     closed: bool,
 }
 
@@ -67,6 +73,7 @@ impl Wire {
             mischief: Mischief::None,
             open: Vec::new(),
             pong: None,
+            streams: 0,
             closed: false,
         };
         let inner = Arc::new(Inner { state: Mutex::new(state), changed: Condvar::new() });
@@ -97,6 +104,16 @@ impl Wire {
         if mischief == Mischief::Cut {
             self.cut_all();
         }
+    }
+
+    /// Waits until `more` streams have been opened from now on.
+    #[track_caller]
+    pub(crate) fn wait_for_streams(&self, more: usize) {
+        let state = self.inner.state.lock().unwrap();
+        let enough = state.streams + more;
+        let few = |state: &mut State| state.streams < enough;
+        let streams = self.inner.changed.wait_timeout_while(state, PATIENCE, few).unwrap().0.streams;
+        assert!(streams >= enough, "{streams} of {enough} streams");
     }
 
     fn cut_all(&self) {
@@ -147,11 +164,17 @@ impl Inner {
             let head = head(&mut from)?;
             if head.contains("text/event-stream") {
                 to.write_all(head.as_bytes()).ok()?;
+                self.state.lock().unwrap().streams += 1;
+                self.changed.notify_all();
                 return self.chunks(from, to);
             }
             let mut body = vec![0; length(&head)];
             from.read_exact(&mut body).ok()?;
             if body.starts_with(b"{\"pong\"") {
+                if self.mischief() == Mischief::Flood {
+                    to.write_all(with_length(&head, usize::MAX / 2).as_bytes()).ok()?;
+                    return flood(|bytes| to.write_all(bytes));
+                }
                 body = self.pong(body)?;
             }
             to.write_all(with_length(&head, body.len()).as_bytes()).ok()?;
@@ -181,6 +204,11 @@ impl Inner {
             let is_frame = String::from_utf8_lossy(&chunk).contains("v4.public.");
             let send = match self.mischief() {
                 _ if !is_frame => vec![chunk],
+                Mischief::Flood => {
+                    // The frame as it is, but for its end.
+                    write_chunk(&mut to, chunk.trim_ascii_end()).ok()?;
+                    return flood(|bytes| write_chunk(&mut to, bytes));
+                }
                 Mischief::DropFrames | Mischief::Hide => vec![],
                 Mischief::RepeatFrames => vec![chunk.clone(), chunk],
                 Mischief::SwapFrames => {
@@ -202,9 +230,7 @@ impl Inner {
                 _ => vec![chunk],
             };
             for chunk in send {
-                to.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).ok()?;
-                to.write_all(&chunk).ok()?;
-                to.write_all(b"\r\n").ok()?;
+                write_chunk(&mut to, &chunk).ok()?;
             }
         }
     }
@@ -266,6 +292,19 @@ fn chunk(from: &mut impl BufRead) -> Option<Vec<u8>> {
     from.read_exact(&mut chunk).ok()?;
     chunk.truncate(size);
     Some(chunk)
+}
+
+fn write_chunk(to: &mut impl Write, chunk: &[u8]) -> std::io::Result<()> {
+    to.write_all(format!("{:x}\r\n", chunk.len()).as_bytes())?;
+    to.write_all(chunk)?;
+    to.write_all(b"\r\n")
+}
+
+/// Writes until nobody takes it any more.
+fn flood(mut write: impl FnMut(&[u8]) -> std::io::Result<()>) -> Option<()> {
+    let bytes = vec![b'A'; 64 << 10];
+    while write(&bytes).is_ok() {}
+    None
 }
 
 /// Makes one character in the middle of the signed text another one.
