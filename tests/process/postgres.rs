@@ -5,8 +5,9 @@
 //! `RESCIND_TEST_ROUNDS=full` makes them those that the figures are to be believed for, and `RESCIND_TEST_FIGURES`
 //! names a file that the figures are added to.
 //!
-//! Rooms: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `nodes` (ours), `load` and `ledger` (clients
-//! that know what they were told); all the others are tests, named after what they show.
+//! Rooms: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `cord` (what lies between a database and a
+//! node), `nodes` (ours), `load` and `ledger` (clients that know what they were told); all the others are tests, named
+//! after what they show.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -21,8 +22,10 @@ use crate::skipped::skipped;
 
 mod bouncer;
 mod cluster;
+mod cord;
 mod deploy;
 mod everywhere;
+mod followed;
 mod full;
 mod keys;
 mod ledger;

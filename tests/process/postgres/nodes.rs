@@ -94,6 +94,16 @@ impl Shared {
         Node { server, place, metrics: Client::new(&metrics, &self.secrets) }
     }
 
+    /// A new service key with these scopes, made by a command beside `node`.
+    pub(super) fn service_key(&self, node: &Node, scopes: &[&str]) -> String {
+        let mut words = vec!["service-key", "add", "tests", "--json"];
+        words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
+        let made = run(self.program(&node.place, &words), "").json();
+        let key = made["key"].as_str().unwrap();
+        self.secrets.note(key);
+        key.to_owned()
+    }
+
     /// A node that has to refuse to start.
     pub(super) fn refused(&self, more: &[&str]) -> Ran {
         let place = self.place();
@@ -153,12 +163,7 @@ impl Nodes {
 
     /// A new service key with these scopes.
     pub(super) fn service_key(&self, scopes: &[&str]) -> String {
-        let mut words = vec!["service-key", "add", "tests", "--json"];
-        words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
-        let made = self.command(0, &words).json();
-        let key = made["key"].as_str().unwrap();
-        self.shared.secrets.note(key);
-        key.to_owned()
+        self.shared.service_key(&self.nodes[0], scopes)
     }
 
     /// The sum of a metric over all nodes.
