@@ -67,8 +67,8 @@ async fn main() -> anyhow::Result<()> {
         .await?;
     let app = Route::new().at("/orders", get(orders)).at("/readyz", get(ready)).data(verifier);
     let acceptor = TcpListener::bind(setting("LISTEN", "127.0.0.1:3000")).into_acceptor().await?;
-    for address in acceptor.local_addr() {
-        println!("listening on {address}");
+    for address in acceptor.local_addr().iter().filter_map(|address| address.as_socket_addr()) {
+        println!("listening on http://{address}");
     }
     Server::new_with_acceptor(acceptor).run(app).await?;
     Ok(())

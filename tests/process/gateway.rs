@@ -11,6 +11,7 @@ use crate::client::{Answer, Client, PATIENCE, Payload};
 use crate::guarded::Scene;
 use crate::place::RESCIND;
 use crate::session::Session;
+use crate::skipped::skipped;
 use crate::wire::Mischief;
 
 /// Everything in the folder it runs in.
@@ -46,7 +47,7 @@ fn backend() -> String {
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
-        eprintln!("\n\n*** SKIPPED: {program} is missing, so nothing shows that its example works ***\n\n");
+        skipped(&format!("{program} is missing, so nothing shows that its example works"));
     }
     there
 }

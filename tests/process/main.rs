@@ -41,6 +41,7 @@ mod place;
 mod postgres;
 mod readme;
 mod readme_tables;
+mod resource_server;
 mod secrets;
 mod server;
 mod session;
