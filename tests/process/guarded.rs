@@ -1,5 +1,6 @@
 //! What the tests of followers work with: a service, a wire, and guards behind it.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::client::{Answer, Client, PATIENCE};
@@ -28,10 +29,7 @@ impl Scene {
     pub(crate) fn new(guards: usize) -> Self {
         let place = Place::new();
         let server = place.serve();
-        let key = place.service_key("feed");
-        let wire = Wire::to(&server.client.address);
-        let issuer = format!("http://{}", server.client.address);
-        let mut scene = Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer };
+        let mut scene = Self::of(place, server);
         for _ in 0..guards {
             let guard = scene.guard(&[]);
             guard.assert_ready();
@@ -40,14 +38,27 @@ impl Scene {
         scene
     }
 
+    /// Around a server that runs, without guards.
+    pub(crate) fn of(place: Place, server: Server) -> Self {
+        let key = place.service_key("feed");
+        let wire = Wire::to(&server.client.address);
+        let issuer = format!("http://{}", server.client.address);
+        Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer }
+    }
+
     /// Starts one more.
     pub(crate) fn guard(&self, more: &[&str]) -> Server {
+        self.place.start(self.guard_command(more))
+    }
+
+    /// What starts one more.
+    pub(crate) fn guard_command(&self, more: &[&str]) -> Command {
         let url = format!("http://{}", self.wire.address);
         let words = ["guard", "--url", &url, "--issuer", &self.issuer, "--audience", "rescind"];
         let rest = ["--listen", "127.0.0.1:0", "--max-staleness", "1s"];
         let mut command = self.place.program(RESCIND, &[&words[..], &rest[..], more].concat());
         command.env("RESCIND_SERVICE_KEY", &self.key);
-        self.place.start(command)
+        command
     }
 
     pub(crate) fn client(&self) -> &Client {

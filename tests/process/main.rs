@@ -19,6 +19,7 @@
 
 mod callers;
 mod client;
+mod clocks;
 mod commands;
 mod damaged;
 #[cfg(feature = "postgres")]
