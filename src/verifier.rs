@@ -35,8 +35,9 @@
 //! question proves nothing newer.
 //!
 //! Assumed: the issuer has one writable primary at a time, this machine's clock rate is off by at most 1 %, and the
-//! issuer's signing keys are secret. The network is not trusted to do more than to deliver the public keys from
-//! the issuer's address once; use `https` wherever it crosses a wire.
+//! issuer's signing keys are secret. The network is trusted with one thing, the public keys: they are fetched from the
+//! issuer's address at the start and whenever the set of them changes, and nothing signs them. Use `https` wherever that
+//! crosses a wire.
 //!
 //! # What is accepted under which failure, and for how long
 //!
