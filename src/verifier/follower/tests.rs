@@ -270,6 +270,29 @@ fn another_store_is_refused_until_its_snapshot_is_in() {
     assert_eq!(trial.check(&token), Ok(()));
 }
 
+/// Positions of one store mean nothing in another: one that is behind them is not up to date, and none of its entries
+/// is taken for known.
+#[test]
+fn what_was_applied_of_one_store_counts_for_nothing_in_another() {
+    let mut trial = Trial::ready();
+    (10..15).for_each(|user| trial.issuer.bump(user, 2, None));
+    trial.deliver();
+    trial.prove();
+    trial.issuer = trial.issuer.restored();
+    let token = trial.issuer.token(1, 1);
+    trial.issuer.bump(1, 2, None);
+    trial.prove();
+    trial.publish();
+    assert_eq!(trial.follower.applied(), None);
+    trial.prove();
+    assert_eq!(trial.check(&token), stale(Doubt::Unproven));
+    for frame in trial.issuer.snapshot() {
+        trial.follower.frame(&frame);
+    }
+    trial.prove();
+    assert_eq!(trial.check(&token), ended(Reason::SignedOutEverywhere));
+}
+
 #[test]
 fn tokens_of_a_distrusted_key_are_refused_at_once_and_for_good() {
     let mut trial = Trial::ready();
