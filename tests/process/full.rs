@@ -4,13 +4,16 @@ use serde_json::json;
 
 use crate::place::Place;
 use crate::session::{Session, credentials};
+use crate::skipped::skipped;
 
 /// Whether the largest reserve that can be set is more than what is free here.
 pub(crate) fn a_reserve_can_exceed_the_disk() -> bool {
     let disk = rustix::fs::statvfs(std::env::temp_dir()).unwrap();
     let can = disk.f_bavail.saturating_mul(disk.f_frsize) < 1024 << 30;
     if !can {
-        eprintln!("\n\n*** SKIPPED: no reserve is larger than what is free on this disk ***\n\n");
+        skipped(
+            "no reserve is larger than what is free on this disk, so nothing shows what a small one does",
+        );
     }
     can
 }
