@@ -68,8 +68,10 @@ pub enum OpenError {
     )]
     ReadOnly,
     /// It acknowledges what it may lose.
-    #[error("the database has {setting} = off, so what it acknowledges can be lost: switch it on")]
-    Careless { setting: &'static str },
+    #[error(
+        "the database has {setting} = {found}, so what it acknowledges can be lost: set {setting} = on in its configuration, and look for another value that ALTER DATABASE or ALTER ROLE gave it"
+    )]
+    Careless { setting: &'static str, found: String },
     /// It has no room.
     #[error("the database's disk is full: make room and start again")]
     DiskFull,
@@ -166,10 +168,15 @@ async fn promises(client: &Client) -> Result<(), OpenError> {
     if found < OLDEST {
         return Err(OpenError::OldServer { found });
     }
-    for (column, setting) in [(1, "fsync"), (2, "synchronous_commit")] {
+    // `local` keeps what it acknowledges on one machine, whatever standby there is or will be.
+    for (column, setting, careless) in
+        [(1, "fsync", &["off"][..]), (2, "synchronous_commit", &["off", "local"])]
+    {
         // A database that only speaks the protocol need not have the setting.
-        if row.try_get::<_, Option<&str>>(column).ok().flatten() == Some("off") {
-            return Err(OpenError::Careless { setting });
+        if let Some(found) = row.try_get::<_, Option<&str>>(column).ok().flatten()
+            && careless.contains(&found)
+        {
+            return Err(OpenError::Careless { setting, found: found.to_owned() });
         }
     }
     Ok(())
