@@ -110,7 +110,7 @@ pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) ->
     let worked_off = tokio::spawn(connection);
     let checked = async {
         check(&mut client, mode).await?;
-        is_here(&client).await
+        is_here(&client, mode).await
     };
     let checked = checked.await;
     drop(client);
@@ -132,15 +132,16 @@ pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way
     Ok(Way { config, tls: tls::connector(authority)? })
 }
 
-/// Whether the store is here, and not half copied or moved away.
-async fn is_here(client: &Client) -> Result<(), OpenError> {
-    let asked = "select copying is not null, moved->>'to' from rescind.service";
+/// Whether the store is here, and not half copied or moved away. Whoever may make tables may also found it in them.
+async fn is_here(client: &Client, mode: OpenMode) -> Result<(), OpenError> {
+    let asked = "select founding is not null, copying is not null, moved->>'to' from rescind.service";
     let row = client.query_typed_one(asked, &[]).await.map_err(|error| refusal(&error))?;
-    match (row.try_get(0), row.try_get(1)) {
-        (Ok(false), Ok(None)) => Ok(()),
-        (Ok(_), Ok(Some(to))) => Err(OpenError::Moved { to }),
-        (Ok(true), Ok(None)) => Err(OpenError::Unfinished),
-        (Err(error), _) | (_, Err(error)) => Err(refusal(&error)),
+    match (row.try_get(0), row.try_get(1), row.try_get(2)) {
+        (Ok(_), Ok(_), Ok(Some(to))) => Err(OpenError::Moved { to }),
+        (Ok(_), Ok(true), Ok(None)) => Err(OpenError::Unfinished),
+        (Ok(false), Ok(false), Ok(None)) if mode == OpenMode::Existing => Err(OpenError::Missing),
+        (Ok(_), Ok(false), Ok(None)) => Ok(()),
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => Err(refusal(&error)),
     }
 }
 

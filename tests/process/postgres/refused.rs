@@ -117,7 +117,14 @@ fn a_command_on_an_empty_database_makes_nothing_of_it() {
     let Some(cluster) = Cluster::fresh() else { return };
     let shared = Shared::new(&cluster.url());
     let place = crate::place::Place::new();
-    let ran = crate::place::run(shared.program(&place, &["user", "list"]), "");
-    ran.assert_failed(&["there is no store in this database", "rescind serve"]);
+    let refused = || {
+        let ran = crate::place::run(shared.program(&place, &["user", "list"]), "");
+        ran.assert_failed(&["there is no store in this database", "rescind serve"]);
+    };
+    refused();
     assert_eq!(cluster.sql("select count(*) from pg_namespace where nspname = 'rescind'"), "0");
+    // Nor of tables that a start left behind which then had no master key.
+    shared.with_master_key("none").refused(&[]).assert_failed(&["it is missing"]);
+    assert_eq!(cluster.sql("select count(*) from rescind.service where founding is null"), "1");
+    refused();
 }
