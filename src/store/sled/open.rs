@@ -93,6 +93,8 @@ pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, Ope
     let (folder, stage) = Folder::enter(path, mode)?;
     let path = path.to_owned();
     match stage {
+        // It stays what it is: a place for a store, or for a copy of one.
+        Stage::Founding if mode == OpenMode::Existing => Err(OpenError::Missing { path }),
         Stage::Founding => {
             let opened = begin(folder, cache_bytes)?;
             opened.mark(&Stage::Founded)?;
