@@ -76,7 +76,7 @@ pub trait Source: Archive {
     /// Whether it was left for this very target before.
     fn left(&self) -> bool;
 
-    /// Marks it, durably, as left for `to`: from now on nobody serves from it.
+    /// Marks it, durably, as left for `to`: from now on nobody serves from it. Once more does no harm.
     async fn leave(&mut self, to: &str) -> Result<(), StoreError>;
 }
 

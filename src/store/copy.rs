@@ -16,6 +16,14 @@ pub enum CopyError {
     /// The target fails.
     #[error("the copy cannot be written: {0}; run the same command again, it starts over")]
     Target(StoreError),
+    /// Whether the source has been left is unknown.
+    #[error("all is copied, but the store could not be marked as moved: {0}; run the same command again")]
+    Leaving(StoreError),
+    /// Whether the target is a store now is unknown. The source has been left.
+    #[error(
+        "all is copied, but whether the copy is a store now is unknown: {0}; start `rescind serve` on it, and if that calls the copy unfinished run the same command again"
+    )]
+    Founding(StoreError),
     /// The source was left before, and what it was left for is not there any more.
     #[error(
         "this store was moved to the target before, and the copy there is gone: restore it from its backup. What is left here is of the past"
@@ -96,10 +104,9 @@ pub async fn copy(
         }
     }
     target.keep().await.map_err(CopyError::Target)?;
-    if !source.left() {
-        source.leave(to).await.map_err(CopyError::Source)?;
-    }
-    target.found(founding.clone()).await.map_err(CopyError::Target)?;
+    // Also when it was left before: whether that was durable is not known.
+    source.leave(to).await.map_err(CopyError::Leaving)?;
+    target.found(founding.clone()).await.map_err(CopyError::Founding)?;
     Ok(Copied { founding, tallies })
 }
 

@@ -30,6 +30,7 @@ mod full;
 mod keys;
 mod ledger;
 mod load;
+mod moved;
 mod nodes;
 mod once;
 mod pooled;

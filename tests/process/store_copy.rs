@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::place::{Place, RESCIND, Ran, run};
 use crate::server::Server;
 use crate::session::Session;
+use crate::trace;
 
 const KEY: &str = "master_key_file=rescind-data.key";
 
@@ -41,6 +42,22 @@ impl Scene {
     fn copy(&self, from: &str, to: &str) -> Ran {
         let line = format!("store copy --from {from} --to {to} --json --set {KEY}");
         self.place.run(&line)
+    }
+
+    /// A copy that is killed when one of its threads makes such a call for the nth time. Says whether that came to pass.
+    fn killed_at(&self, call: &str, nth: usize, from: &str, to: &str) -> bool {
+        let kill = format!("inject={call}:signal=KILL:when={nth}");
+        let strace = ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &kill, RESCIND];
+        let copy = ["store", "copy", "--from", from, "--to", to, "--json", "--set", KEY];
+        let ran = run(self.place.program("strace", &[&strace[..], &copy].concat()), "");
+        assert!(ran.code.is_none_or(|code| code == 0), "{ran:?}");
+        ran.code.is_none()
+    }
+
+    /// Whether there is a store here, in a folder or in the database.
+    fn is_store(&self, at: &str) -> bool {
+        let place = if at == self.database.url() { "--store" } else { "--data" };
+        self.place.run(&format!("user list --json --set {KEY} {place} {at}")).code == Some(0)
     }
 
     fn serve_shared(&self, data: &str) -> Server {
@@ -148,6 +165,47 @@ async fn killed_half_way_it_is_no_store_and_the_next_copy_completes_it() {
     server.stop();
     assert_eq!(counts(&scene.copy("./rescind-data", url).json()), (1, 2, 1));
     let server = scene.serve_shared("node");
+    scene.assert_alive(&server);
+}
+
+/// The system calls that a copy is killed at: what makes a page durable and what marks a folder, and what is said to the
+/// database.
+const CALLS: [&str; 3] = ["fdatasync", "fsync", "sendto,writev"];
+
+/// How many more of what is said to the database are let pass from one time to the next.
+const STRIDE: usize = 9;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_on_either_way_there_are_never_two_stores_and_the_next_copy_completes_it() {
+    if !trace::is_here() {
+        return;
+    }
+    let Some(scene) = Scene::new().await else { return };
+    let (url, mut here) = (scene.database.url(), "rescind-data".to_owned());
+    for (call, stride) in CALLS.into_iter().zip([1, 1, STRIDE]) {
+        for at in (1..).step_by(stride) {
+            let there = format!("folder-{call}-{at}");
+            let killed = [(here.as_str(), url), (url, &there)].map(|(from, to)| {
+                let killed = scene.killed_at(call, at, from, to);
+                assert!(
+                    !killed || !(scene.is_store(from) && scene.is_store(to)),
+                    "two stores, {call} {at} from {from}"
+                );
+                if killed && !scene.is_store(to) {
+                    assert_eq!(counts(&scene.copy(from, to).json()), (1, 2, 1), "{call} {at} from {from}");
+                }
+                assert!(scene.is_store(to) && !scene.is_store(from), "{call} {at} from {from}");
+                killed
+            });
+            scene.admin.batch_execute("drop schema rescind cascade").await.unwrap();
+            here = there;
+            if killed == [false, false] {
+                assert!(at > 1, "no {call} was met");
+                break;
+            }
+        }
+    }
+    let server = scene.place.serve_with(&["--data", &here, "--set", KEY]);
     scene.assert_alive(&server);
 }
 

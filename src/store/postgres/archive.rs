@@ -13,6 +13,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
+use super::connection::Connection;
 use super::failure::Failure;
 use super::loaded::parse;
 use super::open::{OpenError, OpenMode, check, refusal, way};
@@ -45,7 +46,7 @@ const COUNT: &str =
 
 /// A database that is held while its store is taken elsewhere or arrives.
 pub struct PostgresArchive {
-    client: Client,
+    connection: Connection,
     kind: Kind,
     before: bool,
 }
@@ -53,27 +54,26 @@ pub struct PostgresArchive {
 impl PostgresArchive {
     /// The store in the database at `url`, which is to be taken to the place shown as `to`.
     pub async fn leaving(url: &str, authority: Option<&Path>, to: &str) -> Result<Self, OpenError> {
-        let mut client = connect(url, authority).await?;
-        check(&mut client, OpenMode::Existing).await?;
-        let before = leaving(&client, to).await?;
-        Ok(Self { client, kind: Kind::Clock, before })
+        let mut connection = connect(url, authority).await?;
+        check(connection.client_mut(), OpenMode::Existing).await?;
+        let before = leaving(connection.begin(), to).await?;
+        Ok(Self { connection, kind: Kind::Clock, before })
     }
 
     /// The empty database at `url`, which is to take `store` over.
     pub async fn arriving(url: &str, authority: Option<&Path>, store: StoreId) -> Result<Self, OpenError> {
-        let mut client = connect(url, authority).await?;
-        check(&mut client, OpenMode::Create).await?;
-        let before = arriving(&client, store).await?;
-        Ok(Self { client, kind: Kind::Clock, before })
+        let mut connection = connect(url, authority).await?;
+        check(connection.client_mut(), OpenMode::Create).await?;
+        let before = arriving(connection.begin(), store).await?;
+        Ok(Self { connection, kind: Kind::Clock, before })
     }
 }
 
-async fn connect(url: &str, authority: Option<&Path>) -> Result<Client, OpenError> {
+async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, OpenError> {
     // Another name than a node's, so that neither is taken for the other.
     let way = way(url, authority, "rescind store copy")?;
     let (client, connection) = way.config.connect(way.tls).await.map_err(|error| refusal(&error))?;
-    tokio::spawn(connection);
-    Ok(client)
+    Ok(Connection::over(client, connection))
 }
 
 /// Locks the source. Says whether it was left for `to` before.
@@ -142,8 +142,21 @@ fn failed(error: Error) -> StoreError {
 }
 
 impl PostgresArchive {
+    fn client(&self) -> &Client {
+        self.connection.begin()
+    }
+
     async fn run(&self, text: &str) -> Result<(), StoreError> {
-        self.client.batch_execute(text).await.map_err(failed)
+        self.client().batch_execute(text).await.map_err(failed)
+    }
+
+    /// What is said to be there afterwards is also on the standby, if the database waits for one.
+    async fn commit(&self) -> Result<(), StoreError> {
+        if self.connection.commit().await.map_err(failed)? {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable("the database did not wait for its standby".to_owned()))
+        }
     }
 }
 
@@ -155,7 +168,7 @@ impl Archive for PostgresArchive {
     }
 
     async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
-        let rows = self.client.query_typed("fetch 1000 from told", &[]).await.map_err(failed)?;
+        let rows = self.client().query_typed("fetch 1000 from told", &[]).await.map_err(failed)?;
         rows.iter().map(|row| rows::change(self.kind, row.try_get(0).map_err(failed)?)).collect()
     }
 }
@@ -164,7 +177,7 @@ impl Archive for PostgresArchive {
 impl Source for PostgresArchive {
     async fn founding(&mut self) -> Result<Founding, StoreError> {
         let asked = "select coalesce(founding, moved->'founding')::text from rescind.service";
-        let row = self.client.query_typed_one(asked, &[]).await.map_err(failed)?;
+        let row = self.client().query_typed_one(asked, &[]).await.map_err(failed)?;
         parse(row.try_get(0).map_err(failed)?)
     }
 
@@ -174,9 +187,9 @@ impl Source for PostgresArchive {
 
     async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = null,
-            moved = json_build_object('to', $1, 'founding', founding)";
-        Query::new(mark).text(to).run(&self.client).await.map_err(failed)?;
-        self.run("commit").await
+            moved = json_build_object('to', $1, 'founding', coalesce(founding, moved->'founding'))";
+        Query::new(mark).text(to).run(self.client()).await.map_err(failed)?;
+        self.commit().await
     }
 }
 
@@ -188,20 +201,22 @@ impl Target for PostgresArchive {
 
     async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
         for query in rows::taken_over(page)? {
-            query.run(&self.client).await.map_err(failed)?;
+            query.run(self.client()).await.map_err(failed)?;
         }
         Ok(())
     }
 
     async fn keep(&mut self) -> Result<(), StoreError> {
         self.run("close all").await?;
-        self.run("commit").await?;
+        self.commit().await?;
         self.run(COUNT).await
     }
 
     async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = $1::json, copying = null";
-        Query::new(mark).text(document(&founding)?).run(&self.client).await.map(drop).map_err(failed)
+        self.run(BEGIN).await?;
+        Query::new(mark).text(document(&founding)?).run(self.client()).await.map_err(failed)?;
+        self.commit().await
     }
 }
 

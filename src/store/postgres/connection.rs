@@ -36,6 +36,11 @@ impl Connection {
         &self.client
     }
 
+    /// The client, for whoever has the connection alone.
+    pub(super) fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
     /// The exchange is over, and the connection as it was before.
     pub(super) fn done(&self) {
         self.busy.store(false, Ordering::SeqCst);

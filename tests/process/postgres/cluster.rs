@@ -128,6 +128,15 @@ impl Cluster {
         self.end(Signal::KILL);
     }
 
+    /// The ids of its processes, as `kill` takes them.
+    pub(super) fn ids(&self) -> String {
+        self.processes()
+            .iter()
+            .map(|process| process.as_raw_nonzero().to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     /// Every process of it stands still, or goes on: a database that does not answer.
     pub(super) fn signal(&self, signal: Signal) {
         // The postmaster first, so that it starts no other.

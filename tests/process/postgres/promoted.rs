@@ -1,15 +1,12 @@
 //! The primary dies under load and its synchronous standby takes its place: nothing acknowledged is lost.
 
-use std::thread;
-
 use serde_json::json;
 
 use super::load::Load;
 use super::nodes::{Nodes, opened};
 use super::restarted::ready;
 use super::standby::Pair;
-use super::{count, eventually, figure, rounds};
-use crate::client::Answer;
+use super::{count, figure, rounds};
 use crate::session::Session;
 
 const NODES: usize = 3;
@@ -41,20 +38,6 @@ fn nothing_acknowledged_is_lost() {
     figure("steps answered with 503 meanwhile", count(tally.unanswered), "", None);
 }
 
-/// Asks while an impatient operator breaks off every wait for the standby. PostgreSQL then says that it has committed,
-/// and warns.
-fn broken_off(pair: &Pair, ask: impl FnOnce() -> Answer + Send) -> Answer {
-    thread::scope(|scope| {
-        let asking = scope.spawn(ask);
-        eventually("an answer", || {
-            pair.primary
-                .sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
-            asking.is_finished()
-        });
-        asking.join().unwrap()
-    })
-}
-
 /// A commit that is there and has not reached the standby is not one yet: neither is a step that only read it.
 #[test]
 fn without_its_standby_nothing_is_acknowledged() {
@@ -70,13 +53,13 @@ fn without_its_standby_nothing_is_acknowledged() {
     let refresh = json!({ "refresh": phone.refresh });
     for at in 0..4 {
         let node = nodes.client(at);
-        let signed_out = broken_off(&pair, || node.post("/api/v1/auth/logout/", "", &refresh));
+        let signed_out = pair.broken_off(|| node.post("/api/v1/auth/logout/", "", &refresh));
         assert_eq!(signed_out.problem(), "503 unavailable");
         // Whoever reads it now may see it; nobody may pass it on.
         assert_eq!(phone.me(node).problem(), "401 signed_out");
-        assert_eq!(broken_off(&pair, || node.get("/api/v1/revocations", &key)).problem(), "503 unavailable");
+        assert_eq!(pair.broken_off(|| node.get("/api/v1/revocations", &key)).problem(), "503 unavailable");
         assert_eq!(
-            broken_off(&pair, || node.post("/api/v1/revocations/ping", &key, &ping)).problem(),
+            pair.broken_off(|| node.post("/api/v1/revocations/ping", &key, &ping)).problem(),
             "503 unavailable"
         );
     }

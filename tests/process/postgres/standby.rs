@@ -1,5 +1,7 @@
 //! A primary with a synchronous standby: whatever the primary acknowledges is on both.
 
+use std::thread;
+
 use super::cluster::url;
 use super::{Cluster, eventually};
 
@@ -49,7 +51,22 @@ impl Pair {
         self.wait_until_in_step();
     }
 
-    fn wait_until_in_step(&self) {
+    /// Does it while an impatient operator breaks off every wait for the standby. PostgreSQL then says that it has
+    /// committed, and warns.
+    pub(super) fn broken_off<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let working = scope.spawn(work);
+            eventually("an end of it", || {
+                let waits =
+                    "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'";
+                self.primary.sql(waits);
+                working.is_finished()
+            });
+            working.join().unwrap()
+        })
+    }
+
+    pub(super) fn wait_until_in_step(&self) {
         let state =
             "select count(*) from pg_stat_replication where sync_state = 'sync' and state = 'streaming'";
         eventually("the standby is in step", || self.primary.sql(state) == "1");
