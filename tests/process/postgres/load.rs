@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ledger::{Acted, Ledger, Tally};
 use super::nodes::Nodes;
+use super::{count, figure};
 use crate::client::PATIENCE;
 
 const USERS: usize = 6;
@@ -61,7 +62,23 @@ impl Load {
             acknowledged: sum.acknowledged + tally.acknowledged,
             unanswered: sum.unanswered + tally.unanswered,
             taken: sum.taken + tally.taken,
+            looked_after: sum.looked_after + tally.looked_after,
+            lost: sum.lost + tally.lost,
         })
+    }
+}
+
+impl Tally {
+    /// The figures of what came of `what`; and a failure if anything acknowledged was lost.
+    #[track_caller]
+    pub(super) fn told(&self) {
+        figure("steps acknowledged meanwhile", count(self.acknowledged), "", None);
+        figure("looks at rest after what they did", count(self.looked_after), "", None);
+        figure("acknowledged steps lost by them", count(self.lost), "", Some("0"));
+        figure("steps answered with 503 meanwhile", count(self.unanswered), "", None);
+        figure("of these, found to have been taken", count(self.taken), "", None);
+        assert_eq!(self.lost, 0);
+        assert!(self.looked_after > 0 && self.unanswered > 0, "{self:?}");
     }
 }
 

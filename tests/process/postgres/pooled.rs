@@ -23,4 +23,5 @@ fn all_holds_behind_a_pooler() {
         ready(&nodes);
         progress.acknowledged(60);
     });
+    assert_eq!(load.tally().lost, 0);
 }

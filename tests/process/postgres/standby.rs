@@ -40,6 +40,16 @@ impl Pair {
         self.standby.sql("select pg_promote()");
     }
 
+    /// The same when the standby has been away for a moment, and so many steps wait for it.
+    pub(super) fn promote_behind(&mut self, steps: usize) {
+        self.standby.kill();
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+        eventually("steps wait", || self.primary.sql(waiting).parse::<usize>().unwrap() >= steps);
+        self.primary.kill();
+        self.standby.start();
+        self.standby.sql("select pg_promote()");
+    }
+
     /// The dead primary is replaced by a new standby of the one that took its place.
     pub(super) fn replace(&mut self) {
         let dead = std::mem::replace(&mut self.primary, self.standby.beside());
