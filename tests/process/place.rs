@@ -1,6 +1,6 @@
 //! A folder of its own, and the processes that run in it. The data is where it is by default: `./rescind-data`.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -101,10 +101,7 @@ impl Place {
 
     /// A server that has to refuse to start.
     pub(crate) fn refused(&self, more: &[&str]) -> Ran {
-        let ran = run(self.program(RESCIND, &[&SERVE, more].concat()), "");
-        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
-        self.secrets.assert_absent("the server", &ran.err);
-        ran
+        refused(self.program(RESCIND, &[&SERVE, more].concat()), &self.secrets)
     }
 
     /// A new service key, made by the command.
@@ -114,6 +111,24 @@ impl Place {
         self.secrets.note(key);
         key.to_owned()
     }
+}
+
+/// A server that has to refuse to start; one that says anything has started, and is ended.
+pub(crate) fn refused(mut command: Command, secrets: &Secrets) -> Ran {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = [0; 1024];
+    let length = child.stdout.as_mut().unwrap().read(&mut said).unwrap();
+    if length > 0 {
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    let [out, err] =
+        [&said[..length], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let ran = Ran { code: output.status.code(), out, err };
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
+    secrets.assert_absent("the server", &ran.err);
+    ran
 }
 
 /// Runs a command to its end.

@@ -215,7 +215,7 @@ async fn a_digit_that_the_database_changed_is_found() {
     scene.make_tables();
     let url = scene.database.url();
     let rot = "create function rescind.rot() returns trigger language plpgsql as $$ begin
-            new.doc := regexp_replace(new.doc::text, '\"at\":([0-9]*)[0-8]\\y', '\"at\":\\19')::json; return new;
+            new.doc := jsonb_set(new.doc::jsonb, '{at}', to_jsonb((new.doc->>'at')::bigint + 1)); return new;
         end $$;
         create trigger rot before insert on rescind.last_seen for each row execute function rescind.rot()";
     scene.admin.batch_execute(rot).await.unwrap();

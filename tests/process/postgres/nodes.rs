@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{PASSWORD, free_port};
 use crate::client::{Answer, Client};
-use crate::place::{Place, RESCIND, Ran, SERVE, run};
+use crate::place::{Place, RESCIND, Ran, SERVE, refused, run};
 use crate::secrets::Secrets;
 use crate::server::Server;
 use crate::session::Session;
@@ -107,10 +107,7 @@ impl Shared {
     /// A node that has to refuse to start.
     pub(super) fn refused(&self, more: &[&str]) -> Ran {
         let place = self.place();
-        let ran = run(self.program(&place, &[&SERVE, more].concat()), "");
-        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
-        self.secrets.assert_absent("a node", &ran.err);
-        ran
+        refused(self.program(&place, &[&SERVE, more].concat()), &self.secrets)
     }
 
     /// Another master key, for who starts with the wrong one.
