@@ -39,6 +39,7 @@ mod refused;
 mod restarted;
 mod silent;
 mod standby;
+mod stuck;
 
 use cluster::Cluster;
 

@@ -72,8 +72,8 @@ impl PostgresArchive {
 async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, OpenError> {
     // Another name than a node's, so that neither is taken for the other.
     let way = way(url, authority, "rescind store copy")?;
-    let (client, connection) = way.config.connect(way.tls).await.map_err(|error| refusal(&error))?;
-    Ok(Connection::over(client, connection))
+    let (client, connection) = way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
+    Ok(Connection::over(client, connection, way.tls))
 }
 
 /// Locks the source. Says whether it was left for `to` before.

@@ -3,9 +3,17 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long the server may take to hear that nobody waits any more.
+const HEARD: Duration = Duration::from_secs(5);
 
 /// Rows of an answer.
 pub(super) type Rows = Vec<tokio_postgres::Row>;
@@ -13,20 +21,28 @@ pub(super) type Rows = Vec<tokio_postgres::Row>;
 /// An open connection.
 pub(super) struct Connection {
     client: Client,
+    tls: MakeRustlsConnect,
+    worked_off: AbortHandle,
     remarked: Arc<AtomicBool>,
     busy: AtomicBool,
+    committing: AtomicBool,
 }
 
 impl Connection {
     /// Starts to work the connection off; it ends when this is dropped.
-    pub(super) fn over<S, T>(client: Client, connection: tokio_postgres::Connection<S, T>) -> Self
+    pub(super) fn over<S, T>(
+        client: Client,
+        connection: tokio_postgres::Connection<S, T>,
+        tls: MakeRustlsConnect,
+    ) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let remarked = Arc::new(AtomicBool::new(false));
-        tokio::spawn(work_off(connection, Arc::clone(&remarked)));
-        Self { client, remarked, busy: AtomicBool::new(false) }
+        let worked_off = tokio::spawn(work_off(connection, Arc::clone(&remarked))).abort_handle();
+        let (busy, committing) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { client, tls, worked_off, remarked, busy, committing }
     }
 
     /// The client, for one exchange that ends with [`Connection::done`]. One that was given up half way is not used
@@ -46,6 +62,25 @@ impl Connection {
         self.busy.store(false, Ordering::SeqCst);
     }
 
+    /// Nobody uses it for now. An exchange that was given up half way ends here, and with it what the server holds for
+    /// it: else others would wait for its locks until somebody looks at this connection again.
+    pub(super) fn let_go(&self) {
+        if !self.busy.load(Ordering::SeqCst) {
+            return;
+        }
+        let worked_off = self.worked_off.clone();
+        let Ok(runtime) = Handle::try_current() else { return worked_off.abort() };
+        if !self.committing.load(Ordering::SeqCst) {
+            return worked_off.abort();
+        }
+        // A COMMIT that waits for a standby waits on without its client, and soon there is no connection left for checks.
+        let (cancel, tls) = (self.client.cancel_token(), self.tls.clone());
+        runtime.spawn(async move {
+            let _unheard = timeout(HEARD, cancel.cancel_query(tls)).await;
+            worked_off.abort();
+        });
+    }
+
     /// Whether it can be used.
     pub(super) fn is_idle(&self) -> bool {
         !self.busy.load(Ordering::SeqCst) && !self.client.is_closed()
@@ -55,7 +90,10 @@ impl Connection {
     /// yet be lost with this server.
     pub(super) async fn commit(&self) -> Result<bool, tokio_postgres::Error> {
         self.remarked.store(false, Ordering::SeqCst);
-        self.client.batch_execute("commit").await?;
+        self.committing.store(true, Ordering::SeqCst);
+        let committed = self.client.batch_execute("commit").await;
+        self.committing.store(false, Ordering::SeqCst);
+        committed?;
         Ok(!self.remarked.load(Ordering::SeqCst))
     }
 }

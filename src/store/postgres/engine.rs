@@ -94,9 +94,10 @@ impl PostgresStore {
         let pool =
             Pool::new(way.config, way.tls, options.connections, options.step_budget).map_err(unreachable)?;
         let milliseconds = options.step_budget.as_millis().max(1);
-        // A lock is waited for half as long as all of it may take.
+        // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
+        // that.
         let begin = format!(
-            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}",
+            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
         Ok(Self(Postgres(Arc::new(Inner { pool, word, begin, options }))))

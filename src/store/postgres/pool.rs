@@ -1,5 +1,6 @@
 //! The connections: a bounded number, made when they are wanted, and made again when the database was away.
 
+use std::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection out of the pool; it goes back when it is dropped.
-pub(super) type Pooled = Object<Connector>;
+pub(super) struct Pooled(Object<Connector>);
+
+impl Deref for Pooled {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
+}
 
 /// The connections.
 pub(super) struct Pool(managed::Pool<Connector>);
@@ -44,7 +59,7 @@ impl Pool {
 
     /// A connection that is idle.
     pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
-        self.0.get().await.map_err(|error| match error {
+        self.0.get().await.map(Pooled).map_err(|error| match error {
             PoolError::Backend(away) => Failure::Final(StoreError::Away(away.0)),
             _ => Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())),
         })
@@ -109,7 +124,7 @@ impl Connector {
     async fn connect(&self) -> Result<Connection, Unreachable> {
         let connecting = self.config.connect(self.tls.clone());
         match tokio::time::timeout(self.patience, connecting).await {
-            Ok(Ok((client, connection))) => Ok(Connection::over(client, connection)),
+            Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
             Ok(Err(error)) => Err(Unreachable(super::open::reason(&error))),
             Err(_) => Err(Unreachable("the database does not answer".to_owned())),
         }

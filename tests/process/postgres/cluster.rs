@@ -2,6 +2,7 @@
 //! to be. It syncs as in earnest.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -173,6 +174,18 @@ impl Cluster {
         self.run("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", statement])
     }
 
+    /// A session in the service's database in which this has been done, in a transaction that stays open until it is
+    /// dropped.
+    pub(super) fn holding(&self, statement: &str) -> Holding {
+        let url = format!("postgres://postgres@{}/{DATABASE}", self.address());
+        let mut psql = self.program("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url]);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (said, _ear) = Heard::listen(psql.stdout.take().unwrap());
+        writeln!(psql.stdin.as_mut().unwrap(), "begin; {statement};\n\\echo held").unwrap();
+        said.wait_for_line("held");
+        Holding(psql)
+    }
+
     /// Adds a line to the front of `pg_hba.conf`.
     pub(super) fn admit(&self, line: &str) {
         let path = Path::new(&self.data()).join("pg_hba.conf");
@@ -196,6 +209,17 @@ impl Cluster {
         let mut command = unprivileged(&within, path.to_str().unwrap());
         command.args(args).current_dir("/");
         command
+    }
+}
+
+/// A session that holds something.
+#[derive(Debug)]
+pub(super) struct Holding(Child);
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _gone = self.0.wait();
     }
 }
 
