@@ -43,10 +43,14 @@ pub enum OpenError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Nobody answers, or not so that we understand.
-    #[error("the database cannot be reached: {reason}")]
+    #[error(
+        "the database cannot be reached: {reason}. See that it runs, and that `store` names its host and port"
+    )]
     Unreachable { reason: String },
     /// It says no.
-    #[error("the database refuses this user: {reason}")]
+    #[error(
+        "the database refuses this user: {reason}. `store` names both, or the file that RESCIND_STORE_FILE names does"
+    )]
     Refused { reason: String },
     /// Nothing was ever founded there.
     #[error(
@@ -60,7 +64,7 @@ pub enum OpenError {
     #[error("the database's tables have version {found}, this rescind works with {known}: start `rescind serve` of this version once, it brings them up to date", known = schema::VERSION)]
     Older { found: i32 },
     /// It is older than its promises are known for.
-    #[error("the database is PostgreSQL {found}; this needs {OLDEST} or newer")]
+    #[error("the database is PostgreSQL {found}; this needs {OLDEST} or newer: upgrade it")]
     OldServer { found: u32 },
     /// It takes no writes.
     #[error(

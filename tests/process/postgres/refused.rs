@@ -14,9 +14,9 @@ const WRONG: &str = "not-the-password";
 #[test]
 fn a_database_that_cannot_be_reached() {
     let shared = Shared::new(&url(&format!("127.0.0.1:{}", free_port())));
-    shared.refused(&[]).assert_failed(&["the database cannot be reached", "refused"]);
+    shared.refused(&[]).assert_failed(&["the database cannot be reached", "refused", "See that it runs"]);
     let nowhere = shared.with_store("postgres://ada@no-such-host.invalid/rescind");
-    nowhere.refused(&[]).assert_failed(&["the database cannot be reached"]);
+    nowhere.refused(&[]).assert_failed(&["the database cannot be reached", "`store` names its host"]);
 }
 
 #[test]
@@ -43,7 +43,11 @@ fn a_user_or_database_that_is_refused() {
     let store =
         |user: &str, database: &str| format!("postgres://{user}:{WRONG}@{}/{database}", cluster.address());
     let refused = |user: &str, database: &str| shared.with_store(&store(user, database)).refused(&[]);
-    refused("ada", "rescind").assert_failed(&["the database refuses this user", "the password is wrong"]);
+    refused("ada", "rescind").assert_failed(&[
+        "the database refuses this user",
+        "the password is wrong",
+        "`store`",
+    ]);
     refused("nobody", "rescind").assert_failed(&["the database refuses this user", "there is no such user"]);
     refused("postgres", "elsewhere").assert_failed(&["there is no database of that name", "create it"]);
 }
@@ -66,13 +70,13 @@ fn a_master_key_that_is_missing_or_another() {
     let missing = shared.path("nowhere.key");
     // One that was made here would be known to this node alone.
     let refused = shared.with_master_key(&missing).refused(&[]);
-    refused.assert_failed(&["master key", &missing]);
+    refused.assert_failed(&["master key", &missing, "from another node", "rescind key master"]);
     assert!(fs::metadata(&missing).is_err(), "a master key was made");
 
     let node = shared.join(&[]);
     let phone = Session::register(&node.server.client, "ada", "Phone");
     let other = Shared::new(&cluster.url());
-    other.refused(&[]).assert_failed(&["the signing keys do not open", "master key"]);
+    other.refused(&[]).assert_failed(&["the signing keys do not open", "is the master key file the one"]);
     shared.with_master_key(&missing).refused(&[]).assert_failed(&["master key", &missing]);
     phone.assert_alive(&node.server.client);
 }

@@ -4,9 +4,11 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
+use super::cluster::url;
 use super::nodes::{Nodes, opened};
 use super::restarted::ready;
-use super::{Cluster, figure};
+use super::standby::follow;
+use super::{Cluster, eventually, figure};
 use crate::client::{Answer, Client};
 use crate::session::Session;
 
@@ -51,7 +53,7 @@ fn a_database_that_stands_still_is_503_within_the_budget() {
     for client in nodes.clients() {
         slowest = slowest.max(ask_in_vain(&client, &key, [&phone, &ended]));
         assert_eq!(client.get("/livez", "").status, 200);
-        assert_says_what_is_wrong(&client);
+        assert_says(&client, "no answer in 250 ms");
         assert_unavailable(&phone.refresh(&client));
     }
     figure("slowest answer to a check while the database stands still", slowest, "s", Some("about 0.25 s"));
@@ -63,12 +65,35 @@ fn a_database_that_stands_still_is_503_within_the_budget() {
     }
 }
 
+/// Whoever asks whether it is ready is told what is wrong: how the connections ended, and then why there is no other.
 #[track_caller]
-fn assert_says_what_is_wrong(client: &Client) {
-    let answer = client.get("/readyz", "");
-    assert_unavailable(&answer);
-    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("database"), "{detail}");
+fn assert_says(client: &Client, what: &str) {
+    eventually(what, || {
+        let answer = client.get("/readyz", "");
+        assert_unavailable(&answer);
+        let detail = answer.json()["detail"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
+        detail.contains("The database cannot answer") && detail.contains(what)
+    });
+}
+
+#[test]
+fn a_standby_that_nobody_promoted_is_not_asked() {
+    let Some(mut cluster) = Cluster::fresh() else { return };
+    let standby = follow(&cluster);
+    let both = url(&format!("{},{}", cluster.address(), standby.address()));
+    let nodes = Nodes::with(&both, 1, &BUDGETS);
+    let key = nodes.service_key(&["sessions", "introspect"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let ended = opened(nodes.client(0), &key, "ada");
+    nodes.client(0).form("/oauth/revoke", "", &format!("token={}", ended.refresh)).ok();
+    cluster.stop();
+    // It would answer, with what was true a while ago.
+    ask_in_vain(nodes.client(0), &key, [&phone, &ended]);
+    assert_says(nodes.client(0), "every host is a read-only standby");
+    standby.sql("select pg_promote()");
+    ready(&nodes);
+    phone.me(nodes.client(0)).ok();
+    assert_eq!(ended.me(nodes.client(0)).problem(), "401 signed_out");
 }
 
 #[test]
@@ -82,7 +107,7 @@ fn a_database_that_is_gone_is_503_until_it_is_back() {
     cluster.stop();
     for client in nodes.clients() {
         ask_in_vain(&client, &key, [&phone, &ended]);
-        assert_says_what_is_wrong(&client);
+        assert_says(&client, "refused");
         assert_unavailable(&phone.refresh(&client));
     }
     cluster.start();
