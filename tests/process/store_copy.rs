@@ -187,10 +187,8 @@ async fn killed_anywhere_on_either_way_there_are_never_two_stores_and_the_next_c
             let there = format!("folder-{call}-{at}");
             let killed = [(here.as_str(), url), (url, &there)].map(|(from, to)| {
                 let killed = scene.killed_at(call, at, from, to);
-                assert!(
-                    !killed || !(scene.is_store(from) && scene.is_store(to)),
-                    "two stores, {call} {at} from {from}"
-                );
+                let two = killed && scene.is_store(from) && scene.is_store(to);
+                assert!(!two, "two stores, {call} {at} from {from}");
                 if killed && !scene.is_store(to) {
                     assert_eq!(counts(&scene.copy(from, to).json()), (1, 2, 1), "{call} {at} from {from}");
                 }

@@ -43,6 +43,12 @@ pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -
     let (started, locked, answer) = join!(client.batch_execute(begin), lock, read);
     started?;
     let locked = locked?;
+    if let (About::User(_) | About::Device(..), Some([])) = (about, locked.as_deref())
+        && let Some(lock) = load::hold(&About::Anything)
+    {
+        // A user who is gone has no row to hold; that there is none has to be durable all the same.
+        lock.run(client).await?;
+    }
     if let Some(answer) = answer? {
         answer.fill(&mut loaded)?;
     }

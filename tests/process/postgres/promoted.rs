@@ -1,5 +1,6 @@
 //! The primary dies under load and its synchronous standby takes its place: nothing acknowledged is lost.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::load::Load;
@@ -7,7 +8,7 @@ use super::nodes::{Nodes, opened};
 use super::restarted::ready;
 use super::standby::Pair;
 use super::{count, figure, rounds};
-use crate::session::Session;
+use crate::session::{PASSWORD, Session};
 
 const NODES: usize = 3;
 /// Steps that are acknowledged before each promotion and after the last.
@@ -74,4 +75,25 @@ fn without_its_standby_nothing_is_acknowledged() {
     ready(&nodes);
     phone.assert_alive(nodes.client(0));
     laptop.assert_alive(nodes.client(1));
+}
+
+/// That somebody is gone is told like anything else: not before the standby knows.
+#[test]
+fn without_its_standby_nobody_is_gone() {
+    let Some(pair) = Pair::start() else { return };
+    let nodes = Nodes::start(&pair.url(), 2);
+    let key = nodes.service_key(&["sessions"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let laptop = opened(nodes.client(1), &key, "ada");
+    pair.standby.signal(Signal::STOP);
+    let deleted = pair.broken_off(|| {
+        nodes.client(0).post("/api/v1/auth/delete-account/", &phone.access, &json!({ "password": PASSWORD }))
+    });
+    assert_eq!(deleted.problem(), "503 unavailable");
+    let refresh = json!({ "refresh": laptop.refresh });
+    let signed_out = pair.broken_off(|| nodes.client(1).post("/api/v1/auth/logout/", "", &refresh));
+    assert_eq!(signed_out.problem(), "503 unavailable");
+    pair.standby.signal(Signal::CONT);
+    pair.wait_until_in_step();
+    assert_eq!(nodes.client(1).post("/api/v1/auth/logout/", "", &refresh).ok()["signed_out"], 0);
 }
