@@ -312,10 +312,7 @@ async fn nothing_a_distrusted_key_signed_is_told_again() {
     listener.frame().await;
     let ended = signs_out(&service, 1).await;
     listener.entries_up_to(2).await;
-    let keys = service.anonymous().get("/.well-known/paserk").send().await.ok();
-    let active = keys["keys"].as_array().unwrap().iter().find(|key| key["state"] == "active").unwrap();
-    let kid = active["kid"].as_str().unwrap();
-    service.operator().post(&format!("/operator/keys/{kid}/distrust")).send().await.ok();
+    let kid = distrust_the_active_key(&service).await;
     // `frame` trusts the keys that are published now, so a text of the old one would not pass.
     assert_eq!(told(&listener.entries_up_to(3).await), [format!("key {kid}")]);
     for since in [None, Some(0), Some(1)] {
@@ -324,6 +321,33 @@ async fn nothing_a_distrusted_key_signed_is_told_again() {
         assert_eq!(told(&entries)[..2 - skipped], ended[skipped..]);
     }
     service.pong(&server.ping(3, None).await.ok()).await;
+}
+
+/// What waits for it was signed before; the keys that it may have fetched since do not vouch for that.
+#[tokio::test]
+async fn a_slow_reader_has_to_come_back_for_what_a_distrusted_key_signed() {
+    let service = Service::start().await;
+    let server = service.follower().await;
+    let (mut slow, mut quick) = (server.listen(None).await, server.listen(None).await);
+    for listener in [&mut slow, &mut quick] {
+        listener.frame().await;
+        listener.is_level().await;
+    }
+    next_entry(&service.phone("ada").await).await;
+    quick.entries_up_to(1).await;
+    distrust_the_active_key(&service).await;
+    quick.entries_up_to(2).await;
+    assert!(slow.hear().await.is_none(), "it has to come back");
+    server.listen(Some(0)).await.entries_up_to(2).await;
+}
+
+/// The id of the key that minted until now.
+async fn distrust_the_active_key(service: &Service) -> String {
+    let keys = service.anonymous().get("/.well-known/paserk").send().await.ok();
+    let active = keys["keys"].as_array().unwrap().iter().find(|key| key["state"] == "active").unwrap();
+    let kid = active["kid"].as_str().unwrap().to_owned();
+    service.operator().post(&format!("/operator/keys/{kid}/distrust")).send().await.ok();
+    kid
 }
 
 #[tokio::test]
