@@ -142,7 +142,7 @@ settings! {
     /// Free disk space below which nothing is written any more; checks go on.
     free_space_reserve: u64 = "64MiB", size("16MiB", "1024GiB");
     /// Memory the embedded store keeps pages in.
-    store_cache: u64 = "64MiB", size("8MiB", "1024GiB");
+    store_cache: u64 = "16MiB", size("8MiB", "1024GiB");
     /// How many connections to the shared store a node keeps at most.
     store_connections: usize = "16", number(2..=1_000);
     /// How long the shared store may take to answer a check before it is refused with 503.

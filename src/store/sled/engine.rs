@@ -34,7 +34,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
             reserve_bytes: 64 << 20,
             limits: Limits::default(),
             hooks: Hooks::default(),
