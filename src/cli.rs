@@ -160,7 +160,7 @@ async fn dispatch(
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
-        Command::Store(command) => command.run(&usable(resolved)?, &mut out).await?,
+        Command::Store(command) => command.run(&mut desk(resolved, everyone::MISSING)?).await?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,

@@ -216,6 +216,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Founds the store, or says what it was founded as before.
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError>;
+    /// Makes a store that was put back from a copy the store `id`, in a new era.
+    async fn restored(&self, id: StoreId, now: Timestamp) -> Result<Era, StoreError>;
     /// Adds a user, with a first device when one is given.
     async fn register(&self, request: account::Register) -> Result<account::Registered, StoreError>;
     /// Signs a user in on a new device.

@@ -47,8 +47,8 @@
 //! | the issuer is down, or cut off from its database; the network is cut, delays or drops | at most `max_staleness` after the sign-out | are accepted for at most `max_staleness` after the last proof, then refused as `stale` |
 //! | frames or answers are altered, repeated or reordered on their way | as above | as above; `Altered` or `Missed` is reported |
 //! | this process is paused, or the machine suspended | not at all past the bound: what was known is too old when it wakes | are refused as `stale` until the next proof, a round trip later |
-//! | the issuer's store was put back from a copy, with a new store id | not at all | are dead: a restore ends every token |
-//! | a store was put back and nobody said so: the same id, fewer entries | as for a cut network; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until the store is restored properly; `RolledBack` is an alarm |
+//! | the issuer's store was put back from a copy, and `rescind store restored` said so | not at all | are dead: a restore ends every token |
+//! | a store was put back and nobody said so: the same id, fewer entries | as for a cut network; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness` | of other keys are accepted |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |

@@ -101,7 +101,7 @@ impl Auth {
             self.metrics.store_alarm("rolled_back");
             tracing::error!(
                 event = "store_rolled_back",
-                "an authentic token is ahead of the store: it was rolled back"
+                "an authentic token is ahead of the store: it was put back from a copy. Stop every rescind on it and run `rescind store restored`"
             );
         }
         refusal.into()

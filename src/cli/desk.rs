@@ -17,7 +17,7 @@ pub(super) type Missing = (&'static str, &'static str);
 
 /// One command's desk.
 pub(super) struct Desk {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Found at the first request, so that a store is not held open while someone types a password.
     reach: Option<Reach>,
     missing: Missing,

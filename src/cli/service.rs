@@ -11,6 +11,8 @@ use super::failure::Failure;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
+use crate::model::counters::Era;
+use crate::model::ids::StoreId;
 use crate::service::copying::{self, At, Done, Progress};
 use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
@@ -109,6 +111,13 @@ pub(super) async fn copy(
     // The reason says what to do next.
     let done = copying::take(settings, from, to, World::real().now(), told).await;
     done.map_err(|refused| Failure::new(refused.to_string(), ""))
+}
+
+/// Makes the store, which was put back from a copy, a new one.
+pub(super) async fn restored(settings: &Settings) -> Result<(StoreId, Era), Failure> {
+    // What is done here is logged here. A second start is no matter.
+    let _ = log::start_for_command();
+    Ok(stores::restored(settings, &World::real()).await?)
 }
 
 impl From<ServeError> for Failure {

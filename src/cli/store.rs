@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::desk::Desk;
 use super::failure::Failure;
-use super::output::{Format, Output, progress};
+use super::output::{Format, progress};
 use super::service;
 use crate::service::copying::{At, Done, Progress};
-use crate::settings::Settings;
 
-/// The store as a whole: copy
+/// The store as a whole: copy, restored
 #[derive(Debug, Subcommand)]
 pub(super) enum Store {
     /// Move the store between a folder and a database; every token goes on working
@@ -32,31 +32,60 @@ pub(super) enum Store {
         #[command(flatten)]
         format: Format,
     },
+    /// Say that the store was put back from a copy, or lost its last moments: everyone is signed out
+    ///
+    /// What ended since the copy was made is live in it again, and nobody can say what that was. So it becomes a new store
+    /// in a new era, and those who follow the feed forget what they knew of the old one. Stop every rescind on it first.
+    #[command(after_help = "Example:\n  rescind store restored --yes && rescind serve")]
+    Restored {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        format: Format,
+    },
 }
 
 impl Store {
-    pub(super) async fn run(self, settings: &Settings, out: &mut Output) -> Result<(), Failure> {
-        let Self::Copy { from, to, format } = self;
-        let from = from.unwrap_or_else(|| At::of(settings));
-        let to = to.unwrap_or_else(|| At::of(settings));
-        let bar = progress("records copied:");
-        let mut comparing = false;
-        let mut told = |progress| match progress {
-            Progress::Copied(more) => bar.inc(more),
-            Progress::Compared(more) => {
-                if !comparing {
-                    comparing = true;
-                    bar.set_message("records copied and compared:");
-                    bar.set_position(0);
-                }
-                bar.inc(more);
+    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+        match self {
+            Self::Copy { from, to, format } => take(desk, from, to, format).await,
+            Self::Restored { yes, format } => {
+                desk.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
+                let (store, era) = service::restored(&desk.settings).await?;
+                let answer = json!({ "store": store, "era": era });
+                let era = era.value();
+                desk.answer(
+                    format,
+                    &answer,
+                    &format!("it is a new store, {store}, in era {era}: everyone is signed out"),
+                )
             }
-        };
-        let done = service::copy(settings, &from, &to, &mut told).await;
-        bar.finish_and_clear();
-        let done = done?;
-        out.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done)).map_err(Failure::from)
+        }
     }
+}
+
+async fn take(desk: &mut Desk, from: Option<At>, to: Option<At>, format: Format) -> Result<(), Failure> {
+    let settings = &desk.settings;
+    let from = from.unwrap_or_else(|| At::of(settings));
+    let to = to.unwrap_or_else(|| At::of(settings));
+    let bar = progress("records copied:");
+    let mut comparing = false;
+    let mut told = |progress| match progress {
+        Progress::Copied(more) => bar.inc(more),
+        Progress::Compared(more) => {
+            if !comparing {
+                comparing = true;
+                bar.set_message("records copied and compared:");
+                bar.set_position(0);
+            }
+            bar.inc(more);
+        }
+    };
+    let done = service::copy(settings, &from, &to, &mut told).await;
+    bar.finish_and_clear();
+    let done = done?;
+    desk.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done))
 }
 
 fn answer(from: &At, to: &At, done: &Done) -> Value {

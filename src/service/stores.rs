@@ -6,6 +6,7 @@ use super::copying::At;
 use super::place::Place;
 use super::{Mode, OpenError};
 use crate::metrics::Metrics;
+use crate::model::counters::Era;
 use crate::model::ids::StoreId;
 use crate::settings::Settings;
 use crate::store::SharedStore;
@@ -14,6 +15,7 @@ use crate::store::archive::{Source, Target};
 use crate::store::postgres::PostgresArchive;
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
+use crate::world::World;
 
 #[cfg(not(feature = "postgres"))]
 const NO_SHARED: OpenError =
@@ -96,6 +98,14 @@ pub(super) async fn arriving(
         #[cfg(not(feature = "sled"))]
         At::Folder(_) => Err(NO_EMBEDDED),
     }
+}
+
+/// Makes the store that the settings name, and that was put back from a copy, a new one in a new era.
+pub async fn restored(settings: &Settings, world: &World) -> Result<(StoreId, Era), OpenError> {
+    let store = open(settings, Mode::Existing, &Arc::new(Metrics::new())).await?;
+    let id = world.store_id();
+    let era = store.restored(id, world.now()).await?;
+    Ok((id, era))
 }
 
 /// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.

@@ -11,7 +11,7 @@ use super::{Clock, Founding, KeySet, Listed, Standing, Store, StoreError, Totals
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, DeviceName, Ended, LastSeen};
-use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
@@ -168,6 +168,10 @@ impl<E: Engine> Store for Over<E> {
 
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError> {
         self.0.step(About::Clock, move |records| keys::found(records, &request)).await
+    }
+
+    async fn restored(&self, id: StoreId, now: Timestamp) -> Result<Era, StoreError> {
+        self.0.step(About::Clock, move |records| keys::restored(records, id, now)).await
     }
 
     async fn register(&self, request: account::Register) -> Result<account::Registered, StoreError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rescind::model::claims::Presented;
 use rescind::model::counters::{Era, Position};
 use rescind::model::device::{DeviceName, LastSeen};
-use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
+use rescind::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use rescind::model::revocation::Entry;
 use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
@@ -153,6 +153,7 @@ forward! {
     log log(after: Position, limit: usize) -> Vec<Entry>;
     read log_grew(past: Position) -> ();
     step found(request: keys::Found) -> keys::Founded;
+    step restored(id: StoreId, now: Timestamp) -> Era;
     step register(request: account::Register) -> account::Registered;
     step open_device(request: session::OpenDevice) -> session::Opened;
     step rotate_refresh(request: session::RotateRefresh) -> session::Refreshed;

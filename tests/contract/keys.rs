@@ -4,6 +4,7 @@ use rescind::model::counters::KeysVersion;
 use rescind::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use rescind::model::revocation::Revocation;
 use rescind::model::service_key::{Scope, ServiceKey};
+use rescind::model::verdict::{Reason, Verdict};
 use rescind::store::Founding;
 use rescind::store::steps::keys::{Found, Founded, KeysSaved, SaveKeys};
 
@@ -20,6 +21,20 @@ pub(crate) async fn founded_once(mut service: Service) {
     assert_eq!(service.store().founding().await.unwrap(), Some(first));
     assert_eq!(service.store().clock().await.unwrap(), clock);
     assert_eq!(service.store().keys().await.unwrap().keys, []);
+}
+
+pub(crate) async fn restored_it_is_another_store_in_which_nobody_is_signed_in(mut service: Service) {
+    let (first, phone) = (service.store().founding().await.unwrap().unwrap(), service.register("ada").await);
+    let id = service.world.store_id();
+    let era = service.store().restored(id, service.now()).await.unwrap();
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
+    assert_eq!(service.log().await.pop().unwrap().revocation, Revocation::Era(era));
+    service.reopen().await;
+    assert_eq!(service.store().founding().await.unwrap(), Some(Founding { store: id, ..first }));
+    assert_eq!(service.store().clock().await.unwrap().era, era);
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
+    let again = service.sign_in(phone.user()).await;
+    assert_eq!(service.verdict(&again.access).await, Verdict::Live);
 }
 
 pub(crate) async fn keys_change_only_from_the_version_read(mut service: Service) {

@@ -43,6 +43,7 @@ mod postgres;
 mod readme;
 mod readme_tables;
 mod resource_server;
+mod restored;
 mod secrets;
 mod server;
 mod session;

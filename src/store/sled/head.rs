@@ -108,6 +108,11 @@ impl Head {
         self.file.write_all_at(&seen.to_sector(), (seen.commit % SLOTS) * SECTOR as u64)
     }
 
+    /// What was noted outlives a power cut.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
     /// What the file at `path` says. `None`: nothing that can be read.
     pub(super) fn read(path: &Path) -> io::Result<Option<Seen>> {
         let mut bytes = Vec::new();

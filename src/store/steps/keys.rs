@@ -1,8 +1,9 @@
-//! The store is founded; keys of the service change.
+//! The store is founded, or was restored; keys of the service change.
 
 use super::Step;
+use super::sign_out::end_everyone;
 use crate::model::counters::{Era, KeysVersion, Position};
-use crate::model::ids::ServiceKeyId;
+use crate::model::ids::{ServiceKeyId, StoreId};
 use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKey;
@@ -45,6 +46,16 @@ pub fn found(records: &dyn Records, request: &Found) -> Step<Founded> {
         changes.push(Change::Key(key.clone()));
     }
     Ok((changes, Founded::Now(request.founding.clone())))
+}
+
+/// Tells a store that was put back from a copy that it was. What ended since the copy was made is live in it again, and
+/// nobody can say what that was: so it is another store from now on, in which everyone is signed out.
+pub fn restored(records: &dyn Records, store: StoreId, now: Timestamp) -> Step<Era> {
+    let (mut changes, era) = end_everyone(records, now)?;
+    if let Some(founding) = records.founding()? {
+        changes.push(Change::Found(Founding { store, ..founding }));
+    }
+    Ok((changes, era))
 }
 
 /// Changes the key set.

@@ -7,7 +7,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::records::Records as _;
 use crate::store::sled::head::{Head, LastCommit, Seen};
-use crate::store::sled::layout::COMMIT_KEY;
+use crate::store::sled::layout::{COMMIT_KEY, FOUNDING};
 use crate::store::sled::view::View;
 use crate::store::sled::writes::Changes;
 
@@ -29,6 +29,9 @@ impl Disk {
         let mut last = self.last;
         last.number = last.number.saturating_add(1);
         last.newest = last.newest.max(newest.unwrap_or(last.newest));
+        if changes.contains_key(FOUNDING) {
+            self.witness_no_store()?;
+        }
         let mut batch = sled::Batch::default();
         for (key, value) in changes {
             let before = self.tree.get(&key).map_err(|e| format!("reading the store failed: {e}"))?;
@@ -51,11 +54,21 @@ impl Disk {
 
     /// Makes everything written so far durable, and notes that it is.
     pub(super) fn sync(&mut self) -> Result<(), String> {
+        let store = self.store().map_err(|e| format!("reading the store failed: {e}"))?;
+        self.sync_as(store)
+    }
+
+    /// The store gets another id: its witness must not contradict it, whatever becomes of the power meanwhile.
+    fn witness_no_store(&self) -> Result<(), String> {
+        self.sync_as(None)?;
+        self.head.sync().map_err(|e| format!("syncing the last commit's note failed: {e}"))
+    }
+
+    fn sync_as(&self, store: Option<StoreId>) -> Result<(), String> {
         self.tree.flush().map_err(|e| format!("flushing the store failed: {e}"))?;
         // Before the sync, which then covers it.
         let length = self.data.metadata().map_err(|e| format!("measuring the store failed: {e}"))?.len();
         self.data.sync_data().map_err(|e| format!("syncing the store to disk failed: {e}"))?;
-        let store = self.store().map_err(|e| format!("reading the store failed: {e}"))?;
         let seen = Seen { commit: self.last.number, store, length };
         self.head.note(seen).map_err(|e| format!("noting the last commit failed: {e}"))
     }
