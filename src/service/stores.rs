@@ -54,7 +54,7 @@ pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, Op
 /// The store at `from`, to be taken to the place shown as `to`.
 #[cfg_attr(
     not(feature = "postgres"),
-    allow(clippy::unused_async, reason = "a shared store is opened across the network")
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
 )]
 pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<Box<dyn Source>, OpenError> {
     match from {
@@ -75,7 +75,7 @@ pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<
 /// The empty place `to`, to take `store` over.
 #[cfg_attr(
     not(feature = "postgres"),
-    allow(clippy::unused_async, reason = "a shared store is opened across the network")
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
 )]
 pub(super) async fn arriving(
     settings: &Settings,
