@@ -33,8 +33,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// How many writers load a store.
+/// How many writers load a store: as many as share a sync, or as a shared store has time for.
 const AT_ONCE: usize = 500;
+const AT_ONCE_SHARED: usize = 32;
 
 /// Who mints the tokens, wherever it listens.
 pub(crate) const ISSUER: &str = "http://localhost";
@@ -203,7 +204,8 @@ impl Stage {
         F: Future<Output = Result<()>> + Send,
     {
         let next = Arc::new(AtomicU64::new(0));
-        let workers = (0..AT_ONCE).map(|_| {
+        let at_once = if self.settings.store.is_some() { AT_ONCE_SHARED } else { AT_ONCE };
+        let workers = (0..at_once).map(|_| {
             let (stage, next, work) = (Arc::clone(self), Arc::clone(&next), work.clone());
             tokio::spawn(async move {
                 loop {
