@@ -120,6 +120,11 @@ impl Cluster {
         self.end(Signal::INT);
     }
 
+    /// A standby takes writes from now on. Not by a statement: a query of a standby gives way to what it replays.
+    pub(super) fn promote(&self) {
+        self.run("pg_ctl", &["promote", "-s", "-w", "-D", &self.data()]);
+    }
+
     /// As a machine dies: every process at once, and none comes back.
     pub(super) fn kill(&mut self) {
         self.signal(Signal::STOP);

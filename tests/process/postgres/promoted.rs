@@ -70,7 +70,7 @@ fn without_its_standby_nothing_is_acknowledged() {
     // The primary's machine is lost as well, and the standby knows of no sign-out.
     pair.primary.kill();
     pair.standby.start();
-    pair.standby.sql("select pg_promote()");
+    pair.standby.promote();
     pair.replace();
     ready(&nodes);
     phone.assert_alive(nodes.client(0));

@@ -90,7 +90,7 @@ fn a_standby_that_nobody_promoted_is_not_asked() {
     // It would answer, with what was true a while ago.
     ask_in_vain(nodes.client(0), &key, [&phone, &ended]);
     assert_says(nodes.client(0), "every host is a read-only standby");
-    standby.sql("select pg_promote()");
+    standby.promote();
     ready(&nodes);
     phone.me(nodes.client(0)).ok();
     assert_eq!(ended.me(nodes.client(0)).problem(), "401 signed_out");

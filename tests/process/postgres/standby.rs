@@ -37,7 +37,7 @@ impl Pair {
     /// The primary's machine dies, and the standby takes its place.
     pub(super) fn promote(&mut self) {
         self.primary.kill();
-        self.standby.sql("select pg_promote()");
+        self.standby.promote();
     }
 
     /// The same when the standby has been away for a moment, and so many steps wait for it.
@@ -47,7 +47,7 @@ impl Pair {
         eventually("steps wait", || self.primary.sql(waiting).parse::<usize>().unwrap() >= steps);
         self.primary.kill();
         self.standby.start();
-        self.standby.sql("select pg_promote()");
+        self.standby.promote();
     }
 
     /// The dead primary is replaced by a new standby of the one that took its place.
