@@ -11,9 +11,8 @@ use super::failure::Failure;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
-use crate::model::counters::Era;
-use crate::model::ids::StoreId;
 use crate::service::copying::{self, At, Done, Progress};
+use crate::service::stores::Restored;
 use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
@@ -114,7 +113,7 @@ pub(super) async fn copy(
 }
 
 /// Makes the store, which was put back from a copy, a new one.
-pub(super) async fn restored(settings: &Settings) -> Result<(StoreId, Era), Failure> {
+pub(super) async fn restored(settings: &Settings) -> Result<Restored, Failure> {
     // What is done here is logged here. A second start is no matter.
     let _ = log::start_for_command();
     Ok(stores::restored(settings, &World::real()).await?)

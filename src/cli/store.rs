@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::output::{Format, progress};
 use super::service;
 use crate::service::copying::{At, Done, Progress};
+use crate::service::stores::Restored;
 
 /// The store as a whole: copy, restored
 #[derive(Debug, Subcommand)]
@@ -52,7 +53,7 @@ impl Store {
             Self::Copy { from, to, format } => take(desk, from, to, format).await,
             Self::Restored { yes, format } => {
                 desk.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
-                let (store, era) = service::restored(&desk.settings).await?;
+                let Restored { store, era } = service::restored(&desk.settings).await?;
                 let answer = json!({ "store": store, "era": era });
                 let era = era.value();
                 desk.answer(

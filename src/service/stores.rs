@@ -100,12 +100,21 @@ pub(super) async fn arriving(
     }
 }
 
+/// What a store that was put back from a copy has become.
+#[derive(Clone, Copy, Debug)]
+pub struct Restored {
+    /// Its new id.
+    pub store: StoreId,
+    /// Its new era.
+    pub era: Era,
+}
+
 /// Makes the store that the settings name, and that was put back from a copy, a new one in a new era.
-pub async fn restored(settings: &Settings, world: &World) -> Result<(StoreId, Era), OpenError> {
-    let store = open(settings, Mode::Existing, &Arc::new(Metrics::new())).await?;
-    let id = world.store_id();
-    let era = store.restored(id, world.now()).await?;
-    Ok((id, era))
+pub async fn restored(settings: &Settings, world: &World) -> Result<Restored, OpenError> {
+    let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new())).await?;
+    let store = world.store_id();
+    let era = opened.restored(store, world.now()).await?;
+    Ok(Restored { store, era })
 }
 
 /// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
