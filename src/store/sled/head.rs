@@ -8,9 +8,11 @@
 //! * `head` is never ahead of what is durable, because it is written after the sync. So a crash in between leaves it
 //!   behind, which is no damage.
 //! * It needs no sync of its own: a killed process loses nothing of what it has written, and after a power cut an
-//!   older `head` only witnesses less. It is made, in full length and synced, before the store counts as founded, and
-//!   then only written over. So a founded store whose `head` is missing, short or unreadable was tampered with or
-//!   damaged, and is refused: there is no witness any more that nothing is lost.
+//!   older `head` only witnesses less. Only before a restored store takes another id is it synced, without the old one:
+//!   an older `head` would speak of another store then.
+//! * It is made, in full length and synced, before the store counts as founded, and then only written over. So a founded
+//!   store whose `head` is missing, short or unreadable was tampered with or damaged, and is refused: there is no
+//!   witness any more that nothing is lost.
 //! * Two slots are written in turn, so a torn write leaves the one before.
 //!
 //! It also says how long the data file was, because sled may use its last part again for what is older than the last
