@@ -4,10 +4,10 @@
 //! same for two followers, so that a restarted issuer is not met by all of them at once.
 
 use std::future::pending;
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -52,10 +52,11 @@ pub(super) struct Follow {
     next_keys: Instant,
 }
 
-/// An open stream, read by a task of its own that goes with it.
-struct Pipe {
-    events: Receiver<Result<Told, Trouble>>,
-    _reader: JoinSet<()>,
+/// The stream, which is read only when there is time for what it says: who cannot keep up is noticed by the issuer and
+/// not by its own memory.
+enum Pipe {
+    Opening(Pin<Box<dyn Future<Output = Result<Events, Trouble>> + Send>>),
+    Open(Events),
 }
 
 /// How a stream begins.
@@ -84,7 +85,7 @@ impl Follow {
             link,
             world,
             listener,
-            pipe: Pipe::open(async { Ok(events) }),
+            pipe: Pipe::Open(events),
             name: None,
             stream_wait: Wait::default(),
             heard: now + OPENING,
@@ -102,7 +103,7 @@ impl Follow {
         loop {
             let wants_keys = self.follower.wants_keys() && self.keys.is_empty();
             tokio::select! {
-                event = self.pipe.events.recv() => self.told(event),
+                event = self.pipe.next() => self.told(event),
                 Some(answer) = self.pings.join_next() => self.pong(answer.ok()),
                 Some(answer) = self.keys.join_next() => self.published(answer.ok()),
                 () = sleep_until(self.next_ping) => self.ping(),
@@ -114,9 +115,9 @@ impl Follow {
         }
     }
 
-    fn told(&mut self, event: Option<Result<Told, Trouble>>) {
+    fn told(&mut self, event: Result<Told, Trouble>) {
         let next = match event {
-            Some(Ok(told)) => match told.name.as_str() {
+            Ok(told) => match told.name.as_str() {
                 "hello" => {
                     self.heard = Instant::now();
                     self.name = serde_json::from_str(&told.data).ok().map(|Hello { follower }| follower);
@@ -137,12 +138,11 @@ impl Follow {
                 }
             },
             // What is missing is no longer kept: all that is kept is asked for.
-            Some(Err(Trouble::Gone)) => Stream::Begin,
-            Some(Err(trouble)) => {
+            Err(Trouble::Gone) => Stream::Begin,
+            Err(trouble) => {
                 self.listener.tell(&Event::Disconnected(trouble));
                 Stream::Resume
             }
-            None => Stream::Resume,
         };
         self.reopen(next);
     }
@@ -194,7 +194,7 @@ impl Follow {
         let start = Instant::now() + self.stream_wait.long(&self.world);
         self.stream_wait = self.stream_wait.longer();
         self.heard = start + OPENING;
-        self.pipe = Pipe::open(connect(self.link.clone(), from, start));
+        self.pipe = Pipe::Opening(Box::pin(connect(self.link.clone(), from, start)));
     }
 }
 
@@ -204,27 +204,14 @@ async fn connect(link: Link, from: Option<Position>, start: Instant) -> Result<E
 }
 
 impl Pipe {
-    fn open(stream: impl Future<Output = Result<Events, Trouble>> + Send + 'static) -> Self {
-        // Few, so that a follower that cannot keep up is noticed by the issuer and not by its own memory.
-        let (sender, events) = channel(2);
-        let mut reader = JoinSet::new();
-        reader.spawn(async move {
-            let mut stream = match stream.await {
-                Ok(stream) => stream,
-                Err(trouble) => {
-                    let _ = sender.send(Err(trouble)).await;
-                    return;
-                }
-            };
-            loop {
-                let frame = stream.next().await;
-                let over = frame.is_err();
-                if sender.send(frame).await.is_err() || over {
-                    return;
-                }
+    /// What it says next. After an error it has to be opened anew.
+    async fn next(&mut self) -> Result<Told, Trouble> {
+        loop {
+            match self {
+                Self::Opening(stream) => *self = Self::Open(stream.await?),
+                Self::Open(events) => return events.next().await,
             }
-        });
-        Self { events, _reader: reader }
+        }
     }
 }
 
