@@ -66,11 +66,12 @@ mod tests {
     ];
 
     /// Libraries that stand in one place each.
-    const ONLY_IN: [(&str, &[&str]); 4] = [
+    const ONLY_IN: [(&str, &[&str]); 5] = [
         ("poem::", &["http", "cli"]),
         ("poem_openapi::", &["http"]),
         ("sled::Tree", &["store"]),
         ("pasetors::", &["token"]),
+        ("ed25519_dalek::", &["token"]),
     ];
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

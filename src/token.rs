@@ -6,7 +6,7 @@
 //! looked up by its exact bytes among the known ones.
 //!
 //! Rooms: [`access`] and [`refresh`] are the two kinds of token, [`feed`] what followers are told in, [`footer`] their key
-//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures.
+//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures, `signing` the signatures.
 
 pub mod access;
 pub mod feed;
@@ -16,6 +16,7 @@ pub mod public_keys;
 pub mod refresh;
 pub mod sealing;
 pub mod seen;
+mod signing;
 
 /// The longest token that is looked at, in bytes.
 pub const LONGEST: usize = 2048;

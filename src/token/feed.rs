@@ -94,14 +94,10 @@
 //!
 //! [PASETO]: https://github.com/paseto-standard/paseto-spec
 
-use pasetors::Public;
-use pasetors::keys::AsymmetricSecretKey;
-use pasetors::token::UntrustedToken;
-use pasetors::version4::{PublicToken, V4};
-
 use super::MintError;
 use super::footer::Footer;
 use super::public_keys::PublicKeys;
+use super::signing::SecretKey;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::model::revocation::{Entry, Revocation};
@@ -195,7 +191,7 @@ impl Frame {
     }
 
     /// Signs the frame. Fails if it is too long, or would distrust its own key.
-    pub(super) fn sign(&self, key: &AsymmetricSecretKey<V4>, footer: &Footer) -> Result<String, MintError> {
+    pub(super) fn sign(&self, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
         let own = |entry: &Entry| matches!(&entry.revocation, Revocation::Keys { distrusted: Some(kid), .. } if Footer::of(kid) == *footer);
         if self.entries.iter().any(own) {
             return Err(MintError);
@@ -240,7 +236,7 @@ impl Pong {
     }
 
     /// Signs the pong.
-    pub(super) fn sign(&self, key: &AsymmetricSecretKey<V4>, footer: &Footer) -> Result<String, MintError> {
+    pub(super) fn sign(&self, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
         seal(&wire::write_pong(self)?, key, footer, LONGEST_PONG)
     }
 }
@@ -254,22 +250,12 @@ fn open<'k>(text: &str, keys: &'k PublicKeys, longest: usize) -> Result<(String,
         return Err(Refused::NotAuthentic);
     }
     let (footer, key) = keys.of(text).ok_or(Refused::UnknownKey)?;
-    let authentic = |text| {
-        let untrusted = UntrustedToken::<Public, V4>::try_from(text).ok()?;
-        PublicToken::verify(key, &untrusted, Some(footer.json.as_bytes()), Some(IMPLICIT_ASSERTION)).ok()
-    };
-    let trusted = authentic(text).ok_or(Refused::NotAuthentic)?;
-    Ok((trusted.payload().to_owned(), footer))
+    let payload = key.open(text, footer, IMPLICIT_ASSERTION).ok_or(Refused::NotAuthentic)?;
+    Ok((payload, footer))
 }
 
-fn seal(
-    payload: &[u8],
-    key: &AsymmetricSecretKey<V4>,
-    footer: &Footer,
-    longest: usize,
-) -> Result<String, MintError> {
-    let text = PublicToken::sign(key, payload, Some(footer.json.as_bytes()), Some(IMPLICIT_ASSERTION))
-        .map_err(|_| MintError)?;
+fn seal(payload: &[u8], key: &SecretKey, footer: &Footer, longest: usize) -> Result<String, MintError> {
+    let text = key.sign(payload, footer, IMPLICIT_ASSERTION);
     if text.len() > longest { Err(MintError) } else { Ok(text) }
 }
 

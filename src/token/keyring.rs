@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, AsymmetricSecretKey, Generate, SymmetricKey};
+use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, Generate, SymmetricKey};
 use pasetors::paserk::{FormatAsPaserk, Id};
 use pasetors::version4::V4;
 
@@ -16,6 +16,7 @@ use super::footer::{self, Footer};
 use super::public_keys::PublicKeys;
 use super::sealing::{MasterKey, SealError};
 use super::seen::Seen;
+use super::signing::{PublicKey, SecretKey};
 use super::{LONGEST, MintError, NotAuthentic, access, refresh};
 use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::counters::KeysVersion;
@@ -38,7 +39,7 @@ impl TrustedKeys {
     }
 
     /// Trusts `key`.
-    pub fn trust(&mut self, kid: &Kid, key: AsymmetricPublicKey<V4>) {
+    fn trust(&mut self, kid: &Kid, key: PublicKey) {
         self.keys.insert(kid, key);
     }
 
@@ -68,7 +69,7 @@ pub struct Keyring {
     version: KeysVersion,
     published: Vec<Published>,
     trusted: TrustedKeys,
-    signing: (Footer, AsymmetricSecretKey<V4>),
+    signing: (Footer, SecretKey),
     /// By the encoded footer; the active one is named by `encrypting`.
     refresh: HashMap<String, (Footer, SymmetricKey<V4>)>,
     encrypting: String,
@@ -121,9 +122,10 @@ impl Keyring {
             let altered = || KeyringError::Altered(kid.clone());
             match record.purpose {
                 Purpose::Access => {
-                    let secret = AsymmetricSecretKey::from(&secret).map_err(|_| altered())?;
-                    let public = AsymmetricPublicKey::try_from(&secret).map_err(|_| altered())?;
-                    if kid_of(&Id::from(&public)).as_ref() != Some(kid) {
+                    let secret = SecretKey::from_bytes(&secret).ok_or_else(altered)?;
+                    let public = secret.public();
+                    let named = AsymmetricPublicKey::<V4>::from(public.as_bytes()).map_err(|_| altered())?;
+                    if kid_of(&Id::from(&named)).as_ref() != Some(kid) {
                         return Err(altered());
                     }
                     trusted.trust(kid, public);

@@ -8,6 +8,7 @@ use pasetors::paserk::{FormatAsPaserk as _, Id};
 use pasetors::version4::V4;
 
 use super::footer::{self, Footer};
+use super::signing::PublicKey;
 use super::{LONGEST, NotAuthentic, access};
 use crate::model::claims::AccessClaims;
 use crate::model::key::Kid;
@@ -17,7 +18,7 @@ use crate::model::key::Kid;
 #[derive(Clone, Default)]
 pub struct PublicKeys {
     /// By the encoded footer, which is what a signed text carries.
-    keys: HashMap<String, (Footer, AsymmetricPublicKey<V4>)>,
+    keys: HashMap<String, (Footer, PublicKey)>,
 }
 
 impl PublicKeys {
@@ -33,7 +34,7 @@ impl PublicKeys {
         let mut kid = String::new();
         Id::from(&key).fmt(&mut kid).ok()?;
         let kid = Kid::new(kid);
-        self.insert(&kid, key);
+        self.insert(&kid, PublicKey::from_bytes(key.as_bytes())?);
         Some(kid)
     }
 
@@ -64,13 +65,13 @@ impl PublicKeys {
     }
 
     /// Adds a key whose id is known to be `kid`.
-    pub(super) fn insert(&mut self, kid: &Kid, key: AsymmetricPublicKey<V4>) {
+    pub(super) fn insert(&mut self, kid: &Kid, key: PublicKey) {
         let footer = Footer::of(kid);
         self.keys.insert(footer.encoded.clone(), (footer, key));
     }
 
     /// The key whose footer `text` carries, compared byte by byte.
-    pub(super) fn of(&self, text: &str) -> Option<&(Footer, AsymmetricPublicKey<V4>)> {
+    pub(super) fn of(&self, text: &str) -> Option<&(Footer, PublicKey)> {
         self.keys.get(footer::part(text)?)
     }
 }
@@ -85,9 +86,12 @@ impl fmt::Debug for PublicKeys {
 mod tests {
     use super::*;
 
-    const LINE: &str = "k4.public.cHFyc3R1dnd4eXp7fH1-f4CBgoOEhYaHiImKi4yNjo8";
-    /// From the PASERK project's vectors (`k4.pid-2`).
-    const KID: &str = "k4.pid.9ShR3xc8-qVJ_di0tc9nx0IDIqbatdeM2mqLFBJsKRHs";
+    /// The public key of the specification's test vectors for `v4.public`.
+    const LINE: &str = "k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI";
+    /// The BLAKE2b-264 of `k4.pid.` and that line, as PASERK has it.
+    const KID: &str = "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ";
+    /// A line of PASERK's own vectors, which name no point of the curve.
+    const NO_KEY: &str = "k4.public.cHFyc3R1dnd4eXp7fH1-f4CBgoOEhYaHiImKi4yNjo8";
 
     #[test]
     fn a_key_goes_by_the_id_that_follows_from_it() {
@@ -101,8 +105,8 @@ mod tests {
     #[test]
     fn what_is_no_public_key_adds_nothing() {
         let mut keys = PublicKeys::none();
-        for other in ["", "k4.public.", &LINE[1..], &LINE[..LINE.len() - 1], &LINE.replace("public", "local")]
-        {
+        let (cut, shorter, local) = (&LINE[1..], &LINE[..LINE.len() - 1], LINE.replace("public", "local"));
+        for other in ["", "k4.public.", cut, shorter, &local, NO_KEY] {
             assert_eq!(keys.add(other), None, "{other}");
         }
         assert!(keys.keys.is_empty());

@@ -1,5 +1,6 @@
-use pasetors::keys::{AsymmetricKeyPair, AsymmetricPublicKey, Generate};
+use pasetors::keys::{AsymmetricKeyPair, Generate};
 use pasetors::paserk::FormatAsPaserk as _;
+use pasetors::version4::V4;
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -17,8 +18,7 @@ const STORE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48";
 
 /// The issuer's secret key, and the set its followers hold.
 struct Issuer {
-    secret: AsymmetricSecretKey<V4>,
-    public: AsymmetricPublicKey<V4>,
+    secret: SecretKey,
     kid: Kid,
     footer: Footer,
     keys: PublicKeys,
@@ -31,7 +31,8 @@ impl Issuer {
         public.fmt(&mut paserk).unwrap();
         let mut keys = PublicKeys::none();
         let kid = keys.add(&paserk).unwrap();
-        Self { secret, public, footer: Footer::of(&kid), kid, keys }
+        let secret = SecretKey::from_bytes(secret.as_bytes()).unwrap();
+        Self { secret, footer: Footer::of(&kid), kid, keys }
     }
 
     fn frame(&self, frame: &Frame) -> String {
@@ -48,7 +49,7 @@ impl Issuer {
 
     /// As tokens are signed: without the implicit assertion.
     fn sign_token(&self, payload: &str) -> String {
-        PublicToken::sign(&self.secret, payload.as_bytes(), Some(self.footer.json.as_bytes()), None).unwrap()
+        self.secret.sign(payload.as_bytes(), &self.footer, b"")
     }
 
     fn reads_frame(&self, text: &str) -> Result<Frame, Refused> {
@@ -60,7 +61,7 @@ impl Issuer {
     }
 
     fn reads_access(&self, text: &str) -> bool {
-        access::verify(text, &self.public, &self.footer).is_ok()
+        access::verify(text, &self.secret.public(), &self.footer).is_ok()
     }
 }
 
