@@ -1,5 +1,10 @@
 use std::fs;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::Poll;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -237,6 +242,43 @@ async fn a_step_whose_record_is_too_long_writes_nothing() {
     let refused = store.add_service_key(service_key(&world(), &"x".repeat(5000))).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert_eq!(store.service_keys().await.unwrap().len(), 1);
+}
+
+/// What the log answers is told to followers, and they are never told the contrary.
+#[tokio::test]
+async fn the_log_says_nothing_that_is_not_acknowledged_yet() {
+    let (_parent, path) = fresh();
+    let (hold, holds) = channel::<Receiver<()>>();
+    let observer = move |_| {
+        if let Ok(until) = holds.try_recv() {
+            let _freed = until.recv();
+        }
+    };
+    let hooks = Hooks { observer: Box::new(observer), ..Hooks::default() };
+    let store =
+        Arc::new(SledStore::open(&path, Options { hooks, ..Options::default() }, OpenMode::Create).unwrap());
+    found(&store, &world()).await;
+    let (free, until) = channel();
+    hold.send(until).unwrap();
+    let ending = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.end_everyone(START).await }
+    });
+    while store.clock().await.unwrap().head != Position::new(1) {
+        tokio::task::yield_now().await;
+    }
+    let mut log = pin!(store.log(Position::default(), 9));
+    for _ in 0..100 {
+        assert!(poll_once(log.as_mut()).await.is_pending(), "it was told before it was acknowledged");
+        tokio::task::yield_now().await;
+    }
+    drop::<Sender<()>>(free);
+    assert_eq!(log.await.unwrap().len(), 1);
+    ending.await.unwrap().unwrap();
+}
+
+async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 #[tokio::test]
