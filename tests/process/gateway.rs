@@ -111,10 +111,13 @@ impl Gateway {
 
     /// Asks for a page as the bearer of `token`, with more header lines.
     fn ask(&self, token: &str, lines: &str) -> Answer {
+        self.exchange(&format!("GET /orders?page=2 HTTP/1.1\r\nAuthorization: Bearer {token}\r\n{lines}"), "")
+    }
+
+    fn exchange(&self, head: &str, body: &str) -> Answer {
         let mut connection = TcpStream::connect(&self.client.address).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = "GET /orders?page=2 HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n";
-        let request = format!("{head}Authorization: Bearer {token}\r\n{lines}\r\n");
+        let request = format!("{head}Host: shop.example\r\nConnection: close\r\n\r\n{body}");
         connection.write_all(request.as_bytes()).unwrap();
         Answer::read(&mut connection).unwrap()
     }
@@ -158,6 +161,8 @@ impl Gateway {
         assert_eq!(nobody.header("www-authenticate"), Some(r#"Bearer realm="rescind""#));
         assert_eq!(self.ask("v4.public.forged", "X-Auth-User: eve\r\n").problem(), "401 token_invalid");
 
+        self.assert_the_guard_is_asked_by_the_proxy_only(&session.access);
+
         self.scene.sign_out(&session);
         self.assert_comes_to(&session.access, 401);
         assert_eq!(self.ask(&session.access, forged).problem(), "401 signed_out_everywhere");
@@ -174,6 +179,26 @@ impl Gateway {
         drop(self.scene.guards.remove(0));
         let down = self.ask(&again.access, forged);
         assert!(matches!(down.status, 502 | 503), "{down:?}");
+    }
+}
+
+impl Gateway {
+    /// A request hidden in a body is not one to the guard, and nobody reaches it through the proxy.
+    fn assert_the_guard_is_asked_by_the_proxy_only(&self, token: &str) {
+        let asked = || self.scene.guards[0].asked();
+        let (before, hidden) =
+            (asked(), format!("GET /verify HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"));
+        for _ in 0..4 {
+            let head = format!("POST /orders HTTP/1.1\r\nContent-Length: {}\r\n", hidden.len());
+            assert_eq!(self.exchange(&head, &hidden).problem(), "401 token_missing");
+            assert_eq!(
+                self.client.send("GET", "/", "", Payload::None).unwrap().problem(),
+                "401 token_missing"
+            );
+        }
+        assert_eq!(asked(), before + 8);
+        let direct = self.client.get("/_rescind", token);
+        assert!(matches!(direct.status, 200 | 404) && direct.header("x-auth-user").is_none(), "{direct:?}");
     }
 }
 

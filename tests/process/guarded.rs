@@ -119,6 +119,13 @@ impl Server {
         }
     }
 
+    /// How often this guard was asked about a token.
+    pub(crate) fn asked(&self) -> u64 {
+        let figures = self.client.get("/metrics", "").body;
+        let verdicts = figures.lines().filter(|line| line.starts_with("rescind_guard_verdicts_total{"));
+        verdicts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+
     /// It says so in the end.
     #[track_caller]
     pub(crate) fn assert_comes_to(&self, token: &str, expected: &str) {
