@@ -152,7 +152,8 @@ impl Gateway {
         assert!(page.body.starts_with("GET /orders?page=2 HTTP/1.1"), "{}", page.body);
 
         let forged = "X-Auth-User: eve\r\nX-Auth-User: mallory\r\nx-auth-USER: eve\r\nX_Auth_User: eve\r\n\
-                      X-Auth_User: eve\r\nX_Auth-User: eve\r\nX-Auth-Generation: 9\r\nX-Auth-Code: eve\r\n";
+                      X-Auth_User: eve\r\nX_Auth-User: eve\r\nX-Auth-Generation: 9\r\nX-Auth-Code: eve\r\n\
+                      Connection: X-AUTH-USER, X-Auth-Device, X-Auth-Generation\r\n";
         let page = self.ask(&session.access, forged);
         assert_eq!((page.status, lines(&page)), (200, known.to_vec()), "{page:?}");
 
