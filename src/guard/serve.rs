@@ -112,13 +112,9 @@ pub async fn serve(bound: &Bound, guard: &Arc<Guard>, stop: impl Future<Output =
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
-        while connections.try_join_next().is_some() || connections.len() >= CONNECTIONS {
-            if connections.len() >= CONNECTIONS {
-                connections.join_next().await;
-            }
-        }
         let accepted = tokio::select! {
-            accepted = accept(bound) => accepted,
+            accepted = accept(bound), if connections.len() < CONNECTIONS => accepted,
+            Some(_) = connections.join_next() => continue,
             () = &mut stop => break,
         };
         match accepted {
