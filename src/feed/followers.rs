@@ -76,8 +76,9 @@ impl Follower {
         });
     }
 
-    fn end(&self) {
-        self.progress.send_modify(|progress| progress.ended = true);
+    /// Whether it had not ended before.
+    fn end(&self) -> bool {
+        self.progress.send_if_modified(|progress| !std::mem::replace(&mut progress.ended, true))
     }
 }
 
@@ -138,17 +139,44 @@ impl Followers {
         }
     }
 
-    /// Ends every stream of a service key. Returns how many there were.
+    /// Ends every stream of a service key. Returns how many there were; one that is blocked stays for a while, and is
+    /// not counted again.
     pub(super) fn end(&self, key: ServiceKeyId) -> usize {
-        self.open().values().filter(|follower| follower.key == key).map(|follower| follower.end()).count()
+        self.open().values().filter(|follower| follower.key == key && follower.end()).count()
     }
 
-    /// Everyone.
+    /// Everyone whose stream has not ended.
     pub(super) fn all(&self) -> Vec<Arc<Follower>> {
-        self.open().values().cloned().collect()
+        self.open().values().filter(|follower| !follower.progress.borrow().ended).cloned().collect()
     }
 
     fn open(&self) -> MutexGuard<'_, BTreeMap<FollowerId, Arc<Follower>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::timestamp::Timestamp;
+    use crate::world::World;
+
+    #[test]
+    fn a_stream_that_is_blocked_ends_once_and_nobody_waits_for_it() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 1);
+        let name = "shop".to_owned();
+        let key = ServiceKey {
+            id: world.service_key_id(),
+            name,
+            scopes: Vec::new(),
+            digest: [0; 32],
+            created: world.now(),
+        };
+        let followers =
+            Followers::new(Limits { streams: 2, streams_per_key: 2, wait: Duration::from_secs(1) });
+        let blocked = followers.enter(world.follower_id(), &key, 0).unwrap();
+        assert_eq!((followers.all().len(), followers.end(key.id)), (1, 1));
+        assert_eq!((followers.all().len(), followers.end(key.id)), (0, 0));
+        followers.leave(&blocked);
     }
 }
