@@ -42,6 +42,8 @@ pub(super) struct Follow {
     /// What the issuer calls us on this stream.
     name: Option<String>,
     stream_wait: Wait,
+    /// When the stream was opened, once it has said so.
+    opened: Option<Instant>,
     /// When the stream last said something that helped; in the future while it is being opened.
     heard: Instant,
     pings: JoinSet<Result<String, Trouble>>,
@@ -88,6 +90,7 @@ impl Follow {
             pipe: Pipe::Open(events),
             name: None,
             stream_wait: Wait::default(),
+            opened: None,
             heard: now + OPENING,
             pings: JoinSet::new(),
             ping_every,
@@ -120,6 +123,7 @@ impl Follow {
             Ok(told) => match told.name.as_str() {
                 "hello" => {
                     self.heard = Instant::now();
+                    self.opened = Some(self.heard);
                     self.name = serde_json::from_str(&told.data).ok().map(|Hello { follower }| follower);
                     Stream::Keep
                 }
@@ -128,14 +132,15 @@ impl Follow {
                     self.next_ping = Instant::now();
                     Stream::Keep
                 }
-                _ => {
+                "frame" => {
                     let next = self.follower.frame(&told.data);
                     if next == Stream::Keep {
                         self.heard = Instant::now();
-                        self.stream_wait = Wait::default();
                     }
                     next
                 }
+                // Said by a later issuer to later followers.
+                _ => Stream::Keep,
             },
             // What is missing is no longer kept: all that is kept is asked for.
             Err(Trouble::Gone) => Stream::Begin,
@@ -171,7 +176,7 @@ impl Follow {
 
     fn ping(&mut self) {
         let now = Instant::now();
-        self.next_ping = now + self.ping_every;
+        self.next_ping = now + somewhat_less(self.ping_every, &self.world);
         if self.pings.len() < MOST_PINGS
             && let Some(asked) = self.follower.ask()
         {
@@ -188,11 +193,12 @@ impl Follow {
     fn reopen(&mut self, next: Stream) {
         let from = match next {
             Stream::Keep => return,
-            Stream::Resume => self.follower.applied(),
+            Stream::Resume => self.follower.resume(),
             Stream::Begin => None,
         };
-        let start = Instant::now() + self.stream_wait.long(&self.world);
-        self.stream_wait = self.stream_wait.longer();
+        let wait = self.stream_wait.after_a_stream(self.opened.take().map(|opened| opened.elapsed()));
+        let start = Instant::now() + wait.long(&self.world);
+        self.stream_wait = wait.longer();
         self.heard = start + OPENING;
         self.pipe = Pipe::Opening(Box::pin(connect(self.link.clone(), from, start)));
     }
@@ -216,6 +222,11 @@ impl Pipe {
 }
 
 impl Wait {
+    /// What is waited when a stream is over that lasted so long: one that lasted has nothing to do with those before.
+    fn after_a_stream(&self, lasted: Option<Duration>) -> Self {
+        if lasted.is_some_and(|lasted| lasted >= WAIT.1) { Self::default() } else { Self(self.0) }
+    }
+
     fn longer(&self) -> Self {
         Self((self.0 + 1).min(8))
     }
@@ -226,6 +237,13 @@ impl Wait {
         let [chance] = world.random::<1>();
         most / 2 + most / 510 * u32::from(chance)
     }
+}
+
+/// Between seven eighths and all of a time, by chance: followers that began together, as after a restart of the issuer,
+/// do not ask it together for ever.
+fn somewhat_less(time: Duration, world: &World) -> Duration {
+    let [chance] = world.random::<1>();
+    time / 8 * 7 + time / 8 / 255 * u32::from(chance)
 }
 
 async fn at(moment: Option<Instant>) {
@@ -253,5 +271,22 @@ mod tests {
             assert!(waits.len() > 32, "{waits:?}");
             wait = wait.longer();
         }
+    }
+
+    #[test]
+    fn followers_that_began_together_do_not_ask_together() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 7);
+        let every = Duration::from_secs(2);
+        let waits: BTreeSet<_> = (0..64).map(|_| somewhat_less(every, &world)).collect();
+        assert!(waits.iter().all(|wait| (every / 8 * 7..=every).contains(wait)), "{waits:?}");
+        assert!(waits.len() > 32, "{waits:?}");
+    }
+
+    #[test]
+    fn a_stream_that_lasted_is_opened_again_soon_and_one_that_did_not_ever_later() {
+        let wait = Wait::default().longer().longer();
+        assert_eq!(wait.after_a_stream(Some(WAIT.1)).0, 0);
+        assert_eq!(wait.after_a_stream(Some(WAIT.1 / 2)).0, wait.0);
+        assert_eq!(wait.after_a_stream(None).0, wait.0);
     }
 }
