@@ -34,8 +34,8 @@
 //! nobody sets, is [`as_of`](Verifier::as_of). An answer that is delayed, repeated, reordered, altered or of another
 //! question proves nothing newer.
 //!
-//! Assumed: the issuer has one writable primary at a time, this machine's clock rate is off by at most 1 %, and the
-//! issuer's signing keys are secret. The network is trusted with one thing, the public keys: they are fetched from the
+//! Assumed: the issuer has one writable primary at a time, a standby that is promoted behind a running node has all that
+//! was acknowledged, this machine's clock rate is off by at most 1 %, and the issuer's signing keys are secret. The network is trusted with one thing, the public keys: they are fetched from the
 //! issuer's address at the start and whenever the set of them changes, and nothing signs them. Use `https` wherever that
 //! crosses a wire.
 //!
@@ -47,8 +47,8 @@
 //! | the issuer is down, or cut off from its database; the network is cut, delays or drops | at most `max_staleness` after the sign-out | are accepted for at most `max_staleness` after the last proof, then refused as `stale` |
 //! | frames or answers are altered, repeated or reordered on their way | as above | as above; `Altered` or `Missed` is reported |
 //! | this process is paused, or the machine suspended | not at all past the bound: what was known is too old when it wakes | are refused as `stale` until the next proof, a round trip later |
-//! | the issuer's store was put back from a copy, and `rescind store restored` said so | not at all | are dead: a restore ends every token |
-//! | a store was put back and nobody said so: the same id, fewer entries | as for a cut network; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
+//! | the issuer's store was put back from a copy, and `rescind store restored` said so | at most `max_staleness` after the restored store was served | are dead: a restore ends every token |
+//! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness` | of other keys are accepted |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |

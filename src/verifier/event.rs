@@ -28,12 +28,12 @@ pub enum Event {
     Altered(&'static str),
     /// A frame did not continue what was applied; everything kept is asked for again.
     Missed,
-    /// **Alarm.** The same store says that less has ended than it said before: it lost what it had acknowledged.
-    /// Nothing is forgotten and nothing newer is believed until the issuer restores its store properly.
+    /// **Alarm.** The same store lost what it had acknowledged: its log is shorter than it was, or has another entry
+    /// where the last one was. Nothing is forgotten, and it is not believed again until it is restored properly.
     RolledBack {
-        /// What it says now.
+        /// How far its log is now.
         head: Position,
-        /// What it had said.
+        /// How far it had been.
         applied: Position,
     },
     /// The issuer's store was replaced; tokens are refused until everything it keeps is here.
@@ -76,7 +76,7 @@ impl fmt::Display for Event {
             Self::Missed => f.write_str("entries were missed: asking for all of them"),
             Self::RolledBack { head, applied } => write!(
                 f,
-                "the issuer's store went back from entry {} to {}: it lost what it had acknowledged",
+                "the issuer's store lost what it had acknowledged: entry {} is another one or gone, and its log ends at {}",
                 applied.value(),
                 head.value()
             ),

@@ -28,8 +28,10 @@ pub(super) struct Follower {
     wanted: KeysVersion,
     /// Whether the keys have to be fetched.
     fetch: bool,
-    /// The last entry that is in the state; none before a snapshot has begun.
+    /// Up to where the log is in the state; none before a snapshot has begun.
     applied: Option<Position>,
+    /// The last entry of it that was seen.
+    last: Option<Entry>,
     pings: Pings,
     rolled_back: bool,
     forgot: Duration,
@@ -56,6 +58,7 @@ impl Follower {
             wanted: KeysVersion::default(),
             fetch: true,
             applied: None,
+            last: None,
             pings: Pings::default(),
             rolled_back: false,
             forgot,
@@ -63,9 +66,12 @@ impl Follower {
         }
     }
 
-    /// Where the stream goes on; none for the beginning.
-    pub(super) fn applied(&self) -> Option<Position> {
-        self.applied
+    /// Where a stream goes on that is opened anew; none for the beginning. The last entry comes again: a store that went
+    /// back and has grown since has another one in its place.
+    pub(super) fn resume(&self) -> Option<Position> {
+        let applied = self.applied?;
+        let again = self.last.as_ref().is_some_and(|last| last.position == applied);
+        Some(Position::new(applied.value().saturating_sub(again.into())))
     }
 
     /// Whether the issuer has been heard, so that its stream can be told from another's.
@@ -140,6 +146,11 @@ impl Follower {
         if self.view.state.load().store != Some(frame.statement.store) {
             return Stream::Keep;
         }
+        if let Some(last) = &self.last
+            && frame.entries.iter().any(|entry| entry.position == last.position && entry != last)
+        {
+            self.roll_back(frame.statement.head, last.position);
+        }
         let applied = match self.applied {
             Some(applied) if frame.start => applied.max(frame.after),
             None if frame.start => frame.after,
@@ -172,6 +183,7 @@ impl Follower {
                 }
             }
             self.applied = Some(entry.position);
+            self.last = Some(entry.clone());
             self.tell(&Event::Ended(entry.revocation.clone()));
         }
         self.view.state.load().set_full(false);
@@ -183,7 +195,7 @@ impl Follower {
         let old = self.view.state.load_full();
         let era = old.revoked.era().max(statement.era);
         self.view.state.store(Arc::new(State::of(Some(statement.store), era)));
-        self.applied = None;
+        (self.applied, self.last) = (None, None);
         self.wanted = statement.keys;
         self.rolled_back = false;
         self.pings.forget();
@@ -251,6 +263,9 @@ impl Follower {
             // By the issuer's time, as far as it is known: not before it has been heard.
             if let Some(now) = state.issuer_time(uptime) {
                 state.revoked.forget(now);
+                if let Some(keys) = self.keys.at(&self.view.keys.load(), now) {
+                    self.view.keys.store(Arc::new(keys));
+                }
             }
         }
     }

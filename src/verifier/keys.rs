@@ -9,6 +9,7 @@ use super::claims::Verified;
 use super::seen::Seen;
 use crate::model::counters::KeysVersion;
 use crate::model::key::Kid;
+use crate::model::timestamp::Timestamp;
 use crate::token::public_keys::PublicKeys;
 
 /// One version of the key set. It never changes: another version is another set.
@@ -17,6 +18,8 @@ pub(super) struct Keys {
     /// Which version; zero before the issuer published one.
     pub(super) version: KeysVersion,
     pub(super) public: PublicKeys,
+    /// From when on a retired one is good for nothing: it signed no token that lives longer.
+    ends: Vec<(Kid, Timestamp)>,
     /// Shared with the next set unless that lacks a key of this one.
     seen: Arc<Seen>,
 }
@@ -34,6 +37,7 @@ pub(super) struct PublishedKey {
     pub(super) kid: String,
     pub(super) state: String,
     pub(super) public: String,
+    pub(super) not_after: Option<String>,
 }
 
 /// The keys as they come and go.
@@ -65,12 +69,12 @@ impl KeyHolder {
 
     /// No keys: nothing is authentic.
     pub(super) fn none(&self) -> Keys {
-        self.set(KeysVersion::default(), PublicKeys::none())
+        self.set(KeysVersion::default(), PublicKeys::none(), Vec::new())
     }
 
     /// The keys as published, less those once distrusted. A key that is unlike its id is none.
     pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Keys {
-        let mut public = PublicKeys::none();
+        let (mut public, mut ends) = (PublicKeys::none(), Vec::new());
         for key in &published.keys {
             let Some(kid) = Kid::parse(&key.kid) else { continue };
             match key.state.as_str() {
@@ -78,6 +82,8 @@ impl KeyHolder {
                     if let Some(named) = public.add(&key.public).filter(|named| *named != kid) {
                         public.remove(&named);
                     }
+                    let end = key.not_after.as_deref().and_then(Timestamp::parse);
+                    ends.extend(end.map(|end| (kid, end)));
                 }
                 "distrusted" => {
                     self.distrusted.insert(kid);
@@ -87,9 +93,9 @@ impl KeyHolder {
         }
         let version = KeysVersion::new(published.version);
         if current.public.is_within(&public) {
-            Keys { version, public, seen: Arc::clone(&current.seen) }
+            Keys { version, public, ends, seen: Arc::clone(&current.seen) }
         } else {
-            self.set(version, public)
+            self.set(version, public, ends)
         }
     }
 
@@ -98,15 +104,28 @@ impl KeyHolder {
         self.distrusted.insert(kid.clone());
         let mut public = current.public.clone();
         public.remove(kid);
-        self.set(current.version, public)
+        self.set(current.version, public, current.ends.clone())
     }
 
     /// The same keys, of no version until they are published again.
     pub(super) fn unconfirmed(&self, current: &Keys) -> Keys {
-        self.set(KeysVersion::default(), current.public.clone())
+        self.set(KeysVersion::default(), current.public.clone(), current.ends.clone())
     }
 
-    fn set(&self, version: KeysVersion, public: PublicKeys) -> Keys {
-        Keys { version, public, seen: Arc::new(Seen::of(self.places)) }
+    /// The keys without those that are good for nothing any more at `now`; none if nothing changes.
+    pub(super) fn at(&self, current: &Keys, now: Timestamp) -> Option<Keys> {
+        let (ended, ends): (Vec<_>, Vec<_>) = current.ends.iter().cloned().partition(|(_, end)| *end <= now);
+        if ended.is_empty() {
+            return None;
+        }
+        let mut public = current.public.clone();
+        for (kid, _) in ended {
+            public.remove(&kid);
+        }
+        Some(self.set(current.version, public, ends))
+    }
+
+    fn set(&self, version: KeysVersion, public: PublicKeys, ends: Vec<(Kid, Timestamp)>) -> Keys {
+        Keys { version, public, ends, seen: Arc::new(Seen::of(self.places)) }
     }
 }

@@ -193,7 +193,7 @@ fn a_store_put_back_from_a_copy_alarms_and_brings_nothing_back() {
     scene.start();
     let put_back = Instant::now();
     for guard in &scene.guards {
-        guard.stderr.wait_for_line("it lost what it had acknowledged");
+        guard.stderr.wait_for_line("the issuer's store lost what it had acknowledged");
     }
     while put_back.elapsed() < BOUND * 2 {
         for guard in &scene.guards {
@@ -248,7 +248,7 @@ fn a_text_of_the_feed_is_no_token() {
 }
 
 #[test]
-fn a_removed_service_key_ends_what_it_opened() {
+fn a_removed_service_key_proves_nothing_any_more() {
     let scene = Scene::new(1);
     let good = Session::register(scene.client(), "ada", "Phone");
     scene.assert_everywhere(&good, "204");

@@ -142,7 +142,7 @@ fn a_gap_is_noticed_and_healed_without_forgetting() {
     trial.issuer.bump(1, 2, None);
     trial.deliver();
     trial.issuer.bump(2, 2, None);
-    let lost = trial.issuer.frames(trial.follower.applied());
+    let lost = trial.issuer.frames(trial.follower.applied);
     trial.issuer.bump(3, 2, None);
     let next = trial
         .issuer
@@ -166,7 +166,7 @@ fn a_gap_is_noticed_and_healed_without_forgetting() {
 fn an_altered_frame_is_not_applied_and_all_is_asked_for_again() {
     let mut trial = Trial::ready();
     trial.issuer.bump(1, 2, None);
-    let frame = trial.issuer.frames(trial.follower.applied()).remove(0);
+    let frame = trial.issuer.frames(trial.follower.applied).remove(0);
     let middle = frame.len() / 2;
     let other = if frame.as_bytes()[middle] == b'A' { 'B' } else { 'A' };
     let altered = format!("{}{other}{}", &frame[..middle], &frame[middle + 1..]);
@@ -229,6 +229,66 @@ fn a_store_that_lost_entries_alarms_and_is_not_believed_again() {
 }
 
 #[test]
+fn a_store_that_lost_entries_and_grew_again_is_found_out_when_its_stream_is_opened() {
+    let mut trial = Trial::ready();
+    let (first, good) = (trial.issuer.token(1, 1), trial.issuer.token(2, 1));
+    let copy = trial.issuer.copy();
+    trial.issuer.bump(9, 2, None);
+    trial.deliver();
+    trial.prove();
+    trial.reopen();
+    trial.issuer.bump(9, 3, None);
+    assert_eq!(trial.reopen(), Stream::Keep);
+    assert!(!trial.heard("RolledBack"), "it is the same log");
+    assert_eq!(trial.ends_heard(), 2, "each is told once");
+    // Put back without a word, and as long as before when it is heard again.
+    trial.issuer = copy;
+    trial.issuer.bump(1, 2, None);
+    trial.issuer.bump(8, 2, None);
+    trial.issuer.bump(7, 2, None);
+    trial.pass(4);
+    trial.reopen();
+    trial.prove();
+    assert!(trial.heard("RolledBack"));
+    assert_eq!(
+        (trial.lag(), trial.check(&first)),
+        (4, Ok(())),
+        "what it said instead is not known, within the bound"
+    );
+    trial.pass(7);
+    trial.prove();
+    assert_eq!((trial.check(&first), trial.check(&good)), (stale(Doubt::Late), stale(Doubt::Late)));
+    // Restored properly it has another id, and a log of its own.
+    trial.issuer = trial.issuer.restored();
+    for user in 10..13 {
+        trial.issuer.bump(user, 2, None);
+    }
+    trial.prove();
+    trial.begin();
+    assert_eq!(trial.check(&trial.issuer.token(2, 1)), Ok(()));
+}
+
+#[test]
+fn a_retired_key_is_believed_until_the_last_token_of_it_has_expired() {
+    let mut trial = Trial::ready();
+    let before = trial.issuer.copy();
+    trial.issuer.rotate();
+    trial.deliver();
+    trial.publish();
+    for _ in 0..59 {
+        trial.pass(60);
+        trial.prove();
+    }
+    assert_eq!(trial.check(&before.token(1, 1)), Ok(()));
+    for _ in 0..2 {
+        trial.pass(60);
+        trial.prove();
+    }
+    assert_eq!(trial.check(&before.token(1, 1)), Err(Rejection::Invalid), "whoever has the key now");
+    assert_eq!(trial.check(&trial.issuer.token(1, 1)), Ok(()));
+}
+
+#[test]
 fn a_late_answer_is_not_taken_for_a_lost_log() {
     let mut trial = Trial::ready();
     let asked = trial.follower.ask().unwrap();
@@ -283,7 +343,7 @@ fn what_was_applied_of_one_store_counts_for_nothing_in_another() {
     trial.issuer.bump(1, 2, None);
     trial.prove();
     trial.publish();
-    assert_eq!(trial.follower.applied(), None);
+    assert_eq!(trial.follower.applied, None);
     trial.prove();
     assert_eq!(trial.check(&token), stale(Doubt::Unproven));
     for frame in trial.issuer.snapshot() {
@@ -324,7 +384,7 @@ fn a_text_signed_by_a_key_not_known_yet_asks_for_the_keys() {
     trial.issuer.rotate();
     trial.issuer.bump(1, 2, None);
     assert!(!trial.follower.wants_keys());
-    let frame = trial.issuer.frames(trial.follower.applied()).remove(0);
+    let frame = trial.issuer.frames(trial.follower.applied).remove(0);
     assert_eq!(trial.follower.frame(&frame), Stream::Begin);
     assert!(trial.follower.wants_keys());
     trial.publish();

@@ -229,6 +229,10 @@ impl Issuer {
                 "k4.public.{}",
                 base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(published.public)
             ),
+            not_after: match published.record.state {
+                KeyState::Retired { until } => Some(until.rfc3339()),
+                _ => None,
+            },
         };
         let keys = self.keyring.published().iter().map(key).collect();
         PublishedKeys { issuer: ISSUER.to_owned(), version: self.version, keys }
@@ -308,8 +312,17 @@ impl Trial {
 
     /// Everything the stream has for the follower.
     pub(super) fn deliver(&mut self) -> Stream {
+        self.hear(self.follower.applied)
+    }
+
+    /// The same over a stream that is opened anew.
+    pub(super) fn reopen(&mut self) -> Stream {
+        self.hear(self.follower.resume())
+    }
+
+    fn hear(&mut self, after: Option<Position>) -> Stream {
         let mut next = Stream::Keep;
-        for frame in self.issuer.frames(self.follower.applied()) {
+        for frame in self.issuer.frames(after) {
             next = self.follower.frame(&frame);
             if next != Stream::Keep {
                 break;
