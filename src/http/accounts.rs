@@ -152,8 +152,8 @@ impl Accounts {
         feed: Data<&Arc<Feed>>,
         origin: Origin,
         bearer: SignedIn,
-        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
-        /// than 8 s, or four fifths of what a request may take, is cut.
+        /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
+        /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
         wait: Query<Option<String>>,
         _body: LenientBody<NothingInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {

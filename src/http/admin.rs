@@ -103,8 +103,8 @@ impl Admin {
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         user: Path<String>,
-        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
-        /// than 8 s, or four fifths of what a request may take, is cut.
+        /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
+        /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
         wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
@@ -197,8 +197,8 @@ impl Admin {
         auth: Data<&Arc<Auth>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
-        /// How long to wait until every follower of the feed has confirmed that it is in force there: `1s`, `250ms`. More
-        /// than 8 s, or four fifths of what a request may take, is cut.
+        /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
+        /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
         wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<EraAnswer>, Problem> {

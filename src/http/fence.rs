@@ -1,4 +1,4 @@
-//! `?wait=`: a sign-out that is answered once it is in force at every follower.
+//! `?wait=`: a sign-out that is answered once it is in force at every follower that is connected here.
 
 use std::time::Duration;
 
