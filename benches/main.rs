@@ -63,6 +63,8 @@ fn apart(words: &[&str]) -> Result<()> {
     let status = Command::new(std::env::current_exe()?)
         .args(words)
         .env(MEASURING, "1")
+        // What went wrong is said in the last lines then.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stderr(File::create(&log)?)
         .status()?;
