@@ -179,6 +179,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         #[expect(clippy::disallowed_methods, reason = "what ours is compared with")]
         fn pasetors_makes_and_reads_the_same_texts(
