@@ -1,0 +1,73 @@
+//! Keys that come and go.
+
+use super::*;
+
+#[test]
+fn a_retired_key_is_believed_until_the_last_token_of_it_has_expired() {
+    let mut trial = Trial::ready();
+    let before = trial.issuer.copy();
+    trial.issuer.rotate();
+    trial.deliver();
+    trial.publish();
+    for _ in 0..59 {
+        trial.pass(60);
+        trial.prove();
+    }
+    assert_eq!(trial.check(&before.token(1, 1)), Ok(()));
+    for _ in 0..2 {
+        trial.pass(60);
+        trial.prove();
+    }
+    assert_eq!(trial.check(&before.token(1, 1)), Err(Rejection::Invalid), "whoever has the key now");
+    assert_eq!(trial.check(&trial.issuer.token(1, 1)), Ok(()));
+}
+
+#[test]
+fn tokens_of_a_distrusted_key_are_refused_at_once_and_for_good() {
+    let mut trial = Trial::ready();
+    let token = trial.issuer.token(1, 1);
+    assert_eq!(trial.check(&token), Ok(()), "and its signature is remembered");
+    let cached = trial.issuer.published();
+    trial.issuer.distrust_active();
+    trial.deliver();
+    assert_eq!(trial.check(&token), Err(Rejection::Invalid));
+    assert!(trial.follower.wants_keys());
+    let fresh = trial.issuer.token(1, 1);
+    assert_eq!(trial.check(&fresh), Ok(()), "the next key was published before it is used");
+    // Some cache on the way still has the old answer.
+    trial.follower.publish(&cached);
+    assert_eq!(trial.check(&token), Err(Rejection::Invalid));
+    assert!(trial.follower.wants_keys());
+    trial.pass(8);
+    trial.prove();
+    assert_eq!(trial.lag(), 8, "without the keys that go with it, an answer proves nothing");
+    trial.publish();
+    assert_eq!(trial.lag(), 0);
+    assert!(!trial.follower.wants_keys());
+}
+
+#[test]
+fn a_text_signed_by_a_key_not_known_yet_asks_for_the_keys() {
+    let mut trial = Trial::ready();
+    trial.issuer.rotate();
+    trial.issuer.rotate();
+    trial.issuer.bump(1, 2, None);
+    assert!(!trial.follower.wants_keys());
+    let frame = trial.issuer.frames(trial.follower.applied).remove(0);
+    assert_eq!(trial.follower.frame(&frame), Stream::Begin);
+    assert!(trial.follower.wants_keys());
+    trial.publish();
+    assert_eq!(trial.follower.frame(&frame), Stream::Keep);
+}
+
+#[test]
+fn a_key_that_is_unlike_its_id_is_not_trusted() {
+    let mut trial = Trial::ready();
+    let mut published = trial.issuer.published();
+    published.version += 1;
+    let (first, second) = (published.keys[0].public.clone(), published.keys[1].public.clone());
+    published.keys[0].public = second;
+    published.keys[1].public = first;
+    trial.follower.publish(&published);
+    assert_eq!(trial.check(&trial.issuer.token(1, 1)), Err(Rejection::Invalid));
+}
