@@ -62,6 +62,19 @@ fn a_wire_that_alters_frames() {
     behind(Mischief::AlterFrames);
 }
 
+/// A later issuer may say more than today's followers know.
+#[test]
+fn what_is_not_known_is_passed_over() {
+    let scene = Scene::new(1);
+    let gone = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&gone, "204");
+    scene.wire.set(Mischief::AddEvents);
+    scene.sign_out(&gone);
+    scene.assert_everywhere(&gone, "401 signed_out_everywhere");
+    let said = scene.guards[0].stderr.text();
+    assert!(!said.contains("not authentic") && !said.contains("interrupted"), "{said}");
+}
+
 #[test]
 fn a_wire_that_drops_answers() {
     behind(Mischief::DropPongs);

@@ -181,9 +181,7 @@ impl Gateway {
         let down = self.ask(&again.access, forged);
         assert!(matches!(down.status, 502 | 503), "{down:?}");
     }
-}
 
-impl Gateway {
     /// A request hidden in a body is not one to the guard, and nobody reaches it through the proxy.
     fn assert_the_guard_is_asked_by_the_proxy_only(&self, token: &str) {
         let asked = || self.scene.guards[0].asked();

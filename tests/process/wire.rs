@@ -26,6 +26,8 @@ pub(crate) enum Mischief {
     SwapFrames,
     /// One character of each frame is another.
     AlterFrames,
+    /// Before each frame comes an event that no follower of today knows.
+    AddEvents,
     /// Answers to pings never come.
     DropPongs,
     /// The first answer is given again, for ever.
@@ -219,6 +221,7 @@ impl Inner {
                         Vec::new()
                     }
                 }
+                Mischief::AddEvents => vec![b"event: weather\ndata: rain\n\n".to_vec(), chunk],
                 Mischief::AlterFrames => {
                     alter(&mut chunk);
                     vec![chunk]
