@@ -68,7 +68,7 @@ struct Hello {
 }
 
 /// A wait that grows.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Wait(u32);
 
 impl Follow {
@@ -223,16 +223,16 @@ impl Pipe {
 
 impl Wait {
     /// What is waited when a stream is over that lasted so long: one that lasted has nothing to do with those before.
-    fn after_a_stream(&self, lasted: Option<Duration>) -> Self {
-        if lasted.is_some_and(|lasted| lasted >= WAIT.1) { Self::default() } else { Self(self.0) }
+    fn after_a_stream(self, lasted: Option<Duration>) -> Self {
+        if lasted.is_some_and(|lasted| lasted >= WAIT.1) { Self::default() } else { self }
     }
 
-    fn longer(&self) -> Self {
+    fn longer(self) -> Self {
         Self((self.0 + 1).min(8))
     }
 
     /// Between half and all of the wait, by chance.
-    fn long(&self, world: &World) -> Duration {
+    fn long(self, world: &World) -> Duration {
         let most = (WAIT.0 * 2_u32.pow(self.0)).min(WAIT.1);
         let [chance] = world.random::<1>();
         most / 2 + most / 510 * u32::from(chance)
