@@ -6,7 +6,8 @@
 //! looked up by its exact bytes among the known ones.
 //!
 //! Rooms: [`access`] and [`refresh`] are the two kinds of token, [`feed`] what followers are told in, [`footer`] their key
-//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures, `signing` the signatures.
+//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures,
+//! `signing` the signatures themselves.
 
 pub mod access;
 pub mod feed;

@@ -1,7 +1,7 @@
 //! Access tokens verified where they are used, and refused as soon as they are taken back.
 //!
 //! A [`Verifier`] holds the issuer's public keys and a copy of what has ended within the last 65 minutes. It follows
-//! the issuer's signed feed and proves every two seconds that the copy is fresh. [`Verifier::verify`] is a look into
+//! the issuer's signed feed and proves every two seconds or sooner that the copy is fresh. [`Verifier::verify`] is a look into
 //! memory: it asks nobody, waits for nothing and takes no lock.
 //!
 //! ```no_run
@@ -48,7 +48,7 @@
 //! | frames or answers are altered, repeated or reordered on their way | as above | as above; `Altered` or `Missed` is reported |
 //! | this process is paused, or the machine suspended | not at all past the bound: what was known is too old when it wakes | are refused as `stale` until the next proof, a round trip later |
 //! | the issuer's store was put back from a copy, and `rescind store restored` said so | at most `max_staleness` after the restored store was served | are dead: a restore ends every token |
-//! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
+//! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network that heals when the stream is opened again; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness` | of other keys are accepted |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |
