@@ -10,15 +10,12 @@
 //! The proxy has to put those headers in place of the client's own, and to refuse when the guard is down or answers
 //! anything else:
 //!
-//! | proxy | asks | what keeps it so | shown by tests with |
-//! |---|---|---|---|
-//! | nginx | `/verify` | `examples/nginx` | the real server |
-//! | Caddy | `/verify` | `examples/caddy` | the real server |
-//! | Traefik | `/verify` | all three names in `authResponseHeaders`, which replaces the client's; a backend that takes `X_Auth_User` for `X-Auth-User` needs the client's removed before | requests as its documentation has them |
-//! | Envoy | `/envoy`, as `path_prefix` | `x-auth-` in `allowed_upstream_headers`; `failure_mode_allow` stays off, or 503 would be a yes; `status_on_error: 503`, or 503 becomes 403; `cookie` in the request's `allowed_headers`, if the token comes in one | requests as its documentation has them |
-//!
-//! Debian has no package of the last two, so nothing here was run behind them: try your configuration, also with an
-//! `X-Auth-User` of the client's own and with the guard stopped.
+//! | proxy | asks | what keeps it so, shown by tests with the real server |
+//! |---|---|---|
+//! | nginx | `/verify` | `examples/nginx` |
+//! | Caddy | `/verify` | `examples/caddy` |
+//! | Traefik | `/verify` | `examples/traefik` |
+//! | Envoy | `/envoy` | `examples/envoy`: it adds the problem to a 503, of which Envoy itself passes on nothing but the status |
 //!
 //! It promises what [`crate::verifier`] promises. It looks at the token and at nothing else of a request: which user
 //! may do what is the backend's to decide. It keeps nothing on disk.

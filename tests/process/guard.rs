@@ -23,43 +23,6 @@ fn a_yes_says_who_it_is() {
     assert_eq!(answer.header("x-auth-generation"), Some("1"));
 }
 
-/// Asks as a proxy does, and reads what it would.
-fn asked(guard: &Server, request: &str) -> Answer {
-    let mut connection = guard.client.connect().unwrap();
-    connection.write_all(request.replace('\n', "\r\n").as_bytes()).unwrap();
-    Answer::read(&mut connection).unwrap()
-}
-
-/// `ForwardAuth` asks with GET for the address it was given, whatever the client does; the client's own headers come
-/// along, and about its request there are headers more.
-#[test]
-fn it_answers_what_traefik_asks() {
-    let scene = Scene::new(1);
-    let session = Session::register(scene.client(), "ada", "Phone");
-    let user = session.me(scene.client()).ok()["user"]["id"].clone();
-    let ask = |token: &str| {
-        let request = format!(
-            "GET /verify HTTP/1.1\nHost: 127.0.0.1:8090\nAuthorization: Bearer {token}\nX-Auth-User: mallory\n\
-             X-Forwarded-Method: DELETE\nX-Forwarded-Proto: https\nX-Forwarded-Host: shop.example\n\
-             X-Forwarded-Uri: /orders/7?a=b\nX-Forwarded-For: 192.0.2.7\nAccept-Encoding: gzip\n\n"
-        );
-        asked(&scene.guards[0], &request)
-    };
-    let yes = ask(&session.access);
-    // Any 2xx is a yes, whose headers take the place of the client's.
-    assert_eq!((yes.status, yes.header("x-auth-user")), (204, user.as_str()));
-    scene.sign_out(&session);
-    scene.assert_everywhere(&session, "401 signed_out_everywhere");
-    // Any other answer goes to the client as it is.
-    let no = ask(&session.access);
-    assert_eq!(no.problem(), "401 signed_out_everywhere");
-    assert_eq!(no.header("content-type"), Some("application/problem+json"));
-    scene.wire.set(Mischief::Cut);
-    let other = Session::login(scene.client(), "ada", "Phone");
-    scene.assert_everywhere(&other, "503 stale");
-    assert_eq!(ask(&other.access).problem(), "503 stale");
-}
-
 /// `ext_authz` over HTTP asks with the client's method for the client's path behind a prefix, without the body, on a
 /// connection that it keeps; 200 is a yes and nothing else.
 #[test]
