@@ -41,11 +41,11 @@ fn a_node_that_stands_still_within_a_step_gives_up_its_locks() {
 #[test]
 fn steps_that_were_given_up_keep_no_connection_while_the_standby_is_away() {
     let Some(pair) = Pair::start() else { return };
-    let nodes = Nodes::with(&pair.url(), 1, &["--set", "store_step_budget=300ms"]);
+    let nodes = Nodes::with(&pair.url(), 1, &["--set", "store_step_budget=2s"]);
     let key = nodes.service_key(&["sessions"]);
     let phone = Session::register(nodes.client(0), "ada", "Phone");
     pair.standby.signal(Signal::STOP);
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert_eq!(super::nodes::open(nodes.client(0), &key, "ada").problem(), "503 unavailable");
         phone.me(nodes.client(0)).ok();
     }
