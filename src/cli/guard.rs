@@ -102,7 +102,7 @@ impl GuardCommand {
         let _ = writeln!(io::stdout(), "listening on {}", bound.place()?).and_then(|()| io::stdout().flush());
         let guard = Guard::new(self.cookie.clone());
         let done = tokio::select! {
-            () = serve::serve(&bound, &guard, stop) => Ok(()),
+            () = serve::serve(&bound, &guard, serve::CONNECTIONS, stop) => Ok(()),
             failure = self.connect(&key, &guard) => Err(failure),
         };
         drop(log);

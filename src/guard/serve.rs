@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(75);
 /// The most one request's head may be, in bytes: more than any proxy passes on.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-/// Connections at once; the next ones wait in the kernel's queue.
-const CONNECTIONS: usize = 4_096;
+/// How many connections a guard has at once, where nothing else is said.
+pub const CONNECTIONS: usize = 4_096;
 
 /// How long requests may take that run when the guard is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -106,14 +106,15 @@ impl Drop for Bound {
     }
 }
 
-/// Answers until `stop` resolves, then finishes what runs.
-pub async fn serve(bound: &Bound, guard: &Arc<Guard>, stop: impl Future<Output = ()>) {
+/// Answers until `stop` resolves, then finishes what runs. Beyond `most` connections the next ones wait in the kernel's
+/// queue.
+pub async fn serve(bound: &Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
     let (stopping, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(bound), if connections.len() < CONNECTIONS => accepted,
+            accepted = accept(bound), if connections.len() < most => accepted,
             Some(_) = connections.join_next() => continue,
             () = &mut stop => break,
         };

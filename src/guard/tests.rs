@@ -1,5 +1,11 @@
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use std::time::Duration;
 
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::serve::{Bound, Listen, serve};
 use super::*;
 use crate::http::code::Code;
 
@@ -67,4 +73,29 @@ async fn verdicts_are_counted_by_code() {
     ] {
         assert!(figures.contains(line), "{line} is not in {figures}");
     }
+}
+
+#[tokio::test]
+async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
+    let guard = Guard::new(None);
+    let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
+    let address = bound.place().unwrap().replace("http://", "");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let asking = async {
+        let mut answer = [0; 12];
+        let mut first = TcpStream::connect(&address).await.unwrap();
+        first.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        first.read_exact(&mut answer).await.unwrap();
+        let mut second = TcpStream::connect(&address).await.unwrap();
+        second.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        drop(first);
+        second.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        let _third = TcpStream::connect(&address).await.unwrap();
+        stop.send(()).unwrap();
+        second
+    };
+    let stop = async { stopped.await.unwrap() };
+    let all = async { tokio::join!(serve(&bound, &guard, 1, stop), asking) };
+    tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
 }
