@@ -1,10 +1,13 @@
 //! The machine the figures come from, and what a process takes of it. Linux only, as the figures are.
 
 use std::fs;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::{Builder, Runtime};
 
 /// What a reader needs to know of a machine to compare it with another.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +46,26 @@ pub(crate) fn resident(process: u32) -> Result<f64> {
 #[allow(clippy::disallowed_methods, reason = "there is nothing to wait on but time itself")]
 pub(crate) fn rest(duration: Duration) {
     std::thread::sleep(duration);
+}
+
+/// A runtime with a worker for each core, which keeps to it. The kernel may put all of them on one for tens of
+/// milliseconds, with another core idle.
+pub(crate) fn workers_apart() -> Result<Runtime> {
+    let ours = sched_getaffinity(None)?;
+    let mut cores: Vec<_> = (0..CpuSet::MAX_CPU).filter(|core| ours.is_set(*core)).collect();
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(cores.len()).enable_all();
+    cores.reverse();
+    let cores = Mutex::new(cores);
+    // Workers start before any other thread of a runtime.
+    builder.on_thread_start(move || {
+        if let Some(core) = cores.lock().ok().and_then(|mut cores| cores.pop()) {
+            let mut only = CpuSet::new();
+            only.set(core);
+            let _ = sched_setaffinity(None, &only);
+        }
+    });
+    Ok(builder.build()?)
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {

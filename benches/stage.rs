@@ -77,18 +77,22 @@ fn settings(folder: &TempDir, changes: &[(&str, &str)]) -> Result<Settings> {
 impl Stage {
     /// Opens a new embedded store with the default settings and `changes`.
     pub(crate) fn open(changes: &[(&str, &str)]) -> Result<Self> {
-        Self::set_up(changes, None)
+        Self::open_on(Runtime::new()?, changes)
+    }
+
+    /// The same on a runtime of the caller's.
+    pub(crate) fn open_on(runtime: Runtime, changes: &[(&str, &str)]) -> Result<Self> {
+        Self::set_up(runtime, changes, None)
     }
 
     /// The same over another store.
     pub(crate) fn over(store: SharedStore, changes: &[(&str, &str)]) -> Result<Self> {
-        Self::set_up(changes, Some(store))
+        Self::set_up(Runtime::new()?, changes, Some(store))
     }
 
-    fn set_up(changes: &[(&str, &str)], store: Option<SharedStore>) -> Result<Self> {
+    fn set_up(runtime: Runtime, changes: &[(&str, &str)], store: Option<SharedStore>) -> Result<Self> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let settings = settings(&folder, changes)?;
-        let runtime = Runtime::new()?;
         let world = World::real();
         let service = runtime.block_on(async {
             match store {
