@@ -50,6 +50,7 @@
 //! | the issuer's store was put back from a copy, and `rescind store restored` said so | at most `max_staleness` after the restored store was served | are dead: a restore ends every token |
 //! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network that heals when the stream is opened again; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness` | of other keys are accepted |
+//! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of a key that is not here yet are refused as `stale`, not as invalid |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |
 //!
@@ -194,8 +195,11 @@ impl View {
         // Before anything is looked up: what is found then is at least as new as the proof.
         let doubt = state.doubt(now, self.max_staleness);
         let unless_stale = |rejection| doubt.map_or(rejection, Rejection::Stale);
-        let Some(verified) = self.keys.load().verify(token, &self.issuer, &self.audience) else {
-            return Err((None, unless_stale(Rejection::Invalid)));
+        let keys = self.keys.load();
+        let Some(verified) = keys.verify(token, &self.issuer, &self.audience) else {
+            let is_outdated = keys.version < state.newest_keys() && keys.may_lack_the_key_of(token);
+            let rejection = if is_outdated { Rejection::Stale(Doubt::Keys) } else { Rejection::Invalid };
+            return Err((None, unless_stale(rejection)));
         };
         let claims = verified.claims();
         let sound = claims.is_short_lived() && !claims.is_from_the_future(now.wall);

@@ -48,6 +48,11 @@ impl PublicKeys {
         self.keys.contains_key(&Footer::of(kid).encoded)
     }
 
+    /// The key that `token` names, be it here or not.
+    pub fn named(token: &str) -> Option<Kid> {
+        footer::kid(footer::part(token).filter(|_| token.len() <= LONGEST)?)
+    }
+
     /// Whether `other` has all of these keys.
     pub fn is_within(&self, other: &Self) -> bool {
         self.keys.keys().all(|footer| other.keys.contains_key(footer))

@@ -67,6 +67,7 @@ impl fmt::Display for Event {
             Self::Stale(Doubt::Clock) => f.write_str(
                 "the clock here and the issuer's are more than a minute apart: tokens are refused",
             ),
+            Self::Stale(Doubt::Keys) => f.write_str("newer keys are not here yet: their tokens are refused"),
             Self::Stale(Doubt::Full) => {
                 f.write_str("more has ended than the memory set aside can hold: tokens are refused")
             }

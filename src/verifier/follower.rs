@@ -12,7 +12,7 @@ use super::keys::{KeyHolder, PublishedKeys};
 use super::pings::{Answered, Asked, Pings};
 use super::rejection::Doubt;
 use super::state::{Now, State};
-use crate::model::counters::{KeysVersion, Position};
+use crate::model::counters::Position;
 use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::{Frame, Pong, Refused, Statement};
 
@@ -24,8 +24,6 @@ const FORGET_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct Follower {
     view: Arc<View>,
     keys: KeyHolder,
-    /// The newest key set that was heard of.
-    wanted: KeysVersion,
     /// Whether the keys have to be fetched.
     fetch: bool,
     /// Up to where the log is in the state; none before a snapshot has begun.
@@ -55,7 +53,6 @@ impl Follower {
         Self {
             view,
             keys,
-            wanted: KeysVersion::default(),
             fetch: true,
             applied: None,
             last: None,
@@ -81,7 +78,7 @@ impl Follower {
 
     /// Whether the keys have to be fetched: newer ones exist than those at hand, or may exist.
     pub(super) fn wants_keys(&self) -> bool {
-        self.fetch || self.view.keys.load().version < self.wanted
+        self.fetch || self.view.keys.load().version < self.view.state.load().newest_keys()
     }
 
     /// Whether an answer waits for entries that do not come: then the stream is dead without knowing it.
@@ -130,7 +127,7 @@ impl Follower {
         let state = self.view.state.load();
         state.revoked.begin_era(era);
         state.compare_clocks(time, asked.sent);
-        self.wanted = self.wanted.max(keys);
+        state.hear_of_keys(keys);
         self.pings.keep(Answered { head, keys, sent: asked.sent });
         self.prove();
         next
@@ -176,7 +173,7 @@ impl Follower {
             }
             state.revoked.note(&entry.revocation, entry.at);
             if let Revocation::Keys { version, distrusted } = &entry.revocation {
-                self.wanted = self.wanted.max(*version);
+                state.hear_of_keys(*version);
                 if let Some(kid) = distrusted {
                     let keys = self.keys.distrust(&self.view.keys.load(), kid);
                     self.view.keys.store(Arc::new(keys));
@@ -196,7 +193,6 @@ impl Follower {
         let era = old.revoked.era().max(statement.era);
         self.view.state.store(Arc::new(State::of(Some(statement.store), era)));
         (self.applied, self.last) = (None, None);
-        self.wanted = statement.keys;
         self.rolled_back = false;
         self.pings.forget();
         if old.store.is_some() {

@@ -20,6 +20,7 @@ pub(super) struct Keys {
     pub(super) public: PublicKeys,
     /// From when on a retired one is good for nothing: it signed no token that lives longer.
     ends: Vec<(Kid, Timestamp)>,
+    distrusted: HashSet<Kid>,
     /// Shared with the next set unless that lacks a key of this one.
     seen: Arc<Seen>,
 }
@@ -59,6 +60,12 @@ impl Keys {
         self.seen.remember(token, &verified);
         Some(verified)
     }
+
+    /// Whether a token may be good to who has a newer set: it names a key that was neither here nor taken back.
+    pub(super) fn may_lack_the_key_of(&self, token: &str) -> bool {
+        PublicKeys::named(token)
+            .is_some_and(|kid| !self.public.contains(&kid) && !self.distrusted.contains(&kid))
+    }
 }
 
 impl KeyHolder {
@@ -93,7 +100,8 @@ impl KeyHolder {
         }
         let version = KeysVersion::new(published.version);
         if current.public.is_within(&public) {
-            Keys { version, public, ends, seen: Arc::clone(&current.seen) }
+            let distrusted = self.distrusted.clone();
+            Keys { version, public, ends, distrusted, seen: Arc::clone(&current.seen) }
         } else {
             self.set(version, public, ends)
         }
@@ -126,6 +134,7 @@ impl KeyHolder {
     }
 
     fn set(&self, version: KeysVersion, public: PublicKeys, ends: Vec<(Kid, Timestamp)>) -> Keys {
-        Keys { version, public, ends, seen: Arc::new(Seen::of(self.places)) }
+        let (distrusted, seen) = (self.distrusted.clone(), Arc::new(Seen::of(self.places)));
+        Keys { version, public, ends, distrusted, seen }
     }
 }

@@ -16,7 +16,7 @@ pub enum Rejection {
     Stale(Doubt),
 }
 
-/// Why freshness is not proven.
+/// Why nobody here can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doubt {
     /// The issuer has not been heard in full yet, or its store was replaced and the new log is not here yet.
@@ -27,6 +27,8 @@ pub enum Doubt {
     Clock,
     /// More has ended than fits into the memory set aside for it.
     Full,
+    /// The issuer has newer keys than those here, and the token names one that is not here.
+    Keys,
 }
 
 impl Rejection {
@@ -75,6 +77,7 @@ impl fmt::Display for Rejection {
             Self::Stale(Doubt::Unproven) => "what was signed out is not known here yet",
             Self::Stale(Doubt::Late) => "what was signed out is not known freshly enough",
             Self::Stale(Doubt::Clock) => "the clock here and the issuer's disagree",
+            Self::Stale(Doubt::Keys) => "newer keys are not here yet",
             Self::Stale(Doubt::Full) => "more was signed out than there is memory for",
         })
     }

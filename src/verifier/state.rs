@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::rejection::Doubt;
 use super::revoked::Revoked;
-use crate::model::counters::Era;
+use crate::model::counters::{Era, KeysVersion};
 use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
 use crate::world::World;
@@ -31,6 +31,8 @@ pub(super) struct State {
     /// The issuer's wall clock minus our suspend-counting one, in milliseconds; `UNHEARD` before it was heard.
     issuer_ahead: AtomicI64,
     full: AtomicBool,
+    /// The version of the newest key set that was heard of.
+    keys: AtomicU64,
 }
 
 /// Both clocks, read at once.
@@ -59,6 +61,7 @@ impl State {
             as_of: AtomicU64::new(0),
             issuer_ahead: AtomicI64::new(UNHEARD),
             full: AtomicBool::new(false),
+            keys: AtomicU64::new(0),
         }
     }
 
@@ -122,6 +125,16 @@ impl State {
     /// Nothing that was proven counts any more.
     pub(super) fn doubt_everything(&self) {
         self.as_of.store(0, Ordering::Release);
+    }
+
+    /// There is a key set of this version.
+    pub(super) fn hear_of_keys(&self, version: KeysVersion) {
+        self.keys.fetch_max(version.value(), Ordering::AcqRel);
+    }
+
+    /// The newest key set that was heard of.
+    pub(super) fn newest_keys(&self) -> KeysVersion {
+        KeysVersion::new(self.keys.load(Ordering::Acquire))
     }
 
     /// Whether something that ended did not find room.

@@ -61,6 +61,27 @@ fn a_text_signed_by_a_key_not_known_yet_asks_for_the_keys() {
 }
 
 #[test]
+fn a_token_of_a_key_that_could_not_be_fetched_yet_may_be_good() {
+    let mut trial = Trial::ready();
+    let unknown = || Trial::ready().issuer.token(1, 1);
+    assert_eq!(trial.check(&unknown()), Err(Rejection::Invalid), "there are no newer keys");
+    let before = trial.issuer.token(1, 1);
+    trial.issuer.rotate();
+    trial.deliver();
+    trial.issuer.rotate();
+    let newest = trial.issuer.token(1, 1);
+    assert_eq!(trial.check(&newest), Err(Rejection::Stale(Doubt::Keys)));
+    assert_eq!(trial.check(&before), Ok(()));
+    let altered = before.replacen("v4.public.", "v4.public.A", 1);
+    for other in ["", "v4.public.forged", "v4.public.a.b", &altered, &newest[..newest.len() - 1]] {
+        assert_eq!(trial.check(other), Err(Rejection::Invalid), "{other}");
+    }
+    trial.publish();
+    assert_eq!(trial.check(&newest), Ok(()));
+    assert_eq!(trial.check(&unknown()), Err(Rejection::Invalid));
+}
+
+#[test]
 fn a_key_that_is_unlike_its_id_is_not_trusted() {
     let mut trial = Trial::ready();
     let mut published = trial.issuer.published();
