@@ -151,6 +151,14 @@ impl Cluster {
         }
     }
 
+    /// Whether it is dead, or stands still.
+    pub(super) fn is_away(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| {
+            let status = fs::read_to_string(format!("/proc/{}/status", running.postmaster.id())).unwrap();
+            status.lines().any(|line| line.starts_with("State:\tT"))
+        })
+    }
+
     fn end(&mut self, signal: Signal) {
         let mut running = self.running.take().unwrap();
         let _gone = kill_process(Pid::from_child(&running.postmaster), signal);

@@ -4,10 +4,12 @@
 //! with 503 was done or was not, and until the database is at rest both are right; after that it is one of them for good,
 //! and of a sign-out everywhere all of it or nothing.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use super::nodes::open;
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, PATIENCE};
 use crate::session::Session;
 
 /// How a token of a device that ended is refused.
@@ -242,18 +244,25 @@ impl Ledger {
     /// node.
     pub(super) fn settle(&mut self) {
         // Whatever is still under way for this user comes before this.
-        let last = Session::of(&open(&self.nodes[0], &self.key, &self.user).ok());
+        let mut tries = 0;
+        let opened = answered(|| {
+            tries += 1;
+            open(&self.nodes[0], &self.key, &self.user)
+        });
+        let last = Session::of(&opened.ok());
+        self.perhaps += tries - 1;
         self.shaken = false;
         self.find_out();
         self.devices.push(Held { session: last, state: State::Alive });
         for at in 0..self.devices.len() {
             for node in 0..self.nodes.len() {
-                let answer = self.devices[at].session.me(&self.nodes[node]);
+                let answer = answered(|| self.devices[at].session.me(&self.nodes[node]));
                 assert_ne!(answer.status, 503, "{answer:?}");
                 self.judge(at, &answer);
             }
             // The last refresh that was acknowledged: lost, its token would be ahead of the device, which is a 503 for good.
-            let answer = self.devices[at].session.refresh(&self.nodes[at % self.nodes.len()]);
+            let node = &self.nodes[at % self.nodes.len()];
+            let answer = answered(|| self.devices[at].session.refresh(node));
             if answer.status == 503 {
                 self.lose(at, State::Ended, &answer);
                 continue;
@@ -272,7 +281,7 @@ impl Ledger {
         let mut swept = Vec::new();
         for device in &mut self.devices {
             if [State::Leaving, State::Sweeping].contains(&device.state) {
-                let alive = device.session.me(node).status == 200;
+                let alive = answered(|| device.session.me(node)).status == 200;
                 if device.state == State::Sweeping {
                     swept.push(!alive);
                 } else {
@@ -295,11 +304,22 @@ impl Ledger {
         let known = alive.clone().count();
         let Some(one) = alive.next_back() else { return };
         let bearer = &one.session.access;
-        let listed = self.nodes[0].get("/api/v1/devices/?limit=100", bearer).ok();
+        let listed = answered(|| self.nodes[0].get("/api/v1/devices/?limit=100", bearer)).ok();
         let listed = listed["results"].as_array().unwrap().len();
         if !(known..=known + self.perhaps).contains(&listed) {
             eprintln!("LOST: {} has {known} + {} devices, {listed} are listed", self.user, self.perhaps);
             self.tally.lost += 1;
+        }
+    }
+}
+
+/// Asks until it is answered, or for as long as anything may take: a database at rest is not at once noticed to be.
+fn answered(mut ask: impl FnMut() -> Answer) -> Answer {
+    let begun = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.status != 503 || begun.elapsed() > PATIENCE {
+            return answer;
         }
     }
 }
