@@ -35,9 +35,11 @@
 //! question proves nothing newer.
 //!
 //! Assumed: the issuer has one writable primary at a time, a standby that is promoted behind a running node has all that
-//! was acknowledged, this machine's clock rate is off by at most 1 %, and the issuer's signing keys are secret. The network is trusted with one thing, the public keys: they are fetched from the
-//! issuer's address at the start and whenever the set of them changes, and nothing signs them. Use `https` wherever that
-//! crosses a wire.
+//! was acknowledged, the wall clocks of its nodes agree to the minute (`rescind doctor` tells: one that is an hour ahead
+//! drops entries from the log before a verifier that starts then has heard of them), this machine's clock rate is off by at
+//! most 1 % and counts while it sleeps (that of a guest which its host froze does not), and the issuer's signing keys are
+//! secret. The network is trusted with one thing, the public keys: they are fetched from the issuer's address at the start
+//! and whenever the set of them changes, and nothing signs them. Use `https` wherever that crosses a wire.
 //!
 //! # What is accepted under which failure, and for how long
 //!
@@ -49,7 +51,7 @@
 //! | this process is paused, or the machine suspended | not at all past the bound: what was known is too old when it wakes | are refused as `stale` until the next proof, a round trip later |
 //! | the issuer's store was put back from a copy, and `rescind store restored` said so | at most `max_staleness` after the restored store was served | are dead: a restore ends every token |
 //! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network that heals when the stream is opened again; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
-//! | a signing key is distrusted | until the entry arrives, at most `max_staleness` | of other keys are accepted |
+//! | a signing key is distrusted | until the entry arrives, at most `max_staleness`; against a thief of the key who is also on the wire only `https` helps | of other keys are accepted |
 //! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of a key that is not here yet are refused as `stale`, not as invalid |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |
@@ -67,7 +69,8 @@
 //! * **[`WhenStale::Introspect`]** with [`verify_or_ask`](Verifier::verify_or_ask): past the bound each request
 //!   costs the issuer one, whose answer is not signed, so the connection must be trusted (`https`). It helps when the
 //!   feed is blocked and the issuer is not; when the issuer is down it is the same as to refuse.
-//! * **`max_entries`** costs about 100 bytes for each user and device that ended within 65 minutes.
+//! * **`max_entries`** costs about 100 bytes for each user and device that ended within the 65 minutes before this verifier
+//!   heard of it, and that it heard of within the last 65.
 //! * **`RUSTFLAGS`**: a token seen for the first time, a frame and an answer to a ping cost one Ed25519 verification each.
 //!   `--cfg curve25519_dalek_backend="avx512"`, with which our own binary is built, makes it faster where the processor has
 //!   AVX-512 IFMA, and changes nothing where it has not.

@@ -171,7 +171,7 @@ impl Follower {
                 state.set_full(true);
                 return false;
             }
-            state.revoked.note(&entry.revocation, entry.at);
+            state.revoked.note(&entry.revocation, self.view.world.uptime());
             if let Revocation::Keys { version, distrusted } = &entry.revocation {
                 state.hear_of_keys(*version);
                 if let Some(kid) = distrusted {
@@ -183,7 +183,6 @@ impl Follower {
             self.last = Some(entry.clone());
             self.tell(&Event::Ended(entry.revocation.clone()));
         }
-        self.view.state.load().set_full(false);
         true
     }
 
@@ -234,7 +233,10 @@ impl Follower {
         let Some(applied) = self.applied else { return };
         let Some(sent) = self.pings.proven(applied, self.view.keys.load().version) else { return };
         if !self.rolled_back {
-            self.view.state.load().prove(sent);
+            let state = self.view.state.load();
+            state.prove(sent);
+            // All that has ended has found room, then.
+            state.set_full(false);
         }
         self.watch();
     }
@@ -256,12 +258,12 @@ impl Follower {
         if uptime.saturating_sub(self.forgot) >= FORGET_EVERY {
             self.forgot = uptime;
             let state = self.view.state.load();
+            state.revoked.forget(uptime);
             // By the issuer's time, as far as it is known: not before it has been heard.
-            if let Some(now) = state.issuer_time(uptime) {
-                state.revoked.forget(now);
-                if let Some(keys) = self.keys.at(&self.view.keys.load(), now) {
-                    self.view.keys.store(Arc::new(keys));
-                }
+            if let Some(now) = state.issuer_time(uptime)
+                && let Some(keys) = self.keys.at(&self.view.keys.load(), now)
+            {
+                self.view.keys.store(Arc::new(keys));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use papaya::HashMap;
 
@@ -12,14 +13,18 @@ use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::{Bumped, Verdict, judge_followed};
 
-/// How much longer than any access token an entry is remembered: for clocks that disagree.
-const SPARE: std::time::Duration = std::time::Duration::from_secs(4 * 60);
+/// How long what ended is remembered after it was heard of, in seconds: longer than any access token lives, and something
+/// for clocks that disagree.
+const KEPT: u64 = (LONGEST_ACCESS.as_secs() + LEEWAY.as_secs()) + 4 * 60;
 
 /// Ended users, devices and eras. Read from any thread without a lock; written by one.
+///
+/// Each with the second, on our suspend-counting clock, at which it was heard of. When it was written is no matter: that
+/// says a wall clock, and one that is wrong must not make us forget.
 pub(super) struct Revoked {
     era: AtomicU64,
-    users: HashMap<UserId, (Bumped, Timestamp)>,
-    devices: HashMap<DeviceId, Timestamp>,
+    users: HashMap<UserId, (Bumped, u64)>,
+    devices: HashMap<DeviceId, u64>,
 }
 
 impl Revoked {
@@ -49,16 +54,17 @@ impl Revoked {
         self.era.fetch_max(era.value(), Ordering::Release);
     }
 
-    /// Remembers what ended at `at`. Hearing it again changes nothing.
-    pub(super) fn note(&self, revocation: &Revocation, at: Timestamp) {
+    /// Remembers what has ended, from `now` on. Hearing of it again changes nothing but that.
+    pub(super) fn note(&self, revocation: &Revocation, now: Duration) {
+        let heard = now.as_secs();
         match revocation {
             Revocation::Device { device, .. } => {
-                self.devices.pin().insert(*device, at);
+                self.devices.pin().insert(*device, heard);
             }
             Revocation::Generation { user, generation, kept } => {
                 let users = self.users.pin();
                 if users.get(user).is_none_or(|(known, _)| known.generation <= *generation) {
-                    users.insert(*user, (Bumped { generation: *generation, kept: *kept }, at));
+                    users.insert(*user, (Bumped { generation: *generation, kept: *kept }, heard));
                 }
             }
             Revocation::Era(era) => self.begin_era(*era),
@@ -67,11 +73,11 @@ impl Revoked {
         }
     }
 
-    /// Forgets what ended so long before `now`, the issuer's time, that no token it could end is left.
-    pub(super) fn forget(&self, now: Timestamp) {
-        let last_use = now - (LONGEST_ACCESS + LEEWAY + SPARE);
-        self.users.pin().retain(|_, (_, at)| *at > last_use);
-        self.devices.pin().retain(|_, at| *at > last_use);
+    /// Forgets what was heard of so long ago that no token it could end is left.
+    pub(super) fn forget(&self, now: Duration) {
+        let is_of_use = |heard: u64| heard + KEPT > now.as_secs();
+        self.users.pin().retain(|_, (_, heard)| is_of_use(*heard));
+        self.devices.pin().retain(|_, heard| is_of_use(*heard));
     }
 }
 

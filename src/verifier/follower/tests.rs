@@ -257,10 +257,13 @@ fn tokens_for_others_are_refused() {
 fn a_full_memory_refuses_and_never_forgets() {
     let mut trial = Trial::with_room_for(3);
     let tokens: Vec<_> = (1..=5).map(|user| trial.issuer.token(user, 1)).collect();
-    for user in 1..=4 {
+    trial.issuer.bump(1, 2, None);
+    let first = trial.issuer.frames(trial.follower.applied).remove(0);
+    for user in 2..=4 {
         trial.issuer.bump(user, 2, None);
     }
     assert_eq!(trial.deliver(), Stream::Resume);
+    assert_eq!(trial.follower.frame(&first), Stream::Keep, "once more");
     assert_eq!(trial.check(&tokens[0]), ended(Reason::SignedOutEverywhere));
     assert_eq!(trial.check(&tokens[3]), stale(Doubt::Full));
     assert_eq!(trial.check(&tokens[4]), stale(Doubt::Full));
@@ -273,6 +276,27 @@ fn a_full_memory_refuses_and_never_forgets() {
     trial.prove();
     assert_eq!(trial.check(&trial.issuer.token(5, 1)), Ok(()));
     assert_eq!(trial.check(&trial.issuer.token(4, 1)), ended(Reason::SignedOutEverywhere));
+}
+
+/// A node of the issuer's may be wrong about the time, and sets it right again.
+#[test]
+fn no_wall_clock_makes_it_forget() {
+    for ahead in [-3_600, 3_600] {
+        let mut trial = Trial::ready();
+        let now = trial.world.now();
+        let token = trial.issuer.token_of(1, 1, now, now + LONGEST_ACCESS);
+        trial.issuer.ahead = ahead;
+        trial.issuer.bump(1, 2, None);
+        trial.deliver();
+        trial.prove();
+        trial.pass(60);
+        trial.issuer.ahead = 0;
+        for _ in 0..10 {
+            trial.pass(60);
+            trial.prove();
+            assert_eq!(trial.check(&token), ended(Reason::SignedOutEverywhere), "{ahead}");
+        }
+    }
 }
 
 #[test]
