@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,8 @@ impl std::fmt::Display for Listen {
 pub enum Bound {
     /// On TCP.
     Tcp(TcpListener),
-    /// On a socket, which is removed in the end.
-    Unix(UnixListener, PathBuf),
+    /// On a socket, which is removed in the end if it is still this one: a guard that takes its place has its own there.
+    Unix(UnixListener, PathBuf, Inode),
 }
 
 impl Bound {
@@ -84,7 +84,8 @@ impl Bound {
                 let listener = UnixListener::bind(path)?;
                 // The proxy runs as another user; what keeps others out is the folder.
                 fs::set_permissions(path, Permissions::from_mode(0o666))?;
-                Ok(Self::Unix(listener, path.clone()))
+                let inode = Inode::of(path)?;
+                Ok(Self::Unix(listener, path.clone(), inode))
             }
         }
     }
@@ -93,14 +94,26 @@ impl Bound {
     pub fn place(&self) -> io::Result<String> {
         match self {
             Self::Tcp(listener) => Ok(format!("http://{}", listener.local_addr()?)),
-            Self::Unix(_, path) => Ok(format!("unix:{}", path.display())),
+            Self::Unix(_, path, _) => Ok(format!("unix:{}", path.display())),
         }
+    }
+}
+
+/// Which file it is, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inode(u64, u64);
+
+impl Inode {
+    fn of(path: &Path) -> io::Result<Self> {
+        fs::symlink_metadata(path).map(|found| Self(found.dev(), found.ino()))
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        if let Self::Unix(_, path) = self {
+        if let Self::Unix(_, path, inode) = self
+            && Inode::of(path).is_ok_and(|found| found == *inode)
+        {
             let _ = fs::remove_file(path);
         }
     }
@@ -149,7 +162,7 @@ async fn accept(bound: &Bound) -> io::Result<Accepted> {
             stream.set_nodelay(true)?;
             Accepted::Tcp(stream)
         }
-        Bound::Unix(listener, _) => Accepted::Unix(listener.accept().await?.0),
+        Bound::Unix(listener, ..) => Accepted::Unix(listener.accept().await?.0),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::wire::Mischief;
 
 #[test]
 fn a_yes_says_who_it_is() {
-    let scene = Scene::new(1);
+    let scene = Scene::calm(1);
     let session = Session::register(scene.client(), "ada", "Phone");
     let me = session.me(scene.client()).ok();
     let answer = scene.guards[0].check(&session.access);
@@ -27,7 +27,7 @@ fn a_yes_says_who_it_is() {
 /// connection that it keeps; 200 is a yes and nothing else.
 #[test]
 fn it_answers_what_envoy_asks() {
-    let scene = Scene::new(1);
+    let scene = Scene::calm(1);
     let session = Session::register(scene.client(), "ada", "Phone");
     let user = session.me(scene.client()).ok()["user"]["id"].clone();
     let mut connection = scene.guards[0].client.connect().unwrap();
@@ -78,7 +78,7 @@ fn a_no_says_why_and_what_to_do() {
 
 #[test]
 fn a_change_of_password_supersedes_the_devices_own_tokens() {
-    let scene = Scene::new(1);
+    let scene = Scene::calm(1);
     let phone = Session::register(scene.client(), "ada", "Phone");
     let laptop = Session::login(scene.client(), "ada", "Laptop");
     scene.client().post("/api/v1/auth/logout-others", &phone.access, &serde_json::json!({})).ok();
@@ -100,8 +100,11 @@ fn a_socket_and_a_cookie_will_do() {
     let file = scene.place.path("key");
     std::fs::write(&file, format!("{}\n", scene.key)).unwrap();
     let rest = ["--listen", &listen, "--cookie", "session", "--service-key-file", file.to_str().unwrap()];
-    let command = scene.place.program(RESCIND, &[&words[..], &rest[..]].concat());
-    let guard = Server::start_at(command, &scene.place.secrets, "listening on unix:");
+    let start = || {
+        let command = scene.place.program(RESCIND, &[&words[..], &rest[..]].concat());
+        Server::start_at(command, &scene.place.secrets, "listening on unix:")
+    };
+    let guard = start();
     guard.stderr.wait_for_line("following the issuer");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
     let mut connection = UnixStream::connect(&path).unwrap();
@@ -110,7 +113,11 @@ fn a_socket_and_a_cookie_will_do() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 204") || answer.starts_with("HTTP/1.1 204"), "{answer}");
+    // The next one takes its place before it ends.
+    let next = start();
     guard.stop();
+    assert!(path.exists(), "it is the other one's");
+    next.stop();
     assert!(!path.exists());
 }
 
