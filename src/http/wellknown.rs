@@ -125,7 +125,7 @@ impl WellKnown {
             feed: FEED.to_owned(),
             keys: keys.iter().map(KeyAnswer::of).collect(),
         };
-        Ok(Keys::Found(Json(answer), etag, "public, max-age=60".to_owned()))
+        Ok(Keys::Found(Json(answer), etag, "public, no-cache".to_owned()))
     }
 }
 
