@@ -14,9 +14,9 @@ use crate::token::feed::Frame;
 pub(super) struct RevocationsAnswer {
     /// The same, signed: PASETO `v4.public` with the implicit assertion `rescind/feed/v1`.
     pub frame: String,
-    /// The id of the store whose log this is. Another one than before: forget everything.
+    /// The id of the store whose log this is. Another one than before: refuse all tokens until everything it keeps is here.
     pub store: String,
-    /// Whether this is the beginning of what is kept: forget everything before.
+    /// Whether this is the beginning of what is kept. Of the same store forget nothing.
     pub start: bool,
     /// The position before the first entry.
     pub after: i64,

@@ -49,8 +49,10 @@
 //! if you have applied less than `after`, you missed something: begin anew.
 //!
 //! A frame with `start: true` **begins a snapshot**: whatever came up to its `after` is no longer kept, because no
-//! access token is as old. Forget all entries and go on from `after`. The frames that follow continue it; the
-//! snapshot is complete when you have applied the `head` that its first frame named.
+//! access token is as old. Go on from `after`, or from what you have applied if that is more, and forget nothing of the same
+//! store: the frame may be an old one that somebody repeats. The frames that follow continue it; the snapshot is complete
+//! when you have applied the `head` that its first frame named. Where the store is another one than before, refuse all
+//! tokens until the snapshot is complete and a pong has proven it.
 //!
 //! | entry `type` | further claims | meaning |
 //! |---|---|---|
@@ -62,7 +64,8 @@
 //! An entry of another type ends something you do not understand: refuse the frame, and with it all tokens. The
 //! frame that distrusts a key is signed by another one; one that is not is forged.
 //!
-//! Entries are kept for 65 minutes from their `at`, longer than any access token lives; so may a follower.
+//! Entries are kept for 65 minutes from their `at`, longer than any access token lives. A follower keeps them for as long
+//! after it has heard of them, on a clock that nobody sets: `at` is said by a wall clock.
 //!
 //! # Pong
 //!
