@@ -6,8 +6,10 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tokio::time::sleep;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
@@ -29,6 +31,9 @@ mod rows;
 /// A transaction that may take as long as it takes, but does not wait for others.
 const BEGIN: &str = "begin isolation level read committed read write;
     set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '5s'";
+
+/// How long connections of nodes are given to end.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// Nobody writes any of it meanwhile.
 const STAND_STILL: &str =
@@ -78,11 +83,14 @@ async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, Open
 
 /// Locks the source. Says whether it was left for `to` before.
 async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
-    let others = "select count(*) from pg_stat_activity
-        where datname = current_database() and application_name = 'rescind' and pid <> pg_backend_pid()";
-    let others: i64 = column(&ask(client, others).await?, 0)?;
-    if others > 0 {
-        return Err(OpenError::InUse { by: format!("{others} connections of nodes") });
+    let (asked, mut others) = (Instant::now(), connected_nodes(client).await?);
+    // Those of a node that has just been stopped may be there a moment longer.
+    while others > 0 {
+        if asked.elapsed() > LEAVING {
+            return Err(OpenError::InUse { by: format!("{others} connections of nodes") });
+        }
+        sleep(LEAVING / 20).await;
+        others = connected_nodes(client).await?;
     }
     for statement in [BEGIN, STAND_STILL] {
         client.batch_execute(statement).await.map_err(|error| busy(&error))?;
@@ -97,6 +105,13 @@ async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
         (false, true, None) => Err(OpenError::Unfinished),
         (false, false, None) => Err(OpenError::Missing),
     }
+}
+
+/// How many connections nodes have to this database.
+async fn connected_nodes(client: &Client) -> Result<i64, OpenError> {
+    let others = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'rescind' and pid <> pg_backend_pid()";
+    column(&ask(client, others).await?, 0)
 }
 
 /// Locks the target, and clears it of an unfinished copy. Says whether there was one.

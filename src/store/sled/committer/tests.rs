@@ -192,7 +192,7 @@ async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
 
 #[tokio::test]
 async fn an_idle_writer_is_not_taken_for_a_hanging_one() {
-    let patience = Duration::from_secs(1);
+    let patience = Duration::from_secs(3);
     let limits = Limits { patience, ..Limits::default() };
     let room = room(Props { limits, ..Props::default() });
     write(&room.committer, "a").await.unwrap();
