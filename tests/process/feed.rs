@@ -150,7 +150,7 @@ fn sign_out_again_and_again(client: &Client, key: &str, times: u64) {
 #[test]
 fn a_silent_stream_is_kept_alive() {
     let place = Place::new();
-    let server = place.serve_with(&["--set", "request_timeout=1s"]);
+    let server = place.serve_with(&["--set", "request_timeout=5s"]);
     let key = place.service_key("feed");
     let mut connection = server.client.connect().unwrap();
     let request =

@@ -12,6 +12,9 @@ use crate::wire::Wire;
 /// The shortest there is, so that tests that have to outwait it are short too.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
 
+/// As it is by default, for those that do not: a machine that is busy may be late by the shortest.
+const CALM: Duration = Duration::from_secs(10);
+
 /// A service and those who follow it.
 #[derive(Debug)]
 pub(crate) struct Scene {
@@ -22,14 +25,24 @@ pub(crate) struct Scene {
     pub(crate) key: String,
     /// The issuer keeps this name, wherever it listens later.
     pub(crate) issuer: String,
+    pub(crate) bound: Duration,
 }
 
 impl Scene {
     /// With so many guards, all of them ready.
     pub(crate) fn new(guards: usize) -> Self {
+        Self::with(guards, BOUND)
+    }
+
+    /// The same with guards that nothing is slow enough for to make them stale.
+    pub(crate) fn calm(guards: usize) -> Self {
+        Self::with(guards, CALM)
+    }
+
+    fn with(guards: usize, bound: Duration) -> Self {
         let place = Place::new();
         let server = place.serve();
-        let mut scene = Self::of(place, server);
+        let mut scene = Self { bound, ..Self::of(place, server) };
         for _ in 0..guards {
             let guard = scene.guard(&[]);
             guard.assert_ready();
@@ -43,7 +56,7 @@ impl Scene {
         let key = place.service_key("feed");
         let wire = Wire::to(&server.client.address);
         let issuer = format!("http://{}", server.client.address);
-        Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer }
+        Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer, bound: BOUND }
     }
 
     /// Starts one more.
@@ -55,7 +68,8 @@ impl Scene {
     pub(crate) fn guard_command(&self, more: &[&str]) -> Command {
         let url = format!("http://{}", self.wire.address);
         let words = ["guard", "--url", &url, "--issuer", &self.issuer, "--audience", "rescind"];
-        let rest = ["--listen", "127.0.0.1:0", "--max-staleness", "1s"];
+        let bound = format!("{}s", self.bound.as_secs());
+        let rest = ["--listen", "127.0.0.1:0", "--max-staleness", &bound];
         let mut command = self.place.program(RESCIND, &[&words[..], &rest[..], more].concat());
         command.env("RESCIND_SERVICE_KEY", &self.key);
         command

@@ -47,6 +47,14 @@ impl Place {
         Self { folder: tempfile::tempdir().unwrap(), secrets: Arc::default() }
     }
 
+    /// One in which a database may take its time: a machine that is busy with other tests is slow, not broken.
+    pub(crate) fn patient() -> Self {
+        let place = Self::new();
+        let budgets = "store_read_budget = \"10s\"\nstore_step_budget = \"20s\"\n";
+        std::fs::write(place.path("rescind.toml"), budgets).unwrap();
+        place
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

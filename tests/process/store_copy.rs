@@ -28,7 +28,7 @@ impl Scene {
         let database = Database::fresh().await?;
         let (admin, connection) = tokio_postgres::connect(database.url(), NoTls).await.unwrap();
         tokio::spawn(connection);
-        let place = Place::new();
+        let place = Place::patient();
         let server = place.serve();
         let phone = Session::register(&server.client, "ada", "Phone");
         let laptop = Session::login(&server.client, "ada", "Laptop");

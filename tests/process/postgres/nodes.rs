@@ -18,16 +18,8 @@ use crate::session::Session;
 
 /// A machine that is busy with other tests is slow, not broken. Of the log only what is wrong: thousands of requests are
 /// made.
-const SETTINGS: [&str; 8] = [
-    "--set",
-    "store_read_budget=10s",
-    "--set",
-    "store_step_budget=20s",
-    "--set",
-    "request_timeout=60s",
-    "--set",
-    "log_level=warn",
-];
+const SETTINGS: [&str; 6] =
+    ["--set", "hash_wait=30s", "--set", "request_timeout=60s", "--set", "log_level=warn"];
 
 /// One node, in a place of its own.
 #[derive(Debug)]
@@ -69,7 +61,7 @@ impl Shared {
     }
 
     fn place(&self) -> Place {
-        let mut place = Place::new();
+        let mut place = Place::patient();
         place.secrets = Arc::clone(&self.secrets);
         place
     }

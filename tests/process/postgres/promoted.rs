@@ -16,13 +16,10 @@ const STEPS: usize = 60;
 /// Steps that have committed on a primary that dies, and not on the standby that takes its place.
 const IN_BETWEEN: usize = 3;
 
-/// How long a step waits for a standby that is not there.
-const WAIT: [&str; 2] = ["--set", "store_step_budget=2s"];
-
 #[test]
 fn nothing_acknowledged_is_lost() {
     let Some(mut pair) = Pair::start() else { return };
-    let nodes = Nodes::with(&pair.url(), NODES, &WAIT);
+    let nodes = Nodes::start(&pair.url(), NODES);
     let (mut load, rounds) = (Load::on(&nodes), rounds(2, 20));
     for round in 0..rounds {
         load.during(|progress| {

@@ -15,7 +15,7 @@ use crate::session::Session;
 /// The budget of a check in milliseconds: as it is by default where the figure is to be believed, else one that a busy
 /// machine keeps to as well.
 fn read_budget() -> usize {
-    rounds(1_000, 250)
+    rounds(2_000, 250)
 }
 
 /// A request may take longer than tests wait at all: what is answered sooner is answered for another reason.
@@ -24,7 +24,7 @@ fn patient_nodes(url: &str, count: usize) -> Nodes {
     Nodes::with(
         url,
         count,
-        &["--set", &read, "--set", "store_step_budget=2s", "--set", "request_timeout=120s"],
+        &["--set", &read, "--set", "store_step_budget=5s", "--set", "request_timeout=120s"],
     )
 }
 
