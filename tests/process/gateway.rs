@@ -1,7 +1,7 @@
 //! The configurations of `examples/{nginx,caddy,traefik,envoy}` under the real servers, in front of a plain backend: it
 //! knows the user of each request it sees, and sees none of those who are signed out.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -24,7 +24,7 @@ struct Gateway {
     client: Client,
 }
 
-/// Says what it was asked: the request's head is the answer's body.
+/// Says what it was asked: the request's head is the answer's body, and how long the request's body is.
 fn backend() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -33,9 +33,17 @@ fn backend() -> String {
             let mut connection = BufReader::new(connection.unwrap());
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && connection.read_line(&mut head).unwrap_or(0) > 0 {}
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+            });
+            let mut body = vec![0; length.unwrap_or(0)];
+            connection.read_exact(&mut body).unwrap_or(());
+            let whole = body.iter().all(|byte| *byte == b'o');
+            let said = format!("{head}{} bytes", if whole { body.len() } else { 0 });
             let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{head}",
-                head.len()
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{said}",
+                said.len()
             );
             let _gone = connection.get_mut().write_all(answer.as_bytes());
         }
@@ -179,6 +187,18 @@ impl Gateway {
                       Connection: X-AUTH-USER, X-Auth-Device, X-Auth-Generation\r\n";
         let page = self.ask(&session.access, forged);
         assert_eq!((page.status, lines(&page)), (200, known.to_vec()), "{page:?}");
+
+        let head = format!(
+            "POST /orders HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Length: 300000\r\n",
+            session.access
+        );
+        let ordered = self.exchange(&head, &"o".repeat(300_000));
+        assert_eq!((ordered.status, lines(&ordered)), (200, known.to_vec()), "{ordered:?}");
+        assert!(
+            ordered.body.ends_with("\r\n300000 bytes"),
+            "the body comes as it was sent: {}",
+            ordered.body
+        );
 
         let nobody = self.client.send("GET", "/", "", Payload::None).unwrap();
         assert_eq!(nobody.problem(), "401 token_missing");
