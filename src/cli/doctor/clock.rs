@@ -1,4 +1,4 @@
-//! The wall clock: only `exp` depends on it, but a wrong one ends tokens early or late.
+//! The wall clock: a wrong one ends tokens early or late, and drops what is kept for a while too soon.
 
 use time::macros::datetime;
 
@@ -19,6 +19,13 @@ pub(super) fn behind(recorded: i64, now: i64) -> Option<Diagnosis> {
     let behind = recorded.saturating_sub(now);
     (behind > LEEWAY)
         .then(|| wrong(&format!("the clock is {behind} s behind the newest record of the store")))
+}
+
+/// Whether the clock and the database's are apart.
+pub(super) fn apart(theirs: i64, now: i64) -> Option<Diagnosis> {
+    let ahead = now.saturating_sub(theirs);
+    let way = if ahead > 0 { "ahead of" } else { "behind" };
+    (ahead.abs() > LEEWAY).then(|| wrong(&format!("the clock is {} s {way} the database's", ahead.abs())))
 }
 
 fn wrong(what: &str) -> Diagnosis {
@@ -45,5 +52,13 @@ mod tests {
         assert_eq!(behind(1_060, 1_000), None);
         assert_eq!(behind(1_061, 1_000).map(|diagnosis| diagnosis.grade), Some(Grade::Bad));
         assert_eq!(behind(1_000, 2_000), None);
+    }
+
+    #[test]
+    fn a_clock_apart_from_the_databases_is_bad_on_either_side() {
+        assert_eq!((apart(1_060, 1_000), apart(1_000, 1_060)), (None, None));
+        let what = |theirs, now| apart(theirs, now).map(|diagnosis| diagnosis.what);
+        assert_eq!(what(1_061, 1_000).as_deref(), Some("the clock is 61 s behind the database's"));
+        assert_eq!(what(1_000, 4_600).as_deref(), Some("the clock is 3600 s ahead of the database's"));
     }
 }

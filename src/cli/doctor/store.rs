@@ -15,20 +15,35 @@ pub(super) fn server_answers(settings: &Settings) -> bool {
 }
 
 pub(super) async fn examine(settings: &Settings, server: bool) -> Diagnosis {
+    if settings.store.is_some() {
+        return judge(
+            service::newest_record(settings).await,
+            service::now(),
+            clock::apart,
+            "the database answers",
+        );
+    }
     if server {
         return Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store");
     }
-    if settings.store.is_none() && !holds_anything(&settings.data) {
+    if !holds_anything(&settings.data) {
         return Diagnosis::good(ABOUT, "none yet; the first start makes it");
     }
-    judge(service::newest_record(settings).await, service::now())
+    let newest = service::newest_record(settings).await;
+    judge(newest, service::now(), clock::behind, "no server runs on this data folder")
 }
 
-fn judge(newest: Result<Option<i64>, Failure>, now: i64) -> Diagnosis {
-    match newest {
-        Ok(newest) => newest
-            .and_then(|newest| clock::behind(newest, now))
-            .unwrap_or_else(|| Diagnosis::good(ABOUT, "no server runs on this data folder")),
+/// What a time that the store knows says of it, and of the clock.
+fn judge(
+    known: Result<Option<i64>, Failure>,
+    now: i64,
+    doubt: fn(i64, i64) -> Option<Diagnosis>,
+    otherwise: &str,
+) -> Diagnosis {
+    match known {
+        Ok(known) => {
+            known.and_then(|known| doubt(known, now)).unwrap_or_else(|| Diagnosis::good(ABOUT, otherwise))
+        }
         Err(failure) => Diagnosis::new(ABOUT, Grade::Bad, failure.what, failure.help),
     }
 }
@@ -53,14 +68,19 @@ mod tests {
 
     #[test]
     fn a_store_that_cannot_be_opened_is_bad_with_the_stores_own_remedy() {
-        let diagnosis = judge(Err(Failure::new("the store is damaged", "put a backup in its place")), 0);
+        let diagnosis = judge(
+            Err(Failure::new("the store is damaged", "put a backup in its place")),
+            0,
+            clock::behind,
+            "",
+        );
         assert_eq!(diagnosis.grade, Grade::Bad);
         assert_eq!(diagnosis.help, "put a backup in its place");
     }
 
     #[test]
     fn a_store_from_the_future_puts_the_clock_in_doubt() {
-        assert_eq!(judge(Ok(Some(10_000)), 1_000).about, "clock");
-        assert_eq!(judge(Ok(Some(1_000)), 10_000).grade, Grade::Good);
+        assert_eq!(judge(Ok(Some(10_000)), 1_000, clock::behind, "").about, "clock");
+        assert_eq!(judge(Ok(Some(1_000)), 10_000, clock::behind, "").grade, Grade::Good);
     }
 }
