@@ -4,6 +4,7 @@ use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -55,9 +56,23 @@ impl Server {
         self.child.id()
     }
 
-    /// Sends a signal.
+    /// Sends a signal. One to stand still has been obeyed when this returns: until the thread that takes it has had its
+    /// turn on a busy machine, the others go on.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let began = Instant::now();
+        while signal == Signal::STOP && !self.stands_still() {
+            assert!(began.elapsed() < PATIENCE, "it does not stand still");
+            std::thread::yield_now();
+        }
+    }
+
+    fn stands_still(&self) -> bool {
+        let mut threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        threads.all(|thread| {
+            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+            status.is_empty() || status.contains("\nState:\tT")
+        })
     }
 
     /// `kill -9`: no goodbye, nothing written any more.
