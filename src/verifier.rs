@@ -69,8 +69,8 @@
 //! * **[`WhenStale::Introspect`]** with [`verify_or_ask`](Verifier::verify_or_ask): past the bound each request
 //!   costs the issuer one, whose answer is not signed, so the connection must be trusted (`https`). It helps when the
 //!   feed is blocked and the issuer is not; when the issuer is down it is the same as to refuse.
-//! * **`max_entries`** costs about 100 bytes for each user and device that ended within the 65 minutes before this verifier
-//!   heard of it, and that it heard of within the last 65.
+//! * **`max_entries`** costs about 100 bytes for each ended user and device that was heard of within the last 65 minutes; a
+//!   verifier that starts hears of all that ended within as long before.
 //! * **`RUSTFLAGS`**: a token seen for the first time, a frame and an answer to a ping cost one Ed25519 verification each.
 //!   `--cfg curve25519_dalek_backend="avx512"`, with which our own binary is built, makes it faster where the processor has
 //!   AVX-512 IFMA, and changes nothing where it has not.

@@ -168,7 +168,7 @@ impl Follower {
         for entry in entries {
             let state = self.view.state.load();
             if state.revoked.len() >= self.view.max_entries {
-                state.set_full(true);
+                state.leave_out(entry.position);
                 return false;
             }
             state.revoked.note(&entry.revocation, self.view.world.uptime());
@@ -231,12 +231,10 @@ impl Follower {
     /// Moves the moment of which everything is known, if an answer's head has been applied.
     fn prove(&mut self) {
         let Some(applied) = self.applied else { return };
+        self.view.state.load().reach(applied);
         let Some(sent) = self.pings.proven(applied, self.view.keys.load().version) else { return };
         if !self.rolled_back {
-            let state = self.view.state.load();
-            state.prove(sent);
-            // All that has ended has found room, then.
-            state.set_full(false);
+            self.view.state.load().prove(sent);
         }
         self.watch();
     }

@@ -98,13 +98,12 @@ impl KeyHolder {
                 _ => {}
             }
         }
-        let version = KeysVersion::new(published.version);
-        if current.public.is_within(&public) {
-            let distrusted = self.distrusted.clone();
-            Keys { version, public, ends, distrusted, seen: Arc::clone(&current.seen) }
-        } else {
-            self.set(version, public, ends)
+        let keeps_all = current.public.is_within(&public);
+        let mut keys = self.set(KeysVersion::new(published.version), public, ends);
+        if keeps_all {
+            keys.seen = Arc::clone(&current.seen);
         }
+        keys
     }
 
     /// The same keys without one, and with nothing that any of them vouched for.

@@ -15,7 +15,7 @@ use crate::model::verdict::{Bumped, Verdict, judge_followed};
 
 /// How long what ended is remembered after it was heard of, in seconds: longer than any access token lives, and something
 /// for clocks that disagree.
-const KEPT: u64 = (LONGEST_ACCESS.as_secs() + LEEWAY.as_secs()) + 4 * 60;
+const KEPT: u64 = LONGEST_ACCESS.as_secs() + LEEWAY.as_secs() + 4 * 60;
 
 /// Ended users, devices and eras. Read from any thread without a lock; written by one.
 ///

@@ -3,12 +3,12 @@
 //! Everything in here is read without a lock while one task writes. The order is what makes it sound: what ended is
 //! written before the proof that covers it, and the proof is read before what ended is looked up.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::rejection::Doubt;
 use super::revoked::Revoked;
-use crate::model::counters::{Era, KeysVersion};
+use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
 use crate::world::World;
@@ -30,7 +30,8 @@ pub(super) struct State {
     as_of: AtomicU64,
     /// The issuer's wall clock minus our suspend-counting one, in milliseconds; `UNHEARD` before it was heard.
     issuer_ahead: AtomicI64,
-    full: AtomicBool,
+    /// The position of the first entry that found no room; zero when all have.
+    left_out: AtomicU64,
     /// The version of the newest key set that was heard of.
     keys: AtomicU64,
 }
@@ -60,7 +61,7 @@ impl State {
             revoked: Revoked::since(era),
             as_of: AtomicU64::new(0),
             issuer_ahead: AtomicI64::new(UNHEARD),
-            full: AtomicBool::new(false),
+            left_out: AtomicU64::new(0),
             keys: AtomicU64::new(0),
         }
     }
@@ -68,7 +69,7 @@ impl State {
     /// Why freshness is not proven now, if it is not.
     pub(super) fn doubt(&self, now: Now, max_staleness: Duration) -> Option<Doubt> {
         let as_of = self.as_of.load(Ordering::Acquire);
-        if self.full.load(Ordering::Acquire) {
+        if self.left_out.load(Ordering::Acquire) != 0 {
             Some(Doubt::Full)
         } else if as_of == 0 {
             Some(Doubt::Unproven)
@@ -137,9 +138,16 @@ impl State {
         KeysVersion::new(self.keys.load(Ordering::Acquire))
     }
 
-    /// Whether something that ended did not find room.
-    pub(super) fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Release);
+    /// There is no room for the entry there.
+    pub(super) fn leave_out(&self, position: Position) {
+        self.left_out.store(position.value(), Ordering::Release);
+    }
+
+    /// Everything up to `applied` is in `revoked`, or no longer kept.
+    pub(super) fn reach(&self, applied: Position) {
+        if applied.value() >= self.left_out.load(Ordering::Acquire) {
+            self.left_out.store(0, Ordering::Release);
+        }
     }
 }
 

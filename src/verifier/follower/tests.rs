@@ -259,11 +259,15 @@ fn a_full_memory_refuses_and_never_forgets() {
     let tokens: Vec<_> = (1..=5).map(|user| trial.issuer.token(user, 1)).collect();
     trial.issuer.bump(1, 2, None);
     let first = trial.issuer.frames(trial.follower.applied).remove(0);
-    for user in 2..=4 {
+    for user in 2..=3 {
         trial.issuer.bump(user, 2, None);
     }
+    let asked = trial.follower.ask().unwrap();
+    let before_the_fourth = trial.issuer.pong(&asked);
+    trial.issuer.bump(4, 2, None);
     assert_eq!(trial.deliver(), Stream::Resume);
     assert_eq!(trial.follower.frame(&first), Stream::Keep, "once more");
+    assert_eq!(trial.follower.pong(&before_the_fourth), Stream::Keep);
     assert_eq!(trial.check(&tokens[0]), ended(Reason::SignedOutEverywhere));
     assert_eq!(trial.check(&tokens[3]), stale(Doubt::Full));
     assert_eq!(trial.check(&tokens[4]), stale(Doubt::Full));
