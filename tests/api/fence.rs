@@ -74,7 +74,8 @@ async fn a_dead_follower_holds_nobody_longer_than_the_wait() {
     let (mut well, mut dead) = (server.listen(None).await, server.listen(None).await);
     well.frame().await;
     dead.frame().await;
-    phone.post(ALL).send().await.ok();
+    let answer = phone.post(&format!("{ALL}?wait=50ms")).send().await.ok();
+    assert_eq!(fenced(&answer), (&json!(2), &json!(0)), "neither has confirmed");
     well.entries_up_to(1).await;
     well.applied(1).await;
     let fenced = service.feed.fence(Duration::from_secs(1)).await;

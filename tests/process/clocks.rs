@@ -13,7 +13,7 @@ use crate::skipped::skipped;
 const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
 /// Whether clocks can be set for one process alone.
-fn clocks_can_be_set() -> bool {
+pub(crate) fn clocks_can_be_set() -> bool {
     let there = Command::new("faketime").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !there {
         skipped("faketime is missing, so nothing shows what clocks do that are wrong");
@@ -22,7 +22,7 @@ fn clocks_can_be_set() -> bool {
 }
 
 /// This process takes the time to be other than it is by so much. Durations stay what they are.
-fn off_by(command: &mut Command, offset: &str) {
+pub(crate) fn off_by(command: &mut Command, offset: &str) {
     command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
 }
 

@@ -21,6 +21,7 @@ use crate::client::PATIENCE;
 use crate::skipped::skipped;
 
 mod bouncer;
+mod clocks;
 mod cluster;
 mod cord;
 mod deploy;

@@ -61,18 +61,10 @@ impl Server {
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let began = Instant::now();
-        while signal == Signal::STOP && !self.stands_still() {
+        while signal == Signal::STOP && !stands_still(self.pid()) {
             assert!(began.elapsed() < PATIENCE, "it does not stand still");
             std::thread::yield_now();
         }
-    }
-
-    fn stands_still(&self) -> bool {
-        let mut threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        threads.all(|thread| {
-            let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
-            status.is_empty() || status.contains("\nState:\tT")
-        })
     }
 
     /// `kill -9`: no goodbye, nothing written any more.
@@ -172,4 +164,13 @@ impl Heard {
         let line = |text: &str| text.lines().find(|line| line.contains(part)).map(str::to_owned);
         self.wait_for(part, line).unwrap_or_else(|| panic!("{part} was not said: {}", self.text()))
     }
+}
+
+/// Whether every thread of a process was made to stand still.
+pub(crate) fn stands_still(process: u32) -> bool {
+    let mut threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.all(|thread| {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap_or_default();
+        status.is_empty() || status.contains("\nState:\tT")
+    })
 }

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio_postgres::NoTls;
 
 use crate::database::Database;
@@ -108,6 +109,27 @@ async fn tokens_work_in_the_database_and_back_in_a_folder_and_what_was_left_star
     let server = scene.place.serve_with(&["--data", "back", "--set", KEY]);
     Session::login(&server.client, "ada", "Watch").assert_alive(&server.client);
     scene.ended.assert_dead(&server.client, "signed_out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_just_stopped_is_given_a_moment_to_be_gone() {
+    let Some(scene) = Scene::new().await else { return };
+    let url = scene.database.url();
+    scene.copy("./rescind-data", url).json();
+    let mut node = url.parse::<tokio_postgres::Config>().unwrap();
+    let (client, connection) = node.application_name("rescind").connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let copies = "select count(*) from pg_stat_activity where application_name = 'rescind store copy'";
+    let back = tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let copying = scope.spawn(|| scene.copy(url, "./back"));
+            let seen = || Handle::current().block_on(scene.count(copies)) > 0;
+            while !seen() && !copying.is_finished() {}
+            drop(client);
+            copying.join().unwrap()
+        })
+    });
+    assert_eq!(counts(&back.json()), (1, 2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

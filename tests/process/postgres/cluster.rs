@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::programs;
-use crate::server::Heard;
+use crate::server::{Heard, stands_still};
 
 /// Whom PostgreSQL runs as where the tests are root's.
 const NOBODY: u32 = 65534;
@@ -153,10 +153,7 @@ impl Cluster {
 
     /// Whether it is dead, or stands still.
     pub(super) fn is_away(&self) -> bool {
-        self.running.as_ref().is_none_or(|running| {
-            let status = fs::read_to_string(format!("/proc/{}/status", running.postmaster.id())).unwrap();
-            status.lines().any(|line| line.starts_with("State:\tT"))
-        })
+        self.running.as_ref().is_none_or(|running| stands_still(running.postmaster.id()))
     }
 
     fn end(&mut self, signal: Signal) {
