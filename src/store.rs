@@ -165,6 +165,15 @@ pub struct Listed {
     pub last_seen: Option<LastSeen>,
 }
 
+/// A user as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    /// The user.
+    pub user: User,
+    /// How many devices are live; one that merely ran out counts until it is swept.
+    pub live_devices: u64,
+}
+
 /// The key set and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySet {
@@ -190,7 +199,7 @@ pub trait Store: Send + Sync + 'static {
     /// The user of a username's key.
     async fn user_named(&self, key: &str) -> Result<Option<User>, StoreError>;
     /// Users in order of their usernames' keys, after `after`.
-    async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError>;
+    async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, StoreError>;
     /// The devices that stand under the user's current stamp, in order of sign-in, after `after`; those that ran out
     /// and are not swept yet included.
     async fn devices(

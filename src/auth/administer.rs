@@ -15,11 +15,11 @@ use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
-use crate::store::Listed;
 use crate::store::steps::account::{DeleteUser, DisabledSet, SetDisabled, UserDeleted};
 use crate::store::steps::password::{By as PasswordBy, PasswordSet, SetPassword};
 use crate::store::steps::session::OpenDevice;
 use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
+use crate::store::{Listed, ListedUser};
 
 /// Who administers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Auth {
     }
 
     /// Users in order of their names, after the one named `after`.
-    pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, AuthError> {
+    pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, AuthError> {
         let wrong = |_| AuthError::Field("after", "invalid_format");
         let after = after.map(Username::parse).transpose().map_err(wrong)?;
         Ok(self.store.users(after.as_ref().map(Username::key), limit).await?)

@@ -18,6 +18,7 @@ use crate::settings::{Faults, Settings};
 
 mod clock;
 mod disk;
+mod encryption;
 mod exposure;
 mod folder;
 mod limits;
@@ -95,6 +96,7 @@ async fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
     diagnoses.extend(folder::examine(&settings.data));
     diagnoses.push(store::examine(settings, server).await);
+    diagnoses.extend(service::protected(settings).await.map(encryption::judge));
     diagnoses.extend(ports::examine(settings, server));
     diagnoses.push(disk::examine(settings));
     diagnoses.extend(master_key::examine(settings));

@@ -12,6 +12,7 @@ use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
 use crate::service::copying::{self, At, Done, Progress};
+pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Restored;
 use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
@@ -84,6 +85,11 @@ pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'stati
 pub(super) async fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
     // The reason says what to do next.
     stores::newest_record(settings).await.map_err(|error| Failure::new(error.to_string(), ""))
+}
+
+/// How the connection to a shared store is protected; none where there is no such connection.
+pub(super) async fn protected(settings: &Settings) -> Option<Protected> {
+    stores::protected(settings).await
 }
 
 /// Writes a new master key to a new file.

@@ -25,6 +25,7 @@ use crate::auth::logout::SignedOut;
 use crate::auth::{Auth, Origin};
 use crate::feed::Feed;
 use crate::model::service_key::Scope;
+use crate::store::ListedUser;
 
 /// The longest reason, in characters: a user's record keeps two and has to stay below the 4 KiB of the store.
 const LONGEST_REASON: usize = 200;
@@ -72,12 +73,10 @@ impl Admin {
         let next = if users.len() < limit {
             None
         } else {
-            users.last().map(|user| user.username.shown().to_owned())
+            users.last().map(|listed| listed.user.username.shown().to_owned())
         };
-        let mut results = Vec::new();
-        for user in &users {
-            results.push(AdminUserAnswer::of(user, auth.live_devices(user).await?));
-        }
+        let answer = |listed: &ListedUser| AdminUserAnswer::of(&listed.user, listed.live_devices);
+        let results = users.iter().map(answer).collect();
         Ok(Json(AdminUserListAnswer { results, next }))
     }
 

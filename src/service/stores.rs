@@ -135,6 +135,34 @@ pub async fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError
     }
 }
 
+/// How the connection to a shared store is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protected {
+    /// It is encrypted.
+    pub encrypted: bool,
+    /// It does not leave this machine.
+    pub here: bool,
+}
+
+/// How the connection to the store that the settings name is protected; none where the store is embedded, or the
+/// database cannot be reached: what opens the store says why.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is asked across the network")
+)]
+pub async fn protected(settings: &Settings) -> Option<Protected> {
+    #[cfg(feature = "postgres")]
+    {
+        use crate::store::postgres::{Encryption, open::probe};
+        let url = settings.store.as_ref()?.reveal();
+        let (encryption, encrypted) = probe(url, settings.store_ca_file.as_deref()).await.ok()?;
+        let here = matches!(encryption, Encryption::IfOffered | Encryption::Disabled { here: true });
+        Some(Protected { encrypted, here })
+    }
+    #[cfg(not(feature = "postgres"))]
+    None
+}
+
 #[cfg(feature = "sled")]
 fn embedded_options(settings: &Settings) -> crate::store::sled::Options {
     crate::store::sled::Options {

@@ -143,7 +143,7 @@ settings! {
     free_space_reserve: u64 = "64MiB", size("16MiB", "1024GiB");
     /// Memory the embedded store keeps pages in.
     store_cache: u64 = "16MiB", size("8MiB", "1024GiB");
-    /// How many connections to the shared store a node keeps at most.
+    /// How many connections to the shared store a node opens at most, with the one on which it listens to other nodes.
     store_connections: usize = "16", number(2..=1_000);
     /// How long the shared store may take to answer a check before it is refused with 503.
     store_read_budget: Duration = "250ms", length("10ms", "10s");

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
-use super::{Clock, Founding, KeySet, Listed, Standing, Store, StoreError, Totals};
+use super::{Clock, Founding, KeySet, Listed, ListedUser, Standing, Store, StoreError, Totals};
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, DeviceName, Ended, LastSeen};
@@ -31,6 +31,8 @@ pub enum About {
     User(UserId),
     /// The same, and one device above all.
     Device(UserId, DeviceId),
+    /// A page of a user's live devices, to be read: after one, at most so many.
+    Devices(UserId, Option<DeviceId>, usize),
     /// Notes on devices. They decide nothing, so nothing is held still.
     Notes(Vec<(UserId, DeviceId)>),
     /// The counters.
@@ -100,9 +102,15 @@ impl<E: Engine> Store for Over<E> {
         self.0.read(about, read).await
     }
 
-    async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
+    async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, StoreError> {
         let after = after.map(str::to_owned);
-        self.0.read(About::Anything, move |records| records.users(after.as_deref(), limit)).await
+        let read = move |records: &dyn Records| {
+            let users = records.users(after.as_deref(), limit)?;
+            let era = records.clock()?.era;
+            let listed = |user: User| ListedUser { live_devices: user.live_devices(era), user };
+            Ok(users.into_iter().map(listed).collect())
+        };
+        self.0.read(About::Anything, read).await
     }
 
     async fn devices(
@@ -117,7 +125,7 @@ impl<E: Engine> Store for Over<E> {
             let devices = records.devices(user, stamp, after, limit)?.into_iter();
             devices.map(|device| listed(records, device)).collect()
         };
-        self.0.read(About::User(user), read).await
+        self.0.read(About::Devices(user, after, limit), read).await
     }
 
     async fn ended_devices(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, StoreError> {

@@ -13,6 +13,7 @@
 //! * `transaction` — one step: held still, decided, committed
 //! * `load`, `write`, `query` — the statements: what is read for a step, held still for it, and written by it
 //! * `word` — how nodes hear of each other's writes
+//! * [`encryption`] — whether the connection has to be encrypted
 //! * `archive` — all of it, told and taken over in one transaction
 //! * `failure` — what an error of the database means
 //!
@@ -23,6 +24,7 @@
 
 mod archive;
 mod connection;
+pub mod encryption;
 mod engine;
 mod failure;
 mod load;
@@ -37,5 +39,6 @@ mod word;
 mod write;
 
 pub use archive::PostgresArchive;
+pub use encryption::Encryption;
 pub use engine::{Observed, Options, Postgres, PostgresStore};
 pub use open::{OpenError, OpenMode};

@@ -16,7 +16,9 @@ use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
 use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
-use rescind::store::{Clock, Founding, KeySet, Listed, SharedStore, Standing, Store, StoreError, Totals};
+use rescind::store::{
+    Clock, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError, Totals,
+};
 use tokio::sync::watch;
 
 use crate::database::Database;
@@ -107,7 +109,7 @@ impl FailingStore {
         let store = &self.inner;
         let (clock, totals) = (store.clock().await.unwrap(), store.totals().await.unwrap());
         let mut all = format!("{clock:?}\n{totals:?}\n");
-        for user in store.users(None, 1000).await.unwrap() {
+        for ListedUser { user, .. } in store.users(None, 1000).await.unwrap() {
             let live = store.devices(user.id, None, 1000).await.unwrap();
             let ended = store.ended_devices(user.id, 1000).await.unwrap();
             writeln!(all, "{user:?}\n{live:?}\n{ended:?}").unwrap();
@@ -143,7 +145,7 @@ forward! {
     read standing(user: UserId, device: DeviceId) -> Standing;
     read user(id: UserId) -> Option<User>;
     read user_named(key: &str) -> Option<User>;
-    read users(after: Option<&str>, limit: usize) -> Vec<User>;
+    read users(after: Option<&str>, limit: usize) -> Vec<ListedUser>;
     read devices(user: UserId, after: Option<DeviceId>, limit: usize) -> Vec<Listed>;
     read ended_devices(user: UserId, limit: usize) -> Vec<Listed>;
     read last_seen(user: UserId, device: DeviceId) -> Option<LastSeen>;

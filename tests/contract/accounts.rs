@@ -178,7 +178,7 @@ pub(crate) async fn users_are_listed_by_name(mut service: Service) {
     service.reopen().await;
     let page = async |after: Option<&str>| {
         let users = service.store().users(after, 3).await.unwrap();
-        users.into_iter().map(|user| user.username.shown().to_owned()).collect::<Vec<_>>()
+        users.into_iter().map(|listed| listed.user.username.shown().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(page(None).await, ["Ada", "Bob", "eve"]);
     assert_eq!(page(Some("eve")).await, ["mallory"]);

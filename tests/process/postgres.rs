@@ -23,8 +23,10 @@ use crate::skipped::skipped;
 mod bouncer;
 mod clocks;
 mod cluster;
+mod connections;
 mod cord;
 mod deploy;
+mod encrypted;
 mod everywhere;
 mod followed;
 mod full;
@@ -40,6 +42,7 @@ mod refused;
 mod restarted;
 mod silent;
 mod standby;
+mod statements;
 mod stuck;
 
 use cluster::Cluster;

@@ -47,7 +47,7 @@ pub struct Observed {
 
 /// How a store is run.
 pub struct Options {
-    /// How many connections at most.
+    /// How many connections at most, at least two: one of them listens to the other nodes.
     pub connections: usize,
     /// How long a read may take before it is an error.
     pub read_budget: Duration,
@@ -91,8 +91,9 @@ impl PostgresStore {
         let way = open(url, options.authority.as_deref(), mode).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
         let word = Word::spread(way.config.clone(), way.tls.clone());
-        let pool =
-            Pool::new(way.config, way.tls, options.connections, options.step_budget).map_err(unreachable)?;
+        // One of them is the one that listens.
+        let pooled = options.connections.saturating_sub(1).max(1);
+        let pool = Pool::new(way.config, way.tls, pooled, options.step_budget).map_err(unreachable)?;
         let milliseconds = options.step_budget.as_millis().max(1);
         // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
         // that.

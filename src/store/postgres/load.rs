@@ -13,6 +13,7 @@ use crate::model::counters::Stamp;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::About;
+use crate::store::records::Records as _;
 
 /// The locks that keep others from changing what a step is about. A lock on the user's row stands for all that is of
 /// the user: whoever changes a device holds it.
@@ -37,7 +38,7 @@ pub(super) fn hold(about: &About) -> Option<Query> {
         About::Anything | About::Username(_) => Some(Query::new(
             "select from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share",
         )),
-        About::Notes(_) => None,
+        About::Devices(..) | About::Notes(_) => None,
     }
 }
 
@@ -47,7 +48,28 @@ pub(super) struct Load {
     /// What is looked for besides what the rows say they are.
     needs: Vec<Need>,
     /// What rows called `listed` are the answer to.
-    list: Option<Need>,
+    list: Option<List>,
+}
+
+/// What rows called `listed` are the answer to.
+#[derive(Clone)]
+enum List {
+    Of(Need),
+    /// A page of the devices that stand under the stamp which the same statement says the user has.
+    Standing(UserId, Option<DeviceId>, usize),
+}
+
+impl List {
+    fn need(&self, loaded: &Loaded) -> Option<Need> {
+        match self {
+            Self::Of(need) => Some(need.clone()),
+            Self::Standing(user, after, limit) => {
+                let era = loaded.clock().ok()?.era;
+                let stamp = loaded.user(*user).ok()??.stamp(era);
+                Some(Need::Devices(*user, stamp, *after, *limit))
+            }
+        }
+    }
 }
 
 impl Load {
@@ -56,7 +78,7 @@ impl Load {
     }
 
     fn list(query: Query, list: Need) -> Self {
-        Self { query, needs: Vec::new(), list: Some(list) }
+        Self { query, needs: Vec::new(), list: Some(List::Of(list)) }
     }
 
     /// Runs the statement and notes what it answers.
@@ -70,15 +92,17 @@ impl Load {
 pub(super) struct Answer {
     rows: Rows,
     needs: Vec<Need>,
-    list: Option<Need>,
+    list: Option<List>,
 }
 
 impl Answer {
     pub(super) fn fill(self, loaded: &mut Loaded) -> Result<(), tokio_postgres::Error> {
-        for need in self.needs.into_iter().chain(self.list.clone()) {
+        let Self { rows, needs, list } = self;
+        for need in needs {
             loaded.looked_for(need);
         }
-        for row in &self.rows {
+        let mut listed = Vec::new();
+        for row in &rows {
             let (what, id, document): (&str, Option<Uuid>, String) =
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let id = id.unwrap_or_default().into_bytes();
@@ -89,11 +113,16 @@ impl Answer {
                 "user" => Need::User(UserId::from_bytes(id)),
                 "device" => Need::Device(DeviceId::from_bytes(id)),
                 "key" => Need::ServiceKey(ServiceKeyId::from_bytes(id)),
-                _ => match &self.list {
-                    Some(list) => list.clone(),
-                    None => continue,
-                },
+                _ => {
+                    listed.push((id, document, row));
+                    continue;
+                }
             };
+            loaded.add(need, document);
+        }
+        let Some(need) = list.and_then(|list| list.need(loaded)) else { return Ok(()) };
+        loaded.looked_for(need.clone());
+        for (id, document, row) in listed {
             if let Need::Devices(user, ..) | Need::PastDevices(user, ..) = need {
                 let seen = Need::LastSeen(user, DeviceId::from_bytes(id));
                 match row.try_get::<_, Option<String>>(3)? {
@@ -101,7 +130,7 @@ impl Answer {
                     None => loaded.looked_for(seen),
                 }
             }
-            loaded.add(need, document);
+            loaded.add(need.clone(), document);
         }
         Ok(())
     }
@@ -148,6 +177,24 @@ pub(super) fn beforehand(about: &About) -> Option<Load> {
             let mut load = Load::list(query, Need::Named(name.clone()));
             load.needs.push(Need::Clock);
             Some(load)
+        }
+        About::Devices(user, after, limit) => {
+            let query = Query::new(
+                "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text, null
+                 from rescind.service where founding is not null
+                 union all select 'user', id, doc::text, null from rescind.users where id = $1
+                 union all (
+                    select 'listed', d.id, d.doc::text, s.doc::text
+                    from rescind.service c
+                    join rescind.users u on u.id = $1
+                    join rescind.devices d on d.user_id = u.id and d.era = c.era
+                        and d.generation = (u.doc->>'generation')::bigint
+                    left join rescind.last_seen s on s.user_id = d.user_id and s.id = d.id
+                    where not d.ended and d.id > $2 order by d.id limit $3)",
+            );
+            let query = query.user(*user).device(after.unwrap_or(DeviceId::from_bytes([0; 16]))).number(*limit);
+            let needs = vec![Need::Clock, Need::User(*user)];
+            Some(Load { query, needs, list: Some(List::Standing(*user, *after, *limit)) })
         }
         About::Notes(notes) => Some(of_devices(notes)),
         About::Clock => Some(Load::of(
@@ -213,12 +260,13 @@ pub(super) fn missed(need: Need) -> Load {
             Load::list(query, need)
         }
         Need::Users(ref after, limit) => {
-            let query = Query::new(
-                "select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2",
-            )
+            let query = Query::new(concat!(
+                sql!(clock),
+                " union all (select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2)"
+            ))
             .text(after.clone().unwrap_or_default())
             .number(limit);
-            Load::list(query, need)
+            Load { needs: vec![Need::Clock], ..Load::list(query, need) }
         }
         Need::Device(id) => Load::of(
             Query::new("select 'device', id, doc::text from rescind.devices where id = $1").device(id),

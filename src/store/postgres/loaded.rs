@@ -105,7 +105,10 @@ impl Records for Loaded {
     }
 
     fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>> {
-        self.all(Need::Users(after.map(str::to_owned), limit))
+        // The rows come with others, in no order.
+        let mut users: Vec<User> = self.all(Need::Users(after.map(str::to_owned), limit))?;
+        users.sort_by(|one, other| one.username.key().cmp(other.username.key()));
+        Ok(users)
     }
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
@@ -125,7 +128,9 @@ impl Records for Loaded {
         after: Option<DeviceId>,
         limit: usize,
     ) -> Read<Vec<Device>> {
-        self.all(Need::Devices(user, stamp, after, limit))
+        let mut devices: Vec<Device> = self.all(Need::Devices(user, stamp, after, limit))?;
+        devices.sort_by_key(|device| device.id);
+        Ok(devices)
     }
 
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::encryption::{Encryption, known_modes};
 use super::schema;
 use super::tls::{self, TlsError};
 
@@ -20,6 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the client says when no host takes writes; it has no code for it.
 const READ_ONLY: &str = "does not allow writes";
+
+/// What is told of a database that does not speak TLS.
+const NO_TLS: &str = "it offers no TLS, and beyond this machine the connection has to be encrypted. Set `ssl = on` and a certificate in its configuration, or, where the whole network between is yours alone, write sslmode=disable at the end of `store`: postgres://user:password@host/database?sslmode=disable";
+
+/// What the client says of it; it has no code for it.
+const NO_TLS_SAID: &str = "does not support TLS";
 
 /// Whether tables may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +54,9 @@ pub enum OpenError {
         "the database cannot be reached: {reason}. See that it runs, and that `store` names its host and port"
     )]
     Unreachable { reason: String },
+    /// It does not speak TLS, and has to.
+    #[error("the database cannot be reached: {}", NO_TLS)]
+    Unencrypted,
     /// It says no.
     #[error(
         "the database refuses this user: {reason}. `store` names both, or the file that RESCIND_STORE_FILE names does"
@@ -106,6 +116,21 @@ pub(super) struct Way {
     pub(super) tls: MakeRustlsConnect,
 }
 
+/// What the connection string `url` says about encryption.
+///
+/// # Errors
+/// [`OpenError::Url`] if it is none.
+pub fn encryption(url: &str) -> Result<Encryption, OpenError> {
+    read(url).map(|(_, encryption)| encryption)
+}
+
+fn read(url: &str) -> Result<(Config, Encryption), OpenError> {
+    let parsed = known_modes(url).parse();
+    let mut config: Config = parsed.map_err(|error| OpenError::Url { reason: parse_reason(&error) })?;
+    let encryption = Encryption::apply(&mut config);
+    Ok((config, encryption))
+}
+
 /// Opens the database at `url` for `mode`, and says how to connect to it from now on.
 pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) -> Result<Way, OpenError> {
     let way = way(url, authority, "rescind")?;
@@ -122,10 +147,27 @@ pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) ->
     checked.map(|()| way)
 }
 
+/// Connects to the database at `url` and looks at nothing in it: what its connection string says about encryption, and
+/// whether the connection is encrypted as the database sees it.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, bool), OpenError> {
+    let encryption = encryption(url)?;
+    let way = way(url, authority, "rescind doctor")?;
+    let (client, connection) = way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
+    let worked_off = tokio::spawn(connection);
+    let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
+    // A pooler or another database that only speaks the protocol need not know.
+    let encrypted = client.query_typed_one(asked, &[]).await.and_then(|row| row.try_get(0)).unwrap_or(false);
+    drop(client);
+    let _ = worked_off.await;
+    Ok((encryption, encrypted || encryption == Encryption::Required))
+}
+
 /// How to connect to the database at `url`, under this name.
 pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way, OpenError> {
-    let mut config: Config =
-        url.parse().map_err(|error: Error| OpenError::Url { reason: parse_reason(&error) })?;
+    let (mut config, _) = read(url)?;
     config
         .application_name(name)
         // A standby would answer with what was true a while ago.
@@ -191,6 +233,8 @@ pub(super) fn refusal(error: &Error) -> OpenError {
     let Some(code) = error.code() else {
         return if says(error, READ_ONLY) {
             OpenError::ReadOnly
+        } else if says(error, NO_TLS_SAID) {
+            OpenError::Unencrypted
         } else {
             OpenError::Unreachable { reason: reason(error) }
         };
@@ -206,8 +250,15 @@ pub(super) fn refusal(error: &Error) -> OpenError {
             advice: "let this user create in the database: GRANT CREATE ON DATABASE … TO …",
         },
         code if code.code().starts_with("57P") => OpenError::Unreachable { reason: reason(error) },
+        _ if grants_no_more(error) => OpenError::Unreachable { reason: reason(error) },
         code => OpenError::Setup { code: code.code().to_owned(), advice: "its log says more" },
     }
+}
+
+/// Whether it answers, but has no connection left for this user. PgBouncer before 1.21 has no code of its own for it.
+pub(super) fn grants_no_more(error: &Error) -> bool {
+    let bouncer = |error: &DbError| error.message().starts_with("no more connections allowed");
+    error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) || error.as_db_error().is_some_and(bouncer)
 }
 
 /// Why no connection came about, in words for an operator. They repeat no password.
@@ -219,15 +270,21 @@ pub(super) fn reason(error: &Error) -> String {
                 "there is no such user, or it may not connect from here (pg_hba.conf)".to_owned()
             }
             &SqlState::INVALID_CATALOG_NAME => "there is no database of that name: create it".to_owned(),
-            &SqlState::TOO_MANY_CONNECTIONS => {
-                "it has no connection left: raise its max_connections, or lower store_connections".to_owned()
+            _ if grants_no_more(error) => {
+                "it has no connection left for this user: raise its max_connections or the limit of the role, or lower store_connections on every node".to_owned()
             }
             &SqlState::CANNOT_CONNECT_NOW => "it is starting up or recovering".to_owned(),
             code => format!("it says no (SQLSTATE {})", code.code()),
         };
     }
     if says(error, "certificate") {
-        return "its certificate is not trusted: name its authority with store_ca_file, or write sslmode=disable where the network is yours alone".to_owned();
+        return "its certificate is not accepted: name its authority with store_ca_file. It has to name the host as a subjectAltName, and one that is signed by itself has to say CA:FALSE. Where the network is yours alone, write sslmode=disable".to_owned();
+    }
+    if says(error, NO_TLS_SAID) {
+        return NO_TLS.to_owned();
+    }
+    if says(error, "no hostname provided") {
+        return "its certificate can only be verified against a name: give the name it is for with host= beside hostaddr=".to_owned();
     }
     if says(error, READ_ONLY) {
         return "every host is a read-only standby".to_owned();
@@ -252,7 +309,7 @@ fn says(error: &Error, word: &str) -> bool {
 /// The client's own words, but for what they quote.
 fn parse_reason(error: &Error) -> String {
     if says(error, "sslmode") {
-        "sslmode takes disable, prefer or require; require verifies the certificate and the name".to_owned()
+        "sslmode takes require, which verifies the certificate and the name, or disable".to_owned()
     } else if says(error, "unknown option") {
         "it has an option that is not known".to_owned()
     } else {

@@ -1,11 +1,16 @@
 //! The connections: a bounded number, made when they are wanted, and made again when the database was away.
+//!
+//! A database may grant fewer than the settings allow (`max_connections`, a limit of the role or of the database). Then
+//! requests share those that were granted, in the order in which they came, and now and then one asks for more.
 
 use std::ops::Deref;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
-use deadpool::{Runtime, managed};
+use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{timeout, timeout_at};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -20,24 +25,52 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A connection out of the pool; it goes back when it is dropped.
-pub(super) struct Pooled(Object<Connector>);
+pub(super) struct Pooled {
+    // Goes back before the next request is let in.
+    connection: Object<Connector>,
+    _turn: OwnedSemaphorePermit,
+}
 
 impl Deref for Pooled {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.0
+        &self.connection
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        self.0.let_go();
+        self.connection.let_go();
     }
 }
 
 /// The connections.
-pub(super) struct Pool(managed::Pool<Connector>);
+pub(super) struct Pool {
+    connections: managed::Pool<Connector>,
+    /// One for each connection that may be in use at once.
+    turns: Arc<Semaphore>,
+    /// How many turns were taken out of use, because the database grants no connection for them.
+    withheld: Mutex<usize>,
+    waiting: AtomicUsize,
+    patience: Duration,
+}
+
+/// Counts a request as waiting as long as this is there.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn counted(by: &'a AtomicUsize) -> Self {
+        by.fetch_add(1, Ordering::Relaxed);
+        Self(by)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Pool {
     /// At most `size` connections; none is made yet.
@@ -48,27 +81,71 @@ impl Pool {
         patience: Duration,
     ) -> Result<Self, StoreError> {
         let connector = Connector { config, tls, patience, away: Mutex::default() };
-        let pool = managed::Pool::builder(connector)
+        let connections = managed::Pool::builder(connector)
             .max_size(size)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(patience))
             .build()
             .map_err(|_| StoreError::Unavailable("no pool of connections".to_owned()))?;
-        Ok(Self(pool))
+        let turns = Arc::new(Semaphore::new(size));
+        let (withheld, waiting) = (Mutex::default(), AtomicUsize::default());
+        Ok(Self { connections, turns, withheld, waiting, patience })
     }
 
-    /// A connection that is idle.
+    /// A connection that is idle, or a new one.
     pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
-        self.0.get().await.map(Pooled).map_err(|error| match error {
-            PoolError::Backend(away) => Failure::Final(StoreError::Away(away.0)),
-            _ => Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())),
-        })
+        let deadline = tokio::time::Instant::now() + self.patience;
+        loop {
+            self.ask_for_more();
+            let turn = self.turn(deadline).await?;
+            let away = |why: &str| Err(Failure::Final(StoreError::Away(why.to_owned())));
+            match self.connections.get().await {
+                Ok(connection) => return Ok(Pooled { connection, _turn: turn }),
+                // An idle one is taken before another is made: all that were granted are in use, and come back.
+                Err(PoolError::Backend(Unreachable { full: true, .. })) if self.withhold() => turn.forget(),
+                Err(PoolError::Backend(unreachable)) => return away(&unreachable.why),
+                Err(_) => return away("the pool of connections fails"),
+            }
+        }
+    }
+
+    async fn turn(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let turns = Arc::clone(&self.turns);
+        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _waiting = Waiting::counted(&self.waiting);
+        if let Ok(Ok(turn)) = timeout_at(deadline, turns.acquire_owned()).await {
+            return Ok(turn);
+        }
+        Err(Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())))
+    }
+
+    /// Counts the caller's turn as one that is taken out of use. `false`: it is the last one, and stays.
+    fn withhold(&self) -> bool {
+        let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = *withheld + 1 < self.connections.status().max_size;
+        *withheld += usize::from(others);
+        others
+    }
+
+    /// Puts turns back into use: all of them once the database has granted a connection again, one now and then before.
+    fn ask_for_more(&self) {
+        let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
+        if *withheld == 0 {
+            return;
+        }
+        let more = match self.connections.manager().granting() {
+            Granting::All => *withheld,
+            Granting::Perhaps => 1,
+            Granting::None => 0,
+        };
+        *withheld -= more;
+        self.turns.add_permits(more);
     }
 
     /// How many connections there are, and how many requests wait for one.
     pub(super) fn load(&self) -> (usize, usize) {
-        let status = self.0.status();
-        (status.size, status.waiting)
+        let status = self.connections.status();
+        (status.size, self.waiting.load(Ordering::Relaxed))
     }
 }
 
@@ -80,24 +157,52 @@ pub(super) struct Connector {
     away: Mutex<Option<Away>>,
 }
 
-/// Since the database could not be reached.
+/// Since the database could not be reached, or grants no more connections.
 struct Away {
     until: Instant,
     pause: Duration,
-    why: String,
+    unreachable: Unreachable,
+    /// Whether somebody was sent to ask again.
+    asked: bool,
+}
+
+/// Whether another connection would be granted.
+enum Granting {
+    /// The last one was.
+    All,
+    /// It was not, some time ago; the caller is the one who asks again.
+    Perhaps,
+    /// It was not, just now.
+    None,
 }
 
 /// The database cannot be reached, and why.
 #[derive(Clone, Debug)]
-pub(super) struct Unreachable(String);
+pub(super) struct Unreachable {
+    why: String,
+    /// It can, but grants no more connections.
+    full: bool,
+}
 
 impl Connector {
     /// Refuses at once while there is no point in another try.
     fn pause(&self) -> Result<(), Unreachable> {
         let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &*away {
-            Some(away) if Instant::now() < away.until => Err(Unreachable(away.why.clone())),
+            Some(away) if Instant::now() < away.until => Err(away.unreachable.clone()),
             _ => Ok(()),
+        }
+    }
+
+    fn granting(&self) -> Granting {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *away {
+            None => Granting::All,
+            Some(away) if away.asked || Instant::now() < away.until => Granting::None,
+            Some(away) => {
+                away.asked = true;
+                Granting::Perhaps
+            }
         }
     }
 
@@ -106,27 +211,43 @@ impl Connector {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match tried {
             Ok(()) => {
-                if away.take().is_some() {
-                    tracing::warn!("the database answers again");
+                if let Some(away) = away.take() {
+                    if away.unreachable.full {
+                        tracing::info!("the database grants connections again");
+                    } else {
+                        tracing::warn!("the database answers again");
+                    }
                 }
             }
-            Err(Unreachable(why)) => {
+            Err(unreachable) => {
                 let pause =
                     away.as_ref().map_or(SHORTEST_PAUSE, |before| (before.pause * 2).min(LONGEST_PAUSE));
-                if away.is_none() {
-                    tracing::warn!(why, "the database cannot be reached");
+                if away.as_ref().is_none_or(|before| before.unreachable.full != unreachable.full) {
+                    let why = &unreachable.why;
+                    if unreachable.full {
+                        tracing::warn!(
+                            why,
+                            "the database grants no more connections: requests share those there are"
+                        );
+                    } else {
+                        tracing::warn!(why, "the database cannot be reached");
+                    }
                 }
-                *away = Some(Away { until: Instant::now() + pause, pause, why: why.clone() });
+                let unreachable = unreachable.clone();
+                *away = Some(Away { until: Instant::now() + pause, pause, unreachable, asked: false });
             }
         }
     }
 
     async fn connect(&self) -> Result<Connection, Unreachable> {
         let connecting = self.config.connect(self.tls.clone());
-        match tokio::time::timeout(self.patience, connecting).await {
+        match timeout(self.patience, connecting).await {
             Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
-            Ok(Err(error)) => Err(Unreachable(super::open::reason(&error))),
-            Err(_) => Err(Unreachable("the database does not answer".to_owned())),
+            Ok(Err(error)) => {
+                let full = super::open::grants_no_more(&error);
+                Err(Unreachable { why: super::open::reason(&error), full })
+            }
+            Err(_) => Err(Unreachable { why: "the database does not answer".to_owned(), full: false }),
         }
     }
 }

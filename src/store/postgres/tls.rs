@@ -1,5 +1,4 @@
-//! TLS to the database, as the connection string's `sslmode` asks: `disable`, `prefer` or `require`. Where it is spoken
-//! the server's certificate and name are always verified.
+//! TLS to the database. The server's certificate and name are always verified.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -174,6 +174,11 @@ impl Cluster {
         self.running.as_ref().unwrap().log.wait_for_line(part)
     }
 
+    /// Its log so far.
+    pub(super) fn log(&self) -> String {
+        self.running.as_ref().unwrap().log.text()
+    }
+
     /// Runs this in the service's database; gives the rows, cells between `|`.
     pub(super) fn sql(&self, statement: &str) -> String {
         self.sql_in(DATABASE, statement)

@@ -1,0 +1,68 @@
+//! A database that grants fewer connections than a node may open: requests share those there are.
+
+use std::thread;
+
+use super::Cluster;
+use super::nodes::{Node, Shared};
+use crate::session::Session;
+
+/// Threads that ask at once, several times as many as there are connections.
+const CLIENTS: usize = 24;
+
+/// A role that gets no more connections than this, with rights to make tables.
+fn limited(cluster: &Cluster, connections: usize) -> Shared {
+    cluster.sql(&format!("create role ada login connection limit {connections}"));
+    cluster.sql("grant create on database rescind to ada");
+    Shared::new(&format!("postgres://ada@{}/rescind", cluster.address()))
+}
+
+/// Every request of all clients is answered with what it asked for.
+fn assert_all_answered(node: &Node) {
+    let client = &node.server.client;
+    let phone = Session::login(client, "ada", "Phone");
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    phone.me(client).ok();
+                    // A step, which holds its connection for a transaction.
+                    let renamed = serde_json::json!({ "name": "Phone" });
+                    let path = format!("/api/v1/devices/{}/", phone.device);
+                    let sent = crate::client::Payload::Json(&renamed);
+                    client.send("PATCH", &path, &phone.access, sent).unwrap().ok();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_node_opens_no_more_connections_than_it_is_set_to() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let node = limited(&cluster, 4).join(&["--set", "store_connections=4"]);
+    Session::register(&node.server.client, "ada", "Phone");
+    assert_all_answered(&node);
+    assert!(!cluster.log().contains("too many connections"), "{}", cluster.log());
+}
+
+#[test]
+fn requests_wait_for_a_connection_that_is_there_when_the_database_grants_no_more() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = limited(&cluster, 3);
+    let node = shared.join(&["--set", "store_connections=16"]);
+    Session::register(&node.server.client, "ada", "Phone");
+    assert_all_answered(&node);
+    assert!(cluster.log().contains("too many connections for role"), "{}", cluster.log());
+    // Once more are granted they are taken.
+    cluster.sql("alter role ada connection limit 16");
+    let count =
+        "select count(*) from pg_stat_activity where usename = 'ada' and application_name = 'rescind'";
+    super::eventually("more connections are taken", || {
+        assert_all_answered(&node);
+        cluster.sql(count).parse::<usize>().unwrap() > 3
+    });
+    // None at all: that is told, not waited for.
+    let other = shared.with_store(&shared.store);
+    cluster.sql("alter role ada connection limit 0");
+    other.refused(&[]).assert_failed(&["cannot be reached", "no connection left", "store_connections"]);
+}
