@@ -4,7 +4,7 @@
 //! act for its user?) and [`replay`] (what does this refresh token buy?); everything else is what they need.
 //!
 //! Rooms: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
-//! account; [`device`], [`network`] and [`user_agent`] a sign-in; [`claims`] what a token says; [`revocation`] what
+//! account; [`device`], [`refresh_state`], [`network`] and [`user_agent`] a sign-in; [`claims`] what a token says; [`revocation`] what
 //! the ordered log says; [`key`] and [`service_key`] the credentials of the service itself.
 
 pub mod claims;
@@ -15,6 +15,7 @@ pub mod key;
 pub mod network;
 #[cfg(feature = "server")]
 pub mod password;
+pub mod refresh_state;
 pub mod replay;
 pub mod revocation;
 pub mod service_key;

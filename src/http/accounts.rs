@@ -112,8 +112,8 @@ impl Accounts {
 
     /// Refresh
     ///
-    /// Exchanges the refresh token for the next pair. Sending the same one again within a minute, after a lost answer or
-    /// from a parallel request, gives the same successor; an older one ends the device.
+    /// Exchanges the refresh token for the next pair. Within a minute parallel requests, and whoever sends the one before
+    /// again after a lost answer, get the same refresh token; an older one ends the device.
     #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
     async fn refresh(
         &self,

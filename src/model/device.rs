@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::counters::{Sequence, Stamp};
+use super::counters::Stamp;
 use super::ids::{DeviceId, UserId};
-use super::network::{Network, Remembered};
+use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
 /// What people call the device: 1 to 100 characters, none of them a control character.
@@ -130,30 +130,6 @@ impl Device {
     /// Moves the idle end to `idle` after `now`, never past the absolute end.
     pub fn stay(&mut self, now: Timestamp, idle: Duration) {
         self.idle_end = (now + idle).min(self.absolute_end);
-    }
-}
-
-/// Where a device's refresh tokens stand. Only `replay` reads and moves it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RefreshState {
-    /// The sequence of the newest token.
-    pub current: Sequence,
-    /// Tokens below it are dead for good: a password change puts it at `current`.
-    pub floor: Sequence,
-    /// Until when the previous token still buys the current one.
-    pub grace_until: Option<Timestamp>,
-    /// From where it rotated last.
-    pub networks: Remembered,
-    /// Whether a recovery was granted since the last rotation.
-    pub recovered: bool,
-    /// When recoveries were granted, within the last day.
-    pub recoveries: Vec<Timestamp>,
-}
-
-impl RefreshState {
-    /// A new device's state: the first token was just handed out to `network`.
-    pub fn opened(network: Network) -> Self {
-        Self { networks: Remembered::default().with(network), ..Self::default() }
     }
 }
 

@@ -1,13 +1,14 @@
 //! **The refresh decision**: what a presented refresh token buys, once its device is known to be live.
 //!
-//! The rule and the figures behind it are the replay table of the design: a lost answer, two tabs or a phone that
-//! changes networks must not sign an honest user out; a thief must not go unnoticed for long.
+//! The rule and the figures behind it are the replay table of the design: a lost answer, two tabs, a client whose
+//! parallel requests refresh each on its own or a phone that changes networks must not sign an honest user out; a thief
+//! must not go unnoticed for long.
 
 use std::time::Duration;
 
-use super::counters::Sequence;
-use super::device::RefreshState;
+use super::counters::{Generation, Sequence};
 use super::network::Network;
+use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
 /// The window in which recoveries are counted.
@@ -16,11 +17,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The settings of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
-    /// How long the previous token still buys the current one from a remembered network.
+    /// How long after an advance the newest token and the one before it buy the newest one again, from the network the
+    /// device advanced from.
     pub grace: Duration,
     /// How many recoveries a device gets in 24 hours.
     pub recoveries: usize,
-    /// No grace and no recoveries: the previous token is reuse. A lost answer then signs the user out.
+    /// No grace and no recoveries: the newest token advances, the previous one is reuse. A lost answer then signs the
+    /// user out.
     pub strict: bool,
 }
 
@@ -39,7 +42,8 @@ pub enum Replay {
     BelowFloor,
     /// The newest one: advance.
     Rotate,
-    /// The previous one within the grace window, from where the device was: the same successor, nothing written.
+    /// The newest one again, or the previous one, within the grace window and from where the device was: the newest one,
+    /// nothing written.
     Repeat,
     /// The previous one otherwise, with recoveries left: the same successor, counted.
     Recover,
@@ -62,14 +66,20 @@ impl RefreshState {
         if presented < self.floor {
             return Replay::BelowFloor;
         }
+        let since_advance = self.advanced.filter(|at| now < *at + policy.grace);
+        let from_there = self.network == Some(network);
         if presented == self.current {
-            return Replay::Rotate;
+            // A device advances once a window from one network: a client whose parallel requests refresh each on its own
+            // would leave tokens behind that no rule may forgive.
+            let again = since_advance.is_some() && from_there && !policy.strict;
+            return if again { Replay::Repeat } else { Replay::Rotate };
         }
         if presented.next() != self.current || policy.strict {
             return Replay::Reuse;
         }
-        let window_open = self.grace_until.is_some_and(|until| now < until);
-        if window_open && (self.networks.holds(network) || self.recovered) {
+        let recovery = self.recoveries.last().filter(|_| self.recovered);
+        let window_open = since_advance.or(recovery.copied()).is_some_and(|at| now < at + policy.grace);
+        if window_open && (from_there || self.recovered) {
             return Replay::Repeat;
         }
         let granted = self.recoveries.iter().filter(|at| now < **at + DAY).count();
@@ -77,26 +87,27 @@ impl RefreshState {
     }
 
     /// Hands out the next token to `network`.
-    pub fn rotate(&mut self, network: Network, policy: &ReplayPolicy, now: Timestamp) {
+    pub fn rotate(&mut self, network: Network, now: Timestamp) {
         self.current = self.current.next();
-        self.grace_until = Some(now + policy.grace);
-        self.networks = self.networks.with(network);
+        self.advanced = Some(now);
+        self.network = Some(network);
         self.recovered = false;
     }
 
     /// Grants a recovery: the window opens again, the network is not remembered.
-    pub fn recover(&mut self, policy: &ReplayPolicy, now: Timestamp) {
+    pub fn recover(&mut self, now: Timestamp) {
         self.recoveries.retain(|at| now < *at + DAY);
         self.recoveries.push(now);
-        self.grace_until = Some(now + policy.grace);
         self.recovered = true;
     }
 
-    /// Kills every token handed out so far; the next one is the first that counts.
-    pub fn raise_floor(&mut self) {
+    /// Kills every token handed out so far; the next one is the first that counts, and `generation` the first whose
+    /// access tokens do.
+    pub fn raise_floor(&mut self, generation: Generation) {
         self.current = self.current.next();
         self.floor = self.current;
-        self.grace_until = None;
+        self.floor_generation = generation;
+        self.advanced = None;
         self.recovered = false;
     }
 }
@@ -127,8 +138,8 @@ mod tests {
             let from = network(from);
             let replay = self.state.classify(Sequence::new(sequence), from, &self.policy, at(second));
             match replay {
-                Replay::Rotate => self.state.rotate(from, &self.policy, at(second)),
-                Replay::Recover => self.state.recover(&self.policy, at(second)),
+                Replay::Rotate => self.state.rotate(from, at(second)),
+                Replay::Recover => self.state.recover(at(second)),
                 _ => {}
             }
             replay
@@ -152,6 +163,54 @@ mod tests {
     }
 
     #[test]
+    fn a_device_advances_once_a_minute_from_one_network() {
+        let mut phone = Phone::at_home();
+        assert_eq!(phone.presents(0, "192.0.2.1", 0), Replay::Rotate, "a sign-in is no advance");
+        for second in [0, 1, 59] {
+            assert_eq!(phone.presents(1, "192.0.2.1", second), Replay::Repeat);
+            assert_eq!(
+                phone.presents(0, "192.0.2.1", second),
+                Replay::Repeat,
+                "and so does who read it before"
+            );
+        }
+        assert_eq!(phone.presents(1, "192.0.2.1", 60), Replay::Rotate, "the minute is over to the second");
+        assert_eq!(phone.presents(2, "198.51.100.1", 61), Replay::Rotate, "who moved on is not held up");
+        assert_eq!(
+            phone.presents(3, "192.0.2.1", 62),
+            Replay::Rotate,
+            "one network is remembered, the last one"
+        );
+        assert_eq!(phone.presents(4, "192.0.2.1", 63), Replay::Repeat);
+    }
+
+    #[test]
+    fn a_recovery_is_no_advance() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 0);
+        assert_eq!(phone.presents(0, "198.51.100.1", 50), Replay::Recover);
+        assert_eq!(phone.presents(1, "192.0.2.1", 59), Replay::Repeat);
+        assert_eq!(
+            phone.presents(0, "192.0.2.1", 109),
+            Replay::Repeat,
+            "the recovery opened the window again"
+        );
+        assert_eq!(
+            phone.presents(1, "192.0.2.1", 109),
+            Replay::Rotate,
+            "but the newest token waits for no recovery"
+        );
+    }
+
+    #[test]
+    fn the_other_address_family_is_another_network() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "2001:db8:7::1", 0);
+        phone.presents(1, "192.0.2.1", 1);
+        assert_eq!(phone.presents(1, "2001:db8:7::1", 2), Replay::Recover, "it was left, and is counted");
+    }
+
+    #[test]
     fn another_network_is_a_recovery_and_is_not_remembered() {
         let mut phone = Phone::at_home();
         phone.presents(0, "192.0.2.1", 0);
@@ -161,9 +220,9 @@ mod tests {
             Replay::Repeat,
             "a recovery was granted for this one"
         );
-        assert_eq!(phone.presents(1, "192.0.2.1", 3), Replay::Rotate);
+        assert_eq!(phone.presents(1, "192.0.2.1", 60), Replay::Rotate);
         assert_eq!(
-            phone.presents(1, "198.51.100.1", 4),
+            phone.presents(1, "198.51.100.1", 61),
             Replay::Recover,
             "the recovery's network was not remembered"
         );
@@ -190,8 +249,8 @@ mod tests {
     fn two_behind_is_reuse() {
         let mut phone = Phone::at_home();
         phone.presents(0, "192.0.2.1", 0);
-        phone.presents(1, "192.0.2.1", 1);
-        assert_eq!(phone.presents(0, "192.0.2.1", 2), Replay::Reuse);
+        phone.presents(1, "192.0.2.1", 60);
+        assert_eq!(phone.presents(0, "192.0.2.1", 61), Replay::Reuse);
     }
 
     #[test]
@@ -200,10 +259,10 @@ mod tests {
     }
 
     #[test]
-    fn below_the_floor_is_signed_out_and_not_reuse() {
+    fn below_the_floor_is_dead_and_no_reuse() {
         let mut phone = Phone::at_home();
         phone.presents(0, "192.0.2.1", 0);
-        phone.state.raise_floor();
+        phone.state.raise_floor(Generation::new(2));
         assert_eq!(phone.presents(0, "192.0.2.1", 1), Replay::BelowFloor);
         assert_eq!(phone.presents(1, "192.0.2.1", 1), Replay::BelowFloor);
         assert_eq!(phone.presents(2, "192.0.2.1", 1), Replay::Rotate);
@@ -214,6 +273,7 @@ mod tests {
         let mut phone = Phone::at_home();
         phone.policy.strict = true;
         phone.presents(0, "192.0.2.1", 0);
-        assert_eq!(phone.presents(0, "192.0.2.1", 0), Replay::Reuse);
+        assert_eq!(phone.presents(1, "192.0.2.1", 0), Replay::Rotate, "the newest one advances, always");
+        assert_eq!(phone.presents(1, "192.0.2.1", 0), Replay::Reuse);
     }
 }

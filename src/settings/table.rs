@@ -101,8 +101,8 @@ settings! {
     /// How many devices a user may have at once. The least recently seen gives way.
     devices_per_user: u32 = "100", number(1..=20_000);
 
-    /// How long after a refresh its old token may be shown again from the same network, as lost answers and
-    /// parallel tabs do.
+    /// How long after a refresh the old and the new refresh token give that new one again on the same network: for
+    /// lost answers, and for parallel requests that refresh each on its own.
     refresh_grace: Duration = "60s", length("0s", "120s");
     /// How many lost refresh answers outside that window are forgiven a device in 24 hours.
     refresh_recoveries: u32 = "5", number(0..=100);

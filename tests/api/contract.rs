@@ -47,6 +47,7 @@ async fn end_the_phone(scene: &mut Scene<'_>, code: &str) {
         "refresh_reused" => {
             let old = scene.phone.refresh.clone();
             scene.phone.renew().await;
+            scene.service.pass(60);
             scene.phone.renew().await;
             scene.phone.refresh = old;
         }

@@ -175,6 +175,7 @@ async fn after_an_old_refresh_token_came_back() {
     let mut scene = Scene::set(&service).await;
     let stolen = service.thief(&scene.phone);
     scene.phone.renew().await;
+    scene.service.pass(60);
     scene.phone.renew().await;
     stolen.present_refresh().await.refused("refresh_reused");
     walk(&scene, "signed_out", DeviceIs::Ended, false).await;

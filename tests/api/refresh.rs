@@ -85,6 +85,50 @@ async fn a_lost_answer_and_parallel_tabs_get_the_same_successor() {
     either.works().await;
 }
 
+/// Each of them refreshes with the token it finds when it is sent: the first one's answer may have come or not.
+#[tokio::test]
+async fn parallel_requests_that_refresh_each_on_its_own_advance_once_a_minute() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    let mut newest = phone.clone();
+    newest.renew().await;
+    let successor = sequence(&service, &newest.refresh).await;
+    for _ in 0..10 {
+        service.pass(3);
+        for held in [phone.clone(), newest.clone()] {
+            let again = held.present_refresh().await.ok();
+            assert_eq!(sequence(&service, again["refresh"].as_str().unwrap()).await, successor);
+            newest.take(&again);
+        }
+    }
+    assert!(service.figures().contains(r#"refreshes_total{class="rotated"} 1"#), "{}", service.figures());
+    service.pass(30);
+    newest.renew().await;
+    assert_eq!(sequence(&service, &newest.refresh).await, successor + 1);
+}
+
+/// A thief on the mobile network's IPv6 beside an owner on IPv4: two networks, of which one is remembered.
+#[tokio::test]
+async fn a_thief_in_the_other_address_family_is_counted_and_noticed() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let mut thief = moved(&phone, "2001:db8:7::80");
+    thief.renew().await;
+    for round in 0..6 {
+        service.pass(900);
+        let owner = phone.present_refresh().await;
+        if round == 5 {
+            owner.refused("refresh_reused");
+            break;
+        }
+        phone.take(&owner.ok());
+        service.pass(10);
+        let thiefs = thief.present_refresh().await;
+        thief.take(&thiefs.ok());
+    }
+    thief.is_refused("signed_out").await;
+}
+
 #[tokio::test]
 async fn a_lost_answer_is_forgiven_five_times_a_day_from_anywhere() {
     let service = Service::start().await;
@@ -156,6 +200,7 @@ async fn an_older_token_ends_its_device_and_no_other() {
     let (mut phone, mut laptop) = (service.phone("ada").await, service.laptop("ada").await);
     let thief = service.thief(&phone);
     phone.renew().await;
+    service.pass(60);
     phone.renew().await;
     thief.present_refresh().await.refused("refresh_reused");
     phone.is_refused("signed_out").await;
@@ -170,6 +215,7 @@ async fn a_reuse_is_told_to_the_operator_with_both_addresses_and_no_secret() {
     let mut phone = service.phone("ada").await;
     let thief = service.thief(&phone);
     phone.renew().await;
+    service.pass(60);
     phone.renew().await;
     thief.present_refresh().await.refused("refresh_reused");
     let text = log::text();
@@ -203,12 +249,14 @@ async fn a_device_that_ended_is_never_said_to_be_reused() {
     let mut phone = service.phone("ada").await;
     let oldest = phone.clone();
     phone.renew().await;
+    service.pass(60);
     phone.renew().await;
     phone.logout().await.ok();
     oldest.present_refresh().await.refused("signed_out");
     let mut phone = service.phone("ada").await;
     let oldest = phone.clone();
     phone.renew().await;
+    service.pass(60);
     phone.renew().await;
     service.laptop("ada").await.logout_all().await.ok();
     oldest.present_refresh().await.refused("signed_out_everywhere");

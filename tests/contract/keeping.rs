@@ -19,6 +19,7 @@ pub(crate) async fn acknowledged_is_durable(mut service: Service) {
     assert_eq!(service.verdict(&laptop.access).await, Verdict::Live);
     let renewed = service.rotate(&laptop).await;
     service.reopen().await;
+    service.pass(MINUTE);
     let renewed = service.rotate(&renewed).await;
     service.sign_out(&laptop).await;
     service.reopen().await;

@@ -133,6 +133,7 @@ async fn is_noticed(mut service: Service, thief_from: &str) {
     let first = service.register("ada").await;
     let mut owner = first.clone();
     for _ in 0..2 {
+        service.pass(MINUTE);
         assert!(present(&service, &mut owner, HOME).await);
     }
     let answer = service.refresh(&first.refresh, thief_from).await;

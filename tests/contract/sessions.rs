@@ -19,6 +19,7 @@ const AT_ONCE: usize = 32;
 pub(crate) async fn refresh_rotates_once(mut service: Service) {
     let phone = service.register("ada").await;
     for round in 1..=8 {
+        service.pass(MINUTE);
         let held = Pair::minted(&session_of(&service, &phone).await, service.now());
         let mut presenting = JoinSet::new();
         for _ in 0..AT_ONCE {
@@ -49,6 +50,27 @@ async fn session_of(service: &Service, pair: &Pair) -> rescind::store::steps::se
     }
 }
 
+/// Each of a client's parallel requests refreshes with whatever token it finds when it is sent.
+pub(crate) async fn a_device_advances_once_a_minute_from_one_network(mut service: Service) {
+    let phone = service.register("ada").await;
+    let second = service.rotate(&phone).await;
+    let before = session_of(&service, &phone).await;
+    for (passed, held) in [(0, &second), (1, &phone), (29, &second), (29, &second)] {
+        service.pass(MINUTE / 60 * passed);
+        service.reopen().await;
+        let answer = service.refresh(&held.refresh, HOME).await;
+        let Refreshed::Repeated(session) = answer else { panic!("{answer:?}") };
+        assert_eq!(*session, before, "the same token, and nothing written");
+    }
+    if let Some((written, _)) = service.cost_of(service.refresh(&second.refresh, HOME)).await {
+        assert_eq!(written, 0);
+    }
+    let answer = service.refresh(&second.refresh, "2001:db8::7").await;
+    assert!(matches!(answer, Refreshed::Rotated(_)), "who moved on is not held up: {answer:?}");
+    let answer = service.refresh(&second.refresh, HOME).await;
+    assert!(matches!(answer, Refreshed::Recovered(_)), "one network is remembered, the last one: {answer:?}");
+}
+
 /// The successor that a recovery granted may be lost as well, and the phone may have moved on.
 pub(crate) async fn a_recovery_opens_the_window_again(mut service: Service) {
     let phone = service.register("ada").await;
@@ -75,11 +97,13 @@ pub(crate) async fn a_recovery_opens_the_window_again(mut service: Service) {
 pub(crate) async fn a_reused_token_ends_its_device(mut service: Service) {
     let phone = service.register("ada").await;
     let laptop = service.sign_in(phone.user()).await;
+    let seen = service.seen(HOME);
     let second = service.rotate(&phone).await;
+    service.pass(MINUTE);
     let third = service.rotate(&second).await;
     let answer = service.refresh(&phone.refresh, ELSEWHERE).await;
     let Refreshed::Reused { device, last_seen } = answer else { panic!("{answer:?}") };
-    assert_eq!((device.id, last_seen), (phone.device(), Some(service.seen(HOME))));
+    assert_eq!((device.id, last_seen), (phone.device(), Some(seen)));
 
     service.reopen().await;
     assert_eq!(service.verdict(&third.access).await, Verdict::Ended(Reason::SignedOut));

@@ -9,32 +9,63 @@ use sled::IVec;
 use super::layout::Table;
 use crate::store::StoreError;
 
-/// The shape every record has today.
+/// The shape of every record that does not say otherwise.
 const VERSION: u8 = 1;
 
 /// The longest record: sled moves larger ones into files of their own, which it never syncs.
 pub(super) const LONGEST: usize = 4096;
 
+/// Writes `record` in version 1.
+///
 /// # Errors
 /// [`StoreError::Unavailable`] if the record would be too long to be kept durably.
 pub(super) fn encode(table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
+    encode_as(VERSION, table, record)
+}
+
+/// Writes `record` in the shape it has in `version`.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if the record would be too long to be kept durably.
+pub(super) fn encode_as(version: u8, table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
     let refused = |why: &str| StoreError::Unavailable(format!("{why} for the table of {table}"));
     let bytes =
-        postcard::to_extend(record, vec![VERSION]).map_err(|_| refused("a record cannot be written"))?;
+        postcard::to_extend(record, vec![version]).map_err(|_| refused("a record cannot be written"))?;
     if bytes.len() > LONGEST { Err(refused("a record is too long")) } else { Ok(bytes.into()) }
 }
 
+/// Reads a record of version 1.
+///
 /// # Errors
 /// [`StoreError::Corrupt`] if the bytes are not exactly one record. The decoder's own words are not passed on.
 pub(super) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
-    let unreadable = || table.corrupt("a record cannot be read");
-    match bytes.split_first() {
-        Some((&VERSION, fields)) => match postcard::take_from_bytes(fields) {
-            Ok((record, [])) => Ok(record),
-            _ => Err(unreadable()),
-        },
-        _ => Err(unreadable()),
+    match versioned(table, bytes)? {
+        (VERSION, written) => fields(table, written),
+        _ => Err(unreadable(table)),
     }
+}
+
+/// The version of a record, and its fields as they were written.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if there is not even a version.
+pub(super) fn versioned(table: Table, bytes: &[u8]) -> Result<(u8, &[u8]), StoreError> {
+    bytes.split_first().map(|(version, written)| (*version, written)).ok_or_else(|| unreadable(table))
+}
+
+/// Reads the fields of a record whose version has the shape of `T`.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if the bytes are not exactly these fields.
+pub(super) fn fields<T: DeserializeOwned>(table: Table, written: &[u8]) -> Result<T, StoreError> {
+    match postcard::take_from_bytes(written) {
+        Ok((record, [])) => Ok(record),
+        _ => Err(unreadable(table)),
+    }
+}
+
+fn unreadable(table: Table) -> StoreError {
+    table.corrupt("a record cannot be read")
 }
 
 #[cfg(test)]

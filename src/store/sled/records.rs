@@ -96,13 +96,13 @@ impl Records for View<'_> {
     }
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
-        let found: Option<StoredDevice> = self.record(Table::Devices, &layout::device(user, stamp, id))?;
-        Ok(found.map(|device| device.under(user, stamp, id)))
+        let found = self.get(&layout::device(user, stamp, id))?;
+        found.map(|bytes| StoredDevice::decode(&bytes, user, stamp, id)).transpose()
     }
 
     fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
-        let found: Option<StoredEnded> = self.record(Table::Ended, &layout::ended(user, id))?;
-        Ok(found.map(|device| device.under(user, id)))
+        let found = self.get(&layout::ended(user, id))?;
+        found.map(|bytes| StoredEnded::decode(&bytes, user, id)).transpose()
     }
 
     fn devices(
@@ -197,14 +197,14 @@ pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
 pub(super) fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, stamp, id) = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
-    Ok(decode::<StoredDevice>(Table::Devices, &value)?.under(user, stamp, id))
+    StoredDevice::decode(&value, user, stamp, id)
 }
 
 /// The ended device that a record of its table is.
 pub(super) fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, id) = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
-    Ok(decode::<StoredEnded>(Table::Ended, &value)?.under(user, id))
+    StoredEnded::decode(&value, user, id)
 }
 
 /// The look that a record of its table is.

@@ -69,7 +69,6 @@ pub fn set_password(records: &dyn Records, request: &SetPassword) -> Step<Passwo
             Err(refusal) => return refused(PasswordSet::Refused(refusal)),
             Ok((_, user, _)) if user.password != *verified => return refused(PasswordSet::PasswordChanged),
             Ok((clock, user, mut device)) => {
-                device.refresh.raise_floor();
                 device.authenticated = request.now;
                 device.stay(request.now, *idle);
                 (clock.era, user, Some(device))
@@ -84,6 +83,7 @@ pub fn set_password(records: &dyn Records, request: &SetPassword) -> Step<Passwo
     user.password = request.password.clone();
     let ended = bump(&mut changes, era, &mut user, kept.as_ref(), request.now, Cause::PasswordChanged, None);
     if let Some(device) = &mut kept {
+        device.refresh.raise_floor(user.generation);
         restamp(&mut changes, era, &mut user, device);
     }
     changes.user(&user);

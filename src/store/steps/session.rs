@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::{Refusal, Step, end};
 use crate::model::claims::RefreshClaims;
 use crate::model::counters::Era;
-use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended, LastSeen, RefreshState};
+use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
 use crate::model::password::PasswordHash;
+use crate::model::refresh_state::RefreshState;
 use crate::model::replay::{Replay, ReplayPolicy};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
@@ -187,7 +188,7 @@ pub struct RotateRefresh {
 pub enum Refreshed {
     /// The device advanced.
     Rotated(Box<Session>),
-    /// A lost answer or a parallel request: the same successor.
+    /// A lost answer or a parallel request: the newest token again.
     Repeated(Box<Session>),
     /// The same successor, counted against the device.
     Recovered(Box<Session>),
@@ -220,7 +221,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
         Replay::Ahead => refused(Refusal::Ahead),
         Replay::BelowFloor => refused(Refusal::Ended(Reason::SignedOut)),
         Replay::Rotate => {
-            device.refresh.rotate(request.network, &request.policy, now);
+            device.refresh.rotate(request.network, now);
             let looked_at = device.end();
             device.stay(now, request.idle);
             if device.end() < looked_at {
@@ -231,7 +232,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
         }
         Replay::Repeat => Ok((changes, Refreshed::Repeated(session(user, device)))),
         Replay::Recover => {
-            device.refresh.recover(&request.policy, now);
+            device.refresh.recover(now);
             changes.device(&device);
             Ok((changes, Refreshed::Recovered(session(user, device))))
         }

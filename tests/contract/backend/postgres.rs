@@ -24,6 +24,11 @@ impl PostgresBackend {
         let store = open(&database, &writes, OpenMode::Create).await;
         Some(Self { store, writes, database })
     }
+
+    /// How to connect to its database.
+    pub(crate) fn url(&self) -> &str {
+        self.database.url()
+    }
 }
 
 async fn open(database: &Database, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<PostgresStore> {

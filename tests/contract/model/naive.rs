@@ -45,7 +45,7 @@ pub(crate) struct Device {
     seen: Seconds,
     pub(crate) sequence: u64,
     floor: u64,
-    /// Rotations: when, from which network, to which sequence. The first is the sign-in.
+    /// Advances: when, from which network, to which sequence.
     rotations: Vec<(Seconds, &'static str, u64)>,
     /// Recoveries: when, for which sequence.
     recoveries: Vec<(Seconds, u64)>,
@@ -157,7 +157,7 @@ impl Naive {
             seen: self.now,
             sequence: 0,
             floor: 0,
-            rotations: vec![(self.now, crate::service::HOME, 0)],
+            rotations: Vec::new(),
             recoveries: Vec::new(),
             tokens: Vec::new(),
             end: None,
@@ -211,19 +211,22 @@ impl Naive {
             return Outcome::Refused(Reason::SignedOut);
         }
         let current = device.sequence;
+        let advance = device.rotations.last().filter(|(.., to)| *to == current);
+        let advance = advance.map(|(at, from, _)| (*at, *from == network));
         if presented == current {
+            if advance.is_some_and(|(at, there)| now < at + 60 && there) {
+                self.mint(at);
+                return Outcome::Repeated(current);
+            }
             device.sequence += 1;
             device.rotations.push((now, network, current + 1));
             device.idle_end = (now + seconds(IDLE)).min(device.absolute_end);
             self.mint(at);
             return Outcome::Rotated(current + 1);
         }
-        let family = |address: &str| address.contains(':');
-        let known = device.rotations.iter().rev().find(|(_, from, _)| family(from) == family(network));
-        let known = known.is_some_and(|(_, from, _)| *from == network);
         let recovered = device.recoveries.iter().filter(|(_, of)| *of == current).map(|(at, _)| *at).max();
-        let rotated = device.rotations.last().map(|(at, ..)| *at);
-        let open = rotated.max(recovered).is_some_and(|since| now < since + 60);
+        let open = advance.map(|(at, _)| at).max(recovered).is_some_and(|since| now < since + 60);
+        let known = advance.is_some_and(|(_, there)| there);
         let granted = device.recoveries.iter().filter(|(at, _)| now < at + seconds(DAY)).count();
         if presented + 1 == current && open && (known || recovered.is_some()) {
             self.mint(at);

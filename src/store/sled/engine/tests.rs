@@ -10,19 +10,21 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::model::counters::{KeysVersion, Position};
+use crate::model::claims::RefreshClaims;
+use crate::model::counters::{KeysVersion, Position, Sequence};
 use crate::model::device::{DeviceKind, DeviceName, LastSeen};
 use crate::model::ids::DeviceId;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::network::Network;
 use crate::model::password::PasswordHash;
+use crate::model::replay::ReplayPolicy;
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::user::User;
 use crate::model::username::Username;
 use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
 use crate::store::steps::account::{Register, Registered};
 use crate::store::steps::keys::Found;
-use crate::store::steps::session::NewDevice;
+use crate::store::steps::session::{NewDevice, Refreshed, RotateRefresh};
 use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
 use crate::store::{Founding, Store as _};
 use crate::world::World;
@@ -287,4 +289,37 @@ async fn a_closed_store_answers_reads_and_takes_no_steps() {
     store.close();
     assert!(store.user(user.id).await.unwrap().is_some());
     assert!(matches!(store.end_everyone(START).await, Err(StoreError::Unavailable(_))));
+}
+
+/// With a network of each family and a window that was noted by its end: record version 1.
+const DEVICE_1: &[u8] = b"\x01\x0dAda\xe2\x80\x99s phone\x06mobile\xc0\xad\xc2\xb4\x0d\xe0\xba\xc8\xb4\x0d\x80\xfc\x8a\xb7\x0d\x80\x80\xb9\xc3\x0d\x08\x03\x01\xf8\xc8\xce\xb4\x0d\x01\xc0\x00\x02\x01 \x01\x0d\xb8\x00\x00\x00\x01\x01\x02\xe0\xab\xcd\xb4\x0d\x80\xc8\xce\xb4\x0d\x00";
+
+#[tokio::test]
+async fn a_device_that_an_earlier_release_wrote_goes_on() {
+    let (_parent, path, store, user, [phone, _]) = filled().await;
+    let stamp = user.stamp(store.clock().await.unwrap().era);
+    let key = layout::device(user.id, stamp, phone);
+    tree(&store).insert(key, DEVICE_1).unwrap();
+    let rotation = |sequence| RotateRefresh {
+        claims: RefreshClaims {
+            subject: user.id,
+            device: phone,
+            stamp,
+            sequence: Sequence::new(sequence),
+            expires: START + Duration::from_secs(3600),
+        },
+        network: Network::of("192.0.2.7".parse().unwrap()),
+        origin: None,
+        policy: ReplayPolicy::default(),
+        idle: Duration::from_secs(3600),
+        now: START + Duration::from_secs(10),
+    };
+    let rotated = store.rotate_refresh(rotation(8)).await.unwrap();
+    assert!(matches!(rotated, Refreshed::Rotated(_)), "{rotated:?}");
+    drop(store);
+    let store = open(&path, OpenMode::Existing).unwrap();
+    let repeated = store.rotate_refresh(rotation(8)).await.unwrap();
+    let Refreshed::Repeated(session) = repeated else { panic!("{repeated:?}") };
+    assert_eq!(session.device.refresh.current, Sequence::new(9));
+    assert_eq!(session.device.refresh.recoveries.len(), 2, "what was counted counts");
 }

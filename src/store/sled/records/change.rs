@@ -56,12 +56,12 @@ fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), Store
         }
         Change::Device(device) => {
             let key = layout::device(device.user, device.stamp, device.id);
-            writes.put(&key[..], encode(Table::Devices, &StoredDevice::of(*device))?);
+            writes.put(&key[..], StoredDevice::encode(*device)?);
         }
         Change::DropDevice(user, stamp, device) => writes.delete(&layout::device(user, stamp, device)[..]),
         Change::Ended(device) => {
             let key = layout::ended(device.user, device.id);
-            writes.put(&key[..], encode(Table::Ended, &StoredEnded::of(*device))?);
+            writes.put(&key[..], StoredEnded::encode(*device)?);
         }
         Change::DropEnded(user, device) => writes.delete(&layout::ended(user, device)[..]),
         Change::LastSeen(user, device, seen) => {

@@ -1,0 +1,136 @@
+//! Two weeks of clients and thieves under the replay rule, and under the one it took the place of: then the newest token
+//! always advanced, and a network of each address family was remembered.
+//!
+//! Time is simulated to the millisecond; today's rule is the store's own step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rescind::model::claims::RefreshClaims;
+use rescind::model::counters::Sequence;
+use rescind::store::steps::session::{Refreshed, RotateRefresh};
+
+use crate::backend::MemoryBackend;
+use crate::service::{START, Service};
+
+mod clients;
+mod thieves;
+
+/// Milliseconds since the start, or a number of them.
+type Millis = u64;
+
+const SECOND: Millis = 1_000;
+const MINUTE: Millis = 60 * SECOND;
+const HOUR: Millis = 60 * MINUTE;
+const DAY: Millis = 24 * HOUR;
+const TWO_WEEKS: Millis = 14 * DAY;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    Earlier,
+    Todays,
+}
+
+/// Devices under one of the rules.
+struct Trials {
+    service: Service,
+    begun: u64,
+}
+
+impl Trials {
+    async fn begin() -> Self {
+        Self { service: Service::found(MemoryBackend::fresh()).await, begun: 0 }
+    }
+
+    /// A device that has just signed in.
+    async fn device(&mut self, rule: Rule) -> Device<'_> {
+        self.begun += 1;
+        let claims = self.service.register(&format!("user {}", self.begun)).await.refresh;
+        Device { service: &self.service, rule, claims, earlier: Earlier::default() }
+    }
+}
+
+struct Device<'a> {
+    service: &'a Service,
+    rule: Rule,
+    claims: RefreshClaims,
+    earlier: Earlier,
+}
+
+impl Device<'_> {
+    /// Which token the one of number `presented` buys; none when it is refused.
+    async fn refresh(&mut self, presented: u64, from: &'static str, at: Millis) -> Option<u64> {
+        if self.rule == Rule::Earlier {
+            return self.earlier.refresh(presented, from, at);
+        }
+        let claims = RefreshClaims { sequence: Sequence::new(presented), ..self.claims.clone() };
+        let now = START + Duration::from_secs(at / SECOND);
+        let request = RotateRefresh { now, ..self.service.rotation(&claims, from) };
+        match self.service.store().rotate_refresh(request).await.unwrap() {
+            Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
+                Some(session.device.refresh.current.value())
+            }
+            Refreshed::Reused { .. } | Refreshed::Refused(_) => None,
+        }
+    }
+}
+
+/// A device under the earlier rule.
+#[derive(Default)]
+struct Earlier {
+    current: u64,
+    /// When it last advanced or recovered.
+    opened: Option<Millis>,
+    /// The last network of IPv4 and of IPv6.
+    networks: BTreeMap<bool, &'static str>,
+    recovered: bool,
+    recoveries: Vec<Millis>,
+    ended: bool,
+}
+
+impl Earlier {
+    fn refresh(&mut self, presented: u64, from: &'static str, at: Millis) -> Option<u64> {
+        // Records are of whole seconds.
+        let at = at / SECOND * SECOND;
+        let family = from.contains(':');
+        if self.ended {
+            return None;
+        }
+        if presented == self.current {
+            self.current += 1;
+            self.opened = Some(at);
+            self.networks.insert(family, from);
+            self.recovered = false;
+            return Some(self.current);
+        }
+        if presented + 1 == self.current {
+            let open = self.opened.is_some_and(|opened| at < opened + MINUTE);
+            if open && (self.networks.get(&family) == Some(&from) || self.recovered) {
+                return Some(self.current);
+            }
+            self.recoveries.retain(|granted| at < granted + DAY);
+            if self.recoveries.len() < 5 {
+                self.recoveries.push(at);
+                self.opened = Some(at);
+                self.recovered = true;
+                return Some(self.current);
+            }
+        }
+        self.ended = true;
+        None
+    }
+}
+
+/// Numbers that are the same in every run and under either rule (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    /// A number of `from..to`.
+    fn draw(&mut self, from: u64, to: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        from + (mixed ^ (mixed >> 31)) % (to - from)
+    }
+}
