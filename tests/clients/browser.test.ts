@@ -5,8 +5,9 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 
+import { launched } from "./chromium.ts";
 import { Service } from "./service.ts";
 
 const screenshots = join(import.meta.dirname, "../../target/screenshots");
@@ -16,12 +17,7 @@ let browser: Browser;
 before(async () => {
   await mkdir(screenshots, { recursive: true });
   service = await Service.start();
-  browser = await chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    // No sandbox: tests may run as root. The rest keeps the browser from calling home.
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launched();
 });
 after(async () => {
   await browser?.close();
