@@ -9,13 +9,16 @@
 //! requests; [`hashing`] and [`limits`] keep guessers out.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
+use crate::model::timestamp::Timestamp;
 use crate::store::SharedStore;
+use crate::store::log_age::LogAge;
 use crate::world::World;
+use crate::world::reference::{ReferenceClock, TOLERATED};
 
 pub mod account;
 pub mod administer;
@@ -66,6 +69,8 @@ pub struct Origin {
 pub struct Auth {
     store: SharedStore,
     world: World,
+    clock: Arc<ReferenceClock>,
+    log_age: Mutex<LogAge>,
     policy: Policy,
     keys: signing_keys::SigningKeys,
     hashing: hashing::Hashing,
@@ -78,7 +83,7 @@ impl Auth {
     /// Puts the parts together over a founded store.
     pub fn new(
         store: SharedStore,
-        world: World,
+        clock: Arc<ReferenceClock>,
         policy: Policy,
         keys: signing_keys::SigningKeys,
         hashing: hashing::Hashing,
@@ -86,7 +91,8 @@ impl Auth {
         metrics: Arc<Metrics>,
     ) -> Self {
         let last_seen = last_seen::LastSeenNotes::default();
-        Self { store, world, policy, keys, hashing, limits, last_seen, metrics }
+        let (world, log_age) = (clock.world().clone(), Mutex::default());
+        Self { store, world, clock, log_age, policy, keys, hashing, limits, last_seen, metrics }
     }
 
     /// The store, for those who look at it without a use case: health, metrics.
@@ -99,9 +105,22 @@ impl Auth {
         &self.metrics
     }
 
-    /// The time since a fixed moment, for the limits.
-    fn since_epoch(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.world.unix_millis()).unwrap_or(0))
+    /// `time` from now on, as a clock that is behind has to count it: what is kept for so long must not be over when the
+    /// clock is set.
+    fn lasting(&self, time: Duration) -> Duration {
+        time.saturating_add(self.world.now().until(self.clock.latest()))
+    }
+
+    /// Whether what is good until `end` is over only because the wall clock jumped ahead while this process ran. Nobody is
+    /// signed out over that.
+    fn ran_out_by_a_jump(&self, end: Timestamp) -> bool {
+        let jumped = u64::try_from(self.clock.ahead()).unwrap_or(0);
+        jumped > TOLERATED.as_secs() && self.clock.steady() < end
+    }
+
+    /// The time since a fixed moment by a clock that nobody sets, for the limits.
+    fn since_start(&self) -> Duration {
+        self.world.uptime()
     }
 }
 

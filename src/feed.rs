@@ -96,6 +96,11 @@ impl Feed {
         self.news.send_modify(|news| news.closed = true);
     }
 
+    /// Milliseconds by a clock that nobody sets, to tell how long a follower has been silent.
+    fn uptime(&self) -> i64 {
+        i64::try_from(self.world.uptime().as_millis()).unwrap_or(i64::MAX)
+    }
+
     fn log(&self) -> &SharedStore {
         self.auth.store()
     }

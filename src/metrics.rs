@@ -78,6 +78,8 @@ pub struct Metrics {
     pub hashes_refused: Counter,
     /// Devices signed in, as last counted.
     pub live_devices: Gauge,
+    /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
+    pub clock_ahead: Gauge,
 }
 
 /// The handles of one operation.
@@ -117,6 +119,7 @@ impl Metrics {
             hashes_running: Gauge::default(),
             hashes_refused: Counter::default(),
             live_devices: Gauge::default(),
+            clock_ahead: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -160,6 +163,12 @@ impl Metrics {
             metrics.hashes_refused.clone(),
         );
         registry.register("live_devices", "Devices signed in, as last counted", metrics.live_devices.clone());
+        registry.register_with_unit(
+            "clock_ahead",
+            "How far the wall clock is ahead of the database's, or of where it would be had nobody set it",
+            Unit::Seconds,
+            metrics.clock_ahead.clone(),
+        );
         metrics.feed.register(&mut registry);
         Self { registry, ..metrics }
     }
@@ -286,6 +295,7 @@ mod tests {
             "rescind_database_connections 16",
             "rescind_database_waiting 2",
             "rescind_live_devices 7",
+            "rescind_clock_ahead_seconds 0",
             "rescind_hashes_waiting 0",
             "rescind_hashes_running 0",
             "rescind_hashes_refused_total 1",

@@ -17,9 +17,10 @@ use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
 use crate::store::steps::keys::{Found, Founded};
-use crate::store::{Founding, SharedStore, StoreError};
+use crate::store::{Founding, SharedStore, StoreError, StoreTime};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
+use crate::world::reference::{ClocksApart, ReferenceClock};
 use place::Place;
 
 pub mod copying;
@@ -78,6 +79,9 @@ pub enum OpenError {
     /// The keys in the store do not open.
     #[error("the signing keys do not open: {0}; is the master key file the one this store was founded with?")]
     Keys(AuthError),
+    /// A node with a wrong clock ends and drops what is not over.
+    #[error(transparent)]
+    ClocksApart(#[from] ClocksApart),
     /// The settings contradict themselves.
     #[error("{0}")]
     Settings(String),
@@ -106,8 +110,9 @@ impl Service {
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
         let place = stores::place(settings, mode)?;
-        let store = stores::open(settings, mode, &metrics).await?;
-        let service = Self::over(store, settings, world, metrics, issuer).await?;
+        let clock = Arc::new(ReferenceClock::start(world));
+        let store = stores::open(settings, mode, &metrics, &clock).await?;
+        let service = Self::assemble(store, settings, clock, metrics, issuer).await?;
         Ok(Self { _place: place, ..service })
     }
 
@@ -119,6 +124,18 @@ impl Service {
         metrics: Arc<Metrics>,
         issuer: &str,
     ) -> Result<Self, OpenError> {
+        Self::assemble(store, settings, Arc::new(ReferenceClock::start(world)), metrics, issuer).await
+    }
+
+    async fn assemble(
+        store: SharedStore,
+        settings: &Settings,
+        clock: Arc<ReferenceClock>,
+        metrics: Arc<Metrics>,
+        issuer: &str,
+    ) -> Result<Self, OpenError> {
+        compare_clocks(&store, &clock).await?;
+        let world = clock.world().clone();
         // Before anything is founded: settings that contradict themselves make no store.
         let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
             .map_err(|error| OpenError::Settings(error.to_string()))?;
@@ -131,7 +148,7 @@ impl Service {
         };
         let issuer = settings.issuer.clone().unwrap_or(founding.issuer);
         let audience = settings.audience.clone().unwrap_or(founding.audience);
-        let keys = SigningKeys::open(&store, master, issuer, audience, world.now())
+        let keys = SigningKeys::open(&store, master, issuer, audience, clock.confirmed())
             .await
             .map_err(OpenError::Keys)?;
         let limits = Limits::new(
@@ -139,11 +156,32 @@ impl Service {
             per_minute(settings.sign_in_attempts_per_address),
             per(Duration::from_secs(60 * 60), settings.registrations_per_address),
         );
-        let auth = Auth::new(store, world.clone(), policy(settings), keys, hashing, limits, metrics);
+        let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
         let auth = Arc::new(auth);
         let feed = Feed::open(Arc::clone(&auth), world, founding.store, streams(settings)).await?;
         Ok(Self { auth, feed: Arc::new(feed), founded_now, _place: None })
     }
+}
+
+/// Hears what the store knows of the time. A clock that is far from the database's is refused; one that is behind an
+/// embedded store's records is only told, since it may be the records that are ahead.
+pub(crate) async fn compare_clocks(store: &SharedStore, clock: &ReferenceClock) -> Result<(), OpenError> {
+    let asked = clock.world().uptime();
+    match store.time().await? {
+        StoreTime::Database(now) => clock.hear_of_database(now, asked),
+        StoreTime::Recorded(Some(newest)) => {
+            if let Some(late) = clock.hear_of_record(newest) {
+                tracing::warn!(
+                    event = "clock_behind_store",
+                    seconds = late.as_secs(),
+                    newest = %newest.rfc3339(),
+                    "the clock is behind the newest record of the store: set it if it is wrong. If it was ahead before and is right now, run `rescind key rotate`, since access tokens of that time become valid when it comes"
+                );
+            }
+        }
+        StoreTime::Recorded(None) => {}
+    }
+    Ok(clock.check()?)
 }
 
 async fn found(
@@ -223,7 +261,10 @@ mod tests {
         let world = World::manual(Timestamp::from_unix(1_800_000_000), 7).0;
         let settings = Settings::with(&[("data", folder.path().join("data").to_str().unwrap())]).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let store = stores::open(&settings, Mode::Found, &metrics).await.unwrap();
+        let store =
+            stores::open(&settings, Mode::Found, &metrics, &Arc::new(ReferenceClock::start(world.clone())))
+                .await
+                .unwrap();
         let master = master_key::read_or_make(&settings, &world).unwrap();
         found(&store, &settings, &world, &master, "https://id.example").await.unwrap();
         drop(store);

@@ -40,6 +40,7 @@ use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 pub mod archive;
 pub mod copy;
 pub mod engine;
+pub mod log_age;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -67,6 +68,19 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
+    /// The wall clock of this node is more than a minute from the database's: nothing is decided by it. In words of
+    /// ours, as above.
+    #[error("the clock is wrong: {0}")]
+    WrongClock(String),
+}
+
+/// What a store knows of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTime {
+    /// The database's own clock says so now, in milliseconds since the Unix epoch.
+    Database(i64),
+    /// There is no clock but this node's; the newest moment that was on record when the store was opened, if any.
+    Recorded(Option<Timestamp>),
 }
 
 /// What a store was founded as; it never changes.
@@ -265,8 +279,10 @@ pub trait Store: Send + Sync + 'static {
     async fn add_service_key(&self, key: ServiceKey) -> Result<(), StoreError>;
     /// Removes a service key; false if there is none.
     async fn remove_service_key(&self, id: ServiceKeyId) -> Result<bool, StoreError>;
-    /// Ends devices that ran out and drops what is kept no longer, at most about `limit` of each.
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<steps::sweep::Swept, StoreError>;
+    /// Ends devices that ran out and drops what is kept no longer.
+    async fn sweep(&self, request: steps::sweep::Sweep) -> Result<steps::sweep::Swept, StoreError>;
+    /// What the store knows of the time, to tell a wrong clock by. Answered whatever the clock here says.
+    async fn time(&self) -> Result<StoreTime, StoreError>;
 }
 
 /// A store shared by everything that uses it.

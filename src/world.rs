@@ -12,6 +12,9 @@ use uuid::Uuid;
 use crate::model::ids::{DeviceId, FollowerId, ServiceKeyId, StoreId, UserId};
 use crate::model::timestamp::Timestamp;
 
+#[cfg(feature = "server")]
+pub mod reference;
+
 /// The clock that counts while the machine sleeps.
 #[cfg(all(feature = "verifier", any(target_os = "linux", target_os = "android")))]
 const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Boottime;

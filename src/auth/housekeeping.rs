@@ -1,13 +1,14 @@
 //! What goes on beside the requests: notes are written, the sweep runs, gauges are set.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Auth;
-use crate::store::StoreError;
+use crate::store::steps::sweep::Sweep;
+use crate::store::{StoreError, StoreTime};
 
 /// How often notes of last sight are written and gauges set.
 const SOON: Duration = Duration::from_secs(1);
@@ -39,6 +40,7 @@ impl Auth {
     /// Keeps house until dropped. What fails is tried again next time.
     pub async fn keep_house(self: Arc<Self>) -> Infallible {
         let (mut writing, mut sweeping) = (Health::default(), Health::default());
+        let mut clock_wrong = false;
         let (mut soon, mut sweep) = (interval(SOON), interval(SWEEP));
         soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,20 +52,61 @@ impl Auth {
                         Ok(0) => {}
                         written => writing.note("writing last-seen notes", written.map(drop)),
                     }
+                    self.look_at_clock(&mut clock_wrong);
                     self.set_gauges().await;
                 }
                 _ = sweep.tick() => {
                     sweeping.note("the sweep", self.sweep().await);
+                    self.look_at_clock(&mut clock_wrong);
                     self.set_gauges().await;
                 }
             }
         }
     }
 
-    /// Sweeps until there is nothing left to do, in small steps that let others in between.
+    /// Asks the database, if there is one, what time it is.
+    async fn ask_the_time(&self) -> Result<(), StoreError> {
+        let asked = self.world.uptime();
+        if let StoreTime::Database(now) = self.store.time().await? {
+            self.clock.hear_of_database(now, asked);
+        }
+        self.clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string()))
+    }
+
+    /// Looks whether the clock was set, and says so when it begins or ends to be wrong; `wrong` is what it was found to be
+    /// before.
+    pub fn look_at_clock(&self, wrong: &mut bool) {
+        self.clock.look();
+        self.metrics.clock_ahead.set(self.clock.ahead());
+        let checked = self.clock.check();
+        let wrong_before = std::mem::replace(wrong, checked.is_err());
+        match checked {
+            Err(apart) if !wrong_before => {
+                tracing::error!(
+                    event = "clock_wrong",
+                    seconds = apart.seconds,
+                    "nothing is answered until the clock is right: {apart}"
+                );
+            }
+            Ok(()) if wrong_before => tracing::warn!(event = "clock_right", "the clock is right again"),
+            _ => {}
+        }
+    }
+
+    /// Sweeps until there is nothing left to do, in small steps that let others in between. What it ends and drops is
+    /// gone for good, so it goes by time that is confirmed, and the log by time this process has itself seen.
     pub async fn sweep(&self) -> Result<(), StoreError> {
+        self.ask_the_time().await?;
+        let head = self.store.clock().await?.head;
+        let outlived = {
+            let uptime = self.world.uptime();
+            let mut age = self.log_age.lock().unwrap_or_else(PoisonError::into_inner);
+            age.see(head, uptime);
+            age.outlived(uptime)
+        };
         loop {
-            let swept = self.store.sweep(self.world.now(), BATCH).await?;
+            let request = Sweep { now: self.clock.confirmed(), outlived, limit: BATCH };
+            let swept = self.store.sweep(request).await?;
             if swept.expired + swept.forgotten + swept.entries > 0 {
                 tracing::debug!(?swept, "swept");
             }

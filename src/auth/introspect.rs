@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Auth;
 use super::error::AuthError;
 use crate::model::claims::{AccessClaims, RefreshClaims};
-use crate::model::verdict::Verdict;
+use crate::model::verdict::{Reason, Verdict};
+use crate::store::StoreError;
 use crate::store::steps::Refusal;
 
 /// What a token is worth now.
@@ -35,12 +36,16 @@ impl Auth {
         let now = self.world.now();
         if let Some(claims) = self.authentic_refresh(token).await? {
             let standing = self.store.standing(claims.subject, claims.device).await?;
+            let good_until = claims.expires;
             let newest =
                 standing.device.as_ref().is_some_and(|device| device.refresh.current == claims.sequence);
             return match (standing.judge_refresh(&(&claims).into(), now), standing.user) {
                 (Verdict::Live, Some(user)) if newest => {
                     let username = user.username.shown().to_owned();
                     Ok(Introspection::Refresh { claims: Box::new(claims), username })
+                }
+                (Verdict::Ended(Reason::Expired), _) if self.ran_out_by_a_jump(good_until) => {
+                    Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
                 }
                 (Verdict::Ahead, _) => Err(self.refused(Refusal::Ahead)),
                 _ => Ok(Introspection::Inactive),

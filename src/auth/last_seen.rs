@@ -14,6 +14,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
+use crate::world::World;
 
 /// A device is written at most so often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -26,7 +27,8 @@ const MOST_WAITING: usize = 65_536;
 
 /// Notes that wait, and the devices that need none.
 pub(super) struct LastSeenNotes {
-    noted: Cache<DeviceId, Timestamp>,
+    /// At which uptime each was noted.
+    noted: Cache<DeviceId, Duration>,
     waiting: Mutex<HashMap<DeviceId, (UserId, LastSeen)>>,
 }
 
@@ -38,12 +40,16 @@ impl Default for LastSeenNotes {
 
 impl LastSeenNotes {
     /// Notes that `device` was heard of from `origin`, unless that was noted within the minute.
-    pub(super) fn note(&self, user: &User, device: &Device, origin: &Origin, now: Timestamp) {
-        let last = self.noted.get(&device.id).unwrap_or(device.created);
-        if now < last + EVERY {
+    pub(super) fn note(&self, user: &User, device: &Device, origin: &Origin, world: &World) {
+        let (now, uptime) = (world.now(), world.uptime());
+        let is_noted = match self.noted.get(&device.id) {
+            Some(noted) => uptime < noted + EVERY,
+            None => device.created <= now && now < device.created + EVERY,
+        };
+        if is_noted {
             return;
         }
-        self.noted.insert(device.id, now);
+        self.noted.insert(device.id, uptime);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < MOST_WAITING {
             waiting.insert(device.id, (user.id, seen(origin, now)));

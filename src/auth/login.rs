@@ -62,7 +62,7 @@ impl Auth {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
         let username = Username::parse(username).map_err(|_| AuthError::WrongCredentials)?;
         let password = Password::presented(password).map_err(|_| AuthError::WrongCredentials)?;
-        let attempt = self.limits.attempt(&username, origin.address, self.since_epoch())?;
+        let attempt = self.limits.attempt(&username, origin.address, self.since_start())?;
         settle(attempt, self.check_and_open(&username, &password, device, origin).await)
     }
 
@@ -119,8 +119,8 @@ impl Auth {
             kind: kind.unwrap_or_else(DeviceKind::other),
             network: Network::of(origin.address),
             seen: last_seen::seen(origin, self.world.now()),
-            idle: self.policy.device_idle,
-            lifetime: self.policy.device_lifetime,
+            idle: self.lasting(self.policy.device_idle),
+            lifetime: self.lasting(self.policy.device_lifetime),
         }
     }
 

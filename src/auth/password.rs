@@ -27,7 +27,7 @@ impl Auth {
         let by = By::Caller {
             presented: caller.presented(),
             verified: caller.user.password,
-            idle: self.policy.device_idle,
+            idle: self.lasting(self.policy.device_idle),
         };
         match self.store.set_password(SetPassword { by, password, now }).await? {
             PasswordSet::Changed { session, signed_out } => {
@@ -48,7 +48,7 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(), AuthError> {
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
-        let attempt = self.limits.attempt(&caller.user.username, origin.address, self.since_epoch())?;
+        let attempt = self.limits.attempt(&caller.user.username, origin.address, self.since_start())?;
         let verified = self.hashing.verify(&password, Some(&caller.user.password)).await;
         settle(
             attempt,

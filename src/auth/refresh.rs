@@ -10,6 +10,7 @@ use crate::model::device::{Device, LastSeen};
 use crate::model::network::Network;
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
+use crate::store::StoreError;
 use crate::store::steps::Refusal;
 use crate::store::steps::session::{Refreshed, RotateRefresh, Session};
 use crate::token::refresh;
@@ -18,13 +19,14 @@ impl Auth {
     /// Decides on a refresh token by the replay table and mints what it buys.
     pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, AuthError> {
         let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
+        let good_until = claims.expires;
         let now = self.world.now();
         let request = RotateRefresh {
             claims,
             network: Network::of(origin.address),
             origin: Some(described(Some(origin.address), origin.user_agent.as_deref())),
             policy: self.policy.replay,
-            idle: self.policy.device_idle,
+            idle: self.lasting(self.policy.device_idle),
             now,
         };
         let refreshed = self.store.rotate_refresh(request).await?;
@@ -43,6 +45,10 @@ impl Auth {
                 warn_of_reuse(&device, last_seen.as_ref(), origin);
                 Err(AuthError::RefreshReused)
             }
+            Refreshed::Refused(Refusal::Ended(Reason::Expired)) if self.ran_out_by_a_jump(good_until) => Err(
+                StoreError::WrongClock("it jumped ahead, and a device would have run out by that".to_owned())
+                    .into(),
+            ),
             // To a client, a device that ran out is one that was signed out: its user signs in again.
             Refreshed::Refused(Refusal::Ended(Reason::Expired)) => Err(AuthError::Ended(Reason::SignedOut)),
             Refreshed::Refused(refusal) => Err(self.refused(refusal)),
@@ -59,7 +65,7 @@ impl Auth {
     }
 
     async fn renewed(&self, session: Session, origin: &Origin, now: Timestamp) -> Result<Issued, AuthError> {
-        self.last_seen.note(&session.user, &session.device, origin, now);
+        self.last_seen.note(&session.user, &session.device, origin, &self.world);
         self.issue(session, now).await
     }
 }

@@ -27,7 +27,7 @@ impl Auth {
         }
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
-        self.limits.registration(origin.address, self.since_epoch())?;
+        self.limits.registration(origin.address, self.since_start())?;
         let device = self.new_device(device, origin);
         match self.add(username, password, Some(device)).await? {
             Registered::Session(session) => {

@@ -88,8 +88,14 @@ impl SigningKeys {
     /// Opens the key set as it is stored now.
     pub(super) async fn reload(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
         let KeySet { version, keys } = auth.store.keys().await?;
-        let keyring =
-            Keyring::open(version, &keys, &self.master, &self.issuer, &self.audience, auth.world.now())?;
+        let keyring = Keyring::open(
+            version,
+            &keys,
+            &self.master,
+            &self.issuer,
+            &self.audience,
+            auth.clock.confirmed(),
+        )?;
         let keyring = Arc::new(keyring);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.version() <= version {
@@ -163,7 +169,9 @@ impl Auth {
             let now = self.world.now();
             let mut put = Vec::new();
             change(self, &keys, now, &mut put)?;
-            let drop = keys.iter().filter(|key| forgettable(key, now)).map(|key| key.kid.clone()).collect();
+            let confirmed = self.clock.confirmed();
+            let drop =
+                keys.iter().filter(|key| forgettable(key, confirmed)).map(|key| key.kid.clone()).collect();
             let request = SaveKeys { read: version, put, drop, distrusted: distrusted.cloned(), now };
             match self.store.save_keys(request).await? {
                 KeysSaved::Stale => {}
@@ -223,7 +231,8 @@ impl Auth {
             Purpose::Access => LONGEST_ACCESS,
             Purpose::Refresh => self.policy.device_lifetime,
         };
-        KeyState::Retired { until: now + longest }
+        // A clock that is behind must not end the tokens of before.
+        KeyState::Retired { until: now.max(self.clock.latest()) + longest }
     }
 }
 

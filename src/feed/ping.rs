@@ -22,7 +22,7 @@ impl Feed {
     /// Answers a ping with a head that is read now.
     pub async fn ping(&self, key: &ServiceKey, ping: Ping) -> Result<String, FeedError> {
         if let Some(follower) = ping.follower {
-            self.followers.says(follower, key.id, ping.applied, self.world.unix_millis());
+            self.followers.says(follower, key.id, ping.applied, self.uptime());
         }
         let now = self.frames.now().await?;
         let answer = Pong { statement: self.frames.statement(now), nonce: ping.nonce };

@@ -118,7 +118,7 @@ impl Feed {
 
     /// How far each service key's slowest follower is behind, and how long it has been silent.
     fn measure(&self) {
-        let (head, now) = (self.news.borrow().published.value(), self.world.unix_millis());
+        let (head, now) = (self.news.borrow().published.value(), self.uptime());
         let mut worst: BTreeMap<String, (u64, i64)> = BTreeMap::new();
         for follower in self.followers.all() {
             let behind = head.saturating_sub(follower.applied().value());

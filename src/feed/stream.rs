@@ -65,7 +65,7 @@ impl Feed {
         if news.borrow().closed {
             return Err(FeedError::Closed);
         }
-        let follower = self.followers.enter(self.world.follower_id(), key, self.world.unix_millis())?;
+        let follower = self.followers.enter(self.world.follower_id(), key, self.uptime())?;
         self.metrics().feed.followers(&follower.name).inc();
         Ok(Stream {
             feed: Arc::clone(self),

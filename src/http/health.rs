@@ -27,6 +27,7 @@ struct HealthAnswer {
 fn not_ready(error: StoreError) -> Problem {
     let told = match &error {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
+        StoreError::WrongClock(why) => Some(format!("The clock is wrong: {why}.")),
         _ => None,
     };
     let problem = Problem::from(AuthError::from(error));

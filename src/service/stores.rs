@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::copying::At;
 use super::place::Place;
-use super::{Mode, OpenError};
+use super::{Mode, OpenError, compare_clocks};
 use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;
@@ -16,6 +16,7 @@ use crate::store::postgres::PostgresArchive;
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
 use crate::world::World;
+use crate::world::reference::ReferenceClock;
 
 #[cfg(not(feature = "postgres"))]
 const NO_SHARED: OpenError =
@@ -32,10 +33,11 @@ pub(super) async fn open(
     settings: &Settings,
     mode: Mode,
     metrics: &Arc<Metrics>,
+    clock: &Arc<ReferenceClock>,
 ) -> Result<SharedStore, OpenError> {
     match &settings.store {
         #[cfg(feature = "postgres")]
-        Some(url) => shared(settings, url, mode, metrics).await,
+        Some(url) => shared(settings, url, mode, metrics, clock).await,
         #[cfg(not(feature = "postgres"))]
         Some(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
@@ -111,9 +113,12 @@ pub struct Restored {
 
 /// Makes the store that the settings name, and that was put back from a copy, a new one in a new era.
 pub async fn restored(settings: &Settings, world: &World) -> Result<Restored, OpenError> {
-    let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new())).await?;
+    let clock = Arc::new(ReferenceClock::start(world.clone()));
+    let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new()), &clock).await?;
+    compare_clocks(&opened, &clock).await?;
     let store = world.store_id();
-    let era = opened.restored(store, world.now()).await?;
+    // An era is a time that has not been before: also not while a clock was ahead.
+    let era = opened.restored(store, clock.latest()).await?;
     Ok(Restored { store, era })
 }
 
@@ -215,7 +220,9 @@ async fn shared(
     url: &crate::settings::StoreUrl,
     mode: Mode,
     metrics: &Arc<Metrics>,
+    clock: &Arc<ReferenceClock>,
 ) -> Result<SharedStore, OpenError> {
+    use crate::store::StoreError;
     use crate::store::postgres::{Observed, OpenMode, Options, PostgresStore};
     let mode = match mode {
         Mode::Found => OpenMode::Create,
@@ -225,13 +232,20 @@ async fn shared(
     let observer = Box::new(move |observed: Observed| {
         metrics.database_asked(observed.what, observed.took, observed.connections, observed.waiting);
     });
-    let options = Options { observer, ..shared_options(settings) };
+    let clock = Arc::clone(clock);
+    let right = Box::new(move || clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string())));
+    let options = Options { observer, clock: right, ..shared_options(settings) };
     Ok(Arc::new(PostgresStore::connect(url.reveal(), options, mode).await?))
 }
 
 #[cfg(feature = "postgres")]
 async fn shared_time(settings: &Settings, url: &crate::settings::StoreUrl) -> Result<Option<i64>, OpenError> {
+    use crate::model::timestamp::Timestamp;
     use crate::store::postgres::{OpenMode, PostgresStore};
+    use crate::store::{Store as _, StoreTime};
     let store = PostgresStore::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
-    Ok(Some(store.time().await?.unix()))
+    Ok(match store.time().await? {
+        StoreTime::Database(now) => Some(now.div_euclid(1000)),
+        StoreTime::Recorded(newest) => newest.map(Timestamp::unix),
+    })
 }

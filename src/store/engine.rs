@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
-use super::{Clock, Founding, KeySet, Listed, ListedUser, Standing, Store, StoreError, Totals};
+use super::{Clock, Founding, KeySet, Listed, ListedUser, Standing, Store, StoreError, StoreTime, Totals};
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, DeviceName, Ended, LastSeen};
@@ -59,6 +59,9 @@ pub trait Engine: Send + Sync + 'static {
         about: About,
         step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send;
+
+    /// What the store knows of the time.
+    fn time(&self) -> impl Future<Output = Result<StoreTime, StoreError>> + Send;
 
     /// Marked as changed after something may have been written, by this process or another one: a hint, late by at
     /// most a tenth of a second.
@@ -274,8 +277,13 @@ impl<E: Engine> Store for Over<E> {
         self.0.step(About::Anything, move |records| keys::remove_service_key(records, id)).await
     }
 
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<sweep::Swept, StoreError> {
-        self.0.step(About::Due(now, limit), move |records| sweep::sweep(records, now, limit)).await
+    async fn sweep(&self, request: sweep::Sweep) -> Result<sweep::Swept, StoreError> {
+        let about = About::Due(request.now, request.limit);
+        self.0.step(about, move |records| sweep::sweep(records, request)).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        self.0.time().await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::engine::{About, Engine, Over};
 use super::records::{Change, Look, Records};
 use super::steps::Step;
-use super::{Clock, Founding, StoreError, Totals};
+use super::{Clock, Founding, StoreError, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
@@ -81,6 +81,10 @@ impl Engine for Memory {
         }
         self.written.send_replace(());
         Ok(outcome)
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        Ok(StoreTime::Recorded(None))
     }
 
     fn written(&self) -> watch::Receiver<()> {

@@ -67,9 +67,11 @@ async fn who_comes_later_begins_with_what_is_kept() {
 async fn what_is_swept_is_not_part_of_a_snapshot() {
     let service = Service::start().await;
     signs_out(&service, 4).await;
+    service.look_and_sweep().await;
     service.pass(64 * 60);
     let laptop = service.laptop("ada").await;
     laptop.logout().await.ok();
+    service.look_and_sweep().await;
     service.pass(2 * 60);
     service.auth.sweep().await.unwrap();
     let server = service.follower().await;
@@ -111,6 +113,7 @@ async fn who_comes_back_goes_on_where_it_was() {
 async fn a_position_that_cannot_be_continued_begins_a_snapshot() {
     let service = Service::start().await;
     signs_out(&service, 3).await;
+    service.look_and_sweep().await;
     service.pass(66 * 60);
     service.auth.sweep().await.unwrap();
     let news = signs_out(&service, 1).await;
@@ -168,6 +171,7 @@ async fn a_page_is_the_same_signed_and_plain() {
 async fn a_page_from_nowhere_is_gone_and_says_what_to_do() {
     let service = Service::start().await;
     signs_out(&service, 3).await;
+    service.look_and_sweep().await;
     service.pass(66 * 60);
     service.auth.sweep().await.unwrap();
     let server = service.follower().await;

@@ -29,6 +29,7 @@ mod store;
 
 mod admin;
 mod bad_input;
+mod clocks;
 mod contract;
 mod devices;
 mod ended;

@@ -116,6 +116,17 @@ impl Service {
         Self { public, operator, auth, feed, clock, store, settings, world, folder, publishing }
     }
 
+    /// What the clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Housekeeping takes its turn.
+    pub async fn look_and_sweep(&self) {
+        self.auth.look_at_clock(&mut false);
+        self.auth.sweep().await.unwrap();
+    }
+
     /// Time passes.
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));

@@ -17,7 +17,7 @@ use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
 use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
 use rescind::store::{
-    Clock, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError, Totals,
+    Clock, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError, StoreTime, Totals,
 };
 use tokio::sync::watch;
 
@@ -66,17 +66,34 @@ pub enum Mood {
 pub struct FailingStore {
     inner: SharedStore,
     mood: Mutex<Mood>,
+    recorded: Mutex<Option<Timestamp>>,
     log_held: watch::Sender<bool>,
     _database: Option<Database>,
 }
 
 impl FailingStore {
     pub fn over((inner, database): (SharedStore, Option<Database>)) -> Self {
-        Self { inner, mood: Mutex::default(), log_held: watch::Sender::default(), _database: database }
+        Self {
+            inner,
+            mood: Mutex::default(),
+            recorded: Mutex::default(),
+            log_held: watch::Sender::default(),
+            _database: database,
+        }
     }
 
     pub fn feel(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
+    }
+
+    /// A process that opens it from now on finds `newest` to be the newest moment it knows of.
+    pub fn has_on_record(&self, newest: Timestamp) {
+        *self.recorded.lock().unwrap() = Some(newest);
+    }
+
+    /// How many devices count as live.
+    pub async fn live_devices(&self) -> u64 {
+        self.inner.totals().await.unwrap().live_devices
     }
 
     /// The store cannot answer.
@@ -122,6 +139,12 @@ macro_rules! forward {
     ($($kind:ident $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl Store for FailingStore {
+            /// No clock but the test's: a database's own would know nothing of it.
+            async fn time(&self) -> Result<StoreTime, StoreError> {
+                self.judge(false).await?;
+                Ok(StoreTime::Recorded(*self.recorded.lock().unwrap()))
+            }
+
             $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
                 self.judge(forward!(@$kind)).await?;
                 forward!(@held $kind self);
@@ -171,5 +194,5 @@ forward! {
     step save_keys(request: keys::SaveKeys) -> keys::KeysSaved;
     step add_service_key(key: ServiceKey) -> ();
     step remove_service_key(id: ServiceKeyId) -> bool;
-    step sweep(now: Timestamp, limit: usize) -> sweep::Swept;
+    step sweep(request: sweep::Sweep) -> sweep::Swept;
 }

@@ -170,7 +170,7 @@ async fn a_token_from_the_future_is_nothing_yet() {
         mint.access(&phone.access, |claims| claims.issued = claims.issued + Duration::from_secs(seconds))
     };
     put(&service, PLACES[0], &ahead(60)).await.ok();
-    put(&service, PLACES[0], &ahead(61)).await.refused("token_invalid");
+    put(&service, PLACES[0], &ahead(61)).await.refused("token_expired");
 }
 
 #[tokio::test]

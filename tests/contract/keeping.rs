@@ -205,7 +205,7 @@ pub(crate) async fn a_sweep_goes_in_small_batches(service: Service) {
     service.pass(IDLE);
     let mut expired = 0;
     for batch in 0.. {
-        let swept = service.store().sweep(service.now(), 4).await.unwrap();
+        let swept = service.store().sweep(service.sweeping(4).await).await.unwrap();
         assert!(swept.expired <= 4 && swept.forgotten <= 4 && swept.entries <= 4, "{swept:?}");
         expired += swept.expired;
         if !swept.more {

@@ -17,11 +17,12 @@ use rescind::model::revocation::Entry;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::username::Username;
 use rescind::model::verdict::Verdict;
+use rescind::store::steps::LOG_KEPT;
 use rescind::store::steps::account::{Register, Registered, SetDisabled};
 use rescind::store::steps::keys::Found;
 use rescind::store::steps::session::{NewDevice, OpenDevice, Opened, Refreshed, RotateRefresh, Session};
 use rescind::store::steps::sign_out::{self, DeviceEnded, DevicesEnded, EndDevice, EndDevices};
-use rescind::store::steps::sweep::Swept;
+use rescind::store::steps::sweep::{Sweep, Swept};
 use rescind::store::{Founding, SharedStore};
 use rescind::world::{Manual, World};
 
@@ -257,11 +258,22 @@ impl Service {
         self.store().log(Position::default(), usize::MAX).await.unwrap()
     }
 
+    /// A sweep as of now, by a node that saw every entry as soon as it was written.
+    pub(crate) async fn sweeping(&self, limit: usize) -> Sweep {
+        let kept = |entry: &&Entry| entry.at + LOG_KEPT > self.now();
+        let log = self.log().await;
+        let outlived = match log.iter().find(kept) {
+            Some(entry) => Position::new(entry.position.value() - 1),
+            None => self.store().clock().await.unwrap().head,
+        };
+        Sweep { now: self.now(), outlived, limit }
+    }
+
     /// Sweeps until there is nothing left to do; sums up.
     pub(crate) async fn sweep(&self) -> Swept {
         let mut sum = Swept::default();
         loop {
-            let swept = self.store().sweep(self.now(), 16).await.unwrap();
+            let swept = self.store().sweep(self.sweeping(16).await).await.unwrap();
             sum.expired += swept.expired;
             sum.forgotten += swept.forgotten;
             sum.entries += swept.entries;

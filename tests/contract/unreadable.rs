@@ -21,7 +21,7 @@ use rescind::store::records::{Changes, Look, Records};
 use rescind::store::steps::Step;
 use rescind::store::steps::account::DeleteUser;
 use rescind::store::steps::password::{By, Rehash, SetPassword};
-use rescind::store::{Clock, Founding, SharedStore, StoreError, Totals};
+use rescind::store::{Clock, Founding, SharedStore, StoreError, StoreTime, Totals};
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -69,6 +69,10 @@ impl Engine for Damaged {
             Ok((Changes { records: changes.settled(&reader)?, ..Changes::none() }, outcome))
         };
         self.inner.step(about, damaged).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        self.inner.time().await
     }
 
     fn written(&self) -> watch::Receiver<()> {

@@ -1,6 +1,7 @@
 //! Followers and issuers whose clocks are wrong: a clock decides about `exp`, so a follower that is more than a minute off
 //! its issuer accepts nothing.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::guarded::Scene;
@@ -24,6 +25,31 @@ pub(crate) fn clocks_can_be_set() -> bool {
 /// This process takes the time to be other than it is by so much. Durations stay what they are.
 pub(crate) fn off_by(command: &mut Command, offset: &str) {
     command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
+
+/// The clock of one process, which can be set while it runs.
+#[derive(Debug)]
+pub(crate) struct Clock(PathBuf);
+
+impl Clock {
+    /// One that is right for now, kept in this file.
+    pub(crate) fn of(command: &mut Command, file: &Path) -> Self {
+        let clock = Self(file.to_owned());
+        clock.set("+0");
+        command.env("LD_PRELOAD", FAKETIME).env("FAKETIME_TIMESTAMP_FILE", file);
+        for switch in ["FAKETIME_DONT_FAKE_MONOTONIC", "FAKETIME_NO_CACHE", "FAKETIME_DISABLE_SHM"] {
+            command.env(switch, "1");
+        }
+        clock
+    }
+
+    /// Sets it to so many seconds ahead (`+90`) or behind (`-90`).
+    pub(crate) fn set(&self, offset: &str) {
+        // In one go: it is read at every look at the clock.
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, format!("{offset}\n")).unwrap();
+        std::fs::rename(new, &self.0).unwrap();
+    }
 }
 
 /// A guard with such a clock.
@@ -85,4 +111,56 @@ fn an_issuer_that_is_90_seconds_off_is_not_believed() {
         guard.assert_comes_to(&good.access, "204");
         assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere");
     }
+}
+
+#[test]
+fn serve_says_that_its_clock_is_behind_its_store() {
+    if !clocks_can_be_set() {
+        return;
+    }
+    let place = Place::new();
+    let server = place.serve();
+    Session::register(&server.client, "ada", "Phone");
+    server.stop();
+    let at = |offset: &str| {
+        let mut serve = place.program(RESCIND, &SERVE);
+        off_by(&mut serve, offset);
+        place.start(serve).stop().stderr
+    };
+    let told = "the clock is behind the newest record of the store";
+    assert!(at("-2h").contains(told));
+    for fine in ["+2h", "+0"] {
+        // What the first of them writes is dated ahead, and the second is not blamed for less than a minute.
+        assert!(!at(fine).contains(told), "{fine}");
+    }
+}
+
+/// As a machine's clock does that is corrected twice: nobody is signed out, and a guard that begins afterwards knows what
+/// had ended.
+#[test]
+fn a_clock_that_jumps_and_comes_back_leaves_everything_as_it_was() {
+    if !clocks_can_be_set() {
+        return;
+    }
+    let place = Place::new();
+    let mut serve = place.program(RESCIND, &SERVE);
+    let clock = Clock::of(&mut serve, &place.path("clock"));
+    let scene = Scene::of_server(place, serve);
+    let (gone, good) = (
+        Session::register(scene.client(), "ada", "Phone"),
+        Session::register(scene.client(), "eve", "Phone"),
+    );
+    scene.sign_out(&gone);
+    for offset in ["+4200", "+3456000", "-3600"] {
+        clock.set(offset);
+        assert_ne!(good.me(scene.client()).status, 500);
+        let refreshed = good.refresh(scene.client());
+        assert!(refreshed.status == 200 || refreshed.status == 503, "{offset}: {refreshed:?}");
+        gone.assert_dead(scene.client(), "signed_out_everywhere");
+        clock.set("+0");
+    }
+    let guard = scene.guard(&[]);
+    guard.assert_comes_to(&Session::login(scene.client(), "eve", "Laptop").access, "204");
+    assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere");
+    assert_eq!(good.me(scene.client()).status, 200);
 }

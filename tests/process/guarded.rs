@@ -51,6 +51,12 @@ impl Scene {
         scene
     }
 
+    /// Around a server that is started by this command, without guards.
+    pub(crate) fn of_server(place: Place, serve: Command) -> Self {
+        let server = place.start(serve);
+        Self::of(place, server)
+    }
+
     /// Around a server that runs, without guards.
     pub(crate) fn of(place: Place, server: Server) -> Self {
         let key = place.service_key("feed");

@@ -18,11 +18,10 @@ use super::transaction::{self, NotCommitted};
 use super::word::Word;
 use super::write;
 use crate::model::counters::Era;
-use crate::model::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::engine::{About, Engine, Over};
 use crate::store::records::Records;
 use crate::store::steps::Step;
+use crate::store::{StoreError, StoreTime};
 
 /// The shared store.
 pub type PostgresStore = Over<Postgres>;
@@ -57,6 +56,8 @@ pub struct Options {
     pub authority: Option<PathBuf>,
     /// Is told of every read and step.
     pub observer: Box<dyn Fn(Observed) + Send + Sync>,
+    /// Is asked before every read and step whether the clock here is right; none is begun if it is not.
+    pub clock: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
 }
 
 impl Default for Options {
@@ -67,6 +68,7 @@ impl Default for Options {
             step_budget: Duration::from_secs(5),
             authority: None,
             observer: Box::new(|_| ()),
+            clock: Box::new(|| Ok(())),
         }
     }
 }
@@ -103,19 +105,6 @@ impl PostgresStore {
         );
         Ok(Self(Postgres(Arc::new(Inner { pool, word, begin, options }))))
     }
-
-    /// What time the database thinks it is: a node whose clock is far from it is wrong.
-    pub async fn time(&self) -> Result<Timestamp, StoreError> {
-        let inner = &self.0.0;
-        let asked = inner.again(async || {
-            let connection = inner.pool.connection().await?;
-            let now = "select extract(epoch from now())::bigint";
-            let row = connection.begin().query_typed_one(now, &[]).await?;
-            connection.done();
-            Ok(Timestamp::from_unix(row.try_get(0)?))
-        });
-        asked.await
-    }
 }
 
 impl Engine for Postgres {
@@ -124,6 +113,7 @@ impl Engine for Postgres {
         about: About,
         read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
+        (self.0.options.clock)()?;
         let budget = self.0.options.read_budget;
         let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
         let tries = self.0.again(|| self.0.read_once(&about, &read));
@@ -135,6 +125,7 @@ impl Engine for Postgres {
         about: About,
         step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
     ) -> Result<T, StoreError> {
+        (self.0.options.clock)()?;
         let inner = Arc::clone(&self.0);
         // Once begun a step runs to its end, also when nobody waits for it any more.
         let running = tokio::spawn(async move {
@@ -143,6 +134,20 @@ impl Engine for Postgres {
             inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
         });
         running.await.unwrap_or_else(|_| Err(unknown("it was broken off")))
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        let inner = &self.0;
+        let asked = inner.again(async || {
+            let connection = inner.pool.connection().await?;
+            let now = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+            let row = connection.begin().query_typed_one(now, &[]).await?;
+            connection.done();
+            Ok(StoreTime::Database(row.try_get(0)?))
+        });
+        let budget = inner.options.read_budget;
+        let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
+        timeout(budget, asked).await.unwrap_or_else(|_| late())
     }
 
     fn written(&self) -> watch::Receiver<()> {

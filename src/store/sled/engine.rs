@@ -11,10 +11,10 @@ use super::records::writes;
 use super::reserve::Reserve;
 use super::view::View;
 use crate::model::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::engine::{About, Engine, Over};
 use crate::store::records::Records;
 use crate::store::steps::Step;
+use crate::store::{StoreError, StoreTime};
 
 /// The embedded store.
 pub type SledStore = Over<Sled>;
@@ -128,6 +128,11 @@ impl Engine for Sled {
             Ok((writes(&view, changes)?, outcome))
         };
         self.committer.run(run).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        let last = self.opened.last_commit();
+        Ok(StoreTime::Recorded((last.number > 0).then_some(last.newest)))
     }
 
     fn written(&self) -> watch::Receiver<()> {

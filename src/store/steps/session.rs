@@ -11,6 +11,7 @@ use crate::model::network::Network;
 use crate::model::password::PasswordHash;
 use crate::model::refresh_state::RefreshState;
 use crate::model::replay::{Replay, ReplayPolicy};
+use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
@@ -160,6 +161,9 @@ fn make_room(
         let cause = if lives { Cause::Evicted } else { Cause::Expired };
         if lives {
             evicted.push(device.id);
+        } else {
+            // By a clock that may be wrong: its access tokens may live on elsewhere.
+            changes.log(now, Revocation::Device { user: device.user, device: device.id });
         }
         end(changes, era, user, device, Ended { at: now, cause, note: None });
     }

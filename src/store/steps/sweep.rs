@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{ENDED_KEPT, LOG_KEPT, Step, end};
+use super::{ENDED_KEPT, Step, end};
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
@@ -29,8 +29,21 @@ pub struct Swept {
     pub more: bool,
 }
 
-/// Sweeps at most `limit` devices and `limit` entries.
-pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept> {
+/// What a sweep may end and drop.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// The time, as far as it is confirmed: what runs out by it is ended for good.
+    pub now: Timestamp,
+    /// The last entry of the log that was seen [`LOG_KEPT`](super::LOG_KEPT) ago. What an entry says of its own time
+    /// decides nothing: whoever wrote it may have had a wrong clock.
+    pub outlived: Position,
+    /// At most so many devices and so many entries.
+    pub limit: usize,
+}
+
+/// See [`Sweep`].
+pub fn sweep(records: &dyn Records, request: Sweep) -> Step<Swept> {
+    let Sweep { now, outlived, limit } = request;
     let mut changes = Changes::none();
     let mut swept = Swept::default();
     let era = records.clock()?.era;
@@ -59,7 +72,7 @@ pub fn sweep(records: &dyn Records, now: Timestamp, limit: usize) -> Step<Swept>
         }
     }
     let oldest = records.log(Position::default(), limit)?;
-    let overdue = oldest.iter().take_while(|entry| entry.at + LOG_KEPT <= now).count();
+    let overdue = oldest.iter().take_while(|entry| entry.position <= outlived).count();
     swept.entries = overdue;
     swept.more |= overdue >= limit;
     for entry in oldest.iter().take(overdue) {
@@ -128,5 +141,6 @@ pub fn left_behind_at(user: &User, era: Era, device: &Device) -> Timestamp {
     } else {
         user.bumped.as_ref().map_or(device.created, |bump| bump.at)
     };
-    bumped.min(device.end())
+    // Not before it was there: an era is a time only if the clock was right.
+    bumped.min(device.end()).max(device.created)
 }

@@ -96,7 +96,8 @@ impl Drive {
             }
             Operation::Sweep => {
                 // Devices that ran out long ago are ended by one batch and forgotten by the next.
-                while both!(self.sweep(self.service.now(), 64)) != Swept::default() {}
+                let request = self.service.sweeping(64).await;
+                while both!(self.sweep(request)) != Swept::default() {}
                 self.naive.sweep();
                 None
             }

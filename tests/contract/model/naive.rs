@@ -192,6 +192,7 @@ impl Naive {
                 self.end(first, self.now, Cause::Evicted);
             } else {
                 self.end(first, self.now, Cause::Expired);
+                self.write(Line::Device(first));
             }
         }
         self.add(user, id, evicted)

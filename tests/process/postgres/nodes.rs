@@ -75,15 +75,25 @@ impl Shared {
 
     /// Starts another node.
     pub(super) fn join(&self, more: &[&str]) -> Node {
+        self.join_with(more, |_, _| ()).0
+    }
+
+    /// Starts another node whose command is changed before.
+    pub(super) fn join_with<T>(
+        &self,
+        more: &[&str],
+        change: impl FnOnce(&mut Command, &Place) -> T,
+    ) -> (Node, T) {
         let place = self.place();
         let metrics = format!("127.0.0.1:{}", free_port());
         let metrics_listen = ["--metrics-listen", &metrics];
         // The last one of two counts for a setting; a flag of its own may be given once.
         let serve: Vec<&str> =
             SERVE.iter().copied().filter(|word| !["--metrics-listen", "off"].contains(word)).collect();
-        let command = self.program(&place, &[&serve[..], &metrics_listen, &SETTINGS, more].concat());
+        let mut command = self.program(&place, &[&serve[..], &metrics_listen, &SETTINGS, more].concat());
+        let changed = change(&mut command, &place);
         let server = Server::start(command, &self.secrets);
-        Node { server, place, metrics: Client::new(&metrics, &self.secrets) }
+        (Node { server, place, metrics: Client::new(&metrics, &self.secrets) }, changed)
     }
 
     /// A new service key with these scopes, made by a command beside `node`.
@@ -98,8 +108,15 @@ impl Shared {
 
     /// A node that has to refuse to start.
     pub(super) fn refused(&self, more: &[&str]) -> Ran {
+        self.refused_with(more, |_| ())
+    }
+
+    /// The same for one whose command is changed before.
+    pub(super) fn refused_with(&self, more: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let place = self.place();
-        refused(self.program(&place, &[&SERVE, more].concat()), &self.secrets)
+        let mut command = self.program(&place, &[&SERVE, more].concat());
+        change(&mut command);
+        refused(command, &self.secrets)
     }
 
     /// Another master key, for who starts with the wrong one.

@@ -26,6 +26,7 @@ use crate::store::steps::account::{Register, Registered};
 use crate::store::steps::keys::Found;
 use crate::store::steps::session::{NewDevice, Refreshed, RotateRefresh};
 use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
+use crate::store::steps::sweep::Sweep;
 use crate::store::{Founding, Store as _};
 use crate::world::World;
 
@@ -196,7 +197,7 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
             Keys => store.keys().await.map(drop),
             ServiceKeys => store.service_keys().await.map(drop),
             Log => store.log(Position::default(), 9).await.map(drop),
-            _ => store.sweep(START, 9).await.map(drop),
+            _ => store.sweep(Sweep { now: START, outlived: Position::default(), limit: 9 }).await.map(drop),
         };
         match answer {
             Err(StoreError::Corrupt(why)) => assert!(why.ends_with(&format!("table of {table}")), "{why}"),

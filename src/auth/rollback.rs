@@ -1,0 +1,125 @@
+//! A store that went back in time: from the first proof on nobody is told yes, until `rescind store restored`.
+//!
+//! The store itself holds the mark, so it outlives a restart and reaches every node; a node looks for it every second,
+//! and at its start. A proof that could not be written down counts for this node until it could.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Auth;
+use super::error::AuthError;
+use crate::model::claims::Presented;
+use crate::model::counters::Sequence;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::steps::rollback::{ReportRollback, RollbackReported};
+use crate::world::reference::TOLERATED;
+
+/// What this node knows of it.
+#[derive(Debug, Default)]
+pub(super) struct Rollback {
+    /// The store is marked, or a proof waits to be written down.
+    known: AtomicBool,
+    unwritten: Mutex<Option<ReportRollback>>,
+}
+
+impl Rollback {
+    fn unwritten(&self) -> MutexGuard<'_, Option<ReportRollback>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Auth {
+    /// Refuses to go on if the store is known to have been rolled back.
+    pub fn ensure_not_rolled_back(&self) -> Result<(), AuthError> {
+        if self.rollback.known.load(Ordering::Acquire) { Err(AuthError::RolledBack) } else { Ok(()) }
+    }
+
+    /// Looks whether the store is marked as rolled back, and writes the mark if that failed before.
+    pub async fn look_for_rollback(&self) -> Result<(), StoreError> {
+        let waiting = *self.rollback.unwritten();
+        if let Some(report) = waiting {
+            self.store.report_rollback(report).await?;
+            *self.rollback.unwritten() = None;
+        }
+        let marked = self.store.rolled_back().await?;
+        if self.rollback.unwritten().is_none() {
+            self.note_rollback(marked);
+        }
+        Ok(())
+    }
+
+    /// Takes the authentic token of `presented`, which is ahead of the store, as a proof. Returns what its bearer is told.
+    pub(super) async fn ahead(&self, presented: Presented, sequence: Option<Sequence>) -> AuthError {
+        match self.prove_rollback(presented, sequence).await {
+            Ok(true) => AuthError::RolledBack,
+            // It was, a moment ago: another node answered from somewhere else.
+            Ok(false) => StoreError::Away("it answers from two states".to_owned()).into(),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Looks whether the authentic token of `presented`, of a device of which the store has no record, is a proof.
+    pub(super) async fn unknown_device(
+        &self,
+        presented: Presented,
+        sequence: Option<Sequence>,
+    ) -> Result<(), AuthError> {
+        let report = self.rollback_report(presented, sequence);
+        // Most are of devices whose records were swept long ago: these cost no step.
+        if report.must_have_a_record() && self.prove_rollback(presented, sequence).await? {
+            return Err(AuthError::RolledBack);
+        }
+        Ok(())
+    }
+
+    async fn prove_rollback(
+        &self,
+        presented: Presented,
+        sequence: Option<Sequence>,
+    ) -> Result<bool, StoreError> {
+        let report = self.rollback_report(presented, sequence);
+        match self.store.report_rollback(report).await {
+            Ok(reported) => {
+                let proven = reported == RollbackReported::Proven;
+                if proven {
+                    self.note_rollback(true);
+                }
+                Ok(proven)
+            }
+            // It reads, and so it was seen; only the mark waits for room.
+            Err(full @ StoreError::Full(_)) => {
+                *self.rollback.unwritten() = Some(report);
+                self.note_rollback(true);
+                Err(full)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rollback_report(&self, presented: Presented, sequence: Option<Sequence>) -> ReportRollback {
+        ReportRollback { presented, sequence, now: self.undoubted_time() }
+    }
+
+    /// Now, if no witness of the time contradicts the wall clock: a wrong one would call old devices young.
+    fn undoubted_time(&self) -> Option<Timestamp> {
+        let latest = self.clock.latest();
+        let behind = self.world.now().until(latest);
+        let jumped = self.clock.ahead().unsigned_abs();
+        (behind <= TOLERATED && jumped <= TOLERATED.as_secs()).then_some(latest)
+    }
+
+    fn note_rollback(&self, is_so: bool) {
+        let was_so = self.rollback.known.swap(is_so, Ordering::AcqRel);
+        self.metrics.rolled_back.set(i64::from(is_so));
+        if is_so && !was_so {
+            self.metrics.store_alarm("rolled_back");
+            tracing::error!(
+                event = "store_rolled_back",
+                "an authentic token is ahead of the store: it was put back from a copy, or lost what it had acknowledged. No check is answered until you stop every rescind on it and run `rescind store restored`"
+            );
+        } else if was_so && !is_so {
+            tracing::warn!(event = "store_restored", "the store is no longer marked as rolled back");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A token of ours that the store cannot have minted proves that the store went back in time: it was put back from a
+//! copy, or lost what it had acknowledged. That is written down, so that no node goes on saying yes.
+//!
+//! Only an authentic token proves anything, and no honest one may. So nothing is concluded from a user who is not there
+//! (who may have been deleted), from a device whose record may have been swept or have given way to newer ones, or from a
+//! token of another era.
+
+use std::time::Duration;
+
+use super::{ENDED_KEPT, Step};
+use crate::model::claims::{LEEWAY, Presented};
+use crate::model::counters::Sequence;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::records::{Change, Changes, Records};
+
+/// A device made within this time must have a record: the record of one that ended is kept [`ENDED_KEPT`] from its end.
+/// The day between the two is for clocks.
+pub const KNOWN_FOR: Duration = Duration::from_secs(ENDED_KEPT.as_secs() - 24 * 60 * 60);
+
+/// Reports an authentic token that the store seems not to have minted.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportRollback {
+    /// What the token says.
+    pub presented: Presented,
+    /// Which of its device's refresh tokens it is, if it is one.
+    pub sequence: Option<Sequence>,
+    /// Now, by a clock that is not in doubt; none where it is.
+    pub now: Option<Timestamp>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollbackReported {
+    /// The store was rolled back, and it is written down that it was.
+    Proven,
+    /// The token proves nothing.
+    Refuted,
+}
+
+/// See [`ReportRollback`].
+pub fn report(records: &dyn Records, request: &ReportRollback) -> Step<RollbackReported> {
+    let mut changes = Changes::none();
+    if !proves(records, request)? {
+        return Ok((changes, RollbackReported::Refuted));
+    }
+    if !records.rolled_back()? {
+        changes.push(Change::RolledBack(true));
+    }
+    Ok((changes, RollbackReported::Proven))
+}
+
+fn proves(records: &dyn Records, request: &ReportRollback) -> Result<bool, StoreError> {
+    let presented = &request.presented;
+    let standing = super::standing(records, presented.user, presented.device)?;
+    let (own, era) = (presented.stamp, standing.clock.era);
+    // What was minted in an era that is over may be from before a restore that was told.
+    if own.era != era {
+        return Ok(own.era > era);
+    }
+    let Some(user) = standing.user else { return Ok(false) };
+    if own.generation != user.generation {
+        return Ok(own.generation > user.generation);
+    }
+    Ok(match standing.device {
+        Some(device) => request.sequence.is_some_and(|sequence| sequence > device.refresh.current),
+        None => request.must_have_a_record(),
+    })
+}
+
+impl ReportRollback {
+    /// Whether the token's device is so young that the store must have a record of it, if it ever had one.
+    pub fn must_have_a_record(&self) -> bool {
+        let (Some(now), Some(made)) = (self.now, self.presented.device.made()) else { return false };
+        made <= now + LEEWAY && now < made + KNOWN_FOR
+    }
+}
