@@ -62,6 +62,10 @@ pub enum StoreError {
     /// path, name or password: whoever watches the process may be told.
     #[error("the database cannot answer: {0}")]
     Away(String),
+    /// The disk has not answered for a while; whether it ever will is unknown. In words of ours: whoever watches the
+    /// process may be told.
+    #[error("the disk does not answer: {0}")]
+    Stalled(String),
     /// Free space is below the reserve: it takes no writing steps, checks go on.
     #[error("the store is full: {0}")]
     Full(String),
@@ -204,6 +208,10 @@ pub trait Store: Send + Sync + 'static {
     async fn founding(&self) -> Result<Option<Founding>, StoreError>;
     /// The service-wide counters.
     async fn clock(&self) -> Result<Clock, StoreError>;
+    /// Whether it reads and writes: an error says why not. Writes nothing.
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.clock().await.map(drop)
+    }
     /// How much there is.
     async fn totals(&self) -> Result<Totals, StoreError>;
     /// What a check needs, read after the call began.

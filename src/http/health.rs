@@ -28,6 +28,7 @@ fn not_ready(error: StoreError) -> Problem {
     let told = match &error {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
         StoreError::WrongClock(why) => Some(format!("The clock is wrong: {why}.")),
+        StoreError::Stalled(why) => Some(format!("The disk does not answer: {why}.")),
         _ => None,
     };
     let problem = Problem::from(AuthError::from(error));
@@ -51,7 +52,7 @@ impl Health {
     /// Asks the store; 503 means: send no requests here, and says what is wrong.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
-        auth.store().clock().await.map_err(not_ready)?;
+        auth.store().ready().await.map_err(not_ready)?;
         Ok(Json(HealthAnswer { status: "ok".to_owned() }))
     }
 }

@@ -63,6 +63,14 @@ pub trait Engine: Send + Sync + 'static {
     /// What the store knows of the time.
     fn time(&self) -> impl Future<Output = Result<StoreTime, StoreError>> + Send;
 
+    /// Whether steps are carried out: an error says why not. Answers at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Stalled`] while the disk does not answer.
+    fn working(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Marked as changed after something may have been written, by this process or another one: a hint, late by at
     /// most a tenth of a second.
     fn written(&self) -> watch::Receiver<()>;
@@ -80,6 +88,11 @@ impl<E: Engine> Store for Over<E> {
 
     async fn clock(&self) -> Result<Clock, StoreError> {
         self.0.read(About::Anything, |records| records.clock()).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.0.working()?;
+        self.clock().await.map(drop)
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {

@@ -29,13 +29,14 @@ mod watchdog;
 mod writer;
 
 pub(super) use disk::Disk;
-use watchdog::Watchdog;
 pub use watchdog::exit;
+use watchdog::{Probe, Watchdog};
 use writer::{Order, Writer};
 
 /// Runs steps on the writer thread. Share it behind an `Arc`; dropping it ends the thread after what is queued.
 pub struct Committer {
     orders: SyncSender<Order>,
+    watchdog: Arc<Watchdog>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -85,7 +86,10 @@ impl Default for Hooks {
 impl Committer {
     /// Starts the writer thread and the thread that watches it.
     pub fn start(store: &Opened, reserve: Reserve, limits: Limits, hooks: Hooks) -> io::Result<Self> {
-        Self::over(store.disk()?, reserve, limits, hooks)
+        let disk = store.disk()?;
+        let tree = disk.tree.clone();
+        let probe = move || tree.flush().map(drop).map_err(|e| format!("writing to the store failed: {e}"));
+        Self::over(disk, reserve, limits, hooks, Arc::new(probe))
     }
 
     fn over(
@@ -93,6 +97,7 @@ impl Committer {
         reserve: Reserve,
         limits: Limits,
         Hooks { fatal, observer }: Hooks,
+        probe: Probe,
     ) -> io::Result<Self> {
         let (orders, queue) = sync_channel(limits.queue);
         let watchdog = Arc::new(Watchdog::new(fatal));
@@ -100,14 +105,19 @@ impl Committer {
         let (alive, ended) = sync_channel(0);
         std::thread::Builder::new()
             .name("store-watchdog".to_owned())
-            .spawn(move || watched.watch(&ended, limits.patience))?;
-        let writer = Writer::new(disk, reserve, watchdog, observer);
+            .spawn(move || watched.watch(&ended, limits.patience, &probe))?;
+        let writer = Writer::new(disk, reserve, watchdog.clone(), observer);
         let run = move || {
             writer.run(&queue, limits.group);
             drop::<SyncSender<()>>(alive);
         };
         let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
-        Ok(Self { orders, writer: Mutex::new(Some(writer)) })
+        Ok(Self { orders, watchdog, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// How long the present group has taken, once that is longer than any disk that works needs.
+    pub(super) fn stalled(&self) -> Option<Duration> {
+        self.watchdog.stalled()
     }
 
     /// Runs `step` on the writer thread: it reads, decides, and says what to write and what to answer.

@@ -135,6 +135,15 @@ impl Engine for Sled {
         Ok(StoreTime::Recorded((last.number > 0).then_some(last.newest)))
     }
 
+    fn working(&self) -> Result<(), StoreError> {
+        match self.committer.stalled() {
+            None => Ok(()),
+            Some(since) => {
+                Err(StoreError::Stalled(format!("a commit has waited {} s for it", since.as_secs())))
+            }
+        }
+    }
+
     fn written(&self) -> watch::Receiver<()> {
         self.written.subscribe()
     }

@@ -25,6 +25,13 @@ struct Props {
     file: Option<File>,
     reserve: u64,
     limits: Limits,
+    /// What the engine says when it is asked whether it has failed.
+    probe: Option<Probe>,
+}
+
+/// Nothing has failed.
+fn well() -> Probe {
+    Arc::new(|| Ok(()))
 }
 
 fn room(props: Props) -> Room {
@@ -43,7 +50,8 @@ fn room(props: Props) -> Room {
     let mut disk = store.disk().unwrap();
     disk.data = props.file.unwrap_or(disk.data);
     let reserve = Reserve::new(&path, props.reserve);
-    let committer = Committer::over(disk, reserve, props.limits, hooks).unwrap();
+    let committer =
+        Committer::over(disk, reserve, props.limits, hooks, props.probe.unwrap_or_else(well)).unwrap();
     Room { committer: Arc::new(committer), commits, fatal, store, _parent: parent }
 }
 
@@ -188,6 +196,44 @@ async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
     assert!(room.fatal.recv().unwrap().contains("longer than 20ms"));
     drop(free);
     assert!(matches!(waiting.await.unwrap(), Err(StoreError::Unavailable(_))));
+}
+
+/// Longer than any test.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn a_commit_that_hangs_after_a_failed_write_ends_the_process_without_patience() {
+    let limits = Limits { patience: FOR_EVER, ..Limits::default() };
+    let probe: Probe = Arc::new(|| Err("writing to the store failed: EIO".to_owned()));
+    let room = room(Props { limits, probe: Some(probe), ..Props::default() });
+    let free = occupy(&room.committer).await;
+    let waiting = queued(run(&room.committer, "a")).await;
+    assert!(room.fatal.recv_timeout(Duration::from_secs(60)).unwrap().contains("EIO"));
+    assert!(room.committer.stalled().is_some(), "the service is not ready any more");
+    drop(free);
+    assert!(matches!(waiting.await.unwrap(), Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_slow_commit_whose_engine_is_well_is_waited_for_but_not_called_ready() {
+    let (asked, questions) = channel();
+    let probe: Probe = Arc::new(move || {
+        // The test may have ended.
+        let _gone = asked.send(());
+        Ok(())
+    });
+    let limits = Limits { patience: FOR_EVER, ..Limits::default() };
+    let room = room(Props { limits, probe: Some(probe), ..Props::default() });
+    assert!(room.committer.stalled().is_none());
+    let free = occupy(&room.committer).await;
+    let waiting = queued(run(&room.committer, "a")).await;
+    while room.committer.stalled().is_none() {
+        questions.recv().unwrap();
+    }
+    drop(free);
+    waiting.await.unwrap().unwrap();
+    assert!(room.committer.stalled().is_none());
+    assert!(room.fatal.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -1,10 +1,9 @@
 //! What happens when the disk fails, or hangs.
 
 use std::io::Write as _;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The exit status after a failed disk (`EX_IOERR`).
@@ -13,16 +12,35 @@ const EXIT_CODE: i32 = 74;
 /// How long the reason may take to reach standard error; a reader that has stopped reading must not keep us alive.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How long a group may take before the engine is asked whether it has failed. A sync takes milliseconds; with this and
+/// the look that follows, the process is gone within a second of a failed write.
+const ASK_AFTER: Duration = Duration::from_millis(300);
+
+/// How often the watchdog looks.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// How long a group may take before the service says that it is not ready.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+
+/// Asks the engine whether a write of its has failed. It may wait as long as the engine likes.
+pub(super) type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// Shared by the writer and the thread that watches it.
 pub(super) struct Watchdog {
     busy_since: Mutex<Option<Instant>>,
     failed: AtomicBool,
+    asking: AtomicBool,
     fatal: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Watchdog {
     pub(super) fn new(fatal: Box<dyn Fn(&str) + Send + Sync>) -> Self {
-        Self { busy_since: Mutex::new(None), failed: AtomicBool::new(false), fatal }
+        Self {
+            busy_since: Mutex::new(None),
+            failed: AtomicBool::new(false),
+            asking: AtomicBool::new(false),
+            fatal,
+        }
     }
 
     /// The writer begins a group.
@@ -43,14 +61,45 @@ impl Watchdog {
         }
     }
 
-    /// Looks at the writer until it is gone. A few looks per `patience`, instead of a wake-up per group, keep the
-    /// watching out of the writer's way.
-    pub(super) fn watch(&self, writer_ended: &Receiver<()>, patience: Duration) {
-        while let Err(RecvTimeoutError::Timeout) = writer_ended.recv_timeout(patience / 4) {
-            if self.busy().is_some_and(|since| since.elapsed() > patience) {
+    /// How long the writer has been at a group for which a second is too long; none while all is well.
+    pub(super) fn stalled(&self) -> Option<Duration> {
+        let busy = self.busy().map(|since| since.elapsed());
+        busy.filter(|busy| *busy >= STALLED_AFTER || self.failed.load(Ordering::SeqCst))
+    }
+
+    /// Looks at the writer until it is gone. A few looks a second, instead of a wake-up per group, keep the watching
+    /// out of the writer's way.
+    ///
+    /// After a failed write sled's `flush` may wait for ever for a write that will never be tried again. But sled has noted
+    /// the failure, and whoever flushes next is told: that is the probe.
+    pub(super) fn watch(self: &Arc<Self>, writer_ended: &Receiver<()>, patience: Duration, probe: &Probe) {
+        let look = LOOK.min(patience / 4);
+        while let Err(RecvTimeoutError::Timeout) = writer_ended.recv_timeout(look) {
+            let Some(busy) = self.busy().map(|since| since.elapsed()) else { continue };
+            if busy > patience {
                 self.fail(&format!("a commit has taken longer than {patience:?}: the disk does not answer"));
                 return;
             }
+            if busy > ASK_AFTER.min(patience / 2) {
+                self.ask(probe);
+            }
+        }
+    }
+
+    /// Puts the question on a thread of its own, since the answer may never come. One question at a time.
+    fn ask(self: &Arc<Self>, probe: &Probe) {
+        if self.asking.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (watchdog, probe) = (self.clone(), probe.clone());
+        let asked = std::thread::Builder::new().name("store-probe".to_owned()).spawn(move || {
+            if let Err(reason) = probe() {
+                watchdog.fail(&reason);
+            }
+            watchdog.asking.store(false, Ordering::SeqCst);
+        });
+        if asked.is_err() {
+            self.asking.store(false, Ordering::SeqCst);
         }
     }
 

@@ -36,7 +36,8 @@ async fn as_other_process() {
         }
         "fail" => {
             let disk = Disk { data: unsyncable(), ..store.disk().unwrap() };
-            let committer = Committer::over(disk, reserve, Limits::default(), Hooks::default()).unwrap();
+            let committer =
+                Committer::over(disk, reserve, Limits::default(), Hooks::default(), well()).unwrap();
             let outcome = write(&committer, "a").await;
             println!("answered {outcome:?}");
         }
