@@ -12,9 +12,12 @@
 //! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
 //!   them together.
 //!
-//! [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model`, `token` and
+//! [`advice`] says what to do about an error of the operating system, [`trusted`] opens files that a secret or a lock
+//! depends on. [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model`, `token` and
 //! `verifier` alone; `server` is the rest, `sled` the embedded store.
 
+#[cfg(feature = "server")]
+mod advice;
 #[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "server")]
@@ -37,6 +40,8 @@ pub mod settings;
 #[cfg(feature = "server")]
 pub mod store;
 pub mod token;
+#[cfg(feature = "server")]
+mod trusted;
 #[cfg(feature = "verifier")]
 pub mod verifier;
 pub mod world;
@@ -48,21 +53,32 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What each part may use of the crate; what it does not name it does not know.
-    const MAY_USE: [(&str, &[&str]); 14] = [
+    const MAY_USE: [(&str, &[&str]); 16] = [
+        ("advice", &[]),
+        ("trusted", &["advice"]),
         ("model", &[]),
         ("world", &["model"]),
         ("token", &["model", "world"]),
         ("verifier", &["model", "world", "token"]),
-        ("store", &["model"]),
+        ("store", &["advice", "trusted", "model"]),
         ("metrics", &[]),
         ("log", &[]),
-        ("settings", &[]),
+        ("settings", &["advice"]),
         ("auth", &["model", "world", "token", "store", "metrics"]),
         ("feed", &["model", "world", "token", "store", "metrics", "auth"]),
-        ("service", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed"]),
-        ("http", &["model", "world", "token", "store", "metrics", "settings", "auth", "feed", "service"]),
-        ("guard", &["verifier", "http"]),
-        ("cli", &["world", "settings", "service", "http", "log", "verifier", "guard"]),
+        (
+            "service",
+            &["advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth", "feed"],
+        ),
+        (
+            "http",
+            &[
+                "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth",
+                "feed", "service",
+            ],
+        ),
+        ("guard", &["advice", "trusted", "verifier", "http"]),
+        ("cli", &["advice", "trusted", "world", "settings", "service", "http", "log", "verifier", "guard"]),
     ];
 
     /// Libraries that stand in one place each.

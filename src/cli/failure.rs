@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::reach::Refusal;
+use crate::advice;
 
 /// What went wrong and the next step, for a person. Printed to stderr; the exit code is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl std::error::Error for Failure {}
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(format!("cannot read or write: {error}"), "")
+        Self::new(format!("cannot read or write: {error}"), advice::for_file(&error))
     }
 }
 

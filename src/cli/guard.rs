@@ -1,12 +1,12 @@
 //! `rescind guard`: the verifier as a local process, for a reverse proxy.
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::service;
@@ -14,7 +14,11 @@ use crate::guard::Guard;
 use crate::guard::serve::{self, Bound, Listen};
 use crate::log;
 use crate::settings::{self, Environment, SERVICE_KEY};
+use crate::trusted;
 use crate::verifier::{Builder, ConnectError, Event, ServiceKey, Trouble, Verifier, WhenStale};
+
+/// The most that is read of a service key's file, in bytes.
+const LONGEST: u64 = 4096;
 
 /// How long a failed start waits before the next one.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -147,7 +151,9 @@ impl GuardCommand {
         let help = "make one with `rescind service-key add NAME --scope feed`";
         let (text, place) = match (&self.service_key_file, environment.service_key()) {
             (Some(file), _) => (read(file)?, file.display().to_string()),
-            (None, Some(text)) => (text.to_string_lossy().into_owned(), SERVICE_KEY.to_owned()),
+            (None, Some(text)) => {
+                (Zeroizing::new(text.to_string_lossy().into_owned()), SERVICE_KEY.to_owned())
+            }
             (None, None) => {
                 let what =
                     format!("no service key: set {SERVICE_KEY}, or name a file with --service-key-file");
@@ -158,9 +164,9 @@ impl GuardCommand {
     }
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
-    let failure = |error| Failure::new(format!("cannot read {}: {error}", file.display()), "");
-    fs::read_to_string(file).map_err(failure)
+fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let read = trusted::read(file, LONGEST).map(|(text, _)| text);
+    read.map_err(|error| Failure::new(format!("the service key file {}: {error}", file.display()), ""))
 }
 
 /// What happens is logged: alarms as errors, what passes by itself as it deserves.

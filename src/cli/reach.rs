@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::failure::Failure;
+use crate::advice;
 use crate::http::code::Code;
 use crate::settings::Settings;
 
@@ -137,10 +138,13 @@ fn holds_anything(folder: &Path) -> Result<bool, Failure> {
 }
 
 fn unreadable(folder: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        format!("the data folder {} cannot be read: {error}", folder.display()),
-        "run the command as the user the server runs as; `rescind doctor` says more",
-    )
+    let help = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "run the command as the user the server runs as; `rescind doctor` says more"
+        }
+        _ => advice::for_file(error),
+    };
+    Failure::new(format!("the data folder {} cannot be read: {error}", folder.display()), help)
 }
 
 fn understand(status: StatusCode, bytes: &[u8]) -> Result<Value, Refusal> {

@@ -8,6 +8,7 @@ use poem::endpoint::BoxEndpoint;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::failure::Failure;
+use crate::advice;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
@@ -132,15 +133,12 @@ impl From<ServeError> for Failure {
             ServeError::Listen { .. } => {
                 Self::new(error.to_string(), "choose another address with --listen; port 0 picks a free one")
             }
-            ServeError::Socket(SocketError::Io { .. }) => Self::new(
-                error.to_string(),
-                "the data folder has to belong to the user who runs this command, on a file system that can hold sockets",
-            ),
+            ServeError::Socket(SocketError::Io { ref source, .. }) => {
+                Self::new(error.to_string(), advice::for_file(source))
+            }
             // What it says is what to do.
             ServeError::Socket(_) => Self::new(error.to_string(), ""),
-            ServeError::Io(_) => {
-                Self::new(error.to_string(), "the system refused: look at its limits and its log")
-            }
+            ServeError::Io(ref source) => Self::new(error.to_string(), advice::for_file(source)),
         }
     }
 }
@@ -163,6 +161,6 @@ mod tests {
         };
         let failure = Failure::from(ServeError::from(refused));
         assert_eq!(failure.what, "cannot listen on \"/srv/admin.sock\": permission denied");
-        assert!(failure.help.starts_with("the data folder has to belong to the user"), "{failure}");
+        assert_eq!(failure.help, "let the user who runs rescind own it");
     }
 }

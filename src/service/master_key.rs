@@ -1,14 +1,19 @@
 //! The file with the master key: one PASERK `k4.local.…` line that only its owner may read.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::OpenError;
+use crate::advice;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::token::sealing::MasterKey;
+use crate::trusted::{self, Distrust};
 use crate::world::World;
+
+/// The most that is read of the file, in bytes. The line has 52.
+const LONGEST: u64 = 4096;
 
 /// The master key from its file.
 pub fn read(settings: &Settings) -> Result<MasterKey, OpenError> {
@@ -37,9 +42,12 @@ pub fn read_or_make(settings: &Settings, world: &World) -> Result<MasterKey, Ope
 pub fn make(path: &Path, world: &World) -> Result<MasterKey, OpenError> {
     let failed = |why: String| OpenError::MasterKey { path: path.to_owned(), why };
     let key = MasterKey::draw(world).ok_or_else(|| failed("no key could be drawn".to_owned()))?;
-    write_key(path, &key).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => failed("it is there already, and is never replaced".to_owned()),
-        _ => failed(format!("it cannot be written ({error}): name a place for it with master_key_file")),
+    write_key(path, &key).map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            return failed("it is there already, and is never replaced".to_owned());
+        }
+        let advice = advice::for_file(&error);
+        failed(format!("it cannot be written ({error}): {advice}; master_key_file names its place"))
     })?;
     Ok(key)
 }
@@ -47,7 +55,9 @@ pub fn make(path: &Path, world: &World) -> Result<MasterKey, OpenError> {
 fn find(settings: &Settings) -> Result<Option<MasterKey>, OpenError> {
     let path = settings.master_key_path();
     let failed = |why: String| OpenError::MasterKey { path: path.clone(), why };
-    match read_key(&path) {
+    let read = trusted::read(&path, LONGEST);
+    let read = read.map(|(line, metadata)| (line, metadata.permissions().mode() & 0o777));
+    match read {
         Ok((_, mode)) if mode & MASTER_KEY_TOO_OPEN != 0 => Err(failed(format!(
             "other users may read or change it (mode {mode:04o}): run `chmod 600 \"{}\"`, and rotate the keys if somebody may have read it",
             path.display()
@@ -58,18 +68,9 @@ fn find(settings: &Settings) -> Result<Option<MasterKey>, OpenError> {
                 "it does not hold a PASERK `k4.local.…` line: restore it from where it is kept".to_owned(),
             )),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(format!("it cannot be read ({error})"))),
+        Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error.to_string())),
     }
-}
-
-/// What the file says, and who may open it.
-fn read_key(path: &Path) -> io::Result<(String, u32)> {
-    let mut file = fs::File::open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    let mut line = String::new();
-    file.read_to_string(&mut line)?;
-    Ok((line, mode))
 }
 
 /// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it. The

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::Path;
 
 use super::OpenError;
+use crate::advice;
+use crate::trusted::{self, Distrust};
 
 /// The folder, held by this process until dropped.
 #[derive(Debug)]
@@ -15,11 +17,11 @@ impl Place {
     /// Takes the folder at `path`, which is made when it is missing, for this process alone.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let failed = |why: String| OpenError::Place { path: path.to_owned(), why };
-        let unusable = |error: io::Error| {
-            failed(format!("it cannot be used ({error}); let the user who runs rescind own it"))
-        };
+        let unusable =
+            |error: io::Error| failed(format!("it cannot be used ({error}); {}", advice::for_file(&error)));
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-        let mode = fs::metadata(path).map_err(unusable)?.permissions().mode() & 0o777;
+        let distrusted = |error: Distrust| failed(error.to_string());
+        let mode = trusted::folder(path).map_err(distrusted)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             let run = format!("chmod 700 \"{}\"", path.display());
             return Err(failed(format!("other users may enter it (mode {mode:03o}): run `{run}`")));
@@ -28,9 +30,9 @@ impl Place {
             let why = "it holds an embedded store: name another folder with --data, or leave `store` out; `rescind store copy` takes one store to the other";
             return Err(failed(why.to_owned()));
         }
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock"));
-        let lock = lock.map_err(unusable)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = trusted::open(&path.join("lock"), &mut options).map_err(distrusted)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self(lock)),
             Err(fs::TryLockError::WouldBlock) => Err(failed(

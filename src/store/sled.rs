@@ -9,6 +9,7 @@
 //! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
 //!   the witness of its last commit
 //! * `scrub`, `sum` — what sled does not say: whether some of its log cannot be read, and whether records are missing
+//! * `snapshot` — whether sled's own snapshot, which it cannot do without, is as it was written
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — what a step sees, and what it wants written, counted
 //! * `layout`, `codec`, `records` — where each record lives, how it is written, and the seam to the steps
@@ -28,6 +29,7 @@ pub mod open;
 mod records;
 pub mod reserve;
 mod scrub;
+mod snapshot;
 mod sum;
 pub mod view;
 pub mod writes;

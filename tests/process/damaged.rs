@@ -69,6 +69,44 @@ fn overwrite(data: &Path, part: usize) {
 }
 
 #[test]
+fn a_flipped_bit_in_the_snapshot_costs_nothing_but_that_file() {
+    let place = with_store();
+    place.serve().kill();
+    let of = |name: &str| {
+        let names = place.data().read_dir().unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(name)).max().unwrap()
+    };
+    let (snapshot, db) = (of("snap."), of("db"));
+    let (whole, data) = (fs::read(&snapshot).unwrap(), fs::read(&db).unwrap());
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 2] ^= 1;
+    fs::write(&snapshot, damaged).unwrap();
+    let name = snapshot.file_name().unwrap().to_str().unwrap().to_owned();
+    for _ in 0..2 {
+        let told = [&*name, "is damaged", "`db` and everything else is as it was", "Put the file back"];
+        place.refused(&[]).assert_failed(&told);
+        place.run("user list").assert_failed(&told);
+        assert!(fs::read(&db).unwrap() == data, "the data file was changed");
+    }
+    fs::write(&snapshot, whole).unwrap();
+    assert!(place.run("user list").out.contains("ada"));
+}
+
+#[test]
+fn a_master_key_file_that_is_no_file_is_refused_at_once() {
+    let place = with_store();
+    fs::rename(place.master_key(), place.path("kept")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, place.master_key(), rustix::fs::Mode::from(0o600)).unwrap();
+    place.refused(&[]).assert_failed(&["./rescind-data.key", "it is a pipe, not a file"]);
+    place.run("user list").assert_failed(&["it is a pipe, not a file"]);
+    assert!(place.run("doctor").out.contains("it is a pipe, not a file"));
+    place.refused(&["--set", "master_key_file=/dev/zero"]).assert_failed(&["it is a device, not a file"]);
+    fs::remove_file(place.master_key()).unwrap();
+    symlink("kept", place.master_key()).unwrap();
+    drop(place.serve());
+}
+
+#[test]
 fn a_folder_of_something_else_is_refused_and_left_as_it_is() {
     let place = with_store();
     fs::remove_file(place.data().join("FORMAT")).unwrap();
@@ -108,8 +146,8 @@ fn a_folder_that_cannot_be_written_is_refused() {
     let nowhere = ["--data", "/proc/rescind", "--set", "master_key_file=key"];
     place.refused(&nowhere).assert_failed(&[
         "/proc/rescind",
-        "cannot be used",
-        "let the user who runs rescind own it",
+        "cannot be used: No such file",
+        "name another place",
     ]);
 
     let place = with_store();

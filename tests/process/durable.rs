@@ -41,6 +41,22 @@ fn the_disk_is_synced_between_a_request_and_its_answer() {
     }
 }
 
+#[test]
+fn the_snapshot_of_a_start_outlives_a_power_cut_before_anything_is_acknowledged() {
+    if !trace::is_here() {
+        return;
+    }
+    let place = Place::new();
+    let server = place.serve();
+    Session::register(&server.client, "ada", "Phone");
+    server.kill();
+    let calls = "trace=rename,renameat,renameat2,fsync,fdatasync";
+    let server = trace::serve(&place, &["-e", calls]);
+    Session::login(&server.client, "ada", "Phone");
+    server.stop();
+    Trace::of(&place).assert_the_snapshots_name_is_kept();
+}
+
 /// Signs in until no answer comes any more; gives what was acknowledged.
 fn sign_in_until_silence(client: &Client) -> Vec<Session> {
     let mut acknowledged = vec![Session::register(client, "ada", "Phone")];

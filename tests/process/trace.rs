@@ -90,6 +90,25 @@ impl Trace {
         let all: Vec<_> = self.0.iter().filter(between).collect();
         assert!(all.iter().any(|call| synced(call)), "{request_id} was answered without a sync: {all:?}");
     }
+
+    /// Fails unless the folder that holds the data was synced after sled's snapshot got its name there and before the data
+    /// file was first synced for an acknowledgement.
+    #[track_caller]
+    pub(crate) fn assert_the_snapshots_name_is_kept(&self) {
+        let named = |call: &&Call| {
+            call.name.starts_with("rename") && call.text.contains(".generating") && call.text.ends_with("= 0")
+        };
+        let named = self.0.iter().find(named).expect("sled wrote no snapshot");
+        let committed = |call: &&Call| call.name == "fdatasync" && call.file().ends_with("/db");
+        let committed = self.0.iter().find(committed).expect("nothing was committed");
+        let kept = |call: &&Call| {
+            SYNCS.contains(&&*call.name)
+                && call.file().ends_with("/rescind-data")
+                && named.returned < call.began
+                && call.returned < committed.began
+        };
+        assert!(self.0.iter().any(|call| kept(&call)), "the name is lost with the power: {:?}", self.0);
+    }
 }
 
 impl Call {

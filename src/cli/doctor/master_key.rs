@@ -1,16 +1,19 @@
 //! The file with the master key: there, readable, closed to others, and outside what a backup holds.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Diagnosis, Grade, holds_anything};
+use crate::advice;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
+use crate::trusted::{self, Distrust};
 
 const ABOUT: &str = "master key";
 /// What the line in the file begins with (PASERK, type `local`).
-const HEAD: &[u8] = b"k4.local.";
+const HEAD: &str = "k4.local.";
+/// The most that is read of it, in bytes.
+const LONGEST: u64 = 4096;
 
 pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let path = settings.master_key_path();
@@ -29,35 +32,28 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
 fn judge(path: &Path, store_exists: bool) -> Diagnosis {
     let place = path.display();
     let bad = |what: String, help: &str| Diagnosis::new(ABOUT, Grade::Bad, what, help);
-    let mut head = [0; HEAD.len()];
-    let opened = File::open(path).and_then(|mut file| {
-        file.read_exact(&mut head)?;
-        file.metadata()
-    });
-    match opened {
-        Ok(_) if head != HEAD => bad(
+    match trusted::read(path, LONGEST) {
+        Ok((text, _)) if text.len() < HEAD.len() => {
+            bad(format!("{place} is cut short"), "put the whole file back from where secrets are kept")
+        }
+        Ok((text, _)) if !text.starts_with(HEAD) => bad(
             format!("{place} does not hold a master key"),
             "it should be one line that begins with k4.local.; put the right file back, or name it with `master_key_file`",
         ),
-        Ok(metadata) if metadata.permissions().mode() & MASTER_KEY_TOO_OPEN != 0 => {
+        Ok((_, metadata)) if metadata.permissions().mode() & MASTER_KEY_TOO_OPEN != 0 => {
             let mode = metadata.permissions().mode() & 0o777;
             bad(format!("{place} has mode {mode:04o}: others may read it"), &format!("chmod 0600 {place}"))
         }
         Ok(_) => Diagnosis::good(ABOUT, format!("{place} is there and closed to others")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !store_exists => {
+        Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound && !store_exists => {
             Diagnosis::good(ABOUT, format!("{place} is made at the first start"))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => bad(
+        Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound => bad(
             format!("{place} is missing, and the store's signing keys are sealed with it"),
             "put the file back from where secrets are kept, or name it with `master_key_file`",
         ),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            bad(format!("{place} is cut short"), "put the whole file back from where secrets are kept")
-        }
-        Err(error) => bad(
-            format!("{place} cannot be read: {error}"),
-            "let the user the server runs as own it, mode 0600",
-        ),
+        Err(Distrust::Io(error)) => bad(format!("{place} cannot be read: {error}"), advice::for_file(&error)),
+        Err(error) => bad(format!("{place} is not trusted: {error}"), ""),
     }
 }
 
@@ -145,7 +141,7 @@ mod tests {
         let place = place();
         let found = diagnoses(&place, Some(&place.data));
         assert_eq!(found[0].grade, Grade::Bad);
-        assert!(found[0].what.contains("cannot be read"), "{found:?}");
+        assert!(found[0].what.contains("it is a folder, not a file"), "{found:?}");
     }
 
     #[test]

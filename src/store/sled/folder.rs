@@ -10,7 +10,9 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 
 use super::open::{OpenError, OpenMode};
+use super::snapshot;
 use crate::model::ids::StoreId;
+use crate::trusted::{self, Distrust};
 
 /// The layout of the folder and of the records in it. A store of another format is refused, not guessed at.
 pub(super) const FORMAT: u32 = 2;
@@ -18,6 +20,10 @@ pub(super) const FORMAT: u32 = 2;
 const MARKER: &str = "FORMAT";
 const MARKER_DRAFT: &str = "FORMAT.new";
 const LOCK: &str = "lock";
+/// There since the first start that left a snapshot.
+const SNAPSHOT_NOTE: &str = "snapshot-needed";
+const SNAPSHOT_NOTE_TEXT: &[u8] =
+    b"`db` cannot be read without the newest of the files named snap.*: keep them together.\n";
 
 /// What may be in a folder where a store is about to be founded: our own traces, and what a file system brings.
 const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
@@ -46,11 +52,11 @@ impl Folder {
     /// Enters the folder, creating it if `mode` says so, and holds it against every other process.
     pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, Stage), OpenError> {
         let fail = |e| OpenError::io(path, e);
-        let found = match fs::metadata(path) {
-            Ok(seen) if !seen.is_dir() => return Err(fail(io::ErrorKind::NotADirectory.into())),
+        let found = match trusted::folder(path) {
             Ok(seen) => Some(seen),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(fail(e)),
+            Err(Distrust::Kind { .. }) => return Err(fail(io::ErrorKind::NotADirectory.into())),
+            Err(Distrust::Io(e)) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(OpenError::distrusted(path, path, e)),
         };
         let founded = found.is_some() && path.join(MARKER).try_exists().map_err(fail)?;
         match (found, mode) {
@@ -102,7 +108,7 @@ impl Folder {
     /// Nothing was ever acknowledged from a folder that is still being founded.
     pub(super) fn start_over(&self) -> io::Result<()> {
         let mut leftovers = self.snapshots()?;
-        leftovers.extend([self.data_path(), self.conf_path(), self.head_path()]);
+        leftovers.extend([self.data_path(), self.conf_path(), self.head_path(), self.snapshot_note()]);
         for leftover in leftovers {
             match fs::remove_file(leftover) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -112,20 +118,55 @@ impl Folder {
         Ok(())
     }
 
-    /// Moves the snapshots where sled does not see them; it then rebuilds from its log. `None`: there were none.
-    pub(super) fn set_snapshots_aside(&self) -> io::Result<Option<PathBuf>> {
-        let snapshots = self.snapshots()?;
-        if snapshots.is_empty() {
-            return Ok(None);
+    /// Checks that sled has the snapshot it needs.
+    ///
+    /// Its log alone holds everything only until the first start that found a log: from then on each start clears what
+    /// the snapshot says is free, and without the snapshot sled takes the gaps for the end of the log and clears the
+    /// rest.
+    pub(super) fn check_snapshot(&self) -> Result<(), OpenError> {
+        let fail = |e| OpenError::io(&self.path, e);
+        let refused = |reason: String| Err(OpenError::Snapshot { path: self.path.clone(), reason });
+        let Some(newest) = self.snapshots().map_err(fail)?.into_iter().max() else {
+            return if self.snapshot_note().try_exists().map_err(fail)? {
+                refused("its snapshot, the file named `snap.` and a number, is gone".to_owned())
+            } else {
+                Ok(())
+            };
+        };
+        if snapshot::is_whole(&newest).map_err(fail)? {
+            return Ok(());
         }
-        let aside = self.path.join("snapshots-set-aside");
-        DirBuilder::new().recursive(true).mode(0o700).create(&aside)?;
-        for snapshot in snapshots {
-            if let Some(name) = snapshot.file_name() {
-                fs::rename(&snapshot, aside.join(name))?;
+        let name = newest.file_name().unwrap_or_default().to_string_lossy();
+        refused(format!("its snapshot, the file `{name}`, is damaged"))
+    }
+
+    /// Makes the name of the snapshot that a start has left outlive a power cut, before anything is acknowledged that
+    /// needs it. sled syncs the file, not the folder. From then on [`Folder::check_snapshot`] asks for one.
+    pub(super) fn keep_snapshot(&self) -> io::Result<()> {
+        let note = self.snapshot_note();
+        if !note.try_exists()? && !self.snapshots()?.is_empty() {
+            let mut file =
+                OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&note)?;
+            file.write_all(SNAPSHOT_NOTE_TEXT)?;
+            file.sync_all()?;
+        }
+        File::open(&self.path)?.sync_all()
+    }
+
+    fn snapshot_note(&self) -> PathBuf {
+        self.path.join(SNAPSHOT_NOTE)
+    }
+
+    /// Closes every file to other users. sled makes its own with whatever mode the process leaves open.
+    pub(super) fn close_to_others(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let seen = entry.metadata()?;
+            if seen.is_file() && seen.mode() & 0o177 != 0 {
+                fs::set_permissions(entry.path(), Permissions::from_mode(0o600))?;
             }
         }
-        Ok(Some(aside))
+        Ok(())
     }
 
     /// From which position of its log on sled will read it again: what its newest snapshot does not cover. A snapshot
@@ -245,7 +286,8 @@ fn hold(path: &Path) -> Result<File, OpenError> {
     let fail = |e| OpenError::io(path, e);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut lock = options.open(path.join(LOCK)).map_err(fail)?;
+    let place = path.join(LOCK);
+    let mut lock = trusted::open(&place, &mut options).map_err(|e| OpenError::distrusted(path, &place, e))?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -1,7 +1,7 @@
 //! The way in: from a path to an engine that is known to be whole.
 //!
-//! Opening refuses rather than repairs. The one thing it tries by itself is to do without sled's snapshots, because
-//! those only shorten the start: the log alone holds everything. No file with data in it is ever deleted.
+//! Opening refuses rather than repairs. sled is never started without the snapshot that its last start left: it would
+//! clear what only the snapshot leads to. No file with data in it is ever deleted.
 //!
 //! Rooms: `start` (sled itself), `doubt` (whether it has read everything), `error` (what is said instead of opening).
 

@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::advice;
 use crate::store::sled::folder::FORMAT;
+use crate::trusted::Distrust;
 
 /// Why a data folder was not opened. Each message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +18,11 @@ pub enum OpenError {
     #[error("the data folder {path:?} is in use by {}: end it first", holder(*.pid))]
     InUse { path: PathBuf, pid: Option<u32> },
     /// The file system says no.
-    #[error("the data folder {path:?} cannot be used: {reason}; let the user who runs rescind own it")]
+    #[error("the data folder {path:?} cannot be used: {reason}; {}", advice::for_file(.reason))]
     NotWritable { path: PathBuf, reason: io::Error },
+    /// Something in it, or the folder itself, is not what it has to be.
+    #[error("the data folder {folder:?}: {path:?} is not trusted: {reason}")]
+    NotTrusted { folder: PathBuf, path: PathBuf, reason: String },
     /// The file system has no room to open, let alone to write.
     #[error("no space is left for the data folder {path:?}: make room and start again")]
     DiskFull { path: PathBuf },
@@ -50,6 +55,11 @@ pub enum OpenError {
         "the store in {path:?} is damaged: {reason}. Move the folder away, put a backup in its place, and do not open it again: opening clears what follows the damage"
     )]
     Damaged { path: PathBuf, reason: String },
+    /// The engine needs its newest snapshot, which is damaged or gone. Nothing was opened or changed.
+    #[error(
+        "the store in {path:?} cannot be opened: {reason}. The data file `db` and everything else is as it was, and is kept so: without that file, opening would clear parts of `db`. Put the file back from a backup made since the last start; else move the folder away and put a backup of the whole folder in its place"
+    )]
+    Snapshot { path: PathBuf, reason: String },
 }
 
 fn holder(pid: Option<u32>) -> String {
@@ -62,6 +72,16 @@ impl OpenError {
         match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
             _ => Self::NotWritable { path, reason },
+        }
+    }
+
+    pub(in crate::store::sled) fn distrusted(folder: &Path, path: &Path, reason: Distrust) -> Self {
+        match reason {
+            Distrust::Io(reason) => Self::io(folder, reason),
+            reason => {
+                let (folder, path) = (folder.to_owned(), path.to_owned());
+                Self::NotTrusted { folder, path, reason: reason.to_string() }
+            }
         }
     }
 

@@ -19,34 +19,24 @@ const ENGINE_ENDS: Duration = Duration::from_secs(5);
 /// garbage gathers.
 const TURN: u64 = 200;
 
-/// Starts sled; if what is there looks damaged, once more without the snapshots.
+/// Starts sled, and makes sure that the snapshot it leaves will be there at the next start.
 pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenError> {
-    let first = match attempt(folder, cache_bytes) {
-        Err(refused @ OpenError::Damaged { .. }) => refused,
-        settled => return settled,
-    };
-    let aside = folder.set_snapshots_aside().map_err(|e| OpenError::io(folder.path(), e))?;
-    let Some(aside) = aside else { return Err(first) };
-    tracing::warn!(error = %first, aside = %aside.display(), "starting again from the log, without the snapshots");
-    match attempt(folder, cache_bytes) {
-        // By the first attempt, which panicked and left its threads behind.
-        Err(OpenError::InUse { .. }) => Err(first),
-        settled => settled,
-    }
-}
-
-fn attempt(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenError> {
+    let fail = |e| OpenError::io(folder.path(), e);
     wait_for_engine(folder)?;
-    doubt::look(folder).map_err(|e| OpenError::io(folder.path(), e))?;
+    folder.check_snapshot()?;
+    doubt::look(folder).map_err(fail)?;
     let config = sled::Config::new()
         .path(folder.path())
         .cache_capacity(cache_bytes)
         .mode(sled::Mode::HighThroughput)
         .segment_size(SEGMENT)
         .flush_every_ms(Some(TURN));
-    catch_unwind(AssertUnwindSafe(|| config.open()))
+    let db = catch_unwind(AssertUnwindSafe(|| config.open()))
         .map_err(|_| OpenError::damaged(folder.path(), "sled panicked while opening it"))?
-        .map_err(|e| refusal(folder.path(), e))
+        .map_err(|e| refusal(folder.path(), e))?;
+    folder.keep_snapshot().map_err(fail)?;
+    folder.close_to_others().map_err(fail)?;
+    Ok(db)
 }
 
 /// Waits until nothing holds the data file. Our own lock says that no other rescind does; but when a store is closed

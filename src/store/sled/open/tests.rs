@@ -239,6 +239,12 @@ fn a_file_in_the_place_of_the_folder_is_refused() {
 }
 
 #[test]
+fn a_disk_that_fails_is_no_matter_of_owners() {
+    let told = OpenError::io(Path::new("/data"), io::Error::from_raw_os_error(5)).to_string();
+    assert!(told.contains("the disk or its connection fails") && !told.contains("own it"), "{told}");
+}
+
+#[test]
 fn a_full_disk_is_called_by_its_name() {
     let full = OpenError::io(Path::new("/data"), io::Error::from_raw_os_error(28));
     assert!(matches!(full, OpenError::DiskFull { .. }));

@@ -9,6 +9,14 @@ fn snapshots(path: &Path) -> Vec<PathBuf> {
     fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).filter(named).collect()
 }
 
+/// As if it had never been started again.
+fn forget_snapshots(path: &Path) {
+    for snapshot in snapshots(path) {
+        fs::remove_file(snapshot).unwrap();
+    }
+    fs::remove_file(path.join("snapshot-needed")).unwrap();
+}
+
 fn assert_damaged(opened: Result<Opened, OpenError>) -> String {
     match opened {
         Err(OpenError::Damaged { reason, .. }) => reason,
@@ -61,28 +69,97 @@ fn a_half_written_snapshot_is_swept() {
     fs::write(&leftover, b"half").unwrap();
     assert_whole(&existing(&path).unwrap());
     assert!(!leftover.exists());
-    assert!(!path.join("snapshots-set-aside").exists());
+}
+
+/// What is in each file of a folder.
+fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|entry| entry.is_file());
+    let mut files: Vec<_> = files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect();
+    files.sort();
+    // Who holds the folder.
+    files.retain(|(file, _)| !file.ends_with("lock"));
+    files
+}
+
+fn assert_needs_its_snapshot(path: &Path, how: &str) {
+    let before = contents(path);
+    for _again in 0..2 {
+        match create(path) {
+            Err(OpenError::Snapshot { reason, .. }) => assert!(reason.contains(how), "{reason}"),
+            other => panic!("not refused: {other:?}"),
+        }
+        assert!(contents(path) == before, "something was changed");
+    }
+}
+
+type Harm = fn(&[u8]) -> Vec<u8>;
+
+#[test]
+fn without_a_whole_snapshot_nothing_is_opened_or_changed() {
+    let damages: [Harm; 6] = [
+        |_| Vec::new(),
+        |whole| whole[..12].to_vec(),
+        |whole| whole[..whole.len() / 2].to_vec(),
+        |whole| whole.iter().map(|byte| !byte).collect(),
+        |whole| flipped(whole, whole.len() / 2),
+        |whole| flipped(whole, whole.len() - 8),
+    ];
+    let (_parent, path) = filled();
+    drop(existing(&path).unwrap());
+    let snapshot = snapshots(&path).pop().unwrap();
+    let whole = fs::read(&snapshot).unwrap();
+    for damage in damages {
+        fs::write(&snapshot, damage(&whole)).unwrap();
+        assert_needs_its_snapshot(&path, "is damaged");
+    }
+    fs::remove_file(&snapshot).unwrap();
+    assert_needs_its_snapshot(&path, "is gone");
+    fs::write(&snapshot, whole).unwrap();
+    assert_whole(&existing(&path).unwrap());
+}
+
+fn flipped(whole: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = whole.to_vec();
+    bytes[at] ^= 1;
+    bytes
 }
 
 #[test]
-fn a_damaged_snapshot_is_set_aside_and_the_store_is_whole() {
-    for damage in [
-        |_: &[u8]| Vec::new(),
-        |whole: &[u8]| whole[..whole.len() / 2].to_vec(),
-        |whole: &[u8]| whole.iter().map(|byte| !byte).collect(),
-    ] {
-        let (_parent, path) = filled();
-        drop(existing(&path).unwrap());
-        let damaged = snapshots(&path);
-        assert!(!damaged.is_empty());
-        for snapshot in &damaged {
-            fs::write(snapshot, damage(&fs::read(snapshot).unwrap())).unwrap();
-        }
-        assert_whole(&existing(&path).unwrap());
-        for snapshot in damaged {
-            assert!(path.join("snapshots-set-aside").join(snapshot.file_name().unwrap()).exists());
-        }
+fn a_store_that_was_never_started_again_needs_no_snapshot() {
+    let (_parent, path) = filled();
+    assert_eq!(snapshots(&path), Vec::<PathBuf>::new());
+    assert_whole(&existing(&path).unwrap());
+}
+
+#[test]
+fn other_users_read_no_file_whatever_the_umask_was() {
+    let (_parent, path) = filled();
+    let closed = || {
+        let seen = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().metadata().unwrap());
+        seen.filter(fs::Metadata::is_file)
+            .all(|file| [0o600, 0o400].contains(&(file.permissions().mode() & 0o777)))
+    };
+    assert!(closed(), "of a new store");
+    for entry in fs::read_dir(&path).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), fs::Permissions::from_mode(0o644)).unwrap();
     }
+    drop(existing(&path).unwrap());
+    assert!(closed(), "of one that was open to others");
+}
+
+#[test]
+fn a_lock_that_is_a_link_or_a_pipe_is_refused_at_once() {
+    let (parent, path) = filled();
+    let lock = path.join("lock");
+    fs::remove_file(&lock).unwrap();
+    fs::write(parent.path().join("precious"), "mine").unwrap();
+    std::os::unix::fs::symlink("../precious", &lock).unwrap();
+    assert!(existing(&path).is_err());
+    assert_eq!(fs::read(parent.path().join("precious")).unwrap(), b"mine");
+    fs::remove_file(&lock).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::from(0o600)).unwrap();
+    assert!(matches!(existing(&path), Err(OpenError::NotTrusted { .. })));
 }
 
 #[test]
@@ -100,9 +177,7 @@ fn a_garbled_data_file_is_refused() {
         let length = fs::read(path.join("db")).unwrap().len();
         fs::write(path.join("db"), vec![0xA5; length]).unwrap();
         if snapshots_too {
-            for snapshot in snapshots(&path) {
-                fs::remove_file(snapshot).unwrap();
-            }
+            forget_snapshots(&path);
         }
         assert_damaged(create(&path));
     }
@@ -231,9 +306,7 @@ fn a_tree_that_is_behind_its_witness_is_refused() {
     let (_parent, path) = filled();
     let older: Vec<_> = ["db", "conf"].map(|name| (name, fs::read(path.join(name)).unwrap())).into();
     commit(&existing(&path).unwrap());
-    for snapshot in snapshots(&path) {
-        fs::remove_file(snapshot).unwrap();
-    }
+    forget_snapshots(&path);
     for (name, bytes) in older {
         fs::write(path.join(name), bytes).unwrap();
     }
