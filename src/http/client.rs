@@ -1,7 +1,7 @@
 //! Who calls: the address we may believe, and what the client says it is.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -26,31 +26,46 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether `address` is one of our proxies.
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The right-most hop that is not one of our proxies: everything left of it is the client's own claim.
-    fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    /// Returns the right-most hop that is not one of our proxies: everything left of it is the client's own claim.
+    ///
+    /// The lines of `X-Forwarded-For` are one list (RFC 9110 §5.3), read byte by byte from its end, so that nothing a client
+    /// writes can hide what a proxy adds behind it. A hop that is not an address ends the walk: whoever sent it is known, and
+    /// nobody beyond.
+    pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut address = peer.to_canonical();
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
-        for hop in lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',')) {
+        let hops =
+            lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        // An empty element of a list is none (RFC 9110 §5.6.1).
+        for hop in hops.filter(|hop| !hop.is_empty()) {
             if !self.trusts(address) {
                 break;
             }
-            let Some(hop) = parse_hop(hop.trim()) else { break };
+            let Some(hop) = parse_hop(hop) else { break };
             address = hop;
         }
         address
     }
 }
 
-/// Some proxies add a port.
-fn parse_hop(text: &str) -> Option<IpAddr> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let address = bare.parse::<IpAddr>().ok();
-    let address = address.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
-    address.map(|address| address.to_canonical())
+/// Reads an address as proxies write it: also with a port, in brackets, with an IPv6 zone, or an IPv4 address as IPv6.
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(hop).ok()?;
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(text) => text.split_once(']')?,
+        None => match text.split_once(':') {
+            Some((host, port)) if !port.contains(':') => (host, text.get(host.len()..)?),
+            _ => (text, ""),
+        },
+    };
+    let port = rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let host = host.split_once('%').map_or(host, |(host, _)| host);
+    host.parse::<IpAddr>().ok().filter(|_| port).map(|address| address.to_canonical())
 }
 
 fn plain(user_agent: &[u8]) -> String {
@@ -78,13 +93,15 @@ impl<'a> FromRequest<'a> for Origin {
 
 #[cfg(test)]
 mod tests {
+    use poem::http::HeaderValue;
+
     use super::*;
 
-    fn address(peer: &str, forwarded: &[&str]) -> String {
+    fn address(peer: &str, forwarded: &[impl AsRef<[u8]>]) -> String {
         let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(FORWARDED_FOR, line.parse().unwrap());
+            headers.append(FORWARDED_FOR, HeaderValue::from_bytes(line.as_ref()).unwrap());
         }
         proxies.client_address(peer.parse().unwrap(), &headers).to_string()
     }
@@ -104,14 +121,37 @@ mod tests {
 
     #[test]
     fn only_proxies_all_the_way_ends_at_the_last_one() {
-        assert_eq!(address("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(address("10.0.0.1", &[""; 0]), "10.0.0.1");
         assert_eq!(address("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
     }
 
     #[test]
     fn nonsense_ends_the_walk_at_the_proxy_that_sent_it() {
-        assert_eq!(address("10.0.0.1", &["198.51.100.1, unknown"]), "10.0.0.1");
+        for nonsense in
+            ["unknown", "unix:", "_hidden", "198.51.100.2:x", "[2001:db8::7", "[2001:db8::7]443", "1.2.3"]
+        {
+            assert_eq!(address("10.0.0.1", &[format!("198.51.100.1, {nonsense}")]), "10.0.0.1", "{nonsense}");
+            assert_eq!(address("10.0.0.1", &[format!("{nonsense}, 10.0.0.2")]), "10.0.0.2", "{nonsense}");
+        }
         assert_eq!(address("10.0.0.1", &[""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn nothing_a_client_writes_hides_the_address_a_proxy_adds() {
+        for hidden in
+            [b"\xe9".as_slice(), b"\xff\xfe, \x80", b"", b", ,", b"\t", b"unknown", b"\"", b"[", b":::::"]
+        {
+            let same_line = [hidden, b", 198.51.100.1"].concat();
+            assert_eq!(address("10.0.0.1", &[same_line]), "198.51.100.1", "{hidden:?}");
+            let lines = [hidden, b"198.51.100.1"];
+            assert_eq!(address("10.0.0.1", &lines), "198.51.100.1", "{hidden:?}");
+            let through_two = [hidden, b"198.51.100.1, 10.0.0.2"];
+            assert_eq!(address("10.0.0.1", &through_two), "198.51.100.1", "{hidden:?}");
+        }
+        for empty in ["198.51.100.1,", "198.51.100.1 , ,"] {
+            assert_eq!(address("10.0.0.1", &[empty]), "198.51.100.1", "{empty:?}");
+        }
+        assert_eq!(address("10.0.0.1", &["198.51.100.1", ""]), "198.51.100.1");
     }
 
     #[test]
@@ -120,6 +160,9 @@ mod tests {
         assert_eq!(address("10.0.0.1", &["[2001:db8::7]:443"]), "2001:db8::7");
         assert_eq!(address("10.0.0.1", &["[2001:db8::7]"]), "2001:db8::7");
         assert_eq!(address("10.0.0.1", &["::ffff:198.51.100.1"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["[::ffff:198.51.100.1]:443"]), "198.51.100.1");
+        assert_eq!(address("10.0.0.1", &["6.6.6.6, ::ffff:10.0.0.2"]), "6.6.6.6");
+        assert_eq!(address("10.0.0.1", &["fe80::7%eth0"]), "fe80::7");
     }
 
     #[test]
