@@ -42,6 +42,16 @@ pub struct LenientBody<T>(pub T);
 pub struct OptionalBody<T>(pub T);
 
 pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
+    if request
+        .headers()
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|coding| !is_identity(coding.as_bytes()))
+    {
+        return Err(
+            Problem::new(Code::UnsupportedMediaType).with_detail("Send the body without `Content-Encoding`.")
+        );
+    }
     let too_large = || Problem::new(Code::TooLarge).with_detail("The body may have at most 16 KiB.");
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > LIMIT) {
@@ -53,6 +63,10 @@ pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(Code::InvalidRequest).with_detail("The body ended early.")),
     }
+}
+
+fn is_identity(coding: &[u8]) -> bool {
+    coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
 pub(super) fn require(request: &Request, media_type: &'static str) -> Result<(), Problem> {

@@ -1,9 +1,10 @@
 //! Bad input gets a clear problem, loses nothing and hears nothing of its own values again.
 
+use poem::http::header;
 use serde_json::{Value, json};
 
 use crate::actors::PASSWORD;
-use crate::declared::{is_sign_out, operations};
+use crate::declared::{Operation, is_sign_out, operations};
 use crate::sample::{Scene, operation};
 use crate::service::Service;
 
@@ -55,6 +56,24 @@ async fn a_body_of_exactly_sixteen_kibibytes_is_read() {
     service.anonymous().post(LOGIN).body("application/json", body.clone()).send().await.ok();
     body.push(' ');
     service.anonymous().post(LOGIN).body("application/json", body).send().await.refused("too_large");
+}
+
+/// Nothing here decompresses: what a small body may grow to has no bound that its sender respects.
+#[tokio::test]
+async fn a_coded_body_is_refused_and_told_so() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    let with_body = |operation: &&Operation| operation.definition.get("requestBody").is_some();
+    for operation in operations().iter().filter(with_body).filter(|operation| !is_sign_out(operation.id)) {
+        for coding in ["gzip", "br", "deflate, gzip", "identity, gzip"] {
+            let ask = scene.good(operation).header(header::CONTENT_ENCODING, coding);
+            let answer = ask.send().await.refused("unsupported_media_type");
+            assert_eq!(answer.status, 415);
+            assert!(answer.text.contains("without `Content-Encoding`"), "{}", answer.text);
+        }
+    }
+    let plain = scene.good(operation("login")).header(header::CONTENT_ENCODING, "identity");
+    plain.send().await.ok();
 }
 
 /// Every operation but the sign-outs names the field that it does not know.
