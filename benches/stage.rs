@@ -4,17 +4,19 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use poem::endpoint::BoxEndpoint;
-use poem::listener::{Acceptor, TcpAcceptor};
+use poem::listener::TcpAcceptor;
 use poem::{Response, Server};
 use rescind::auth::administer::{Administrator, Order};
 use rescind::auth::issue::Issued;
 use rescind::auth::login::DeviceWish;
 use rescind::auth::{Auth, Origin};
 use rescind::http::app::{self, Entrance};
-use rescind::http::listen::{Guarded, Limits};
+use rescind::http::framework::Framework;
+use rescind::http::listen::{Limits, Listener, Server as Guarded};
 use rescind::http::serve;
 use rescind::metrics::Metrics;
 use rescind::model::device::{Device, DeviceKind, DeviceName, LastSeen};
@@ -124,26 +126,26 @@ impl Stage {
     /// Serves `app` as the service serves its own.
     pub(crate) fn serve_guarded(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
-        self.serve_on(Guarded::new(listener, Limits::default()), app);
+        // The machine's own clients share an address.
+        let limits = Limits { per_address: usize::MAX, ..Limits::default() };
+        let server = Guarded::new(Framework::new(app), limits);
+        self.runtime.spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
         Ok(address)
     }
 
     /// Serves `app` with nothing of ours around it.
     pub(crate) fn serve_plain(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
-        self.serve_on(listener, app);
+        let acceptor = TcpAcceptor::from_tokio(listener)?;
+        self.runtime.spawn(Server::new_with_acceptor(acceptor).run(app));
         Ok(address)
     }
 
-    fn listen(&self) -> Result<(TcpAcceptor, SocketAddr)> {
+    fn listen(&self) -> Result<(TcpListener, SocketAddr)> {
         let _within = self.runtime.enter();
         let listener = self.run(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
-        Ok((TcpAcceptor::from_tokio(listener)?, address))
-    }
-
-    fn serve_on(&self, acceptor: impl Acceptor + 'static, app: BoxEndpoint<'static, Response>) {
-        self.runtime.spawn(Server::new_with_acceptor(acceptor).run(app));
+        Ok((listener, address))
     }
 
     /// Now, as the service sees it.

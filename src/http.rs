@@ -6,7 +6,7 @@
 //!
 //! On the way in:
 //!
-//! * [`listen`] — connections: their number, their patience, HTTP/1 only
+//! * [`listen`] — the server loop: connections, their number and patience, HTTP/1 only (`framework` puts the application behind it)
 //! * [`door`] — the outermost endpoint: request id, deadline, one log line, figures, problems ([`routes`] names
 //!   the operations for it)
 //! * [`cors`] — which pages of other origins may read answers
@@ -22,7 +22,7 @@
 //!
 //! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for the socket
 //! alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`, `device_input`, `form`, `moment` and
-//! `page`. [`credential`] reads who asks,
+//! `page`; `figures` answers on the metrics' own listener. [`credential`] reads who asks,
 //! `refusal` turns a use case's error into a problem. [`app`] puts it all behind the door, [`serve`] runs it, [`document`]
 //! describes it, and [`docs`] is the Swagger UI.
 
@@ -43,7 +43,9 @@ pub mod document;
 pub mod door;
 mod event_stream;
 mod fence;
+mod figures;
 mod form;
+pub mod framework;
 pub mod headers;
 mod health;
 mod json;

@@ -103,10 +103,10 @@ impl GuardCommand {
             Failure::new(what, "choose another address with --listen; port 0 picks a free one")
         })?;
         // Nobody may be reading; that is no reason not to guard.
-        let _ = writeln!(io::stdout(), "listening on {}", bound.place()?).and_then(|()| io::stdout().flush());
+        let _ = writeln!(io::stdout(), "listening on {}", bound.place()).and_then(|()| io::stdout().flush());
         let guard = Guard::new(self.cookie.clone());
         let done = tokio::select! {
-            () = serve::serve(&bound, &guard, serve::CONNECTIONS, stop) => Ok(()),
+            () = serve::serve(bound, &guard, serve::CONNECTIONS, stop) => Ok(()),
             failure = self.connect(&key, &guard) => Err(failure),
         };
         drop(log);

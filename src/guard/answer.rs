@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use crate::http::code::Code;
+use crate::http::listen::Fault;
 use crate::verifier::{Claims, Rejection};
 
 /// An answer, whole.
@@ -73,6 +74,20 @@ fn refusal(code: &'static str) -> Answer {
             "Wait for as many seconds as `Retry-After` says, then try again; the token may be good.",
         ),
     };
+    let mut answer = problem(code, status, title, detail);
+    let headers = answer.headers_mut();
+    match known {
+        Some(known) => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(known.challenge()));
+        }
+        None => {
+            headers.insert(RETRY_AFTER, RETRY);
+        }
+    }
+    answer
+}
+
+fn problem(code: &'static str, status: StatusCode, title: &str, detail: &str) -> Answer {
     let problem = json!({
         "type": format!("urn:rescind:problem:{code}"),
         "title": title,
@@ -86,14 +101,6 @@ fn refusal(code: &'static str) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CODE, HeaderValue::from_static(code));
-    match known {
-        Some(known) => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(known.challenge()));
-        }
-        None => {
-            headers.insert(RETRY_AFTER, RETRY);
-        }
-    }
     answer
 }
 
@@ -113,6 +120,12 @@ pub(super) fn metrics(figures: String) -> Answer {
 /// No such path: a proxy that asks there lets nobody in.
 pub(super) fn not_found() -> Answer {
     plain(StatusCode::NOT_FOUND, "ask /verify, or /envoy from Envoy; also here: /readyz /livez /metrics\n")
+}
+
+/// A request that is refused for its head.
+pub(super) fn not_understood(fault: Fault) -> Answer {
+    let code = Code::from(fault);
+    problem(code.as_str(), fault.status(), code.title(), fault.advice())
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Answer {

@@ -1,35 +1,23 @@
 //! Listens for the proxy: HTTP/1.1 with kept connections, on TCP or a Unix socket.
 
-use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
 
-use super::Guard;
+use super::{Guard, answer};
+use crate::http::listen::{Fault, Limits, Listener, Server, Service};
 
-/// How long a caller may take for the head of a request, or say nothing at all.
-const PATIENCE: Duration = Duration::from_secs(75);
-
-/// The most one request's head may be, in bytes: more than any proxy passes on.
-const LARGEST_HEAD: usize = 64 * 1024;
-
-/// How many connections a guard has at once, where nothing else is said.
+/// How many connections a guard has at once, where nothing else is said. One proxy may have half of them.
 pub const CONNECTIONS: usize = 4_096;
 
 /// How long requests may take that run when the guard is told to stop.
@@ -65,18 +53,22 @@ impl std::fmt::Display for Listen {
 
 /// Something that listens.
 #[derive(Debug)]
-pub enum Bound {
-    /// On TCP.
-    Tcp(TcpListener),
-    /// On a socket, which is removed in the end if it is still this one: a guard that takes its place has its own there.
-    Unix(UnixListener, PathBuf, Inode),
+pub struct Bound {
+    listener: Listener,
+    place: String,
+    /// The file of a Unix socket.
+    file: Option<SocketFile>,
 }
 
 impl Bound {
     /// Listens. A socket that an earlier run has left behind is replaced.
     pub async fn to(listen: &Listen) -> io::Result<Self> {
         match listen {
-            Listen::Tcp(address) => Ok(Self::Tcp(TcpListener::bind(address).await?)),
+            Listen::Tcp(address) => {
+                let listener = TcpListener::bind(address).await?;
+                let place = format!("http://{}", listener.local_addr()?);
+                Ok(Self { listener: Listener::Tcp(listener), place, file: None })
+            }
             Listen::Unix(path) => {
                 if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
                     fs::remove_file(path)?;
@@ -84,24 +76,21 @@ impl Bound {
                 let listener = UnixListener::bind(path)?;
                 // The proxy runs as another user; what keeps others out is the folder.
                 fs::set_permissions(path, Permissions::from_mode(0o666))?;
-                let inode = Inode::of(path)?;
-                Ok(Self::Unix(listener, path.clone(), inode))
+                let file = SocketFile { path: path.clone(), inode: Inode::of(path)? };
+                Ok(Self { listener: Listener::Unix(listener), place: listen.to_string(), file: Some(file) })
             }
         }
     }
 
     /// Where, as people write it.
-    pub fn place(&self) -> io::Result<String> {
-        match self {
-            Self::Tcp(listener) => Ok(format!("http://{}", listener.local_addr()?)),
-            Self::Unix(_, path, _) => Ok(format!("unix:{}", path.display())),
-        }
+    pub fn place(&self) -> &str {
+        &self.place
     }
 }
 
 /// Which file it is, whatever it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inode(u64, u64);
+struct Inode(u64, u64);
 
 impl Inode {
     fn of(path: &Path) -> io::Result<Self> {
@@ -109,88 +98,44 @@ impl Inode {
     }
 }
 
-impl Drop for Bound {
+/// A socket's file, which is removed in the end if it is still this one: a guard that takes its place has its own there.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: Inode,
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Self::Unix(_, path, inode) = self
-            && Inode::of(path).is_ok_and(|found| found == *inode)
-        {
-            let _ = fs::remove_file(path);
+        if Inode::of(&self.path).is_ok_and(|found| found == self.inode) {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
 
 /// Answers until `stop` resolves, then finishes what runs. Beyond `most` connections the next ones wait in the kernel's
-/// queue.
-pub async fn serve(bound: &Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
-    let (stopping, stopped) = watch::channel(false);
-    let mut connections = JoinSet::new();
-    let mut stop = pin!(stop);
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(bound), if connections.len() < most => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = &mut stop => break,
-        };
-        match accepted {
-            Ok(Accepted::Tcp(stream)) => {
-                connections.spawn(converse(stream, Arc::clone(guard), stopped.clone()));
-            }
-            Ok(Accepted::Unix(stream)) => {
-                connections.spawn(converse(stream, Arc::clone(guard), stopped.clone()));
-            }
-            Err(error) => {
-                // Out of file descriptors: the connection stays in the queue, so trying at once would spin.
-                tracing::warn!(%error, "cannot accept connections");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
+/// queue, unless one that has sent no request gives way.
+pub async fn serve(bound: Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
+    let Bound { listener, file, .. } = bound;
+    // A proxy may append the client's own target to the one it asks for.
+    let limits = Limits { target: usize::MAX, connections: most, per_address: most, ..Limits::default() };
+    Server::new(Arc::clone(guard), limits).run(listener, stop, GRACE).await;
+    drop(file);
+}
+
+impl Service for Arc<Guard> {
+    type Body = Full<Bytes>;
+
+    async fn answer(&self, request: Request<Incoming>, _: Option<SocketAddr>) -> Response<Self::Body> {
+        Guard::answer(self, &request).await
     }
-    let _ = stopping.send(true);
-    let _ = timeout(GRACE, connections.join_all()).await;
-}
 
-enum Accepted {
-    Tcp(tokio::net::TcpStream),
-    Unix(tokio::net::UnixStream),
-}
-
-async fn accept(bound: &Bound) -> io::Result<Accepted> {
-    Ok(match bound {
-        Bound::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
-            // Answers are small and written at once: waiting to fill a packet only delays them.
-            stream.set_nodelay(true)?;
-            Accepted::Tcp(stream)
-        }
-        Bound::Unix(listener, ..) => Accepted::Unix(listener.accept().await?.0),
-    })
-}
-
-async fn converse<S>(stream: S, guard: Arc<Guard>, mut stopped: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let answer = service_fn(|request: Request<Incoming>| {
-        let guard = Arc::clone(&guard);
-        async move { Ok::<_, Infallible>(guard.answer(&request).await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
-            .max_buf_size(LARGEST_HEAD)
-            .serve_connection(TokioIo::new(stream), answer)
-    );
-    // How a conversation ends is the proxy's affair.
-    let _ = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = told(&mut stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-}
-
-async fn told(stopped: &mut watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await;
+    async fn refuse(&self, fault: Fault, _: Option<Parts>, _: Option<SocketAddr>) -> Response<Self::Body> {
+        tracing::warn!(
+            status = fault.status().as_u16(),
+            reason = fault.advice(),
+            "a request is not understood"
+        );
+        answer::not_understood(fault)
+    }
 }

@@ -79,7 +79,7 @@ async fn verdicts_are_counted_by_code() {
 async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
     let guard = Guard::new(None);
     let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
-    let address = bound.place().unwrap().replace("http://", "");
+    let address = bound.place().replace("http://", "");
     let (stop, stopped) = oneshot::channel::<()>();
     let asking = async {
         let mut answer = [0; 12];
@@ -96,6 +96,6 @@ async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
         second
     };
     let stop = async { stopped.await.unwrap() };
-    let all = async { tokio::join!(serve(&bound, &guard, 1, stop), asking) };
+    let all = async { tokio::join!(serve(bound, &guard, 1, stop), asking) };
     tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
 }

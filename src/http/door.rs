@@ -25,6 +25,7 @@ use super::{
     code::Code,
     cors::Cors,
     headers::{self, REQUEST_ID},
+    listen::Fault,
     problem::{Context, Problem},
     routes::{Operation, RouteTable},
 };
@@ -65,6 +66,9 @@ impl<E: Endpoint> Door<E> {
     }
 
     async fn outcome(&self, request: Request) -> Outcome {
+        if let Some(fault) = request.data::<Fault>() {
+            return Outcome::Failed((*fault).into());
+        }
         match tokio::time::timeout(self.settings.deadline, self.inner.call(request)).await {
             Ok(result) => failure::judge(result),
             Err(_) => Outcome::Failed(Problem::new(Code::Timeout)),

@@ -11,6 +11,7 @@ use poem_openapi::registry::{
     MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
 
+use super::listen::Endless;
 use crate::feed::stream::{Event, Stream};
 
 /// How many milliseconds a follower waits before it comes back.
@@ -40,6 +41,7 @@ impl IntoResponse for EventStream {
             .content_type(Self::CONTENT_TYPE)
             .header(header::CACHE_CONTROL, "no-store")
             .header(BUFFERING, HeaderValue::from_static("no"))
+            .extension(Endless)
             .body(Body::from_bytes_stream(events))
     }
 }

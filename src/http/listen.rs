@@ -1,126 +1,199 @@
-//! Connections: how many, how patient, and HTTP/1 only.
+//! The server loop: connections accepted, limited, served as HTTP/1.1 and closed. The API, the operator's socket, the metrics
+//! and the guard all listen through it.
 //!
-//! The framework's server has no limit of its own on any of these: a caller that sends its headers a byte at a time,
-//! or a body that never ends, or nothing at all, would be kept for ever, and it spins when the process has no more
-//! file descriptors. [`Guarded`] wraps whatever accepts connections, on TCP and on the operator's socket alike.
+//! It promises that no peer holds more than its share: the number of connections is limited, for all and for each
+//! address ([`places`]); every wait for a peer has an end ([`patience`]); a request's head and an answer's unread rest are
+//! bounded in memory. A request whose head is not in order reaches the [`Service`] as a [`Fault`], never as a request.
+//!
+//! It knows neither the application nor its framework. Modules:
+//!
+//! * [`accept`] — sockets, and what happens when they cannot be accepted
+//! * [`places`] — how many connections there may be, and who gives way
+//! * [`connection`] — one connection, from its first byte to its close
+//! * [`patience`] — the stream of a connection, and how long its peer is waited for
+//! * [`progress`] — how far the exchange on a connection is
+//! * [`fault`] — heads that are not in order
+//! * [`socket`] — the operator's socket
 
-use std::{io, sync::Arc, time::Duration};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use poem::{
-    http::uri::Scheme,
-    listener::Acceptor,
-    web::{LocalAddr, RemoteAddr},
-};
-use rustix::net::sockopt::set_socket_send_buffer_size;
-use tokio::{
-    net::{TcpStream, UnixStream},
-    sync::Semaphore,
-};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-pub use patience::GuardedIo;
+use super::client::TrustedProxies;
+use accept::{Acceptor, Stream};
+use fault::LONGEST_TARGET;
+use places::{Admitted, Full, Places};
+
+pub use accept::Listener;
+pub use fault::Fault;
+pub use progress::Endless;
 pub use socket::{SocketError, bind_socket};
 
+mod accept;
+mod connection;
+mod fault;
 mod patience;
+mod places;
+mod progress;
 mod socket;
-
-/// How long a failed accept waits: at first, and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-
-/// How many bytes the kernel keeps for a peer that does not read them; it doubles the number. Left to itself it would go to
-/// megabytes for each follower of the feed that has stopped.
-const UNREAD: usize = 128 * 1024;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From a request's first byte to the first byte of its answer. Longer than the door's deadline, so that a slow
-    /// operation is answered and only a slow caller is cut.
+    /// The most bytes of a request's target, without scheme and host.
+    pub target: usize,
+    /// From a request's first byte to the end of its head.
+    pub head: Duration,
+    /// From a request's first byte to the first byte of its answer. Longer than the application's own deadline, so that a
+    /// slow operation is answered and only a slow peer is cut.
     pub request: Duration,
-    /// Without a byte in either direction: before the first request, between requests, or while an answer is read.
+    /// From the first byte of an answer to its last. Of an [`Endless`] one: from a byte that has to wait for its peer until
+    /// nothing waits any more.
+    pub response: Duration,
+    /// Without a byte of a request: before the first one, and between two.
     pub idle: Duration,
-    /// Connections at once; the next ones wait in the kernel's queue.
+    /// Connections at once. The next ones wait in the kernel's queue, unless one that has sent no request gives way.
     pub connections: usize,
+    /// Connections at once of one address: of an IPv6 address, of its /64 network. Never more than half of all.
+    pub per_address: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { request: Duration::from_secs(20), idle: Duration::from_secs(75), connections: 10_000 }
+        Self::for_requests(Duration::from_secs(10))
     }
 }
 
-/// A kind of connection this can guard.
-pub trait Connection {
-    /// Sets the socket's options.
-    fn prepare(&self) -> io::Result<()>;
-}
-
-impl Connection for TcpStream {
-    fn prepare(&self) -> io::Result<()> {
-        // Answers are small and written at once: waiting to fill a packet only delays them.
-        self.set_nodelay(true)?;
-        Ok(set_socket_send_buffer_size(self, UNREAD)?)
-    }
-}
-
-impl Connection for UnixStream {
-    fn prepare(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// An acceptor whose connections are limited.
-#[derive(Debug)]
-pub struct Guarded<A> {
-    inner: A,
-    limits: Limits,
-    slots: Arc<Semaphore>,
-}
-
-impl<A> Guarded<A> {
-    /// Limits the connections of an acceptor.
-    pub fn new(inner: A, limits: Limits) -> Self {
-        Self { inner, limits, slots: Arc::new(Semaphore::new(limits.connections)) }
-    }
-}
-
-impl<A: Acceptor<Io: Connection>> Acceptor for Guarded<A> {
-    type Io = GuardedIo<A::Io>;
-
-    fn local_addr(&self) -> Vec<LocalAddr> {
-        self.inner.local_addr()
-    }
-
-    async fn accept(&mut self) -> io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(io::Error::other)?;
-        let mut pause = PAUSE.0;
-        loop {
-            let error = match self.inner.accept().await {
-                Ok((io, local, remote, scheme)) => match io.prepare() {
-                    Ok(()) => return Ok((GuardedIo::new(io, self.limits, slot), local, remote, scheme)),
-                    Err(error) => error,
-                },
-                Err(error) => error,
-            };
-            if is_the_callers_doing(&error) {
-                continue;
-            }
-            // Out of file descriptors or memory: the connection stays in the queue, so trying at once would spin.
-            tracing::warn!(%error, pause_ms = pause.as_millis(), "cannot accept connections");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE.1);
+impl Limits {
+    /// The default limits where a request may take `time` to arrive, and again to be answered.
+    pub fn for_requests(time: Duration) -> Self {
+        Self {
+            target: LONGEST_TARGET,
+            head: time,
+            request: time * 2,
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(75),
+            connections: 10_000,
+            per_address: 2_000,
         }
     }
 }
 
-/// The caller was gone before we looked; the next one may be there already.
-fn is_the_callers_doing(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected,
-    };
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected
-    )
+/// What answers the requests of a listener.
+pub trait Service: Send + Sync + 'static {
+    /// The body of its answers.
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Unpin
+        + Send
+        + 'static;
+
+    /// Answers a request whose head is in order. A peer on a Unix socket has no address.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers a request that is refused for its head: the head, if it could be read. The connection is closed afterwards.
+    fn refuse(
+        &self,
+        fault: Fault,
+        head: Option<Parts>,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// A service and what its connections may take.
+#[derive(Debug)]
+pub struct Server<S> {
+    service: S,
+    limits: Limits,
+    proxies: TrustedProxies,
+}
+
+/// What connections do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Request after request.
+    Serving,
+    /// The requests that have begun, and no others.
+    Finishing,
+    /// Nothing more.
+    Over,
+}
+
+impl<S: Service> Server<S> {
+    /// A server without proxies in front.
+    pub fn new(service: S, limits: Limits) -> Self {
+        Self { service, limits, proxies: TrustedProxies::default() }
+    }
+
+    /// Counts the connections of these proxies by the clients they name.
+    #[must_use]
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// Serves until `stop` resolves, then finishes within `grace` what has begun.
+    pub async fn run(self, listener: Listener, stop: impl Future<Output = ()>, grace: Duration) {
+        let places = Places::new(self.limits.connections, self.limits.per_address);
+        let server = Arc::new(self);
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let mut acceptor = Acceptor::new(listener);
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&mut acceptor, &places, &server.proxies) => accepted,
+                () = &mut stop => break,
+            };
+            let Accepted { stream, peer, admitted } = accepted;
+            let (server, phases) = (Arc::clone(&server), phases.clone());
+            tokio::spawn(connection::serve(stream, peer, admitted, server, phases));
+        }
+        // Whoever connects from now on is refused by the kernel.
+        drop(acceptor);
+        let _ = phase.send(Phase::Finishing);
+        if timeout(grace, places.empty()).await.is_err() {
+            let _ = phase.send(Phase::Over);
+            places.empty().await;
+        }
+    }
+}
+
+/// A connection that has a place.
+struct Accepted {
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    admitted: Admitted,
+}
+
+/// Accepts the next connection that may have a place, and waits for it. One whose address has as many as it may have is
+/// reset.
+async fn accept(acceptor: &mut Acceptor, places: &Arc<Places>, proxies: &TrustedProxies) -> Accepted {
+    loop {
+        let (stream, peer) = acceptor.next(places).await;
+        let address = peer.map(|peer| peer.ip().to_canonical());
+        let counted = address.filter(|address| !proxies.trusts(*address));
+        loop {
+            match places.admit(counted) {
+                Ok(admitted) => return Accepted { stream, peer, admitted },
+                // The last one to give way has spoken since.
+                Err(Full::OfAll) => places.room().await,
+                Err(Full::OfAddress) => {
+                    stream.reset();
+                    break;
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

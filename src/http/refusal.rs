@@ -3,6 +3,7 @@
 use poem::http::StatusCode;
 
 use super::code::{Code, FieldCode};
+use super::listen::Fault;
 use super::problem::{FieldError, Problem};
 use crate::auth::error::AuthError;
 use crate::feed::error::FeedError;
@@ -57,6 +58,22 @@ impl From<AuthError> for Problem {
             }
             AuthError::Internal(why) => Self::new(Code::Internal).because(why),
         }
+    }
+}
+
+impl From<Fault> for Code {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed | Fault::Host | Fault::TransferCoding => Self::InvalidRequest,
+            Fault::TargetTooLong | Fault::HeadTooLarge => Self::TooLarge,
+            Fault::TooManyAtOnce => Self::RateLimited,
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.into()).with_status(fault.status()).with_detail(fault.advice())
     }
 }
 

@@ -7,10 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use poem::Response;
 use poem::endpoint::BoxEndpoint;
-use poem::http::header;
-use poem::listener::TcpAcceptor;
-use poem::{EndpointExt, Response, Route, Server, get, handler};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -19,7 +17,9 @@ use tokio::task::{JoinError, JoinSet};
 use super::app::{self, Entrance};
 use super::client::TrustedProxies;
 use super::door::RequestIds;
-use super::listen::{Guarded, Limits, SocketError, bind_socket};
+use super::figures::Figures;
+use super::framework::Framework;
+use super::listen::{self, Limits, Listener, Server, SocketError, bind_socket};
 use crate::metrics::Metrics;
 use crate::service::{Mode, OpenError, Service};
 use crate::settings::Settings;
@@ -73,7 +73,7 @@ pub async fn run(
     listening: impl FnOnce(&Listening),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
-    raise_file_limit();
+    let files = raise_file_limit();
     // The address first: it is part of what a new store is founded as, and a port that is taken makes no store.
     let listen = |source| ServeError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
@@ -81,15 +81,18 @@ pub async fn run(
     let issuer = format!("http://{address}");
     let service = Service::open(settings, world.clone(), Mode::Found, &issuer).await?;
     let entrance = entrance(settings, &world);
-    let limits = limits(settings);
-    let public = Guarded::new(TcpAcceptor::from_tokio(listener)?, limits);
-    let socket = Guarded::new(bind_socket(&settings.admin_socket())?, limits);
+    let limits = Limits { connections: connections(settings, files), ..limits(settings) };
+    let own = Limits { connections: OWN_CONNECTIONS, ..limits };
+    let public = Server::new(Framework::new(app::public(&service, &entrance)), limits)
+        .behind(entrance.proxies.clone());
+    let operator = Server::new(Framework::new(app::operator(&service, &entrance)), own);
+    let socket = bind_socket(&settings.admin_socket())?;
     let (stopping, stopped) = watch::channel(false);
     let mut listeners = JoinSet::new();
     let grace = settings.shutdown_grace;
-    listeners.spawn(serve(public, app::public(&service, &entrance), grace, stopped.clone()));
-    listeners.spawn(serve(socket, app::operator(&service, &entrance), grace, stopped.clone()));
-    serve_metrics(settings, service.auth.metrics(), stopped).await;
+    listeners.spawn(serve(public, Listener::Tcp(listener), grace, stopped.clone()));
+    listeners.spawn(serve(operator, Listener::Unix(socket), grace, stopped.clone()));
+    serve_metrics(settings, service.auth.metrics(), own, stopped).await;
     let mut workers = JoinSet::new();
     workers.spawn(Arc::clone(&service.auth).keep_house());
     workers.spawn(Arc::clone(&service.feed).run());
@@ -125,13 +128,54 @@ async fn first_end(
     }
 }
 
-/// Connections are files: takes as many of them as the system lets this process have.
-fn raise_file_limit() {
+/// Takes as many file descriptors as the system lets this process have, since each connection is one. `None` stands for no limit.
+fn raise_file_limit() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "the limit of open files stays as it is");
     }
+    getrlimit(Resource::Nofile).current
+}
+
+/// The connections of the operator's socket, and those of whoever reads the metrics.
+const OWN_CONNECTIONS: usize = 64;
+
+/// The files a node has open besides connections: the store's, logs, listeners.
+const OWN_FILES: u64 = 64;
+
+/// The fewest connections a node serves with, whatever it may open.
+const FEWEST_CONNECTIONS: u64 = 16;
+
+/// How many file descriptors a node with these settings may come to need.
+pub fn files_needed(settings: &Settings) -> u64 {
+    (settings.connections_max as u64).saturating_add(files_beside(settings))
+}
+
+/// How many of them are not for the connections of clients.
+fn files_beside(settings: &Settings) -> u64 {
+    let database = if settings.store.is_some() { settings.store_connections + 1 } else { 0 };
+    OWN_FILES + (2 * OWN_CONNECTIONS + database) as u64
+}
+
+/// How many connections of clients a node may have at once that may open so many files. Connections beyond that could not be
+/// accepted, and neither the operator's nor the database's: so there are none.
+fn connections(settings: &Settings, files: Option<u64>) -> usize {
+    let wanted = settings.connections_max;
+    let most =
+        files.map_or(u64::MAX, |files| files.saturating_sub(files_beside(settings)).max(FEWEST_CONNECTIONS));
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if most < wanted {
+        let needed = files_needed(settings);
+        tracing::warn!(
+            connections_max = wanted,
+            connections = most,
+            open_files = files,
+            "this process may not open enough files for connections_max: fewer connections are served; raise the limit \
+             of open files to {needed} (LimitNOFILE={needed} in a systemd unit), or lower connections_max"
+        );
+    }
+    most.min(wanted)
 }
 
 /// The app as the operator sees it, without listening: for a command when no server runs.
@@ -155,52 +199,71 @@ pub fn entrance(settings: &Settings, world: &World) -> Entrance {
 
 fn limits(settings: &Settings) -> Limits {
     Limits {
-        // Twice: once for the request to arrive, once for the answer.
-        request: settings.request_timeout * 2,
-        connections: settings.connections_max,
-        ..Limits::default()
+        response: settings.response_timeout,
+        per_address: settings.connections_per_address,
+        ..Limits::for_requests(settings.request_timeout)
     }
 }
 
-async fn serve<A: poem::listener::Acceptor + 'static>(
-    acceptor: A,
-    app: BoxEndpoint<'static, Response>,
+async fn serve<S: listen::Service>(
+    server: Server<S>,
+    listener: Listener,
     grace: Duration,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let stop = async move {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     };
-    Server::new_with_acceptor(acceptor).run_with_graceful_shutdown(app, stop, Some(grace)).await
+    server.run(listener, stop, grace).await;
+    Ok(())
 }
 
 /// Metrics are worth a warning, never the service.
-async fn serve_metrics(settings: &Settings, metrics: &Arc<Metrics>, stopped: watch::Receiver<bool>) {
+async fn serve_metrics(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+) {
     let Some(address) = settings.metrics_listen else { return };
-    let acceptor = match TcpListener::bind(address).await.map(TcpAcceptor::from_tokio) {
-        Ok(Ok(acceptor)) => acceptor,
-        Ok(Err(error)) | Err(error) => {
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
             tracing::warn!(%address, why = why(&error), "metrics are off: set metrics_listen to another address, or to off");
             return;
         }
     };
-    let app =
-        Route::new().at("/metrics", get(metrics_text)).data(Arc::clone(metrics)).map_to_response().boxed();
-    let acceptor = Guarded::new(acceptor, Limits { connections: 64, ..limits(settings) });
-    tokio::spawn(serve(acceptor, app, Duration::ZERO, stopped));
-}
-
-#[handler]
-#[allow(clippy::needless_pass_by_value, reason = "the form the framework extracts it in")]
-fn metrics_text(metrics: poem::web::Data<&Arc<Metrics>>) -> Response {
-    Response::builder()
-        .header(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(metrics.encode())
+    let server = Server::new(Figures(Arc::clone(metrics)), limits);
+    tokio::spawn(serve(server, Listener::Tcp(listener), Duration::ZERO, stopped));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_leave_files_for_everything_else() {
+        let settings = |changes: &[(&str, &str)]| Settings::with(changes).unwrap();
+        let of = |files, changes: &[(&str, &str)]| connections(&settings(changes), files);
+        assert_eq!(of(None, &[]), 10_000);
+        assert_eq!(of(Some(1_048_576), &[]), 10_000);
+        assert_eq!(of(Some(files_needed(&settings(&[]))), &[]), 10_000);
+        assert_eq!(of(Some(files_needed(&settings(&[])) - 1), &[]), 9_999);
+        assert_eq!(of(Some(1_024), &[]), 832);
+        let shared = [("store", "postgres://rescind@127.0.0.1/rescind"), ("store_connections", "16")];
+        assert_eq!(of(Some(1_024), &shared), 815, "the database has its own");
+        assert_eq!(of(Some(20), &[]), 16, "whatever is left, the service serves");
+        assert_eq!(of(Some(20), &[("connections_max", "16")]), 16);
+    }
+
+    #[test]
+    fn a_request_has_the_time_the_settings_say() {
+        let limits =
+            limits(&Settings::with(&[("request_timeout", "7s"), ("response_timeout", "40s")]).unwrap());
+        assert_eq!(limits.head.as_secs(), 7, "to arrive");
+        assert_eq!(limits.request.as_secs(), 14, "and again to be answered");
+        assert_eq!(limits.response.as_secs(), 40, "and to be read");
+    }
 
     #[tokio::test]
     async fn housekeeping_that_panics_ends_the_service() {

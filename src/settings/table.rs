@@ -153,8 +153,13 @@ settings! {
     store_ca_file: Option<PathBuf> = "", path().optional();
     /// How long a request may take to arrive, and again to be answered.
     request_timeout: Duration = "10s", length("1s", "120s");
-    /// How many connections may be open at once.
+    /// How long an answer may take to be read. A stream of the feed may last as long as nothing waits longer than that to be read.
+    response_timeout: Duration = "60s", length("1s", "600s");
+    /// How many connections may be open at once. Fewer where the limit of open files is lower; the start says so.
     connections_max: usize = "10000", number(16..=1_000_000);
+    /// How many of them one address may have, an IPv6 address together with its /64 network: never more than half. Clients behind
+    /// `trusted_proxies` count by their own addresses.
+    connections_per_address: usize = "2000", number(1..=1_000_000);
     /// How many resource servers may follow the feed of revocations at once, each on a connection of its own.
     feed_streams_max: usize = "2000", number(1..=1_000_000);
     /// How many of them may have the same service key.

@@ -177,5 +177,5 @@ fn fewer_open_files_than_connections() {
     let limited = format!("ulimit -n 4096 && exec {RESCIND} doctor --json {FREE_PORTS}");
     let (code, diagnosis) = found(&run(place.program("bash", &["-c", &limited]), ""), "open files");
     assert_eq!((code, diagnosis["grade"].as_str()), (0, Some("warning")), "{diagnosis}");
-    assert!(diagnosis["help"].as_str().unwrap().contains("LimitNOFILE=10064"), "{diagnosis}");
+    assert!(diagnosis["help"].as_str().unwrap().contains("LimitNOFILE=10192"), "{diagnosis}");
 }

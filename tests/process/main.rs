@@ -21,6 +21,7 @@ mod callers;
 mod client;
 mod clocks;
 mod commands;
+mod connections;
 mod damaged;
 #[cfg(feature = "postgres")]
 #[path = "../database.rs"]

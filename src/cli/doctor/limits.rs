@@ -3,20 +3,18 @@
 use rustix::process::{Resource, getrlimit};
 
 use super::{Diagnosis, Grade};
+use crate::http::serve::files_needed;
 use crate::settings::Settings;
 
 const ABOUT: &str = "open files";
-/// Files the service holds besides connections: store, logs, listeners, sockets of its own.
-const OWN_FILES: u64 = 64;
 
 pub(super) fn examine(settings: &Settings) -> Diagnosis {
     let limit = getrlimit(Resource::Nofile);
-    judge(limit.maximum, settings.connections_max as u64)
+    judge(limit.maximum, settings.connections_max as u64, files_needed(settings))
 }
 
 /// Judges the hard limit, to which the service raises its own; `None` stands for no limit.
-fn judge(hard: Option<u64>, connections: u64) -> Diagnosis {
-    let needed = connections.saturating_add(OWN_FILES);
+fn judge(hard: Option<u64>, connections: u64, needed: u64) -> Diagnosis {
     match hard {
         Some(limit) if limit < needed => {
             let what = format!("{limit} may be open, but `connections_max` = {connections} needs {needed}");
@@ -39,15 +37,15 @@ mod tests {
 
     #[test]
     fn fewer_files_than_connections_is_a_warning_that_names_the_number() {
-        let diagnosis = judge(Some(1024), 10_000);
+        let diagnosis = judge(Some(1024), 10_000, 10_064);
         assert_eq!(diagnosis.grade, Grade::Warning);
         assert!(diagnosis.help.contains("LimitNOFILE=10064"), "{diagnosis:?}");
     }
 
     #[test]
     fn enough_files_are_good() {
-        assert_eq!(judge(Some(10_064), 10_000).grade, Grade::Good);
-        assert_eq!(judge(Some(10_063), 10_000).grade, Grade::Warning);
-        assert_eq!(judge(None, 10_000).grade, Grade::Good);
+        assert_eq!(judge(Some(10_064), 10_000, 10_064).grade, Grade::Good);
+        assert_eq!(judge(Some(10_063), 10_000, 10_064).grade, Grade::Warning);
+        assert_eq!(judge(None, 10_000, 10_064).grade, Grade::Good);
     }
 }

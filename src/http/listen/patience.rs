@@ -1,61 +1,136 @@
-//! One connection, and how long we wait for it.
+//! The stream of a connection, and how long its peer is waited for.
+//!
+//! There are four waits, one at a time (the times are [`Limits`]):
+//!
+//! | wait | begins | ends |
+//! |---|---|---|
+//! | idle | with the connection, or with the end of an answer | with the first byte of a request |
+//! | head | with the first byte of a request | when its head was read |
+//! | request | with the first byte of a request | with the first byte of its answer |
+//! | response | with the first byte of an answer | when all of it is written |
+//!
+//! However the bytes trickle in between, none of them makes a wait longer. An answer without an end is waited for only while
+//! bytes of it wait for the peer.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take},
-    sync::OwnedSemaphorePermit,
-    time::{Instant, Sleep},
-};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
+use tokio::time::{Instant, Sleep};
 
 use super::Limits;
+use super::accept::Stream;
+use super::progress::{Progress, Stage};
 
 /// How an HTTP/2 connection begins (RFC 9113 §3.4). HTTP/1 reserves the method, so four bytes decide.
 const PREFACE: &[u8] = b"PRI ";
-/// An interim answer: the request is still to come.
-const CONTINUE: &[u8] = b"HTTP/1.1 100 ";
 
-/// The most bytes one request may have, head and body. The framework's server would gather 400 KiB of headers for each
-/// connection; the largest honest request is a body of 16 KiB and a browser's headers.
+/// The most bytes one request may have, head and body. The largest honest one is a body of 16 KiB and a browser's headers.
 const LARGEST: u64 = 64 * 1024;
 
-/// A connection that is cut when its peer keeps us waiting, or says too much at once.
+/// The stream of a connection that is cut when its peer keeps us waiting, or says too much at once.
 ///
-/// There are two waits. *Request*: from the first byte of a request to the first byte of its answer, however the
-/// bytes trickle in between. *Idle*: everything else. Any byte of an answer ends the first and restarts the second.
+/// No more than `LARGEST` is read between one answer's end and the next one's. Requests sent ahead of their answers stay
+/// with the kernel meanwhile: they are not read as long as there is one to answer.
 ///
-/// No more than `LARGEST` is read between one answer's first byte and the next one's. Requests sent ahead of their
-/// answers stay with the kernel meanwhile: they are not read as long as there is one to answer.
+/// Dropped before its orderly end, it is reset.
 #[derive(Debug)]
-pub struct GuardedIo<S> {
-    stream: Take<S>,
+pub(super) struct PatientStream {
+    stream: Take<Stream>,
     limits: Limits,
-    in_request: bool,
-    /// When the present wait ends. The timer may be set to an earlier time: it looks here when it fires, so that a
-    /// busy connection moves this instant twice a request and the timer hardly ever.
-    deadline: Instant,
+    progress: Arc<Progress>,
+    wait: Wait,
+    /// When the present wait began.
+    began: Instant,
+    /// May be set to an earlier time than the end of the present wait: it looks there when it fires, so that a busy
+    /// connection begins two waits a request and hardly ever sets the timer.
     timer: Pin<Box<Sleep>>,
+    /// Whether bytes wait for the peer to read others.
+    is_writing: bool,
     /// How many bytes of the preface have come, while the connection may still be HTTP/2.
     preface: Option<usize>,
-    _slot: OwnedSemaphorePermit,
+    /// Whether the protocol's own answer to a head that cannot be read was held back: the application has a better one.
+    is_unreadable: bool,
+    ended_orderly: bool,
 }
 
-impl<S: AsyncRead> GuardedIo<S> {
-    pub(super) fn new(stream: S, limits: Limits, slot: OwnedSemaphorePermit) -> Self {
-        let deadline = Instant::now() + limits.idle;
-        let timer = Box::pin(tokio::time::sleep_until(deadline));
-        let stream = stream.take(LARGEST);
-        Self { stream, limits, in_request: false, deadline, timer, preface: Some(0), _slot: slot }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Idle,
+    /// For the head or all of a request, as the stage says.
+    Request,
+    Response,
+    /// For whatever an endless answer says next.
+    Nothing,
+}
+
+impl PatientStream {
+    pub(super) fn new(stream: Stream, limits: Limits, progress: Arc<Progress>) -> Self {
+        let began = Instant::now();
+        Self {
+            stream: stream.take(LARGEST),
+            limits,
+            progress,
+            wait: Wait::Idle,
+            began,
+            timer: Box::pin(tokio::time::sleep_until(began + limits.idle)),
+            is_writing: false,
+            preface: Some(0),
+            is_unreadable: false,
+            ended_orderly: false,
+        }
     }
 
-    fn wait_until(&mut self, deadline: Instant) {
-        self.deadline = deadline;
-        if deadline < self.timer.deadline() {
+    /// Whether the head of a request could not be read. Nothing was said about it.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.is_unreadable
+    }
+
+    /// The connection itself, to say a last word.
+    pub(super) fn socket(&mut self) -> &mut Stream {
+        self.stream.get_mut()
+    }
+
+    /// All was said: the close is none that has to be a reset.
+    pub(super) fn end_orderly(&mut self) {
+        self.ended_orderly = true;
+    }
+
+    fn begin(&mut self, wait: Wait) {
+        self.wait = wait;
+        self.began = Instant::now();
+        if let Some(deadline) = self.deadline()
+            && deadline < self.timer.deadline()
+        {
             self.timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let limit = match self.wait {
+            Wait::Idle => self.limits.idle,
+            Wait::Request if self.progress.stage() == Stage::Reading => {
+                self.limits.head.min(self.limits.request)
+            }
+            Wait::Request => self.limits.request,
+            Wait::Response => self.limits.response,
+            Wait::Nothing => return None,
+        };
+        Some(self.began + limit)
+    }
+
+    /// Ready when the wait is over; otherwise wakes the connection's task when it may be.
+    fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            match self.deadline() {
+                Some(deadline) if deadline <= now => return Poll::Ready(io::ErrorKind::TimedOut.into()),
+                Some(deadline) => self.timer.as_mut().reset(deadline),
+                None => self.timer.as_mut().reset(now + self.limits.idle),
+            }
         }
     }
 
@@ -68,34 +143,70 @@ impl<S: AsyncRead> GuardedIo<S> {
             }
             self.preface = (alike == bytes.len()).then_some(seen + alike);
         }
-        if !self.in_request {
-            self.in_request = true;
-            self.wait_until(Instant::now() + self.limits.request);
+        if self.wait == Wait::Idle {
+            self.begin(Wait::Request);
         }
         Ok(())
     }
 
-    fn sent(&mut self, bytes: &[u8]) {
-        if !(self.in_request && bytes.starts_with(CONTINUE)) {
-            self.in_request = false;
-            self.stream.set_limit(LARGEST);
-            self.wait_until(Instant::now() + self.limits.idle);
+    /// Before bytes are written: whether they are the protocol's own answer to a head that it cannot read. As long as no
+    /// head was read there is nothing else to be answered.
+    fn holds_back(&mut self) -> bool {
+        if self.progress.stage() == Stage::Reading && self.wait != Wait::Response {
+            self.is_unreadable = true;
+        }
+        self.is_unreadable
+    }
+
+    fn wrote(&mut self) {
+        let was_writing = std::mem::replace(&mut self.is_writing, true);
+        match self.progress.stage() {
+            // `100 Continue`: the request is still to come.
+            Stage::Answering => {}
+            Stage::Streaming if was_writing => {}
+            _ if self.wait == Wait::Response => {}
+            _ => self.begin(Wait::Response),
         }
     }
 
-    /// Ready when the wait is over; otherwise wakes the connection's task when it may be.
-    fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            if self.timer.deadline() >= self.deadline {
-                return Poll::Ready(io::ErrorKind::TimedOut.into());
+    /// All that there was to write is written.
+    fn flushed(&mut self) {
+        self.is_writing = false;
+        match self.progress.stage() {
+            Stage::Sent => {
+                self.progress.end();
+                self.stream.set_limit(LARGEST);
+                self.begin(Wait::Idle);
             }
-            self.timer.as_mut().reset(self.deadline);
+            Stage::Streaming => self.wait = Wait::Nothing,
+            // The next request was read before its predecessor's answer was written.
+            Stage::Answering if self.wait == Wait::Response => {
+                self.stream.set_limit(LARGEST);
+                self.begin(Wait::Request);
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_write_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: usize,
+        write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.holds_back() {
+            return Poll::Ready(Ok(length));
+        }
+        let written = write(Pin::new(self.stream.get_mut()), cx)?;
+        self.wrote();
+        match written {
+            Poll::Ready(written) => Poll::Ready(Ok(written)),
+            Poll::Pending => self.poll_impatience(cx).map(Err),
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
+impl AsyncRead for PatientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -113,20 +224,45 @@ impl<S: AsyncRead + Unpin> AsyncRead for GuardedIo<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
+impl AsyncWrite for PatientStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let Poll::Ready(written) = Pin::new(self.stream.get_mut()).poll_write(cx, buf)? else {
-            return self.poll_impatience(cx).map(Err);
-        };
-        self.sent(buf);
-        Poll::Ready(Ok(written))
+        self.poll_write_by(cx, buf.len(), |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        self.poll_write_by(cx, length, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
+    // Otherwise each body would be copied whole into the connection's own buffer before it is written.
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.stream.get_mut()).poll_flush(cx)
+        ready!(Pin::new(self.stream.get_mut()).poll_flush(cx))?;
+        self.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(self.stream.get_mut()).poll_shutdown(cx)
+        if self.is_unreadable {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(Pin::new(self.stream.get_mut()).poll_shutdown(cx))?;
+        self.ended_orderly = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for PatientStream {
+    fn drop(&mut self) {
+        if !self.ended_orderly {
+            self.stream.get_ref().reset_on_close();
+        }
     }
 }

@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use poem::listener::UnixAcceptor;
 use tokio::net::UnixListener;
 
 /// The kernel keeps a socket's path in 108 bytes, the last of them zero.
@@ -46,7 +45,7 @@ pub enum SocketError {
 ///
 /// A socket left by an earlier run is replaced, so the caller must hold the lock of the folder it lies in. The folder
 /// must be closed to others (0700), since the mode is only set after the socket is bound.
-pub fn bind_socket(path: &Path) -> Result<UnixAcceptor, SocketError> {
+pub fn bind_socket(path: &Path) -> Result<UnixListener, SocketError> {
     let length = path.as_os_str().as_bytes().len();
     if length > LONGEST_PATH {
         return Err(SocketError::TooLong { path: path.to_owned(), length });
@@ -60,8 +59,7 @@ pub fn bind_socket(path: &Path) -> Result<UnixAcceptor, SocketError> {
     }
     let listener = UnixListener::bind(path).map_err(io)?;
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(io)?;
-    let listener = listener.into_std().map_err(io)?;
-    UnixAcceptor::from_std(listener).map_err(io)
+    Ok(listener)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Mutex;
+use std::time::Duration;
 
-use poem::{Body, EndpointExt, IntoResponse, Route, Server, handler, listener::TcpAcceptor, post};
+use poem::{Body, Endpoint as _, EndpointExt, IntoResponse, Response, Route, handler, post};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
 
 use super::*;
+use crate::http::framework::Framework;
 
 /// No test waits this long: it stands for "much later than the limit under test".
 const LONG: Duration = Duration::from_secs(600);
@@ -29,12 +30,21 @@ fn drip() -> impl IntoResponse {
     Body::from_async_read(reader)
 }
 
-async fn serve(limits: Limits) -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+async fn serve(limits: Limits) -> SocketAddr {
+    serve_behind(limits, TrustedProxies::default()).await
+}
+
+async fn serve_behind(limits: Limits, proxies: TrustedProxies) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let guarded = Guarded::new(TcpAcceptor::from_tokio(listener).unwrap(), limits);
-    let app = Route::new().at("/echo", post(echo)).at("/drip", drip).boxed();
-    tokio::spawn(Server::new_with_acceptor(guarded).run(app));
+    let app =
+        Route::new().at("/echo", post(echo)).at("/drip", drip).at("/large", large).at("/events", events);
+    let app = app.around(async |app, request| match request.data::<Fault>() {
+        Some(fault) => Ok(fault.status().into_response()),
+        None => app.call(request).await.map(IntoResponse::into_response),
+    });
+    let server = Server::new(Framework::new(app.map_to_response().boxed()), limits).behind(proxies);
+    tokio::spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
     address
 }
 
@@ -60,19 +70,30 @@ async fn answer(stream: &mut TcpStream, body: &str) -> String {
     String::from_utf8(said).unwrap()
 }
 
-const SLOW_REQUESTS: Limits = Limits { request: SHORT, idle: LONG, connections: 8 };
-const SILENCE: Limits = Limits { request: LONG, idle: SHORT, connections: 8 };
+const PATIENT: Limits = Limits {
+    target: 8_000,
+    head: LONG,
+    request: LONG,
+    response: LONG,
+    idle: LONG,
+    connections: 8,
+    per_address: 4,
+};
+const SLOW_HEADS: Limits = Limits { head: SHORT, ..PATIENT };
+const SLOW_REQUESTS: Limits = Limits { request: SHORT, ..PATIENT };
+const SLOW_READERS: Limits = Limits { response: SHORT, ..PATIENT };
+const SILENCE: Limits = Limits { idle: SHORT, ..PATIENT };
 
 #[tokio::test]
 async fn slow_headers_are_cut() {
-    let mut stream = connect(SLOW_REQUESTS).await;
+    let mut stream = connect(SLOW_HEADS).await;
     stream.write_all(b"POST /echo HTTP/1.1\r\nHos").await.unwrap();
     assert_eq!(until_cut(&mut stream).await, "");
 }
 
 #[tokio::test]
 async fn headers_that_trickle_are_cut_too() {
-    let (mut reader, mut writer) = connect(SLOW_REQUESTS).await.into_split();
+    let (mut reader, mut writer) = connect(SLOW_HEADS).await.into_split();
     let trickle = tokio::spawn(async move {
         writer.write_all(b"POST /echo HTTP/1.1\r\nX: ").await.unwrap();
         while writer.write_all(b"y").await.is_ok() {
@@ -101,7 +122,7 @@ async fn a_body_announced_with_expect_and_never_sent_is_cut() {
 
 #[tokio::test]
 async fn a_slow_second_request_is_cut_like_a_first() {
-    let mut stream = connect(SLOW_REQUESTS).await;
+    let mut stream = connect(SLOW_HEADS).await;
     assert!(answer(&mut stream, "one").await.starts_with("HTTP/1.1 200"));
     stream.write_all(b"POST").await.unwrap();
     assert_eq!(until_cut(&mut stream).await, "");
@@ -120,16 +141,14 @@ async fn a_kept_connection_is_cut_when_nothing_follows() {
 }
 
 #[tokio::test]
-async fn an_answer_longer_than_either_limit_is_not_cut_while_it_flows() {
-    let mut stream = connect(Limits { request: SHORT, idle: SHORT, connections: 8 }).await;
+async fn an_answer_longer_than_the_other_limits_is_not_cut_while_it_flows() {
+    let mut stream = connect(Limits { head: SHORT, request: SHORT, idle: SHORT, ..PATIENT }).await;
     stream.write_all(b"GET /drip HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     assert_eq!(until_cut(&mut stream).await.matches('x').count(), 10);
 }
 
-const PATIENT: Limits = Limits { request: LONG, idle: LONG, connections: 8 };
-
 #[tokio::test]
-async fn a_head_too_large_is_cut_and_the_largest_honest_request_is_not() {
+async fn the_largest_honest_request_is_answered_again_and_again() {
     let mut stream = connect(PATIENT).await;
     let head = |size| format!("POST /echo HTTP/1.1\r\nHost: h\r\nX: {}\r\n", "y".repeat(size));
     let honest = format!("{}Content-Length: 16384\r\n\r\n{}", head(40 * 1024), "b".repeat(16 * 1024));
@@ -140,11 +159,6 @@ async fn a_head_too_large_is_cut_and_the_largest_honest_request_is_not() {
             assert_ne!(stream.read_buf(&mut said).await.unwrap(), 0, "cut");
         }
     }
-
-    let mut stream = connect(PATIENT).await;
-    // The server may hang up before all of it is sent.
-    let _cut = stream.write_all(head(64 * 1024).as_bytes()).await;
-    assert_eq!(until_cut(&mut stream).await, "");
 }
 
 #[tokio::test]
@@ -182,7 +196,7 @@ async fn http_2_is_refused_even_byte_by_byte() {
 
 #[tokio::test]
 async fn a_connection_too_many_waits_for_one_to_end() {
-    let address = serve(Limits { request: LONG, idle: LONG, connections: 1 }).await;
+    let address = serve(Limits { connections: 1, ..PATIENT }).await;
     let mut first = TcpStream::connect(address).await.unwrap();
     answer(&mut first, "one").await;
 
@@ -198,39 +212,216 @@ async fn a_connection_too_many_waits_for_one_to_end() {
     assert!(waiting.await.contains(" 200 "));
 }
 
-/// Fails as its script says, then waits for ever; counts how often it was asked.
-struct Failing {
-    errors: VecDeque<io::ErrorKind>,
-    asked: Arc<AtomicUsize>,
+/// An answer larger than the kernel takes at once.
+const LARGE: usize = 8 * 1024 * 1024;
+static LARGE_BODY: [u8; LARGE] = [b'x'; LARGE];
+
+#[handler]
+fn large() -> Response {
+    Response::builder().body(LARGE_BODY.as_slice())
 }
 
-impl Acceptor for Failing {
-    type Io = TcpStream;
+/// A stream of events of 1 KiB that has no end, told whether it is still read.
+#[handler]
+fn events() -> Response {
+    let events = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
+    Response::builder().extension(Endless).body(Body::from_bytes_stream(events))
+}
 
-    fn local_addr(&self) -> Vec<LocalAddr> {
-        Vec::new()
-    }
+/// A connection whose receive buffer is small, that asks for `path` and reads nothing.
+async fn ask_and_read_nothing(address: SocketAddr, path: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+}
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, LocalAddr, RemoteAddr, Scheme)> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        match self.errors.pop_front() {
-            Some(kind) => Err(kind.into()),
-            None => std::future::pending().await,
+/// Reads on until the connection is reset, and fails if it ends in another way.
+async fn until_reset(stream: &mut TcpStream) -> usize {
+    let mut bytes = vec![0; 64];
+    let mut count = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_secs(60), stream.read(&mut bytes)).await.unwrap() {
+            Ok(0) => panic!("the connection was closed in order"),
+            Ok(read) => count += read,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                return count;
+            }
         }
     }
 }
 
 #[tokio::test]
-async fn a_failing_accept_pauses_and_a_vanished_caller_does_not() {
-    let asked_after = async |errors: [io::ErrorKind; 2]| {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let failing = Failing { errors: errors.into(), asked: Arc::clone(&asked) };
-        let mut guarded = Guarded::new(failing, Limits::default());
-        let mut accept = std::pin::pin!(guarded.accept());
-        // Polled once: a pause shows as pending after the first failure.
-        std::future::poll_fn(|cx| std::task::Poll::Ready(accept.as_mut().poll(cx).is_pending())).await;
-        asked.load(Ordering::Relaxed)
+async fn an_answer_that_is_not_read_is_cut_and_the_kernel_keeps_nothing_of_it() {
+    for path in ["/large", "/events"] {
+        let mut stream = ask_and_read_nothing(serve(SLOW_READERS).await, path).await;
+        let reset = stream.ready(tokio::io::Interest::ERROR);
+        tokio::time::timeout(Duration::from_secs(60), reset).await.expect("it was never cut").unwrap();
+        assert!(until_reset(&mut stream).await < LARGE, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_drips_is_cut_like_one_that_reads_nothing() {
+    for path in ["/large", "/events"] {
+        let mut stream = ask_and_read_nothing(serve(SLOW_READERS).await, path).await;
+        let dripping = async {
+            let mut byte = [0; 16];
+            while stream.read(&mut byte).await.is_ok_and(|count| count > 0) {
+                tokio::time::sleep(SHORT / 50).await;
+            }
+        };
+        assert!(
+            tokio::time::timeout(Duration::from_secs(60), dripping).await.is_ok(),
+            "{path} was never cut"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_read_has_no_end() {
+    let mut stream = ask_and_read_nothing(serve(SLOW_READERS).await, "/events").await;
+    let began = tokio::time::Instant::now();
+    let mut bytes = vec![0; 64 * 1024];
+    while began.elapsed() < SHORT * 6 {
+        assert_ne!(stream.read(&mut bytes).await.unwrap(), 0);
+    }
+}
+
+/// Says something and hears everything until the connection ends.
+async fn exchange(address: SocketAddr, said: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may hang up before all of it is sent.
+    let _cut = stream.write_all(said.as_bytes()).await;
+    until_cut(&mut stream).await
+}
+
+/// An application that answers `refused` with the status of whatever was wrong with a request's head.
+struct Refusing(Mutex<Vec<Fault>>);
+
+impl Service for Refusing {
+    type Body = http_body_util::Full<Bytes>;
+
+    async fn answer(&self, _: Request<Incoming>, _: Option<SocketAddr>) -> hyper::Response<Self::Body> {
+        hyper::Response::new("answered".into())
+    }
+
+    async fn refuse(
+        &self,
+        fault: Fault,
+        _: Option<Parts>,
+        _: Option<SocketAddr>,
+    ) -> hyper::Response<Self::Body> {
+        self.0.lock().unwrap().push(fault);
+        hyper::Response::builder().status(fault.status()).body("refused".into()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_not_in_order_is_refused_with_the_applications_own_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(Refusing(Mutex::default()), PATIENT);
+    tokio::spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
+    let get = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\n{headers}\r\n");
+    let many = |count: usize| "A: b\r\n".repeat(count);
+    let long = |length: usize| "y".repeat(length);
+    for (said, status) in [
+        (get("/", ""), "400 Bad Request"),
+        (get("/", "Host: a\r\nHost: a\r\n"), "400 Bad Request"),
+        (get("/", "Host: a\r\nno line of a header\r\n"), "400 Bad Request"),
+        ("hello\r\n\r\n".to_owned(), "400 Bad Request"),
+        ("GET / HTTP/3.7\r\nHost: a\r\n\r\n".to_owned(), "400 Bad Request"),
+        (get(&format!("/{}", long(8_000)), "Host: a\r\n"), "414 URI Too Long"),
+        (format!("GET /{}", long(200_000)), "414 URI Too Long"),
+        (get("/", &format!("Host: a\r\nX: {}\r\n", long(50_000))), "431 Request Header Fields Too Large"),
+        (get("/", &format!("Host: a\r\nX: {}\r\n", long(900_000))), "431 Request Header Fields Too Large"),
+        (get("/", &format!("Host: a\r\n{}", many(101))), "431 Request Header Fields Too Large"),
+        (get("/", "Host: a\r\nTransfer-Encoding: gzip, chunked\r\n"), "501 Not Implemented"),
+        (get("/", "Host: a\r\nTransfer-Encoding: gzip\r\n"), "501 Not Implemented"),
+        (get("/", "Host: a\r\nTransfer-Encoding: identity\r\n"), "501 Not Implemented"),
+    ] {
+        let shown = said.get(..said.len().min(80)).unwrap();
+        for before in [String::new(), get("/", "Host: a\r\n")] {
+            let heard = exchange(address, &format!("{before}{said}")).await;
+            let (_, heard) = heard.split_at(heard.rfind("HTTP/1.1 ").unwrap_or_default());
+            assert!(heard.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{shown:?}: {heard}");
+            assert!(heard.ends_with("\r\n\r\nrefused"), "{shown:?}: {heard}");
+            assert!(heard.contains("connection: close\r\n"), "{shown:?}: {heard}");
+            assert!(heard.contains("content-length: 7\r\n"), "{shown:?}: {heard}");
+        }
+    }
+    let longest = get(&format!("/{}", long(7_999)), &format!("Host: a\r\nConnection: close\r\n{}", many(98)));
+    assert!(exchange(address, &longest).await.ends_with("answered"));
+}
+
+#[tokio::test]
+async fn the_oldest_connection_without_a_request_gives_way() {
+    let address = serve(Limits { connections: 4, per_address: 4, ..PATIENT }).await;
+    let mut spoken = TcpStream::connect(address).await.unwrap();
+    answer(&mut spoken, "one").await;
+    // Half of all is the most that one address may have: its own oldest gives way.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut half_said = TcpStream::connect(address).await.unwrap();
+    half_said.write_all(b"POST /echo HT").await.unwrap();
+    until_reset(&mut silent).await;
+    let mut new = TcpStream::connect(address).await.unwrap();
+    until_reset(&mut half_said).await;
+    answer(&mut new, "two").await;
+    answer(&mut spoken, "three").await;
+    // Both have sent requests: the address has all that it may have.
+    until_reset(&mut TcpStream::connect(address).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn clients_behind_a_trusted_proxy_count_by_their_own_addresses() {
+    let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    let address = serve_behind(Limits { connections: 100, per_address: 2, ..PATIENT }, proxies).await;
+    let open = async |client: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n";
+        stream.write_all(format!("{head}X-Forwarded-For: {client}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).await.unwrap();
+        (stream, String::from_utf8(said.to_vec()).unwrap())
     };
-    assert_eq!(asked_after([io::ErrorKind::OutOfMemory; 2]).await, 1);
-    assert_eq!(asked_after([io::ErrorKind::ConnectionAborted; 2]).await, 3);
+    let (mut first, under_way) = open("198.51.100.1").await;
+    assert_eq!(under_way, "HTTP/1.1 100");
+    let (_second, under_way) = open("198.51.100.1").await;
+    assert_eq!(under_way, "HTTP/1.1 100");
+    assert_eq!(open("6.6.6.6, 198.51.100.1").await.1, "HTTP/1.1 429");
+    let mut others = Vec::new();
+    for other in 2..20 {
+        others.push(open(&format!("198.51.100.{other}")).await);
+    }
+    assert!(others.iter().all(|(_, under_way)| under_way == "HTTP/1.1 100"));
+    first.write_all(b"x").await.unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"\r\n\r\nx") {
+        assert_ne!(first.read_buf(&mut said).await.unwrap(), 0);
+    }
+    assert_eq!(open("198.51.100.1").await.1, "HTTP/1.1 100", "an answered request takes no place");
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_has_begun_and_waits_for_nobody_longer_than_its_grace() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Route::new().at("/echo", post(echo)).map_to_response().boxed();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = Server::new(Framework::new(app), PATIENT);
+    let running = tokio::spawn(server.run(Listener::Tcp(listener), async { stopped.await.unwrap() }, LONG));
+    let mut begun = TcpStream::connect(address).await.unwrap();
+    let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    begun.write_all(head.as_bytes()).await.unwrap();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    begun.read_exact(&mut [0; 25]).await.unwrap();
+    stop.send(()).unwrap();
+    assert_eq!(until_cut(&mut silent).await, "");
+    begun.write_all(b"x").await.unwrap();
+    let said = until_cut(&mut begun).await;
+    assert!(said.starts_with("HTTP/1.1 200 ") && said.ends_with("\r\n\r\nx"), "{said}");
+    running.await.unwrap();
 }

@@ -1,0 +1,59 @@
+//! The framework's endpoints behind our server loop.
+
+use std::io;
+use std::net::SocketAddr;
+
+use http_body_util::combinators::BoxBody;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::http::uri::Scheme;
+use poem::endpoint::BoxEndpoint;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Addr, Body, Endpoint as _, Request, RequestParts, Response};
+
+use super::listen::{Fault, Service};
+
+/// An application of the framework. A request that is refused for its head reaches it as one without a body that carries its
+/// [`Fault`], so that it is logged, counted and answered like any other.
+pub struct Framework(BoxEndpoint<'static, Response>);
+
+impl Framework {
+    /// Makes a service of an endpoint.
+    pub fn new(endpoint: BoxEndpoint<'static, Response>) -> Self {
+        Self(endpoint)
+    }
+}
+
+impl Service for Framework {
+    type Body = BoxBody<Bytes, io::Error>;
+
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: Option<SocketAddr>,
+    ) -> hyper::Response<Self::Body> {
+        let request = Request::from((request, LocalAddr::default(), remote(peer), Scheme::HTTP));
+        self.0.get_response(request).await.into()
+    }
+
+    async fn refuse(
+        &self,
+        fault: Fault,
+        head: Option<Parts>,
+        peer: Option<SocketAddr>,
+    ) -> hyper::Response<Self::Body> {
+        let mut request = match head {
+            Some(head) => {
+                let parts = RequestParts::from((head, LocalAddr::default(), remote(peer), Scheme::HTTP));
+                Request::from_parts(parts, Body::empty())
+            }
+            None => Request::default(),
+        };
+        request.set_data(fault);
+        self.0.get_response(request).await.into()
+    }
+}
+
+fn remote(peer: Option<SocketAddr>) -> RemoteAddr {
+    RemoteAddr(peer.map_or_else(|| Addr::custom("socket", ""), Addr::from))
+}

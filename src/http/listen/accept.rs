@@ -1,0 +1,193 @@
+//! Sockets: accepted, prepared and reset.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_linger, set_socket_send_buffer_size};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use super::places::Places;
+
+/// How long a failed accept waits: at first, and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How many bytes the kernel keeps for a peer that does not read them; it doubles the number. Left to itself it would go to
+/// megabytes for each follower of the feed that has stopped.
+const UNREAD: usize = 128 * 1024;
+
+/// Something that listens.
+#[derive(Debug)]
+pub enum Listener {
+    /// On TCP.
+    Tcp(TcpListener),
+    /// On a Unix socket.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers are small and written at once: waiting to fill a packet only delays them.
+                stream.set_nodelay(true)?;
+                set_socket_send_buffer_size(&stream, UNREAD)?;
+                Ok((Stream::Tcp(stream), Some(peer)))
+            }
+            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), None)),
+        }
+    }
+}
+
+/// Accepts connections, whatever happens.
+pub(super) struct Acceptor {
+    listener: Listener,
+    pause: Duration,
+    /// A file descriptor to give up for a connection when there is no other. So a listener still has one connection
+    /// at a time when the process has as many files open as it may: the operator can always ask what is wrong.
+    spare: Option<File>,
+}
+
+impl Acceptor {
+    pub(super) fn new(listener: Listener) -> Self {
+        Self { listener, pause: PAUSE.0, spare: spare() }
+    }
+
+    /// Accepts the next connection as soon as there is a place for it. Nothing is lost when the caller stops waiting.
+    pub(super) async fn next(&mut self, places: &Places) -> (Stream, Option<SocketAddr>) {
+        loop {
+            places.room().await;
+            match self.listener.accept().await {
+                Ok(accepted) => {
+                    self.pause = PAUSE.0;
+                    self.spare = self.spare.take().or_else(spare);
+                    return accepted;
+                }
+                Err(error) if is_the_peers_doing(&error) => {}
+                Err(error) if is_out_of_files(&error) && self.spare.take().is_some() => {}
+                Err(error) if is_out_of_files(&error) && places.give_way() => {
+                    // Its file is closed as soon as its task has had its turn.
+                    tokio::time::sleep(PAUSE.0).await;
+                }
+                Err(error) => {
+                    // The connection stays in the queue, so trying at once would spin.
+                    tracing::warn!(%error, pause_ms = self.pause.as_millis(), "cannot accept connections");
+                    tokio::time::sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(PAUSE.1);
+                }
+            }
+        }
+    }
+}
+
+fn spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
+}
+
+/// The peer was gone before we looked; the next one may be there already.
+fn is_the_peers_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected,
+    };
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected
+    )
+}
+
+/// A connection's socket.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Makes the close that follows a reset: the kernel forgets the connection and whatever was not read of it, where it would
+    /// otherwise go on offering it to a peer that does not want it.
+    pub(super) fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // A socket that takes no options any more is gone already.
+            let _ = set_socket_linger(stream, Some(Duration::ZERO));
+        }
+    }
+
+    /// Ends the connection at once.
+    pub(super) fn reset(self) {
+        self.reset_on_close();
+    }
+
+    /// Whether bytes of the peer wait to be read.
+    pub(super) fn has_unread(&self) -> bool {
+        let mut byte = [0];
+        let read = match self {
+            Self::Tcp(stream) => stream.try_read(&mut byte),
+            Self::Unix(stream) => stream.try_read(&mut byte),
+        };
+        read.is_ok_and(|count| count > 0)
+    }
+}
+
+macro_rules! on_either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Tcp($stream) => $call,
+            Stream::Unix($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        on_either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        on_either!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_vanished_is_no_reason_to_pause() {
+        assert!(is_the_peers_doing(&io::ErrorKind::ConnectionAborted.into()));
+        assert!(!is_the_peers_doing(&io::ErrorKind::OutOfMemory.into()));
+        assert!(is_out_of_files(&io::Error::from_raw_os_error(Errno::MFILE.raw_os_error())));
+        assert!(!is_out_of_files(&io::ErrorKind::ConnectionAborted.into()));
+    }
+}

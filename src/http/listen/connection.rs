@@ -1,0 +1,171 @@
+//! One connection, from its first byte to its close.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Collected};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use super::accept::Stream;
+use super::fault::{Fault, LARGEST_HEAD};
+use super::patience::PatientStream;
+use super::places::{Admitted, Place};
+use super::progress::{Endless, Progress, Stage, Watched};
+use super::{Phase, Server, Service};
+
+/// How long a peer has to take the last words of a connection, and how much more of its own is read meanwhile: a close with
+/// unread bytes is a reset, which can take back what was said before (RFC 9112 §9.6).
+const LAST_WORDS: Duration = Duration::from_secs(2);
+const UNREAD: u64 = 1024 * 1024;
+
+/// The most bytes hyper gathers of a request, or of an answer's parts, before it writes.
+const BUFFER: usize = 64 * 1024;
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: Service>(
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    admitted: Admitted,
+    server: Arc<Server<S>>,
+    mut phases: watch::Receiver<Phase>,
+) {
+    let Admitted { place, give_way } = admitted;
+    let progress = Progress::new();
+    let stream = PatientStream::new(stream, server.limits, Arc::clone(&progress));
+    let exchange = Arc::new(Exchange { server, place, peer, progress });
+    let answer = service_fn(|request: Request<Incoming>| {
+        let exchange = Arc::clone(&exchange);
+        // At once: whatever is written from now on is about this request.
+        exchange.progress.set(Stage::Answering);
+        exchange.place.has_spoken();
+        async move { Ok::<_, Infallible>(exchange.answer(request).await) }
+    });
+    let mut connection = http1::Builder::new()
+        // The stream has deadlines of its own.
+        .header_read_timeout(None)
+        .max_header_size(LARGEST_HEAD)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), answer);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = cut(give_way) => return,
+        () = reached(&mut phases, Phase::Finishing) => {
+            Pin::new(&mut connection).graceful_shutdown();
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = reached(&mut phases, Phase::Over) => return,
+            }
+        }
+    };
+    let http1::Parts { io, read_buf, .. } = connection.into_parts();
+    let mut stream = io.into_inner();
+    match ended {
+        Err(error) if stream.is_unreadable() => {
+            let fault = Fault::of_unreadable(&error, &read_buf);
+            let said = async {
+                stream.socket().write_all(&exchange.last_answer(fault).await).await?;
+                stream.socket().shutdown().await?;
+                drain(stream.socket()).await
+            };
+            if let Ok(Ok(())) = timeout(LAST_WORDS, said).await {
+                stream.end_orderly();
+            }
+        }
+        Ok(()) if stream.socket().has_unread() => {
+            let _ = timeout(LAST_WORDS, drain(stream.socket())).await;
+        }
+        // How else a connection ends is its peer's affair.
+        _ => {}
+    }
+}
+
+/// Resolves when the connection has to give way.
+async fn cut(give_way: oneshot::Receiver<()>) {
+    if give_way.await.is_err() {
+        // It has spoken: it keeps its place.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
+    // A sender that is gone has nothing more to serve.
+    let _ = phases.wait_for(|now| *now == phase || *now == Phase::Over).await;
+}
+
+/// Reads what still comes, so that the close is none with unread bytes.
+async fn drain(stream: &mut Stream) -> io::Result<()> {
+    tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await.map(drop)
+}
+
+/// What answers the requests of one connection.
+struct Exchange<S> {
+    server: Arc<Server<S>>,
+    place: Place,
+    peer: Option<SocketAddr>,
+    progress: Arc<Progress>,
+}
+
+impl<S: Service> Exchange<S> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Watched<S::Body>> {
+        let service = &self.server.service;
+        let (head, body) = request.into_parts();
+        let fault =
+            Fault::of(&head, self.server.limits.target).or_else(|| self.admit_client(&head.headers).err());
+        let response = match fault {
+            None => service.answer(Request::from_parts(head, body), self.peer).await,
+            Some(fault) => {
+                let mut response = service.refuse(fault, Some(head), self.peer).await;
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+        };
+        let endless = response.extensions().get::<Endless>().is_some();
+        self.progress.set(if endless { Stage::Streaming } else { Stage::Sending });
+        response.map(|body| Watched::new(body, Arc::clone(&self.progress)))
+    }
+
+    /// Counts a request through a proxy for the client that the proxy names.
+    fn admit_client(&self, headers: &hyper::HeaderMap) -> Result<(), Fault> {
+        let proxies = &self.server.proxies;
+        let Some(peer) = self.peer.map(|peer| peer.ip().to_canonical()).filter(|peer| proxies.trusts(*peer))
+        else {
+            return Ok(());
+        };
+        let client = proxies.client_address(peer, headers);
+        // What a proxy asks for itself counts for nobody.
+        if proxies.trusts(client) {
+            return Ok(());
+        }
+        let place = self.place.places().admit_client(client).map_err(|_| Fault::TooManyAtOnce)?;
+        self.progress.keep_client(Some(place));
+        Ok(())
+    }
+
+    /// The answer to a head that cannot be read, as bytes.
+    async fn last_answer(&self, fault: Fault) -> Vec<u8> {
+        let (head, body) = self.server.service.refuse(fault, None, self.peer).await.into_parts();
+        let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+        let mut text = format!("HTTP/1.1 {}\r\n", head.status);
+        let headers =
+            head.headers.iter().filter(|(name, _)| **name != CONTENT_LENGTH && **name != CONNECTION);
+        for (name, value) in headers {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes()));
+        }
+        let _ = write!(text, "content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        [text.as_bytes(), &body].concat()
+    }
+}

@@ -1,0 +1,148 @@
+//! Heads of requests that are not in order (RFC 9112): found before the application sees anything of them.
+
+use hyper::header::{HOST, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{StatusCode, Version};
+
+/// The most bytes of a request's target, where nothing else is said. RFC 9110 §4.1 asks for 8,000 at least.
+pub(super) const LONGEST_TARGET: usize = 8_000;
+
+/// The most bytes of a request's head.
+pub(super) const LARGEST_HEAD: usize = 48 * 1024;
+
+/// Why a request is refused before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It cannot be read as HTTP/1.
+    Malformed,
+    /// It has no `Host`, several, or one that is none (RFC 9112 §3.2).
+    Host,
+    /// Its body is in a transfer coding other than `chunked` (RFC 9112 §6.1).
+    TransferCoding,
+    /// Its target is too long.
+    TargetTooLong,
+    /// Its head is too large, or has too many lines.
+    HeadTooLarge,
+    /// The client has as many requests through proxies at once as an address may have connections.
+    TooManyAtOnce,
+}
+
+impl Fault {
+    /// The status it is answered with.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed | Self::Host => StatusCode::BAD_REQUEST,
+            Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::TooManyAtOnce => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// What the client has to do.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request could not be read as HTTP/1.1.",
+            Self::Host => "Send one `Host` header with the host and port of the URL.",
+            Self::TransferCoding => "Send the body with `Content-Length` or `Transfer-Encoding: chunked`.",
+            Self::TargetTooLong => "Send a shorter path and query: 8,000 bytes always fit.",
+            Self::HeadTooLarge => "The headers may have at most 48 KiB and 100 lines.",
+            Self::TooManyAtOnce => "Wait for the answers to the requests that run.",
+        }
+    }
+
+    /// What is wrong with a head that could be read.
+    pub(super) fn of(head: &Parts, longest_target: usize) -> Option<Self> {
+        // The target without scheme and host, which only requests to proxies have.
+        if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > longest_target) {
+            return Some(Self::TargetTooLong);
+        }
+        let mut hosts = head.headers.get_all(HOST).iter();
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.as_bytes().iter().all(|byte| is_of_a_host(*byte)),
+            (None, _) => head.version < Version::HTTP_11,
+            (Some(_), Some(_)) => false,
+        };
+        if !host {
+            return Some(Self::Host);
+        }
+        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+        let coding = match (codings.next(), codings.next()) {
+            (None, _) => true,
+            (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+            (Some(_), Some(_)) => false,
+        };
+        (!coding).then_some(Self::TransferCoding)
+    }
+
+    /// What was wrong with a head that could not be read; `rest` begins with it, where it was too large.
+    pub(super) fn of_unreadable(error: &hyper::Error, rest: &[u8]) -> Self {
+        if error.is_parse_too_large() {
+            return if rest.contains(&b'\n') { Self::HeadTooLarge } else { Self::TargetTooLong };
+        }
+        // It says so in its text alone.
+        if error.to_string().contains("transfer-encoding") { Self::TransferCoding } else { Self::Malformed }
+    }
+}
+
+/// Whether a byte may stand in a host with a port (RFC 3986 §3.2.2).
+fn is_of_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+
+    fn fault(version: Version, headers: &[(&str, &[u8])]) -> Option<Fault> {
+        let mut request = Request::builder().version(version).uri("/livez");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Fault::of(&request.body(()).unwrap().into_parts().0, LONGEST_TARGET)
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        for host in ["id.example", "id.example:8080", "[::1]:8080", "127.0.0.1", "", "a_b.example"] {
+            assert_eq!(fault(Version::HTTP_11, &[("host", host.as_bytes())]), None, "{host}");
+        }
+        for host in
+            [b"a b".as_slice(), b"a/b", b"eve@id.example", b"a\xe9", b"a, b", b"http://a", b"a?b", b"a#b"]
+        {
+            assert_eq!(fault(Version::HTTP_11, &[("host", host)]), Some(Fault::Host), "{host:?}");
+        }
+        assert_eq!(fault(Version::HTTP_11, &[]), Some(Fault::Host));
+        assert_eq!(fault(Version::HTTP_10, &[]), None, "HTTP/1.0 knows no Host");
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            let two: [(&str, &[u8]); 2] = [("host", b"a"), ("host", b"a")];
+            assert_eq!(fault(version, &two), Some(Fault::Host));
+        }
+    }
+
+    #[test]
+    fn no_transfer_coding_but_chunked_is_known() {
+        let coded = |coding: &str| {
+            fault(Version::HTTP_11, &[("host", b"a"), ("transfer-encoding", coding.as_bytes())])
+        };
+        assert_eq!(coded("chunked"), None);
+        assert_eq!(coded("Chunked"), None);
+        for coding in ["gzip, chunked", "chunked, chunked", "identity, chunked", "chunked;q=1", "\"chunked\""]
+        {
+            assert_eq!(coded(coding), Some(Fault::TransferCoding), "{coding}");
+        }
+    }
+
+    #[test]
+    fn a_target_has_an_end() {
+        let target = |length| {
+            let uri = format!("/{}", "a".repeat(length - 1));
+            let request = Request::builder().version(Version::HTTP_10).uri(uri).body(()).unwrap();
+            Fault::of(&request.into_parts().0, LONGEST_TARGET)
+        };
+        assert_eq!(target(LONGEST_TARGET), None);
+        assert_eq!(target(LONGEST_TARGET + 1), Some(Fault::TargetTooLong));
+    }
+}

@@ -1,0 +1,365 @@
+//! How many connections there may be, for all and for each address, and which one gives way.
+//!
+//! A connection that has not sent the head of a request costs its peer nothing and helps nobody, so the oldest of those
+//! makes room where there is none: for its own address first. One that has sent a request keeps its place until it ends.
+//!
+//! A proxy's connections are not the proxy's: each counts for the client whose request is on it, as long as that lasts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot};
+
+/// The places of a listener.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    most_of_address: usize,
+    state: Mutex<State>,
+    /// A connection has ended, or may give way now.
+    changed: Notify,
+    /// The last connection has ended.
+    emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    /// Every open connection with the address it counts for.
+    open: HashMap<u64, Option<IpAddr>>,
+    /// Those that have sent no request, the oldest first.
+    silent: BTreeMap<u64, oneshot::Sender<()>>,
+    of_address: HashMap<IpAddr, Share>,
+    /// Whether the log says that all places are taken.
+    told: bool,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    taken: usize,
+    /// Whether the log says that the address has all it may have.
+    told: bool,
+}
+
+/// There is no place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// For the address.
+    OfAddress,
+    /// For anybody, until a connection ends.
+    OfAll,
+}
+
+/// A connection's place; it resolves when the connection has to give way.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) place: Place,
+    pub(super) give_way: oneshot::Receiver<()>,
+}
+
+/// The place of a connection.
+#[derive(Debug)]
+pub(super) struct Place {
+    id: u64,
+    places: Arc<Places>,
+    has_spoken: AtomicBool,
+}
+
+/// The place that a client takes with a request through a proxy.
+#[derive(Debug)]
+pub(super) struct ClientPlace {
+    address: IpAddr,
+    places: Arc<Places>,
+}
+
+impl Places {
+    pub(super) fn new(most: usize, most_of_address: usize) -> Arc<Self> {
+        let most = most.max(1);
+        Arc::new(Self {
+            most,
+            // A single place is everybody's.
+            most_of_address: if most == 1 { usize::MAX } else { most_of_address.min(most / 2) },
+            state: Mutex::default(),
+            changed: Notify::new(),
+            emptied: Notify::new(),
+        })
+    }
+
+    /// Waits until there is a place, or one to be had.
+    pub(super) async fn room(&self) {
+        loop {
+            {
+                let state = self.state();
+                if state.open.len() < self.most || !state.silent.is_empty() {
+                    return;
+                }
+            }
+            // A change since then has left its permit.
+            self.changed.notified().await;
+        }
+    }
+
+    /// Waits until no connection is left.
+    pub(super) async fn empty(&self) {
+        while !self.state().open.is_empty() {
+            self.emptied.notified().await;
+        }
+    }
+
+    /// Takes a place for a connection; one that counts for no address gives `None`.
+    pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Admitted, Full> {
+        let address = address.map(source);
+        let mut state = self.state();
+        if let Some(address) = address
+            && state.taken(address) >= self.most_of_address
+            && !state.cut_oldest(Some(address))
+        {
+            state.tell(address, self.most_of_address);
+            return Err(Full::OfAddress);
+        }
+        if state.open.len() >= self.most {
+            if !std::mem::replace(&mut state.told, true) {
+                let connections = self.most;
+                tracing::warn!(
+                    connections,
+                    "every connection is taken: the oldest without a request gives way"
+                );
+            }
+            if !state.cut_oldest(None) {
+                return Err(Full::OfAll);
+            }
+        }
+        let (cut, give_way) = oneshot::channel();
+        let id = state.next;
+        state.next += 1;
+        state.open.insert(id, address);
+        state.silent.insert(id, cut);
+        if let Some(address) = address {
+            state.of_address.entry(address).or_default().taken += 1;
+        }
+        let place = Place { id, places: Arc::clone(self), has_spoken: AtomicBool::new(false) };
+        Ok(Admitted { place, give_way })
+    }
+
+    /// Takes a place for a client's request through a proxy.
+    pub(super) fn admit_client(self: &Arc<Self>, address: IpAddr) -> Result<ClientPlace, Full> {
+        let address = source(address);
+        let mut state = self.state();
+        if state.taken(address) >= self.most_of_address {
+            state.tell(address, self.most_of_address);
+            return Err(Full::OfAddress);
+        }
+        state.of_address.entry(address).or_default().taken += 1;
+        Ok(ClientPlace { address, places: Arc::clone(self) })
+    }
+
+    /// Cuts the oldest connection that has sent no request, where something other than a place is short.
+    /// Whether there was one.
+    pub(super) fn give_way(&self) -> bool {
+        self.state().cut_oldest(None)
+    }
+
+    fn ended(&self, id: u64) {
+        let mut state = self.state();
+        state.end(id);
+        if state.open.len() < self.most / 2 {
+            state.told = false;
+        }
+        let empty = state.open.is_empty();
+        drop(state);
+        self.changed.notify_one();
+        if empty {
+            self.emptied.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn taken(&self, address: IpAddr) -> usize {
+        self.of_address.get(&address).map_or(0, |share| share.taken)
+    }
+
+    /// Cuts the oldest connection that has sent no request, of one address or of all. Whether there was one.
+    fn cut_oldest(&mut self, address: Option<IpAddr>) -> bool {
+        let of_address =
+            |id: &&u64| address.is_none() || self.open.get(*id).is_some_and(|counted| *counted == address);
+        let Some(id) = self.silent.keys().find(of_address).copied() else { return false };
+        if let Some(cut) = self.silent.remove(&id) {
+            // Its task ends with it; one that has ended by itself does not listen any more.
+            let _ = cut.send(());
+        }
+        self.end(id);
+        true
+    }
+
+    /// Forgets a connection, once.
+    fn end(&mut self, id: u64) {
+        self.silent.remove(&id);
+        if let Some(Some(address)) = self.open.remove(&id) {
+            self.give_back(address);
+        }
+    }
+
+    fn give_back(&mut self, address: IpAddr) {
+        if let Some(share) = self.of_address.get_mut(&address) {
+            share.taken = share.taken.saturating_sub(1);
+            if share.taken == 0 {
+                self.of_address.remove(&address);
+            }
+        }
+    }
+
+    /// Says once that an address has all it may have, until it has none any more.
+    fn tell(&mut self, address: IpAddr, most: usize) {
+        let share = self.of_address.entry(address).or_default();
+        if !std::mem::replace(&mut share.told, true) {
+            tracing::warn!(
+                %address,
+                connections = most,
+                "an address has as many connections as one may have: more are refused; if it is a proxy of yours, name it in trusted_proxies"
+            );
+        }
+    }
+}
+
+impl Place {
+    /// The connection has sent the head of a request: it gives way no more.
+    pub(super) fn has_spoken(&self) {
+        if !self.has_spoken.swap(true, Ordering::Relaxed) {
+            self.places.state().silent.remove(&self.id);
+        }
+    }
+
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.ended(self.id);
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        self.places.state().give_back(self.address);
+    }
+}
+
+/// The addresses one client can choose from freely: a whole IPv4 address, the /64 network of an IPv6 one.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admit(places: &Arc<Places>, address: &str) -> Result<Admitted, Full> {
+        places.admit(Some(address.parse().unwrap()))
+    }
+
+    fn gives_way(admitted: &mut Admitted) -> bool {
+        admitted.give_way.try_recv().is_ok()
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_no_more() {
+        let places = Places::new(100, 2);
+        let taken: Vec<_> = (0..2).map(|_| admit(&places, "198.51.100.1").unwrap()).collect();
+        for admitted in &taken {
+            admitted.place.has_spoken();
+        }
+        assert_eq!(admit(&places, "198.51.100.1").unwrap_err(), Full::OfAddress);
+        assert_eq!(admit(&places, "::ffff:198.51.100.1").unwrap_err(), Full::OfAddress, "the same, as IPv6");
+        let _other = admit(&places, "198.51.100.2").unwrap();
+        drop(taken);
+        assert!(admit(&places, "198.51.100.1").is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let places = Places::new(100, 1);
+        let first = admit(&places, "2001:db8::1").unwrap();
+        first.place.has_spoken();
+        assert_eq!(admit(&places, "2001:db8::2").unwrap_err(), Full::OfAddress);
+        assert!(admit(&places, "2001:db8:0:1::1").is_ok());
+    }
+
+    #[test]
+    fn the_oldest_that_never_spoke_gives_way_when_every_place_is_taken() {
+        let places = Places::new(3, 3);
+        let mut spoken = admit(&places, "198.51.100.1").unwrap();
+        spoken.place.has_spoken();
+        let [mut oldest, mut younger] = [2, 3].map(|at| admit(&places, &format!("198.51.100.{at}")).unwrap());
+        let mut new = admit(&places, "198.51.100.4").unwrap();
+        assert_eq!(
+            [&mut spoken, &mut oldest, &mut younger, &mut new].map(gives_way),
+            [false, true, false, false]
+        );
+        drop(oldest);
+        let _next = admit(&places, "198.51.100.5").unwrap();
+        assert!(gives_way(&mut younger), "its place was given away once, not twice");
+    }
+
+    #[test]
+    fn an_addresss_own_silent_connection_gives_way_before_it_is_refused() {
+        let places = Places::new(100, 2);
+        let mut other = admit(&places, "198.51.100.2").unwrap();
+        let mut first = admit(&places, "198.51.100.1").unwrap();
+        let mut second = admit(&places, "198.51.100.1").unwrap();
+        let _third = admit(&places, "198.51.100.1").unwrap();
+        assert_eq!([&mut other, &mut first, &mut second].map(gives_way), [false, true, false]);
+    }
+
+    #[test]
+    fn no_address_ever_has_more_than_half() {
+        let places = Places::new(4, 1_000);
+        let taken: Vec<_> = (0..2).map(|_| admit(&places, "198.51.100.1").unwrap()).collect();
+        for admitted in &taken {
+            admitted.place.has_spoken();
+        }
+        assert_eq!(admit(&places, "198.51.100.1").unwrap_err(), Full::OfAddress);
+        assert!(admit(&Places::new(1, 1_000), "198.51.100.1").is_ok());
+    }
+
+    #[test]
+    fn a_proxys_connections_count_for_the_clients_whose_requests_are_on_them() {
+        let places = Places::new(100, 2);
+        let _proxied: Vec<_> = (0..50).map(|_| places.admit(None).unwrap()).collect();
+        let client = "198.51.100.1".parse().unwrap();
+        let first = places.admit_client(client).unwrap();
+        let _second = places.admit_client(client).unwrap();
+        assert_eq!(places.admit_client(client).unwrap_err(), Full::OfAddress);
+        assert_eq!(admit(&places, "198.51.100.1").unwrap_err(), Full::OfAddress, "directly neither");
+        drop(first);
+        assert!(places.admit_client(client).is_ok());
+        assert!(places.admit_client("198.51.100.2".parse().unwrap()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn room_is_waited_for_only_where_nobody_gives_way() {
+        let places = Places::new(1, 1);
+        let first = admit(&places, "198.51.100.1").unwrap();
+        places.room().await;
+        first.place.has_spoken();
+        let mut waiting = std::pin::pin!(places.room());
+        assert!(
+            std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await
+        );
+        drop(first);
+        waiting.await;
+        places.empty().await;
+        assert!(places.state().of_address.is_empty(), "nothing is kept of an address that has left");
+    }
+}

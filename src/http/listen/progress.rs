@@ -1,0 +1,108 @@
+//! How far the exchange of request and answer on a connection is. Told by whoever answers; read by the stream.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Frame, SizeHint};
+
+use super::places::ClientPlace;
+
+/// Marks an answer without an end, in the extensions of its response: a stream of events. It may take as long as it
+/// goes on being read.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless;
+
+/// Where the exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    /// A request's head is to come.
+    Reading,
+    /// The head was read, and the answer is being made.
+    Answering,
+    /// An answer is being written.
+    Sending,
+    /// An answer without an end is being written.
+    Streaming,
+    /// All of the answer is made, and not yet all of it written.
+    Sent,
+}
+
+/// The stage of one connection.
+#[derive(Debug)]
+pub(super) struct Progress {
+    stage: AtomicU8,
+    /// The place of the client for whom a proxy's present request is.
+    client: Mutex<Option<ClientPlace>>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { stage: AtomicU8::new(Stage::Reading as u8), client: Mutex::default() })
+    }
+
+    // All of it happens in one task; the order of memory does not matter.
+    pub(super) fn stage(&self) -> Stage {
+        const STAGES: [Stage; 5] =
+            [Stage::Reading, Stage::Answering, Stage::Sending, Stage::Streaming, Stage::Sent];
+        let stage = self.stage.load(Ordering::Relaxed);
+        STAGES.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Reading)
+    }
+
+    pub(super) fn set(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// Gives the client's place up with the end of the exchange.
+    pub(super) fn keep_client(&self, place: Option<ClientPlace>) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    /// The exchange has ended: its answer was written.
+    pub(super) fn end(&self) {
+        self.set(Stage::Reading);
+        self.keep_client(None);
+    }
+}
+
+/// An answer's body, whose end is told to the connection.
+#[derive(Debug)]
+pub(super) struct Watched<B> {
+    body: B,
+    progress: Arc<Progress>,
+}
+
+impl<B> Watched<B> {
+    pub(super) fn new(body: B, progress: Arc<Progress>) -> Self {
+        Self { body, progress }
+    }
+}
+
+impl<B: Body + Unpin> Body for Watched<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for Watched<B> {
+    fn drop(&mut self) {
+        // The connection drops a body as soon as it has taken the last of it.
+        self.progress.set(Stage::Sent);
+    }
+}
