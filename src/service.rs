@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
 use crate::store::steps::keys::{Found, Founded};
-use crate::store::{Founding, SharedStore, StoreError, StoreTime};
+use crate::store::{Founding, Names, SharedStore, StoreError, StoreTime};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
 use crate::world::reference::{ClocksApart, ReferenceClock};
@@ -82,6 +82,11 @@ pub enum OpenError {
     /// A node with a wrong clock ends and drops what is not over.
     #[error(transparent)]
     ClocksApart(#[from] ClocksApart),
+    /// A store would be founded under an address that nobody can reach.
+    #[error(
+        "the first start chooses the issuer that is written into every token, and {0} is no address that anybody can reach: say where clients reach the service with public_url, as in `--set public_url=https://auth.example.com` (or http://ADDRESS:PORT within a network of your own)"
+    )]
+    NoIssuer(String),
     /// The settings contradict themselves.
     #[error("{0}")]
     Settings(String),
@@ -110,13 +115,14 @@ impl Service {
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
         let place = stores::place(settings, mode)?;
+        let serving = mode == Mode::Found;
         let clock = Arc::new(ReferenceClock::start(world));
         let store = stores::open(settings, mode, &metrics, &clock).await?;
-        let service = Self::assemble(store, settings, clock, metrics, issuer).await?;
+        let service = Self::assemble(store, settings, clock, metrics, issuer, serving).await?;
         Ok(Self { _place: place, ..service })
     }
 
-    /// Puts the service together over a store that is open.
+    /// Puts the service together over a store that is open, to serve.
     pub async fn over(
         store: SharedStore,
         settings: &Settings,
@@ -124,7 +130,8 @@ impl Service {
         metrics: Arc<Metrics>,
         issuer: &str,
     ) -> Result<Self, OpenError> {
-        Self::assemble(store, settings, Arc::new(ReferenceClock::start(world)), metrics, issuer).await
+        let clock = Arc::new(ReferenceClock::start(world));
+        Self::assemble(store, settings, clock, metrics, issuer, true).await
     }
 
     async fn assemble(
@@ -133,6 +140,7 @@ impl Service {
         clock: Arc<ReferenceClock>,
         metrics: Arc<Metrics>,
         issuer: &str,
+        serving: bool,
     ) -> Result<Self, OpenError> {
         compare_clocks(&store, &clock).await?;
         let world = clock.world().clone();
@@ -146,11 +154,17 @@ impl Service {
             let (founding, now) = found(&store, settings, &world, &master, issuer).await?;
             (founding, now, master)
         };
-        let issuer = settings.issuer.clone().unwrap_or(founding.issuer);
-        let audience = settings.audience.clone().unwrap_or(founding.audience);
-        let keys = SigningKeys::open(&store, master, issuer, audience, clock.confirmed())
-            .await
-            .map_err(OpenError::Keys)?;
+        let present = founding.present();
+        let names = Names {
+            issuer: settings.issuer.clone().unwrap_or(founding.issuer),
+            audience: settings.audience.clone().unwrap_or(founding.audience),
+        };
+        // A command mints no token for anybody: what its settings say is not noted.
+        if serving && present != names {
+            store.use_names(names.clone(), world.now()).await?;
+        }
+        let keys =
+            SigningKeys::open(&store, master, names, clock.confirmed()).await.map_err(OpenError::Keys)?;
         let limits = Limits::new(
             per_minute(settings.sign_in_attempts_per_account),
             per_minute(settings.sign_in_attempts_per_address),
@@ -192,6 +206,10 @@ async fn found(
     issuer: &str,
 ) -> Result<(Founding, bool), OpenError> {
     let now = world.now();
+    let named = settings.issuer.is_some() || settings.public_url.is_some();
+    if !named && settings.listen.ip().to_canonical().is_unspecified() {
+        return Err(OpenError::NoIssuer(issuer.to_owned()));
+    }
     let founding = Founding {
         store: world.store_id(),
         issuer: settings
@@ -201,6 +219,7 @@ async fn found(
             .unwrap_or_else(|| issuer.to_owned()),
         audience: settings.audience.clone().unwrap_or_else(|| AUDIENCE.to_owned()),
         at: now,
+        names: Vec::new(),
     };
     let keys = first_keys(master, now).map_err(OpenError::Keys)?;
     Ok(match store.found(Found { founding, keys }).await? {

@@ -87,7 +87,7 @@ pub enum StoreTime {
     Recorded(Option<Timestamp>),
 }
 
-/// What a store was founded as; it never changes.
+/// What a store was founded as. Only a restore changes its id, and only other settings add to its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Founding {
     /// Its id.
@@ -98,6 +98,35 @@ pub struct Founding {
     pub audience: String,
     /// When.
     pub at: Timestamp,
+    /// Other names that tokens were given since, by the settings, the present ones last. Empty as long as they are the
+    /// names above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Names>,
+}
+
+/// What tokens say of who issued them and for whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// Claim `iss`.
+    pub issuer: String,
+    /// Claim `aud`.
+    pub audience: String,
+}
+
+impl Founding {
+    /// The names that tokens are given now.
+    pub fn present(&self) -> Names {
+        self.names.last().cloned().unwrap_or_else(|| self.first())
+    }
+
+    /// Every names that a token of this store may carry.
+    pub fn all_names(&self) -> Vec<Names> {
+        std::iter::once(self.first()).chain(self.names.iter().cloned()).collect()
+    }
+
+    fn first(&self) -> Names {
+        Names { issuer: self.issuer.clone(), audience: self.audience.clone() }
+    }
 }
 
 /// The service-wide counters.
@@ -247,8 +276,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Founds the store, or says what it was founded as before.
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError>;
-    /// Makes a store that was put back from a copy the store `id`, in a new era.
-    async fn restored(&self, id: StoreId, now: Timestamp) -> Result<Era, StoreError>;
+    /// Makes a store that was put back from a copy another one, in which nothing of the old one's is good.
+    async fn restored(&self, request: keys::Restore) -> Result<keys::Restored, StoreError>;
+    /// Notes the names that tokens are given from now on. Tokens with the names before stay good; other nodes learn of it
+    /// by a new version of the key set.
+    async fn use_names(&self, names: Names, now: Timestamp) -> Result<(), StoreError>;
     /// Adds a user, with a first device when one is given.
     async fn register(&self, request: account::Register) -> Result<account::Registered, StoreError>;
     /// Signs a user in on a new device.

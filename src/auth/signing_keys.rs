@@ -13,15 +13,14 @@ use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::timestamp::Timestamp;
 use crate::store::steps::keys::{KeysSaved, SaveKeys};
-use crate::store::{KeySet, SharedStore};
+use crate::store::{KeySet, Names, SharedStore};
 use crate::token::keyring::{self, Keyring};
 use crate::token::sealing::MasterKey;
 
 /// The keyring in use, and what it takes to open the next one.
 pub struct SigningKeys {
     master: MasterKey,
-    issuer: String,
-    audience: String,
+    names: Names,
     current: RwLock<Arc<Keyring>>,
 }
 
@@ -37,27 +36,25 @@ pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, 
 }
 
 impl SigningKeys {
-    /// Opens the store's key set. Tokens will say `issuer` and `audience`.
+    /// Opens the store's key set. Tokens will carry `names`; those with names that were in use before are ours as well.
     pub async fn open(
         store: &SharedStore,
         master: MasterKey,
-        issuer: String,
-        audience: String,
+        names: Names,
         now: Timestamp,
     ) -> Result<Self, AuthError> {
-        let KeySet { version, keys } = store.keys().await?;
-        let keyring = Keyring::open(version, &keys, &master, &issuer, &audience, now)?;
-        Ok(Self { master, issuer, audience, current: RwLock::new(Arc::new(keyring)) })
+        let keyring = keyring(store, &master, &names, now).await?;
+        Ok(Self { master, names, current: RwLock::new(Arc::new(keyring)) })
     }
 
     /// `iss` of the tokens.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.names.issuer
     }
 
     /// `aud` of the tokens.
     pub fn audience(&self) -> &str {
-        &self.audience
+        &self.names.audience
     }
 
     /// The keyring in use.
@@ -87,22 +84,28 @@ impl SigningKeys {
 
     /// Opens the key set as it is stored now.
     pub(super) async fn reload(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
-        let KeySet { version, keys } = auth.store.keys().await?;
-        let keyring = Keyring::open(
-            version,
-            &keys,
-            &self.master,
-            &self.issuer,
-            &self.audience,
-            auth.clock.confirmed(),
-        )?;
-        let keyring = Arc::new(keyring);
+        let keyring =
+            Arc::new(keyring(&auth.store, &self.master, &self.names, auth.clock.confirmed()).await?);
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.version() <= version {
+        if current.version() <= keyring.version() {
             *current = Arc::clone(&keyring);
         }
         Ok(keyring)
     }
+}
+
+/// The key set as it is stored now. The names are read after it: whoever adds to them makes a new version.
+async fn keyring(
+    store: &SharedStore,
+    master: &MasterKey,
+    names: &Names,
+    now: Timestamp,
+) -> Result<Keyring, AuthError> {
+    let KeySet { version, keys } = store.keys().await?;
+    let others = store.founding().await?.map_or_else(Vec::new, |founding| founding.all_names());
+    let others = others.into_iter().map(|Names { issuer, audience }| (issuer, audience)).collect();
+    let keyring = Keyring::open(version, &keys, master, &names.issuer, &names.audience, now)?;
+    Ok(keyring.accepting(others))
 }
 
 impl std::fmt::Debug for SigningKeys {

@@ -14,7 +14,8 @@ use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
 use crate::service::copying::{self, At, Done, Progress};
 pub(super) use crate::service::stores::Protected;
-use crate::service::stores::Restored;
+use crate::service::stores::Timestamp;
+pub(super) use crate::service::stores::{Kid, Restored, ServiceKey};
 use crate::service::{OpenError, master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
@@ -100,6 +101,11 @@ pub(super) fn make_master_key(file: &Path) -> Result<(), Failure> {
     made.map(drop).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
+/// A moment as people and programs read it: RFC 3339.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.rfc3339()
+}
+
 /// Now, in unix seconds.
 pub(super) fn now() -> i64 {
     World::real().now().unix()
@@ -120,10 +126,10 @@ pub(super) async fn copy(
 }
 
 /// Makes the store, which was put back from a copy, a new one.
-pub(super) async fn restored(settings: &Settings) -> Result<Restored, Failure> {
+pub(super) async fn restored(settings: &Settings, keep_service_keys: bool) -> Result<Restored, Failure> {
     // What is done here is logged here. A second start is no matter.
     let _ = log::start_for_command();
-    Ok(stores::restored(settings, &World::real()).await?)
+    Ok(stores::restored(settings, &World::real(), keep_service_keys).await?)
 }
 
 impl From<ServeError> for Failure {

@@ -8,7 +8,8 @@ use super::failure::Failure;
 use super::output::{Format, progress};
 use super::service;
 use crate::service::copying::{At, Done, Progress};
-use crate::service::stores::Restored;
+
+mod restored;
 
 /// The store as a whole: copy, restored
 #[derive(Debug, Subcommand)]
@@ -33,12 +34,17 @@ pub(super) enum Store {
         #[command(flatten)]
         format: Format,
     },
-    /// Say that the store was put back from a copy, or lost its last moments: everyone is signed out
+    /// Say that the store was put back from a copy, or lost its last moments: nothing that was taken back is revived
     ///
     /// What ended since the copy was made is live in it again, and nobody can say what that was. So it becomes a new store
-    /// in a new era, and those who follow the feed forget what they knew of the old one. Stop every rescind on it first.
+    /// in a new era: everyone is signed out, new signing keys are made and all of the copy's are distrusted, its service
+    /// keys are dropped, and those who follow the feed forget what they knew of the old one. Users and passwords stay as
+    /// they were in the copy: what to do again is printed. Stop every rescind on it first.
     #[command(after_help = "Example:\n  rescind store restored --yes && rescind serve")]
     Restored {
+        /// Keep the service keys of the copy, also those that were removed since; they are listed
+        #[arg(long)]
+        keep_service_keys: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -51,16 +57,15 @@ impl Store {
     pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
         match self {
             Self::Copy { from, to, format } => take(desk, from, to, format).await,
-            Self::Restored { yes, format } => {
+            Self::Restored { keep_service_keys, yes, format } => {
                 desk.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
-                let Restored { store, era } = service::restored(&desk.settings).await?;
-                let answer = json!({ "store": store, "era": era });
-                let era = era.value();
-                desk.answer(
-                    format,
-                    &answer,
-                    &format!("it is a new store, {store}, in era {era}: everyone is signed out"),
-                )
+                let done = service::restored(&desk.settings, keep_service_keys).await?;
+                if format.json {
+                    return Ok(desk.out.json(&restored::answer(&done))?);
+                }
+                desk.line(&restored::head(&done))?;
+                desk.out.table(restored::HEADS, restored::rows(&done))?;
+                Ok(desk.line(&restored::tail(&done))?)
             }
         }
     }

@@ -96,6 +96,7 @@ pub async fn run(
     let mut workers = JoinSet::new();
     workers.spawn(Arc::clone(&service.auth).keep_house());
     workers.spawn(Arc::clone(&service.feed).run());
+    tell_names(settings, &service);
     listening(&Listening { address, founded_now: service.founded_now });
     let early = first_end(stop, &mut listeners, &mut workers).await;
     tracing::info!("stopping");
@@ -111,6 +112,25 @@ pub async fn run(
     let _ = std::fs::remove_file(settings.admin_socket());
     let early = early.map(|ended| ended.unwrap_or_else(|error| Err(io::Error::other(error))));
     Ok(early.into_iter().chain(rest).collect::<io::Result<()>>()?)
+}
+
+/// Says at every start when tokens name another issuer than where clients reach the service, or one that nobody reaches.
+fn tell_names(settings: &Settings, service: &Service) {
+    let issuer = service.auth.issuer();
+    let help = "set `issuer` (or RESCIND_ISSUER); tokens that are out stay good, resource servers have to be told the new issuer";
+    if let Some(public_url) = settings.public_url.as_deref().filter(|url| *url != issuer) {
+        tracing::warn!(issuer, public_url, help, "tokens name another issuer than the URL that clients use");
+    } else if nobody_reaches(issuer) {
+        tracing::warn!(issuer, help, "tokens name an issuer that is no address anybody can reach");
+    }
+}
+
+/// Whether a URL names every address of a machine (`0.0.0.0`, `[::]`), which is none to connect to from elsewhere.
+fn nobody_reaches(url: &str) -> bool {
+    let place = url.split_once("://").map_or(url, |(_, place)| place);
+    ["0.0.0.0", "[::]"].iter().any(|every| {
+        place.strip_prefix(every).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    })
 }
 
 /// Waits until the service is told to stop, or a part of it ends untold: that takes the others with it, since half a

@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use super::copying::At;
 use super::place::Place;
-use super::{Mode, OpenError, compare_clocks};
+use super::{Mode, OpenError, compare_clocks, master_key};
+use crate::auth::signing_keys::first_keys;
 use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;
+pub use crate::model::key::Kid;
+pub use crate::model::service_key::ServiceKey;
+pub use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
-use crate::store::SharedStore;
 use crate::store::archive::{Source, Target};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
+use crate::store::steps::{self, keys::Restore};
+use crate::store::{KeySet, SharedStore};
+use crate::token::keyring::Keyring;
 use crate::world::World;
 use crate::world::reference::ReferenceClock;
 
@@ -102,24 +108,90 @@ pub(super) async fn arriving(
     }
 }
 
-/// What a store that was put back from a copy has become.
-#[derive(Clone, Copy, Debug)]
+/// What a store that was put back from a copy has become, and what of the copy is in it.
+#[derive(Clone, Debug)]
 pub struct Restored {
     /// Its new id.
     pub store: StoreId,
     /// Its new era.
     pub era: Era,
+    /// The signing keys of the copy, distrusted from now on.
+    pub distrusted: Vec<Kid>,
+    /// The new signing keys.
+    pub made: Vec<Kid>,
+    /// The service keys of the copy.
+    pub service_keys: Vec<ServiceKey>,
+    /// Whether they were kept.
+    pub kept: bool,
+    /// The newest moment that a record of the copy speaks of: what happened later is lost. None if there is no such record.
+    pub newest: Option<Timestamp>,
+    /// How many users the copy has.
+    pub users: u64,
+    /// How many of them are disabled in it.
+    pub disabled: u64,
 }
 
-/// Makes the store that the settings name, and that was put back from a copy, a new one in a new era.
-pub async fn restored(settings: &Settings, world: &World) -> Result<Restored, OpenError> {
+/// Makes the store that the settings name, and that was put back from a copy, a new one in a new era, with new signing keys
+/// and, unless they are to be kept, without service keys.
+pub async fn restored(
+    settings: &Settings,
+    world: &World,
+    keep_service_keys: bool,
+) -> Result<Restored, OpenError> {
+    let newest = newest_of_copy(settings).await?;
     let clock = Arc::new(ReferenceClock::start(world.clone()));
     let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new()), &clock).await?;
     compare_clocks(&opened, &clock).await?;
-    let store = world.store_id();
+    let master = master_key::read(settings)?;
+    // New keys that are sealed under another master key than the old ones would make a store that does not open.
+    let KeySet { version, keys } = opened.keys().await?;
     // An era is a time that has not been before: also not while a clock was ahead.
-    let era = opened.restored(store, clock.latest()).await?;
-    Ok(Restored { store, era })
+    let now = clock.latest();
+    Keyring::open(version, &keys, &master, "", "", now).map_err(|error| OpenError::Keys(error.into()))?;
+    let (users, disabled) = counted(&opened).await?;
+    let keys = first_keys(&master, now).map_err(OpenError::Keys)?;
+    let made = keys.iter().map(|key| key.kid.clone()).collect();
+    let store = world.store_id();
+    let request = Restore { store, keys, keep_service_keys, now };
+    let steps::keys::Restored { era, distrusted, service_keys } = opened.restored(request).await?;
+    let kept = keep_service_keys;
+    Ok(Restored { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
+}
+
+/// How many users there are, and how many of them are disabled.
+async fn counted(store: &SharedStore) -> Result<(u64, u64), OpenError> {
+    let (mut users, mut disabled, mut after) = (0, 0, None);
+    loop {
+        let page = store.users(after.as_deref(), 1_000).await?;
+        let Some(last) = page.last() else { return Ok((users, disabled)) };
+        after = Some(last.user.username.key().to_owned());
+        for listed in &page {
+            users += 1;
+            disabled += u64::from(listed.user.disabled.is_some());
+        }
+    }
+}
+
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, reason = "a shared store is asked across the network")
+)]
+async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenError> {
+    match &settings.store {
+        #[cfg(feature = "postgres")]
+        Some(url) => {
+            use crate::store::postgres::{OpenMode, PostgresStore};
+            let options = shared_options(settings);
+            let store = PostgresStore::connect(url.reveal(), options, OpenMode::Existing).await?;
+            Ok(store.newest_record().await?)
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => Err(NO_SHARED),
+        #[cfg(feature = "sled")]
+        None => Ok(embedded_time(settings)?.map(Timestamp::from_unix)),
+        #[cfg(not(feature = "sled"))]
+        None => Err(NO_EMBEDDED),
+    }
 }
 
 /// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
@@ -197,7 +269,6 @@ fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<S
 
 #[cfg(feature = "sled")]
 fn embedded_time(settings: &Settings) -> Result<Option<i64>, OpenError> {
-    use crate::model::timestamp::Timestamp;
     use crate::store::sled::{OpenMode, SledStore};
     let store = SledStore::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
     Ok(store.newest_record().map(Timestamp::unix))

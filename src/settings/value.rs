@@ -64,8 +64,13 @@ pub(super) fn origin(text: &str) -> Option<String> {
 pub(super) fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let clean = |c: char| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c);
-    (!rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/') && rest.chars().all(clean))
-        .then(|| text.to_owned())
+    // Every address of a machine is none that a client could use.
+    let host = rest.split('/').next().unwrap_or(rest);
+    let every = ["0.0.0.0", "[::]"]
+        .iter()
+        .any(|every| host.strip_prefix(every).is_some_and(|port| port.is_empty() || port.starts_with(':')));
+    let plain = !rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/');
+    (plain && !every && rest.chars().all(clean)).then(|| text.to_owned())
 }
 
 /// A name put into tokens. Both names together are bounded again, because they share the token's size.
@@ -116,6 +121,10 @@ mod tests {
     fn a_public_url_has_no_slash_at_the_end_and_no_credentials() {
         assert!(public_url("https://auth.example.com").is_some());
         assert!(public_url("https://example.com/auth").is_some());
+        assert!(public_url("http://0.0.0.0.example").is_some());
+        for wrong in ["http://0.0.0.0:8080", "http://[::]", "https://0.0.0.0/auth"] {
+            assert_eq!(public_url(wrong), None, "{wrong}");
+        }
         for wrong in ["auth.example.com", "https://", "https://a/", "https://u:p@a", "ftp://a", "https://a?b"]
         {
             assert_eq!(public_url(wrong), None, "{wrong}");

@@ -7,11 +7,13 @@ use tokio::sync::watch;
 
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
-use super::{Clock, Founding, KeySet, Listed, ListedUser, Standing, Store, StoreError, StoreTime, Totals};
+use super::{
+    Clock, Founding, KeySet, Listed, ListedUser, Names, Standing, Store, StoreError, StoreTime, Totals,
+};
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, DeviceName, Ended, LastSeen};
-use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
@@ -194,8 +196,12 @@ impl<E: Engine> Store for Over<E> {
         self.0.step(About::Clock, move |records| keys::found(records, &request)).await
     }
 
-    async fn restored(&self, id: StoreId, now: Timestamp) -> Result<Era, StoreError> {
-        self.0.step(About::Clock, move |records| keys::restored(records, id, now)).await
+    async fn restored(&self, request: keys::Restore) -> Result<keys::Restored, StoreError> {
+        self.0.step(About::Clock, move |records| keys::restored(records, &request)).await
+    }
+
+    async fn use_names(&self, names: Names, now: Timestamp) -> Result<(), StoreError> {
+        self.0.step(About::Clock, move |records| keys::use_names(records, &names, now)).await
     }
 
     async fn register(&self, request: account::Register) -> Result<account::Registered, StoreError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use rescind::model::claims::Presented;
 use rescind::model::counters::{Era, Position};
 use rescind::model::device::{DeviceName, LastSeen};
-use rescind::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
+use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
 use rescind::model::revocation::Entry;
 use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
@@ -17,7 +17,8 @@ use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
 use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
 use rescind::store::{
-    Clock, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError, StoreTime, Totals,
+    Clock, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError, StoreTime,
+    Totals,
 };
 use tokio::sync::watch;
 
@@ -178,7 +179,8 @@ forward! {
     log log(after: Position, limit: usize) -> Vec<Entry>;
     read log_grew(past: Position) -> ();
     step found(request: keys::Found) -> keys::Founded;
-    step restored(id: StoreId, now: Timestamp) -> Era;
+    step restored(request: keys::Restore) -> keys::Restored;
+    step use_names(names: Names, now: Timestamp) -> ();
     step register(request: account::Register) -> account::Registered;
     step open_device(request: session::OpenDevice) -> session::Opened;
     step rotate_refresh(request: session::RotateRefresh) -> session::Refreshed;

@@ -1,12 +1,13 @@
 //! Clauses on the founding and on the keys of the service.
 
 use rescind::model::counters::KeysVersion;
+use rescind::model::ids::StoreId;
 use rescind::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use rescind::model::revocation::Revocation;
 use rescind::model::service_key::{Scope, ServiceKey};
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::Founding;
-use rescind::store::steps::keys::{Found, Founded, KeysSaved, SaveKeys};
+use rescind::store::steps::keys::{Found, Founded, KeysSaved, Restore, SaveKeys};
+use rescind::store::{Founding, Names};
 
 use crate::service::{MINUTE, Service};
 
@@ -26,15 +27,81 @@ pub(crate) async fn founded_once(mut service: Service) {
 pub(crate) async fn restored_it_is_another_store_in_which_nobody_is_signed_in(mut service: Service) {
     let (first, phone) = (service.store().founding().await.unwrap().unwrap(), service.register("ada").await);
     let id = service.world.store_id();
-    let era = service.store().restored(id, service.now()).await.unwrap();
+    let restored = service.store().restored(restore(&service, id, vec![])).await.unwrap();
+    let era = restored.era;
     assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
-    assert_eq!(service.log().await.pop().unwrap().revocation, Revocation::Era(era));
+    assert_eq!(service.log().await.first().unwrap().revocation, Revocation::Era(era));
     service.reopen().await;
     assert_eq!(service.store().founding().await.unwrap(), Some(Founding { store: id, ..first }));
     assert_eq!(service.store().clock().await.unwrap().era, era);
     assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
     let again = service.sign_in(phone.user()).await;
     assert_eq!(service.verdict(&again.access).await, Verdict::Live);
+}
+
+fn restore(service: &Service, store: StoreId, keys: Vec<KeyRecord>) -> Restore {
+    Restore { store, keys, keep_service_keys: false, now: service.now() }
+}
+
+/// What was taken back after the copy was made cannot be told from what was not: none of it is good.
+pub(crate) async fn restored_it_trusts_no_key_of_the_copy(mut service: Service) {
+    let read = service.store().keys().await.unwrap().version;
+    let [active, retired] =
+        [('b', KeyState::Active), ('a', KeyState::Retired { until: service.now() + MINUTE })]
+            .map(|(letter, state)| key(&service, letter, state));
+    let (put, now) = (vec![active.clone(), retired.clone()], service.now());
+    let saved = SaveKeys { read, put, drop: vec![], distrusted: None, now };
+    service.store().save_keys(saved).await.unwrap();
+    let credential = ServiceKey {
+        id: service.world.service_key_id(),
+        name: "orders".to_owned(),
+        scopes: vec![Scope::Feed],
+        digest: [7; 32],
+        created: service.now(),
+    };
+    service.store().add_service_key(credential.clone()).await.unwrap();
+
+    let kept = Restore { keep_service_keys: true, ..restore(&service, service.world.store_id(), vec![]) };
+    let restored = service.store().restored(kept).await.unwrap();
+    let all = vec![credential.clone()];
+    assert_eq!((restored.service_keys, service.store().service_keys().await.unwrap()), (all.clone(), all));
+
+    let new = key(&service, 'c', KeyState::Active);
+    let request = restore(&service, service.world.store_id(), vec![new.clone()]);
+    let restored = service.store().restored(request).await.unwrap();
+    assert_eq!((restored.distrusted, restored.service_keys), (vec![], vec![credential]));
+    service.reopen().await;
+    let set = service.store().keys().await.unwrap();
+    assert!(set.version > read.next(), "who holds the old set has to read it again");
+    let mut keys: Vec<_> = set.keys.into_iter().map(|key| (key.kid, key.state)).collect();
+    keys.sort_by(|one, other| one.0.cmp(&other.0));
+    let distrusted = |key: KeyRecord| (key.kid, KeyState::Distrusted);
+    assert_eq!(keys, [distrusted(retired), distrusted(active), (new.kid, KeyState::Active)]);
+    assert_eq!(service.store().service_keys().await.unwrap(), []);
+}
+
+pub(crate) async fn names_of_tokens_are_remembered(mut service: Service) {
+    let first = service.store().founding().await.unwrap().unwrap();
+    let names = |issuer: &str| Names { issuer: issuer.to_owned(), audience: "api".to_owned() };
+    let (version, now) = (service.store().keys().await.unwrap().version, service.now());
+    for issuer in ["one", "one", "two", "one"] {
+        service.store().use_names(names(issuer), now).await.unwrap();
+    }
+    service.reopen().await;
+    let founding = service.store().founding().await.unwrap().unwrap();
+    assert_eq!(founding.names, [names("two"), names("one")]);
+    assert_eq!((founding.present(), founding.store), (names("one"), first.store));
+    assert_eq!(founding.all_names().len(), 3);
+    let changed = service.store().keys().await.unwrap().version;
+    assert_eq!(changed, version.next().next().next(), "what is as it was tells nobody anything");
+    for number in 0..20 {
+        service.store().use_names(names(&number.to_string()), now).await.unwrap();
+    }
+    let founding = service.store().founding().await.unwrap().unwrap();
+    assert_eq!((founding.names.len(), founding.present()), (8, names("19")));
+    let first = Names { issuer: first.issuer, audience: first.audience };
+    service.store().use_names(first.clone(), now).await.unwrap();
+    assert_eq!(service.store().founding().await.unwrap().unwrap().present(), first);
 }
 
 pub(crate) async fn keys_change_only_from_the_version_read(mut service: Service) {

@@ -108,6 +108,7 @@ impl Service {
             issuer: "https://id.example".to_owned(),
             audience: "https://api.example".to_owned(),
             at: START,
+            names: Vec::new(),
         };
         backend.store().found(Found { founding, keys: Vec::new() }).await.unwrap();
         let (policy, most) = (ReplayPolicy::default(), 100);

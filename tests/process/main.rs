@@ -39,6 +39,7 @@ mod keys;
 mod killed;
 mod listener;
 mod logs;
+mod names;
 mod place;
 mod postgres;
 mod readme;

@@ -34,6 +34,7 @@ mod keys;
 mod ledger;
 mod load;
 mod moved;
+mod names;
 mod nodes;
 mod once;
 mod pooled;

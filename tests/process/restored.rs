@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
+
 use crate::guarded::{BOUND, Scene};
 use crate::place::{Place, RESCIND, run};
 use crate::session::Session;
@@ -34,17 +36,97 @@ fn followers_forget_nothing_when_a_store_is_put_back_and_start_anew_once_they_ar
     }
 
     scene.server.take().unwrap().stop();
-    let said = scene.place.run("store restored --yes").ok();
-    assert!(
-        said.starts_with("it is a new store, ") && said.ends_with(": everyone is signed out\n"),
-        "{said}"
-    );
+    let said = scene.place.run("store restored --keep-service-keys --yes").ok();
+    for part in [
+        "it is a new store, ",
+        ": everyone is signed out\n",
+        "signing keys  4 made, 4 distrusted",
+        "users         2, of whom 0 are disabled",
+        "The newest record of the copy is of 20",
+        "passwords changed since are the old ones",
+        "These service keys work. Remove each that was removed since",
+    ] {
+        assert!(said.contains(part), "{part} is missing in {said}");
+    }
     scene.start();
     for session in [&gone, &other] {
-        session.assert_dead(scene.client(), "reset");
-        scene.assert_everywhere(session, "401 reset");
+        session.assert_dead(scene.client(), "token_invalid");
+        scene.assert_everywhere(session, "401 token_invalid");
     }
     scene.assert_everywhere(&Session::login(scene.client(), "ada", "Phone"), "204");
+}
+
+/// What was taken back after the copy was made: a session, a service key, a signing key, an account, a password.
+#[test]
+fn nothing_that_was_taken_back_after_the_copy_is_revived_and_what_went_back_is_told() {
+    let place = Place::new();
+    let server = place.serve();
+    let phone = Session::register(&server.client, "ada", "Phone");
+    Session::register(&server.client, "eve", "Phone");
+    let key = place.service_key("introspect");
+    place.run("user disable eve").ok();
+    server.stop();
+    copied(&place, "rescind-data", "copy");
+    let server = place.serve();
+    let ids: Vec<_> = results(&place, "service-key list --json").iter().map(text("id")).collect();
+    place.run(&format!("service-key remove {}", ids[0])).ok();
+    let kids: Vec<_> = results(&place, "key list --json").iter().map(text("kid")).collect();
+    place.run(&format!("key distrust {} --yes", kids[0])).ok();
+    server.stop();
+
+    copied(&place, "copy", "rescind-data");
+    let done = place.run("store restored --yes --json").json();
+    let server = place.serve();
+    phone.assert_dead(&server.client, "token_invalid");
+    let introspected = server.client.form("/oauth/introspect", &key, &format!("token={}", phone.access));
+    assert_eq!(introspected.status, 401, "a removed service key works again");
+    let listed = results(&place, "key list --json");
+    for kid in &kids {
+        let state = listed.iter().find(|key| key["kid"] == kid.as_str()).map(text("state"));
+        assert_eq!(state.as_deref(), Some("distrusted"), "{kid}");
+    }
+    assert_eq!(listed.len(), kids.len() + 4);
+    assert_eq!(results(&place, "service-key list --json"), Vec::<Value>::new());
+    Session::login(&server.client, "ada", "Phone").assert_alive(&server.client);
+
+    let distrusted = strings(&done["signing_keys"]["distrusted"]);
+    assert!(kids.iter().all(|kid| distrusted.contains(kid)), "{done}");
+    assert_eq!(done["signing_keys"]["made"].as_array().unwrap().len(), 4);
+    assert_eq!(done["service_keys"]["dropped"][0]["id"], ids[0].as_str());
+    assert_eq!(done["service_keys"]["kept"].as_array().unwrap().len(), 0);
+    assert_eq!((&done["users"]["total"], &done["users"]["disabled"]), (&2.into(), &1.into()));
+    assert!(done["newest_record"].as_str().unwrap().ends_with('Z'), "{done}");
+    for what in ["registrations", "deletions", "disabled", "passwords", "service_keys"] {
+        assert!(strings(&done["unknown_since"]).contains(&what.to_owned()), "{what} in {done}");
+    }
+}
+
+#[test]
+fn keys_are_made_under_the_master_key_of_the_copy_alone() {
+    let place = Place::new();
+    let server = place.serve();
+    Session::register(&server.client, "ada", "Phone");
+    server.stop();
+    let right = std::fs::read(place.master_key()).unwrap();
+    std::fs::remove_file(place.master_key()).unwrap();
+    place.run("store restored --yes").assert_failed(&["master key file", "missing"]);
+    place.run("key master rescind-data.key").ok();
+    place.run("store restored --yes").assert_failed(&["the signing keys do not open", "master key file"]);
+    std::fs::write(place.master_key(), right).unwrap();
+    place.run("store restored --yes").ok();
+    Session::login(&place.serve().client, "ada", "Phone");
+}
+
+fn results(place: &Place, command: &str) -> Vec<Value> {
+    place.run(command).json()["results"].as_array().unwrap().clone()
+}
+
+fn text(field: &str) -> impl Fn(&Value) -> String {
+    move |record| record[field].as_str().unwrap().to_owned()
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

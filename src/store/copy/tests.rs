@@ -34,7 +34,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
     let world = World::manual(START, 7).0;
     let store = open(here, OpenMode::Create).unwrap();
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = Founding { store: world.store_id(), issuer, audience, at: START };
+    let founding = Founding { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let id = founding.store;
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),

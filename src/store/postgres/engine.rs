@@ -18,6 +18,7 @@ use super::transaction::{self, NotCommitted};
 use super::word::Word;
 use super::write;
 use crate::model::counters::Era;
+use crate::model::timestamp::Timestamp;
 use crate::store::engine::{About, Engine, Over};
 use crate::store::records::Records;
 use crate::store::steps::Step;
@@ -104,6 +105,30 @@ impl PostgresStore {
             milliseconds.div_ceil(2)
         );
         Ok(Self(Postgres(Arc::new(Inner { pool, word, begin, options }))))
+    }
+
+    /// The newest moment that a record speaks of. Reads all of them.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn newest_record(&self) -> Result<Option<Timestamp>, StoreError> {
+        let inner = &self.0.0;
+        let asked = inner.again(async || {
+            let connection = inner.pool.connection().await?;
+            let newest = "select greatest(
+                (select (founding->>'at')::bigint from rescind.service),
+                (select max(at) from rescind.log),
+                (select max((doc->>'created')::bigint) from rescind.keys),
+                (select max((doc->>'created')::bigint) from rescind.service_keys),
+                (select max(greatest((doc->>'created')::bigint, (doc->'bumped'->>'at')::bigint,
+                    (doc->'disabled'->>'at')::bigint)) from rescind.users),
+                (select max((doc->>'created')::bigint) from rescind.devices),
+                (select max((doc->>'at')::bigint) from rescind.last_seen))";
+            let row = connection.begin().query_typed_one(newest, &[]).await?;
+            connection.done();
+            Ok(row.try_get::<_, Option<i64>>(0)?.map(Timestamp::from_unix))
+        });
+        asked.await
     }
 }
 

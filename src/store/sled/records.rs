@@ -50,7 +50,12 @@ impl View<'_> {
 
 impl Records for View<'_> {
     fn founding(&self) -> Read<Option<Founding>> {
-        self.record(Table::Founding, FOUNDING)
+        let Some(bytes) = self.get(FOUNDING)? else { return Ok(None) };
+        // A store whose tokens never had other names says nothing of them, like every store before there were any.
+        let unnamed =
+            |(store, issuer, audience, at)| Founding { store, issuer, audience, at, names: Vec::new() };
+        let found = decode(Table::Founding, &bytes);
+        found.or_else(|_| decode(Table::Founding, &bytes).map(unnamed)).map(Some)
     }
 
     fn clock(&self) -> Read<Clock> {

@@ -4,12 +4,12 @@ use super::Step;
 use super::sign_out::end_everyone;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::ids::{ServiceKeyId, StoreId};
-use crate::model::key::{KeyRecord, Kid};
+use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
 use crate::store::records::{Change, Changes, Records};
-use crate::store::{Clock, Founding, Totals};
+use crate::store::{Clock, Founding, Names, Totals};
 
 /// Founds an empty store.
 #[derive(Clone, Debug)]
@@ -48,14 +48,80 @@ pub fn found(records: &dyn Records, request: &Found) -> Step<Founded> {
     Ok((changes, Founded::Now(request.founding.clone())))
 }
 
-/// Tells a store that was put back from a copy that it was. What ended since the copy was made is live in it again, and
-/// nobody can say what that was: so it is another store from now on, in which everyone is signed out.
-pub fn restored(records: &dyn Records, store: StoreId, now: Timestamp) -> Step<Era> {
+/// Tells a store that was put back from a copy that it was.
+///
+/// What ended since the copy was made is live in it again, and nobody can say what that was. So it is another store from
+/// now on: everyone is signed out, every signing key of the copy is distrusted, and no service key of it works unless the
+/// operator keeps them.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// Its new id.
+    pub store: StoreId,
+    /// Its new signing keys.
+    pub keys: Vec<KeyRecord>,
+    /// Whether service keys stay, also those that were removed since the copy was made.
+    pub keep_service_keys: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What became of a store that was put back from a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The new era.
+    pub era: Era,
+    /// The signing keys that are distrusted from now on.
+    pub distrusted: Vec<Kid>,
+    /// The service keys of the copy, which were dropped unless they were to be kept.
+    pub service_keys: Vec<ServiceKey>,
+}
+
+/// See [`Restore`].
+pub fn restored(records: &dyn Records, request: &Restore) -> Step<Restored> {
+    let Restore { store, now, .. } = *request;
     let (mut changes, era) = end_everyone(records, now)?;
     if let Some(founding) = records.founding()? {
         changes.push(Change::Found(Founding { store, ..founding }));
     }
-    Ok((changes, era))
+    let version = records.clock()?.keys.next();
+    let mut distrusted = Vec::new();
+    for key in records.keys()?.into_iter().filter(|key| key.state != KeyState::Distrusted) {
+        let kid = key.kid.clone();
+        changes.push(Change::Key(KeyRecord { state: KeyState::Distrusted, ..key }));
+        changes.log(now, Revocation::Keys { version, distrusted: Some(kid.clone()) });
+        distrusted.push(kid);
+    }
+    for key in &request.keys {
+        changes.push(Change::Key(key.clone()));
+    }
+    changes.log(now, Revocation::Keys { version, distrusted: None });
+    let service_keys = records.service_keys()?;
+    for key in service_keys.iter().filter(|_| !request.keep_service_keys) {
+        changes.push(Change::DropServiceKey(key.id));
+    }
+    Ok((changes, Restored { era, distrusted, service_keys }))
+}
+
+/// How many names are remembered. Who changes them more often than this within the life of an access token does without
+/// the oldest.
+const NAMES_KEPT: usize = 8;
+
+/// See [`Store::use_names`](crate::store::Store::use_names).
+///
+/// Names are not forgotten when the last token with them has expired: then it is refused as expired, not as a token that
+/// is not ours.
+pub fn use_names(records: &dyn Records, names: &Names, now: Timestamp) -> Step<()> {
+    let mut changes = Changes::none();
+    if let Some(mut founding) = records.founding()?.filter(|founding| founding.present() != *names) {
+        founding.names.retain(|other| other != names);
+        founding.names.push(names.clone());
+        let surplus = founding.names.len().saturating_sub(NAMES_KEPT);
+        founding.names.drain(..surplus);
+        changes.push(Change::Found(founding));
+        let version = records.clock()?.keys.next();
+        changes.log(now, Revocation::Keys { version, distrusted: None });
+    }
+    Ok((changes, ()))
 }
 
 /// Changes the key set.

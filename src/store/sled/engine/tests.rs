@@ -53,7 +53,7 @@ fn world() -> World {
 
 async fn found(store: &SledStore, world: &World) {
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = Founding { store: world.store_id(), issuer, audience, at: START };
+    let founding = Founding { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
         purpose: Purpose::Access,
