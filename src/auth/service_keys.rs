@@ -86,7 +86,9 @@ fn parse(text: &str) -> Option<(ServiceKeyId, Zeroizing<[u8; 32]>)> {
     if secret.len() != 43 || URL_SAFE_NO_PAD.decode_slice(secret, bytes.as_mut_slice()).ok()? != 32 {
         return None;
     }
-    Some((ServiceKeyId::parse(id)?, bytes))
+    // A secret has one spelling, unlike an id on its own.
+    let parsed = ServiceKeyId::parse(id)?;
+    (parsed.to_string() == id).then_some((parsed, bytes))
 }
 
 impl std::fmt::Debug for NewServiceKey {

@@ -62,7 +62,7 @@ impl Username {
     /// Reads what a client sent.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         // Administrators name users by name or id: no name may be somebody's id.
-        if UserId::parse(&text.to_ascii_lowercase()).is_some() {
+        if UserId::parse(text).is_some() {
             return Err(UsernameError::InvalidCharacters);
         }
         if text.len() > MAX_INPUT_BYTES {

@@ -123,6 +123,39 @@ async fn one_of_my_devices_is_shown_renamed_and_ended() {
     laptop.works().await;
 }
 
+/// Swift prints them so.
+#[tokio::test]
+async fn ids_are_read_in_upper_case_and_written_in_lower() {
+    let service = Service::start().await;
+    let (phone, laptop) = (service.phone("ada").await, service.laptop("ada").await);
+    let operator = service.operator();
+    let upper = phone.id.to_uppercase();
+    let path = format!("{DEVICES}/{upper}");
+    assert_eq!(laptop.get(&path).send().await.ok()["id"], phone.id);
+    let renamed = laptop.ask(Method::PATCH, &path).json(&json!({"name": "Old phone"})).send().await;
+    assert_eq!(renamed.ok()["id"], phone.id);
+    let listed = laptop.get(&format!("{DEVICES}?after={upper}")).send().await.ok();
+    assert_eq!(listed["results"].as_array().unwrap().len(), 1);
+
+    let user = format!("/api/v1/admin/users/{}", phone.user.to_uppercase());
+    assert_eq!(operator.get(&user).send().await.ok()["id"], phone.user);
+    let of_user = operator.get(&format!("{user}/devices?after={upper}")).send().await.ok();
+    assert_eq!(of_user["results"].as_array().unwrap().len(), 1);
+    let tablet = service.phone("ada").await;
+    let end = operator.ask(Method::DELETE, &format!("{user}/devices/{}", tablet.id.to_uppercase()));
+    assert_eq!(end.send().await.ok(), json!({"signed_out": 1}));
+    tablet.is_refused("signed_out").await;
+
+    let tool = service.administrator().await.credential.unwrap();
+    let (id, _) = tool.strip_prefix("rescind_sk_").unwrap().split_once('_').unwrap();
+    let remove = operator.ask(Method::DELETE, &format!("/operator/service-keys/{}", id.to_uppercase()));
+    assert_eq!(remove.send().await.status, 200);
+    service.anonymous().get(&user).bearer(&tool).send().await.refused("token_invalid");
+
+    assert_eq!(laptop.ask(Method::DELETE, &path).send().await.ok(), json!({"signed_out": 1}));
+    phone.is_refused("signed_out").await;
+}
+
 #[tokio::test]
 async fn i_may_end_the_device_i_am_on() {
     let service = Service::start().await;
