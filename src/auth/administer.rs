@@ -105,6 +105,7 @@ impl Auth {
             user,
             device,
             caller: None,
+            named_by: None,
             cause: Cause::Administrator,
             note: order.reason.clone(),
             now: self.world.now(),

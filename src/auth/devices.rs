@@ -93,6 +93,7 @@ impl Auth {
             user: caller.user.id,
             device,
             caller: Some(caller.presented()),
+            named_by: None,
             cause: Cause::SignedOut,
             note: None,
             now: self.world.now(),
@@ -106,7 +107,7 @@ impl Auth {
                 self.metrics.sign_out("device");
                 Ok(1)
             }
-            DeviceEnded::AlreadyEnded => Ok(0),
+            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
             DeviceEnded::NoDevice => Err(AuthError::NotFound),
             DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
         }

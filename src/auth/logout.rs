@@ -4,10 +4,11 @@ use super::authenticate::Bearer;
 use super::error::AuthError;
 use super::issue::Access;
 use super::{Auth, Origin};
+use crate::model::claims::AccessClaims;
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, UserId};
-use crate::store::steps::sign_out::{By, DeviceEnded, DevicesEnded, EndDevice, EndDevices};
+use crate::store::steps::sign_out::{By, DeviceEnded, DevicesEnded, EndDevice, EndDevices, NamedBy};
 
 /// What a sign-out of many devices did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,62 +19,122 @@ pub struct SignedOut {
     pub generation: Generation,
 }
 
+/// A device that is leaving, and the token that names it.
+#[derive(Clone, Copy)]
+struct Leaving {
+    user: UserId,
+    device: DeviceId,
+    token: NamedBy,
+}
+
+impl Leaving {
+    fn by_access(claims: &AccessClaims) -> Self {
+        let token = NamedBy::Access(claims.stamp.generation);
+        Self { user: claims.subject, device: claims.device, token }
+    }
+}
+
 impl Auth {
     /// Signs out the device that is leaving: the one its refresh token names, else the one its bearer token names.
     /// Returns how many devices that ended: 1, or 0 if it had ended before.
     ///
-    /// Whatever still proves which device it is will do: the token may be expired, replaced or long dead.
+    /// Whatever still proves which device it is will do: the token may be expired, replaced or long dead. Beside an
+    /// authentic bearer token whatever else was sent cannot keep the client from leaving.
     pub async fn logout(&self, refresh: Option<&str>, bearer: &Bearer) -> Result<u64, AuthError> {
-        let bearer = match bearer {
-            Bearer::Missing => None,
-            Bearer::Malformed => Some(None),
-            Bearer::Token(token) => Some(self.authentic_access(token).await?),
-        };
-        let (user, device) = match (refresh, bearer) {
-            (Some(refresh), bearer) => {
-                let claims = self.authentic_refresh(refresh).await?.ok_or(AuthError::TokenInvalid)?;
-                if bearer.flatten().is_some_and(|bearer| bearer.subject != claims.subject) {
-                    return Err(AuthError::Field("refresh", "other_user"));
+        let by_bearer = self.named_by_bearer(bearer).await?;
+        if let Some(refresh) = refresh {
+            match (self.named_by_refresh(refresh).await?, &by_bearer) {
+                (Some(leaving), by_bearer) => {
+                    if by_bearer.as_ref().is_some_and(|bearer| bearer.user != leaving.user) {
+                        return Err(AuthError::Field("refresh", "other_user"));
+                    }
+                    return self.sign_out_leaving(leaving, by_bearer.as_ref()).await;
                 }
-                (claims.subject, claims.device)
+                (None, None) => return Err(AuthError::TokenInvalid),
+                (None, Some(_)) => {}
             }
-            (None, None) => return Err(AuthError::TokenMissing),
-            (None, Some(None)) => return Err(AuthError::TokenInvalid),
-            (None, Some(Some(claims))) => (claims.subject, claims.device),
-        };
-        self.end_leaving(user, device).await
-    }
-
-    /// Signs out the device that an access or a refresh token belongs to (RFC 7009); an unknown token is no error.
-    pub async fn revoke(&self, token: &str) -> Result<(), AuthError> {
-        let of_refresh = self.authentic_refresh(token).await?.map(|claims| (claims.subject, claims.device));
-        let named = match of_refresh {
-            Some(named) => Some(named),
-            None => self.authentic_access(token).await?.map(|claims| (claims.subject, claims.device)),
-        };
-        if let Some((user, device)) = named {
-            self.end_leaving(user, device).await?;
         }
-        Ok(())
+        match (by_bearer, bearer) {
+            (Some(leaving), _) => self.sign_out_leaving(leaving, None).await,
+            (None, Bearer::Missing) => Err(AuthError::TokenMissing),
+            (None, _) => Err(AuthError::TokenInvalid),
+        }
     }
 
-    async fn end_leaving(&self, user: UserId, device: DeviceId) -> Result<u64, AuthError> {
-        let request = EndDevice {
-            user,
-            device,
-            caller: None,
-            cause: Cause::SignedOut,
-            note: None,
-            now: self.world.now(),
-        };
-        match self.store.end_device(request).await? {
+    /// Signs out the device that an access or a refresh token belongs to (RFC 7009); an unknown token is no error, and
+    /// beside an authentic bearer token means the device of that one. None was given when it could not be read.
+    ///
+    /// # Errors
+    /// [`AuthError::TokenMissing`] if neither names a device because none was given.
+    pub async fn revoke(&self, token: Option<&str>, bearer: &Bearer) -> Result<(), AuthError> {
+        let by_bearer = self.named_by_bearer(bearer).await?;
+        let mut named = None;
+        if let Some(token) = token {
+            named = self.named_by_refresh(token).await?;
+            if let (Some(leaving), Some(bearer)) = (&named, &by_bearer)
+                && leaving.user != bearer.user
+            {
+                return Err(AuthError::Field("token", "other_user"));
+            }
+            if named.is_none() {
+                named = self.authentic_access(token).await?.map(|claims| Leaving::by_access(&claims));
+            }
+        }
+        match (named, by_bearer) {
+            (Some(leaving), by_bearer) => self.sign_out_leaving(leaving, by_bearer.as_ref()).await.map(drop),
+            (None, Some(leaving)) => self.sign_out_leaving(leaving, None).await.map(drop),
+            (None, None) if token.is_none() => Err(AuthError::TokenMissing),
+            (None, None) => Ok(()),
+        }
+    }
+
+    async fn named_by_bearer(&self, bearer: &Bearer) -> Result<Option<Leaving>, AuthError> {
+        match bearer {
+            Bearer::Missing | Bearer::Malformed => Ok(None),
+            Bearer::Token(token) => {
+                Ok(self.authentic_access(token).await?.map(|claims| Leaving::by_access(&claims)))
+            }
+        }
+    }
+
+    async fn named_by_refresh(&self, token: &str) -> Result<Option<Leaving>, AuthError> {
+        Ok(self.authentic_refresh(token).await?.map(|claims| Leaving {
+            user: claims.subject,
+            device: claims.device,
+            token: NamedBy::Refresh(claims.sequence),
+        }))
+    }
+
+    /// Ends the device of a client that leaves; if its token is from before a password change, that of its bearer token.
+    async fn sign_out_leaving(&self, leaving: Leaving, bearer: Option<&Leaving>) -> Result<u64, AuthError> {
+        let mut outcome = self.end_leaving(leaving).await?;
+        if let (DeviceEnded::BelowFloor, Some(bearer)) = (outcome, bearer)
+            && bearer.user == leaving.user
+        {
+            outcome = self.end_leaving(*bearer).await?;
+        }
+        match outcome {
             DeviceEnded::Ended => {
                 self.metrics.sign_out("logout");
                 Ok(1)
             }
-            DeviceEnded::AlreadyEnded | DeviceEnded::NoDevice => Ok(0),
+            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor | DeviceEnded::NoDevice => Ok(0),
             DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
         }
+    }
+
+    async fn end_leaving(&self, leaving: Leaving) -> Result<DeviceEnded, AuthError> {
+        let Leaving { user, device, token } = leaving;
+        let request = EndDevice {
+            user,
+            device,
+            caller: None,
+            named_by: Some(token),
+            cause: Cause::SignedOut,
+            note: None,
+            now: self.world.now(),
+        };
+        Ok(self.store.end_device(request).await?)
     }
 
     /// Signs out every device of the caller, this one too.

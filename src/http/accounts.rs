@@ -10,13 +10,14 @@ use super::answers::{
     MeAnswer, PasswordChangedAnswer, SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer,
     SignedOutOthersAnswer, count,
 };
-use super::body::{Body, LenientBody};
+use super::body::{Body, ForgivenBody};
 use super::credential::{MaybeSignedIn, SignedIn};
 use super::device_input::{DeviceInput, wish};
 use super::fence;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
+use crate::auth::error::AuthError;
 use crate::auth::{Auth, Origin};
 use crate::feed::Feed;
 
@@ -127,17 +128,21 @@ impl Accounts {
 
     /// Sign out of this device
     ///
-    /// Ends the device that the refresh token names, else the one of the bearer token; expired tokens will do. From the
-    /// answer on, both of its tokens get 401 `signed_out`.
+    /// Ends the device that the refresh token names, else the one of the bearer token; expired tokens will do, and one from
+    /// before a password change on the device ends nothing. Beside an authentic bearer token a body that cannot be read is
+    /// no body. From the answer on, both of its tokens get 401 `signed_out`.
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
         auth: Data<&Arc<Auth>>,
         bearer: MaybeSignedIn,
-        body: LenientBody<LogoutInput>,
+        body: ForgivenBody<LogoutInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
-        let signed_out = auth.logout(body.0.refresh.as_deref(), &bearer.0).await?;
-        Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
+        let refresh = body.0.as_ref().ok().and_then(|input| input.refresh.as_deref());
+        match (auth.logout(refresh, &bearer.0).await, body.0) {
+            (Err(AuthError::TokenMissing | AuthError::TokenInvalid), Err(unreadable)) => Err(unreadable),
+            (signed_out, _) => Ok(Json(SignedOutAnswer { signed_out: count(signed_out?) })),
+        }
     }
 
     /// Sign out everywhere
@@ -155,7 +160,7 @@ impl Accounts {
         /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
         /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
         wait: Query<Option<String>>,
-        _body: LenientBody<NothingInput>,
+        _body: ForgivenBody<NothingInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let wait = fence::wait(wait.0)?;
         let signed_out = auth.logout_all(&bearer.0, &origin).await?;
@@ -176,7 +181,7 @@ impl Accounts {
         auth: Data<&Arc<Auth>>,
         origin: Origin,
         bearer: SignedIn,
-        _body: LenientBody<NothingInput>,
+        _body: ForgivenBody<NothingInput>,
     ) -> Result<Json<SignedOutOthersAnswer>, Problem> {
         let (signed_out, access) = auth.logout_others(&bearer.0, &origin).await?;
         Ok(Json(SignedOutOthersAnswer::of(signed_out, access)))

@@ -37,6 +37,10 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct LenientBody<T>(pub T);
 
+/// A [`LenientBody`] of which may be kept what is wrong with it, for an operation whose caller may prove itself otherwise.
+#[derive(Debug)]
+pub struct ForgivenBody<T>(pub Result<T, Problem>);
+
 /// A JSON body of type `T` that may be missing like a [`LenientBody`], but whose fields are named exactly.
 #[derive(Debug)]
 pub struct OptionalBody<T>(pub T);
@@ -139,7 +143,7 @@ async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Valu
 }
 
 macro_rules! may_be_missing {
-    ($body:ident, $unknown:expr) => {
+    ($body:ident, $unknown:expr, $judge:expr) => {
         impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for $body<T> {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
             type ParamType = ();
@@ -158,14 +162,16 @@ macro_rules! may_be_missing {
                 body: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> Result<Self> {
-                Ok(Self(parse(read_optional(request, body).await?, $unknown)?))
+                let value = read_optional(request, body).await;
+                Ok(Self($judge(value.and_then(|value| parse(value, $unknown)))?))
             }
         }
     };
 }
 
-may_be_missing!(LenientBody, Unknown::Ignored);
-may_be_missing!(OptionalBody, Unknown::Refused);
+may_be_missing!(LenientBody, Unknown::Ignored, std::convert::identity);
+may_be_missing!(ForgivenBody, Unknown::Ignored, Ok::<_, Problem>);
+may_be_missing!(OptionalBody, Unknown::Refused, std::convert::identity);
 
 #[cfg(test)]
 mod tests;

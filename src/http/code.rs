@@ -11,7 +11,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, in the order of the documentation: refresh, sign in, correct, wait, ours.
+            /// Every code, in the order of the documentation: refresh, use newer tokens, sign in, correct, wait, ours.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The text form, as in a problem's `code`.
@@ -42,6 +42,9 @@ codes! {
         "Refresh; if the refresh token is the one that expired, sign in again.";
     Superseded = "superseded", UNAUTHORIZED, "The token was replaced",
         "Refresh: this device is still signed in, but this token was replaced.";
+
+    PasswordChanged = "password_changed", UNAUTHORIZED, "The password was changed",
+        "Use newer tokens if you hold them, else sign in: the password was changed on this device after this token was issued.";
 
     SignedOut = "signed_out", UNAUTHORIZED, "This device was signed out",
         "Sign in again: this device was signed out.";
@@ -180,7 +183,7 @@ mod tests {
     fn the_codes_are_exactly_the_documented_ones() {
         let mut listed: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         listed.sort_unstable();
-        let mut documented: Vec<_> = "token_expired superseded signed_out signed_out_everywhere reset refresh_reused \
+        let mut documented: Vec<_> = "token_expired superseded password_changed signed_out signed_out_everywhere reset refresh_reused \
              user_disabled token_invalid token_missing invalid_request bad_json unsupported_media_type too_large \
              not_found resnapshot method_not_allowed username_taken weak_password wrong_credentials forbidden rate_limited \
              overloaded unavailable timeout internal"

@@ -24,6 +24,10 @@ pub struct SignedIn(pub Bearer);
 #[derive(Debug)]
 pub struct MaybeSignedIn(pub Bearer);
 
+/// The bearer credential that stands beside what an operation acts by; the operation does not ask for one.
+#[derive(Debug)]
+pub struct Beside(pub Bearer);
+
 /// The credential of a resource server or an administrator's tool.
 #[derive(Debug)]
 pub enum ServiceCredential {
@@ -105,18 +109,19 @@ const fn scheme(scheme: &'static str, format: &'static str, description: &'stati
 }
 
 macro_rules! credential {
-    ($name:ty, [$($scheme:tt = $meta:ident),+], $fallback:literal, |$request:ident| $read:expr) => {
+    ($name:ty, [$($scheme:tt = $meta:ident),*], $fallback:literal, |$request:ident| $read:expr) => {
         impl<'a> ApiExtractor<'a> for $name {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::SecurityScheme];
             type ParamType = ();
             type ParamRawType = ();
 
+            #[allow(unused_variables, reason = "a credential that is not asked for has no scheme")]
             fn register(registry: &mut Registry) {
-                $(registry.create_security_scheme($scheme, $meta);)+
+                $(registry.create_security_scheme($scheme, $meta);)*
             }
 
             fn security_schemes() -> Vec<&'static str> {
-                vec![$($scheme),+]
+                vec![$($scheme),*]
             }
 
             fn has_security_fallback() -> bool {
@@ -136,6 +141,7 @@ macro_rules! credential {
 
 credential!(SignedIn, ["bearer" = USER], false, |request| Self(bearer(request, false)));
 credential!(MaybeSignedIn, ["bearer" = USER], true, |request| Self(bearer(request, false)));
+credential!(Beside, [], false, |request| Self(bearer(request, false)));
 credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC], false, |request| {
     match request.data::<LocalOperator>() {
         Some(LocalOperator) => Self::Operator,

@@ -120,7 +120,9 @@ fn codes() -> String {
     let codes = Code::ALL.iter().filter(|code| **code != Code::MethodNotAllowed);
     let lines =
         codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
-    "A stable code that says what to do; expect new ones.\n\n".to_owned()
+    "A stable code that says what to do; expect new ones. A 401 is about the token that was sent, and answers cross on \
+     their way: if the app holds newer tokens by now, it keeps those and tries again with them.\n\n"
+        .to_owned()
         + &lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -19,6 +19,38 @@ const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 #[derive(Debug)]
 pub(super) struct Form<T>(pub T);
 
+/// A [`Form`] of which may be kept what is wrong with it, for an operation whose caller may prove itself otherwise.
+#[derive(Debug)]
+pub(super) struct ForgivenForm<T>(pub Result<T, Problem>);
+
+impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for ForgivenForm<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Form::<T>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        Ok(Self(read(request, body).await))
+    }
+}
+
+async fn read<T: ParseFromJSON + 'static>(request: &Request, body: &mut RequestBody) -> Result<T, Problem> {
+    body::require(request, MEDIA_TYPE)?;
+    let parameters = parameters(&body::read(request, body).await?)?;
+    body::parse(Value::Object(parameters), Unknown::Ignored)
+}
+
 impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for Form<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     type ParamType = ();
@@ -38,9 +70,7 @@ impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for Form<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> Result<Self> {
-        body::require(request, MEDIA_TYPE)?;
-        let parameters = parameters(&body::read(request, body).await?)?;
-        Ok(Self(body::parse(Value::Object(parameters), Unknown::Ignored)?))
+        Ok(Self(read(request, body).await?))
     }
 }
 

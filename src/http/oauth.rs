@@ -7,12 +7,13 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 
 use super::answers::count;
-use super::credential::ServiceCredential;
-use super::form::Form;
+use super::credential::{Beside, ServiceCredential};
+use super::form::{ForgivenForm, Form};
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
+use crate::auth::error::AuthError;
 use crate::auth::introspect::Introspection;
 use crate::model::service_key::Scope;
 
@@ -94,11 +95,21 @@ impl OAuth {
 
     /// Revoke a token (RFC 7009)
     ///
-    /// Signs out the device that the token belongs to. A token that is none of ours is no error.
+    /// Signs out the device that the token belongs to; one from before a password change on it ends nothing. A token that
+    /// is none of ours is no error. Beside an authentic access token as bearer, a token that is none or cannot be read
+    /// means the device of that one.
     #[oai(path = "/revoke", method = "post", operation_id = "revoke")]
-    async fn revoke(&self, auth: Data<&Arc<Auth>>, form: Form<TokenInput>) -> Result<Revoked, Problem> {
-        auth.revoke(&form.0.token).await?;
-        Ok(Revoked::Done)
+    async fn revoke(
+        &self,
+        auth: Data<&Arc<Auth>>,
+        bearer: Beside,
+        form: ForgivenForm<TokenInput>,
+    ) -> Result<Revoked, Problem> {
+        let token = form.0.as_ref().ok().map(|form| form.token.as_str());
+        match (auth.revoke(token, &bearer.0).await, form.0) {
+            (Err(AuthError::TokenMissing), Err(unreadable)) => Err(unreadable),
+            (revoked, _) => Ok(revoked.map(|()| Revoked::Done)?),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ impl From<AuthError> for Problem {
             AuthError::Ended(Reason::UserDisabled) => Self::new(Code::UserDisabled),
             AuthError::Ended(Reason::SignedOutEverywhere) => Self::new(Code::SignedOutEverywhere),
             AuthError::Ended(Reason::Superseded) => Self::new(Code::Superseded),
+            AuthError::Ended(Reason::PasswordChanged) => Self::new(Code::PasswordChanged),
             AuthError::Ended(Reason::SignedOut) => Self::new(Code::SignedOut),
             AuthError::RefreshReused => Self::new(Code::RefreshReused),
             AuthError::WrongCredentials => Self::new(Code::WrongCredentials),

@@ -25,6 +25,8 @@ pub struct UserState {
 pub struct DeviceState {
     /// What it stands under.
     pub stamp: Stamp,
+    /// Access tokens of an earlier generation are older than a password change made on it.
+    pub floor: Generation,
     /// Whether it was ended.
     pub ended: bool,
     /// When it runs out.
@@ -33,7 +35,8 @@ pub struct DeviceState {
 
 impl From<&Device> for DeviceState {
     fn from(device: &Device) -> Self {
-        Self { stamp: device.stamp, ended: device.ended.is_some(), end: device.end() }
+        let floor = device.refresh.floor_generation;
+        Self { stamp: device.stamp, floor, ended: device.ended.is_some(), end: device.end() }
     }
 }
 
@@ -66,6 +69,9 @@ pub enum Reason {
     SignedOutEverywhere,
     /// The user signed out everywhere else, on this very device: it refreshes and goes on.
     Superseded,
+    /// The user changed the password on this very device after the token was minted: whoever holds the tokens that came
+    /// with the answer goes on with them.
+    PasswordChanged,
     /// The device was signed out.
     SignedOut,
     /// The token or its device ran out.
@@ -103,6 +109,7 @@ pub fn judge(
     if presented.stamp.generation < user.generation {
         return Verdict::Ended(match device {
             None => Reason::SignedOutEverywhere,
+            Some(device) if presented.stamp.generation < device.floor => Reason::PasswordChanged,
             Some(_) => Reason::Superseded,
         });
     }
@@ -161,7 +168,9 @@ pub fn judge_followed(
     let goes_on = own.generation == current.generation
         || bumped.is_some_and(|bumped| bumped.kept == Some(presented.device));
     let user = UserState { generation: current.generation, disabled: false };
-    let device = DeviceState { stamp: current, ended, end: presented.expires };
+    // Whether the bump was a new password is not told: a refresh will say so.
+    let floor = Generation::default();
+    let device = DeviceState { stamp: current, floor, ended, end: presented.expires };
     judge(presented, current.era, Some(user), goes_on.then_some(device), now)
 }
 
@@ -192,7 +201,7 @@ mod tests {
 
     #[allow(clippy::unnecessary_wraps, reason = "the cases read as a table of what is known")]
     fn device(stamp: Stamp, ended: bool, end: i64) -> Option<DeviceState> {
-        Some(DeviceState { stamp, ended, end: Timestamp::from_unix(end) })
+        Some(DeviceState { stamp, floor: Generation::default(), ended, end: Timestamp::from_unix(end) })
     }
 
     #[test]
@@ -261,6 +270,20 @@ mod tests {
         for (name, presented, user, device, expected) in cases {
             assert_eq!(judge(&presented, era, user, device, NOW), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_token_older_than_a_password_change_on_its_device_is_below_the_floor() {
+        let era = Era::new(7);
+        let said = |own, floor| {
+            let device = device(stamp(7, 5), false, 9_000)
+                .map(|device| DeviceState { floor: Generation::new(floor), ..device });
+            judge(&token(stamp(7, own), 2_000), era, user(5, false), device, NOW)
+        };
+        assert_eq!(said(3, 4), Verdict::Ended(Reason::PasswordChanged));
+        assert_eq!(said(4, 4), Verdict::Ended(Reason::Superseded), "the first generation after it refreshes");
+        assert_eq!(said(5, 4), Verdict::Live);
+        assert_eq!(said(4, 5), Verdict::Ended(Reason::PasswordChanged));
     }
 
     #[test]

@@ -33,9 +33,10 @@ pub enum Doubt {
 
 impl Rejection {
     /// Every code a rejection can have, in the order of the service's documentation.
-    pub const CODES: [&'static str; 8] = [
+    pub const CODES: [&'static str; 9] = [
         "token_expired",
         "superseded",
+        "password_changed",
         "signed_out",
         "signed_out_everywhere",
         "reset",
@@ -49,6 +50,7 @@ impl Rejection {
         match self {
             Self::Ended(Reason::Expired) => "token_expired",
             Self::Ended(Reason::Superseded) => "superseded",
+            Self::Ended(Reason::PasswordChanged) => "password_changed",
             Self::Ended(Reason::SignedOut) => "signed_out",
             Self::Ended(Reason::SignedOutEverywhere) => "signed_out_everywhere",
             Self::Ended(Reason::Reset) => "reset",
@@ -70,6 +72,7 @@ impl fmt::Display for Rejection {
             Self::Invalid => "not a token of this issuer for this audience",
             Self::Ended(Reason::Expired) => "the token has expired",
             Self::Ended(Reason::Superseded) => "the token was replaced: refresh",
+            Self::Ended(Reason::PasswordChanged) => "the password was changed after the token was issued",
             Self::Ended(Reason::SignedOut) => "the device was signed out",
             Self::Ended(Reason::SignedOutEverywhere) => "the user signed out everywhere",
             Self::Ended(Reason::Reset) => "every session of the service was ended",

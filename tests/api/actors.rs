@@ -128,6 +128,10 @@ impl<'a> Device<'a> {
         session["refresh"].as_str().unwrap().clone_into(&mut self.refresh);
     }
 
+    pub fn take_access(&mut self, answer: &Value) {
+        answer["access"].as_str().unwrap().clone_into(&mut self.access);
+    }
+
     /// Both of its tokens work; it goes on with the next pair.
     pub async fn works(&mut self) {
         self.me().await.ok();

@@ -4,7 +4,7 @@ use poem::http::header;
 use serde_json::{Value, json};
 
 use crate::actors::PASSWORD;
-use crate::declared::{Operation, is_sign_out, operations};
+use crate::declared::{Operation, is_sign_out, leaves, operations};
 use crate::sample::{Scene, operation};
 use crate::service::Service;
 
@@ -17,8 +17,8 @@ async fn every_body_is_held_to_its_size_type_and_form() {
     let service = Service::start().await;
     let scene = Scene::set(&service).await;
     let before = service.store.contents().await;
-    for operation in operations().iter().filter(|operation| operation.definition.get("requestBody").is_some())
-    {
+    let takes_a_body = |operation: &&Operation| operation.definition.get("requestBody").is_some();
+    for operation in operations().iter().filter(takes_a_body).filter(|operation| !leaves(operation.id)) {
         let json = operation.definition["requestBody"]["content"].get("application/json").is_some();
         let media = if json { "application/json" } else { "application/x-www-form-urlencoded" };
         let large = format!("{MARK}{}", " ".repeat(16 * 1024));
@@ -206,10 +206,10 @@ async fn a_path_that_is_none_and_a_method_that_is_none_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_bad_body_beside_a_good_bearer_signs_nobody_out() {
+async fn a_bad_body_beside_a_good_bearer_changes_and_deletes_nothing() {
     let service = Service::start().await;
     let scene = Scene::set(&service).await;
-    for id in ["logout", "logoutAll", "logoutOthers", "changePassword", "deleteAccount"] {
+    for id in ["changePassword", "deleteAccount"] {
         scene.good(operation(id)).body("application/json", "{").send().await.refused("bad_json");
         scene.good(operation(id)).body("text/plain", "{}").send().await.refused("unsupported_media_type");
     }

@@ -40,6 +40,9 @@ async fn end_the_phone(scene: &mut Scene<'_>, code: &str) {
     match code {
         "token_expired" => scene.service.pass(901),
         "superseded" => drop(scene.phone.logout_others().await.ok()),
+        "password_changed" => {
+            drop(scene.phone.change_password(PASSWORD, "staple engine tulip").await.ok());
+        }
         "signed_out" => drop(scene.phone.logout().await.ok()),
         "signed_out_everywhere" => drop(scene.phone.logout_all().await.ok()),
         "reset" => drop(operator.post("/api/v1/admin/everyone/logout").send().await.ok()),
@@ -61,7 +64,7 @@ async fn ask_without_right(scene: &Scene<'_>, operation: &Operation, code: &str)
         ("token_missing", "logout") => good.without_credential().json(&json!({})).send().await,
         ("token_missing", _) => good.without_credential().send().await,
         ("token_invalid", "refresh" | "logout") => {
-            good.json(&json!({"refresh": "v4.local.nothing"})).send().await
+            good.without_credential().json(&json!({"refresh": "v4.local.nothing"})).send().await
         }
         ("token_invalid", _) => good.without_credential().bearer("v4.public.nothing").send().await,
         ("forbidden", "register") => {
@@ -118,11 +121,16 @@ async fn ask_at_a_bad_time(scene: &Scene<'_>, operation: &Operation, code: &str)
 
 async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> Answer {
     let good = scene.good(operation);
+    // Beside a bearer token no body keeps anyone from leaving.
+    let good = if operation.id == "logout" { good.without_credential() } else { good };
     let path = good.target().to_owned();
     let content = &operation.definition["requestBody"]["content"];
     let (json, form) =
         (!content["application/json"].is_null(), !content["application/x-www-form-urlencoded"].is_null());
     match code {
+        "invalid_request" if operation.id == "logoutAll" => {
+            good.at(&format!("{path}?wait=soon")).send().await
+        }
         "invalid_request" if json => good.json(&json!([])).send().await,
         "invalid_request" if form => good.form(&[("token", "")]).send().await,
         "invalid_request" => good.at(&format!("{path}?limit=0")).send().await,

@@ -143,6 +143,11 @@ fn compare(schema: &Value, value: &Value, at: &str, faults: &mut BTreeMap<String
     }
 }
 
+/// The sign-outs of a signed-in user: beside a good bearer token they take whatever is sent.
+pub fn leaves(operation: &str) -> bool {
+    ["logout", "logoutAll", "logoutOthers"].contains(&operation)
+}
+
 /// The sign-outs: a client that leaves must not fail at what it sends.
 pub fn is_sign_out(operation: &str) -> bool {
     ["logout", "logoutAll", "logoutOthers", "logoutAllOfUser", "endDeviceOfUser", "logoutEveryone"]

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::actors::PASSWORD;
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::declared::{Operation, operations};
@@ -134,6 +135,15 @@ async fn after_the_token_was_superseded() {
     let scene = Scene::set(&service).await;
     scene.phone.logout_others().await.ok();
     walk(&scene, "superseded", DeviceIs::Live, true).await;
+}
+
+/// Its device goes on, and is not theirs any more.
+#[tokio::test]
+async fn after_the_password_was_changed_on_the_device() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    scene.phone.change_password(PASSWORD, "staple engine tulip").await.ok();
+    walk(&scene, "password_changed", DeviceIs::Ended, false).await;
 }
 
 #[tokio::test]

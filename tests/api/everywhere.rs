@@ -111,13 +111,41 @@ async fn a_new_password_ends_the_others_and_the_callers_own_older_pairs() {
     "#);
     laptop.is_refused("signed_out_everywhere").await;
     for pair in [&older, &before] {
-        pair.me().await.refused("superseded");
-        pair.present_refresh().await.refused("signed_out");
+        pair.is_refused("password_changed").await;
     }
     phone.take(&answer.json["session"]);
+    let changed = phone.clone();
+    phone.take_access(&phone.logout_others().await.ok());
+    changed.me().await.refused("superseded");
+    before.is_refused("password_changed").await;
     phone.works().await;
     service.anonymous().login("ada", PASSWORD).await.refused("wrong_credentials");
     service.anonymous().login("ada", NEW).await.ok();
+}
+
+/// The thief whom a new password locks out has no say over the device that stays.
+#[tokio::test]
+async fn a_token_from_before_a_password_change_signs_nobody_out() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let old = phone.clone();
+    phone.take(&phone.change_password(PASSWORD, NEW).await.ok()["session"]);
+    let nobody = json!({"signed_out": 0});
+    assert_eq!(service.anonymous().logout(&old.refresh).await.ok(), nobody);
+    assert_eq!(old.post("/api/v1/auth/logout").send().await.ok(), nobody);
+    assert_eq!(old.logout().await.ok(), nobody);
+    for token in [&old.access, &old.refresh] {
+        let ask = service.anonymous().post("/oauth/revoke").form(&[("token", token)]);
+        assert_eq!(ask.send().await.status, 200);
+    }
+    let body = json!({"current_password": PASSWORD, "new_password": "yet another tulip"});
+    old.post("/api/v1/auth/password").json(&body).send().await.refused("password_changed");
+    phone.works().await;
+    // The client that stays leaves as well when it sends the token it had before.
+    let body = json!({"refresh": old.refresh});
+    let answer = phone.post("/api/v1/auth/logout").json(&body).send().await.ok();
+    assert_eq!(answer, json!({"signed_out": 1}));
+    phone.is_refused("signed_out").await;
 }
 
 #[tokio::test]

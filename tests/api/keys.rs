@@ -236,8 +236,10 @@ async fn a_distrusted_refresh_key_ends_its_tokens_too() {
     change(&service, &format!("{first}/distrust")).await;
     phone.present_refresh().await.refused("token_invalid");
     service.phone("ada").await.works().await;
-    phone.logout().await.refused("token_invalid");
+    service.anonymous().logout(&phone.refresh).await.refused("token_invalid");
     phone.me().await.ok();
+    phone.logout().await.ok();
+    phone.me().await.refused("signed_out");
     phone = service.laptop("ada").await;
     assert_ne!(kid(&phone.refresh), first);
 }

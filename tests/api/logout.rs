@@ -158,14 +158,85 @@ async fn what_is_not_authentic_signs_nobody_out() {
     let service = Service::start().await;
     let mut phone = service.phone("ada").await;
     let body = json!({"refresh": "v4.local.nothing"});
-    phone.post(LOGOUT).json(&body).send().await.refused("token_invalid");
+    let post = || service.anonymous().post(LOGOUT);
+    post().json(&body).send().await.refused("token_invalid");
     // A token of the other kind is not a refresh token.
-    phone.post(LOGOUT).json(&json!({"refresh": phone.access})).send().await.refused("token_invalid");
-    phone.post(LOGOUT).json(&json!({"refresh": ""})).send().await.refused("token_invalid");
-    service.anonymous().post(LOGOUT).bearer(&phone.refresh).send().await.refused("token_invalid");
-    let mistyped = phone.post(LOGOUT).json(&json!({"refresh": 17})).send().await.refused("invalid_request");
-    assert_eq!(mistyped.fields(), ["refresh wrong_type"]);
+    post().json(&json!({"refresh": phone.access})).send().await.refused("token_invalid");
+    post().json(&json!({"refresh": ""})).send().await.refused("token_invalid");
+    post().bearer(&phone.refresh).send().await.refused("token_invalid");
+    for ask in [post(), post().bearer("v4.public.nothing")] {
+        let mistyped = ask.json(&json!({"refresh": 17})).send().await.refused("invalid_request");
+        assert_eq!(mistyped.fields(), ["refresh wrong_type"]);
+    }
+    post()
+        .body("application/x-www-form-urlencoded", "refresh=")
+        .send()
+        .await
+        .refused("unsupported_media_type");
+    post().body("application/json", "{").send().await.refused("bad_json");
     phone.works().await;
+}
+
+/// What storages, forms and mistakes make clients send.
+fn unreadable() -> Vec<(&'static str, String)> {
+    let json = "application/json";
+    let mut all: Vec<(&str, String)> =
+        ["", "null", "undefined", "[object Object]", "v4.local.nothing", "v4.public.x"]
+            .iter()
+            .map(|refresh| (json, json!({"refresh": refresh}).to_string()))
+            .collect();
+    for body in
+        [r#"{"refresh":17}"#, r#"{"refresh":[null]}"#, "[]", "17", r#""text""#, "{", "refresh=", "\u{0}"]
+    {
+        all.push((json, body.to_owned()));
+    }
+    all.push((json, format!(r#"{{"refresh":"{}"}}"#, "a".repeat(8 * 1024))));
+    all.push((json, " ".repeat(16 * 1024 + 1)));
+    all.push(("application/x-www-form-urlencoded", "refresh=v4.local.nothing".to_owned()));
+    all.push(("text/plain", "bye".to_owned()));
+    all.push(("multipart/form-data; boundary=x", "--x\r\n\r\nbye\r\n--x--".to_owned()));
+    all.push(("nonsense", "{}".to_owned()));
+    all
+}
+
+#[tokio::test]
+async fn beside_an_authentic_bearer_no_body_keeps_anyone_from_leaving() {
+    let service = Service::start().await;
+    let mut laptop = service.laptop("ada").await;
+    for (media, body) in unreadable() {
+        let phone = service.phone("ada").await;
+        let answer = with_body(&phone, Some(media), &body).await;
+        assert_eq!(answer.ok(), json!({"signed_out": 1}), "{media}: {body}");
+        phone.is_refused("signed_out").await;
+        let answer = with_body(&phone, Some(media), &body).await;
+        assert_eq!(answer.ok(), json!({"signed_out": 0}), "an ended bearer is authentic: {media}: {body}");
+        laptop.works().await;
+    }
+    let phone = service.phone("ada").await;
+    let coded = phone
+        .post(LOGOUT)
+        .header(poem::http::header::CONTENT_ENCODING, "gzip")
+        .body("application/json", "{}");
+    assert_eq!(coded.send().await.ok(), json!({"signed_out": 1}));
+    let phone = service.phone("ada").await;
+    service.pass(3600);
+    let answer = with_body(&phone, Some("text/plain"), "bye").await;
+    assert_eq!(answer.ok(), json!({"signed_out": 1}), "an expired bearer is authentic");
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_and_everywhere_else_take_any_body() {
+    let service = Service::start().await;
+    for (media, body) in unreadable() {
+        let (phone, laptop) = (service.phone("ada").await, service.laptop("ada").await);
+        let everywhere = |path: &str| phone.post(path).body(media, body.clone());
+        everywhere("/api/v1/auth/logout-others").send().await.ok();
+        laptop.is_refused("signed_out_everywhere").await;
+        phone.me().await.refused("superseded");
+        let phone = service.phone("ada").await;
+        phone.post("/api/v1/auth/logout-all").body(media, body.clone()).send().await.ok();
+        phone.is_refused("signed_out_everywhere").await;
+    }
 }
 
 #[tokio::test]

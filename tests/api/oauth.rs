@@ -218,6 +218,42 @@ async fn revoking_a_token_signs_its_device_out_and_a_strangers_token_is_no_error
     laptop.works().await;
 }
 
+/// As at signing out: a client that is leaving does not fail at what its storage or its library makes it send.
+#[tokio::test]
+async fn beside_an_authentic_bearer_a_token_that_cannot_be_read_means_the_device_of_that_one() {
+    let service = Service::start().await;
+    let mut laptop = service.laptop("ada").await;
+    let form = "application/x-www-form-urlencoded";
+    for (media, body) in [
+        (form, ""),
+        (form, "token="),
+        (form, "token=undefined"),
+        (form, "token=%ff"),
+        (form, "token=a&token=b"),
+        ("application/json", r#"{"token":"v4.local.nothing"}"#),
+        ("text/plain", "bye"),
+    ] {
+        let phone = service.phone("ada").await;
+        let answer = phone.post("/oauth/revoke").body(media, body).send().await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{media}: {body}");
+        phone.is_refused("signed_out").await;
+        let anyone = service.anonymous().post("/oauth/revoke").bearer("rescind_sk_nothing");
+        let answer = anyone.body(media, body).send().await;
+        assert_eq!(answer.status == 200, body == "token=undefined", "{media}: {body}");
+    }
+    laptop.works().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_another_user_than_the_bearers_is_a_mistake() {
+    let service = Service::start().await;
+    let (mut ada, mut bob) = (service.phone("ada").await, service.phone("bob").await);
+    let answer = bob.post("/oauth/revoke").form(&[("token", &ada.refresh)]).send().await;
+    assert_eq!(answer.refused("invalid_request").fields(), ["token other_user"]);
+    ada.works().await;
+    bob.works().await;
+}
+
 #[tokio::test]
 async fn an_expired_token_still_revokes_its_device() {
     let service = Service::start().await;

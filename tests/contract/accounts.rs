@@ -8,7 +8,7 @@ use rescind::store::steps::Refusal;
 use rescind::store::steps::account::{DeleteUser, DisabledSet, Registered, UserDeleted};
 use rescind::store::steps::password::{By, PasswordSet, Rehash, SetPassword};
 use rescind::store::steps::session::{Opened, Refreshed};
-use rescind::store::steps::sign_out::{self, DevicesEnded, EndDevices};
+use rescind::store::steps::sign_out::{self, DeviceEnded, DevicesEnded, EndDevice, EndDevices, NamedBy};
 
 use crate::service::{HOME, IDLE, MINUTE, Pair, Service, password, username};
 
@@ -123,16 +123,24 @@ pub(crate) async fn password_change_raises_the_floor(mut service: Service) {
     assert_eq!(signed_out, 1, "the laptop");
     service.reopen().await;
 
-    let signed_out = Refreshed::Refused(Refusal::Ended(Reason::SignedOut));
+    let below = Refreshed::Refused(Refusal::Ended(Reason::PasswordChanged));
     for stolen in [&older, &phone] {
-        assert_eq!(service.refresh(&stolen.refresh, HOME).await, signed_out, "dead, but nobody's theft");
-        assert_eq!(service.verdict(&stolen.access).await, Verdict::Ended(Reason::Superseded));
+        assert_eq!(service.refresh(&stolen.refresh, HOME).await, below, "dead, but nobody's theft");
+        assert_eq!(service.verdict(&stolen.access).await, Verdict::Ended(Reason::PasswordChanged));
+        for token in
+            [NamedBy::Refresh(stolen.refresh.sequence), NamedBy::Access(stolen.access.stamp.generation)]
+        {
+            let leaving =
+                EndDevice { named_by: Some(token), ..service.ending(stolen.user(), stolen.device(), None) };
+            let ended = service.store().end_device(leaving).await.unwrap();
+            assert_eq!(ended, DeviceEnded::BelowFloor, "{token:?}");
+        }
     }
     assert_eq!(service.verdict(&laptop.access).await, Verdict::Ended(Reason::SignedOutEverywhere));
     assert_eq!(service.verdict(&changed.access).await, Verdict::Live);
     let renewed = service.rotate(&changed).await;
     assert_eq!(renewed.refresh.sequence, Sequence::new(3));
-    assert_eq!(service.refresh(&phone.refresh, HOME).await, signed_out);
+    assert_eq!(service.refresh(&phone.refresh, HOME).await, below);
     assert_eq!(service.verdict(&renewed.access).await, Verdict::Live);
     let device = service.store().standing(phone.user(), phone.device()).await.unwrap().device.unwrap();
     assert_eq!((device.authenticated, device.idle_end), (service.now(), service.now() + IDLE));

@@ -210,7 +210,15 @@ impl Service {
     }
 
     pub(crate) fn ending(&self, user: UserId, device: DeviceId, caller: Option<Presented>) -> EndDevice {
-        EndDevice { user, device, caller, cause: Cause::SignedOut, note: None, now: self.now() }
+        EndDevice {
+            user,
+            device,
+            caller,
+            named_by: None,
+            cause: Cause::SignedOut,
+            note: None,
+            now: self.now(),
+        }
     }
 
     /// The client leaves.

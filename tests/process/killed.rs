@@ -130,7 +130,7 @@ fn a_changed_password() {
     let renewed = Session::of(&scene.post("auth/password", &scene.laptop.access, &change)["session"]);
     scene.restart();
     scene.phone.assert_dead(scene.client(), "signed_out_everywhere");
-    assert_eq!(scene.laptop.refresh(scene.client()).problem(), "401 signed_out");
+    assert_eq!(scene.laptop.refresh(scene.client()).problem(), "401 password_changed");
     renewed.assert_alive(scene.client());
     let old = scene.client().post("/api/v1/auth/login/", "", &credentials("ada", "Tablet"));
     assert_eq!(old.problem(), "401 wrong_credentials");

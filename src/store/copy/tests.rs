@@ -64,7 +64,15 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
         .unwrap();
     let cause = Cause::SignedOut;
     store
-        .end_device(EndDevice { user, device: ended, caller: None, cause, note: None, now: START })
+        .end_device(EndDevice {
+            user,
+            device: ended,
+            caller: None,
+            named_by: None,
+            cause,
+            note: None,
+            now: START,
+        })
         .await
         .unwrap();
     let (name, scopes) = ("shop".to_owned(), vec![Scope::Admin]);

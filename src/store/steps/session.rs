@@ -223,7 +223,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
     let session = |user, device| Box::new(Session { user, device, era });
     match device.refresh.classify(request.claims.sequence, request.network, &request.policy, now) {
         Replay::Ahead => refused(Refusal::Ahead),
-        Replay::BelowFloor => refused(Refusal::Ended(Reason::SignedOut)),
+        Replay::BelowFloor => refused(Refusal::Ended(Reason::PasswordChanged)),
         Replay::Rotate => {
             device.refresh.rotate(request.network, now);
             let looked_at = device.end();

@@ -2,7 +2,7 @@
 
 use super::{Refusal, Step, bump, caller, end, restamp};
 use crate::model::claims::Presented;
-use crate::model::counters::Era;
+use crate::model::counters::{Era, Generation, Sequence};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
@@ -19,12 +19,33 @@ pub struct EndDevice {
     pub device: DeviceId,
     /// Who asks, when that must still be signed in: on the list of devices. A client that leaves need not be.
     pub caller: Option<Presented>,
+    /// By which of its tokens the device is named, when that is all that says which; one below its floor ends nothing.
+    pub named_by: Option<NamedBy>,
     /// Why.
     pub cause: Cause,
     /// The administrator's reason.
     pub note: Option<String>,
     /// Now.
     pub now: Timestamp,
+}
+
+/// A token that names its device: which one it is of all that the device was handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The refresh token of this sequence.
+    Refresh(Sequence),
+    /// An access token of this generation.
+    Access(Generation),
+}
+
+impl NamedBy {
+    /// Whether the password was changed on the device after the token was minted.
+    fn is_below_the_floor(self, device: &Device) -> bool {
+        match self {
+            Self::Refresh(sequence) => sequence < device.refresh.floor,
+            Self::Access(generation) => generation < device.refresh.floor_generation,
+        }
+    }
 }
 
 /// What came of it.
@@ -34,6 +55,8 @@ pub enum DeviceEnded {
     Ended,
     /// It was no longer live.
     AlreadyEnded,
+    /// The token that names it is older than a password change on it: it lives on.
+    BelowFloor,
     /// The user has no such device.
     NoDevice,
     /// The caller does not act for the user.
@@ -57,6 +80,9 @@ pub fn end_device(records: &dyn Records, request: &EndDevice) -> Step<DeviceEnde
         let known = records.ended(user.id, request.device)?.is_some();
         return unchanged(if known { DeviceEnded::AlreadyEnded } else { DeviceEnded::NoDevice });
     };
+    if request.named_by.is_some_and(|token| token.is_below_the_floor(&device)) {
+        return unchanged(DeviceEnded::BelowFloor);
+    }
     let mut changes = Changes::none();
     let ended = Ended { at: request.now, cause: request.cause, note: request.note.clone() };
     end(&mut changes, era, &mut user, device, ended);

@@ -162,7 +162,7 @@ impl Drive {
         let request = self.service.ending(target.user(), target.device(), presented);
         let said = match both!(self.end_device(request)) {
             DeviceEnded::Ended => Outcome::Done,
-            DeviceEnded::AlreadyEnded | DeviceEnded::NoDevice => Outcome::NotLive,
+            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor | DeviceEnded::NoDevice => Outcome::NotLive,
             DeviceEnded::Refused(refusal) => refusal.into(),
         };
         Some((self.naive.end_one(device, caller), said))

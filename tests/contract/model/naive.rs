@@ -128,9 +128,13 @@ impl Naive {
         self.write(Line::Generation(user, self.users[user].bumps + 1));
         let mut ended = 0;
         for (at, device) in self.devices.iter_mut().enumerate().filter(|(_, device)| device.user == user) {
-            let fate = if keep == Some(at) { Reason::Superseded } else { Reason::SignedOutEverywhere };
             for token in device.tokens.iter_mut().filter(|token| token.fate != Some(Reason::Reset)) {
-                token.fate = Some(fate);
+                token.fate = Some(match token.fate {
+                    _ if keep != Some(at) => Reason::SignedOutEverywhere,
+                    Some(Reason::PasswordChanged) => Reason::PasswordChanged,
+                    _ if cause == Cause::PasswordChanged => Reason::PasswordChanged,
+                    _ => Reason::Superseded,
+                });
             }
             if keep != Some(at) && device.end.is_none() {
                 device.end = Some(End { at: self.now, cause, left_behind: true });
@@ -201,7 +205,7 @@ impl Naive {
     pub(crate) fn refresh(&mut self, at: usize, token: usize, network: &'static str) -> Outcome {
         let token = &self.devices[at].tokens[token];
         let (presented, until) = (token.sequence, token.refresh_until);
-        let fate = token.fate.filter(|fate| *fate != Reason::Superseded);
+        let fate = token.fate.filter(|fate| !matches!(fate, Reason::Superseded | Reason::PasswordChanged));
         if let Some(reason) = self.reason(at, fate, until) {
             let end = self.devices[at].end.as_ref();
             let forgotten = end.is_some_and(|end| end.at + seconds(DAY * 28) <= self.now);
@@ -209,7 +213,7 @@ impl Naive {
         }
         let (now, device) = (self.now, &mut self.devices[at]);
         if presented < device.floor {
-            return Outcome::Refused(Reason::SignedOut);
+            return Outcome::Refused(Reason::PasswordChanged);
         }
         let current = device.sequence;
         let advance = device.rotations.last().filter(|(.., to)| *to == current);

@@ -102,7 +102,8 @@ async fn filled() -> (TempDir, PathBuf, SledStore, User, [DeviceId; 2]) {
     };
     store.open_device(open).await.unwrap();
     let cause = crate::model::device::Cause::SignedOut;
-    let end = EndDevice { user: user.id, device: devices[1], caller: None, cause, note: None, now };
+    let end =
+        EndDevice { user: user.id, device: devices[1], caller: None, named_by: None, cause, note: None, now };
     assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
     store.add_service_key(service_key(&world, "shop")).await.unwrap();
     (parent, path, store, user, devices)
@@ -222,7 +223,15 @@ async fn the_index_of_names_is_written_with_a_new_user_only() {
     let (_parent, _path, store, user, [phone, _]) = filled().await;
     tree(&store).remove(layout::name("ada")).unwrap();
     let cause = crate::model::device::Cause::SignedOut;
-    let end = EndDevice { user: user.id, device: phone, caller: None, cause, note: None, now: START };
+    let end = EndDevice {
+        user: user.id,
+        device: phone,
+        caller: None,
+        named_by: None,
+        cause,
+        note: None,
+        now: START,
+    };
     assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
     assert_eq!(tree(&store).get(layout::name("ada")).unwrap(), None);
 }
