@@ -92,6 +92,28 @@ pub enum OpenError {
     Settings(String),
 }
 
+impl OpenError {
+    /// Whether there is no store yet, and the first start would make one.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            #[cfg(feature = "sled")]
+            Self::Sled(error) => matches!(error, crate::store::sled::open::OpenError::Missing { .. }),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(error) => matches!(error, crate::store::postgres::OpenError::Missing),
+            _ => false,
+        }
+    }
+
+    /// Whether another process holds the store.
+    pub fn is_in_use(&self) -> bool {
+        #[cfg(feature = "sled")]
+        if let Self::Sled(error) = self {
+            return matches!(error, crate::store::sled::open::OpenError::InUse { .. });
+        }
+        false
+    }
+}
+
 /// The service, and whether its store was made just now.
 pub struct Service {
     /// The use cases.

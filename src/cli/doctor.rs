@@ -73,9 +73,9 @@ impl Doctor {
         settings: Result<Settings, Faults>,
         out: &mut Output,
     ) -> Result<ExitCode, Failure> {
-        let diagnoses = match settings {
+        let (diagnoses, all) = match settings {
             Ok(settings) => examine(&settings).await,
-            Err(faults) => unusable(&faults),
+            Err(faults) => (unusable(&faults), true),
         };
         let bad = diagnoses.iter().filter(|diagnosis| diagnosis.grade == Grade::Bad).count();
         if self.format.json {
@@ -84,26 +84,46 @@ impl Doctor {
             for diagnosis in &diagnoses {
                 out.line(&told(diagnosis))?;
             }
-            let summary = if bad == 0 { "nothing is broken".to_owned() } else { format!("to mend: {bad}") };
+            let summary = match bad {
+                0 if all => "nothing is broken".to_owned(),
+                0 => "nothing is broken, as far as this user may look".to_owned(),
+                _ => format!("to mend: {bad}"),
+            };
             out.line(&format!("\n{summary}"))?;
         }
         Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-async fn examine(settings: &Settings) -> Vec<Diagnosis> {
-    let server = store::server_answers(settings);
+/// Whatever is found, and whether all could be looked at.
+async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
     let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
-    diagnoses.extend(folder::examine(&settings.data));
-    diagnoses.push(store::examine(settings, server).await);
-    diagnoses.extend(service::protected(settings).await.map(encryption::judge));
-    diagnoses.extend(ports::examine(settings, server));
+    let foreign = folder::of_another(&settings.data);
+    let all = foreign.is_none();
+    if let Some(foreign) = foreign {
+        diagnoses.push(foreign);
+        // Who cannot look must not guess: nor may root open another user's store, which would leave files of root's in it.
+        diagnoses.extend(ports::examine(settings, ports::Holder::Unknown));
+    } else {
+        let server = store::server_answers(settings);
+        diagnoses.extend(folder::examine(settings));
+        let state = store::find(settings, server).await;
+        diagnoses.push(store::judge(&state, settings, service::now()));
+        diagnoses.extend(service::protected(settings).await.map(encryption::judge));
+        let holder = match state {
+            _ if server => ports::Holder::Server,
+            store::State::Held => ports::Holder::Unknown,
+            _ => ports::Holder::Nobody,
+        };
+        diagnoses.extend(ports::examine(settings, holder));
+        diagnoses.extend(master_key::examine(settings, &state));
+        diagnoses.extend(exposure::issuer(settings, &state));
+    }
     diagnoses.push(disk::examine(settings));
-    diagnoses.extend(master_key::examine(settings));
     diagnoses.extend(exposure::examine(settings));
     diagnoses.push(limits::examine(settings));
     diagnoses.push(clock::examine(service::now()));
-    diagnoses
+    (diagnoses, all)
 }
 
 fn unusable(faults: &Faults) -> Vec<Diagnosis> {
@@ -120,11 +140,6 @@ fn told(diagnosis: &Diagnosis) -> String {
     };
     let line = format!("{mark}  {}: {}", diagnosis.about, diagnosis.what);
     if diagnosis.help.is_empty() { line } else { format!("{line}\n         -> {}", diagnosis.help) }
-}
-
-/// Whether there is a store. Anything at all in its folder counts: what is missing beside it must not be made anew.
-fn holds_anything(data: &Path) -> bool {
-    data.read_dir().is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// The folder that has to be looked at for something not made yet: the nearest one that is there.

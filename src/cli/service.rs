@@ -12,11 +12,12 @@ use crate::advice;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
+pub(super) use crate::service::OpenError;
 use crate::service::copying::{self, At, Done, Progress};
 pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
-pub(super) use crate::service::stores::{Kid, Restored, ServiceKey};
-use crate::service::{OpenError, master_key, stores};
+pub(super) use crate::service::stores::{Kid, Look, Restored, ServiceKey};
+use crate::service::{master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
@@ -82,11 +83,9 @@ pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'stati
     Ok(serve::in_process(settings, World::real()).await?)
 }
 
-/// What opening the store shows: the newest time it has recorded, in unix seconds, or why it does not open.
-/// `Ok(None)` where nothing is recorded.
-pub(super) async fn newest_record(settings: &Settings) -> Result<Option<i64>, Failure> {
-    // The reason says what to do next.
-    stores::newest_record(settings).await.map_err(|error| Failure::new(error.to_string(), ""))
+/// What a look into the store shows; see [`stores::look`].
+pub(super) async fn look(settings: &Settings) -> Result<Look, OpenError> {
+    stores::look(settings).await
 }
 
 /// How the connection to a shared store is protected; none where there is no such connection.

@@ -188,28 +188,43 @@ async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenEr
         #[cfg(not(feature = "postgres"))]
         Some(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        None => Ok(embedded_time(settings)?.map(Timestamp::from_unix)),
+        None => Ok(embedded_time(settings)?.1.map(Timestamp::from_unix)),
         #[cfg(not(feature = "sled"))]
         None => Err(NO_EMBEDDED),
     }
 }
 
-/// The newest time that the store knows of, in Unix seconds, if any; opens it and lets it go again, and founds nothing.
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(clippy::unused_async, reason = "a shared store is asked across the network")
-)]
-pub async fn newest_record(settings: &Settings) -> Result<Option<i64>, OpenError> {
-    match &settings.store {
+/// What a look into the store shows.
+#[derive(Debug)]
+pub struct Look {
+    /// The newest time that the store knows of, in Unix seconds, if any: its database's, or that of its newest record.
+    pub time: Option<i64>,
+    /// Whether its signing keys open under the master key; none where that cannot be read, which is told on its own.
+    pub keys: Option<Result<(), OpenError>>,
+}
+
+/// Opens the store that the settings name, looks into it and lets it go again; founds nothing.
+pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
+    let (store, time): (SharedStore, _) = match &settings.store {
         #[cfg(feature = "postgres")]
-        Some(url) => shared_time(settings, url).await,
+        Some(url) => shared_time(settings, url).await?,
         #[cfg(not(feature = "postgres"))]
-        Some(_) => Err(NO_SHARED),
+        Some(_) => return Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        None => embedded_time(settings),
+        None => embedded_time(settings)?,
         #[cfg(not(feature = "sled"))]
-        None => Err(NO_EMBEDDED),
-    }
+        None => return Err(NO_EMBEDDED),
+    };
+    let keys = match master_key::read(settings) {
+        Ok(master) => {
+            let KeySet { version, keys } = store.keys().await?;
+            let now = World::real().now();
+            let opened = Keyring::open(version, &keys, &master, "", "", now);
+            Some(opened.map(drop).map_err(|error| OpenError::Keys(error.into())))
+        }
+        Err(_) => None,
+    };
+    Ok(Look { time, keys })
 }
 
 /// How the connection to a shared store is protected.
@@ -268,10 +283,11 @@ fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<S
 }
 
 #[cfg(feature = "sled")]
-fn embedded_time(settings: &Settings) -> Result<Option<i64>, OpenError> {
+fn embedded_time(settings: &Settings) -> Result<(SharedStore, Option<i64>), OpenError> {
     use crate::store::sled::{OpenMode, SledStore};
     let store = SledStore::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
-    Ok(store.newest_record().map(Timestamp::unix))
+    let newest = store.newest_record().map(Timestamp::unix);
+    Ok((Arc::new(store), newest))
 }
 
 #[cfg(feature = "postgres")]
@@ -310,13 +326,17 @@ async fn shared(
 }
 
 #[cfg(feature = "postgres")]
-async fn shared_time(settings: &Settings, url: &crate::settings::StoreUrl) -> Result<Option<i64>, OpenError> {
+async fn shared_time(
+    settings: &Settings,
+    url: &crate::settings::StoreUrl,
+) -> Result<(SharedStore, Option<i64>), OpenError> {
     use crate::model::timestamp::Timestamp;
     use crate::store::postgres::{OpenMode, PostgresStore};
     use crate::store::{Store as _, StoreTime};
     let store = PostgresStore::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
-    Ok(match store.time().await? {
+    let time = match store.time().await? {
         StoreTime::Database(now) => Some(now.div_euclid(1000)),
         StoreTime::Recorded(newest) => newest.map(Timestamp::unix),
-    })
+    };
+    Ok((Arc::new(store), time))
 }

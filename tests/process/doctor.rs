@@ -162,8 +162,60 @@ fn a_master_key_that_is_missing_wrong_exposed_or_beside_the_data() {
 }
 
 #[test]
-fn listening_beyond_this_machine_without_tls() {
+fn a_master_key_of_another_store() {
+    let place = with_store();
+    assert_said(&place, "", ("master key", "good"), &["opens the store's keys"]);
+    fs::remove_file(place.master_key()).unwrap();
+    place.run("key master rescind-data.key").ok();
+    let parts = ["is not the key of this store", "put the right file back"];
+    assert_said(&place, "", ("master key", "bad"), &parts);
+}
+
+#[test]
+fn a_server_that_is_starting_or_stopping() {
+    let place = with_store();
+    let lock = fs::File::options().write(true).open(place.data().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let flags = format!("--set listen={}", taken.local_addr().unwrap());
+    assert_said(&place, &flags, ("store", "hint"), &["starting or stopping", "ask again in a moment"]);
+    assert_said(&place, &flags, ("port", "hint"), &["perhaps by the server of this data folder"]);
+    assert_said(&place, &flags, ("master key", "good"), &["not tried on the keys"]);
+    drop(lock);
+    assert_said(&place, "", ("store", "good"), &["no server runs"]);
+    assert_said(&place, &flags, ("port", "bad"), &["taken by another program"]);
+}
+
+#[test]
+fn a_folder_of_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::skipped::skipped(
+            "only root can give a folder away, so nothing shows what another user is told",
+        );
+    }
+    let place = with_store();
+    for path in [place.data(), place.master_key()] {
+        std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+    }
+    let parts = ["belongs to user 65534 and this is user 0", "sudo -u '#65534' rescind doctor"];
+    assert_said(&place, "", ("data folder", "warning"), &parts);
+    let told = place.run(&format!("doctor {FREE_PORTS}")).ok();
+    assert!(told.ends_with("nothing is broken, as far as this user may look\n"), "{told}");
+    assert!(!told.contains("first start") && !told.contains("BAD"), "{told}");
+}
+
+#[test]
+fn a_first_start_that_has_no_issuer() {
     let place = Place::new();
+    let open = "--set listen=0.0.0.0:0";
+    assert_said(&place, open, ("issuer", "bad"), &["the first start is refused", "public_url"]);
+    let told = place.run(&format!("doctor {FREE_PORTS} {open} --set public_url=https://auth.example.com"));
+    assert!(told.ok().ends_with("nothing is broken\n"));
+}
+
+#[test]
+fn listening_beyond_this_machine_without_tls() {
+    let place = with_store();
     let open = "--set listen=0.0.0.0:0";
     assert_said(&place, open, ("tls", "warning"), &["nothing says that TLS is in front", "public_url"]);
     assert_said(&place, open, ("proxies", "hint"), &["trusted_proxies"]);

@@ -9,6 +9,9 @@ const ABOUT: &str = "disk";
 const MIB: u64 = 1 << 20;
 
 pub(super) fn examine(settings: &Settings) -> Diagnosis {
+    if settings.store.is_some() {
+        return Diagnosis::good(ABOUT, "the store is in the database, whose disk is not seen from here");
+    }
     match statvfs(nearest_existing(&settings.data)) {
         Ok(disk) => judge(disk.f_bavail.saturating_mul(disk.f_frsize), settings.free_space_reserve),
         Err(error) => {
@@ -42,6 +45,12 @@ mod tests {
         assert_eq!(judge(64 * MIB - 1, 64 * MIB).grade, Grade::Bad);
         assert_eq!(judge(64 * MIB, 64 * MIB).grade, Grade::Warning);
         assert_eq!(judge(256 * MIB, 64 * MIB).grade, Grade::Good);
+    }
+
+    #[test]
+    fn a_full_disk_here_says_nothing_of_a_database() {
+        let shared = [("free_space_reserve", "1024GiB"), ("store", "postgres://ada@localhost/rescind")];
+        assert_eq!(examine(&Settings::with(&shared).unwrap()).grade, Grade::Good);
     }
 
     #[test]

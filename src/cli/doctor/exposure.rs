@@ -1,5 +1,6 @@
 //! Listening beyond this machine: TLS in front, and the proxies whose word is taken.
 
+use super::store::State;
 use super::{Diagnosis, Grade};
 use crate::settings::Settings;
 
@@ -9,6 +10,18 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
     }
     let found = [tls(settings), proxies(settings)];
     found.into_iter().flatten().collect()
+}
+
+/// Whether the first start would be refused, because it has no issuer to write into tokens.
+pub(super) fn issuer(settings: &Settings, state: &State) -> Option<Diagnosis> {
+    let named = settings.issuer.is_some() || settings.public_url.is_some();
+    let every = settings.listen.ip().to_canonical().is_unspecified();
+    (matches!(state, State::None) && every && !named).then(|| {
+        let what =
+            "the first start is refused: it would write an address that nobody can reach into every token";
+        let help = "set `public_url` to the URL under which clients reach the service";
+        Diagnosis::new("issuer", Grade::Bad, what, help)
+    })
 }
 
 fn tls(settings: &Settings) -> Option<Diagnosis> {
@@ -62,6 +75,15 @@ mod tests {
         let mixed =
             [OPEN, PROXY, ("public_url", "http://auth.example.com"), ("issuer", "https://auth.example.com")];
         assert_eq!(found(&mixed), [("tls", Grade::Warning)]);
+    }
+
+    #[test]
+    fn a_first_start_without_an_issuer_is_bad_and_no_other_start_is() {
+        let first = |changes: &[(&str, &str)]| issuer(&Settings::with(changes).unwrap(), &State::None);
+        assert_eq!(first(&[OPEN]).map(|found| found.grade), Some(Grade::Bad));
+        assert_eq!(first(&[]), None);
+        assert_eq!(first(&[OPEN, ("public_url", "https://auth.example.com")]), None);
+        assert_eq!(issuer(&Settings::with(&[OPEN]).unwrap(), &State::Served), None);
     }
 
     #[test]

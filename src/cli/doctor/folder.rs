@@ -3,18 +3,61 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{Access, access};
+use rustix::process::geteuid;
 
 use super::{Diagnosis, Grade, nearest_existing};
+use crate::settings::Settings;
 
 const ABOUT: &str = "data folder";
 /// The longest path a Unix socket may have on Linux (`sun_path`, one byte ends it).
 const SOCKET_PATH: usize = 107;
 
-pub(super) fn examine(data: &Path) -> Vec<Diagnosis> {
+/// Says so when the folder belongs to another user: what only that user may see is not looked at.
+pub(super) fn of_another(data: &Path) -> Option<Diagnosis> {
+    let us = geteuid().as_raw();
+    let owner = match data.metadata() {
+        Ok(metadata) => metadata.uid(),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let what = format!("{} cannot be looked at by this user: {error}", data.display());
+            return Some(Diagnosis::new(
+                ABOUT,
+                Grade::Warning,
+                what,
+                "run this as the user the server runs as",
+            ));
+        }
+        Err(_) => return None,
+    };
+    (owner != us).then(|| {
+        let what = format!(
+            "{} belongs to user {owner} and this is user {us}: the store and its master key were not looked at",
+            data.display()
+        );
+        Diagnosis::new(ABOUT, Grade::Warning, what, format!("run this as its owner: sudo -u '#{owner}' rescind doctor"))
+    })
+}
+
+pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
+    let data = &settings.data;
+    if settings.store.is_some() && data.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    {
+        let place = data.display();
+        let made =
+            Diagnosis::good(ABOUT, format!("{place} is made at the start, for the socket of this node"));
+        return if access(nearest_existing(data), Access::WRITE_OK).is_ok() {
+            vec![made]
+        } else {
+            vec![missing(data, false)]
+        };
+    }
+    examine_at(data)
+}
+
+fn examine_at(data: &Path) -> Vec<Diagnosis> {
     let writable =
         |folder: &Path| access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_ok();
     let mut found = match data.metadata() {
@@ -91,7 +134,7 @@ mod tests {
     }
 
     fn first(data: &Path) -> Diagnosis {
-        examine(data).remove(0)
+        examine_at(data).remove(0)
     }
 
     #[test]

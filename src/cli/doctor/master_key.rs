@@ -4,8 +4,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::{Diagnosis, Grade, holds_anything};
+use super::store::State;
+use super::{Diagnosis, Grade};
 use crate::advice;
+use crate::cli::service::Look;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::trusted::{self, Distrust};
 
@@ -15,9 +17,14 @@ const HEAD: &str = "k4.local.";
 /// The most that is read of it, in bytes.
 const LONGEST: u64 = 4096;
 
-pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
+pub(super) fn examine(settings: &Settings, state: &State) -> Vec<Diagnosis> {
     let path = settings.master_key_path();
-    let mut found = vec![judge(&path, holds_anything(&settings.data))];
+    let needed = match state {
+        State::None if settings.store.is_some() => Needed::ByEveryNode,
+        State::None => Needed::Never,
+        _ => Needed::Always,
+    };
+    let mut found = vec![judge(&path, needed, state)];
     if inside(&path, &settings.data) {
         let what = format!(
             "{} lies in the data folder: a backup of it would hold the key to its own keys",
@@ -29,7 +36,18 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
     found
 }
 
-fn judge(path: &Path, store_exists: bool) -> Diagnosis {
+/// When the file has to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// Not yet: the first start makes it.
+    Never,
+    /// Before the first start of a store in a database: a file made by one node would be known to it alone.
+    ByEveryNode,
+    /// Keys are sealed with it.
+    Always,
+}
+
+fn judge(path: &Path, needed: Needed, state: &State) -> Diagnosis {
     let place = path.display();
     let bad = |what: String, help: &str| Diagnosis::new(ABOUT, Grade::Bad, what, help);
     match trusted::read(path, LONGEST) {
@@ -44,9 +62,35 @@ fn judge(path: &Path, store_exists: bool) -> Diagnosis {
             let mode = metadata.permissions().mode() & 0o777;
             bad(format!("{place} has mode {mode:04o}: others may read it"), &format!("chmod 0600 {place}"))
         }
-        Ok(_) => Diagnosis::good(ABOUT, format!("{place} is there and closed to others")),
-        Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound && !store_exists => {
+        Ok(_) => match state {
+            State::Open(Look { keys: Some(Err(error)), .. }) => bad(
+                format!("{place} is not the key of this store: {error}"),
+                "put the right file back from where secrets are kept, or name it with `master_key_file`",
+            ),
+            State::Open(Look { keys: Some(Ok(())), .. }) => Diagnosis::good(
+                ABOUT,
+                format!("{place} is there, closed to others, and opens the store's keys"),
+            ),
+            State::Served | State::Held => Diagnosis::good(
+                ABOUT,
+                format!(
+                    "{place} is there and closed to others; not tried on the keys, another process holds the store"
+                ),
+            ),
+            _ => Diagnosis::good(ABOUT, format!("{place} is there and closed to others")),
+        },
+        Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound && needed == Needed::Never => {
             Diagnosis::good(ABOUT, format!("{place} is made at the first start"))
+        }
+        Err(Distrust::Io(error))
+            if error.kind() == io::ErrorKind::NotFound && needed == Needed::ByEveryNode =>
+        {
+            bad(
+                format!(
+                    "{place} is missing, and a store in a database needs the same master key on every node"
+                ),
+                "bring it from another node, or make one with `rescind key master FILE`; name it with `master_key_file`",
+            )
         }
         Err(Distrust::Io(error)) if error.kind() == io::ErrorKind::NotFound => bad(
             format!("{place} is missing, and the store's signing keys are sealed with it"),
@@ -93,7 +137,10 @@ mod tests {
     fn diagnoses(place: &Place, key: Option<&Path>) -> Vec<Diagnosis> {
         let mut changes = vec![("data", place.data.to_str().unwrap())];
         changes.extend(key.map(|key| ("master_key_file", key.to_str().unwrap())));
-        examine(&Settings::with(&changes).unwrap())
+        let founded = place.data.join("db").exists();
+        let open = || State::Open(Look { time: None, keys: None });
+        let state = if founded { open() } else { State::None };
+        examine(&Settings::with(&changes).unwrap(), &state)
     }
 
     #[test]

@@ -1,50 +1,69 @@
-//! The store: held by a running server, or able to be opened.
+//! The store: held by a server, able to be opened, or not made yet.
 
 use std::os::unix::net::UnixStream;
 
-use super::{Diagnosis, Grade, clock, holds_anything};
-use crate::cli::failure::Failure;
-use crate::cli::service;
+use super::{Diagnosis, Grade, clock};
+use crate::cli::service::{self, Look, OpenError};
 use crate::settings::Settings;
 
 const ABOUT: &str = "store";
+
+/// What is known of the store before it is judged.
+#[derive(Debug)]
+pub(super) enum State {
+    /// There is none yet, and the first start makes it.
+    None,
+    /// A server answers in the data folder and holds it.
+    Served,
+    /// A process holds it and does not answer: one that starts or stops, or another command.
+    Held,
+    /// It opens.
+    Open(Look),
+    /// It does not.
+    Closed(OpenError),
+}
 
 /// Whether a server answers in the data folder.
 pub(super) fn server_answers(settings: &Settings) -> bool {
     UnixStream::connect(settings.admin_socket()).is_ok()
 }
 
-pub(super) async fn examine(settings: &Settings, server: bool) -> Diagnosis {
-    if settings.store.is_some() {
-        return judge(
-            service::newest_record(settings).await,
-            service::now(),
-            clock::apart,
-            "the database answers",
-        );
+pub(super) async fn find(settings: &Settings, server: bool) -> State {
+    if server && settings.store.is_none() {
+        return State::Served;
     }
-    if server {
-        return Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store");
+    match service::look(settings).await {
+        Ok(look) => State::Open(look),
+        Err(error) if error.is_missing() => State::None,
+        // It may have begun to answer since.
+        Err(error) if error.is_in_use() && server_answers(settings) => State::Served,
+        Err(error) if error.is_in_use() => State::Held,
+        Err(error) => State::Closed(error),
     }
-    if !holds_anything(&settings.data) {
-        return Diagnosis::good(ABOUT, "none yet; the first start makes it");
-    }
-    let newest = service::newest_record(settings).await;
-    judge(newest, service::now(), clock::behind, "no server runs on this data folder")
 }
 
-/// What a time that the store knows says of it, and of the clock.
-fn judge(
-    known: Result<Option<i64>, Failure>,
-    now: i64,
-    doubt: fn(i64, i64) -> Option<Diagnosis>,
-    otherwise: &str,
-) -> Diagnosis {
-    match known {
-        Ok(known) => {
-            known.and_then(|known| doubt(known, now)).unwrap_or_else(|| Diagnosis::good(ABOUT, otherwise))
+pub(super) fn judge(state: &State, settings: &Settings, now: i64) -> Diagnosis {
+    let shared = settings.store.is_some();
+    match state {
+        State::None if shared => Diagnosis::good(
+            ABOUT,
+            "the database answers; there is no store in it yet, the first start makes it",
+        ),
+        State::None => Diagnosis::good(ABOUT, "none yet; the first start makes it"),
+        State::Served => Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store"),
+        State::Held => Diagnosis::new(
+            ABOUT,
+            Grade::Hint,
+            "another process holds the store and does not answer: a server that is starting or stopping, or a command",
+            "ask again in a moment; if it stays so, the file `lock` in the data folder names the process",
+        ),
+        State::Open(look) => {
+            let doubt = if shared { clock::apart } else { clock::behind };
+            let well = if shared { "the database answers" } else { "no server runs on this data folder" };
+            look.time.and_then(|time| doubt(time, now)).unwrap_or_else(|| Diagnosis::good(ABOUT, well))
         }
-        Err(failure) => Diagnosis::new(ABOUT, Grade::Bad, failure.what, failure.help),
+        // The reason says what to do next.
+        State::Closed(error) => Diagnosis::new(ABOUT, Grade::Bad, error.to_string(), ""),
     }
 }
 
@@ -54,6 +73,14 @@ mod tests {
 
     use super::*;
 
+    fn judged(state: &State, now: i64) -> Diagnosis {
+        judge(state, &Settings::with(&[]).unwrap(), now)
+    }
+
+    fn known(time: i64) -> State {
+        State::Open(Look { time: Some(time), keys: None })
+    }
+
     #[tokio::test]
     async fn a_running_server_is_seen_and_fine() {
         let folder = tempfile::tempdir().unwrap();
@@ -61,26 +88,27 @@ mod tests {
         assert!(!server_answers(&settings));
         let _server = UnixListener::bind(settings.admin_socket()).unwrap();
         assert!(server_answers(&settings));
-        let diagnosis = examine(&settings, true).await;
+        let diagnosis = judge(&find(&settings, true).await, &settings, 0);
         assert_eq!(diagnosis.grade, Grade::Good);
         assert!(diagnosis.what.contains("a server runs"));
     }
 
     #[test]
     fn a_store_that_cannot_be_opened_is_bad_with_the_stores_own_remedy() {
-        let diagnosis = judge(
-            Err(Failure::new("the store is damaged", "put a backup in its place")),
-            0,
-            clock::behind,
-            "",
-        );
+        let diagnosis =
+            judged(&State::Closed(OpenError::Settings("put a backup in its place".to_owned())), 0);
         assert_eq!(diagnosis.grade, Grade::Bad);
-        assert_eq!(diagnosis.help, "put a backup in its place");
+        assert!(diagnosis.what.contains("put a backup in its place"));
     }
 
     #[test]
     fn a_store_from_the_future_puts_the_clock_in_doubt() {
-        assert_eq!(judge(Ok(Some(10_000)), 1_000, clock::behind, "").about, "clock");
-        assert_eq!(judge(Ok(Some(1_000)), 10_000, clock::behind, "").grade, Grade::Good);
+        assert_eq!(judged(&known(10_000), 1_000).about, "clock");
+        assert_eq!(judged(&known(1_000), 10_000).grade, Grade::Good);
+    }
+
+    #[test]
+    fn a_store_that_is_not_made_yet_is_no_fault() {
+        assert_eq!(judged(&State::None, 0).grade, Grade::Good);
     }
 }

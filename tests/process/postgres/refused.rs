@@ -81,6 +81,46 @@ fn a_master_key_that_is_missing_or_another() {
     phone.assert_alive(&node.server.client);
 }
 
+/// Neither before the first start nor after one that failed is there anything to lose.
+#[test]
+fn a_first_start_and_what_the_doctor_says_of_it() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = Shared::new(&cluster.url());
+    let place = crate::place::Place::patient();
+    let told = |shared: &Shared| {
+        let ports = ["--set", "listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"];
+        crate::place::run(shared.program(&place, &[&["doctor"], &ports[..]].concat()), "")
+    };
+    let missing = shared.with_master_key(&shared.path("nowhere.key"));
+    let without_key = |ran: crate::place::Ran| {
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let bad = "nowhere.key is missing, and a store in a database needs the same master key on every node";
+        assert!(ran.out.contains(bad) && ran.out.contains("to mend: 1\n"), "{ran:?}");
+        assert!(
+            !ran.out.contains("is made at the first start") && !ran.out.contains("sealed with it"),
+            "{ran:?}"
+        );
+    };
+    let ready = |ran: crate::place::Ran| {
+        let out = ran.ok();
+        assert!(out.contains("there is no store in it yet, the first start makes it"), "{out}");
+        assert!(out.ends_with("nothing is broken\n"), "{out}");
+    };
+    without_key(told(&missing));
+    ready(told(&shared));
+    // In the same folder, which the failed start leaves behind.
+    let serve = [&crate::place::SERVE[..]].concat();
+    crate::place::refused(missing.program(&place, &serve), &shared.secrets).assert_failed(&["it is missing"]);
+    without_key(told(&missing));
+    ready(told(&shared));
+    drop(shared.join(&[]));
+    let out = told(&shared).ok();
+    assert!(out.contains("opens the store's keys") && out.ends_with("nothing is broken\n"), "{out}");
+    let other = Shared::new(&cluster.url());
+    let ran = told(&other);
+    assert!(ran.code == Some(1) && ran.out.contains("is not the key of this store"), "{ran:?}");
+}
+
 #[test]
 fn tables_of_a_newer_version() {
     let Some(cluster) = Cluster::fresh() else { return };
