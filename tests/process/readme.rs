@@ -1,12 +1,12 @@
 //! What the README tells people to type does what it says.
 
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
-use crate::client::Client;
-use crate::place::{Place, RESCIND, run};
-use crate::server::Server;
-use crate::session::Session;
+use crate::place::{Place, RESCIND};
+use crate::skipped::skipped;
 
 pub(crate) const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
@@ -30,91 +30,108 @@ fn blocks(language: &str) -> Vec<String> {
 
 /// Its commands, but for those that build and test: `tests/run` and a clean checkout run them.
 fn commands() -> Vec<String> {
+    const BUILD: [&str; 2] = ["cargo install --path .", "tests/run"];
     let mut blocks = blocks("sh");
-    assert!(blocks.iter().any(|block| block == "cargo run --release -- serve"), "{blocks:?}");
-    blocks.retain(|block| block != "cargo run --release -- serve" && block != "tests/run");
+    assert!(BUILD.iter().all(|build| blocks.iter().any(|block| block == build)), "{blocks:?}");
+    blocks.retain(|block| !BUILD.contains(&block.as_str()));
     blocks
 }
 
-/// Somebody who types them one after the other.
-struct Reader {
-    place: Place,
-    server: Server,
-    /// In `$ACCESS`, as the README leaves it there.
-    session: Session,
-    /// The guard, once it was started.
-    guard: Option<Server>,
+/// What a test types after the block that verifies in Python: it has to refuse what it is not to accept.
+const REFUSALS: &str = r#"
+if python3 verify.py $URL elsewhere "$ACCESS"; then exit 91; fi
+if python3 verify.py $URL rescind "${ACCESS}A"; then exit 92; fi
+rescind key distrust "$(curl -s $URL/.well-known/paserk | grep -o 'k4.pid.[A-Za-z0-9_-]*","state":"active' | cut -d'"' -f1)" --yes
+if python3 verify.py $URL rescind "$ACCESS"; then exit 93; fi
+ACCESS=$(sign_in)
+python3 verify.py $URL rescind "$ACCESS"
+"#;
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-impl Reader {
-    fn new() -> Self {
-        let place = Place::new();
-        let server = place.serve();
-        let session = Session::register(&server.client, "eve", "Phone");
-        Self { place, server, session, guard: None }
+/// Types all blocks into one shell, in an empty folder, as they stand but for where things listen. Gives each block with
+/// what it and whatever runs in the background printed until the next one.
+fn typed(blocks: &[String]) -> Vec<(String, String)> {
+    let place = Place::new();
+    let (service, guard) = (free_address(), free_address());
+    let mut script = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n".to_owned();
+    for block in blocks {
+        let block = block.replace(SERVICE, &format!("http://{service}")).replace(GUARD, &guard);
+        script.push_str("echo; echo '@@'\n");
+        script.push_str(&block);
+        script.push('\n');
+        if block.contains("verify.py") {
+            script.push_str(REFUSALS);
+        }
     }
-
-    /// A shell with the block as it stands, but for where things listen.
-    fn shell(&self, block: &str) -> Command {
-        let url = format!("http://{}", self.server.client.address);
-        let guard = self.guard.as_ref().map_or("127.0.0.1:0", |guard| &guard.client.address);
-        let commands = block.replace(SERVICE, &url).replace(GUARD, guard);
-        let mut bash = self.place.program("bash", &["-e", "-u", "-o", "pipefail", "-c", &commands]);
-        let folder = Path::new(RESCIND).parent().unwrap();
-        let folders = [folder, "/usr/local/bin".as_ref(), "/usr/bin".as_ref(), "/bin".as_ref()];
-        bash.env("PATH", std::env::join_paths(folders).unwrap());
-        bash.env("URL", url).env("ACCESS", &self.session.access);
-        bash
-    }
-
-    /// What the block prints.
-    fn types(&self, block: &str) -> String {
-        let ran = run(self.shell(block), "");
-        assert_eq!(ran.code, Some(0), "{block}\n{ran:?}");
-        ran.out
-    }
-
-    /// Starts the guard of the block, which ends when the test does: so it takes the shell's place.
-    fn starts_guard(&mut self, block: &str) {
-        let guard = self.place.start(self.shell(&block.replace("\nrescind guard", "\nexec rescind guard")));
-        guard.assert_ready();
-        self.guard = Some(guard);
-    }
-
-    fn client(&self) -> &Client {
-        &self.server.client
-    }
+    script.push_str("wait\n");
+    std::fs::create_dir(place.path("empty")).unwrap();
+    let mut bash = place.program("bash", &["-e", "-u", "-o", "pipefail", "-c", &script]);
+    let folder = Path::new(RESCIND).parent().unwrap();
+    let python = std::env::var_os("TEST_PYTHON_BIN").unwrap_or_default();
+    let folders =
+        [folder, Path::new(&python), "/usr/local/bin".as_ref(), "/usr/bin".as_ref(), "/bin".as_ref()];
+    bash.env("PATH", std::env::join_paths(folders).unwrap()).current_dir(place.path("empty"));
+    bash.env("RESCIND_LISTEN", &service).env("RESCIND_METRICS_LISTEN", "off");
+    // A file: what runs in the background would hold a pipe open.
+    let printed = File::create(place.path("printed")).unwrap();
+    bash.stdout(printed.try_clone().unwrap()).stderr(printed).process_group(0);
+    let status = bash.status().unwrap();
+    let printed = std::fs::read_to_string(place.path("printed")).unwrap();
+    assert!(status.success(), "{status}: {printed}");
+    let outputs: Vec<_> = printed.split("\n@@\n").skip(1).map(str::to_owned).collect();
+    assert_eq!(outputs.len(), blocks.len(), "{printed}");
+    blocks.iter().cloned().zip(outputs).collect()
 }
 
 #[test]
-fn the_readmes_commands_run_as_they_stand() {
-    let mut reader = Reader::new();
-    let mut with_curl = Vec::new();
-    for block in commands() {
-        if block.contains("\nrescind guard") {
-            reader.starts_guard(&block);
-        } else {
-            let out = reader.types(&block);
-            with_curl.extend(block.contains("curl").then_some((block, out)));
-        }
+fn the_readmes_commands_run_in_one_shell_in_an_empty_folder() {
+    let mut blocks = commands();
+    if std::env::var_os("TEST_PYTHON_BIN").is_none() {
+        skipped(
+            "TEST_PYTHON_BIN is not set, so nothing verifies a token in Python; `tests/run rust` sets it",
+        );
+        blocks.retain(|block| !block.contains("verify.py"));
     }
-    let [(_, demo), (_, asked), (check, checked)] = &with_curl[..] else { panic!("{with_curl:?}") };
+    let with_python = blocks.iter().any(|block| block.contains("verify.py"));
+    let typed = typed(&blocks);
+    let of = |part: &str| {
+        let found = typed.iter().find(|(block, _)| block.contains(part));
+        found.map_or_else(|| panic!("no block has {part}"), |(_, out)| out.as_str())
+    };
+    let demo = of("auth/register");
     assert!(demo.contains(r#""signed_out":2"#), "{demo}");
-    let last = demo.rsplit_once("\n{").map_or(demo.as_str(), |(_, last)| last);
+    let last = demo.rsplit_once("\n{").or_else(|| demo.rsplit_once("}{")).map_or(demo, |(_, last)| last);
     assert!(last.contains(r#""code":"signed_out_everywhere""#), "{demo}");
-    assert!(asked.contains(r#""active":true"#) && asked.contains(r#""username":"eve""#), "{asked}");
-    assert!(checked.starts_with("HTTP/1.1 204 "), "{checked}");
-    let me = reader.session.me(reader.client()).ok();
-    let user = format!("\r\nx-auth-user: {}\r\n", me["user"]["id"].as_str().unwrap());
-    assert!(checked.contains(&user), "{checked}");
+    let asked = of("oauth/introspect");
+    assert!(asked.contains(r#""active":true"#) && asked.contains(r#""username":"grace""#), "{asked}");
+    let checked = of("/verify");
+    assert!(checked.contains("HTTP/1.1 204 ") && checked.contains("x-auth-user: "), "{checked}");
+    assert!(of("rescind doctor").contains("nothing is broken"), "{}", of("rescind doctor"));
+    let lists = of("config show --set");
+    for item in ["127.0.0.1/32", "https://www.example.com"] {
+        assert!(lists.contains(item), "{lists}");
+    }
+    if with_python {
+        let verified = of("verify.py");
+        assert_eq!(verified.matches("on device").count(), 2, "{verified}");
+        assert!(verified.contains("refused"), "{verified}");
+    }
+}
 
-    // And once she has signed out, as the README has it.
-    reader.client().post("/api/v1/auth/logout-all/", &reader.session.access, &serde_json::json!({})).ok();
-    let guard = reader.guard.as_ref().unwrap();
-    guard.assert_comes_to(&reader.session.access, "401 signed_out_everywhere");
-    let refused = reader.types(check);
-    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
-    assert!(refused.contains("x-auth-code: signed_out_everywhere"), "{refused}");
+/// Whoever reads only the README hears of every scope and of what makes a master key.
+#[test]
+fn the_readme_names_every_scope_and_command_that_a_first_day_takes() {
+    let readme = std::fs::read_to_string(README).unwrap();
+    for scope in rescind::model::service_key::Scope::ALL {
+        assert!(readme.contains(&format!("| `{}` |", scope.as_str())), "{scope:?}");
+    }
+    for command in ["rescind key master", "rescind store restored --yes", "--keep-service-keys"] {
+        assert!(readme.contains(command), "{command}");
+    }
 }
 
 /// The library's promise and its example are those of its module docs, where the example is compiled.
