@@ -52,6 +52,7 @@ fn a_page_of_a_list_is_one_statement() {
     let words: &[(&[&str], &str)] = &[
         (&["user", "list", "--limit", "1000", "--json"], "users"),
         (&["device", "list", "ada", "--json"], "devices"),
+        (&["device", "list", "ada", "--ended", "--json"], "devices"),
         (&["service-key", "list", "--json"], "service_keys"),
         (&["key", "list", "--json"], "keys"),
     ];
