@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::auth::error::AuthError;
 use crate::auth::hashing::{HashParameters, Hashing};
-use crate::auth::limits::{Allowance, Limits};
+use crate::auth::limits::{Allowance, Allowances, Limits};
 use crate::auth::signing_keys::{SigningKeys, first_keys};
 use crate::auth::{Auth, Policy};
 use crate::feed::{self, Feed};
@@ -187,11 +187,7 @@ impl Service {
         }
         let keys =
             SigningKeys::open(&store, master, names, clock.confirmed()).await.map_err(OpenError::Keys)?;
-        let limits = Limits::new(
-            per_minute(settings.sign_in_attempts_per_account),
-            per_minute(settings.sign_in_attempts_per_address),
-            per(Duration::from_secs(60 * 60), settings.registrations_per_address),
-        );
+        let limits = Limits::new(allowances(settings), settings.hash_wait);
         let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
         let auth = Arc::new(auth);
         let feed = Feed::open(Arc::clone(&auth), world, founding.store, streams(settings)).await?;
@@ -282,8 +278,24 @@ fn hash_parameters(settings: &Settings) -> HashParameters {
     }
 }
 
+fn allowances(settings: &Settings) -> Allowances {
+    Allowances {
+        failures_per_account: per_minute(settings.sign_in_attempts_per_account),
+        failures_per_address: per_minute(settings.sign_in_attempts_per_address),
+        failures_per_device: per_minute(settings.sign_in_attempts_per_device),
+        registrations_per_address: per_hour(settings.registrations_per_address),
+        sign_ins_per_account: per_hour(settings.sign_ins_per_account),
+        sign_ins_per_address: per_hour(settings.sign_ins_per_address),
+        sign_outs_of_others_per_user: per_hour(settings.sign_outs_of_others_per_user),
+    }
+}
+
 fn per_minute(attempts: u32) -> Allowance {
     per(Duration::from_secs(60), attempts)
+}
+
+fn per_hour(attempts: u32) -> Allowance {
+    per(Duration::from_secs(60 * 60), attempts)
 }
 
 fn per(time: Duration, attempts: u32) -> Allowance {

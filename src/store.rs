@@ -26,7 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::model::claims::Presented;
+use crate::model::claims::{Presented, RefreshClaims};
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::device::{Device, DeviceName, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
@@ -196,6 +196,14 @@ impl Standing {
     pub fn judge_refresh(&self, presented: &Presented, now: Timestamp) -> Verdict {
         let (user, device) = self.states();
         verdict::judge_refresh(presented, self.clock.era, user, device, now)
+    }
+
+    /// Whether a refresh token still proves that its holder was signed in as this user: whatever has become of its
+    /// device, it is not from before the last change of the password.
+    pub fn proves_user(&self, claims: &RefreshClaims) -> bool {
+        let after_change = |user: &User| claims.stamp.generation >= user.password_since;
+        let after_floor = |device: &Device| claims.sequence >= device.refresh.floor;
+        self.user.as_ref().is_some_and(after_change) && self.device.as_ref().is_none_or(after_floor)
     }
 
     fn states(&self) -> (Option<UserState>, Option<DeviceState>) {

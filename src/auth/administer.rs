@@ -4,7 +4,7 @@ use super::devices::DevicePage;
 use std::fmt;
 
 use super::error::AuthError;
-use super::hashing::Salt;
+use super::hashing::{Salt, Source};
 use super::issue::Issued;
 use super::login::DeviceWish;
 use super::logout::SignedOut;
@@ -158,7 +158,7 @@ impl Auth {
     ) -> Result<u64, AuthError> {
         let password = Password::chosen(password, &user.username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
-        let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
+        let password = self.hashing.hash(Source::Operator, &password, Salt(self.world.random())).await?;
         let request = SetPassword { by: PasswordBy::Administrator(user.id), password, now: self.world.now() };
         match self.store.set_password(request).await? {
             PasswordSet::Replaced { signed_out } => {

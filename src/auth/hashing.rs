@@ -19,7 +19,7 @@ mod memory;
 mod turns;
 
 pub use argon::{HashParameters, Salt};
-pub use turns::Load;
+pub use turns::{Load, Source};
 
 use argon::Recipe;
 use memory::Shelf;
@@ -55,7 +55,8 @@ pub enum Verified {
     Mismatch,
 }
 
-/// The one place where passwords are hashed. Share it: its bound holds for the whole process.
+/// The one place where passwords are hashed. Share it: its bound holds for the whole process. Turns are shared by
+/// [`Source`].
 #[derive(Debug)]
 pub struct Hashing {
     parameters: HashParameters,
@@ -70,20 +71,26 @@ impl Hashing {
         Ok(Self { parameters, turns: Turns::new(at_once, wait), shelf: Arc::default() })
     }
 
-    /// Hashes a password for storing. The salt is fresh randomness, never used before.
-    pub async fn hash(&self, password: &Password, salt: Salt) -> Result<PasswordHash, HashingError> {
+    /// Hashes a password for storing, in a turn of `source`. The salt is fresh randomness, never used before.
+    pub async fn hash(
+        &self,
+        source: Source,
+        password: &Password,
+        salt: Salt,
+    ) -> Result<PasswordHash, HashingError> {
         let recipe = Recipe::fresh(self.parameters, salt);
         let password = password.clone();
-        self.work(recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
+        self.work(source, recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
     }
 
-    /// Checks a password against the user's hash; `None`, for an unknown or disabled user, costs the same and
+    /// Checks a password against the user's hash, in a turn of `source`; `None`, for an unknown or disabled user, costs the same and
     /// never matches.
     ///
     /// A hash with other parameters costs what those cost, so until its user has signed in once the time may tell
     /// it from an unknown name.
     pub async fn verify(
         &self,
+        source: Source,
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<Verified, HashingError> {
@@ -93,12 +100,14 @@ impl Hashing {
         };
         let stale = recipe.differs_from(self.parameters);
         let password = password.clone();
-        let matches = self.work(recipe, move |recipe, blocks| recipe.matches(&password, blocks)).await?;
+        let matches =
+            self.work(source, recipe, move |recipe, blocks| recipe.matches(&password, blocks)).await?;
         Ok(if matches { Verified::Match { stale } } else { Verified::Mismatch })
     }
 
     async fn work<T: Send + 'static>(
         &self,
+        source: Source,
         recipe: Recipe,
         job: impl FnOnce(&Recipe, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
@@ -113,7 +122,7 @@ impl Hashing {
             }
             answer
         };
-        self.turns.run(job).await?
+        self.turns.run(source, job).await?
     }
 
     /// How busy the hashing is, for metrics.
@@ -126,6 +135,7 @@ impl Hashing {
 mod tests {
     use super::*;
 
+    const HERE: Source = Source::Operator;
     const CHEAP: HashParameters = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     fn hashing(parameters: HashParameters) -> Hashing {
@@ -139,8 +149,8 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_matches() {
         let hashing = hashing(CHEAP);
-        let hash = hashing.hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
-        let check = async |text| hashing.verify(&password(text), Some(&hash)).await.unwrap();
+        let hash = hashing.hash(HERE, &password("correct horse"), Salt([7; 16])).await.unwrap();
+        let check = async |text| hashing.verify(HERE, &password(text), Some(&hash)).await.unwrap();
         assert_eq!(check("correct horse").await, Verified::Match { stale: false });
         assert_eq!(check("Correct horse").await, Verified::Mismatch);
         assert_eq!(check("").await, Verified::Mismatch);
@@ -149,11 +159,11 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_user_costs_one_hash_too_and_never_matches() {
         let hashing = hashing(CHEAP);
-        let hash = hashing.hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
+        let hash = hashing.hash(HERE, &password("correct horse"), Salt([7; 16])).await.unwrap();
         let before = hashing.load().finished;
-        assert_eq!(hashing.verify(&password("wrong"), Some(&hash)).await, Ok(Verified::Mismatch));
+        assert_eq!(hashing.verify(HERE, &password("wrong"), Some(&hash)).await, Ok(Verified::Mismatch));
         let wrong = hashing.load().finished - before;
-        assert_eq!(hashing.verify(&password("correct horse"), None).await, Ok(Verified::Mismatch));
+        assert_eq!(hashing.verify(HERE, &password("correct horse"), None).await, Ok(Verified::Mismatch));
         let unknown = hashing.load().finished - before - wrong;
         assert_eq!((wrong, unknown), (1, 1));
         assert_eq!(Recipe::decoy(CHEAP).cost(), Recipe::read(&hash).unwrap().cost());
@@ -161,15 +171,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_made_with_other_parameters_matches_and_is_stale() {
-        let old = hashing(CHEAP).hash(&password("correct horse"), Salt([7; 16])).await.unwrap();
+        let old = hashing(CHEAP).hash(HERE, &password("correct horse"), Salt([7; 16])).await.unwrap();
         let now = hashing(HashParameters { iterations: 2, ..CHEAP });
         assert_eq!(
-            now.verify(&password("correct horse"), Some(&old)).await,
+            now.verify(HERE, &password("correct horse"), Some(&old)).await,
             Ok(Verified::Match { stale: true })
         );
-        let new = now.hash(&password("correct horse"), Salt([8; 16])).await.unwrap();
+        let new = now.hash(HERE, &password("correct horse"), Salt([8; 16])).await.unwrap();
         assert_eq!(
-            now.verify(&password("correct horse"), Some(&new)).await,
+            now.verify(HERE, &password("correct horse"), Some(&new)).await,
             Ok(Verified::Match { stale: false })
         );
     }
@@ -180,7 +190,7 @@ mod tests {
         let clients: Vec<_> = (0..50)
             .map(|_| {
                 let hashing = Arc::clone(&hashing);
-                tokio::spawn(async move { hashing.verify(&password("any"), None).await })
+                tokio::spawn(async move { hashing.verify(HERE, &password("any"), None).await })
             })
             .collect();
         for client in clients {
@@ -193,8 +203,8 @@ mod tests {
     #[tokio::test]
     async fn without_a_turn_it_is_overloaded() {
         let hashing = Hashing::new(CHEAP, 0, Duration::ZERO).unwrap();
-        assert_eq!(hashing.verify(&password("any"), None).await, Err(HashingError::Overloaded));
-        assert_eq!(hashing.hash(&password("any"), Salt([0; 16])).await, Err(HashingError::Overloaded));
+        assert_eq!(hashing.verify(HERE, &password("any"), None).await, Err(HashingError::Overloaded));
+        assert_eq!(hashing.hash(HERE, &password("any"), Salt([0; 16])).await, Err(HashingError::Overloaded));
         assert_eq!(hashing.load().refused, 2);
     }
 }

@@ -1,32 +1,68 @@
-//! How often a password may be tried: a token bucket for each account and for each source address. Only failures
-//! cost. Registrations have a bucket of their own for each address, and each of them costs.
+//! How often a password may be tried, and how much a client may have written: token buckets.
 //!
-//! An attempt pays before its password is looked at and gets its payment back when it succeeds. So a thousand
-//! parallel guesses pay a thousand times, where "check, then count the failures" would let all of them through.
-//! `bucket` keeps the buckets.
+//! Only wrong passwords cost a try. An attempt *holds* its token before its password is looked at, and gives it back
+//! when the password was right. So a thousand parallel guesses need a thousand tokens, where "check, then count the
+//! failures" would let all of them through; and right passwords, however many at once, are never refused: when the
+//! tokens that are left are all held, an attempt waits until another one is settled.
 //!
-//! This bounds guessing; it is not the whole defence: who guesses at an account can also make its owner wait.
+//! Three sorts of attempt have buckets of their own, so that none can be kept out by another:
+//!
+//! * a sign-in: the account's and the source address's;
+//! * a sign-in beside an authentic earlier refresh token of the account: that of the device the token was made for.
+//!   Whoever fails at the account from elsewhere cannot keep out its owner, and whoever stole an old token gets the
+//!   guesses of one device;
+//! * a signed-in device that confirms its user's password: that device's.
+//!
+//! What leaves a record on disk costs a token when it succeeds: registrations and sign-ins, and ending all other
+//! devices. `bucket` keeps the buckets.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::error::AuthError;
+use crate::model::ids::{DeviceId, UserId};
 use crate::model::username::Username;
 
 mod bucket;
 
 pub use bucket::{Allowance, RetryAfter};
 
-use bucket::Buckets;
+use bucket::{Buckets, Denied, Hold};
 
-/// Most accounts, and most addresses, remembered: about 10 MiB each when full.
+/// Most accounts, addresses, devices and users remembered: about 10 MiB each when full.
 const MOST_KEYS: usize = 100_000;
 
-/// The buckets of all accounts and addresses.
+/// What each kind of bucket allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowances {
+    /// Failed sign-ins of one account.
+    pub failures_per_account: Allowance,
+    /// Failed sign-ins from one address.
+    pub failures_per_address: Allowance,
+    /// Failed confirmations by one signed-in device, and failed sign-ins beside a refresh token of one device.
+    pub failures_per_device: Allowance,
+    /// Registrations from one address.
+    pub registrations_per_address: Allowance,
+    /// Successful sign-ins of one account.
+    pub sign_ins_per_account: Allowance,
+    /// Successful sign-ins from one address.
+    pub sign_ins_per_address: Allowance,
+    /// How often one user ends all other devices.
+    pub sign_outs_of_others_per_user: Allowance,
+}
+
+/// The buckets of all accounts, addresses, devices and users.
 #[derive(Debug)]
 pub struct Limits {
     accounts: Buckets<AccountKey>,
     sources: Buckets<SourceKey>,
+    known_devices: Buckets<DeviceId>,
+    confirmations: Buckets<DeviceId>,
     registrations: Buckets<SourceKey>,
+    account_sign_ins: Buckets<UserId>,
+    source_sign_ins: Buckets<SourceKey>,
+    sign_outs_of_others: Buckets<UserId>,
+    wait: Duration,
 }
 
 /// An account by its name, whether or not it exists: to a guesser both look alike. Hashed, so that a key is small
@@ -40,23 +76,39 @@ enum SourceKey {
     V6(u64),
 }
 
-/// A paid attempt. Dropped, it stays paid: a failure, or a client that did not wait for the answer.
+/// Why an attempt may not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Too many failed before it.
+    TooMany(RetryAfter),
+    /// Too many others are at work, and none was settled for as long as an attempt waits.
+    Busy,
+}
+
+/// An attempt under way. Dropped, it counts as a failure: so does a client that did not wait for the answer.
 #[derive(Debug)]
 #[must_use = "an attempt that is not given back counts as a failure"]
-pub struct Attempt<'a> {
-    limits: &'a Limits,
-    account: AccountKey,
-    source: SourceKey,
+pub struct Attempt<'a>(Tokens<'a>);
+
+#[derive(Debug)]
+enum Tokens<'a> {
+    SignIn(Hold<'a, AccountKey>, Hold<'a, SourceKey>),
+    Device(Hold<'a, DeviceId>),
 }
 
 impl Limits {
-    /// Buckets that allow each account and each source address so many failures, and each address so many
-    /// registrations.
-    pub fn new(account: Allowance, source: Allowance, registration: Allowance) -> Self {
+    /// Empty buckets. An attempt waits at most `wait` for those before it to be settled.
+    pub fn new(allowances: Allowances, wait: Duration) -> Self {
         Self {
-            accounts: Buckets::new(account, MOST_KEYS),
-            sources: Buckets::new(source, MOST_KEYS),
-            registrations: Buckets::new(registration, MOST_KEYS),
+            accounts: Buckets::new(allowances.failures_per_account, MOST_KEYS),
+            sources: Buckets::new(allowances.failures_per_address, MOST_KEYS),
+            known_devices: Buckets::new(allowances.failures_per_device, MOST_KEYS),
+            confirmations: Buckets::new(allowances.failures_per_device, MOST_KEYS),
+            registrations: Buckets::new(allowances.registrations_per_address, MOST_KEYS),
+            account_sign_ins: Buckets::new(allowances.sign_ins_per_account, MOST_KEYS),
+            source_sign_ins: Buckets::new(allowances.sign_ins_per_address, MOST_KEYS),
+            sign_outs_of_others: Buckets::new(allowances.sign_outs_of_others_per_user, MOST_KEYS),
+            wait,
         }
     }
 
@@ -66,29 +118,127 @@ impl Limits {
         self.registrations.take(SourceKey::of(source), now)
     }
 
-    /// Pays for one attempt. `now` is the time since any fixed moment, preferably by a clock that does not jump: `bucket` bears one that does.
-    pub fn attempt(
+    /// Pays for one successful sign-in, once the password is known to be right: so the refusal tells nothing to those
+    /// who do not know it.
+    pub fn signed_in(&self, user: UserId, source: IpAddr, now: Duration) -> Result<(), RetryAfter> {
+        let source = SourceKey::of(source);
+        self.source_sign_ins.take(source, now)?;
+        self.account_sign_ins.take(user, now).inspect_err(|_| self.source_sign_ins.give_back(source))
+    }
+
+    /// Gives back what [`Limits::signed_in`] took: no device was opened.
+    pub fn not_signed_in(&self, user: UserId, source: IpAddr) {
+        self.source_sign_ins.give_back(SourceKey::of(source));
+        self.account_sign_ins.give_back(user);
+    }
+
+    /// Pays for ending all other devices of a user, which leaves an entry in the log and takes no sign-in to repeat.
+    pub fn sign_out_of_others(&self, user: UserId, now: Duration) -> Result<(), RetryAfter> {
+        self.sign_outs_of_others.take(user, now)
+    }
+
+    /// Begins a sign-in. `now` is the time since any fixed moment, preferably by a clock that does not jump: `bucket`
+    /// bears one that does.
+    pub async fn sign_in(
         &self,
         username: &Username,
         source: IpAddr,
         now: Duration,
-    ) -> Result<Attempt<'_>, RetryAfter> {
+    ) -> Result<Attempt<'_>, Refused> {
         let (account, source) = (account_key(username), SourceKey::of(source));
-        // The source first: an address that is refused already must not use up the account of someone else.
-        self.sources.take(source, now)?;
-        if let Err(wait) = self.accounts.take(account, now) {
-            self.sources.give_back(source);
-            return Err(wait);
-        }
-        Ok(Attempt { limits: self, account, source })
+        self.in_time(async {
+            let (mut source_turn, mut account_turn) = (None, None);
+            loop {
+                // The source first: an address that is refused already must not use up the account of someone else.
+                let tried = self.sources.hold(source, now);
+                drop(source_turn.take());
+                let held = match tried {
+                    Ok(held) => held,
+                    Err(Denied::Empty(wait)) => return Err(Refused::TooMany(wait)),
+                    Err(Denied::Busy(next)) => {
+                        drop(account_turn.take());
+                        source_turn.insert(next).settled().await;
+                        continue;
+                    }
+                };
+                let tried = self.accounts.hold(account, now);
+                drop(account_turn.take());
+                match tried {
+                    Ok(account) => return Ok(Attempt(Tokens::SignIn(account, held))),
+                    Err(Denied::Empty(wait)) => {
+                        held.release();
+                        return Err(Refused::TooMany(wait));
+                    }
+                    Err(Denied::Busy(next)) => {
+                        // Nothing is held while waiting: else those who wait for one account would stand in the way of
+                        // all others behind their address.
+                        held.release();
+                        account_turn.insert(next).settled().await;
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    /// Begins a sign-in beside an authentic earlier refresh token that was made for `device`.
+    pub async fn sign_in_of_known(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, Refused> {
+        self.of_device(&self.known_devices, device, now).await
+    }
+
+    /// Begins a confirmation of the password by a signed-in device.
+    pub async fn confirmation(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, Refused> {
+        self.of_device(&self.confirmations, device, now).await
+    }
+
+    async fn of_device<'a>(
+        &self,
+        buckets: &'a Buckets<DeviceId>,
+        device: DeviceId,
+        now: Duration,
+    ) -> Result<Attempt<'a>, Refused> {
+        self.in_time(async {
+            let mut turn = None;
+            loop {
+                let tried = buckets.hold(device, now);
+                drop(turn.take());
+                match tried {
+                    Ok(held) => return Ok(Attempt(Tokens::Device(held))),
+                    Err(Denied::Empty(wait)) => return Err(Refused::TooMany(wait)),
+                    Err(Denied::Busy(next)) => turn.insert(next).settled().await,
+                }
+            }
+        })
+        .await
+    }
+
+    async fn in_time<'a>(
+        &self,
+        attempt: impl Future<Output = Result<Attempt<'a>, Refused>>,
+    ) -> Result<Attempt<'a>, Refused> {
+        tokio::time::timeout(self.wait, attempt).await.unwrap_or(Err(Refused::Busy))
     }
 }
 
 impl Attempt<'_> {
     /// The password was right, or was never looked at because we were overloaded: it costs nothing.
     pub fn give_back(self) {
-        self.limits.accounts.give_back(self.account);
-        self.limits.sources.give_back(self.source);
+        match self.0 {
+            Tokens::SignIn(account, source) => {
+                account.release();
+                source.release();
+            }
+            Tokens::Device(device) => device.release(),
+        }
+    }
+}
+
+impl From<Refused> for AuthError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooMany(wait) => wait.into(),
+            Refused::Busy => Self::Overloaded,
+        }
     }
 }
 
@@ -111,88 +261,4 @@ impl SourceKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Duration = Duration::from_secs(1_000);
-
-    fn limits() -> Limits {
-        let every = Duration::from_secs(10);
-        Limits::new(
-            Allowance { burst: 3, every },
-            Allowance { burst: 5, every },
-            Allowance { burst: 2, every },
-        )
-    }
-
-    fn name(text: &str) -> Username {
-        Username::parse(text).unwrap()
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn failures_at_one_account_add_up_over_all_addresses() {
-        let limits = limits();
-        for host in 1..=3 {
-            let _failed = limits.attempt(&name("alice"), ip(&format!("192.0.2.{host}")), NOW).unwrap();
-        }
-        let refused = limits.attempt(&name("ALICE"), ip("192.0.2.9"), NOW).unwrap_err();
-        assert_eq!(refused.seconds(), 10);
-        assert!(limits.attempt(&name("bob"), ip("192.0.2.9"), NOW).is_ok());
-        assert!(limits.attempt(&name("alice"), ip("192.0.2.9"), NOW + Duration::from_secs(10)).is_ok());
-    }
-
-    #[test]
-    fn failures_from_one_address_add_up_over_all_accounts() {
-        let limits = limits();
-        for user in 0..5 {
-            let _failed = limits.attempt(&name(&format!("user{user}")), ip("192.0.2.1"), NOW).unwrap();
-        }
-        assert!(limits.attempt(&name("fresh"), ip("192.0.2.1"), NOW).is_err());
-        assert!(limits.attempt(&name("fresh"), ip("::ffff:192.0.2.1"), NOW).is_err(), "the same, mapped");
-        assert!(limits.attempt(&name("fresh"), ip("192.0.2.2"), NOW).is_ok());
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_source() {
-        let limits = limits();
-        for user in 0..5 {
-            let address = ip(&format!("2001:db8:1:2::{user}"));
-            let _failed = limits.attempt(&name(&format!("user{user}")), address, NOW).unwrap();
-        }
-        assert!(limits.attempt(&name("fresh"), ip("2001:db8:1:2:ffff::1"), NOW).is_err());
-        assert!(limits.attempt(&name("fresh"), ip("2001:db8:1:3::1"), NOW).is_ok());
-    }
-
-    #[test]
-    fn success_costs_nothing() {
-        let limits = limits();
-        for _ in 0..100 {
-            limits.attempt(&name("alice"), ip("192.0.2.1"), NOW).unwrap().give_back();
-        }
-    }
-
-    #[test]
-    fn parallel_attempts_cannot_overrun_the_bucket() {
-        let limits = limits();
-        let started: Vec<_> = (0..100)
-            .filter_map(|host| limits.attempt(&name("alice"), ip(&format!("192.0.2.{host}")), NOW).ok())
-            .collect();
-        assert_eq!(started.len(), 3, "none has failed yet, and still only three are under way");
-    }
-
-    #[test]
-    fn a_locked_account_does_not_use_up_the_address() {
-        let limits = limits();
-        for host in 1..=3 {
-            let _failed = limits.attempt(&name("alice"), ip(&format!("192.0.2.{host}")), NOW).unwrap();
-        }
-        for _ in 0..100 {
-            assert!(limits.attempt(&name("alice"), ip("192.0.2.9"), NOW).is_err());
-        }
-        assert!(limits.attempt(&name("bob"), ip("192.0.2.9"), NOW).is_ok());
-    }
-}
+mod tests;

@@ -1,12 +1,12 @@
 //! Signing in with username and password.
 
 use super::error::AuthError;
-use super::hashing::{Salt, Verified};
+use super::hashing::{Salt, Source, Verified};
 use super::issue::Issued;
 use super::limits::Attempt;
 use super::{Auth, Origin, last_seen};
 use crate::model::device::{DeviceKind, DeviceName};
-use crate::model::ids::UserId;
+use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::user_agent;
@@ -34,14 +34,18 @@ pub(super) fn settle<T>(attempt: Attempt<'_>, result: Result<T, AuthError>) -> R
 impl Auth {
     /// Signs a user in on a new device. An unknown user, a disabled one and a wrong password cost the same work and
     /// get the same answer.
+    ///
+    /// `refresh` is a refresh token that the client got for this user before. When it is one, failures of others do
+    /// not count; when it is not, it is as if it had not been sent.
     pub async fn login(
         &self,
         username: &str,
         password: &str,
+        refresh: Option<&str>,
         device: DeviceWish,
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
-        let result = self.try_login(username, password, device, origin).await;
+        let result = self.try_login(username, password, refresh, device, origin).await;
         self.metrics.sign_in(match &result {
             Ok(_) => "ok",
             Err(AuthError::WrongCredentials) => "wrong_credentials",
@@ -56,14 +60,39 @@ impl Auth {
         &self,
         username: &str,
         password: &str,
+        refresh: Option<&str>,
         device: DeviceWish,
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
         let username = Username::parse(username).map_err(|_| AuthError::WrongCredentials)?;
         let password = Password::presented(password).map_err(|_| AuthError::WrongCredentials)?;
-        let attempt = self.limits.attempt(&username, origin.address, self.since_start())?;
+        let now = self.since_start();
+        let known = match refresh {
+            Some(refresh) => self.known_device(&username, refresh).await?,
+            None => None,
+        };
+        let attempt = match known {
+            Some(device) => self.limits.sign_in_of_known(device, now).await?,
+            None => self.limits.sign_in(&username, origin.address, now).await?,
+        };
         settle(attempt, self.check_and_open(&username, &password, device, origin).await)
+    }
+
+    /// The device that `refresh` was made for, if that proves that the client was signed in as `username` before.
+    ///
+    /// The token has to be authentic, of this user, and not from before the last change of the password, which is how
+    /// a user locks out whoever stole one. It need not be live: it gives nothing but a count of failures of its own.
+    /// Who cannot tell this from a sign-in without a token learns nothing about names: a token that is not of this
+    /// user changes no answer, whether or not there is such a user.
+    async fn known_device(&self, username: &Username, refresh: &str) -> Result<Option<DeviceId>, AuthError> {
+        let Some(claims) = self.authentic_refresh(refresh).await? else { return Ok(None) };
+        let named = self.store.user_named(username.key()).await?;
+        if named.is_none_or(|user| user.id != claims.subject) {
+            return Ok(None);
+        }
+        let standing = self.store.standing(claims.subject, claims.device).await?;
+        Ok(standing.proves_user(&claims).then_some(claims.device))
     }
 
     async fn check_and_open(
@@ -75,7 +104,7 @@ impl Auth {
     ) -> Result<Issued, AuthError> {
         let user = self.store.user_named(username.key()).await?.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
-        let verified = self.hashing.verify(password, stored).await?;
+        let verified = self.hashing.verify(Source::of(origin.address), password, stored).await?;
         let (Some(user), Verified::Match { stale }) = (user, verified) else {
             return Err(AuthError::WrongCredentials);
         };
@@ -86,9 +115,11 @@ impl Auth {
             most: self.policy.devices_per_user,
             now: self.world.now(),
         };
-        let issued = self.open(request).await?;
+        self.limits.signed_in(user.id, origin.address, self.since_start())?;
+        let opened = self.open(request).await;
+        let issued = opened.inspect_err(|_| self.limits.not_signed_in(user.id, origin.address))?;
         if stale {
-            self.rehash(user.id, password, user.password).await;
+            self.rehash(user.id, password, user.password, origin).await;
         }
         Ok(issued)
     }
@@ -126,8 +157,9 @@ impl Auth {
 
     /// Hashes a password again with the parameters of today. The user is signed in already: a failure only waits for
     /// the next time.
-    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash) {
-        let Ok(hash) = self.hashing.hash(password, Salt(self.world.random())).await else { return };
+    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &Origin) {
+        let (source, salt) = (Source::of(origin.address), Salt(self.world.random()));
+        let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };
         if let Err(error) = self.store.rehash_password(Rehash { user, verified, password: hash }).await {
             tracing::warn!(%user, %error, "a password was not hashed anew");
         }

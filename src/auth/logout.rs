@@ -159,6 +159,7 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(SignedOut, Access), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
+        self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
         let now = self.world.now();
         let by = By::Caller { presented: caller.presented(), keep: true };
         match self.store.end_devices(EndDevices { by, now }).await? {

@@ -2,7 +2,7 @@
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
-use super::hashing::{Salt, Verified};
+use super::hashing::{Salt, Source, Verified};
 use super::issue::Issued;
 use super::login::settle;
 use super::{Auth, Origin};
@@ -22,7 +22,9 @@ impl Auth {
         let new = Password::chosen(new, &caller.user.username)
             .map_err(|why| AuthError::WeakPassword { field: "new_password", why })?;
         self.confirm(&caller, current, origin).await?;
-        let password = self.hashing.hash(&new, Salt(self.world.random())).await?;
+        self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
+        let salt = Salt(self.world.random());
+        let password = self.hashing.hash(Source::of(origin.address), &new, salt).await?;
         let now = self.world.now();
         let by = By::Caller {
             presented: caller.presented(),
@@ -41,6 +43,8 @@ impl Auth {
     }
 
     /// Makes sure that the caller knows the password: a token alone does not change or delete an account.
+    ///
+    /// The device is signed in already, so only its own failures count: no stranger can keep it from this.
     pub(super) async fn confirm(
         &self,
         caller: &Caller,
@@ -48,8 +52,9 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(), AuthError> {
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
-        let attempt = self.limits.attempt(&caller.user.username, origin.address, self.since_start())?;
-        let verified = self.hashing.verify(&password, Some(&caller.user.password)).await;
+        let attempt = self.limits.confirmation(caller.device.id, self.since_start()).await?;
+        let source = Source::of(origin.address);
+        let verified = self.hashing.verify(source, &password, Some(&caller.user.password)).await;
         settle(
             attempt,
             match verified {

@@ -1,7 +1,7 @@
 //! A new account, signed in on its first device.
 
 use super::error::AuthError;
-use super::hashing::Salt;
+use super::hashing::{Salt, Source};
 use super::issue::Issued;
 use super::login::DeviceWish;
 use super::{Auth, Origin};
@@ -29,7 +29,7 @@ impl Auth {
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
         self.limits.registration(origin.address, self.since_start())?;
         let device = self.new_device(device, origin);
-        match self.add(username, password, Some(device)).await? {
+        match self.add(Source::of(origin.address), username, password, Some(device)).await? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
                 self.issue(*session, self.world.now()).await
@@ -43,7 +43,7 @@ impl Auth {
     pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
-        match self.add(username, password, None).await? {
+        match self.add(Source::Operator, username, password, None).await? {
             Registered::User(user) => Ok(*user),
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
             Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
@@ -52,13 +52,14 @@ impl Auth {
 
     async fn add(
         &self,
+        source: Source,
         username: Username,
         password: &str,
         device: Option<NewDevice>,
     ) -> Result<Registered, AuthError> {
         let password = Password::chosen(password, &username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
-        let password = self.hashing.hash(&password, Salt(self.world.random())).await?;
+        let password = self.hashing.hash(source, &password, Salt(self.world.random())).await?;
         let request =
             Register { id: self.world.user_id(), username, password, device, now: self.world.now() };
         Ok(self.store.register(request).await?)

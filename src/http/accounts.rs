@@ -37,6 +37,23 @@ struct Credentials {
     device: Option<DeviceInput>,
 }
 
+/// Who signs in, on what, and whether it did so before.
+#[derive(Object)]
+#[oai(rename = "Login")]
+struct LoginInput {
+    /// 1 to 150 characters, matched case-insensitively.
+    username: String,
+    /// The user's password.
+    #[oai(validator(max_length = 1024))]
+    password: String,
+    /// The device; what is left out is guessed from the `User-Agent`.
+    device: Option<DeviceInput>,
+    /// The last refresh token this client got for this user, if it still has it; it need not work any more. With it,
+    /// wrong passwords that others send for the same account, or from the same address, keep nobody out. A token of
+    /// another user, from before the last change of the password, or none at all: as if it had not been sent.
+    refresh: Option<String>,
+}
+
 #[derive(Object)]
 #[oai(rename = "Refresh")]
 struct RefreshInput {
@@ -97,17 +114,17 @@ impl Accounts {
 
     /// Sign in
     ///
-    /// Signs the user in on a new device. Every sign-in is a device of its own and ends on its own.
+    /// Signs the user in on a new device. Every sign-in is a device of its own and ends on its own. Too many wrong
+    /// passwords get 429; a client that shows a refresh token it got before for this user waits only for its own.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         auth: Data<&Arc<Auth>>,
         origin: Origin,
-        body: Body<Credentials>,
+        body: Body<LoginInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
-        let Body(credentials) = body;
-        let device = wish(credentials.device)?;
-        let issued = auth.login(&credentials.username, &credentials.password, device, &origin).await?;
+        let Body(LoginInput { username, password, device, refresh }) = body;
+        let issued = auth.login(&username, &password, refresh.as_deref(), wish(device)?, &origin).await?;
         Ok(Json(SessionAnswer::of(issued)))
     }
 

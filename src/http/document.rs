@@ -133,9 +133,10 @@ fn field_codes() -> String {
 
 /// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
 fn close(name: &str, schema: &mut Value) {
-    const REQUESTS: [&str; 9] = [
+    const REQUESTS: [&str; 10] = [
         "AccountReason",
         "Credentials",
+        "Login",
         "DeviceInput",
         "Refresh",
         "ChangePassword",

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counters::{Era, Generation, Stamp};
 use super::device::Cause;
-use super::ids::UserId;
+use super::ids::{DeviceId, UserId};
 use super::password::PasswordHash;
 use super::timestamp::Timestamp;
 use super::username::Username;
@@ -29,6 +29,13 @@ pub struct User {
     pub created: Timestamp,
     /// How many devices stand under the current generation, and in which era that was counted.
     pub live: LiveDevices,
+    /// The generation that began with the last change of the password. Tokens of an earlier one may have been
+    /// stolen by whoever knew the old password: they prove nothing any more.
+    #[serde(default)]
+    pub password_since: Generation,
+    /// The records that are kept of devices.
+    #[serde(default)]
+    pub kept: KeptDevices,
 }
 
 /// The count of a user's live devices. It holds in one era only: an era bump ends them all without touching it.
@@ -38,6 +45,16 @@ pub struct LiveDevices {
     pub era: Era,
     /// The count.
     pub count: u64,
+}
+
+/// The device records of a user that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptDevices {
+    /// How many: of live devices and of those that ended. Records of before this was counted are missing in it.
+    pub count: u64,
+    /// The newest of the devices whose records gave way to newer ones before their time. An unknown device up to this
+    /// one may be such a device.
+    pub given_way: Option<DeviceId>,
 }
 
 /// The last bump of a generation.

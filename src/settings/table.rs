@@ -115,6 +115,15 @@ settings! {
     sign_in_attempts_per_account: u32 = "10", number(1..=1_000_000);
     /// How many sign-ins from one address may fail in a minute.
     sign_in_attempts_per_address: u32 = "100", number(1..=1_000_000);
+    /// How many times one signed-in device may give a wrong password in a minute when it changes the password or
+    /// deletes the account; and again when it signs in beside a refresh token it got before.
+    sign_in_attempts_per_device: u32 = "10", number(1..=1_000_000);
+    /// How many sign-ins on one account may succeed in an hour.
+    sign_ins_per_account: u32 = "1000", number(1..=1_000_000);
+    /// How many sign-ins from one address may succeed in an hour.
+    sign_ins_per_address: u32 = "20000", number(1..=10_000_000);
+    /// How many times a user may end all other devices in an hour, by `logout-others` or with a new password.
+    sign_outs_of_others_per_user: u32 = "100", number(1..=1_000_000);
     /// How many accounts may be made from one address in an hour.
     registrations_per_address: u32 = "1000", number(1..=1_000_000);
 

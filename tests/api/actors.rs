@@ -45,6 +45,12 @@ impl<'a> Someone<'a> {
         self.post("/api/v1/auth/login").json(&body).send().await
     }
 
+    /// Signs in beside a refresh token that was got before.
+    pub async fn login_again(&self, username: &str, password: &str, refresh: &str) -> Answer {
+        let body = json!({"username": username, "password": password, "refresh": refresh});
+        self.post("/api/v1/auth/login").json(&body).send().await
+    }
+
     pub async fn register(&self, username: &str, password: &str) -> Answer {
         let body = json!({"username": username, "password": password});
         self.post("/api/v1/auth/register").json(&body).send().await

@@ -92,10 +92,15 @@ async fn ask_at_a_bad_time(scene: &Scene<'_>, operation: &Operation, code: &str)
             let crowded = service.again(|settings| settings.feed_streams_max = 0).await;
             good.on(&crowded).send().await
         }
+        "rate_limited" if operation.id == "logoutOthers" => {
+            let never = service.again(|settings| settings.sign_outs_of_others_per_user = 0).await;
+            good.on(&never).send().await
+        }
         "rate_limited" => {
             let strict = service
                 .again(|settings| {
                     (settings.sign_in_attempts_per_account, settings.registrations_per_address) = (1, 1);
+                    settings.sign_in_attempts_per_device = 1;
                 })
                 .await;
             scene.good(operation).on(&strict).json(&failing(operation)).send().await;

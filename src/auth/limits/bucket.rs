@@ -1,11 +1,20 @@
 //! Token buckets for many keys in bounded memory, by the generic cell rate algorithm (GCRA, ITU-T I.371): a bucket
 //! is one number, the moment at which it will be full again. Taking a token moves that moment on; a bucket whose
 //! moment has passed is full, and need not be kept.
+//!
+//! A token can be *taken*, or *held* until it is known whether it has to be taken. While the tokens that are left are
+//! all held, one more caller is neither let through nor refused: it waits until a holder has settled. `hold` has that.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+mod hold;
+
+pub(super) use hold::{Denied, Hold};
+
+use hold::Held;
 
 /// How much a bucket allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,43 +44,59 @@ pub(super) struct Buckets<K> {
     kept: Mutex<Kept<K>>,
 }
 
-/// The same pairs twice: by key, and in the order in which they can be forgotten.
+/// The same pairs twice: by key, and in the order in which they can be forgotten. And the tokens that are held, of
+/// no more keys than there are callers at work.
 #[derive(Debug)]
 struct Kept<K> {
     full_at: HashMap<K, Duration>,
     by_moment: BTreeSet<(Duration, K)>,
+    held: HashMap<K, Held>,
 }
 
 impl<K: Copy + Ord + Hash> Buckets<K> {
     pub(super) fn new(allowance: Allowance, most_keys: usize) -> Self {
-        let kept = Kept { full_at: HashMap::new(), by_moment: BTreeSet::new() };
+        let kept = Kept { full_at: HashMap::new(), by_moment: BTreeSet::new(), held: HashMap::new() };
         Self { allowance, most_keys, kept: Mutex::new(kept) }
     }
 
     /// Takes a token, or says when there will be one.
     pub(super) fn take(&self, key: K, now: Duration) -> Result<(), RetryAfter> {
-        let Allowance { burst, every } = self.allowance;
-        let empty = now.saturating_add(every.saturating_mul(burst));
         let mut kept = self.kept();
+        let after = self.after_one_more(&mut kept, key, now)?;
+        self.set(&mut kept, key, after);
+        Ok(())
+    }
+
+    /// When the bucket will be full again if one more token is taken, or how long it takes until there is one.
+    fn after_one_more(&self, kept: &mut Kept<K>, key: K, now: Duration) -> Result<Duration, RetryAfter> {
         kept.forget_full(now);
+        let empty = self.empty(now);
         // Never later than that of a bucket emptied this moment: should the clock jump back, nobody waits longer
         // for it.
         let known = kept.full_at.get(&key).map(|moment| (*moment).clamp(now, empty));
-        let after = known.unwrap_or(now).saturating_add(every);
+        let after = known.unwrap_or(now).saturating_add(self.allowance.every);
         if after > empty {
             if let Some(full_at) = known {
                 kept.set(key, full_at);
             }
             return Err(RetryAfter(after.saturating_sub(empty)));
         }
-        kept.set(key, after);
+        Ok(after)
+    }
+
+    /// When a bucket that is emptied at `now` will be full again.
+    fn empty(&self, now: Duration) -> Duration {
+        now.saturating_add(self.allowance.every.saturating_mul(self.allowance.burst))
+    }
+
+    fn set(&self, kept: &mut Kept<K>, key: K, full_at: Duration) {
+        kept.set(key, full_at);
         if kept.full_at.len() > self.most_keys {
             kept.forget_first();
         }
-        Ok(())
     }
 
-    /// Puts one token back.
+    /// Puts back one token that was taken.
     pub(super) fn give_back(&self, key: K) {
         let mut kept = self.kept();
         // If the bucket was forgotten meanwhile it is as good as full.

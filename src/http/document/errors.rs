@@ -58,7 +58,7 @@ pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
         ],
         "logout" => &[LENIENT_BODY, STORE, &[TokenMissing, TokenInvalid]],
         "logoutAll" => &[BEARER, STORE, QUERY],
-        "logoutOthers" => &[BEARER, STORE],
+        "logoutOthers" => &[BEARER, STORE, &[RateLimited]],
         "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials]],
         "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials]],
         "me" => &[BEARER, STORE],

@@ -17,6 +17,10 @@ fn example(schema: &str) -> Option<Value> {
         "Credentials" => {
             json!({"username": "ada", "password": "correct horse battery", "device": example("DeviceInput")})
         }
+        "Login" => json!({
+            "username": "ada", "password": "correct horse battery", "device": example("DeviceInput"),
+            "refresh": "v4.local.…",
+        }),
         "DeviceInput" => json!({"name": "Ada's phone", "kind": "mobile"}),
         "Refresh" | "Logout" => json!({"refresh": "v4.local.…"}),
         "ChangePassword" => {

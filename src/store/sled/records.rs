@@ -70,7 +70,7 @@ impl Records for View<'_> {
     }
 
     fn user(&self, id: UserId) -> Read<Option<User>> {
-        let found: Option<StoredUser> = self.record(Table::Users, &layout::user(id))?;
+        let found = self.get(&layout::user(id))?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
         Ok(found.map(|user| user.under(id)))
     }
 
@@ -195,7 +195,7 @@ impl Records for View<'_> {
 pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
     let (key, value) = record?;
     let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Users))?;
-    Ok(decode::<StoredUser>(Table::Users, &value)?.under(id))
+    Ok(StoredUser::decode(&value)?.under(id))
 }
 
 /// The device that a record of its table is.

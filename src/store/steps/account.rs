@@ -8,7 +8,7 @@ use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
-use crate::model::user::{Disabled, LiveDevices, User};
+use crate::model::user::{Disabled, KeptDevices, LiveDevices, User};
 use crate::model::username::Username;
 use crate::store::records::{Change, Changes, Records};
 
@@ -53,6 +53,8 @@ pub fn register(records: &dyn Records, request: &Register) -> Step<Registered> {
         disabled: None,
         created: request.now,
         live: LiveDevices { era, count: 0 },
+        password_since: Generation::default(),
+        kept: KeptDevices::default(),
     };
     let mut changes = Changes::none();
     changes.counted.users = 1;

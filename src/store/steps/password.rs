@@ -82,6 +82,7 @@ pub fn set_password(records: &dyn Records, request: &SetPassword) -> Step<Passwo
     let mut changes = Changes::none();
     user.password = request.password.clone();
     let ended = bump(&mut changes, era, &mut user, kept.as_ref(), request.now, Cause::PasswordChanged, None);
+    user.password_since = user.generation;
     if let Some(device) = &mut kept {
         device.refresh.raise_floor(user.generation);
         restamp(&mut changes, era, &mut user, device);

@@ -83,11 +83,11 @@ fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), Store
 /// A user is written at every sign-in; its place in the index only when there is something new to say.
 fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), StoreError> {
     let (id, key) = (user.id, layout::user(user.id));
-    let before: Option<StoredUser> = view.record(Table::Users, &key)?;
+    let before = view.get(&key)?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
     if before.is_none_or(|before| before.username() != &user.username) {
         writes.put(layout::name(user.username.key()), encode(Table::Names, &id)?);
     }
-    writes.put(&key[..], encode(Table::Users, &StoredUser::of(user))?);
+    writes.put(&key[..], StoredUser::encode(user)?);
     Ok(())
 }
 

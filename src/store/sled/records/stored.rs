@@ -4,17 +4,27 @@
 //! page it shares, and again when that page is moved.
 
 use serde::{Deserialize, Serialize};
+use sled::IVec;
 
 use crate::model::counters::Generation;
 use crate::model::ids::UserId;
 use crate::model::password::{PasswordHash, stored};
 use crate::model::timestamp::Timestamp;
-use crate::model::user::{Bump, Disabled, LiveDevices, User};
+use crate::model::user::{Bump, Disabled, KeptDevices, LiveDevices, User};
 use crate::model::username::Username;
+use crate::store::StoreError;
+use crate::store::sled::codec::{encode_as, fields, versioned};
+use crate::store::sled::layout::Table;
 
 mod device;
 
 pub(super) use device::{StoredDevice, StoredEnded};
+
+/// The version in which users are written.
+const VERSION: u8 = 2;
+
+/// What version 1 did not say, as version 2 says it of nothing: `password_since`, and `kept` with its two fields.
+const ADDED_TO_VERSION_1: [u8; 3] = [0; 3];
 
 /// A user without its id.
 #[derive(Serialize, Deserialize)]
@@ -27,21 +37,78 @@ pub(super) struct StoredUser {
     disabled: Option<Disabled>,
     created: Timestamp,
     live: LiveDevices,
+    password_since: Generation,
+    kept: KeptDevices,
 }
 
 impl StoredUser {
-    pub(super) fn of(user: User) -> Self {
-        let User { id: _, username, password, generation, bumped, disabled, created, live } = user;
-        Self { username, password, generation, bumped, disabled, created, live }
+    fn of(user: User) -> Self {
+        let User { id: _, username, password, generation, bumped, disabled, created, .. } = user;
+        let User { live, password_since, kept, .. } = user;
+        Self { username, password, generation, bumped, disabled, created, live, password_since, kept }
     }
 
     pub(super) fn under(self, id: UserId) -> User {
-        let Self { username, password, generation, bumped, disabled, created, live } = self;
-        User { id, username, password, generation, bumped, disabled, created, live }
+        let Self { username, password, generation, bumped, disabled, created, .. } = self;
+        let Self { live, password_since, kept, .. } = self;
+        User { id, username, password, generation, bumped, disabled, created, live, password_since, kept }
+    }
+
+    /// The record of a user.
+    pub(super) fn encode(user: User) -> Result<IVec, StoreError> {
+        encode_as(VERSION, Table::Users, &Self::of(user))
+    }
+
+    /// The user, without its id, whose record `bytes` is.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        match versioned(Table::Users, bytes)? {
+            (VERSION, written) => fields(Table::Users, written),
+            (1, written) => fields(Table::Users, &[written, &ADDED_TO_VERSION_1].concat()),
+            _ => Err(Table::Users.corrupt("a record cannot be read")),
+        }
     }
 
     /// What it signs in with.
     pub(super) fn username(&self) -> &Username {
         &self.username
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::counters::Era;
+
+    fn user() -> User {
+        User {
+            id: UserId::from_bytes([7; 16]),
+            username: Username::parse("Ada").unwrap(),
+            password: PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap(),
+            generation: Generation::new(3),
+            bumped: None,
+            disabled: None,
+            created: Timestamp::from_unix(1_800_000_000),
+            live: LiveDevices { era: Era::new(9), count: 2 },
+            password_since: Generation::new(2),
+            kept: KeptDevices { count: 5, given_way: Some(crate::model::ids::DeviceId::from_bytes([8; 16])) },
+        }
+    }
+
+    #[test]
+    fn a_user_is_read_as_it_was_written() {
+        let bytes = StoredUser::encode(user()).unwrap();
+        assert_eq!(bytes[0], VERSION);
+        assert_eq!(StoredUser::decode(&bytes).unwrap().under(user().id), user());
+    }
+
+    #[test]
+    fn a_user_of_version_1_is_read_with_nothing_in_what_was_added() {
+        let nothing = User { password_since: Generation::default(), kept: KeptDevices::default(), ..user() };
+        let mut bytes = StoredUser::encode(nothing.clone()).unwrap().to_vec();
+        assert_eq!(bytes.split_off(bytes.len() - 3), ADDED_TO_VERSION_1);
+        bytes[0] = 1;
+        assert_eq!(StoredUser::decode(&bytes).unwrap().under(nothing.id), nothing);
+        bytes[0] = 3;
+        assert!(StoredUser::decode(&bytes).is_err());
     }
 }
