@@ -54,6 +54,11 @@ struct KindLabel {
     kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabel {
+    step: &'static str,
+}
+
 /// Every figure of the service.
 #[derive(Debug)]
 pub struct Metrics {
@@ -81,6 +86,7 @@ pub struct Metrics {
     pub live_devices: Gauge,
     /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
     pub clock_ahead: Gauge,
+    steps_stopped: Family<StepLabel, Gauge>,
 }
 
 /// The handles of one operation.
@@ -121,6 +127,7 @@ impl Metrics {
             hashes_refused: Counter::default(),
             live_devices: Gauge::default(),
             clock_ahead: Gauge::default(),
+            steps_stopped: Family::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
@@ -170,6 +177,11 @@ impl Metrics {
             Unit::Seconds,
             metrics.clock_ahead.clone(),
         );
+        registry.register(
+            "steps_stopped",
+            "Whether steps of this kind are refused (1) for want of free disk space, as last looked",
+            metrics.steps_stopped.clone(),
+        );
         metrics.feed.register(&mut registry);
         Self { registry, ..metrics }
     }
@@ -204,6 +216,11 @@ impl Metrics {
     /// The store contradicts a token we signed: it was rolled back.
     pub fn store_alarm(&self, kind: &'static str) {
         self.alarms.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Steps of this kind are refused for want of free disk space, or are not.
+    pub fn step_stopped(&self, step: &'static str, stopped: bool) {
+        self.steps_stopped.get_or_create(&StepLabel { step }).set(i64::from(stopped));
     }
 
     /// One sync made so many acknowledgements durable.
@@ -283,6 +300,8 @@ mod tests {
         metrics.committed(64, Duration::from_micros(300));
         metrics.database_asked("read", Duration::from_micros(300), 16, 2);
         metrics.live_devices.set(7);
+        metrics.step_stopped("sign_in", true);
+        metrics.step_stopped("sign_out", false);
         metrics.hashes_refused.inc();
         let text = metrics.encode();
         for line in [
@@ -297,6 +316,8 @@ mod tests {
             "rescind_database_waiting 2",
             "rescind_live_devices 7",
             "rescind_clock_ahead_seconds 0",
+            r#"rescind_steps_stopped{step="sign_in"} 1"#,
+            r#"rescind_steps_stopped{step="sign_out"} 0"#,
             "rescind_hashes_waiting 0",
             "rescind_hashes_running 0",
             "rescind_hashes_refused_total 1",

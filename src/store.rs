@@ -44,11 +44,13 @@ pub mod log_age;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod priority;
 pub mod records;
 #[cfg(feature = "sled")]
 pub mod sled;
 pub mod steps;
 
+use priority::Priority;
 use records::Counted;
 use steps::{account, device, keys, password, session, sign_out};
 
@@ -66,7 +68,7 @@ pub enum StoreError {
     /// process may be told.
     #[error("the disk does not answer: {0}")]
     Stalled(String),
-    /// Free space is below the reserve: it takes no writing steps, checks go on.
+    /// Free space is too little for a step of its [`Priority`]; checks go on.
     #[error("the store is full: {0}")]
     Full(String),
     /// What is stored cannot be read.
@@ -281,6 +283,9 @@ pub trait Store: Send + Sync + 'static {
     async fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError>;
     /// Waits until the log has, or soon will have, durable entries after `past`.
     async fn log_grew(&self, past: Position) -> Result<(), StoreError>;
+    /// The highest priority of which steps are refused now for want of free space, and all below it with it; none when
+    /// there is enough, or when that is not for this process to watch.
+    async fn stopped(&self) -> Result<Option<Priority>, StoreError>;
 
     /// Founds the store, or says what it was founded as before.
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError>;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Auth;
+use crate::store::priority::Priority;
 use crate::store::steps::sweep::Sweep;
 use crate::store::{StoreError, StoreTime};
 
@@ -123,6 +124,12 @@ impl Auth {
         self.metrics.hashes_running.set(i64::try_from(load.running).unwrap_or(i64::MAX));
         let refused = &self.metrics.hashes_refused;
         refused.inc_by(load.refused.saturating_sub(refused.get()));
+        if let Ok(stopped) = self.store.stopped().await {
+            for priority in Priority::ALL {
+                let refused = stopped.is_some_and(|stopped| priority <= stopped);
+                self.metrics.step_stopped(priority.as_str(), refused);
+            }
+        }
         if let Ok(totals) = self.store.totals().await {
             self.metrics.live_devices.set(i64::try_from(totals.live_devices).unwrap_or(i64::MAX));
         }

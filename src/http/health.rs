@@ -12,6 +12,7 @@ use super::tag::Tag;
 use crate::auth::Auth;
 use crate::auth::error::AuthError;
 use crate::store::StoreError;
+use crate::store::priority::Priority;
 
 /// The operations.
 pub(super) struct Health;
@@ -19,8 +20,26 @@ pub(super) struct Health;
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "Health")]
 struct HealthAnswer {
-    /// Always `ok`.
+    /// `ok`, or `low_disk_space`.
     status: String,
+    /// What is refused for want of free disk space: `sign_in` (registrations, sign-ins and renamings), `refresh`,
+    /// `sweep`, `sign_out` (disabling and key changes too), which stop in this order. Left out when nothing is.
+    #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<Vec<String>>,
+}
+
+impl HealthAnswer {
+    fn ok() -> Self {
+        Self { status: "ok".to_owned(), refused: None }
+    }
+
+    /// The steps up to `stopped` are refused.
+    fn low_on_space(stopped: Priority) -> Self {
+        let refused = Priority::ALL.into_iter().filter(|priority| *priority <= stopped);
+        let refused = refused.map(|priority| priority.as_str().to_owned()).collect();
+        Self { status: "low_disk_space".to_owned(), refused: Some(refused) }
+    }
 }
 
 /// Whoever watches the process is told what is wrong where that may be told; the log says the rest.
@@ -29,6 +48,10 @@ fn not_ready(error: StoreError) -> Problem {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
         StoreError::WrongClock(why) => Some(format!("The clock is wrong: {why}.")),
         StoreError::Stalled(why) => Some(format!("The disk does not answer: {why}.")),
+        StoreError::Full(_) => Some(
+            "There is too little free disk space for anything, sign-outs too; checks go on. Make room."
+                .to_owned(),
+        ),
         _ => None,
     };
     let problem = Problem::from(AuthError::from(error));
@@ -44,15 +67,22 @@ impl Health {
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     #[allow(clippy::unused_async, reason = "the form the framework calls it in")]
     async fn livez(&self) -> Json<HealthAnswer> {
-        Json(HealthAnswer { status: "ok".to_owned() })
+        Json(HealthAnswer::ok())
     }
 
     /// Can it answer?
     ///
-    /// Asks the store; 503 means: send no requests here, and says what is wrong.
+    /// Asks the store; 503 means: send no requests here, and says what is wrong. When free disk space runs out, 200
+    /// says which steps are refused: sign-ins first, and sign-outs last. When those are refused too, it is 503.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
         auth.store().ready().await.map_err(not_ready)?;
-        Ok(Json(HealthAnswer { status: "ok".to_owned() }))
+        match auth.store().stopped().await.map_err(not_ready)? {
+            None => Ok(Json(HealthAnswer::ok())),
+            Some(Priority::Ending) => {
+                Err(not_ready(StoreError::Full("nothing is written any more".to_owned())))
+            }
+            Some(stopped) => Ok(Json(HealthAnswer::low_on_space(stopped))),
+        }
     }
 }

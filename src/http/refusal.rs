@@ -52,7 +52,7 @@ impl From<AuthError> for Problem {
             AuthError::Overloaded => Self::new(Code::Overloaded).retry_after(HASH_WAIT),
             AuthError::Store(StoreError::Full(why)) => Self::new(Code::Unavailable)
                 .retry_after(SPACE_WAIT)
-                .with_detail("The service is short of disk space: nothing is written, checks go on.")
+                .with_detail("The service is short of disk space and takes no more of this. Sign-outs stop last; checks go on.")
                 .because(why),
             error @ (AuthError::Store(_) | AuthError::RolledBack) => {
                 Self::new(Code::Unavailable).retry_after(STORE_WAIT).because(error)

@@ -148,7 +148,8 @@ settings! {
     /// How much is logged.
     log_level: Level = "info", choice(&LEVELS);
 
-    /// Free disk space below which nothing is written any more; checks go on.
+    /// Free disk space below which the embedded store takes no registration, sign-in or renaming any more. On less,
+    /// refreshes stop; sign-outs, disabling and key changes stop last, and checks go on.
     free_space_reserve: u64 = "64MiB", size("16MiB", "1024GiB");
     /// Memory the embedded store keeps pages in.
     store_cache: u64 = "16MiB", size("8MiB", "1024GiB");

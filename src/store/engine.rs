@@ -5,6 +5,7 @@ use std::future::Future;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::priority::Priority;
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
 use super::{
@@ -71,6 +72,11 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StoreError::Stalled`] while the disk does not answer.
     fn working(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// See [`Store::stopped`]. An engine that does not watch its free space says none.
+    fn stopped(&self) -> Result<Option<Priority>, StoreError> {
+        Ok(None)
     }
 
     /// Marked as changed after something may have been written, by this process or another one: a hint, late by at
@@ -190,6 +196,10 @@ impl<E: Engine> Store for Over<E> {
             }
         }
         Ok(())
+    }
+
+    async fn stopped(&self) -> Result<Option<Priority>, StoreError> {
+        self.0.stopped()
     }
 
     async fn found(&self, request: keys::Found) -> Result<keys::Founded, StoreError> {

@@ -186,6 +186,17 @@ impl Records for Tables {
         Ok(ended.chain(behind).take(limit).cloned().collect())
     }
 
+    fn oldest_past_devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        let ended = self.ended.values().filter(|device| device.user == user).take(limit);
+        let left_behind = self.devices.values().filter(|device| device.user == user && device.stamp < stamp);
+        Ok(ended.chain(left_behind.take(limit)).cloned().collect())
+    }
+
     fn last_seen(&self, user: UserId, id: DeviceId) -> Result<Option<LastSeen>, StoreError> {
         Ok(self.last_seen.get(&(user, id)).cloned())
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::priority::Priority;
 use super::{Clock, Founding, StoreError, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -37,6 +38,9 @@ pub trait Records {
     -> Read<Vec<Device>>;
     /// The user's devices that were ended, or left behind under another stamp than `stamp`.
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>>;
+    /// Of the user's devices that were ended, and of those that were left behind under another stamp than `stamp`: the
+    /// `limit` that signed in first of each.
+    fn oldest_past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>>;
     /// When and from where a device was last heard of.
     fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>>;
     /// Every key, the oldest first.
@@ -126,6 +130,8 @@ pub struct Changes {
     pub log: Vec<(Timestamp, Revocation)>,
     /// What comes on top of the totals.
     pub counted: Counted,
+    /// How long this is still written when free space runs out.
+    pub priority: Priority,
 }
 
 /// A difference of [`Totals`].
@@ -141,6 +147,11 @@ impl Changes {
     /// Nothing.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// Nothing yet, of this priority.
+    pub fn of(priority: Priority) -> Self {
+        Self { priority, ..Self::default() }
     }
 
     /// Writes a record.
@@ -165,7 +176,7 @@ impl Changes {
 
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.records.is_empty() && !self.counts()
     }
 
     /// Whether the totals are written. Whatever ends a device writes them, even as they were: so that it costs the same
@@ -178,7 +189,7 @@ impl Changes {
     /// are. For an engine whose steps happen one after the other.
     pub fn settled(self, records: &dyn Records) -> Read<Vec<Change>> {
         let counts = self.counts();
-        let Self { records: mut settled, log, counted } = self;
+        let Self { records: mut settled, log, counted, priority: _ } = self;
         let new_era = log.iter().any(|(_, revocation)| matches!(revocation, Revocation::Era(_)));
         if counts {
             settled.push(Change::Totals(records.totals()?.with(counted, new_era)));

@@ -27,6 +27,15 @@ pub mod sweep;
 /// How long the record of an ended device is kept.
 pub const ENDED_KEPT: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 
+/// How many records of past devices of one user are kept, about: each sign-in beyond it drops two of the oldest.
+///
+/// Ending devices is not bounded by it, nor does it cost more for many: those that one sign-out everywhere left behind
+/// go with the sign-ins that follow.
+pub const PAST_KEPT: u64 = 200;
+
+/// How many records of past devices give way to a sign-in: more than the one it may leave.
+const GIVING_WAY: usize = 2;
+
 /// How long an entry of the log is kept: longer than any access token lives.
 pub const LOG_KEPT: Duration = Duration::from_secs(65 * 60);
 
@@ -82,11 +91,43 @@ fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, end
     changes.counted.live_devices -= 1;
     device.ended = Some(ended);
     changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    // The note of when it would have run out. That of a device that refreshed since stands elsewhere, and finds nothing.
+    changes.push(Change::DropLook(Look::at(&device, device.end())));
     changes.push(Change::Look(Look::at(&device, at + ENDED_KEPT)));
     if cause != Cause::Expired {
         changes.log(at, Revocation::Device { user: device.user, device: device.id });
     }
     changes.push(Change::Ended(Box::new(device)));
+}
+
+/// Drops the records of the user's oldest past devices while more than [`PAST_KEPT`] are kept, a few at a time: so that
+/// signing in and out over and over fills no disk. The caller writes the user.
+fn make_past_give_way(
+    records: &dyn Records,
+    changes: &mut Changes,
+    era: Era,
+    user: &mut User,
+) -> Result<(), StoreError> {
+    if user.kept.count.saturating_sub(user.live_devices(era)) <= PAST_KEPT {
+        return Ok(());
+    }
+    let mut oldest = records.oldest_past_devices(user.id, user.stamp(era), GIVING_WAY)?;
+    oldest.sort_by_key(|device| device.id);
+    for device in oldest.into_iter().take(GIVING_WAY) {
+        if let Some(ended) = &device.ended {
+            changes.push(Change::DropEnded(user.id, device.id));
+            changes.push(Change::DropLook(Look::at(&device, ended.at + ENDED_KEPT)));
+        } else {
+            changes.push(Change::DropDevice(user.id, device.stamp, device.id));
+            let gone_at = sweep::left_behind_at(user, era, &device) + ENDED_KEPT;
+            changes.push(Change::DropLook(Look::at(&device, gone_at)));
+        }
+        changes.push(Change::DropLook(Look::at(&device, device.end())));
+        changes.push(Change::DropLastSeen(user.id, device.id));
+        user.kept.count = user.kept.count.saturating_sub(1);
+        user.kept.given_way = user.kept.given_way.max(Some(device.id));
+    }
+    Ok(())
 }
 
 /// Bumps the user's generation: every device of it ends, at the same cost for one as for ten thousand. Returns how

@@ -15,6 +15,7 @@ use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
+use rescind::store::priority::Priority;
 use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
 use rescind::store::{
     Clock, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError, StoreTime,
@@ -164,6 +165,7 @@ macro_rules! forward {
 
 forward! {
     read founding() -> Option<Founding>;
+    read stopped() -> Option<Priority>;
     read clock() -> Clock;
     read totals() -> Totals;
     read standing(user: UserId, device: DeviceId) -> Standing;

@@ -3,6 +3,7 @@
 use rescind::model::counters::Position;
 use rescind::model::device::Cause;
 use rescind::model::verdict::{Reason, Verdict};
+use rescind::store::steps::PAST_KEPT;
 use rescind::store::steps::sweep::Swept;
 use tokio::task::JoinSet;
 
@@ -214,4 +215,76 @@ pub(crate) async fn a_sweep_goes_in_small_batches(service: Service) {
         }
     }
     assert_eq!(expired, 9);
+}
+
+/// However often a user signs in and out: the oldest records give way, at the same cost each time.
+pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Service) {
+    let most = usize::try_from(PAST_KEPT).unwrap();
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let (mut rounds, mut costs) = (Vec::new(), Vec::new());
+    for round in 0..most * 2 {
+        let round_trip = async {
+            let laptop = service.sign_in(user).await;
+            service.sign_out(&laptop).await;
+            rounds.push(laptop.device());
+        };
+        let cost = service.cost_of(round_trip).await;
+        costs.extend(cost.filter(|_| round > most + 2).map(|(cost, ())| cost));
+        service.pass(MINUTE / 60);
+    }
+    // Every second sign-in has two records to drop.
+    assert!(costs.iter().all(|cost| *cost <= 24), "{costs:?}");
+    service.reopen().await;
+    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    assert!((most..=most + 2).contains(&kept.len()), "{}", kept.len());
+    let kept: Vec<_> = kept.iter().map(|listed| listed.device.id).collect();
+    assert!(kept.contains(rounds.last().unwrap()) && !kept.contains(&rounds[0]), "the oldest gave way");
+    assert_eq!(service.store().last_seen(user, rounds[0]).await.unwrap(), None);
+    assert_eq!(service.device_ids(user).await, [phone.device()], "no live one did");
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
+    let found = service.store().user(user).await.unwrap().unwrap();
+    assert!(found.kept.given_way.is_some_and(|given| given >= rounds[0] && given < kept[0]));
+    service.pass(DAY * 28);
+    let mut looked = 0;
+    loop {
+        let swept = service.sweep().await;
+        looked += swept.forgotten;
+        if !swept.more {
+            break;
+        }
+    }
+    assert_eq!(looked, kept.len(), "nothing is left of the others, not even a note to look at them");
+    assert_eq!(service.store().user(user).await.unwrap().unwrap().kept.count, 1);
+}
+
+/// The same of devices that one sign-out left behind, of which it touched none.
+pub(crate) async fn signing_out_everywhere_keeps_so_many_records(mut service: Service) {
+    let most = usize::try_from(PAST_KEPT).unwrap();
+    let mut phone = service.register("ada").await;
+    let user = phone.user();
+    for _ in 0..10 {
+        for _ in 0..most / 4 {
+            phone = service.sign_in(user).await;
+        }
+        service.sign_out_all(&phone, false).await;
+        service.pass(MINUTE);
+    }
+    phone = service.sign_in(user).await;
+    service.reopen().await;
+    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    assert!((most..=most + most / 4 + 2).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
+    for _ in 0..most / 4 {
+        service.sign_in(user).await;
+    }
+    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    assert!(kept.len() <= most + 2, "{}", kept.len());
+    service.pass(IDLE);
+    while service.sweep().await.more {}
+    assert_eq!(
+        service.store().ended_devices(user, 10_000).await.unwrap().len(),
+        most / 4 + 1,
+        "those of today"
+    );
 }

@@ -117,6 +117,14 @@ impl Records for Reader<'_> {
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Result<Vec<Device>, StoreError> {
         self.sound(DEVICES)?.past_devices(user, stamp, limit)
     }
+    fn oldest_past_devices(
+        &self,
+        user: UserId,
+        stamp: Stamp,
+        limit: usize,
+    ) -> Result<Vec<Device>, StoreError> {
+        self.sound(DEVICES)?.oldest_past_devices(user, stamp, limit)
+    }
     fn last_seen(&self, user: UserId, id: DeviceId) -> Result<Option<LastSeen>, StoreError> {
         self.sound(DEVICES)?.last_seen(user, id)
     }

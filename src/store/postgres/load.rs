@@ -290,6 +290,16 @@ pub(super) fn missed(need: Need) -> Load {
             );
             Load::list(stamped(query.user(user), stamp).number(limit), need)
         }
+        Need::OldestPastDevices(user, stamp, limit) => {
+            // Each half is the beginning of an index.
+            let query = Query::new(
+                "(select 'listed', id, doc::text from rescind.devices where user_id = $1 and ended order by id limit $4)
+                 union all
+                 (select 'listed', id, doc::text from rescind.devices
+                  where user_id = $1 and (era, generation) < ($2, $3) and not ended order by era, generation, id limit $4)",
+            );
+            Load::list(stamped(query.user(user), stamp).number(limit), need)
+        }
         Need::LastSeen(user, id) => {
             let query =
                 Query::new("select 'listed', id, doc::text from rescind.last_seen where user_id = $1 and id = $2");

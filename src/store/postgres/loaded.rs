@@ -30,6 +30,7 @@ pub(super) enum Need {
     Device(DeviceId),
     Devices(UserId, Stamp, Option<DeviceId>, usize),
     PastDevices(UserId, Stamp, usize),
+    OldestPastDevices(UserId, Stamp, usize),
     LastSeen(UserId, DeviceId),
     Keys,
     ServiceKey(ServiceKeyId),
@@ -135,6 +136,10 @@ impl Records for Loaded {
 
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
         self.all(Need::PastDevices(user, stamp, limit))
+    }
+
+    fn oldest_past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
+        self.all(Need::OldestPastDevices(user, stamp, limit))
     }
 
     fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>> {

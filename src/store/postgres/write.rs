@@ -19,7 +19,7 @@ use crate::store::{Clock, StoreError, Totals};
 /// others wait the shortest so.
 pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, StoreError> {
     let counts = changes.counts();
-    let Changes { records, log, counted } = changes;
+    let Changes { records, log, counted, priority: _ } = changes;
     let rewritten: Vec<(UserId, DeviceId)> = records.iter().filter_map(rewrites).collect();
     let mut many = Many::default();
     let mut queries = Vec::new();

@@ -54,7 +54,8 @@ impl SledArchive {
     }
 
     fn over(opened: Opened, reserve_bytes: u64, before: bool) -> Result<Self, OpenError> {
-        let reserve = Reserve::new(opened.path(), reserve_bytes);
+        let reserve =
+            Reserve::new(opened.path(), reserve_bytes).map_err(|e| OpenError::io(opened.path(), e))?;
         let committer = Committer::start(&opened, reserve, Limits::default(), Hooks::default())
             .map_err(|e| OpenError::io(opened.path(), e))?;
         Ok(Self { committer, opened, kind: Kind::Clock, after: None, before })

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use super::committer::{Commit, Committer, Hooks, Limits};
 use super::open::{OpenError, OpenMode, Opened, open};
 use super::records::writes;
-use super::reserve::Reserve;
+use super::reserve::{Reserve, Steps, free_space};
 use super::view::View;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::{About, Engine, Over};
+use crate::store::priority::Priority;
 use crate::store::records::Records;
 use crate::store::steps::Step;
 use crate::store::{StoreError, StoreTime};
@@ -23,7 +24,7 @@ pub type SledStore = Over<Sled>;
 pub struct Options {
     /// About how much of it may be kept in memory.
     pub cache_bytes: u64,
-    /// The free space below which it writes no more.
+    /// The free space below which it adds nothing more; see [`Priority`] for what stops later.
     pub reserve_bytes: u64,
     /// How much may wait, and for how long.
     pub limits: Limits,
@@ -46,6 +47,7 @@ impl Default for Options {
 pub struct Sled {
     committer: Committer,
     opened: Opened,
+    steps: Steps,
     written: watch::Sender<()>,
 }
 
@@ -57,12 +59,13 @@ impl SledStore {
     pub fn open(path: &Path, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
         let opened = open(path, options.cache_bytes, mode)?;
         check(&opened, mode)?;
-        let reserve = Reserve::new(path, options.reserve_bytes);
+        let reserve = Reserve::new(path, options.reserve_bytes).map_err(|e| OpenError::io(path, e))?;
+        let steps = reserve.steps();
         let written = watch::Sender::new(());
         let hooks = telling(options.hooks, written.clone());
         let committer =
             Committer::start(&opened, reserve, options.limits, hooks).map_err(|e| OpenError::io(path, e))?;
-        Ok(Self(Sled { committer, opened, written }))
+        Ok(Self(Sled { committer, opened, steps, written }))
     }
 
     /// The newest moment that was recorded when the store was opened: a clock far behind it is wrong.
@@ -142,6 +145,12 @@ impl Engine for Sled {
                 Err(StoreError::Stalled(format!("a commit has waited {} s for it", since.as_secs())))
             }
         }
+    }
+
+    fn stopped(&self) -> Result<Option<Priority>, StoreError> {
+        let free = free_space(self.opened.path())
+            .map_err(|e| StoreError::Unavailable(format!("the free disk space is unknown: {e}")))?;
+        Ok(self.steps.stopped(free))
     }
 
     fn written(&self) -> watch::Receiver<()> {

@@ -141,6 +141,20 @@ impl Records for View<'_> {
         ended.chain(older).chain(newer).take(limit).collect()
     }
 
+    fn oldest_past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
+        let of_user = layout::devices_of(Table::Ended, user);
+        let ended = self.scan(&of_user).map(ended).take(limit);
+        let of_user = layout::devices_of(Table::Devices, user);
+        let live = layout::devices_under(user, stamp);
+        // Generations only grow: what was left behind comes before what is live.
+        let left_behind = self
+            .scan(&of_user)
+            .take_while(move |record| record.as_ref().map_or(true, |(key, _)| **key < live[..]))
+            .map(device)
+            .take(limit);
+        ended.chain(left_behind).collect()
+    }
+
     fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>> {
         self.record(Table::LastSeen, &layout::last_seen(user, id))
     }

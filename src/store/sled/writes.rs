@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sled::IVec;
 
 use crate::model::timestamp::Timestamp;
+use crate::store::priority::Priority;
 
 /// Keys and their new values; `None` removes.
 pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
@@ -17,12 +18,23 @@ pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
 pub struct Writes {
     changes: Changes,
     newest: Option<Timestamp>,
+    priority: Priority,
 }
 
 impl Writes {
     /// A step that only reads.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// Nothing yet, of this priority.
+    pub fn of(priority: Priority) -> Self {
+        Self { priority, ..Self::default() }
+    }
+
+    /// How long this is still written when free space runs out.
+    pub fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Sets `key` to `value`, whatever was there.

@@ -10,6 +10,7 @@ use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Disabled, KeptDevices, LiveDevices, User};
 use crate::model::username::Username;
+use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
 
 /// Adds a user.
@@ -99,7 +100,7 @@ pub fn set_disabled(records: &dyn Records, request: &SetDisabled) -> Step<Disabl
     let Some(mut user) = records.user(request.user)? else {
         return Ok((Changes::none(), DisabledSet::NoUser));
     };
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(if request.disabled { Priority::Ending } else { Priority::Adding });
     let mut signed_out = 0;
     match (request.disabled, user.disabled.is_some()) {
         (true, false) => {
@@ -162,7 +163,7 @@ pub fn delete_user(records: &dyn Records, request: &DeleteUser) -> Step<UserDele
         return Ok((Changes::none(), UserDeleted::NoUser));
     };
     let era = records.clock()?.era;
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     let signed_out = bump(&mut changes, era, &mut user, None, request.now, Cause::SignedOutEverywhere, None);
     changes.counted.users = -1;
     let generation = user.generation;

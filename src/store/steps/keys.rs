@@ -8,6 +8,7 @@ use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
+use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
 use crate::store::{Clock, Founding, Names, Totals};
 
@@ -155,7 +156,7 @@ pub fn save_keys(records: &dyn Records, request: &SaveKeys) -> Step<KeysSaved> {
         return Ok((Changes::none(), KeysSaved::Stale));
     }
     let version = read.next();
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     for key in &request.put {
         changes.push(Change::Key(key.clone()));
     }
@@ -178,7 +179,7 @@ pub fn remove_service_key(records: &dyn Records, id: ServiceKeyId) -> Step<bool>
     if records.service_key(id)?.is_none() {
         return Ok((Changes::none(), false));
     }
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     changes.push(Change::DropServiceKey(id));
     Ok((changes, true))
 }

@@ -9,6 +9,7 @@ use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
+use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 
 /// On whose word a password is set.
@@ -79,7 +80,7 @@ pub fn set_password(records: &dyn Records, request: &SetPassword) -> Step<Passwo
             Some(user) => (records.clock()?.era, user, None),
         },
     };
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     user.password = request.password.clone();
     let ended = bump(&mut changes, era, &mut user, kept.as_ref(), request.now, Cause::PasswordChanged, None);
     user.password_since = user.generation;

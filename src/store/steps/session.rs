@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Refusal, Step, end};
+use super::{Refusal, Step, end, make_past_give_way};
 use crate::model::claims::RefreshClaims;
 use crate::model::counters::Era;
 use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended, LastSeen};
@@ -16,6 +16,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::StoreError;
+use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
 
 /// At most so many devices give way in one sign-in, should the allowed number have been lowered a lot.
@@ -99,6 +100,7 @@ pub fn open_device(records: &dyn Records, request: &OpenDevice) -> Step<Opened> 
     let era = records.clock()?.era;
     let mut changes = Changes::none();
     let evicted = make_room(records, &mut changes, era, &mut user, request.most, request.now)?;
+    make_past_give_way(records, &mut changes, era, &mut user)?;
     let device = add(&mut changes, era, &mut user, &request.device, request.now);
     changes.user(&user);
     let session = Box::new(Session { user, device, era });
@@ -129,6 +131,7 @@ pub(super) fn add(
     };
     user.set_live_devices(era, user.live_devices(era) + 1);
     changes.counted.live_devices += 1;
+    user.kept.count += 1;
     changes.device(&device);
     // The password was hashed in between: the device is seen when it comes to be.
     changes.push(Change::LastSeen(user.id, device.id, LastSeen { at: now, ..new.seen.clone() }));
@@ -219,7 +222,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
             (Verdict::Ended(reason), ..) => return refused(Refusal::Ended(reason)),
             _ => return refused(Refusal::Ahead),
         };
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Refreshing);
     let session = |user, device| Box::new(Session { user, device, era });
     match device.refresh.classify(request.claims.sequence, request.network, &request.policy, now) {
         Replay::Ahead => refused(Refusal::Ahead),
@@ -241,6 +244,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
             Ok((changes, Refreshed::Recovered(session(user, device))))
         }
         Replay::Reuse => {
+            changes.priority = Priority::Ending;
             let last_seen = records.last_seen(user.id, device.id)?;
             let ended = Ended { at: now, cause: Cause::RefreshReused, note: request.origin.clone() };
             end(&mut changes, era, &mut user, device.clone(), ended);

@@ -8,6 +8,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 
 /// Ends one device.
@@ -83,7 +84,7 @@ pub fn end_device(records: &dyn Records, request: &EndDevice) -> Step<DeviceEnde
     if request.named_by.is_some_and(|token| token.is_below_the_floor(&device)) {
         return unchanged(DeviceEnded::BelowFloor);
     }
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     let ended = Ended { at: request.now, cause: request.cause, note: request.note.clone() };
     end(&mut changes, era, &mut user, device, ended);
     changes.user(&user);
@@ -150,7 +151,7 @@ pub fn end_devices(records: &dyn Records, request: &EndDevices) -> Step<DevicesE
             Some(user) => (records.clock()?.era, user, None, Cause::Administrator, note.clone()),
         },
     };
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     let mut signed_out = bump(&mut changes, era, &mut user, kept.as_ref(), request.now, cause, note);
     if let Some(device) = &mut kept {
         restamp(&mut changes, era, &mut user, device);
@@ -163,7 +164,7 @@ pub fn end_devices(records: &dyn Records, request: &EndDevices) -> Step<DevicesE
 /// Ends every device of everyone by one bump of the era.
 pub fn end_everyone(records: &dyn Records, now: Timestamp) -> Step<Era> {
     let era = records.clock()?.era.following(now);
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     changes.log(now, Revocation::Era(era));
     Ok((changes, era))
 }

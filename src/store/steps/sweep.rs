@@ -14,6 +14,7 @@ use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
+use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
 
 /// What a sweep did.
@@ -44,7 +45,7 @@ pub struct Sweep {
 /// See [`Sweep`].
 pub fn sweep(records: &dyn Records, request: Sweep) -> Step<Swept> {
     let Sweep { now, outlived, limit } = request;
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Sweeping);
     let mut swept = Swept::default();
     let era = records.clock()?.era;
     let looks = records.due(now, limit)?;
@@ -87,7 +88,7 @@ fn examine(
     changes: &mut Changes,
     swept: &mut Swept,
     era: Era,
-    user: Option<User>,
+    mut user: Option<User>,
     look: Look,
     now: Timestamp,
 ) -> Result<Option<User>, StoreError> {
@@ -97,7 +98,7 @@ fn examine(
         {
             changes.push(Change::DropEnded(look.user, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));
-            swept.forgotten += 1;
+            forgotten(swept, &mut user);
         }
         return Ok(user);
     };
@@ -107,7 +108,7 @@ fn examine(
         if gone_at <= now {
             changes.push(Change::DropDevice(look.user, look.stamp, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));
-            swept.forgotten += 1;
+            forgotten(swept, &mut user);
         } else {
             changes.push(Change::Look(Look { at: gone_at, ..look }));
         }
@@ -122,6 +123,14 @@ fn examine(
         swept.expired += 1;
     }
     Ok(Some(user))
+}
+
+/// Counts a record of a past device that went.
+fn forgotten(swept: &mut Swept, user: &mut Option<User>) {
+    swept.forgotten += 1;
+    if let Some(user) = user {
+        user.kept.count = user.kept.count.saturating_sub(1);
+    }
 }
 
 /// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept once its

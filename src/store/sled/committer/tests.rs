@@ -49,7 +49,7 @@ fn room(props: Props) -> Room {
     };
     let mut disk = store.disk().unwrap();
     disk.data = props.file.unwrap_or(disk.data);
-    let reserve = Reserve::new(&path, props.reserve);
+    let reserve = Reserve::new(&path, props.reserve).unwrap();
     let committer =
         Committer::over(disk, reserve, props.limits, hooks, props.probe.unwrap_or_else(well)).unwrap();
     Room { committer: Arc::new(committer), commits, fatal, store, _parent: parent }

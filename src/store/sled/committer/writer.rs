@@ -9,6 +9,7 @@ use super::watchdog::Watchdog;
 use super::{Commit, Queue, unavailable};
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::priority::Priority;
 use crate::store::sled::reserve::Reserve;
 use crate::store::sled::view::View;
 use crate::store::sled::writes::{Changes, Writes};
@@ -44,8 +45,8 @@ pub(super) struct Writer {
     newest: Option<Timestamp>,
     /// The reason to end. Once set, no step runs and no caller is answered.
     broken: Option<String>,
-    /// Below the reserve; kept so that the log says it once, not at every refusal.
-    full: bool,
+    /// What free space is too little for; kept so that the log says it once, not at every refusal.
+    stopped: Option<Priority>,
 }
 
 impl Writer {
@@ -55,8 +56,8 @@ impl Writer {
         watchdog: Arc<Watchdog>,
         observer: Box<dyn Fn(Commit) + Send>,
     ) -> Self {
-        let (unsynced, pending, newest, broken, full) = (true, Changes::new(), None, None, false);
-        Self { disk, reserve, watchdog, observer, unsynced, pending, newest, broken, full }
+        let (unsynced, pending, newest, broken, stopped) = (true, Changes::new(), None, None, None);
+        Self { disk, reserve, watchdog, observer, unsynced, pending, newest, broken, stopped }
     }
 
     /// Works until the committer is closed or dropped, or the disk fails.
@@ -125,14 +126,20 @@ impl Writer {
     fn check_reserve(&mut self, writes: &Writes) -> Result<(), StoreError> {
         let enough = self
             .reserve
-            .admit(writes.count(), writes.bytes())
+            .admit(writes.priority(), writes.count(), writes.bytes())
             .map_err(|e| StoreError::Unavailable(format!("the free disk space is unknown: {e}")))?;
-        if self.full == enough {
-            self.full = !enough;
-            if enough {
-                tracing::info!("there is free disk space again: the store writes again");
+        // A write that just does not fit is refused a little before its priority is.
+        let stopped = self.reserve.stopped().max((!enough).then_some(writes.priority()));
+        if stopped != self.stopped {
+            self.stopped = stopped;
+            if let Some(stopped) = stopped {
+                tracing::error!(
+                    stopped = stopped.as_str(),
+                    "the disk is nearly full: {} and all that stops before them are refused until there is room",
+                    stopped.what()
+                );
             } else {
-                tracing::error!("the disk is nearly full: the store refuses to write until there is room");
+                tracing::info!("there is free disk space again: the store writes everything again");
             }
         }
         if enough { Ok(()) } else { Err(StoreError::Full("too little free disk space".to_owned())) }

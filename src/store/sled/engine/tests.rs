@@ -133,6 +133,12 @@ async fn what_was_acknowledged_is_there_after_a_reopen() {
 }
 
 #[tokio::test]
+async fn a_device_has_one_note_to_look_at_it_live_or_ended() {
+    let (_parent, _path, store, _, _) = filled().await;
+    assert_eq!(tree(&store).scan_prefix(Table::Looks.prefix()).count(), 2);
+}
+
+#[tokio::test]
 async fn a_store_is_made_by_its_founding() {
     let (_parent, path) = fresh();
     for _killed_before_it_was_founded in 0..2 {

@@ -45,7 +45,8 @@ fn filled() -> (TempDir, PathBuf) {
 /// Commits twenty times, to the end of which what [`assert_whole`] expects is acknowledged.
 fn commit(store: &Opened) {
     let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
-    let committer = Committer::start(store, Reserve::new(store.path(), 0), Limits::default(), hooks).unwrap();
+    let committer =
+        Committer::start(store, Reserve::new(store.path(), 0).unwrap(), Limits::default(), hooks).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for part in 0..20_u32 {
         let mut writes = Writes::none();

@@ -22,7 +22,8 @@ pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Resul
     if !founded {
         return Err(Table::Founding.corrupt("the record is missing"));
     }
-    taken_over(view, changes.settled(view)?)
+    let priority = changes.priority;
+    collected(Writes::of(priority), view, changes.settled(view)?)
 }
 
 /// The same of records that are written as they are, founded or not: those of a copy.
@@ -30,7 +31,10 @@ pub(in crate::store::sled) fn taken_over(
     view: &View<'_>,
     records: Vec<Change>,
 ) -> Result<Writes, StoreError> {
-    let mut writes = Writes::none();
+    collected(Writes::none(), view, records)
+}
+
+fn collected(mut writes: Writes, view: &View<'_>, records: Vec<Change>) -> Result<Writes, StoreError> {
     for change in records {
         if let Some(at) = moment(&change) {
             writes.happened(at);

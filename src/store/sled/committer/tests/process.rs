@@ -24,7 +24,7 @@ fn other_process(task: &str, path: &std::path::Path) -> Child {
 async fn as_other_process() {
     let path = PathBuf::from(std::env::var_os("RESCIND_TEST_DATA").unwrap());
     let store = open(&path, 8 << 20, OpenMode::Create).unwrap();
-    let reserve = Reserve::new(&path, 0);
+    let reserve = Reserve::new(&path, 0).unwrap();
     match std::env::var("RESCIND_TEST_TASK").unwrap().as_str() {
         "acknowledge" => {
             let hooks = Hooks::default();
