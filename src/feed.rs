@@ -40,6 +40,7 @@ mod recent;
 pub mod stream;
 
 use error::FeedError;
+use fence::Calls;
 use followers::{Followers, Limits};
 use frames::Frames;
 use recent::Recent;
@@ -63,6 +64,7 @@ pub struct Feed {
     frames: Frames,
     recent: Recent,
     followers: Followers,
+    calls: Calls,
     news: watch::Sender<News>,
 }
 
@@ -78,7 +80,8 @@ impl Feed {
         let frames = Frames::new(Arc::clone(&auth), world.clone(), store);
         let news = watch::Sender::new(News { published, awaited: Position::default(), closed: false });
         let (recent, followers) = (Recent::from(published), Followers::new(limits));
-        Ok(Self { auth, world, store, frames, recent, followers, news })
+        let calls = Calls::default();
+        Ok(Self { auth, world, store, frames, recent, followers, calls, news })
     }
 
     /// The entries after `since`, or the oldest that are kept, as a frame and its text; none if there are none yet.

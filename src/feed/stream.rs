@@ -117,7 +117,10 @@ impl Stream {
                     }
                     Next::Nothing if self.asked < news.awaited && news.awaited <= position => {
                         self.asked = news.awaited;
-                        return Some(Event::Ping);
+                        // A follower that has said so by itself need not be asked.
+                        if self.follower.applied() < news.awaited {
+                            return Some(Event::Ping);
+                        }
                     }
                     Next::Nothing => {
                         if self.is_silent().await {

@@ -181,10 +181,9 @@ impl Accounts {
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let wait = fence::wait(wait.0)?;
         let signed_out = auth.logout_all(&bearer.0, &origin).await?;
-        let (followers, confirmed) = fence::put_up(&feed, wait).await;
+        let waited = fence::put_up(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
-            followers,
-            confirmed,
+            in_force: waited.in_force(),
             ..SignedOutEverywhereAnswer::of(signed_out)
         }))
     }

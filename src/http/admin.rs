@@ -111,10 +111,11 @@ impl Admin {
         let wait = fence::wait(wait.0)?;
         let user = auth.find_user(&user.0).await?;
         let signed_out = auth.logout_all_of(user.id, order(by, body.0.reason)?).await?;
-        let (followers, confirmed) = fence::put_up(&feed, wait).await;
+        let waited = fence::put_up(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
-            followers,
-            confirmed,
+            in_force: waited.in_force(),
+            followers: waited.followers(),
+            confirmed: waited.confirmed(),
             ..SignedOutEverywhereAnswer::of(signed_out)
         }))
     }
@@ -204,8 +205,13 @@ impl Admin {
         let by = credential.require(&auth, Scope::Admin).await?;
         let wait = fence::wait(wait.0)?;
         let era = auth.logout_everyone(order(by, body.0.reason)?).await?;
-        let (followers, confirmed) = fence::put_up(&feed, wait).await;
-        Ok(Json(EraAnswer { era: count(era.value()), followers, confirmed }))
+        let waited = fence::put_up(&feed, wait).await;
+        Ok(Json(EraAnswer {
+            era: count(era.value()),
+            in_force: waited.in_force(),
+            followers: waited.followers(),
+            confirmed: waited.confirmed(),
+        }))
     }
 
     /// Open a session for a user signed in elsewhere

@@ -94,10 +94,14 @@ pub(super) struct AdminDeviceListAnswer {
 pub(super) struct EraAnswer {
     /// The era from now on: every token of an earlier one is dead.
     pub era: i64,
-    /// To who asked to wait: how many resource servers follow the feed at this node.
+    /// To who asked to wait: whether every resource server that follows the feed at this node has said in time that it is in
+    /// force there; `true` also when none follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<bool>,
+    /// To a service key that asked to wait: how many resource servers follow the feed at this node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub followers: Option<i64>,
-    /// To who asked to wait: how many of them have said that it is in force there.
+    /// To a service key that asked to wait: how many of them have said in time that it is in force there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmed: Option<i64>,
 }

@@ -9,8 +9,17 @@ use crate::service::Service;
 
 const ALL: &str = "/api/v1/auth/logout-all";
 
+/// What a service key is told.
 fn fenced(answer: &Value) -> (&Value, &Value) {
     (&answer["followers"], &answer["confirmed"])
+}
+
+/// What a user is told: whether it is in force everywhere, and nothing of who follows.
+#[track_caller]
+fn in_force(answer: &Value) -> bool {
+    let fields: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(fields, ["signed_out", "generation", "in_force"]);
+    answer["in_force"].as_bool().unwrap()
 }
 
 /// Listens until somebody waits for it, and answers that.
@@ -39,7 +48,7 @@ async fn it_waits_until_every_follower_has_confirmed() {
     // It asks them to ping at once, so the hour is never waited for.
     let wait = phone.post(&format!("{ALL}?wait=3600s")).send();
     let (answer, (), ()) = tokio::join!(wait, confirm(&mut one, 1), confirm(&mut two, 1));
-    assert_eq!(answer.ok(), json!({"signed_out": 1, "generation": 2, "followers": 2, "confirmed": 2}));
+    assert_eq!(answer.ok(), json!({"signed_out": 1, "generation": 2, "in_force": true}));
 }
 
 #[tokio::test]
@@ -47,7 +56,7 @@ async fn without_followers_there_is_nothing_to_wait_for() {
     let service = Service::start().await;
     let phone = service.phone("ada").await;
     let answer = phone.post(&format!("{ALL}?wait=8s")).send().await.ok();
-    assert_eq!(fenced(&answer), (&json!(0), &json!(0)));
+    assert!(in_force(&answer));
 }
 
 #[tokio::test]
@@ -63,7 +72,8 @@ async fn an_administrators_sign_outs_wait_too() {
     for (position, path) in (1..).zip(paths) {
         let wait = tool.post(&format!("{path}?wait=8s")).send();
         let (answer, ()) = tokio::join!(wait, confirm(&mut listener, position));
-        assert_eq!(fenced(&answer.ok()), (&json!(1), &json!(1)));
+        let answer = answer.ok();
+        assert_eq!((fenced(&answer), &answer["in_force"]), ((&json!(1), &json!(1)), &json!(true)));
     }
 }
 
@@ -75,7 +85,7 @@ async fn a_dead_follower_holds_nobody_longer_than_the_wait() {
     well.frame().await;
     dead.frame().await;
     let answer = phone.post(&format!("{ALL}?wait=50ms")).send().await.ok();
-    assert_eq!(fenced(&answer), (&json!(2), &json!(0)), "neither has confirmed");
+    assert!(!in_force(&answer), "neither has confirmed");
     well.entries_up_to(1).await;
     well.applied(1).await;
     let fenced = service.feed.fence(Duration::from_secs(1)).await;
@@ -94,7 +104,7 @@ async fn a_follower_that_leaves_is_not_waited_for_nor_counted_as_confirmed() {
         assert_eq!(leaving.hear().await.unwrap().event, "ping");
         drop(leaving);
     });
-    assert_eq!(fenced(&answer.ok()), (&json!(1), &json!(0)));
+    assert!(!in_force(&answer.ok()));
 }
 
 /// A follower is believed for itself, as far as it was told.
@@ -113,7 +123,7 @@ async fn nobody_confirms_for_another_or_ahead_of_what_was_sent() {
         stranger.ping(1, Some(&listener.id)).await.ok();
         server.ping(1, None).await.ok();
     });
-    assert_eq!(fenced(&answer.ok()), (&json!(1), &json!(0)));
+    assert!(!in_force(&answer.ok()));
 }
 
 #[tokio::test]
@@ -128,8 +138,23 @@ async fn a_wait_is_a_length_of_time_and_never_longer_than_a_request_may_take() {
     phone.me().await.ok();
     let began = tokio::time::Instant::now();
     let answer = phone.post(&format!("{ALL}?wait=3600s")).send().await.ok();
-    assert_eq!(fenced(&answer), (&json!(1), &json!(0)));
+    assert!(!in_force(&answer));
     assert!(began.elapsed() >= Duration::from_secs(4), "it did wait");
+}
+
+/// One that pings by itself is not called on top of that.
+#[tokio::test]
+async fn a_follower_that_has_confirmed_by_itself_is_not_called() {
+    let service = Service::start().await;
+    let (phone, mut listener) = (service.phone("ada").await, service.follower().await.listen(None).await);
+    listener.frame().await;
+    phone.logout_all().await.ok();
+    listener.entries_up_to(1).await;
+    listener.applied(1).await;
+    let fenced = service.feed.fence(Duration::from_secs(8)).await;
+    assert_eq!((fenced.followers, fenced.confirmed), (1, 1));
+    service.phone("eve").await.logout_all().await.ok();
+    assert_eq!(listener.hear().await.unwrap().event, "frame", "no ping before it");
 }
 
 /// The sign-out is done; that nobody can say who knows of it does not undo it.

@@ -1,7 +1,7 @@
 //! The feed of the real binary: what was acknowledged is told, however the process fares.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 
 use rescind::model::revocation::{Entry, Revocation};
 use serde_json::json;
@@ -48,7 +48,25 @@ fn a_sign_out_is_told_proven_and_confirmed() {
     assert_eq!(follower.hear().unwrap().0, "ping");
     follower.ping();
     let answer = waiting.join().unwrap();
-    assert_eq!(answer, json!({"signed_out": 1, "generation": 2, "followers": 1, "confirmed": 1}));
+    assert_eq!(answer, json!({"signed_out": 1, "generation": 2, "in_force": true}));
+}
+
+/// Nothing is written to it meanwhile that would fail.
+#[test]
+fn a_follower_that_closed_its_connection_gives_up_its_place_and_delays_nobody() {
+    let place = Place::new();
+    let server = place.serve_with(&["--set", "feed_streams_max=1", "--set", "request_timeout=120s"]);
+    let key = place.service_key("feed");
+    for (at, how) in [Shutdown::Write, Shutdown::Both].into_iter().enumerate() {
+        let phone = Session::register(&server.client, &format!("user-{at}"), "Phone");
+        let mut gone = Listener::open(&server.client, &key, None);
+        gone.news();
+        gone.close(how);
+        // Longer than the tests have patience for.
+        server.client.post("/api/v1/auth/logout-all?wait=90s", &phone.access, &json!({})).ok();
+    }
+    // There is one place, and it is free again.
+    Listener::open(&server.client, &key, None).news();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Somebody who follows the feed over a connection of his own, and believes only what is signed.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 
 use rescind::model::counters::Position;
 use rescind::model::revocation::Entry;
@@ -35,7 +35,7 @@ impl Listener {
     pub(crate) fn open(client: &Client, key: &str, since: Option<u64>) -> Self {
         let published = client.get("/.well-known/paserk", "").ok();
         let mut keys = PublicKeys::none();
-        for key in published["keys"].as_array().unwrap().iter().filter(|key| key["state"] != "distrusted") {
+        for key in published["keys"].as_array().unwrap() {
             keys.add(key["public"].as_str().unwrap()).unwrap();
         }
         let mut connection = client.connect().unwrap();
@@ -65,6 +65,11 @@ impl Listener {
         let hello: Value = serde_json::from_str(&data).unwrap();
         hello["follower"].as_str().unwrap().clone_into(&mut listener.id);
         listener
+    }
+
+    /// Closes its side of the connection, or both.
+    pub(crate) fn close(&self, how: Shutdown) {
+        self.connection.get_ref().shutdown(how).unwrap();
     }
 
     /// The next byte of the stream; none when it has ended, or the server is gone.
