@@ -41,6 +41,7 @@ mod devices;
 pub mod docs;
 pub mod document;
 pub mod door;
+mod etag;
 mod event_stream;
 mod fence;
 mod figures;

@@ -9,7 +9,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let key = ServiceKey::parse(&std::env::var("RESCIND_SERVICE_KEY")?).ok_or("RESCIND_SERVICE_KEY is no service key")?;
-//! let verifier = Verifier::builder("https://id.example").audience("https://shop.example").service_key(key).connect().await?;
+//! let verifier = Verifier::builder("https://id.example").audience("rescind").service_key(key).connect().await?;
 //!
 //! match verifier.verify("v4.public.…") {
 //!     Ok(claims) => println!("{} on device {}", claims.user(), claims.device()),

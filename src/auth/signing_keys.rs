@@ -14,7 +14,7 @@ use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::timestamp::Timestamp;
 use crate::store::steps::keys::{KeysSaved, SaveKeys};
 use crate::store::{KeySet, Names, SharedStore};
-use crate::token::keyring::{self, Keyring};
+use crate::token::keyring::{self, Keyring, Published};
 use crate::token::sealing::MasterKey;
 
 /// The keyring in use, and what it takes to open the next one.
@@ -22,6 +22,17 @@ pub struct SigningKeys {
     master: MasterKey,
     names: Names,
     current: RwLock<Arc<Keyring>>,
+}
+
+/// The access keys as everyone may know them.
+#[derive(Clone, Debug)]
+pub struct PublicKeySet {
+    /// The version of the key set.
+    pub version: KeysVersion,
+    /// The keys whose tokens are accepted.
+    pub trusted: Vec<Published>,
+    /// The ids of the keys whose tokens are dead. Not the keys: a reader that takes whatever keys it is given has to be safe.
+    pub distrusted: Vec<Kid>,
 }
 
 /// The first keys of a new store.
@@ -120,14 +131,34 @@ impl Auth {
         self.keys.issuer()
     }
 
+    /// `aud` of the access tokens.
+    pub fn audience(&self) -> &str {
+        self.keys.audience()
+    }
+
     /// Every key, the oldest first, with the version of the set.
     pub async fn list_keys(&self) -> Result<KeySet, AuthError> {
         Ok(self.store.keys().await?)
     }
 
-    /// The keyring in use; what it publishes is what everyone verifies with.
+    /// The keyring in use.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, AuthError> {
         self.keys.checked(self).await
+    }
+
+    /// The access keys as everyone may know them now.
+    pub async fn public_keys(&self) -> Result<PublicKeySet, AuthError> {
+        let (keyring, now) = (self.keyring().await?, self.world.now());
+        let mut set =
+            PublicKeySet { version: keyring.version(), trusted: Vec::new(), distrusted: Vec::new() };
+        for key in keyring.published() {
+            if key.record.state.is_trusted(now) {
+                set.trusted.push(key.clone());
+            } else if key.record.state == KeyState::Distrusted {
+                set.distrusted.push(key.record.kid.clone());
+            }
+        }
+        Ok(set)
     }
 
     /// Puts the next keys to use, retires the active ones, makes new next ones.

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use poem::http::HeaderMap;
 use poem::web::Data;
 use poem_openapi::param::Header;
 use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 
+use super::etag;
 use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
@@ -23,6 +25,9 @@ const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x
 /// The feed as seen from `/.well-known/paserk`, whatever prefix a proxy has put before both.
 const FEED: &str = "../api/v1/revocations";
 
+/// What caches may do with the keys: keep them, and ask each time whether they are still these.
+const CACHING: &str = "public, no-cache";
+
 /// The operations.
 pub(super) struct WellKnown;
 
@@ -32,12 +37,17 @@ pub(super) struct WellKnown;
 struct KeysAnswer {
     /// The `iss` of every token.
     issuer: String,
+    /// The `aud` of every access token.
+    audience: String,
     /// The version of the set; it grows with every change.
     version: i64,
     /// Where the feed of revocations is, as a reference relative to the URL of this answer.
     feed: String,
-    /// The keys. Accept `next`, `active` and `retired`; refuse `distrusted` and any other.
+    /// The keys. A token of any other key is to be refused.
     keys: Vec<KeyAnswer>,
+    /// The ids of keys that were distrusted: whoever remembers one of these keys has to forget it, also when an older answer
+    /// names it again.
+    distrusted: Vec<String>,
 }
 
 /// A key to verify access tokens with.
@@ -46,7 +56,7 @@ struct KeysAnswer {
 struct KeyAnswer {
     /// Its PASERK id, as in the footer of its tokens.
     kid: String,
-    /// `next`, `active`, `retired` or `distrusted`.
+    /// `next`, `active` or `retired`.
     state: String,
     /// PASERK: `k4.public.…`.
     public: String,
@@ -67,6 +77,8 @@ struct JwkAnswer {
     kty: String,
     /// Always `Ed25519`.
     crv: String,
+    /// Always `EdDSA` (RFC 8037).
+    alg: String,
     /// The key.
     x: String,
     /// Its PASERK id.
@@ -94,6 +106,9 @@ enum Keys {
         /// Names this version of the keys.
         #[oai(header = "ETag")]
         String,
+        /// How long the answer may be kept.
+        #[oai(header = "Cache-Control")]
+        String,
     ),
 }
 
@@ -106,26 +121,35 @@ impl WellKnown {
     async fn public_keys(
         &self,
         auth: Data<&Arc<Auth>>,
+        headers: &HeaderMap,
         /// The `ETag` of the answer the client has.
         #[oai(name = "If-None-Match")]
-        known: Header<Option<String>>,
+        _known: Header<Option<String>>,
     ) -> Result<Keys, Problem> {
-        let keyring = auth.keyring().await?;
-        let (version, keys) = (keyring.version(), keyring.published());
-        let etag = format!("\"keys-{}-{}\"", version.value(), keys.len());
-        if known
-            .0
-            .is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag))
-        {
-            return Ok(Keys::Same(etag));
-        }
+        let set = auth.public_keys().await?;
         let answer = KeysAnswer {
             issuer: auth.issuer().to_owned(),
-            version: super::answers::count(version.value()),
+            audience: auth.audience().to_owned(),
+            version: super::answers::count(set.version.value()),
             feed: FEED.to_owned(),
-            keys: keys.iter().map(KeyAnswer::of).collect(),
+            keys: set.trusted.iter().map(KeyAnswer::of).collect(),
+            distrusted: set.distrusted.iter().map(ToString::to_string).collect(),
         };
-        Ok(Keys::Found(Json(answer), etag, "public, no-cache".to_owned()))
+        let tag = answer.etag();
+        Ok(if etag::is_known(headers, &tag) {
+            Keys::Same(tag, CACHING.to_owned())
+        } else {
+            Keys::Found(Json(answer), tag, CACHING.to_owned())
+        })
+    }
+}
+
+impl KeysAnswer {
+    /// Names what the answer says: two answers that differ in anything differ in this, also when a store that was restored
+    /// counts its versions anew.
+    fn etag(&self) -> String {
+        let hash = blake3::hash(&serde_json::to_vec(self).unwrap_or_default()).to_hex();
+        format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
     }
 }
 
@@ -140,6 +164,7 @@ impl KeyAnswer {
             jwk: JwkAnswer {
                 kty: "OKP".to_owned(),
                 crv: "Ed25519".to_owned(),
+                alg: "EdDSA".to_owned(),
                 x,
                 kid: kid.clone(),
                 r#use: "sig".to_owned(),

@@ -77,6 +77,15 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    /// Whether tokens made with a key in this state are accepted at `now`.
+    pub fn is_trusted(self, now: Timestamp) -> bool {
+        match self {
+            Self::Next | Self::Active => true,
+            Self::Retired { until } => now < until,
+            Self::Distrusted => false,
+        }
+    }
+
     /// The stable word for lists.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -113,12 +113,7 @@ impl Keyring {
             if record.purpose == Purpose::Access {
                 published.push(Published { record: record.clone(), public: public_bytes(record, master)? });
             }
-            let counts = match record.state {
-                KeyState::Next | KeyState::Active => true,
-                KeyState::Retired { until } => now < until,
-                KeyState::Distrusted => false,
-            };
-            if !counts {
+            if !record.state.is_trusted(now) {
                 continue;
             }
             let kid = &record.kid;
@@ -174,7 +169,7 @@ impl Keyring {
         self.version
     }
 
-    /// The access keys as they are published, the distrusted ones too, so that everyone can see that they are.
+    /// Every access key of the set, whatever its state.
     pub fn published(&self) -> &[Published] {
         &self.published
     }

@@ -196,6 +196,9 @@ impl Builder {
         let mut follower = Follower::new(Arc::clone(&view), holder);
 
         let published = link.keys().await?;
+        if link.is_exposed() {
+            view.listener.tell(&Event::Unencrypted(link.base().to_owned()));
+        }
         if published.issuer != view.issuer {
             let (expected, found) = (view.issuer.clone(), published.issuer.clone());
             return Err(ConnectError::OtherIssuer { expected, found });

@@ -42,6 +42,16 @@ pub enum Event {
     Keys(KeysVersion),
     /// Somebody else answers at the issuer's address: tokens are refused.
     OtherIssuer(String),
+    /// The issuer's tokens are for another audience than the one expected here: all of them are refused.
+    OtherAudience {
+        /// Whom tokens have to be for here.
+        expected: String,
+        /// Whom the issuer's tokens are for.
+        found: String,
+    },
+    /// The issuer is asked over plain HTTP on another machine: whoever is on the way can read the service key, and can put in
+    /// keys of his own.
+    Unencrypted(String),
 }
 
 impl Event {
@@ -86,6 +96,16 @@ impl fmt::Display for Event {
             Self::OtherIssuer(found) => {
                 write!(f, "the issuer there calls itself {found:?}: tokens are refused")
             }
+            Self::OtherAudience { expected, found } => write!(
+                f,
+                "the issuer's tokens are for the audience {found:?}, not {expected:?}: all of them are refused here; expect the \
+                 audience {found:?}, or change the issuer's setting `audience`"
+            ),
+            Self::Unencrypted(url) => write!(
+                f,
+                "{url} is plain HTTP to another machine: whoever is on the way can read the service key and put in public keys of \
+                 his own, and so make tokens that are accepted here; use https://"
+            ),
         }
     }
 }

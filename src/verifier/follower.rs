@@ -26,6 +26,8 @@ pub(super) struct Follower {
     keys: KeyHolder,
     /// Whether the keys have to be fetched.
     fetch: bool,
+    /// The audience that the issuer last said its tokens are for.
+    audience: Option<String>,
     /// Up to where the log is in the state; none before a snapshot has begun.
     applied: Option<Position>,
     /// The last entry of it that was seen.
@@ -54,6 +56,7 @@ impl Follower {
             view,
             keys,
             fetch: true,
+            audience: None,
             applied: None,
             last: None,
             pings: Pings::default(),
@@ -100,6 +103,12 @@ impl Follower {
             return self.refuse_other(&published.issuer);
         }
         self.fetch = false;
+        if self.audience != published.audience {
+            self.audience.clone_from(&published.audience);
+            if let Some(found) = self.audience.clone().filter(|found| *found != self.view.audience) {
+                self.tell(&Event::OtherAudience { expected: self.view.audience.clone(), found });
+            }
+        }
         let current = self.view.keys.load_full();
         let keys = self.keys.publish(&current, published);
         if keys.version != current.version {

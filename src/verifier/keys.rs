@@ -29,8 +29,13 @@ pub(super) struct Keys {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PublishedKeys {
     pub(super) issuer: String,
+    /// The audience of every token that is minted now; an earlier issuer does not say it.
+    pub(super) audience: Option<String>,
     pub(super) version: u64,
     pub(super) keys: Vec<PublishedKey>,
+    /// The ids of keys that are never trusted again. An earlier issuer lists such keys in `keys` instead.
+    #[serde(default)]
+    pub(super) distrusted: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -82,6 +87,7 @@ impl KeyHolder {
     /// The keys as published, less those once distrusted. A key that is unlike its id is none.
     pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Keys {
         let (mut public, mut ends) = (PublicKeys::none(), Vec::new());
+        self.distrusted.extend(published.distrusted.iter().filter_map(|kid| Kid::parse(kid)));
         for key in &published.keys {
             let Some(kid) = Kid::parse(&key.kid) else { continue };
             match key.state.as_str() {

@@ -1,6 +1,7 @@
 //! The issuer over HTTP: four requests, each with a limit in time and size.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -155,6 +156,17 @@ impl Link {
         Ok(Self { client, base, authorization })
     }
 
+    /// Where the issuer is.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether somebody on the way can read and alter what is said: plain HTTP, and not to this machine.
+    pub(super) fn is_exposed(&self) -> bool {
+        let Ok(uri) = self.base.parse::<Uri>() else { return false };
+        uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback)
+    }
+
     /// The public keys.
     pub(super) async fn keys(&self) -> Result<PublishedKeys, Trouble> {
         let what = "a list of keys";
@@ -247,6 +259,15 @@ impl fmt::Debug for Link {
     }
 }
 
+/// Whether a host of a url is this machine: by address, or by the name that resolves to nothing else (RFC 6761 §6.3).
+fn is_loopback(host: &str) -> bool {
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 /// TLS with the machine's certificates, which `SSL_CERT_FILE` replaces. Without TLS none are looked for.
 fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
     let mut roots = rustls::RootCertStore::empty();
@@ -289,4 +310,39 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         error = source;
     }
     error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_exposed_unless_it_stays_on_this_machine() {
+        let key = ServiceKey::parse("rescind_sk_x").unwrap();
+        let exposed = |url: &str| Link::to(url, &key).unwrap().is_exposed();
+        for url in [
+            "http://id.example",
+            "http://10.0.0.7:8080",
+            "http://[fd00::1]:8080",
+            "http://0.0.0.0:8080",
+            "http://localhost.example",
+            "http://127.0.0.1.example",
+            "http://rescind",
+            "HTTP://id.example/",
+        ] {
+            assert!(exposed(url), "{url}");
+        }
+        for url in [
+            "https://id.example",
+            "http://127.0.0.1:8080",
+            "http://127.9.9.9",
+            "http://[::1]:8080/",
+            "http://[::ffff:127.0.0.1]",
+            "http://localhost:8080",
+            "http://LOCALHOST.",
+            "http://id.localhost",
+        ] {
+            assert!(!exposed(url), "{url}");
+        }
+    }
 }

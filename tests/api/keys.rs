@@ -1,5 +1,7 @@
 //! The signing keys: published, rotated, retired, distrusted.
 
+use std::collections::BTreeSet;
+
 use poem::http::header;
 use serde_json::{Value, json};
 
@@ -45,6 +47,7 @@ async fn the_public_keys_are_published_in_every_form() {
     insta::assert_snapshot!(answer.shown(), @r#"
     200 {
       "issuer": "https://sessions.example",
+      "audience": "rescind",
       "version": 1,
       "feed": "../api/v1/revocations",
       "keys": [
@@ -55,6 +58,7 @@ async fn the_public_keys_are_published_in_every_form() {
           "jwk": {
             "kty": "OKP",
             "crv": "Ed25519",
+            "alg": "EdDSA",
             "x": "[x]",
             "kid": "[kid]",
             "use": "sig"
@@ -68,13 +72,15 @@ async fn the_public_keys_are_published_in_every_form() {
           "jwk": {
             "kty": "OKP",
             "crv": "Ed25519",
+            "alg": "EdDSA",
             "x": "[x]",
             "kid": "[kid]",
             "use": "sig"
           },
           "pem": "[pem]"
         }
-      ]
+      ],
+      "distrusted": []
     }
     "#);
     for key in answer.json["keys"].as_array().unwrap() {
@@ -116,23 +122,63 @@ async fn whoever_has_the_keys_is_told_so_until_they_change() {
     assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
     let ask =
         async |known: &str| service.anonymous().get(PASERK).header(header::IF_NONE_MATCH, known).send().await;
-    for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {
+    let lists = [format!("\"other\", {etag}"), format!("W/\"a,b\",W/{etag} ,\"c\""), "*".to_owned()];
+    for known in [etag.clone(), format!("W/{etag}")].into_iter().chain(lists) {
         let answer = ask(&known).await;
         assert_eq!((answer.status, answer.text.as_str(), answer.header("etag")), (304, "", etag.as_str()));
     }
+    let lines = service.anonymous().get(PASERK).header(header::IF_NONE_MATCH, "\"other\"");
+    assert_eq!(lines.header(header::IF_NONE_MATCH, &etag).send().await.status, 304, "in the second line");
     assert_eq!(ask("\"other\"").await.status, 200);
     change(&service, "rotate").await;
     let answer = ask(&etag).await;
     assert_eq!(answer.status, 200);
     assert_ne!(answer.header("etag"), etag);
-    // Also when there are as many keys as before: one was forgotten, one was made.
-    service.pass(3601);
+    // Also when there are as many keys as before: one was taken out, one was made.
     let before = service.anonymous().get(PASERK).send().await;
-    change(&service, "rotate").await;
+    change(&service, &format!("{}/distrust", kid(&service.phone("ada").await.access))).await;
     let after = service.anonymous().get(PASERK).send().await;
     let count = |answer: &Answer| answer.json["keys"].as_array().unwrap().len();
     assert_eq!(count(&before), count(&after));
     assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+/// A cache puts the headers of a 304 in place of those it has (RFC 9111 §4.3.4): one that read `no-store` there kept the
+/// keys of before.
+#[tokio::test]
+async fn an_answer_without_a_body_has_the_headers_of_the_one_with_it() {
+    let service = Service::with(&[("cors_origins", "https://app.example")]).await;
+    for path in [PASERK, "/docs", "/docs/swagger-ui.css"] {
+        let whole = service.anonymous().get(path).send().await;
+        let known = service.anonymous().get(path).header(header::IF_NONE_MATCH, whole.header("etag"));
+        let same = known.send().await;
+        assert_eq!((whole.status, same.status), (200, 304), "{path}");
+        let headers = |answer: &Answer| {
+            let of_its_own = ["content-type", "content-length", "x-request-id"];
+            let kept = answer.headers.iter().filter(|(name, _)| !of_its_own.contains(&name.as_str()));
+            kept.map(|(name, value)| format!("{name}: {value:?}")).collect::<BTreeSet<_>>()
+        };
+        assert!(headers(&whole).iter().any(|line| line.starts_with("cache-control")), "{path}");
+        assert_eq!(headers(&whole), headers(&same), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_retired_key_is_published_until_its_last_token_has_expired_and_no_longer() {
+    let service = Service::start().await;
+    let first = kid(&service.phone("ada").await.access);
+    change(&service, "rotate").await;
+    service.pass(3599);
+    assert_eq!(state(&published(&service).await, &first), "retired");
+    let etag = service.anonymous().get(PASERK).send().await.header("etag").to_owned();
+    service.pass(1);
+    assert_eq!(
+        state(&published(&service).await, &first),
+        "gone",
+        "whoever has it now signs no token with it"
+    );
+    let answer = service.anonymous().get(PASERK).header(header::IF_NONE_MATCH, &etag).send().await;
+    assert_eq!(answer.status, 200, "what the tag names has changed");
 }
 
 /// Any PASETO library verifies our tokens with what we publish: here with the library's own entry point, which reads
@@ -221,7 +267,10 @@ async fn a_distrusted_key_ends_its_tokens_at_the_next_check() {
     change(&service, &format!("{first}/distrust")).await;
     phone.me().await.refused("token_invalid");
     phone.get("/api/v1/auth/me").on(&other_node).send().await.refused("token_invalid");
-    assert_eq!(state(&published(&service).await, &first), "distrusted");
+    assert_eq!(state(&published(&service).await, &first), "gone", "who takes every key it is given is safe");
+    assert_eq!(published(&service).await["distrusted"], json!([first]));
+    let listed = service.operator().get("/operator/keys").send().await.ok();
+    assert_eq!(state(&listed, &first), "distrusted");
     // The refresh token is of another key: the user stays signed in.
     phone.works_after_renewal().await;
     assert_ne!(kid(&phone.access), first);

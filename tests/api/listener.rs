@@ -139,9 +139,7 @@ impl Service {
         let answer = self.anonymous().get("/.well-known/paserk").send().await.ok();
         let mut keys = PublicKeys::none();
         for key in answer["keys"].as_array().unwrap() {
-            if key["state"] != "distrusted" {
-                keys.add(key["public"].as_str().unwrap()).unwrap();
-            }
+            keys.add(key["public"].as_str().unwrap()).unwrap();
         }
         keys
     }

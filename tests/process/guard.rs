@@ -108,7 +108,9 @@ fn a_socket_and_a_cookie_will_do() {
     guard.stderr.wait_for_line("following the issuer");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
     let mut connection = UnixStream::connect(&path).unwrap();
-    let request = |cookie: &str| format!("GET /verify HTTP/1.0\r\nCookie: a=b; session={cookie}\r\n\r\n");
+    let request = |cookie: &str| {
+        format!("GET /verify HTTP/1.0\r\nCookie: a=b; name=Ren\u{e9}; session={cookie}\r\n\r\n")
+    };
     connection.write_all(request(&session.access).as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
@@ -171,6 +173,47 @@ fn refused(scene: &Scene, key: &str, url: &str, issuer: &str, audience: &str) ->
     scene.place.secrets.assert_absent("the guard", &ran.err);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     ran
+}
+
+#[test]
+fn a_guard_whose_audience_no_token_has_says_so_and_which_one_they_have() {
+    let scene = Scene::new(0);
+    let guard = scene.guard(&[]);
+    guard.stderr.wait_for_line("following the issuer");
+    assert!(!guard.stderr.text().contains("audience"), "{}", guard.stderr.text());
+    let url = format!("http://{}", scene.wire.address);
+    let words =
+        ["guard", "--url", &url, "--issuer", &scene.issuer, "--audience", "shop", "--listen", "127.0.0.1:0"];
+    let mut command = scene.place.program(RESCIND, &words);
+    command.env("RESCIND_SERVICE_KEY", &scene.key);
+    let other = scene.place.start(command);
+    other.stderr.wait_for_line("tokens are for the audience \"rescind\", not \"shop\"");
+    let session = Session::register(scene.client(), "ada", "Phone");
+    other.assert_comes_to(&session.access, "401 token_invalid");
+}
+
+/// The service key goes over that wire, and the keys that tokens are believed by come over it.
+#[test]
+fn plain_http_to_another_machine_is_warned_of() {
+    let scene = Scene::new(0);
+    let port = scene.wire.address.rsplit(':').next().unwrap();
+    let start = |host: &str| {
+        let url = format!("http://{host}:{port}");
+        let words = ["guard", "--url", &url, "--issuer", &scene.issuer, "--audience", "rescind"];
+        let mut command = scene.place.program(RESCIND, &[&words[..], &["--listen", "127.0.0.1:0"]].concat());
+        command.env("RESCIND_SERVICE_KEY", &scene.key);
+        let guard = scene.place.start(command);
+        guard.stderr.wait_for_line("following the issuer");
+        guard.stderr.text()
+    };
+    let here = start("127.0.0.1");
+    assert!(!here.contains("plain HTTP"), "{here}");
+    // An address of this machine that is not its loopback's, as another machine's would be.
+    let elsewhere = start("0.0.0.0");
+    assert!(
+        elsewhere.contains("http://0.0.0.0:") && elsewhere.contains("is plain HTTP to another machine"),
+        "{elsewhere}"
+    );
 }
 
 #[test]

@@ -69,8 +69,8 @@ fn example(schema: &str) -> Option<Value> {
         "Era" => json!({"era": 1_795_342_812}),
         "PublicKeys" => {
             json!({
-                "issuer": "http://127.0.0.1:8080", "version": 1, "feed": "../api/v1/revocations",
-                "keys": [example("PublicKey")],
+                "issuer": "http://127.0.0.1:8080", "audience": "rescind", "version": 1, "feed": "../api/v1/revocations",
+                "keys": [example("PublicKey")], "distrusted": [],
             })
         }
         "PublicKey" => json!({
@@ -79,7 +79,7 @@ fn example(schema: &str) -> Option<Value> {
             "pem": "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAHrnbRBw2F/+lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo=\n-----END PUBLIC KEY-----\n",
         }),
         "Jwk" => json!({
-            "kty": "OKP", "crv": "Ed25519", "x": "HrnbRBw2F_-lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo",
+            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "x": "HrnbRBw2F_-lhFDxQ0XNSnN3KFtVKzQTFQE8yJJvTqo",
             "kid": "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ", "use": "sig",
         }),
         "Revocations" => json!({

@@ -234,8 +234,12 @@ impl Issuer {
                 _ => None,
             },
         };
-        let keys = self.keyring.published().iter().map(key).collect();
-        PublishedKeys { issuer: ISSUER.to_owned(), version: self.version, keys }
+        let is_trusted = |key: &&crate::token::keyring::Published| key.record.state != KeyState::Distrusted;
+        let keys = self.keyring.published().iter().filter(is_trusted).map(key).collect();
+        let others = self.keyring.published().iter().filter(|key| !is_trusted(key));
+        let distrusted = others.map(|key| key.record.kid.to_string()).collect();
+        let (issuer, audience) = (ISSUER.to_owned(), Some(AUDIENCE.to_owned()));
+        PublishedKeys { issuer, audience, version: self.version, keys, distrusted }
     }
 }
 

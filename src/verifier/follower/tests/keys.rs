@@ -46,6 +46,47 @@ fn tokens_of_a_distrusted_key_are_refused_at_once_and_for_good() {
     assert!(!trial.follower.wants_keys());
 }
 
+/// A key set as issuers of before gave it: with the distrusted keys among the others.
+#[test]
+fn a_distrusted_key_is_refused_wherever_the_issuer_lists_it() {
+    for among_the_others in [false, true] {
+        let mut trial = Trial::ready();
+        let (token, all) = (trial.issuer.token(1, 1), trial.issuer.published());
+        trial.issuer.distrust_active();
+        let mut published = trial.issuer.published();
+        let [kid] = &published.distrusted[..] else { panic!("{published:?}") };
+        assert!(published.keys.iter().all(|key| key.kid != *kid), "who takes every key it is given is safe");
+        if among_the_others {
+            let key = all.keys.iter().find(|key| key.kid == *kid).unwrap();
+            published
+                .keys
+                .push(crate::verifier::keys::PublishedKey { state: "distrusted".to_owned(), ..key.clone() });
+            published.distrusted.clear();
+        }
+        trial.follower.publish(&published);
+        assert_eq!(trial.check(&token), Err(Rejection::Invalid));
+        // Some cache on the way still has the answer from before.
+        trial.follower.publish(&all);
+        assert_eq!(trial.check(&token), Err(Rejection::Invalid));
+    }
+}
+
+#[test]
+fn an_audience_that_no_token_has_is_told_once() {
+    let mut trial = Trial::ready();
+    let mut published = trial.issuer.published();
+    trial.follower.publish(&published);
+    assert!(!trial.heard("OtherAudience"));
+    published.audience = Some("shop".to_owned());
+    trial.follower.publish(&published);
+    trial.follower.publish(&published);
+    let told = trial.events().iter().filter(|event| event.contains("OtherAudience")).count();
+    assert_eq!(told, 1);
+    published.audience = None;
+    trial.follower.publish(&published);
+    assert_eq!(trial.events().iter().filter(|event| event.contains("OtherAudience")).count(), 1);
+}
+
 #[test]
 fn a_text_signed_by_a_key_not_known_yet_asks_for_the_keys() {
     let mut trial = Trial::ready();
