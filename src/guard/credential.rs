@@ -1,7 +1,7 @@
 //! Where the token is: in `Authorization`, or in a cookie.
 
 use hyper::HeaderMap;
-use hyper::header::{AUTHORIZATION, COOKIE};
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
 
 /// What a request shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +26,23 @@ impl<'r> Credential<'r> {
     }
 
     fn in_cookie(headers: &'r HeaderMap, name: &str) -> Self {
-        let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(given, _)| *given == name).map(|(_, value)| value);
+        // As bytes: whoever sets another cookie may write it in any encoding, and that is no matter of ours.
+        let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(pair);
+        let mut values = pairs.filter(|(given, _)| *given == name.as_bytes()).map(|(_, value)| value);
         match (values.next(), values.next()) {
-            (None, _) | (Some(""), None) => Self::Missing,
-            (Some(value), None) => Self::Token(value),
+            (None, _) | (Some(b""), None) => Self::Missing,
+            (Some(value), None) => str::from_utf8(value).map_or(Self::Malformed, Self::Token),
             (Some(_), Some(_)) => Self::Malformed,
         }
     }
+}
+
+/// A cookie's name and value.
+fn pair(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
+    let cookie = cookie.trim_ascii();
+    let (name, value) = cookie.split_at_checked(cookie.iter().position(|byte| *byte == b'=')?)?;
+    Some((name.trim_ascii_end(), value.get(1..)?.trim_ascii_start()))
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -45,7 +53,7 @@ fn bearer(value: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     use super::*;
 
@@ -77,6 +85,29 @@ mod tests {
         assert_eq!(cookies("session=abc; session=def", Some("session")), "Malformed");
         let two = [(COOKIE, "session=abc"), (COOKIE, "session=abc")];
         assert_eq!(found(&two, Some("session")), "Malformed");
+    }
+
+    #[test]
+    fn what_other_cookies_say_is_no_matter_of_ours() {
+        let of = |lines: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+            }
+            format!("{:?}", Credential::of(&headers, Some("session")))
+        };
+        for line in [
+            &b"name=Ren\xe9; session=abc"[..],
+            b"session=abc; name=Ren\xc3\xa9",
+            b"\xff=\xff;session=abc;\xff",
+            b";;=;=x; session = abc ;a",
+            b"SESSION=no; session=abc; xsession=no",
+        ] {
+            assert_eq!(of(&[line]), "Token(\"abc\")", "{}", line.escape_ascii());
+        }
+        assert_eq!(of(&[b"name=Ren\xe9", b"session=abc"]), "Token(\"abc\")");
+        assert_eq!(of(&[b"session=\xe9"]), "Malformed", "no token has such a byte");
+        assert_eq!(of(&[b"session=abc", b"name=\xe9; session=def"]), "Malformed");
     }
 
     #[test]
