@@ -7,10 +7,30 @@
 //! * **401** with `WWW-Authenticate`, and the code in `X-Auth-Code` and in the problem: it does not;
 //! * **503** with `Retry-After`: it cannot be told, because freshness is not proven.
 //!
-//! The proxy has to put those headers in place of the client's own, and to refuse when the guard is down or answers
-//! anything else:
+//! # What a proxy has to do
 //!
-//! | proxy | asks | what keeps it so, shown by tests with the real server |
+//! The backend believes `X-Auth-User` because nobody but the proxy can set it. So the proxy
+//!
+//! * **is the only way to the backend**, and asks about every request but a preflight;
+//! * **takes out what the client calls so, however it is spelled.** Web servers that pass headers on as variables (CGI,
+//!   `FastCGI`, WSGI, Rack) fold their names: `X_Auth_User`, `X.Auth.User` and `X-Auth.User` arrive as the same
+//!   `HTTP_X_AUTH_USER` as ours, some servers fold every mark. A list of spellings is never whole: let headers pass whose names
+//!   have letters, digits and hyphens and nothing else, and of these none that begins with `X-Auth-`;
+//! * **then puts in the guard's**, those three and no others; what the backend believes besides, say an `X-Auth-Roles`, is
+//!   taken out too;
+//! * **lets the client take none out**: what a client's `Connection` names concerns that connection alone, and a proxy that
+//!   heeds it after the guard's headers are in removes them;
+//! * **refuses** when the guard is down, does not answer in time or answers anything else.
+//!
+//! A **preflight** ([Fetch, "CORS-preflight request"](https://fetch.spec.whatwg.org/#cors-preflight-request)) has no token,
+//! since browsers send none with it: asked about, it would get 401, and no page of another origin could call the backend. The
+//! proxy lets it pass to the backend, which knows the origins it serves. Only a request that is one, though: `OPTIONS` with
+//! `Origin` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. Every other `OPTIONS` is asked
+//! about. The guard's headers and whatever says another method (`X-HTTP-Method-Override`) are taken out of it, so that it
+//! cannot become a request in disguise; and the backend must not act for anybody on `OPTIONS`, nor on any request without
+//! `X-Auth-User`.
+//!
+//! | proxy | asks | a whole configuration, tested with the real server and a backend that folds |
 //! |---|---|---|
 //! | nginx | `/verify` | `examples/nginx` |
 //! | Caddy | `/verify` | `examples/caddy` |

@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const EXAMPLES: &str = "\
 Examples:
   export RESCIND_SERVICE_KEY=$(rescind service-key add shop --scope feed)
-  rescind guard --url https://id.example --audience shop
+  rescind guard --url https://id.example --audience rescind
   rescind guard --url http://127.0.0.1:8080 --audience rescind \\
       --listen unix:/run/rescind/guard.sock --cookie session
 

@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
+use crate::cgi::{self, Folding};
 use crate::client::{Answer, Client, PATIENCE, Payload};
 use crate::guarded::Scene;
-use crate::place::RESCIND;
+use crate::place::{Place, RESCIND};
 use crate::session::Session;
 use crate::skipped::skipped;
 use crate::wire::Mischief;
@@ -17,10 +18,18 @@ use crate::wire::Mischief;
 /// Everything in the folder it runs in.
 const NGINX: [&str; 8] = ["-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"];
 
+const CADDY: [&str; 3] = ["run", "--config", "Caddyfile"];
+
+const TRAEFIK: [&str; 1] = ["--configFile=traefik.yaml"];
+
+/// Else it would take over from one that runs on this machine already.
+const ENVOY: [&str; 5] = ["--disable-hot-restart", "--concurrency", "1", "-c", "envoy.yaml"];
+
 /// A proxy with an example's configuration.
 struct Gateway {
     scene: Scene,
     proxy: Option<Child>,
+    php: Option<cgi::Backend>,
     client: Client,
 }
 
@@ -70,10 +79,22 @@ fn is_there(program: &str) -> bool {
 impl Gateway {
     /// Starts `program` with its example's configuration, in which only the ports are others.
     fn start(program: &str, words: &[&str]) -> Option<Self> {
-        if !is_there(program) {
+        is_there(program).then(|| Self::before(program, words, Scene::calm(1), &backend()))
+    }
+
+    /// The same in front of a backend that folds the names of headers.
+    fn start_before_cgi(program: &str, words: &[&str], folding: Folding) -> Option<Self> {
+        if !is_there(program) || !is_there("php-cgi") {
             return None;
         }
         let scene = Scene::calm(1);
+        let backend = cgi::Backend::start(&scene.place.path(""), folding);
+        let mut gateway = Self::before(program, words, scene, &backend.address);
+        gateway.php = Some(backend);
+        Some(gateway)
+    }
+
+    fn before(program: &str, words: &[&str], scene: Scene, backend: &str) -> Self {
         // Free a moment ago; should somebody else have taken it, the proxy says so and the test fails.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let folder = format!("{}/examples/{program}", env!("CARGO_MANIFEST_DIR"));
@@ -82,17 +103,17 @@ impl Gateway {
             example.map(|file| (file.file_name(), std::fs::read_to_string(file.path()).unwrap())).collect();
         let guard = &scene.guards[0].client.address;
         // All three are on this machine.
-        for (port, ours) in [("8088", &address), ("8090", guard), ("3000", &backend())] {
-            let lines = files.iter().flat_map(|(_, text)| text.lines());
-            let places = lines.filter(|line| line.contains(port) && !line.starts_with('#'));
-            assert_eq!(places.count(), 1, "{port} in the example of {program}");
+        for (port, ours) in [("8088", address.as_str()), ("8090", guard), ("3000", backend)] {
+            let mut lines = files.iter().flat_map(|(_, text)| text.lines());
+            let is_there = lines.any(|line| line.contains(port) && !line.starts_with('#'));
+            assert!(is_there, "{port} in the example of {program}");
             for (_, text) in &mut files {
                 *text = text.replace(port, ours.rsplit(':').next().unwrap());
             }
         }
         let files: Vec<_> =
             files.iter().map(|(name, text)| (name.to_str().unwrap(), text.as_str())).collect();
-        Some(Self::with(program, words, &files, &address, scene))
+        Self::with(program, words, &files, &address, scene)
     }
 
     /// The same with files of the test's own.
@@ -108,7 +129,7 @@ impl Gateway {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let proxy = Some(command.spawn().unwrap());
         let client = Client::new(address, &scene.place.secrets);
-        let gateway = Self { scene, proxy, client };
+        let gateway = Self { scene, proxy, php: None, client };
         let began = Instant::now();
         while TcpStream::connect(&gateway.client.address).is_err() {
             assert!(began.elapsed() < PATIENCE, "{program} does not listen: {}", gateway.log());
@@ -209,6 +230,73 @@ impl Gateway {
         assert_eq!(down.status, when_down, "{down:?}");
     }
 
+    /// However a client spells a header of the guard's, a backend that folds names finds what the guard said and nothing else.
+    fn keeps_its_word_to_a_backend_that_folds(self) {
+        let session = Session::register(self.scene.client(), "ada", "Phone");
+        let user = session.me(self.scene.client()).ok()["user"]["id"].as_str().unwrap().to_owned();
+        self.assert_comes_to(&session.access, 200);
+        let known = [
+            format!("HTTP_X_AUTH_DEVICE: {}", session.device),
+            "HTTP_X_AUTH_GENERATION: 1".to_owned(),
+            format!("HTTP_X_AUTH_USER: {user}"),
+        ];
+        let auth = |page: &Answer| {
+            let lines = page.body.lines().filter(|line| line.to_ascii_uppercase().contains("AUTH_"));
+            let mut lines: Vec<_> = lines.map(str::to_owned).collect();
+            lines.sort();
+            lines
+        };
+        // Envoy takes 100 headers at once and no more.
+        for spellings in spellings().chunks(75) {
+            let forged = spellings.join(": eve\r\n") + ": eve\r\n";
+            let page = self.ask(&session.access, &forged);
+            assert_eq!((page.status, auth(&page)), (200, known.to_vec()), "{page:?}");
+        }
+
+        // What a browser asks before its page may send a request passes, and names nobody.
+        let preflight = format!("Origin: {APP}\r\nAccess-Control-Request-Method: DELETE\r\n");
+        let overrides =
+            "X-HTTP-Method-Override: DELETE\r\nX.HTTP.Method: DELETE\r\nX_Method_Override: DELETE\r\n";
+        for spellings in spellings().chunks(75) {
+            let forged = spellings.join(": eve\r\n") + ": eve\r\n";
+            let asked =
+                self.exchange(&format!("OPTIONS /orders HTTP/1.1\r\n{preflight}{overrides}{forged}"), "");
+            assert_eq!((asked.status, auth(&asked)), (200, Vec::new()), "{asked:?}");
+            let lines: Vec<_> = asked.body.lines().collect();
+            assert_eq!(lines[0], "OPTIONS");
+            assert!(lines.contains(&"HTTP_ACCESS_CONTROL_REQUEST_METHOD: DELETE"), "{asked:?}");
+            assert!(lines.contains(&format!("HTTP_ORIGIN: {APP}").as_str()), "{asked:?}");
+            assert!(
+                !lines.iter().any(|line| line.ends_with("OVERRIDE: DELETE") || line.contains("HTTP_METHOD"))
+            );
+        }
+        let origin = format!("Origin: {APP}\r\n");
+        let method = "Access-Control-Request-Method: DELETE\r\n";
+        for (line, lines) in [
+            ("OPTIONS", String::new()),
+            ("OPTIONS", origin.clone()),
+            ("OPTIONS", method.to_owned()),
+            ("OPTIONS", format!("Origin:\r\n{method}")),
+            ("OPTIONS", format!("{origin}Access_Control_Request_Method: DELETE\r\n")),
+            ("OPTIONS", format!("{preflight}Cookie: session=eve\r\n")),
+            ("OPTIONS", format!("{preflight}Authorization: Bearer v4.public.forged\r\n")),
+            ("GET", preflight.clone()),
+            (
+                "DELETE",
+                format!("{preflight}X-HTTP-Method-Override: OPTIONS\r\nX-Forwarded-Method: OPTIONS\r\n"),
+            ),
+            ("POST", format!("{preflight}X-Original-Method: OPTIONS\r\nContent-Length: 0\r\n")),
+        ] {
+            let answer = self.exchange(&format!("{line} /orders HTTP/1.1\r\n{lines}"), "");
+            assert_eq!(answer.status, 401, "{line} {lines:?} is no preflight: {answer:?}");
+        }
+        // A request that is called so and has a token is its bearer's.
+        let line =
+            format!("OPTIONS /orders HTTP/1.1\r\nAuthorization: Bearer {}\r\n{preflight}", session.access);
+        let page = self.exchange(&line, "");
+        assert_eq!((page.status, auth(&page)), (200, known.to_vec()), "{page:?}");
+    }
+
     /// A request hidden in a body is not one to the guard, and nobody reaches it through the proxy.
     fn assert_the_guard_is_asked_by_the_proxy_only(&self, token: &str) {
         let asked = || self.scene.guards[0].asked();
@@ -226,6 +314,17 @@ impl Gateway {
         let direct = self.client.get("/_rescind", token);
         assert!(matches!(direct.status, 200 | 404) && direct.header("x-auth-user").is_none(), "{direct:?}");
     }
+}
+
+const APP: &str = "https://app.example";
+
+/// Every spelling of the guard's headers that some server takes for them, but the guard's own.
+fn spellings() -> Vec<String> {
+    // What a name may have besides letters and digits (RFC 9110 §5.6.2).
+    let marks = "-_.!#$%&'*+^`|~";
+    let pairs = marks.chars().flat_map(|first| marks.chars().map(move |second| (first, second)));
+    let names = ["User", "Device", "Generation", "Code"];
+    pairs.flat_map(|(first, second)| names.map(|name| format!("X{first}Auth{second}{name}"))).collect()
 }
 
 impl Drop for Gateway {
@@ -307,20 +406,71 @@ fn nginx_passes_on_who_is_signed_in_and_nobody_else() {
 
 #[test]
 fn caddy_passes_on_who_is_signed_in_and_nobody_else() {
-    let Some(gateway) = Gateway::start("caddy", &["run", "--config", "Caddyfile"]) else { return };
+    let Some(gateway) = Gateway::start("caddy", &CADDY) else { return };
     gateway.keeps_its_word(502);
 }
 
 #[test]
 fn traefik_passes_on_who_is_signed_in_and_nobody_else() {
-    let Some(gateway) = Gateway::start("traefik", &["--configFile=traefik.yaml"]) else { return };
+    let Some(gateway) = Gateway::start("traefik", &TRAEFIK) else { return };
     gateway.keeps_its_word(500);
 }
 
 #[test]
 fn envoy_passes_on_who_is_signed_in_and_nobody_else() {
-    // Else it would take over from one that runs on this machine already.
-    let words = ["--disable-hot-restart", "--concurrency", "1", "-c", "envoy.yaml"];
-    let Some(gateway) = Gateway::start("envoy", &words) else { return };
+    let Some(gateway) = Gateway::start("envoy", &ENVOY) else { return };
     gateway.keeps_its_word(503);
+}
+
+/// Else the tests below could not fail.
+#[test]
+fn the_backend_folds_the_names_of_headers() {
+    if !is_there("php-cgi") {
+        return;
+    }
+    let place = Place::new();
+    for folding in Folding::ALL {
+        let backend = cgi::Backend::start(&place.path(""), folding);
+        let client = Client::new(&backend.address, &place.secrets);
+        let sent = |name: &str| {
+            let mut connection = client.connect().unwrap();
+            connection.write_all(format!("GET / HTTP/1.1\r\n{name}: eve\r\n\r\n").as_bytes()).unwrap();
+            Answer::read(&mut connection).unwrap().body
+        };
+        for name in ["X-Auth-User", "X.Auth.User", "X_Auth.User", "x-auth_user"] {
+            assert_eq!(sent(name), "GET\nHTTP_X_AUTH_USER: eve\n", "{name} {folding:?}");
+        }
+    }
+}
+
+#[test]
+fn no_spelling_of_a_header_of_the_guards_passes_nginx() {
+    for folding in Folding::ALL {
+        let Some(gateway) = Gateway::start_before_cgi("nginx", &NGINX, folding) else { return };
+        gateway.keeps_its_word_to_a_backend_that_folds();
+    }
+}
+
+#[test]
+fn no_spelling_of_a_header_of_the_guards_passes_caddy() {
+    for folding in Folding::ALL {
+        let Some(gateway) = Gateway::start_before_cgi("caddy", &CADDY, folding) else { return };
+        gateway.keeps_its_word_to_a_backend_that_folds();
+    }
+}
+
+#[test]
+fn no_spelling_of_a_header_of_the_guards_passes_traefik() {
+    for folding in Folding::ALL {
+        let Some(gateway) = Gateway::start_before_cgi("traefik", &TRAEFIK, folding) else { return };
+        gateway.keeps_its_word_to_a_backend_that_folds();
+    }
+}
+
+#[test]
+fn no_spelling_of_a_header_of_the_guards_passes_envoy() {
+    for folding in Folding::ALL {
+        let Some(gateway) = Gateway::start_before_cgi("envoy", &ENVOY, folding) else { return };
+        gateway.keeps_its_word_to_a_backend_that_folds();
+    }
 }

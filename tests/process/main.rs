@@ -18,6 +18,7 @@
 )]
 
 mod callers;
+mod cgi;
 mod client;
 mod clocks;
 mod commands;
