@@ -76,6 +76,29 @@ async fn verdicts_are_counted_by_code() {
 }
 
 #[tokio::test]
+async fn connections_that_say_nothing_keep_no_proxy_out() {
+    let guard = Guard::new(None);
+    let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
+    let address = bound.place().replace("http://", "");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let asking = async {
+        let mut silent = Vec::new();
+        for _ in 0..64 {
+            silent.push(TcpStream::connect(&address).await.unwrap());
+        }
+        let mut proxy = TcpStream::connect(&address).await.unwrap();
+        proxy.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        proxy.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        stop.send(()).unwrap();
+    };
+    let stop = async { stopped.await.unwrap() };
+    let all = async { tokio::join!(serve(bound, &guard, 4, stop), asking) };
+    tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
     let guard = Guard::new(None);
     let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();

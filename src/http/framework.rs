@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Bytes, Incoming};
+use hyper::http::Method;
 use hyper::http::request::Parts;
 use hyper::http::uri::Scheme;
 use poem::endpoint::BoxEndpoint;
@@ -42,12 +43,14 @@ impl Service for Framework {
         head: Option<Parts>,
         peer: Option<SocketAddr>,
     ) -> hyper::Response<Self::Body> {
-        let mut request = match head {
-            Some(head) => {
-                let parts = RequestParts::from((head, LocalAddr::default(), remote(peer), Scheme::HTTP));
-                Request::from_parts(parts, Body::empty())
-            }
-            None => Request::default(),
+        let mut request = if let Some(head) = head {
+            let parts = RequestParts::from((head, LocalAddr::default(), remote(peer), Scheme::HTTP));
+            Request::from_parts(parts, Body::empty())
+        } else {
+            let mut request = Request::default();
+            // Nothing of it is known; the log does not call it a GET.
+            request.set_method(Method::from_bytes(b"-").unwrap_or_default());
+            request
         };
         request.set_data(fault);
         self.0.get_response(request).await.into()

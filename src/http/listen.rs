@@ -156,7 +156,12 @@ impl<S: Service> Server<S> {
             };
             let Accepted { stream, peer, admitted } = accepted;
             let (server, phases) = (Arc::clone(&server), phases.clone());
-            tokio::spawn(connection::serve(stream, peer, admitted, server, phases));
+            let spare = acceptor.spare();
+            tokio::spawn(async move {
+                connection::serve(stream, peer, admitted, server, phases).await;
+                // Before another listener takes the descriptor that has just become free.
+                spare.refill();
+            });
         }
         // Whoever connects from now on is refused by the kernel.
         drop(acceptor);

@@ -1,5 +1,6 @@
 //! Connections of the real binary: what they cost, how many there are, and what is said to requests that are none.
 
+use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
@@ -114,12 +115,17 @@ fn is_open(mut connection: &TcpStream) -> bool {
 fn a_command_is_answered_where_there_are_no_file_descriptors_left() {
     let place = Place::new();
     let server = place.serve();
-    let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap()).unwrap();
-    let open = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count() as u64;
-    prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(open + 4), maximum: Some(open + 4) })
-        .unwrap();
     // They keep what they have: each has sent a request.
-    let taken: Vec<_> = (0..4).map(|_| spoken(&server)).collect();
+    let taken: Vec<_> = (0..8).map(|_| spoken(&server)).collect();
+    let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    let open: BTreeSet<u64> =
+        files.map(|file| file.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    // Every descriptor below is taken.
+    let limit = (0..).find(|descriptor| !open.contains(descriptor));
+    let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
+    prlimit(pid, Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
+    // They wait for descriptors, and would take whichever becomes free.
+    let _waiting: Vec<_> = (0..3).map(|_| server.client.connect().unwrap()).collect();
     for _ in 0..3 {
         place.run("user list").ok();
     }

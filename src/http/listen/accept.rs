@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -49,14 +50,17 @@ impl Listener {
 pub(super) struct Acceptor {
     listener: Listener,
     pause: Duration,
-    /// A file descriptor to give up for a connection when there is no other. So a listener still has one connection
-    /// at a time when the process has as many files open as it may: the operator can always ask what is wrong.
-    spare: Option<File>,
+    spare: Arc<Spare>,
 }
 
 impl Acceptor {
     pub(super) fn new(listener: Listener) -> Self {
-        Self { listener, pause: PAUSE.0, spare: spare() }
+        Self { listener, pause: PAUSE.0, spare: Arc::new(Spare(Mutex::new(spare()))) }
+    }
+
+    /// What has to be refilled when a connection has ended.
+    pub(super) fn spare(&self) -> Arc<Spare> {
+        Arc::clone(&self.spare)
     }
 
     /// Accepts the next connection as soon as there is a place for it. Nothing is lost when the caller stops waiting.
@@ -66,11 +70,11 @@ impl Acceptor {
             match self.listener.accept().await {
                 Ok(accepted) => {
                     self.pause = PAUSE.0;
-                    self.spare = self.spare.take().or_else(spare);
+                    self.spare.refill();
                     return accepted;
                 }
                 Err(error) if is_the_peers_doing(&error) => {}
-                Err(error) if is_out_of_files(&error) && self.spare.take().is_some() => {}
+                Err(error) if is_out_of_files(&error) && self.spare.give_up() => {}
                 Err(error) if is_out_of_files(&error) && places.give_way() => {
                     // Its file is closed as soon as its task has had its turn.
                     tokio::time::sleep(PAUSE.0).await;
@@ -83,6 +87,30 @@ impl Acceptor {
                 }
             }
         }
+    }
+}
+
+/// A file descriptor to give up for a connection when there is no other. So a listener still has one connection at a time
+/// when the process has as many files open as it may: the operator can always ask what is wrong.
+#[derive(Debug)]
+pub(super) struct Spare(Mutex<Option<File>>);
+
+impl Spare {
+    /// Closes it. Whether there was one.
+    fn give_up(&self) -> bool {
+        self.file().take().is_some()
+    }
+
+    /// Opens it again, if it was given up and there is a file descriptor to be had.
+    pub(super) fn refill(&self) {
+        let mut file = self.file();
+        if file.is_none() {
+            *file = spare();
+        }
+    }
+
+    fn file(&self) -> MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
