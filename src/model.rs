@@ -4,7 +4,8 @@
 //! act for its user?) and [`replay`] (what does this refresh token buy?); everything else is what they need.
 //!
 //! Rooms: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
-//! account; [`device`], [`refresh_state`], [`network`] and [`user_agent`] a sign-in; [`claims`] what a token says; [`revocation`] what
+//! account; `visible` says which characters of their names are seen; [`device`], [`refresh_state`], [`network`] and
+//! [`user_agent`] a sign-in; [`claims`] what a token says; [`revocation`] what
 //! the ordered log says; [`key`] and [`service_key`] the credentials of the service itself.
 
 pub mod claims;
@@ -27,3 +28,5 @@ pub mod user_agent;
 #[cfg(feature = "server")]
 pub mod username;
 pub mod verdict;
+#[cfg(feature = "server")]
+pub(crate) mod visible;

@@ -56,22 +56,21 @@ impl Order {
 }
 
 impl Auth {
-    /// The user an administrator means: by id, else by name.
+    /// The user an administrator means: by id, else by name. An id is never taken for a name while somebody has it, and no
+    /// new account can be named like one.
     pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
         if let Some(id) = UserId::parse(id_or_name)
             && let Some(user) = self.store.user(id).await?
         {
             return Ok(user);
         }
-        let name = Username::parse(id_or_name).map_err(|_| AuthError::NotFound)?;
+        let name = Username::presented(id_or_name).map_err(|_| AuthError::NotFound)?;
         self.store.user_named(name.key()).await?.ok_or(AuthError::NotFound)
     }
 
-    /// Users in order of their names, after the one named `after`.
+    /// Users in order of their names' keys, after the one with the key `after`.
     pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, AuthError> {
-        let wrong = |_| AuthError::Field("after", "invalid_format");
-        let after = after.map(Username::parse).transpose().map_err(wrong)?;
-        Ok(self.store.users(after.as_ref().map(Username::key), limit).await?)
+        Ok(self.store.users(after, limit).await?)
     }
 
     /// How many of the user's devices are live.

@@ -65,7 +65,7 @@ impl Auth {
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
-        let username = Username::parse(username).map_err(|_| AuthError::WrongCredentials)?;
+        let username = Username::presented(username).map_err(|_| AuthError::WrongCredentials)?;
         let password = Password::presented(password).map_err(|_| AuthError::WrongCredentials)?;
         let now = self.since_start();
         let known = match refresh {

@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::Auth;
 use super::error::AuthError;
-use crate::model::ids::ServiceKeyId;
+use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::visible;
 
 /// How a key's text begins, so that scanners for leaked secrets know it.
 const PREFIX: &str = "rescind_sk_";
@@ -28,8 +29,12 @@ impl Auth {
     /// Makes a service key.
     pub async fn add_service_key(&self, name: &str, scopes: &[Scope]) -> Result<NewServiceKey, AuthError> {
         let name = name.trim();
-        if name.is_empty() {
+        if visible::cleaned(name, LONGEST_NAME).is_none() {
             return Err(AuthError::Field("name", "too_short"));
+        }
+        // Commands name keys by id.
+        if ids::reads_as_id(name) {
+            return Err(AuthError::Field("name", "reserved"));
         }
         if name.chars().count() > LONGEST_NAME {
             return Err(AuthError::Field("name", "too_long"));
@@ -72,7 +77,7 @@ impl Auth {
         }
         if !key.scopes.contains(&scope) {
             return Err(AuthError::Forbidden(format!(
-                "The service key lacks the scope `{}`.",
+                "The service key lacks the scope `{0}`; `rescind service-key add NAME --scope {0}` makes one that has it.",
                 scope.as_str()
             )));
         }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::param::{Path, Query};
-use poem_openapi::{Object, OpenApi};
+use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::accounts::Created;
 use super::admin_answers::{
     AdminDeviceAnswer, AdminDeviceListAnswer, AdminUserAnswer, AdminUserListAnswer, EraAnswer,
 };
@@ -17,7 +16,7 @@ use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
 use super::fence;
 use super::json::Json;
-use super::page::{cursor, device_id, page_size};
+use super::page::{after_user, cursor, device_id, page_size, user_cursor};
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::administer::{Administrator, Order};
@@ -50,8 +49,15 @@ struct AccountReasonInput {
 #[derive(Debug, Object)]
 #[oai(rename = "OpenSession")]
 struct OpenSessionInput {
-    /// The device; what is left out is guessed from the `User-Agent`.
+    /// The device.
     device: Option<DeviceInput>,
+}
+
+#[derive(ApiResponse)]
+enum Opened {
+    /// The user is signed in on a new device.
+    #[oai(status = 201)]
+    Session(Json<SessionAnswer>),
 }
 
 #[OpenApi(prefix_path = "/api/v1/admin", tag = "Tag::Administration")]
@@ -68,12 +74,12 @@ impl Admin {
         limit: Query<Option<u32>>,
     ) -> Result<Json<AdminUserListAnswer>, Problem> {
         credential.require(&auth, Scope::Admin).await?;
-        let limit = page_size(limit.0)?;
-        let users = auth.users(after.0.as_deref(), limit).await?;
+        let (after, limit) = (after_user(after.0.as_deref())?, page_size(limit.0)?);
+        let users = auth.users(after.as_deref(), limit).await?;
         let next = if users.len() < limit {
             None
         } else {
-            users.last().map(|listed| listed.user.username.shown().to_owned())
+            users.last().map(|listed| user_cursor(listed.user.username.key()))
         };
         let answer = |listed: &ListedUser| AdminUserAnswer::of(&listed.user, listed.live_devices);
         let results = users.iter().map(answer).collect();
@@ -225,12 +231,12 @@ impl Admin {
         credential: ServiceCredential,
         user: Path<String>,
         body: Body<OpenSessionInput>,
-    ) -> Result<Created, Problem> {
+    ) -> Result<Opened, Problem> {
         let by = credential.require(&auth, Scope::Sessions).await?;
         let user = auth.find_user(&user.0).await?;
         let issued =
             auth.open_session(user.id, wish(body.0.device)?, &origin, Order { by, reason: None }).await?;
-        Ok(Created::Session(Json(SessionAnswer::of(issued))))
+        Ok(Opened::Session(Json(SessionAnswer::of(issued))))
     }
 }
 

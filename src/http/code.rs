@@ -68,21 +68,21 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
         "Send the body in the media type `detail` names.";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, "The request is too large",
-        "Send a smaller request.";
+        "Send a smaller request: `detail` says how large it may be.";
     Resnapshot = "resnapshot", GONE, "The log does not continue from there",
         "Resnapshot: forget what you hold and ask without a position.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
-        "Correct the path or the id.";
+        "Correct the path or the id: `detail` says which paths are near, if none is that one.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
         "Use one of the methods in the `Allow` header.";
     UsernameTaken = "username_taken", CONFLICT, "The username is taken",
         "Ask the user for another name.";
     WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
-        "Ask the user for another password.";
+        "Ask the user for another password: `detail` says why.";
     WrongCredentials = "wrong_credentials", UNAUTHORIZED, "Wrong username or password",
         "Ask the user to type them again.";
     Forbidden = "forbidden", FORBIDDEN, "This is not allowed",
-        "Use a credential that has the scope `detail` names, or do without.";
+        "`detail` says what is missing: a scope of the service key, or a setting of the service.";
 
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
         "Wait for as many seconds as `Retry-After` says, then try again.";
@@ -154,6 +154,7 @@ macro_rules! field_codes {
 field_codes! {
     Required = "required", "The field is missing, or null.";
     Unknown = "unknown", "There is no such field here.";
+    Duplicate = "duplicate", "The field or parameter is given more than once.";
     WrongType = "wrong_type", "The value is of another JSON type.";
     TooShort = "too_short", "The value is too short.";
     TooLong = "too_long", "The value is too long.";
@@ -161,6 +162,7 @@ field_codes! {
     InvalidFormat = "invalid_format", "The text does not have the required form.";
     NotAllowed = "not_allowed", "The value is not one of those allowed.";
     InvalidCharacters = "invalid_characters", "The text has characters that are not allowed in it.";
+    Reserved = "reserved", "The name would be read as an id or as a part of a path.";
     TooCommon = "too_common", "The password is among the first that anyone guessing would try.";
     SameAsUsername = "same_as_username", "The password is the username.";
     OtherUser = "other_user", "The token belongs to another user than the bearer token.";

@@ -7,11 +7,12 @@ use super::problem::{FieldError, Problem};
 use crate::auth::login::DeviceWish;
 use crate::model::device::{DeviceKind, DeviceName, DeviceTextError};
 
-/// What the app says about its device.
+/// What the app says about its device; what is left out is guessed from the `User-Agent`.
 #[derive(Debug, Object)]
 #[oai(rename = "DeviceInput")]
 pub(super) struct DeviceInput {
-    /// What people call it, 1 to 100 characters: `Ada's phone`.
+    /// What people call it: `Ada's phone`. At most 100 characters that can be seen are kept; when there are none, it is
+    /// guessed from the `User-Agent`.
     name: Option<String>,
     /// `mobile`, `desktop`, `browser`, `other`, or a word of the app's own: 1 to 32 of `a`–`z`, `0`–`9`, `-`, `_`.
     kind: Option<String>,
@@ -21,10 +22,8 @@ pub(super) struct DeviceInput {
 pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
     let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
     let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
-    match name.as_deref().map(DeviceName::parse).transpose() {
-        Ok(name) => wish.name = name,
-        Err(error) => errors.push(field_error("device.name", error)),
-    }
+    // Whatever a system calls itself, nobody is kept out for it.
+    wish.name = name.and_then(|name| DeviceName::parse(&name).ok());
     match kind.as_deref().map(DeviceKind::parse).transpose() {
         Ok(kind) => wish.kind = kind,
         Err(error) => errors.push(field_error("device.kind", error)),

@@ -23,7 +23,7 @@ pub(super) struct Devices;
 #[derive(Debug, Object)]
 #[oai(rename = "RenameDevice")]
 struct RenameInput {
-    /// What people call it, 1 to 100 characters.
+    /// What people call it: at most 100 characters that can be seen are kept, and there must be one.
     name: String,
 }
 

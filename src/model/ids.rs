@@ -71,6 +71,11 @@ id! {
     StoreId
 }
 
+/// Whether a text reads as a UUID in any spelling: letters of either case, without hyphens, in braces, as a URN.
+pub fn reads_as_id(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

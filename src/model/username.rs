@@ -5,15 +5,19 @@
 //! matched by its full default case fold, and refused when it holds anything that cannot be seen or is not
 //! assigned. Look-alikes from different scripts (Latin `a`, Cyrillic `а`) stay distinct names: telling them apart
 //! is the reader's font's work.
+//!
+//! Administrators name users by id or name, in paths: so no new name may be read as an id or be taken apart by whoever
+//! handles the path. Accounts that were made before such a rule keep their names, and are found by them.
 
 use std::fmt;
 
 use caseless::Caseless;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::{is_combining_mark, is_public_assigned};
+use unicode_normalization::char::is_combining_mark;
 
-use crate::model::ids::UserId;
+use super::ids;
+use super::visible::{ZWJ, ZWNJ, is_joiner_in_place, is_padding, is_visible};
 
 /// Most characters (Unicode scalar values, after NFKC) of a name.
 const MAX_CHARS: usize = 150;
@@ -42,9 +46,12 @@ pub enum UsernameError {
     #[error("a username has at most 150 characters")]
     TooLong,
     /// A control, invisible, bidirectional, private or unassigned character, a space other than U+0020 or at
-    /// either end, or a combining mark with nothing to stand on.
-    #[error("a username has only visible characters, and no space at either end")]
+    /// either end, a combining mark with nothing to stand on, or a slash.
+    #[error("a username has only visible characters, no slash, and no space at either end")]
     InvalidCharacters,
+    /// It reads as an id, or a path takes it for the folder itself or the one above.
+    #[error("a username is not a UUID, `.` or `..`")]
+    Reserved,
 }
 
 impl UsernameError {
@@ -54,34 +61,62 @@ impl UsernameError {
             Self::TooShort => "too_short",
             Self::TooLong => "too_long",
             Self::InvalidCharacters => "invalid_characters",
+            Self::Reserved => "reserved",
         }
     }
 }
 
 impl Username {
-    /// Reads what a client sent.
+    /// Reads the name of a new account.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
-        // Administrators name users by name or id: no name may be somebody's id.
-        if UserId::parse(text).is_some() {
+        let name = Self::normalised(text)?;
+        // Judged after NFKC, which turns some marks into a space and a mark, some spaces into U+0020, and full-width
+        // letters, digits and slashes into plain ones.
+        let chars: Vec<char> = name.shown.chars().collect();
+        let may_stand = |(index, &c): (usize, &char)| {
+            if matches!(c, ZWNJ | ZWJ) { is_joiner_in_place(&chars, index) } else { is_visible(c) }
+        };
+        if name.shown.starts_with(' ')
+            || name.shown.ends_with(' ')
+            || chars.first().copied().is_some_and(is_combining_mark)
+            || !chars.iter().enumerate().all(may_stand)
+            || name.shown.contains(['/', '\\'])
+        {
             return Err(UsernameError::InvalidCharacters);
         }
+        if ids::reads_as_id(&name.key) || matches!(name.key.as_str(), "." | "..") {
+            return Err(UsernameError::Reserved);
+        }
+        Ok(name)
+    }
+
+    /// Reads a name to look an account up by, from a sign-in or an administrator. What stands around it when it was typed
+    /// or copied is dropped, and only its size is judged: an account may be older than a rule for new names.
+    pub fn presented(text: &str) -> Result<Self, UsernameError> {
+        let name = Self::normalised(text.trim_matches(is_padding))?;
+        if name.shown.chars().any(char::is_control) {
+            Err(UsernameError::InvalidCharacters)
+        } else {
+            Ok(name)
+        }
+    }
+
+    fn normalised(text: &str) -> Result<Self, UsernameError> {
         if text.len() > MAX_INPUT_BYTES {
             return Err(UsernameError::TooLong);
         }
         let shown: String = text.nfkc().collect();
-        let first = shown.chars().next().ok_or(UsernameError::TooShort)?;
         if shown.chars().count() > MAX_CHARS {
             return Err(UsernameError::TooLong);
         }
-        // Judged after NFKC, which turns some marks into a space and a mark, and some spaces into U+0020.
-        if shown.starts_with(' ')
-            || shown.ends_with(' ')
-            || is_combining_mark(first)
-            || !shown.chars().all(is_visible)
-        {
-            return Err(UsernameError::InvalidCharacters);
-        }
         let key = caseless_key(&shown);
+        if key.is_empty() {
+            return Err(if shown.is_empty() {
+                UsernameError::TooShort
+            } else {
+                UsernameError::InvalidCharacters
+            });
+        }
         Ok(Self { shown, key })
     }
 
@@ -103,28 +138,11 @@ impl fmt::Display for Username {
     }
 }
 
-/// NFKC, full default case fold, NFKC: a fixed point, so a key's key is the key itself.
+/// NFKC, full default case fold, NFKC: a fixed point, so a key's key is the key itself. Without joiners, which people
+/// leave out as often as not: two names that differ in nothing else are one.
 pub(crate) fn caseless_key(text: &str) -> String {
-    text.nfkc().default_case_fold().nfkc().collect()
-}
-
-/// Whether a normalised character can be seen, or is the plain space.
-fn is_visible(c: char) -> bool {
-    let blank = c.is_whitespace() && c != ' ';
-    !blank && !c.is_control() && is_public_assigned(c) && !is_invisible(c)
-}
-
-/// Format characters (general category Cf), default-ignorable code points, noncharacters and the blank Braille
-/// pattern: Unicode 16, `DerivedGeneralCategory.txt` and `DerivedCoreProperties.txt`.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}' | '\u{061C}' | '\u{06DD}' | '\u{070F}'
-        | '\u{0890}'..='\u{0891}' | '\u{08E2}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-        | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        | '\u{2800}' | '\u{3164}' | '\u{FDD0}'..='\u{FDEF}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-        | '\u{FFF0}'..='\u{FFFF}' | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
-        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
-        || u32::from(c) & 0xFFFE == 0xFFFE
+    let joined = text.chars().filter(|c| !matches!(*c, ZWNJ | ZWJ));
+    joined.nfkc().default_case_fold().nfkc().collect()
 }
 
 #[cfg(test)]
@@ -251,9 +269,77 @@ mod tests {
             "山田太郎",
             "ขวัญ",
             "🦀",
+            // The joiners of RFC 5892, where they change what is seen.
+            "نامه\u{200C}ای",
+            "अक्\u{200D}षय",
+            "a.b",
+            "...",
+            "50%",
+            "DOMAIN+ada#1?",
         ] {
             assert!(Username::parse(text).is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn joiners_do_not_make_another_name() {
+        assert_eq!(key("نامه\u{200C}ای"), key("نامهای"));
+        assert_eq!(Username::parse("نامه\u{200C}ای").unwrap().shown(), "نامه\u{200C}ای");
+    }
+
+    #[test]
+    fn no_new_name_reads_as_an_id_however_it_is_spelt() {
+        let id = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
+        let full_width: String = id
+            .chars()
+            .map(|c| match c {
+                '-' => '－',
+                c => char::from_u32(u32::from(c) + 0xFEE0).unwrap(),
+            })
+            .collect();
+        let digits = |zero: char| -> String {
+            let digit = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(u32::from(zero) + digit));
+            id.chars().map(|c| digit(c).unwrap_or(c)).collect()
+        };
+        for name in [
+            id.to_owned(),
+            id.to_uppercase(),
+            full_width,
+            digits('\u{1D7CE}'),
+            digits('\u{1D7F6}'),
+            id.replace('-', ""),
+            id.replace('-', "\u{FE63}"),
+            id.replace('0', "\u{2070}"),
+            format!("{{{id}}}"),
+            format!("urn:uuid:{id}"),
+            "00000000-0000-0000-0000-000000000000".to_owned(),
+        ] {
+            assert_eq!(Username::parse(&name), Err(UsernameError::Reserved), "{name}");
+            assert!(Username::presented(&name).is_ok(), "{name}");
+        }
+        assert!(Username::parse(&id[1..]).is_ok());
+    }
+
+    #[test]
+    fn no_new_name_is_taken_apart_by_a_path() {
+        for name in [".", "..", "\u{FF0E}", "\u{2024}\u{2024}", "\u{2025}"] {
+            assert_eq!(Username::parse(name), Err(UsernameError::Reserved), "{name}");
+        }
+        for name in ["a/b", "/", "..\\", "a\\b", "\u{FF0F}", "\u{FF3C}", "\u{FE68}", "\u{2105}"] {
+            assert_eq!(Username::parse(name), Err(UsernameError::InvalidCharacters), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_surrounds_a_presented_name_is_dropped() {
+        for typed in
+            ["ada ", " Ada", "\tada\n", "\u{200E}ada\u{200F}", "\u{FEFF}ada\u{A0}", "\u{2068}ADA\u{2069}"]
+        {
+            assert_eq!(Username::presented(typed).unwrap().key(), "ada", "{typed:?}");
+        }
+        assert_eq!(Username::presented(" \u{200B}"), Err(UsernameError::TooShort));
+        assert_eq!(Username::presented("a\0"), Err(UsernameError::InvalidCharacters));
+        assert_eq!(Username::presented(&"a".repeat(151)), Err(UsernameError::TooLong));
     }
 
     #[test]

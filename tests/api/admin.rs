@@ -34,7 +34,7 @@ async fn users_are_listed_by_name_a_page_at_a_time() {
           "generation": 1
         }
       ],
-      "next": "ada"
+      "next": "YWRh"
     }
     "#);
     let mut names = Vec::new();
