@@ -111,10 +111,11 @@ pub(crate) fn behind_the_door(
 ) -> BoxEndpoint<'static, Response> {
     let settings = Settings {
         routes: Routes::new(metrics).api::<Bare>("/").finish(),
-        cors: Cors::new(Vec::new()),
+        cors: Cors::new(Vec::new(), false),
         proxies: entrance.proxies.clone(),
         ids: Arc::clone(&entrance.ids),
         deadline: entrance.deadline,
+        auth: None,
     };
     Door::new(plain(answers), settings).boxed()
 }

@@ -22,7 +22,7 @@
 //!
 //! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for the socket
 //! alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`, `device_input`, `form`, `moment` and
-//! `page`; `figures` answers on the metrics' own listener. [`credential`] reads who asks,
+//! `page`; `figures` answers on the metrics' own listener. [`credential`] reads who asks, `wanted` says whom an operation asks for,
 //! `refusal` turns a use case's error into a problem. [`app`] puts it all behind the door, [`serve`] runs it, [`document`]
 //! describes it, and [`docs`] is the Swagger UI.
 
@@ -62,4 +62,5 @@ mod revocations;
 pub mod routes;
 pub mod serve;
 mod tag;
+mod wanted;
 mod wellknown;

@@ -10,6 +10,7 @@ use super::answers::{
     MeAnswer, PasswordChangedAnswer, SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer,
     SignedOutOthersAnswer, count,
 };
+use super::body::sign_in::SignInBody;
 use super::body::{Body, ForgivenBody};
 use super::credential::{MaybeSignedIn, SignedIn};
 use super::device_input::{DeviceInput, wish};
@@ -28,12 +29,11 @@ pub(super) struct Accounts;
 #[derive(Object)]
 #[oai(rename = "Credentials")]
 struct Credentials {
-    /// 1 to 150 characters, matched case-insensitively.
+    /// 1 to 150 characters, all visible, no slash; matched case-insensitively.
     username: String,
-    /// To register: at least 8 characters, at most 256 bytes, not a common one.
-    #[oai(validator(max_length = 1024))]
+    /// At least 8 characters, at most 256 bytes, not a common one.
     password: String,
-    /// The device; what is left out is guessed from the `User-Agent`.
+    /// The device.
     device: Option<DeviceInput>,
 }
 
@@ -41,12 +41,11 @@ struct Credentials {
 #[derive(Object)]
 #[oai(rename = "Login")]
 struct LoginInput {
-    /// 1 to 150 characters, matched case-insensitively.
+    /// 1 to 150 characters, matched case-insensitively; white space around it is dropped.
     username: String,
     /// The user's password.
-    #[oai(validator(max_length = 1024))]
     password: String,
-    /// The device; what is left out is guessed from the `User-Agent`.
+    /// The device.
     device: Option<DeviceInput>,
     /// The last refresh token this client got for this user, if it still has it; it need not work any more. With it,
     /// wrong passwords that others send for the same account, or from the same address, keep nobody out. A token of
@@ -72,10 +71,8 @@ struct LogoutInput {
 #[oai(rename = "ChangePassword")]
 struct ChangePasswordInput {
     /// The password until now.
-    #[oai(validator(max_length = 1024))]
     current_password: String,
     /// At least 8 characters, at most 256 bytes, not a common one.
-    #[oai(validator(max_length = 1024))]
     new_password: String,
 }
 
@@ -83,12 +80,11 @@ struct ChangePasswordInput {
 #[oai(rename = "DeleteAccount")]
 struct DeleteAccountInput {
     /// The user's password.
-    #[oai(validator(max_length = 1024))]
     password: String,
 }
 
 #[derive(ApiResponse)]
-pub(super) enum Created {
+enum Registered {
     /// Registered and signed in.
     #[oai(status = 201)]
     Session(Json<SessionAnswer>),
@@ -98,32 +94,34 @@ pub(super) enum Created {
 impl Accounts {
     /// Register
     ///
-    /// Makes an account and signs it in on this device. A setting can close registration.
+    /// Makes an account and signs it in on this device. A setting can close registration. A field that is not known is refused by
+    /// name, unless the setting `ignore_unknown_fields` has it read over.
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
         auth: Data<&Arc<Auth>>,
         origin: Origin,
-        body: Body<Credentials>,
-    ) -> Result<Created, Problem> {
-        let Body(credentials) = body;
+        body: SignInBody<Credentials>,
+    ) -> Result<Registered, Problem> {
+        let SignInBody(credentials) = body;
         let device = wish(credentials.device)?;
         let issued = auth.register(&credentials.username, &credentials.password, device, &origin).await?;
-        Ok(Created::Session(Json(SessionAnswer::of(issued))))
+        Ok(Registered::Session(Json(SessionAnswer::of(issued))))
     }
 
     /// Sign in
     ///
     /// Signs the user in on a new device. Every sign-in is a device of its own and ends on its own. Too many wrong
-    /// passwords get 429; a client that shows a refresh token it got before for this user waits only for its own.
+    /// passwords get 429; a client that shows a refresh token it got before for this user waits only for its own. A field
+    /// that is not known is refused by name, unless the setting `ignore_unknown_fields` has it read over.
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
         auth: Data<&Arc<Auth>>,
         origin: Origin,
-        body: Body<LoginInput>,
+        body: SignInBody<LoginInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
-        let Body(LoginInput { username, password, device, refresh }) = body;
+        let SignInBody(LoginInput { username, password, device, refresh }) = body;
         let issued = auth.login(&username, &password, refresh.as_deref(), wish(device)?, &origin).await?;
         Ok(Json(SessionAnswer::of(issued)))
     }

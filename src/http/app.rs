@@ -9,6 +9,7 @@ use poem::http::{HeaderValue, Method, header};
 use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
 use poem_openapi::OpenApiService;
 
+use super::body::sign_in::SignInFields;
 use super::client::TrustedProxies;
 use super::cors::Cors;
 use super::credential::LocalOperator;
@@ -16,6 +17,7 @@ use super::door::{Door, RequestIds, Settings};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::{docs, document};
+use crate::auth::Auth;
 use crate::service::Service;
 
 /// What the settings say about the entrance.
@@ -23,6 +25,12 @@ use crate::service::Service;
 pub struct Entrance {
     /// The origins whose pages may read answers.
     pub cors_origins: Vec<String>,
+    /// Whether those pages may read answers to requests that carry cookies.
+    pub cors_credentials: bool,
+    /// Whether `register` and `login` read over fields that they do not know.
+    pub sign_in_fields: SignInFields,
+    /// The URL that clients reach the service under, if the settings say.
+    pub public_url: Option<String>,
     /// The proxies whose word about a client's address counts.
     pub proxies: TrustedProxies,
     /// Where request ids come from.
@@ -33,15 +41,17 @@ pub struct Entrance {
 
 /// The app as the world sees it.
 pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+    let server = entrance.public_url.as_deref();
     let text = |text: String| DocumentText(text.into());
     let route = Route::new()
         .nest("/", document::service())
-        .at("/openapi.json", get(openapi_json.data(text(document::text()))))
-        .at("/openapi/feed.json", get(openapi_json.data(text(document::feed_text()))));
+        .at("/openapi.json", get(openapi_json.data(text(document::text_at(server)))))
+        .at("/openapi/feed.json", get(openapi_json.data(text(document::feed_text_at(server)))));
     let routes = docs::name(document::name(Routes::new(service.auth.metrics())));
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
-    door(with_service(docs::mount(route), service), routes, entrance)
+    let app = with_service(docs::mount(route), service).data(entrance.sign_in_fields);
+    door(app, routes, entrance, Some(Arc::clone(&service.auth)))
 }
 
 /// The app as the operator sees it: the same, and what is the operator's alone.
@@ -49,7 +59,8 @@ pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, 
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
     let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
-    door(with_service(route, service).data(LocalOperator), routes, entrance)
+    let app = with_service(route, service).data(LocalOperator).data(entrance.sign_in_fields);
+    door(app, routes, entrance, None)
 }
 
 /// What the handlers ask for.
@@ -61,14 +72,16 @@ fn door(
     app: impl Endpoint + 'static,
     routes: Routes<'_>,
     entrance: &Entrance,
+    auth: Option<Arc<Auth>>,
 ) -> BoxEndpoint<'static, Response> {
     let origins = entrance.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let settings = Settings {
         routes: routes.finish(),
-        cors: Cors::new(origins.collect()),
+        cors: Cors::new(origins.collect(), entrance.cors_credentials),
         proxies: entrance.proxies.clone(),
         ids: Arc::clone(&entrance.ids),
         deadline: entrance.deadline,
+        auth,
     };
     Door::new(app.map_to_response(), settings).boxed()
 }

@@ -15,13 +15,16 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
+use self::json::Json;
 use self::shape::{Shape, Unknown};
 use super::{
-    code::Code,
+    code::{Code, FieldCode},
     problem::{FieldError, Problem},
 };
 
+pub(super) mod json;
 pub mod shape;
+pub mod sign_in;
 
 /// The largest body read, in bytes. The largest honest one is below 5 KiB: two tokens of 2 KiB each.
 pub const LIMIT: usize = 16 * 1024;
@@ -82,16 +85,21 @@ pub(super) fn require(request: &Request, media_type: &'static str) -> Result<(),
     }
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| {
+fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
+    Json::read(bytes).map_err(|error| {
         let place =
             format!("The body is not valid JSON at line {}, column {}.", error.line(), error.column());
         Problem::new(Code::BadJson).with_detail(place)
     })
 }
 
-pub(super) fn parse<T: ParseFromJSON + 'static>(value: Value, unknown: Unknown) -> Result<T, Problem> {
-    let errors = Shape::of::<T>().check(&value, unknown);
+/// Makes a `T` of what was read. What is ignored when it is unknown may also be given twice.
+pub(super) fn parse<T: ParseFromJSON + 'static>(json: Json, unknown: Unknown) -> Result<T, Problem> {
+    let Json { value, repeated } = json;
+    let shape = Shape::of::<T>();
+    let mut errors = shape.check(&value, unknown);
+    let counts = |path: &String| unknown == Unknown::Refused || shape.has(path);
+    errors.extend(repeated.into_iter().filter(counts).map(|path| (path, FieldCode::Duplicate)));
     if !errors.is_empty() {
         let named = |(field, code)| FieldError { field, code };
         return Err(Problem::fields(errors.into_iter().map(named).collect()));
@@ -125,21 +133,23 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
         _: ExtractParamOptions<()>,
     ) -> Result<Self> {
         require(request, MEDIA_TYPE)?;
-        let value = parse_json(&read(request, body).await?)?;
-        Ok(Self(parse(value, Unknown::Refused)?))
+        let json = parse_json(&read(request, body).await?)?;
+        Ok(Self(parse(json, Unknown::Refused)?))
     }
 }
 
 /// The JSON value of a body that may be missing: nothing and `null` are an empty object.
-async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Value, Problem> {
+async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Json, Problem> {
     let bytes = read(request, body).await?;
-    let value = if bytes.trim_ascii().is_empty() {
-        Value::Null
-    } else {
+    let mut json = Json { value: Value::Null, repeated: Vec::new() };
+    if !bytes.trim_ascii().is_empty() {
         require(request, MEDIA_TYPE)?;
-        parse_json(&bytes)?
-    };
-    Ok(if value.is_null() { Value::Object(serde_json::Map::new()) } else { value })
+        json = parse_json(&bytes)?;
+    }
+    if json.value.is_null() {
+        json.value = Value::Object(serde_json::Map::new());
+    }
+    Ok(json)
 }
 
 macro_rules! may_be_missing {

@@ -2,7 +2,14 @@
 //!
 //! Only answers are guarded here. A page of a foreign origin gets no headers and its browser keeps the answer from
 //! it; the request itself is never refused for its `Origin`, which browsers also send with a page's own requests.
-//! Tokens travel in `Authorization`, never in cookies, so credentials are not allowed and there is nothing to forge.
+//! A listed page may send whatever request headers its libraries add (tracing does): the header that matters,
+//! `Authorization`, is among them anyway.
+//!
+//! Tokens travel in `Authorization`, never in cookies, so there is nothing to forge and credentials are of no use here. A
+//! page that sends them all the same (`credentials: "include"`, `withCredentials`) is kept from the answer by its browser
+//! until a setting allows it, and the log says so.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use poem::{
     Request, Response,
@@ -15,16 +22,32 @@ const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retr
 /// Browsers cap it, Chromium at two hours.
 const REMEMBER: HeaderValue = HeaderValue::from_static("7200");
 
+/// The longest list of request headers that is allowed as it was asked for, in bytes.
+const LONGEST_ASKED: usize = 2_048;
+/// What the answer to a preflight depends on, beside the origin.
+const ASKED: HeaderValue =
+    HeaderValue::from_static("Access-Control-Request-Method, Access-Control-Request-Headers");
+
 /// The origins that may read answers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Cors {
-    origins: Vec<HeaderValue>,
+    origins: Vec<Allowed>,
+    credentials: bool,
+}
+
+#[derive(Debug)]
+struct Allowed {
+    origin: HeaderValue,
+    /// Whether the log has said that its pages send cookies.
+    told: AtomicBool,
 }
 
 impl Cors {
-    /// Allows these origins, each exactly as a browser sends it: scheme, host and port, in lower case.
-    pub fn new(origins: Vec<HeaderValue>) -> Self {
-        Self { origins }
+    /// Allows these origins, each exactly as a browser sends it: scheme, host and port, in lower case. With `credentials`
+    /// their pages may read answers to requests that carry cookies, too.
+    pub fn new(origins: Vec<HeaderValue>, credentials: bool) -> Self {
+        let allowed = |origin| Allowed { origin, told: AtomicBool::new(false) };
+        Self { origins: origins.into_iter().map(allowed).collect(), credentials }
     }
 
     /// The answer to a browser that asks whether it may send a request, or `None` for any other request.
@@ -36,10 +59,13 @@ impl Cors {
             return None;
         }
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
+        response.headers_mut().insert(header::VARY, ASKED);
         if self.allowed(request).is_some() {
+            let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+            let allowed = asked.filter(|names| is_list_of_names(names)).cloned().unwrap_or(REQUEST_HEADERS);
             let headers = response.headers_mut();
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, REMEMBER);
         }
         Some(response)
@@ -51,7 +77,19 @@ impl Cors {
             return None;
         }
         let origin = request.headers().get(header::ORIGIN)?;
-        self.origins.contains(origin).then(|| origin.clone())
+        let allowed = self.origins.iter().find(|allowed| allowed.origin == *origin)?;
+        if !self.credentials
+            && request.headers().contains_key(header::COOKIE)
+            && !allowed.told.swap(true, Ordering::Relaxed)
+        {
+            let origin = origin.to_str().unwrap_or_default();
+            tracing::warn!(
+                origin,
+                "a page sends its requests with credentials (cookies), so its browser keeps the answers from it: \
+                 have it send them without, or set cors_credentials = true"
+            );
+        }
+        Some(origin.clone())
     }
 
     /// Lets the page of an allowed origin read an answer, and keeps caches from giving it to another.
@@ -63,8 +101,19 @@ impl Cors {
         if let Some(origin) = allowed {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
+            if self.credentials {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
         }
     }
+}
+
+/// Whether a value is a list of header names and nothing else (RFC 9110 §5.6.1), short enough to be sent back.
+fn is_list_of_names(value: &HeaderValue) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let bytes = value.as_bytes();
+    (1..=LONGEST_ASKED).contains(&bytes.len())
+        && bytes.iter().all(|&byte| token(byte) || b", \t".contains(&byte))
 }
 
 #[cfg(test)]
@@ -74,7 +123,7 @@ mod tests {
     const APP: &str = "https://app.example";
 
     fn cors() -> Cors {
-        Cors::new(vec![HeaderValue::from_static(APP)])
+        Cors::new(vec![HeaderValue::from_static(APP)], false)
     }
 
     fn request(method: Method, origin: &str) -> Request {
@@ -95,7 +144,41 @@ mod tests {
         );
         assert_eq!(response.header("access-control-expose-headers"), Some("x-request-id, retry-after"));
         assert_eq!(response.header("access-control-allow-credentials"), None);
-        assert_eq!(response.header("vary"), Some("Origin"));
+        let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
+        assert_eq!(vary, ["Access-Control-Request-Method, Access-Control-Request-Headers", "Origin"]);
+    }
+
+    #[test]
+    fn a_page_may_send_the_headers_that_its_libraries_add() {
+        let ask = |names: &str| {
+            let mut asked = request(Method::OPTIONS, APP);
+            asked.headers_mut().insert("access-control-request-headers", names.parse().unwrap());
+            let response = cors().preflight(&asked).unwrap();
+            response.header("access-control-allow-headers").unwrap_or_default().to_owned()
+        };
+        for names in
+            ["authorization,baggage,content-type,sentry-trace", "traceparent, tracestate", "x-requested-with"]
+        {
+            assert_eq!(ask(names), names);
+        }
+        let fixed = "authorization, content-type, x-request-id";
+        for wrong in ["a: b", "a;b", "\"a\"", "a/b", "<script>", &"a".repeat(2_049)] {
+            assert_eq!(ask(wrong), fixed, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_allowed_by_the_setting_alone() {
+        for (credentials, header) in [(false, None), (true, Some("true"))] {
+            let cors = Cors::new(vec![HeaderValue::from_static(APP)], credentials);
+            for (origin, header) in [(APP, header), ("https://evil.example", None)] {
+                let mut headers = HeaderMap::new();
+                cors.grant(cors.allowed(&request(Method::GET, origin)), &mut headers);
+                let sent =
+                    headers.get("access-control-allow-credentials").map(|value| value.to_str().unwrap());
+                assert_eq!(sent, header, "{origin}");
+            }
+        }
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::{Request, RequestBody, Result, http::header};
+use poem::{Request, RequestBody, Result, http::HeaderMap, http::header};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
+use zeroize::Zeroizing;
+
+use super::code::{Code, FieldCode};
+use super::form::decode;
 use super::problem::Problem;
 use crate::auth::Auth;
 use crate::auth::administer::Administrator;
@@ -52,17 +56,53 @@ impl ServiceCredential {
 
     /// The service key that this is, if it may do what `scope` allows.
     pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKey, Problem> {
-        match self {
-            Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned()).into()),
-            Self::Key(Bearer::Missing) => Err(AuthError::TokenMissing.into()),
-            Self::Key(Bearer::Malformed) => Err(AuthError::TokenInvalid.into()),
-            Self::Key(Bearer::Token(text)) => Ok(auth.service_key(text, scope).await?),
+        let key = match self {
+            Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned())),
+            Self::Key(Bearer::Missing) => Err(AuthError::TokenMissing),
+            Self::Key(Bearer::Malformed) => Err(AuthError::TokenInvalid),
+            Self::Key(Bearer::Token(text)) => auth.service_key(text, scope).await,
+        };
+        key.map_err(|error| match error {
+            AuthError::TokenMissing => Problem::new(Code::TokenMissing).with_detail(missing(scope)),
+            AuthError::TokenInvalid => Problem::new(Code::TokenInvalid).with_detail(invalid(scope)),
+            other => other.into(),
+        })
+    }
+
+    /// The same, where a service key may also be the `client_secret` of a form (RFC 6749 §2.3.1): one or the other.
+    pub fn or_secret(self, secret: Option<&str>) -> Result<Self, Problem> {
+        match (self, secret) {
+            (Self::Key(Bearer::Missing), Some(secret)) => Ok(Self::Key(Bearer::Token(secret.to_owned()))),
+            (Self::Key(_), Some(_)) => Err(Problem::field("client_secret", FieldCode::NotAllowed)
+                .with_detail(
+                    "Send the service key in the `Authorization` header or as `client_secret`, not both.",
+                )),
+            (credential, _) => Ok(credential),
         }
     }
 }
 
-fn bearer(request: &Request, basic: bool) -> Bearer {
-    let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
+/// What to do when a service key is missing.
+pub(super) fn missing(scope: Scope) -> String {
+    let scope = scope.as_str();
+    format!(
+        "Send a service key with the scope `{scope}` as `Authorization: Bearer …` or as the password of Basic; \
+         `rescind service-key add NAME --scope {scope}` makes one."
+    )
+}
+
+/// What to do when a service key is none.
+pub(super) fn invalid(scope: Scope) -> String {
+    let scope = scope.as_str();
+    format!(
+        "This is no service key of this service, or it was removed. Send one with the scope `{scope}`; \
+         `rescind service-key add NAME --scope {scope}` makes one."
+    )
+}
+
+/// The credential in the `Authorization` header, Basic being one of its forms or not.
+pub(super) fn bearer(headers: &HeaderMap, basic: bool) -> Bearer {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Bearer::Missing,
         (Some(value), None) if value.len() <= LONGEST => value,
@@ -81,18 +121,24 @@ fn bearer(request: &Request, basic: bool) -> Bearer {
     Bearer::Malformed
 }
 
-/// The password of RFC 7617; the name before the colon is the caller's own affair.
+/// The password of RFC 7617; the name before the colon is the caller's own affair, in whatever encoding. OAuth clients
+/// form-encode both (RFC 6749 §2.3.1), others do not: a service key has nothing that encoding would change twice.
 fn basic_password(credential: &str) -> Option<String> {
-    let plain = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
-    let (_, password) = plain.split_once(':')?;
-    Some(password.to_owned())
+    let plain = Zeroizing::new(STANDARD.decode(credential).ok()?);
+    let colon = plain.iter().position(|&byte| byte == b':')?;
+    let password = std::str::from_utf8(plain.get(colon + 1..)?).ok()?;
+    Some(decode(password).ok()?.into_owned())
 }
 
 /// How the document names a service key given as the password of Basic.
 pub(super) const BASIC: &str = "service_key_basic";
 
 const USER: MetaSecurityScheme = scheme("bearer", "PASETO", "The `access` token of a sign-in.");
-const SERVICE: MetaSecurityScheme = scheme("bearer", "rescind_sk", "A service key.");
+const SERVICE: MetaSecurityScheme = scheme(
+    "bearer",
+    "rescind_sk",
+    "A service key, made with `rescind service-key add`. Where it is taken as Bearer, it is taken as the password of Basic, too.",
+);
 const SERVICE_BASIC: MetaSecurityScheme = scheme("basic", "", "A service key as the password; any name.");
 
 const fn scheme(scheme: &'static str, format: &'static str, description: &'static str) -> MetaSecurityScheme {
@@ -139,13 +185,13 @@ macro_rules! credential {
     };
 }
 
-credential!(SignedIn, ["bearer" = USER], false, |request| Self(bearer(request, false)));
-credential!(MaybeSignedIn, ["bearer" = USER], true, |request| Self(bearer(request, false)));
-credential!(Beside, [], false, |request| Self(bearer(request, false)));
+credential!(SignedIn, ["bearer" = USER], false, |request| Self(bearer(request.headers(), false)));
+credential!(MaybeSignedIn, ["bearer" = USER], true, |request| Self(bearer(request.headers(), false)));
+credential!(Beside, [], false, |request| Self(bearer(request.headers(), false)));
 credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC], false, |request| {
     match request.data::<LocalOperator>() {
         Some(LocalOperator) => Self::Operator,
-        None => Self::Key(bearer(request, true)),
+        None => Self::Key(bearer(request.headers(), true)),
     }
 });
 
@@ -158,7 +204,7 @@ mod tests {
         for value in headers {
             request = request.header(header::AUTHORIZATION, *value);
         }
-        bearer(&request.finish(), true)
+        bearer(request.finish().headers(), true)
     }
 
     #[test]
@@ -168,6 +214,9 @@ mod tests {
         assert_eq!(read(&["Bearer abc"]), token("abc"));
         assert_eq!(read(&["bearer  abc "]), token("abc"));
         assert_eq!(read(&["Basic eDpzZWNyZXQ6MQ=="]), token("secret:1"));
+        // Form-encoded, `a%5Fb%2D1`, and beside a name in Latin-1.
+        assert_eq!(read(&["Basic eDphJTVGYiUyRDE="]), token("a_b-1"));
+        assert_eq!(read(&["Basic 6TphYg=="]), token("ab"));
         for other in ["Bearer", "Bearer ", "Bearer a b", "Token abc", "abc", "", "Basic eA==", "Basic %%%"] {
             assert_eq!(read(&[other]), Bearer::Malformed, "{other}");
         }
@@ -182,6 +231,6 @@ mod tests {
     #[test]
     fn basic_is_for_service_keys_only() {
         let request = Request::builder().header(header::AUTHORIZATION, "Basic eDpzZWNyZXQ=").finish();
-        assert_eq!(bearer(&request, false), Bearer::Malformed);
+        assert_eq!(bearer(request.headers(), false), Bearer::Malformed);
     }
 }

@@ -28,7 +28,9 @@ use super::{
     listen::Fault,
     problem::{Context, Problem},
     routes::{Operation, RouteTable},
+    wanted::{Pending, Presented, Wanted},
 };
+use crate::auth::Auth;
 use failure::Outcome;
 pub use request_id::{RequestId, RequestIds};
 
@@ -36,6 +38,10 @@ mod failure;
 mod request_id;
 
 type PanicResponse = fn(Box<dyn Any + Send>) -> Response;
+
+/// Marks a request whose path ended in a slash, before the door took that away.
+#[derive(Clone, Copy, Debug)]
+pub struct TrailingSlash;
 
 /// What the door needs to know.
 #[derive(Debug)]
@@ -50,6 +56,8 @@ pub struct Settings {
     pub ids: Arc<RequestIds>,
     /// How long an operation may take before its caller is told to try again.
     pub deadline: Duration,
+    /// Who judges credentials when something else is wrong with a request; nobody where none are asked for.
+    pub auth: Option<Arc<Auth>>,
 }
 
 /// The outermost endpoint, around the whole app.
@@ -65,19 +73,65 @@ impl<E: Endpoint> Door<E> {
         Self { inner: catch.transform(inner), settings }
     }
 
-    async fn outcome(&self, request: Request) -> Outcome {
+    async fn outcome(&self, operation: &Operation, request: Request) -> Outcome {
         if let Some(fault) = request.data::<Fault>() {
             return Outcome::Failed((*fault).into());
         }
-        match tokio::time::timeout(self.settings.deadline, self.inner.call(request)).await {
-            Ok(result) => failure::judge(result),
-            Err(_) => Outcome::Failed(Problem::new(Code::Timeout)),
+        let outcome = tokio::time::timeout(self.settings.deadline, self.answer(operation, request));
+        outcome.await.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
+    }
+
+    /// Lets the operation answer. What is wrong with a request is told only to who may send it.
+    async fn answer(&self, operation: &Operation, request: Request) -> Outcome {
+        let query = request.uri().query();
+        let pending = match (operation.wanted, &self.settings.auth) {
+            (Some(wanted), Some(auth)) if operation.takes_input(request.method(), query) => {
+                Pending::of(wanted, auth, &request).await
+            }
+            _ => None,
+        };
+        let outcome = match operation.query_fault(query) {
+            Some(problem) => Outcome::Failed(problem),
+            None => failure::judge(self.inner.call(request).await),
+        };
+        match (outcome, pending) {
+            (Outcome::Failed(problem), Some(pending)) if problem.is_about_the_request() => {
+                Outcome::Failed(pending.refusal().await.unwrap_or(problem))
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// The problem with what only the door knows of its request.
+    fn explained(
+        &self,
+        problem: Problem,
+        operation: &Operation,
+        path: &str,
+        presented: Presented,
+    ) -> Problem {
+        let told = match problem.code() {
+            Code::TokenMissing | Code::TokenInvalid => {
+                operation.wanted.and_then(|wanted| wanted.explain(presented))
+            }
+            Code::NotFound if operation.is_none() => {
+                let near = self.settings.routes.near(path).map(Cow::Owned);
+                Some(near.unwrap_or(Cow::Borrowed(
+                    "There is no such path: `/openapi.json` lists those there are.",
+                )))
+            }
+            _ => None,
+        };
+        match told {
+            Some(told) => problem.with_detail(told),
+            None => problem,
         }
     }
 
     fn render(&self, problem: &Problem, operation: &Operation, path: &str, id: &RequestId) -> Response {
         let oauth = path.starts_with("/oauth/");
-        let context = Context { request_id: id.as_str(), oauth, basic: operation.basic };
+        let basic = operation.wanted.is_some_and(Wanted::takes_basic);
+        let context = Context { request_id: id.as_str(), oauth, basic };
         let mut response = problem.to_response(context);
         if problem.code() == Code::MethodNotAllowed
             && let Some(allow) = self.settings.routes.allow(path)
@@ -100,17 +154,25 @@ impl<E: Endpoint> Endpoint for Door<E> {
         if method == Method::HEAD {
             request.set_method(Method::GET);
         }
-        trim_slash(request.uri_mut());
+        if trim_slash(request.uri_mut()) {
+            request.set_data(TrailingSlash);
+        }
         let uri = request.uri().clone();
         request.set_data(proxies.clone());
+        let presented = Presented::of(request.headers());
 
-        let (operation, outcome) = match cors.preflight(&request) {
-            Some(response) => (routes.preflight(), Outcome::Answered(response)),
-            None => (routes.find(request.method(), uri.path()), self.outcome(request).await),
+        let (operation, outcome) = if let Some(response) = cors.preflight(&request) {
+            (routes.preflight(), Outcome::Answered(response))
+        } else {
+            let operation = routes.find(request.method(), uri.path());
+            (operation, self.outcome(operation, request).await)
         };
         let (mut response, problem) = match outcome {
             Outcome::Answered(response) => (response, None),
-            Outcome::Failed(problem) => (self.render(&problem, operation, uri.path(), &id), Some(problem)),
+            Outcome::Failed(problem) => {
+                let problem = self.explained(problem, operation, uri.path(), presented);
+                (self.render(&problem, operation, uri.path(), &id), Some(problem))
+            }
         };
         cors.grant(origin, response.headers_mut());
         headers::secure(response.headers_mut());
@@ -123,11 +185,12 @@ impl<E: Endpoint> Endpoint for Door<E> {
     }
 }
 
-fn trim_slash(uri: &mut Uri) {
+/// Whether there was one.
+fn trim_slash(uri: &mut Uri) -> bool {
     let path = uri.path();
     let trimmed = path.trim_end_matches('/');
     if trimmed.len() == path.len() {
-        return;
+        return false;
     }
     let trimmed = if trimmed.is_empty() { "/" } else { trimmed };
     let target: Cow<'_, str> =
@@ -137,6 +200,7 @@ fn trim_slash(uri: &mut Uri) {
     if let Ok(changed) = Uri::from_parts(parts) {
         *uri = changed;
     }
+    true
 }
 
 /// The answer to `HEAD`: what `GET` would have said, and how long its body would have been.

@@ -1,6 +1,7 @@
 //! The form body of an OAuth request: parameters it does not know are ignored, as RFC 6749 §3.2 asks.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use percent_encoding::percent_decode_str;
 use poem::{Request, RequestBody, Result};
@@ -9,46 +10,31 @@ use poem_openapi::types::{ParseFromJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::{Map, Value};
 
-use super::body::{self, shape::Unknown};
+use super::body;
+use super::body::json::Json;
+use super::body::shape::{NAMED, Unknown, plain};
 use super::code::{Code, FieldCode};
-use super::problem::Problem;
+use super::problem::{FieldError, Problem};
 
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// A form body of type `T`, whose fields are texts.
-#[derive(Debug)]
-pub(super) struct Form<T>(pub T);
-
-/// A [`Form`] of which may be kept what is wrong with it, for an operation whose caller may prove itself otherwise.
-#[derive(Debug)]
-pub(super) struct ForgivenForm<T>(pub Result<T, Problem>);
-
-impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for ForgivenForm<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        Form::<T>::request_meta()
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _: ExtractParamOptions<()>,
-    ) -> Result<Self> {
-        Ok(Self(read(request, body).await))
-    }
+/// A form body of type `T`, whose fields are texts. It is judged when it is [`read`](Form::read), so that a credential can be
+/// judged first, which may be among the fields.
+pub(super) struct Form<T> {
+    parameters: Result<Json, Problem>,
+    body: PhantomData<T>,
 }
 
-async fn read<T: ParseFromJSON + 'static>(request: &Request, body: &mut RequestBody) -> Result<T, Problem> {
-    body::require(request, MEDIA_TYPE)?;
-    let parameters = parameters(&body::read(request, body).await?)?;
-    body::parse(Value::Object(parameters), Unknown::Ignored)
+impl<T: ParseFromJSON + 'static> Form<T> {
+    /// The value of a parameter, if there is one.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.as_ref().ok()?.value.get(name)?.as_str()
+    }
+
+    /// What was sent.
+    pub(super) fn read(self) -> Result<T, Problem> {
+        body::parse(self.parameters?, Unknown::Ignored)
+    }
 }
 
 impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for Form<T> {
@@ -70,13 +56,18 @@ impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for Form<T> {
         body: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> Result<Self> {
-        Ok(Self(read(request, body).await?))
+        Ok(Self { parameters: read(request, body).await, body: PhantomData })
     }
 }
 
-/// The parameters that have a value, each given once.
-fn parameters(body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    let mut parameters = Map::new();
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Json, Problem> {
+    body::require(request, MEDIA_TYPE)?;
+    parameters(&body::read(request, body).await?)
+}
+
+/// The parameters that have a value.
+fn parameters(body: &[u8]) -> Result<Json, Problem> {
+    let (mut parameters, mut repeated) = (Map::new(), Vec::new());
     for parameter in str::from_utf8(body).map_err(|_| no_form())?.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let (name, value) = (decode(name)?, decode(value)?);
@@ -84,17 +75,21 @@ fn parameters(body: &[u8]) -> Result<Map<String, Value>, Problem> {
         if value.is_empty() {
             continue;
         }
-        if parameters.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
-            // The name is the caller's text, so only that one is given twice is said.
-            return Err(Problem::field("*", FieldCode::NotAllowed)
-                .with_detail("A parameter is given more than once."));
+        if parameters.insert(name.clone().into_owned(), Value::String(value.into_owned())).is_some() {
+            repeated.push(plain(&name));
         }
     }
-    Ok(parameters)
+    if !repeated.is_empty() {
+        // RFC 6749 §3.2: none may be, known or not.
+        repeated.dedup();
+        let twice = |field| FieldError { field, code: FieldCode::Duplicate };
+        return Err(Problem::fields(repeated.into_iter().take(NAMED).map(twice).collect()));
+    }
+    Ok(Json { value: Value::Object(parameters), repeated })
 }
 
 /// The text that `encoded` stands for (WHATWG URL §5.1).
-fn decode(encoded: &str) -> Result<Cow<'_, str>, Problem> {
+pub(super) fn decode(encoded: &str) -> Result<Cow<'_, str>, Problem> {
     if !encoded.contains('+') && !encoded.contains('%') {
         return Ok(encoded.into());
     }
@@ -116,8 +111,9 @@ mod tests {
     use super::*;
 
     fn read(body: &[u8]) -> Result<Vec<(String, String)>, Problem> {
-        let text = |value: Value| value.as_str().unwrap().to_owned();
-        Ok(parameters(body)?.into_iter().map(|(name, value)| (name, text(value))).collect())
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let read = parameters(body)?.value;
+        Ok(read.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value))).collect())
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answers::count;
 use super::credential::{Beside, ServiceCredential};
-use super::form::{ForgivenForm, Form};
+use super::form::Form;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
@@ -27,6 +27,19 @@ struct TokenInput {
     token: String,
     /// Ignored: a token says what it is.
     token_type_hint: Option<String>,
+}
+
+#[derive(Object)]
+#[oai(rename = "IntrospectionInput")]
+struct IntrospectionInput {
+    /// An access or a refresh token.
+    token: String,
+    /// Ignored: a token says what it is.
+    token_type_hint: Option<String>,
+    /// Any name; clients that send `client_secret` send it too.
+    client_id: Option<String>,
+    /// The service key, where it is not sent in the `Authorization` header (`client_secret_post`).
+    client_secret: Option<String>,
 }
 
 /// What a token is worth now. Of an inactive one nothing more is said.
@@ -81,16 +94,18 @@ enum Revoked {
 impl OAuth {
     /// Ask about a token (RFC 7662)
     ///
-    /// For resource servers that do not verify locally. Needs a service key with scope `introspect`.
+    /// For resource servers that do not verify locally. Needs a service key with scope `introspect`: as Bearer, as the password
+    /// of Basic (`client_secret_basic`, form-encoded or not), or as `client_secret` in the body (`client_secret_post`).
     #[oai(path = "/introspect", method = "post", operation_id = "introspect")]
     async fn introspect(
         &self,
         auth: Data<&Arc<Auth>>,
         credential: ServiceCredential,
-        form: Form<TokenInput>,
+        form: Form<IntrospectionInput>,
     ) -> Result<Json<IntrospectionAnswer>, Problem> {
+        let credential = credential.or_secret(form.parameter("client_secret"))?;
         credential.require(&auth, Scope::Introspect).await?;
-        Ok(Json(IntrospectionAnswer::of(auth.introspect(&form.0.token).await?)))
+        Ok(Json(IntrospectionAnswer::of(auth.introspect(&form.read()?.token).await?)))
     }
 
     /// Revoke a token (RFC 7009)
@@ -103,10 +118,11 @@ impl OAuth {
         &self,
         auth: Data<&Arc<Auth>>,
         bearer: Beside,
-        form: ForgivenForm<TokenInput>,
+        form: Form<TokenInput>,
     ) -> Result<Revoked, Problem> {
-        let token = form.0.as_ref().ok().map(|form| form.token.as_str());
-        match (auth.revoke(token, &bearer.0).await, form.0) {
+        let form = form.read();
+        let token = form.as_ref().ok().map(|form| form.token.as_str());
+        match (auth.revoke(token, &bearer.0).await, form) {
             (Err(AuthError::TokenMissing), Err(unreadable)) => Err(unreadable),
             (revoked, _) => Ok(revoked.map(|()| Revoked::Done)?),
         }

@@ -90,6 +90,21 @@ impl Problem {
         self.code
     }
 
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether it says what is wrong with the request, beside its credential.
+    pub fn is_about_the_request(&self) -> bool {
+        matches!(self.status.as_u16(), 400 | 404 | 413 | 415)
+    }
+
+    /// The fields that must be corrected.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
     /// What happened, for our log only.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()

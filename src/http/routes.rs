@@ -5,24 +5,88 @@
 
 use std::collections::HashMap;
 
+use percent_encoding::percent_decode_str;
 use poem::http::{HeaderValue, Method};
 use poem_openapi::OpenApi;
+use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
+use super::body::shape::{NAMED, plain};
+use super::code::FieldCode;
 use super::credential::BASIC;
+use super::problem::{FieldError, Problem};
+use super::wanted::{Wanted, scope};
 use crate::metrics::{Metrics, OperationMetrics};
+
+/// What a client sends that is leaving, by operation: it must not fail at anything it can do without.
+const SIGN_OUTS: [&str; 8] = [
+    "logout",
+    "logoutAll",
+    "logoutOthers",
+    "endDevice",
+    "logoutAllOfUser",
+    "disableUser",
+    "endDeviceOfUser",
+    "logoutEveryone",
+];
+
+/// How many paths an answer names.
+const MOST_NEAR: usize = 12;
 
 /// The label of everything that no operation answers.
 const UNMATCHED: &str = "unmatched";
+/// The route of what has none.
+const NOWHERE: &str = "-";
 
 /// An operation, as the log and the figures name it.
 #[derive(Debug)]
 pub struct Operation {
     /// The path's pattern, as in the API description: `/api/v1/devices/{id}`.
     pub route: String,
-    /// Whether it takes a service key as the password of Basic.
-    pub basic: bool,
+    /// Whose credential it asks for.
+    pub(super) wanted: Option<Wanted>,
     /// Its figures.
     pub metrics: OperationMetrics,
+    /// The parameters it has in the query.
+    query: Vec<String>,
+    /// Whether it refuses other parameters by name.
+    names_parameters: bool,
+}
+
+impl Operation {
+    fn other(route: &str, metrics: OperationMetrics) -> Self {
+        Self { route: route.to_owned(), wanted: None, metrics, query: Vec::new(), names_parameters: false }
+    }
+
+    /// What is wrong with the names of a query's parameters: one given twice, or one that the operation does not have. A
+    /// sign-out reads over the latter, as it does over fields of its body; so do the operations that are not ours to define
+    /// (RFC 6749 §3.2 has them ignored), and health and keys, which probes and caches like to decorate.
+    pub(super) fn query_fault(&self, query: Option<&str>) -> Option<Problem> {
+        let mut given = Vec::new();
+        let mut faults: Vec<FieldError> = Vec::new();
+        for parameter in query?.split('&').filter(|parameter| !parameter.is_empty()) {
+            let name = parameter.split('=').next().unwrap_or_default().replace('+', " ");
+            let name = percent_decode_str(&name).decode_utf8_lossy().into_owned();
+            let code = match self.query.contains(&name) {
+                true if given.contains(&name) => Some(FieldCode::Duplicate),
+                false if self.names_parameters => Some(FieldCode::Unknown),
+                _ => None,
+            };
+            let fault = code.map(|code| FieldError { field: plain(&name), code });
+            faults.extend(fault.filter(|fault| faults.len() < NAMED && !faults.contains(fault)));
+            given.push(name);
+        }
+        (!faults.is_empty()).then(|| Problem::fields(faults))
+    }
+
+    /// Whether a path has no operation at all.
+    pub(super) fn is_none(&self) -> bool {
+        self.route == NOWHERE
+    }
+
+    /// Whether anything of a request for it can be wrong beside its credential.
+    pub(super) fn takes_input(&self, method: &Method, query: Option<&str>) -> bool {
+        *method != Method::GET || query.is_some() || self.route.contains('{')
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +109,9 @@ struct Described {
     pattern: String,
     method: Method,
     id: String,
-    basic: bool,
+    wanted: Option<Wanted>,
+    /// The parameters of its query, where a description tells them.
+    query: Option<Vec<String>>,
 }
 
 /// The finished table.
@@ -70,9 +136,11 @@ impl<'a> Routes<'a> {
             let pattern = format!("{}{}", prefix.trim_end_matches('/'), path.path);
             for operation in path.operations {
                 let id = operation.operation_id.map_or_else(|| pattern.clone(), ToOwned::to_owned);
-                let basic = operation.security.iter().any(|schemes| schemes.contains_key(BASIC));
+                let wanted = wanted(&operation, &id);
+                let query = operation.params.iter().filter(|param| param.in_type == MetaParamIn::Query);
+                let query = Some(query.map(|param| param.name.clone()).collect());
                 let (pattern, method) = (pattern.clone(), operation.method);
-                self.operations.push(Described { pattern, method, id, basic });
+                self.operations.push(Described { pattern, method, id, wanted, query });
             }
         }
         self
@@ -82,21 +150,20 @@ impl<'a> Routes<'a> {
     #[must_use]
     pub fn at(mut self, method: Method, pattern: &str, id: &str) -> Self {
         let (pattern, id) = (pattern.to_owned(), id.to_owned());
-        self.operations.push(Described { pattern, method, id, basic: false });
+        self.operations.push(Described { pattern, method, id, wanted: None, query: None });
         self
     }
 
     /// The finished table.
     pub fn finish(self) -> RouteTable {
-        let other = |route: &str, label: &str| Operation {
-            route: route.to_owned(),
-            basic: false,
-            metrics: self.metrics.operation(label, "-"),
-        };
+        let other = |route: &str, label: &str| Operation::other(route, self.metrics.operation(label, "-"));
         let mut by_pattern: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
-        for Described { pattern, method, id, basic } in self.operations {
+        for Described { pattern, method, id, wanted, query } in self.operations {
             let metrics = self.metrics.operation(&id, method.as_str());
-            let operation = Operation { route: pattern.clone(), basic, metrics };
+            let names_parameters =
+                query.is_some() && pattern.starts_with("/api/") && !SIGN_OUTS.contains(&id.as_str());
+            let query = query.unwrap_or_default();
+            let operation = Operation { route: pattern.clone(), wanted, metrics, query, names_parameters };
             by_pattern.entry(pattern).or_default().push((method, operation));
         }
         let paths = by_pattern.into_iter().map(|(pattern, operations)| Path {
@@ -109,8 +176,8 @@ impl<'a> Routes<'a> {
         RouteTable {
             exact: exact.into_iter().map(|path| (path.pattern.clone(), path)).collect(),
             with_parameters,
-            unmatched: other("-", UNMATCHED),
-            preflight: other("-", "preflight"),
+            unmatched: other(NOWHERE, UNMATCHED),
+            preflight: other(NOWHERE, "preflight"),
         }
     }
 }
@@ -133,10 +200,44 @@ impl RouteTable {
         self.path(path).map(|path| path.allow.clone())
     }
 
+    /// What there is instead of a path that there is not: the operations below the longest part of it that is known.
+    pub(super) fn near(&self, path: &str) -> Option<String> {
+        let patterns = || self.exact.values().chain(&self.with_parameters).map(|path| path.pattern.as_str());
+        let mut known = path;
+        while let Some((above, _)) = known.rsplit_once('/') {
+            known = above;
+            let mut below: Vec<_> = patterns()
+                .filter(|pattern| pattern.strip_prefix(above).is_some_and(|rest| rest.starts_with('/')))
+                .collect();
+            if above.is_empty() || below.is_empty() {
+                continue;
+            }
+            below.sort_unstable();
+            let more = if below.len() > MOST_NEAR { ", …" } else { "" };
+            below.truncate(MOST_NEAR);
+            return Some(format!(
+                "There is no such path. Below `{above}` there are: {}{more}.",
+                below.join(", ")
+            ));
+        }
+        None
+    }
+
     fn path(&self, path: &str) -> Option<&Path> {
         self.exact
             .get(path)
             .or_else(|| self.with_parameters.iter().find(|known| matches(&known.pattern, path)))
+    }
+}
+
+fn wanted(operation: &MetaOperation, id: &str) -> Option<Wanted> {
+    let mut schemes = operation.security.iter();
+    if schemes.clone().any(|schemes| schemes.contains_key(BASIC)) {
+        Some(Wanted::ServiceKey(scope(id)))
+    } else if schemes.clone().any(HashMap::is_empty) {
+        Some(Wanted::MaybeUser)
+    } else {
+        schemes.next().map(|_| Wanted::User)
     }
 }
 
@@ -196,6 +297,44 @@ mod tests {
         assert_eq!(table.allow("/auth/login").unwrap(), "POST");
         assert_eq!(table.allow("/devices/17").unwrap(), "DELETE, GET, HEAD");
         assert_eq!(table.allow("/nowhere"), None);
+    }
+
+    #[test]
+    fn an_unknown_path_is_answered_with_what_is_near() {
+        let metrics = Metrics::new();
+        let table = table(&metrics);
+        let near = |path| table.near(path);
+        assert_eq!(
+            near("/auth/signin").unwrap(),
+            "There is no such path. Below `/auth` there are: /auth/login."
+        );
+        let devices = "There is no such path. Below `/devices` there are: /devices/{id}.";
+        assert_eq!(near("/devices/17/keys/<script>").unwrap(), devices);
+        assert_eq!((near("/wp-admin"), near("/"), near("")), (None, None, None));
+    }
+
+    #[test]
+    fn parameters_that_are_unknown_or_given_twice_are_named() {
+        let metrics = Metrics::new();
+        let mut operation = Operation::other("/api/list", metrics.operation("list", "GET"));
+        operation.query = vec!["limit".to_owned(), "after".to_owned()];
+        operation.names_parameters = true;
+        let named = |operation: &Operation, query: &str| -> Vec<String> {
+            let problem = operation.query_fault(Some(query));
+            let errors = problem.iter().flat_map(Problem::errors);
+            errors.map(|error| format!("{} {}", error.field, error.code.as_str())).collect()
+        };
+        assert!(operation.query_fault(None).is_none());
+        assert!(named(&operation, "&limit=1&&after=x&").is_empty());
+        assert_eq!(named(&operation, "limit=1&limit=1&l%69mit=2"), ["limit duplicate"]);
+        assert_eq!(
+            named(&operation, "limt=1&limt=2&a+b&%C3%28"),
+            ["limt unknown", "a b unknown", "\u{fffd}( unknown"]
+        );
+        let many: Vec<_> = (0..100).map(|n| format!("p{n}=1")).collect();
+        assert_eq!(named(&operation, &many.join("&")).len(), NAMED);
+        operation.names_parameters = false;
+        assert_eq!(named(&operation, "limt=1&limt=2&after=1&after=2"), ["after duplicate"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::app::{self, Entrance};
+use super::body::sign_in::SignInFields;
 use super::client::TrustedProxies;
 use super::door::RequestIds;
 use super::figures::Figures;
@@ -211,6 +212,9 @@ pub async fn in_process(
 pub fn entrance(settings: &Settings, world: &World) -> Entrance {
     Entrance {
         cors_origins: settings.cors_origins.clone(),
+        cors_credentials: settings.cors_credentials,
+        sign_in_fields: SignInFields { ignore_unknown: settings.ignore_unknown_fields },
+        public_url: settings.public_url.clone(),
         proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
         ids: Arc::new(RequestIds::new(u64::from_le_bytes(world.random()))),
         deadline: settings.request_timeout,

@@ -111,6 +111,9 @@ settings! {
 
     /// Whether anyone may create an account over the API. When false only an operator does.
     registration_open: bool = "true", switch();
+    /// Whether register and login read over fields that they do not know, as clients of another service send them
+    /// (`email`, `remember_me`). When false they refuse such a request and name the fields.
+    ignore_unknown_fields: bool = "false", switch();
     /// How many sign-ins on one account may fail in a minute.
     sign_in_attempts_per_account: u32 = "10", number(1..=1_000_000);
     /// How many sign-ins from one address may fail in a minute.
@@ -142,6 +145,9 @@ settings! {
     trusted_proxies: Vec<IpNet> = "", parsed("networks such as 10.0.0.0/8, a single address as 10.1.2.3/32").list();
     /// The web pages of other origins that may call the service.
     cors_origins: Vec<String> = "", judged("origins as browsers send them, such as https://app.example.com", value::origin).list();
+    /// Whether those pages may read answers to requests that they send with credentials (cookies, `withCredentials`). The
+    /// service sets no cookies and needs none.
+    cors_credentials: bool = "false", switch();
 
     /// How log lines are written.
     log_format: LogFormat = "text", choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);

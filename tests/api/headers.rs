@@ -92,6 +92,22 @@ async fn pages_of_the_listed_origins_may_ask_and_read() {
     assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (200, ""));
 }
 
+/// Tracing and HTTP libraries add request headers of their own; a browser asks for each of them.
+#[tokio::test]
+async fn pages_may_send_the_headers_that_their_libraries_add() {
+    let service = Service::with(&[("cors_origins", APP), ("cors_credentials", "true")]).await;
+    let names = "authorization,baggage,content-type,sentry-trace,traceparent,tracestate,x-requested-with";
+    for path in ["/api/v1/auth/login", "/api/v1/devices", "/oauth/introspect", "/.well-known/paserk"] {
+        let ask = service.anonymous().ask(Method::OPTIONS, path).header(header::ORIGIN, APP);
+        let ask = ask.header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+        let answer = ask.header(header::ACCESS_CONTROL_REQUEST_HEADERS, names).send().await;
+        assert_eq!((answer.status, answer.header("access-control-allow-headers")), (204, names), "{path}");
+        assert_eq!(answer.header("access-control-allow-credentials"), "true");
+    }
+    let answer = service.anonymous().get("/livez").header(header::ORIGIN, APP).send().await;
+    assert_eq!(answer.header("access-control-allow-credentials"), "true");
+}
+
 #[tokio::test]
 async fn without_listed_origins_no_page_elsewhere_may_read_anything() {
     let service = Service::start().await;
@@ -105,7 +121,15 @@ async fn the_document_and_its_page_are_served() {
     let document = service.anonymous().get("/openapi.json").send().await;
     assert_eq!(document.text, rescind::http::document::text());
     assert_eq!(document.header("content-type"), "application/json");
+    let elsewhere = Service::with(&[("public_url", "https://example.com/auth")]).await;
+    for path in ["/openapi.json", "/openapi/feed.json"] {
+        let document = elsewhere.anonymous().get(path).send().await.ok();
+        assert_eq!(document["servers"][0]["url"], "https://example.com/auth");
+    }
     let page = service.anonymous().get("/docs").send().await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.text.contains("src=\"docs/init.js\""), "{}", page.text);
+    let folder = service.anonymous().get("/docs/").send().await;
+    assert!(folder.text.contains("src=\"init.js\""), "{}", folder.text);
     assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self'"));
 }

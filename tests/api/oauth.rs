@@ -100,6 +100,62 @@ async fn a_key_is_taken_as_bearer_and_as_the_password_of_basic() {
     assert_eq!(answer.json["error"], "invalid_client");
 }
 
+/// As OAuth's libraries write a password: `%5F` for `_`, `%2D` for `-`.
+fn form_encoded(key: &str) -> String {
+    percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[tokio::test]
+async fn a_form_encoded_key_is_taken_by_every_operation_that_takes_one() {
+    use crate::declared::operations;
+    use crate::sample::{Scene, Wants};
+    for operation in operations().iter().filter(|operation| operation.wants() == Wants::ServiceKey) {
+        let service = Service::start().await;
+        let scene = Scene::set(&service).await;
+        let scope = match operation.id {
+            "introspect" => &scene.resource_server,
+            "openSession" => &scene.bridge,
+            _ if operation.is_of_the_feed() => &scene.follower,
+            _ => &scene.administrator,
+        };
+        let key = form_encoded(scope.credential.as_ref().unwrap());
+        assert!(key.contains("%5F") && key.contains("%2D"), "{key}");
+        let ask = || scene.good(operation).without_credential();
+        ask().basic("a%3Ab", &key.to_lowercase().replace("%5f", "%5F")).send().await.refused("token_invalid");
+        ask().basic("a%3Ab", &key).send().await.ok();
+        ask().basic("a%3Ab", &key.replace("%5F", "%5f")).send().await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_taken_from_the_form_or_from_the_header_and_not_from_both() {
+    let service = Service::start().await;
+    let (phone, server) = (service.phone("ada").await, service.resource_server().await);
+    let (key, other) = (server.credential.unwrap(), service.follower().await.credential.unwrap());
+    let ask = |secret: &str| {
+        let fields = [("token", phone.access.as_str()), ("client_id", "shop"), ("client_secret", secret)];
+        service.anonymous().post("/oauth/introspect").form(&fields)
+    };
+    assert_eq!(ask(&key).send().await.ok()["active"], true);
+    let refused = ask("nonsense").send().await.refused("token_invalid");
+    assert_eq!(refused.json["error"], "invalid_client");
+    ask(&phone.access).send().await.refused("token_invalid");
+    ask(&other).send().await.refused("forbidden");
+    ask("").send().await.refused("token_missing");
+    for both in [ask(&key).bearer(&key), ask(&key).basic("shop", &key)] {
+        let refused = both.send().await.refused("invalid_request");
+        assert_eq!(
+            (refused.fields().as_slice(), &refused.json["error"]),
+            (["client_secret not_allowed".to_owned()].as_slice(), &json!("invalid_request"))
+        );
+    }
+    // The key first, then what is asked.
+    let ask = |fields: &[(&str, &str)]| service.anonymous().post("/oauth/introspect").form(fields);
+    ask(&[("client_secret", "nonsense")]).send().await.refused("token_invalid");
+    let refused = ask(&[("client_secret", &key)]).send().await.refused("invalid_request");
+    assert_eq!(refused.fields(), ["token required"]);
+}
+
 #[tokio::test]
 async fn basic_is_asked_for_exactly_where_it_is_taken() {
     let service = Service::start().await;

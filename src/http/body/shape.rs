@@ -17,7 +17,7 @@ use crate::http::code::FieldCode;
 /// More than any schema of ours nests; a schema that contains itself ends here.
 const DEPTH: usize = 8;
 /// How many fields one answer names, and how much of a stranger's field name it repeats.
-const NAMED: usize = 32;
+pub(in crate::http) const NAMED: usize = 32;
 const NAME_LENGTH: usize = 64;
 
 static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
@@ -133,6 +133,20 @@ impl Shape {
         schema.map_or(Self::Any, |schema| Self::new(schema, registry, depth))
     }
 
+    /// Whether a path, as [`check`](Self::check) writes them, is that of a field.
+    pub fn has(&self, path: &str) -> bool {
+        let (name, rest) = path.split_once(['.', '[']).unwrap_or((path, ""));
+        match self {
+            Self::Object(fields) => fields
+                .iter()
+                .find(|field| field.name == name)
+                .is_some_and(|field| rest.is_empty() || field.shape.has(rest)),
+            // `0].name`, what remains of `[0].name`.
+            Self::List { items, .. } => path.split_once("].").is_some_and(|(_, rest)| items.has(rest)),
+            _ => false,
+        }
+    }
+
     /// Everything wrong with a value, in the schema's order, as (path of the field, code). Empty when it fits.
     pub fn check(&self, value: &Value, unknown: Unknown) -> Vec<(String, FieldCode)> {
         let mut found = Findings { unknown, errors: Vec::new() };
@@ -215,12 +229,12 @@ impl Findings {
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 /// A stranger's field name, fit to be repeated: short, and without anything that could act in a terminal.
-fn plain(name: &str) -> String {
+pub(in crate::http) fn plain(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(NAME_LENGTH).collect()
 }
 
@@ -250,6 +264,22 @@ mod tests {
 
     fn ten() -> i64 {
         10
+    }
+
+    #[test]
+    fn paths_of_fields_are_known() {
+        #[derive(Object)]
+        struct Outer {
+            inner: Option<Everything>,
+            list: Vec<Everything>,
+        }
+        let shape = Shape::of::<Outer>();
+        for known in ["inner", "inner.id", "list", "list[3].limit"] {
+            assert!(shape.has(known), "{known}");
+        }
+        for unknown in ["", "id", "inner.x", "list[3].x", "list[3", "list.id"] {
+            assert!(!shape.has(unknown), "{unknown}");
+        }
     }
 
     fn check(value: &Value) -> Vec<(String, &'static str)> {

@@ -45,10 +45,11 @@ fn door(metrics: &Metrics) -> Door<impl Endpoint + use<>> {
         .at(Method::POST, "/oauth/revoke", "revoke");
     let settings = Settings {
         routes: routes.finish(),
-        cors: Cors::new(vec![HeaderValue::from_static("https://app.example")]),
+        cors: Cors::new(vec![HeaderValue::from_static("https://app.example")], false),
         proxies: TrustedProxies::default(),
         ids: Arc::new(RequestIds::new(7)),
         deadline: Duration::from_millis(50),
+        auth: None,
     };
     Door::new(app, settings)
 }

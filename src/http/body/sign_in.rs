@@ -1,0 +1,58 @@
+//! The body of a registration or a sign-in: the first thing an app sends that moves here from another service.
+//!
+//! A field that is not known is refused by name, as everywhere: an app that sends `remember_me: false` or `password2` relies on
+//! something that does not happen, and one that misspells `device` loses it. Who moves many apps over at once can have such
+//! fields read over until the last of them has been updated.
+
+use poem::{Request, RequestBody, Result};
+use poem_openapi::registry::{MetaRequest, Registry};
+use poem_openapi::types::ParseFromJSON;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+
+use super::shape::Unknown;
+use super::{Body, MEDIA_TYPE, parse, parse_json, read, require};
+use crate::http::code::FieldCode;
+
+const ADVICE: &str = "Correct the fields named in `errors`. A field that is `unknown` has no effect here: leave it out, or have the \
+     service read over it with its setting `ignore_unknown_fields = true`.";
+
+/// What registration and sign-in do with fields that they do not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SignInFields {
+    /// Reads over them instead of refusing the request.
+    pub ignore_unknown: bool,
+}
+
+/// A JSON body of type `T` that is sent to sign in.
+#[derive(Debug)]
+pub struct SignInBody<T>(pub T);
+
+impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for SignInBody<T> {
+    const TYPES: &'static [ApiExtractorType] = <Body<T> as ApiExtractor>::TYPES;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        <Body<T> as ApiExtractor>::request_meta()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> Result<Self> {
+        let fields = request.data::<SignInFields>().copied().unwrap_or_default();
+        let unknown = if fields.ignore_unknown { Unknown::Ignored } else { Unknown::Refused };
+        require(request, MEDIA_TYPE)?;
+        let json = parse_json(&read(request, body).await?)?;
+        let parsed = parse(json, unknown).map_err(|problem| {
+            let told = problem.errors().iter().any(|error| error.code == FieldCode::Unknown);
+            if told { problem.with_detail(ADVICE) } else { problem }
+        });
+        Ok(Self(parsed?))
+    }
+}

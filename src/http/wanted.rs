@@ -1,0 +1,161 @@
+//! Whose credential an operation asks for, and what an answer says when something else was presented.
+//!
+//! Credentials are judged before anything else of a request: who may not ask is told that, and not what is wrong with the
+//! question.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use poem::http::{HeaderMap, header};
+use poem::{FromRequest as _, Request, RequestBody};
+
+use super::credential::{ServiceCredential, bearer};
+use super::problem::Problem;
+use crate::auth::authenticate::Bearer;
+use crate::auth::{Auth, Origin};
+use crate::model::service_key::Scope;
+
+/// What stands in the `Authorization` header, as far as an answer explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presented {
+    /// Nothing, or what has the form of a token.
+    Fitting,
+    /// A service key as Bearer.
+    ServiceKey,
+    /// A token of this service as Bearer.
+    Token,
+    /// Basic.
+    Basic,
+    /// Another scheme than Bearer and Basic, or none.
+    OtherScheme,
+    /// More than one header.
+    Several,
+}
+
+impl Presented {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let (Some(value), more) = (values.next(), values.next()) else { return Self::Fitting };
+        if more.is_some() {
+            return Self::Several;
+        }
+        let text = value.to_str().unwrap_or_default();
+        let (scheme, credential) = text.split_once(' ').unwrap_or((text, ""));
+        match credential.trim_start() {
+            _ if scheme.eq_ignore_ascii_case("basic") => Self::Basic,
+            _ if !scheme.eq_ignore_ascii_case("bearer") => Self::OtherScheme,
+            credential if credential.starts_with("rescind_sk_") => Self::ServiceKey,
+            credential if credential.starts_with("v4.") => Self::Token,
+            _ => Self::Fitting,
+        }
+    }
+}
+
+/// Whose credential an operation asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// A signed-in user's.
+    User,
+    /// A signed-in user's, or none.
+    MaybeUser,
+    /// A service key with this scope, perhaps as the password of Basic.
+    ServiceKey(Scope),
+}
+
+impl Wanted {
+    /// Whether a service key may be the password of Basic.
+    pub(super) const fn takes_basic(self) -> bool {
+        matches!(self, Self::ServiceKey(_))
+    }
+
+    /// What to do instead of presenting what was presented, where that can be told better than by the code.
+    pub(super) fn explain(self, presented: Presented) -> Option<Cow<'static, str>> {
+        Some(match (self, presented) {
+            (_, Presented::Several) => "Send one `Authorization` header, not several.".into(),
+            (Self::User | Self::MaybeUser, Presented::ServiceKey) => {
+                "Send the access token of a signed-in user: this operation takes no service key.".into()
+            }
+            (Self::User | Self::MaybeUser, Presented::Basic | Presented::OtherScheme) => {
+                "Send the access token as `Authorization: Bearer …`: other schemes, such as `Token` and `JWT`, are not read."
+                    .into()
+            }
+            (Self::ServiceKey(scope), Presented::Token) => {
+                format!("Send a service key with the scope `{}`: this is a user's token.", scope.as_str()).into()
+            }
+            (Self::ServiceKey(scope), Presented::OtherScheme) => format!(
+                "Send a service key with the scope `{}` as `Authorization: Bearer …` or as the password of Basic: other \
+                 schemes are not read.",
+                scope.as_str()
+            )
+            .into(),
+            _ => return None,
+        })
+    }
+}
+
+/// The scope that an operation wants of a service key.
+pub(super) fn scope(operation: &str) -> Scope {
+    match operation {
+        "introspect" => Scope::Introspect,
+        "openSession" => Scope::Sessions,
+        "listRevocations" | "streamRevocations" | "ping" => Scope::Feed,
+        _ => Scope::Admin,
+    }
+}
+
+/// A credential that is judged only if something else is wrong with its request.
+pub(super) struct Pending {
+    auth: Arc<Auth>,
+    scope: Option<Scope>,
+    bearer: Bearer,
+    origin: Origin,
+}
+
+impl Pending {
+    /// The credential of a request for an operation that wants one.
+    pub(super) async fn of(wanted: Wanted, auth: &Arc<Auth>, request: &Request) -> Option<Self> {
+        let scope = match wanted {
+            // Judged by the operation itself: it may be in the body.
+            Wanted::MaybeUser | Wanted::ServiceKey(Scope::Introspect) => return None,
+            Wanted::User => None,
+            Wanted::ServiceKey(scope) => Some(scope),
+        };
+        let origin = Origin::from_request(request, &mut RequestBody::default()).await.ok()?;
+        let bearer = bearer(request.headers(), wanted.takes_basic());
+        Some(Self { auth: Arc::clone(auth), scope, bearer, origin })
+    }
+
+    /// Why its bearer may not ask at all, if so.
+    pub(super) async fn refusal(self) -> Option<Problem> {
+        let refusal = match self.scope {
+            None => self.auth.authenticate(&self.bearer, &self.origin).await.err().map(Problem::from),
+            Some(scope) => ServiceCredential::Key(self.bearer).require(&self.auth, scope).await.err(),
+        };
+        refusal.filter(|problem| matches!(problem.status().as_u16(), 401 | 403))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_presented_is_told_by_its_form() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            Presented::of(&headers)
+        };
+        assert_eq!(of(&[]), Presented::Fitting);
+        assert_eq!(of(&["Bearer x"]), Presented::Fitting);
+        assert_eq!(of(&["bearer  rescind_sk_x"]), Presented::ServiceKey);
+        assert_eq!(of(&["Bearer v4.public.x"]), Presented::Token);
+        assert_eq!(of(&["Bearer x", "Bearer x"]), Presented::Several);
+        assert_eq!(of(&["basic x"]), Presented::Basic);
+        for other in ["Token x", "JWT x", "x", "", "Digest a=b", "\u{e9}"] {
+            assert_eq!(of(&[other]), Presented::OtherScheme, "{other}");
+        }
+    }
+}
