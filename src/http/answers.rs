@@ -119,7 +119,7 @@ pub(super) struct SignedOutOthersAnswer {
     pub expires_in: i64,
 }
 
-/// What a change of password did.
+/// What a change of password did, with new tokens for this device; its earlier ones are dead.
 #[derive(Object, Serialize)]
 #[oai(rename = "PasswordChanged")]
 pub(super) struct PasswordChangedAnswer {

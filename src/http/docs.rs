@@ -1,13 +1,16 @@
 //! Swagger UI at `/docs`: the service's own operations to try, offline and under a strict content policy.
 //!
+//! Every link is relative, so that the page works below whatever prefix a proxy puts before it.
+//!
 //! The two large files are `swagger-ui-dist` 5.35.0 as published (Apache-2.0, see `docs/LICENSE` and `docs/NOTICE`);
 //! the page and its start-up script are ours.
 
 use poem::{
-    Endpoint, Request, Response, Result, Route, get,
+    Body, Endpoint, Request, Response, Result, Route, get,
     http::{Method, StatusCode, header},
 };
 
+use super::door::TrailingSlash;
 use super::etag;
 use super::routes::Routes;
 
@@ -56,33 +59,47 @@ pub fn name(routes: Routes<'_>) -> Routes<'_> {
 struct Serve {
     asset: &'static Asset,
     etag: String,
+    /// The page for who asked for the folder `/docs/`, from where its files are not below `docs/`.
+    of_folder: Option<(String, String)>,
 }
 
 impl Serve {
     fn new(asset: &'static Asset) -> Self {
-        let hash = blake3::hash(asset.content).to_hex();
-        Self { asset, etag: format!("\"{}\"", hash.get(..32).unwrap_or(&hash)) }
+        let page = str::from_utf8(asset.content).ok().filter(|_| asset.path == "/docs");
+        let of_folder = page.map(|page| page.replace("\"docs/", "\""));
+        let of_folder = of_folder.map(|page| (tag_of(page.as_bytes()), page));
+        Self { asset, etag: tag_of(asset.content), of_folder }
     }
+}
+
+fn tag_of(content: &[u8]) -> String {
+    let hash = blake3::hash(content).to_hex();
+    format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
 }
 
 impl Endpoint for Serve {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
+        let (tag, content) = match (&self.of_folder, request.data::<TrailingSlash>()) {
+            (Some((tag, page)), Some(TrailingSlash)) => (tag, Body::from(page.clone())),
+            _ => (&self.etag, Body::from(self.asset.content)),
+        };
         let response = Response::builder()
-            .header(header::ETAG, &self.etag)
+            .header(header::ETAG, tag)
             .header(header::CACHE_CONTROL, self.asset.caching)
             .header(header::CONTENT_SECURITY_POLICY, POLICY);
-        Ok(if etag::is_known(request.headers(), &self.etag) {
+        Ok(if etag::is_known(request.headers(), tag) {
             response.status(StatusCode::NOT_MODIFIED).finish()
         } else {
-            response.content_type(self.asset.media_type).body(self.asset.content)
+            response.content_type(self.asset.media_type).body(content)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use poem::EndpointExt as _;
     use poem::test::TestClient;
 
     use super::*;
@@ -93,19 +110,35 @@ mod tests {
         let page = client.get("/docs").send().await.0;
         assert_eq!(page.header("content-security-policy"), Some(POLICY));
         let html = page.into_body().into_string().await.unwrap();
-        let named: Vec<_> = html.split('"').filter(|text| text.starts_with("/docs/")).collect();
+        let named: Vec<_> = html.split('"').filter(|text| text.starts_with("docs/")).collect();
         assert_eq!(named.len(), ASSETS.len() - 1, "{named:?}");
         for path in named {
-            let response = client.get(path).send().await.0;
+            let response = client.get(format!("/{path}")).send().await.0;
             assert_eq!(response.status(), 200, "{path}");
             assert!(response.header("cache-control").is_some(), "{path}");
         }
     }
 
+    #[tokio::test]
+    async fn the_page_of_the_folder_names_its_files_from_there() {
+        let app = mount(Route::new()).before(|mut request: Request| async move {
+            request.set_data(TrailingSlash);
+            Ok(request)
+        });
+        let client = TestClient::new(app);
+        let page = client.get("/docs").send().await.0;
+        let etag = page.header("etag").unwrap().to_owned();
+        let html = page.into_body().into_string().await.unwrap();
+        assert!(html.contains("src=\"init.js\"") && !html.contains("\"docs/"), "{html}");
+        let plain = TestClient::new(mount(Route::new())).get("/docs").send().await.0;
+        assert_ne!(plain.header("etag").unwrap(), etag);
+    }
+
     #[test]
     fn the_page_itself_needs_nothing_the_policy_forbids() {
         let html = include_str!("docs/index.html");
-        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"/docs/").count());
+        assert_eq!(html.matches("<script").count(), html.matches("<script src=\"docs/").count());
+        assert!(!html.contains("=\"/"), "a link that a prefix would break");
         for inline in ["<style", "style=", "onload=", "http:", "https:"] {
             assert!(!html.contains(inline), "{inline}");
         }

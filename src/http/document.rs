@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::accounts::Accounts;
 use super::admin::Admin;
 use super::code::{Code, FieldCode};
+use super::credential::BASIC;
 use super::devices::Devices;
 use super::health::Health;
 use super::oauth::OAuth;
@@ -25,6 +26,8 @@ use super::wellknown::WellKnown;
 
 mod errors;
 mod examples;
+mod limits;
+mod plain;
 
 /// What differs between the documents.
 struct Edition {
@@ -39,8 +42,8 @@ const APPS: Edition = Edition {
     description: "Sessions on several devices, with tokens that can be taken back.\n\n\
         Start with *Register* or *Sign in*: the answer carries an access token for every call and a refresh token for the \
         next pair. Every error is a `Problem`; its `code` says what to do, and that schema lists them all.\n\n\
-        Resource servers that judge tokens on their own follow the feed, which has a [page](/docs?feed) and a \
-        [document](/openapi/feed.json) of its own.",
+        Resource servers that judge tokens on their own follow the feed, which has a [page](docs?feed) and a \
+        [document](openapi/feed.json) of its own.",
     headings: &["Sessions", "Devices", "OAuth", "Administration", "Service"],
     credential: "bearer",
 };
@@ -71,29 +74,39 @@ fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {
     OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION"))
 }
 
-/// The document for apps and administrators as text, as it is committed and served.
+/// The document for apps and administrators as text, as it is committed.
 pub fn text() -> String {
-    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
-    finished(&described(operations, "Rescind").spec(), &APPS)
+    text_at(None)
 }
 
-/// The document for followers of the feed.
+/// The document for followers of the feed, as it is committed.
 pub fn feed_text() -> String {
-    finished(&described(Revocations, "Rescind feed").spec(), &FOLLOWERS)
+    feed_text_at(None)
 }
 
-fn finished(spec: &str, edition: &Edition) -> String {
+/// The document for apps and administrators of a service that clients reach under `server`.
+pub fn text_at(server: Option<&str>) -> String {
+    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+    finished(&described(operations, "Rescind").spec(), &APPS, server)
+}
+
+/// The document for followers of the feed of a service that they reach under `server`.
+pub fn feed_text_at(server: Option<&str>) -> String {
+    finished(&described(Revocations, "Rescind feed").spec(), &FOLLOWERS, server)
+}
+
+fn finished(spec: &str, edition: &Edition, server: Option<&str>) -> String {
     let mut document = serde_json::from_str(spec).unwrap_or_default();
-    finish(&mut document, edition);
+    finish(&mut document, edition, server.unwrap_or("/"));
     format!("{document:#}\n")
 }
 
-fn finish(document: &mut Value, edition: &Edition) {
+fn finish(document: &mut Value, edition: &Edition, server: &str) {
     document["openapi"] = json!("3.0.3");
     document["info"]["description"] = json!(edition.description);
     document["info"]["license"] =
         json!({"name": "MIT OR Apache-2.0", "url": "https://spdx.org/licenses/MIT.html"});
-    document["servers"] = json!([{"url": "/", "description": "This service"}]);
+    document["servers"] = json!([{"url": server, "description": "This service"}]);
     document["security"] = json!([{edition.credential: []}]);
     if let Some(tags) = document["tags"].as_array_mut() {
         let place = |tag: &Value| edition.headings.iter().position(|name| tag["name"] == *name);
@@ -103,27 +116,58 @@ fn finish(document: &mut Value, edition: &Edition) {
     document["components"]["schemas"]["Problem"]["properties"]["code"]["description"] = json!(codes());
     document["components"]["schemas"]["FieldProblem"]["properties"]["code"]["description"] =
         json!(field_codes());
+    plain::references(document);
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        schemas.remove(NOTHING);
         for (name, schema) in schemas.iter_mut() {
             close(name, schema);
+            limits::add_to_schema(name, schema);
             examples::add_to_schema(name, schema);
         }
     }
+    document["components"]["headers"] = headers();
+    let schemas = document["components"]["schemas"].clone();
     let Some(paths) = document["paths"].as_object_mut() else { return };
+    let mut basic = false;
     for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
-        finish_operation(operation);
+        finish_operation(operation, &schemas);
+        basic |= operation["security"].to_string().contains(BASIC);
     }
+    if let Some(schemes) = document.pointer_mut("/components/securitySchemes").and_then(Value::as_object_mut)
+    {
+        schemes.retain(|name, _| basic || name != BASIC);
+    }
+}
+
+/// The body of an operation that takes none: it forgives one, and nobody need know.
+const NOTHING: &str = "Nothing";
+
+/// What every answer carries.
+fn headers() -> Value {
+    json!({
+        "X-Request-Id": {
+            "schema": {"type": "string"},
+            "description": "Names the request in the service's log: the one that was sent, if it was plain enough, or a new one.",
+        },
+        "Cache-Control": {
+            "schema": {"type": "string"},
+            "description": "`no-store`, but of the public keys: they may be kept, and are asked for again before each use.",
+        },
+    })
 }
 
 /// The list of codes, for whoever writes an app's `switch`.
 fn codes() -> String {
-    let codes = Code::ALL.iter().filter(|code| **code != Code::MethodNotAllowed);
-    let lines =
-        codes.map(|code| format!("* `{}` ({}): {}", code.as_str(), code.status().as_u16(), code.advice()));
+    let line = |code: &Code| {
+        // A wrong password beside a good bearer token.
+        let also = if *code == Code::WrongCredentials { ", or 403 beside a bearer token" } else { "" };
+        format!("* `{}` ({}{also}): {}", code.as_str(), code.status().as_u16(), code.advice())
+    };
+    let lines: Vec<_> = Code::ALL.iter().map(line).collect();
     "A stable code that says what to do; expect new ones. A 401 is about the token that was sent, and answers cross on \
      their way: if the app holds newer tokens by now, it keeps those and tries again with them.\n\n"
         .to_owned()
-        + &lines.collect::<Vec<_>>().join("\n")
+        + &lines.join("\n")
 }
 
 fn field_codes() -> String {
@@ -150,7 +194,7 @@ fn close(name: &str, schema: &mut Value) {
     }
 }
 
-fn finish_operation(operation: &mut Value) {
+fn finish_operation(operation: &mut Value, schemas: &Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     if operation.get("description").is_none() {
         operation["description"] = operation["summary"].clone();
@@ -158,9 +202,27 @@ fn finish_operation(operation: &mut Value) {
     if operation.get("security").is_none() {
         operation["security"] = json!([]);
     }
+    if let Some(ways) = operation["security"].as_array_mut().filter(|_| !id.starts_with("introspect")) {
+        // It is taken everywhere, but only OAuth's clients have no other way.
+        ways.retain(|way| way.get(BASIC).is_none());
+    }
+    if plain::schema_name(&operation["requestBody"]["content"]["application/json"]) == Some(NOTHING)
+        && let Some(operation) = operation.as_object_mut()
+    {
+        operation.remove("requestBody");
+    }
+    if operation["requestBody"].is_null()
+        && let Some(operation) = operation.as_object_mut()
+    {
+        operation.remove("requestBody");
+    }
+    if let Some(parameters) = operation.get_mut("parameters") {
+        limits::add_to_parameters(&id, parameters);
+    }
     if operation.pointer("/requestBody/content/application~1json").is_some() {
         examples::add_to_request(&id, operation);
     }
+    let fault = examples::fault(operation, schemas);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     responses.remove("default");
     let contents = responses.values_mut().filter_map(|response| response.get_mut("content"));
@@ -170,22 +232,38 @@ fn finish_operation(operation: &mut Value) {
         }
     }
     for response in responses.values_mut().filter(|response| response["description"] == "") {
-        response["description"] = json!("Done.");
+        let schema = plain::schema_name(&response["content"]["application/json"]);
+        let description = schema.map_or(&Value::Null, |name| &schemas[name]["description"]);
+        response["description"] = if description.is_string() { description.clone() } else { json!("Done.") };
     }
     for (status, codes) in errors::of(&id) {
-        responses.insert(status.as_u16().to_string(), problem(status, &codes));
+        responses.insert(status.as_u16().to_string(), problem(&id, status, &codes, &fault));
+    }
+    for response in responses.values_mut() {
+        for name in ["X-Request-Id", "Cache-Control"] {
+            let header = json!({"$ref": format!("#/components/headers/{name}")});
+            let headers = &mut response["headers"];
+            let known = headers
+                .as_object()
+                .is_some_and(|known| known.keys().any(|other| other.eq_ignore_ascii_case(name)));
+            if !known {
+                headers[name] = header;
+            }
+        }
     }
     examples::add_to_responses(&id, responses);
 }
 
-fn problem(status: StatusCode, codes: &[Code]) -> Value {
-    let lines: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.advice())).collect();
+fn problem(operation: &str, status: StatusCode, codes: &[Code], fault: &Value) -> Value {
+    let line = |code: &Code| format!("`{}`: {}", code.as_str(), errors::advice(operation, *code));
+    let lines: Vec<_> = codes.iter().map(line).collect();
     let mut response = json!({
         "description": lines.join("  \n"),
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     });
     if let Some(code) = codes.first() {
-        response["content"]["application/problem+json"]["example"] = examples::problem(status, *code);
+        response["content"]["application/problem+json"]["example"] =
+            examples::problem(operation, status, *code, fault);
         let headers: &[(&str, &str, &str)] = match status.as_u16() {
             401 => &[("WWW-Authenticate", "string", "How to authenticate (RFC 6750).")],
             429 | 503 => &[("Retry-After", "integer", "Seconds to wait before trying again.")],

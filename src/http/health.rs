@@ -17,6 +17,7 @@ use crate::store::priority::Priority;
 /// The operations.
 pub(super) struct Health;
 
+/// All is well.
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "Health")]
 struct HealthAnswer {

@@ -22,6 +22,10 @@ const STORE_WAIT: u32 = 2;
 /// How long a client waits for free space, which takes a person.
 const SPACE_WAIT: u32 = 60;
 
+/// What to do when the password beside a good bearer token is wrong.
+pub(super) const WRONG_PASSWORD: &str =
+    "Ask the user to type the current password again: it is wrong, the session goes on.";
+
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
@@ -38,7 +42,7 @@ impl From<AuthError> for Problem {
             AuthError::WrongCredentials => Self::new(Code::WrongCredentials),
             AuthError::WrongPassword => Self::new(Code::WrongCredentials)
                 .with_status(StatusCode::FORBIDDEN)
-                .with_detail("The password is wrong."),
+                .with_detail(WRONG_PASSWORD),
             AuthError::Forbidden(why) => Self::new(Code::Forbidden).with_detail(why),
             AuthError::UsernameTaken => Self::new(Code::UsernameTaken),
             AuthError::WeakPassword { field, why } => Self::new(Code::WeakPassword)

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use poem::http::header;
+use poem::http::{Method, header};
 use rescind::settings::Settings;
 use serde_json::{Value, json};
 
@@ -65,6 +65,9 @@ async fn ask_without_right(scene: &Scene<'_>, operation: &Operation, code: &str)
         ("token_missing", _) => good.without_credential().send().await,
         ("token_invalid", "refresh" | "logout") => {
             good.without_credential().json(&json!({"refresh": "v4.local.nothing"})).send().await
+        }
+        ("token_invalid", _) if operation.wants() == Wants::ServiceKey => {
+            good.without_credential().bearer("nothing").send().await
         }
         ("token_invalid", _) => good.without_credential().bearer("v4.public.nothing").send().await,
         ("forbidden", "register") => {
@@ -138,6 +141,10 @@ async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> An
         }
         "invalid_request" if json => good.json(&json!([])).send().await,
         "invalid_request" if form => good.form(&[("token", "")]).send().await,
+        "invalid_request" if operation.inputs().contains("wait") => {
+            good.at(&format!("{path}?wait=soon")).send().await
+        }
+        "invalid_request" if operation.method == Method::POST => good.json(&json!([])).send().await,
         "invalid_request" => good.at(&format!("{path}?limit=0")).send().await,
         "bad_json" => good.body("application/json", "{").send().await,
         "too_large" => {
@@ -173,6 +180,34 @@ fn failing(operation: &Operation) -> Value {
     all[operation.id].clone()
 }
 
+/// What the document says of a problem is what is sent: its advice, unless that sends the reader to `detail`, and its example.
+fn is_as_told(operation: &Operation, code: &str, answer: &Answer) {
+    let (status, sent) = (answer.status, &answer.json);
+    let advice = operation.advice(status, code);
+    let same = sent["detail"] == advice || advice.contains("`detail`");
+    assert!(same, "{} {code} says {}, and the document {advice:?}", operation.id, sent["detail"]);
+    let media = &operation.definition["responses"][status.to_string()]["content"]["application/problem+json"];
+    let example = &media["example"];
+    if example["code"] != code {
+        return;
+    }
+    for field in ["type", "title", "status", "error"] {
+        assert_eq!(sent[field], example[field], "{} {code} {field}", operation.id);
+    }
+    assert_eq!(example["detail"], advice, "{} {code}", operation.id);
+    for error in example["errors"].as_array().into_iter().flatten() {
+        let (field, inputs) = (error["field"].as_str().unwrap(), operation.inputs());
+        // Where there is no field to be wrong, one too many is.
+        assert!(
+            inputs.contains(field) || (inputs.is_empty() && error["code"] == "unknown"),
+            "{} {field}",
+            operation.id
+        );
+        let known = rescind::http::code::FieldCode::ALL.iter().any(|known| error["code"] == known.as_str());
+        assert!(known, "{} {error}", operation.id);
+    }
+}
+
 async fn everything_declared_is_answered(tag: &str) {
     let of_tag = |operation: &&Operation| operation.definition["tags"][0] == tag;
     for operation in operations().iter().filter(of_tag) {
@@ -185,6 +220,9 @@ async fn everything_declared_is_answered(tag: &str) {
                 operation.id,
                 answer.text
             );
+            if status >= 400 {
+                is_as_told(operation, &code, &answer);
+            }
         }
     }
 }

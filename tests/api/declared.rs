@@ -68,6 +68,30 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// What it says about a code that it answers.
+    pub fn advice(&self, status: u16, code: &str) -> &'static str {
+        let text = self.definition["responses"][status.to_string()]["description"].as_str().unwrap();
+        let line = text.lines().find(|line| line.starts_with(&format!("`{code}`: "))).unwrap();
+        line.split_once(": ").unwrap().1.trim_end()
+    }
+
+    /// The names of what a request can have wrong: fields of its body, at any depth, and parameters of its query.
+    pub fn inputs(&self) -> BTreeSet<String> {
+        let content = self.definition["requestBody"]["content"].as_object().into_iter().flatten();
+        let fields = |schema: &'static Value| resolve(schema)["properties"].as_object().into_iter().flatten();
+        let mut names = BTreeSet::new();
+        for (name, schema) in content.flat_map(|(_, media)| fields(&media["schema"])) {
+            names.insert(name.clone());
+            names.extend(fields(schema).map(|(inner, _)| format!("{name}.{inner}")));
+        }
+        let parameters = self.definition["parameters"].as_array().into_iter().flatten();
+        let parameters = parameters.filter(|parameter| parameter["in"] == "query");
+        names.extend(parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()));
+        names
+    }
+}
+
 fn find(method: &Method, path: &str) -> Option<&'static Operation> {
     let path = path.trim_end_matches('/');
     let matches = |pattern: &str| {
@@ -85,6 +109,10 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     let Some(operation) = find(method, path) else { return };
     let (status, code) = (answer.status, answer.code().to_owned());
     let declared = operation.answers().contains(&(status, code.clone()));
+    let headers = operation.definition["responses"][status.to_string()]["headers"].as_object();
+    for name in headers.into_iter().flatten().map(|(name, _)| name) {
+        assert!(!answer.header(name).is_empty(), "{} {status} has no {name}", operation.id);
+    }
     assert!(declared, "{} answered {status} {code}, which the document does not declare", operation.id);
     let Some(content) = operation.definition["responses"][status.to_string()]["content"].as_object() else {
         assert_eq!(answer.text, "", "{} {status} is declared without a body", operation.id);
@@ -101,8 +129,7 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
 
 /// Follows `$ref`s.
 pub fn resolve(schema: &Value) -> &Value {
-    let target = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
-    match target {
+    match schema["$ref"].as_str() {
         Some(target) => {
             let found =
                 DOCUMENTS.iter().find_map(|document| document.pointer(target.trim_start_matches('#')));

@@ -84,7 +84,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn body(&self, operation: &str) -> Option<Value> {
+    /// The body of a good request, where there is one.
+    pub fn body(&self, operation: &str) -> Option<Value> {
         Some(match operation {
             "register" => json!({"username": "grace", "password": PASSWORD}),
             "login" => json!({"username": "ada", "password": PASSWORD}),

@@ -20,15 +20,36 @@ function authorise(response) {
 // There is one server, this one: nothing to choose.
 const withoutServers = () => ({ wrapComponents: { ServersContainer: () => () => null } });
 
-const ui = SwaggerUIBundle({
-  url: new URLSearchParams(location.search).has("feed") ? "/openapi/feed.json" : "/openapi.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  defaultModelsExpandDepth: 0,
-  displayRequestDuration: true,
-  persistAuthorization: true,
-  plugins: [withoutServers],
-  responseInterceptor: authorise,
-  tryItOutEnabled: true,
-  validatorUrl: null,
+// This page answers at `docs` and at `docs/`; what is relative to it, in the document's texts too, is meant from `docs`.
+if (location.pathname.endsWith("/")) {
+  history.replaceState(null, "", location.pathname.replace(/\/+$/, "") + location.search + location.hash);
+}
+
+// Where the service is, below whatever prefix.
+const service = new URL(".", location.href);
+const isFeed = new URLSearchParams(location.search).has("feed");
+let ui;
+
+async function show() {
+  const response = await fetch(new URL(isFeed ? "openapi/feed.json" : "openapi.json", service));
+  if (!response.ok) throw new Error(`the document is not there: ${response.status}`);
+  const document = await response.json();
+  // The page tries out the service that it came from, whatever name others know that by.
+  document.servers = [{ url: service.href.replace(/\/$/, "") }];
+  ui = SwaggerUIBundle({
+    spec: document,
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    defaultModelsExpandDepth: 0,
+    displayRequestDuration: true,
+    persistAuthorization: true,
+    plugins: [withoutServers],
+    responseInterceptor: authorise,
+    tryItOutEnabled: true,
+    validatorUrl: null,
+  });
+}
+
+show().catch((error) => {
+  document.getElementById("swagger-ui").textContent = `Reload the page: ${error.message}`;
 });

@@ -2,12 +2,16 @@
 //!
 //! A test compares this with what the operations really answered, both ways.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use poem::http::StatusCode;
 
 #[allow(clippy::enum_glob_use, reason = "the tables below are nothing but codes")]
 use crate::http::code::Code::{self, *};
+use crate::http::credential;
+use crate::http::refusal::WRONG_PASSWORD;
+use crate::http::wanted::scope;
 
 /// A JSON body that is required.
 const BODY: &[Code] = &[InvalidRequest, BadJson, TooLarge, UnsupportedMediaType];
@@ -40,7 +44,19 @@ const PASSWORD: &[Code] = &[RateLimited, Overloaded];
 
 /// The errors of one operation, by status.
 pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
-    let parts: &[&[Code]] = match operation {
+    let mut by_status: BTreeMap<u16, (StatusCode, Vec<Code>)> = BTreeMap::new();
+    for code in parts(operation).iter().copied().flatten() {
+        let status = status(operation, *code);
+        let (_, codes) = by_status.entry(status.as_u16()).or_insert_with(|| (status, Vec::new()));
+        if !codes.contains(code) {
+            codes.push(*code);
+        }
+    }
+    by_status.into_values().collect()
+}
+
+fn parts(operation: &str) -> &'static [&'static [Code]] {
+    match operation {
         "register" => &[BODY, PASSWORD, STORE, &[UsernameTaken, WeakPassword, Forbidden]],
         "login" => &[BODY, PASSWORD, STORE, &[WrongCredentials]],
         "refresh" => &[
@@ -57,38 +73,56 @@ pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
             ],
         ],
         "logout" => &[LENIENT_BODY, STORE, &[TokenMissing, TokenInvalid]],
-        "logoutAll" | "listDevices" => &[BEARER, STORE, QUERY],
         "logoutOthers" => &[BEARER, STORE, &[RateLimited]],
         "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials]],
         "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials]],
-        "me" => &[BEARER, STORE],
-        "getDevice" | "endDevice" => &[BEARER, STORE, PATH],
+        "logoutAll" | "me" | "listDevices" => &[BEARER, STORE, QUERY],
+        "getDevice" => &[BEARER, STORE, PATH, QUERY],
+        "endDevice" => &[BEARER, STORE, PATH],
         "renameDevice" => &[BODY, BEARER, STORE, PATH],
         "introspect" => &[FORM, SERVICE_KEY, STORE],
         "revoke" => &[FORM, STORE],
         "listUsers" => &[SERVICE_KEY, STORE, QUERY],
-        "listDevicesOfUser" => &[SERVICE_KEY, STORE, QUERY, PATH],
-        "getUser" => &[SERVICE_KEY, STORE, PATH],
+        "getUser" | "listDevicesOfUser" => &[SERVICE_KEY, STORE, PATH, QUERY],
         "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" => {
             &[LENIENT_BODY, SERVICE_KEY, STORE, PATH]
         }
         "logoutEveryone" => &[LENIENT_BODY, SERVICE_KEY, STORE],
         "openSession" => &[BODY, SERVICE_KEY, STORE, PATH],
         "listRevocations" => &[SERVICE_KEY, STORE, QUERY, &[Resnapshot]],
-        "streamRevocations" => &[SERVICE_KEY, STORE, &[RateLimited, Overloaded]],
+        "streamRevocations" => &[SERVICE_KEY, STORE, QUERY, &[RateLimited, Overloaded]],
         "ping" => &[BODY, SERVICE_KEY, STORE],
         "publicKeys" | "readyz" => &[STORE],
         _ => &[],
-    };
-    let mut by_status: BTreeMap<u16, (StatusCode, Vec<Code>)> = BTreeMap::new();
-    for code in parts.iter().copied().flatten() {
-        let status = status(operation, *code);
-        let (_, codes) = by_status.entry(status.as_u16()).or_insert_with(|| (status, Vec::new()));
-        if !codes.contains(code) {
-            codes.push(*code);
-        }
     }
-    by_status.into_values().collect()
+}
+
+/// What the app should do about a code that an operation answers; the `detail` of the answer, unless that says more.
+pub(super) fn advice(operation: &str, code: Code) -> Cow<'static, str> {
+    let service_key = of_service_key(operation);
+    match code {
+        TokenMissing if service_key => credential::missing(scope(operation)).into(),
+        TokenInvalid if service_key => credential::invalid(scope(operation)).into(),
+        Forbidden => match operation {
+            "register" => "Ask whoever runs the service: registration is closed, `detail` says so.".into(),
+            "openSession" => {
+                "Use a service key with the scope `sessions`, or enable the user: `detail` says which.".into()
+            }
+            _ => {
+                format!("Use a service key with the scope `{}`, as `detail` says.", scope(operation).as_str())
+                    .into()
+            }
+        },
+        RateLimited if operation == "streamRevocations" => {
+            "Wait, or close another stream: `detail` says how many a service key may have.".into()
+        }
+        WrongCredentials if status(operation, code) == StatusCode::FORBIDDEN => WRONG_PASSWORD.into(),
+        _ => code.advice().into(),
+    }
+}
+
+fn of_service_key(operation: &str) -> bool {
+    parts(operation).contains(&SERVICE_KEY)
 }
 
 /// A wrong password beside a good bearer token is 403, so that no client refreshes over it.

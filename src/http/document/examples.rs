@@ -54,7 +54,7 @@ fn example(schema: &str) -> Option<Value> {
             "aud": "rescind", "iat": 1_795_342_812, "exp": 1_795_343_712, "sid": DEVICE, "gen": 1,
             "era": 1_795_342_000, "auth_time": 1_795_342_812,
         }),
-        "TokenInput" => json!({"token": "v4.public.…"}),
+        "TokenInput" | "IntrospectionInput" => json!({"token": "v4.public.…"}),
         "AdminUser" => json!({
             "id": USER, "username": "ada", "created_at": "2026-11-22T10:20:12Z", "disabled": false, "live_devices": 2,
             "generation": 1,
@@ -130,18 +130,38 @@ pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Val
     }
 }
 
+/// A field that a request of an operation can have wrong, as a problem names it; null if there is none to name.
+pub(super) fn fault(operation: &Value, schemas: &Value) -> Value {
+    let content = operation["requestBody"]["content"].as_object();
+    let schema = content.and_then(|content| content.values().next()).and_then(super::plain::schema_name);
+    let field = schema.and_then(|name| schemas[name]["properties"].as_object()?.iter().next());
+    if let (Some(schema), Some((field, _))) = (schema, field) {
+        let required = schemas[schema]["required"].as_array().is_some_and(|all| all.contains(&json!(field)));
+        return json!({"field": field, "code": if required { "required" } else { "wrong_type" }});
+    }
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut in_query = parameters.filter(|parameter| parameter["in"] == "query");
+    match in_query.next() {
+        Some(parameter) => json!({"field": parameter["name"], "code": "invalid_format"}),
+        None => json!({"field": "limit", "code": "unknown"}),
+    }
+}
+
 /// An example of a problem.
-pub(super) fn problem(status: StatusCode, code: Code) -> Value {
+pub(super) fn problem(operation: &str, status: StatusCode, code: Code, fault: &Value) -> Value {
     let mut problem = json!({
         "type": format!("urn:rescind:problem:{}", code.as_str()),
         "title": code.title(),
         "status": status.as_u16(),
-        "detail": code.advice(),
+        "detail": super::errors::advice(operation, code),
         "code": code.as_str(),
         "request_id": "8f3a6c1d-42",
     });
     if code == Code::InvalidRequest {
-        problem["errors"] = json!([{"field": "username", "code": "required"}]);
+        problem["errors"] = json!([fault]);
+    }
+    if matches!(operation, "introspect" | "revoke") {
+        problem["error"] = json!(code.oauth_error());
     }
     problem
 }

@@ -79,7 +79,7 @@ struct ProblemBody {
     code: String,
     /// Names the request in the service's log; also in the `X-Request-Id` header.
     request_id: String,
-    /// The fields to correct; only with `invalid_request`.
+    /// The fields to correct, with `invalid_request` and `weak_password`, where it is fields that are wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldBody>>,
     /// The OAuth 2.0 error code; only under `/oauth`.
