@@ -2,7 +2,11 @@
 // The screenshots are in `target/screenshots/`.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
@@ -25,7 +29,7 @@ after(async () => {
 });
 
 /** Everything the page may not do, as it happens. */
-function watch(page: Page): string[] {
+function watch(page: Page, allowed = service.url): string[] {
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("console", (message) => {
@@ -35,7 +39,7 @@ function watch(page: Page): string[] {
   });
   page.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
-    if (origin !== service.url && protocol !== "data:") faults.push(`request to ${origin}`);
+    if (origin !== allowed && protocol !== "data:") faults.push(`request to ${origin}`);
   });
   return faults;
 }
@@ -58,8 +62,8 @@ async function execute(page: Page, id: string): Promise<[status: number, body: R
   return [Number.parseInt(status, 10), JSON.parse(body)];
 }
 
-async function open(page: Page): Promise<void> {
-  await page.goto(`${service.url}/docs`);
+async function open(page: Page, url = `${service.url}/docs`): Promise<void> {
+  await page.goto(url);
   await operation(page, "register").waitFor();
 }
 
@@ -99,3 +103,77 @@ test("the page fits a phone", async () => {
   assert.deepEqual(faults, []);
   await page.close();
 });
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** nginx with the service below `/auth/`. */
+class Proxy {
+  readonly #process: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(process: ChildProcess, folder: string) {
+    this.#process = process;
+    this.#folder = folder;
+  }
+
+  static async start(port: number, upstream: string): Promise<Proxy> {
+    const folder = await mkdtemp(join(tmpdir(), "rescind-nginx-"));
+    const paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/${name};`);
+    // Its worker keeps large answers in the folder, which is its user's.
+    const user = process.getuid?.() === 0 ? "user root;" : "";
+    await writeFile(join(folder, "nginx.conf"), `${user} daemon off; pid ${folder}/pid; error_log stderr notice; events {}
+      http {
+        access_log off; ${paths.join(" ")}
+        server { listen 127.0.0.1:${port}; location /auth/ { proxy_pass ${upstream}/; } }
+      }`);
+    const nginx = spawn("nginx", ["-c", join(folder, "nginx.conf"), "-e", "stderr"], { stdio: ["ignore", "ignore", "pipe"] });
+    await once(nginx, "spawn");
+    for await (const line of nginx.stderr) if (String(line).includes("start worker process ")) break;
+    return new Proxy(nginx, folder);
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    if (this.#process.exitCode === null) await once(this.#process, "exit");
+    await rm(this.#folder, { recursive: true });
+  }
+}
+
+for (const { told, path } of [{ told: true, path: "docs" }, { told: true, path: "docs/" }, { told: false, path: "docs" }]) {
+  test(`the page works at /auth/${path}, and the service ${told ? "knows" : "does not know"} its prefix`, async () => {
+    const port = await freePort();
+    const origin = `http://127.0.0.1:${port}`;
+    const behind = await Service.start(...(told ? [`public_url=${origin}/auth`] : []));
+    const proxy = await Proxy.start(port, behind.url);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } });
+    try {
+      const document = (await (await fetch(`${origin}/auth/openapi.json`)).json()) as { servers: { url: string }[] };
+      assert.equal(document.servers[0]?.url, told ? `${origin}/auth` : "/");
+
+      const faults = watch(page, origin);
+      await open(page, `${origin}/auth/${path}`);
+      const [registered, session] = await execute(page, "register");
+      assert.equal(registered, 201, JSON.stringify(session));
+      const [allowed, me] = await execute(page, "me");
+      assert.deepEqual([allowed, me["user"]], [200, session["user"]]);
+      await page.screenshot({ path: join(screenshots, "6-prefix.png") });
+
+      const feed = await page.locator(".info a", { hasText: "page" }).evaluate((link) => (link as HTMLAnchorElement).href);
+      assert.equal(feed, `${origin}/auth/docs?feed`);
+      await page.goto(feed);
+      await operation(page, "streamRevocations").waitFor();
+      assert.deepEqual(faults, []);
+    } finally {
+      await page.close();
+      await proxy.stop();
+      await behind.stop();
+    }
+  });
+}

@@ -21,9 +21,16 @@ export class Service {
     this.#folder = folder;
   }
 
-  static async start(): Promise<Service> {
+  /** The data folder. */
+  get data(): string {
+    return join(this.#folder, "data");
+  }
+
+  /** Starts it with some settings changed, as `key=value`. */
+  static async start(...changes: string[]): Promise<Service> {
     const folder = await mkdtemp(join(tmpdir(), "rescind-"));
     const settings = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--set", "log_level=warn"];
+    settings.push(...changes.flatMap((change) => ["--set", change]));
     const process = spawn(binary, ["serve", ...settings, "--data", join(folder, "data")], {
       stdio: ["ignore", "pipe", "inherit"],
     });
