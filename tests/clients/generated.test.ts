@@ -1,6 +1,8 @@
 // The client that teams generate from `openapi/openapi.json`, against the service itself.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { type Client, createClient, createConfig } from "./generated/client/index.ts";
@@ -8,7 +10,7 @@ import {
   changePassword, deleteAccount, endDevice, getDevice, listDevices, login, logout, logoutAll, logoutOthers, me,
   publicKeys, refresh, register, renameDevice,
 } from "./generated/index.ts";
-import type { Problem, Session } from "./generated/index.ts";
+import type { Device, Me, Problem, Session } from "./generated/index.ts";
 import { Service } from "./service.ts";
 
 const password = "correct horse battery";
@@ -73,7 +75,7 @@ test("logout ends one device, logout-all every device", async () => {
   const next = ok(await refresh({ client: anonymous, body: { refresh: desk.refresh } }));
 
   const again = await signedIn("both");
-  const everywhere = ok(await logoutAll({ client: bearing(next.access), body: {} }));
+  const everywhere = ok(await logoutAll({ client: bearing(next.access) }));
   assert.deepEqual([everywhere.signed_out, everywhere.generation], [2, 2]);
   for (const { access, refresh: token } of [desk, next, again]) {
     assert.equal(problem(await me({ client: bearing(access) })).code, "signed_out_everywhere");
@@ -86,7 +88,7 @@ test("logout ends one device, logout-all every device", async () => {
 test("logout-others and a new password keep the device that asked", async () => {
   const phone = await registered("others");
   const desk = await signedIn("others");
-  const others = ok(await logoutOthers({ client: bearing(phone.access), body: {} }));
+  const others = ok(await logoutOthers({ client: bearing(phone.access) }));
   assert.equal(others.signed_out, 1);
   assert.equal(problem(await me({ client: bearing(phone.access) })).code, "superseded");
   assert.equal(problem(await me({ client: bearing(desk.access) })).code, "signed_out_everywhere");
@@ -132,6 +134,19 @@ test("a deleted account is gone and its name is free", async () => {
   const { access } = await registered("gone");
   assert.equal(ok(await deleteAccount({ client: bearing(access), body: { password } })).signed_out, 1);
   await registered("gone");
+});
+
+test("a device is of one type, whoever answers it", async () => {
+  // The type checker is the test: each of these is what the schema is called.
+  const session = await registered("types");
+  const devices: Device[] = [session.device, ok(await me({ client: bearing(session.access) })).device];
+  assert.deepEqual(devices.map(({ id }) => id), [session.device.id, session.device.id]);
+  type Same<A, B> = [A, B] extends [B, A] ? true : false;
+  const same: [Same<Session["device"], Device>, Same<Me["device"], Device>] = [true, true];
+  assert.deepEqual(same, [true, true]);
+  const types = await readFile(join(import.meta.dirname, "generated/types.gen.ts"), "utf8");
+  assert.doesNotMatch(types, /& (unknown|\{\n)/);
+  assert.doesNotMatch(types, /Device[0-9]/);
 });
 
 test("the keys that verify the tokens are public", async () => {
