@@ -11,11 +11,13 @@ const ID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 /// The limits of a field of a schema.
 fn of_field(schema: &str, field: &str) -> Option<Value> {
     Some(match (schema, field) {
-        ("Credentials", "username") => json!({"minLength": 1, "maxLength": 150}),
-        ("Credentials" | "DeleteAccount", "password") | ("ChangePassword", "current_password") => {
+        ("Credentials" | "Login", "username") => json!({"minLength": 1, "maxLength": 150}),
+        ("Login" | "DeleteAccount", "password") | ("ChangePassword", "current_password") => {
             json!({"minLength": 1, "maxLength": 256, "format": "password"})
         }
-        ("ChangePassword", "new_password") => json!({"minLength": 8, "maxLength": 256, "format": "password"}),
+        ("Credentials", "password") | ("ChangePassword", "new_password") => {
+            json!({"minLength": 8, "maxLength": 256, "format": "password"})
+        }
         ("Refresh", "refresh") => json!({"minLength": 1, "maxLength": 2048}),
         ("DeviceInput", "kind") => json!({"minLength": 1, "maxLength": 32, "pattern": "^[a-z0-9_-]{1,32}$"}),
         ("RenameDevice", "name") | ("TokenInput" | "IntrospectionInput", "token") => json!({"minLength": 1}),
