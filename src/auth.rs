@@ -6,7 +6,7 @@
 //! Rooms: [`register`], [`login`], [`refresh`], [`logout`], [`password`], [`account`] and [`devices`] are the user's;
 //! [`introspect`], [`administer`] and [`service_keys`] the resource servers' and administrators'; [`issue`] makes the
 //! answer of every sign-in, [`signing_keys`] looks after the keys, [`last_seen`] and [`housekeeping`] work beside the
-//! requests; [`hashing`] and [`limits`] keep guessers out.
+//! requests; [`hashing`] and [`limits`] keep guessers out, [`rollback`] a store that went back in time.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -36,6 +36,7 @@ pub mod logout;
 pub mod password;
 pub mod refresh;
 pub mod register;
+pub mod rollback;
 pub mod service_keys;
 pub mod signing_keys;
 
@@ -76,6 +77,7 @@ pub struct Auth {
     hashing: hashing::Hashing,
     limits: limits::Limits,
     last_seen: last_seen::LastSeenNotes,
+    rollback: rollback::Rollback,
     metrics: Arc<Metrics>,
 }
 
@@ -90,9 +92,9 @@ impl Auth {
         limits: limits::Limits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let last_seen = last_seen::LastSeenNotes::default();
+        let (last_seen, rollback) = (last_seen::LastSeenNotes::default(), rollback::Rollback::default());
         let (world, log_age) = (clock.world().clone(), Mutex::default());
-        Self { store, world, clock, log_age, policy, keys, hashing, limits, last_seen, metrics }
+        Self { store, world, clock, log_age, policy, keys, hashing, limits, last_seen, rollback, metrics }
     }
 
     /// The store, for those who look at it without a use case: health, metrics.

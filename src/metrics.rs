@@ -84,6 +84,8 @@ pub struct Metrics {
     pub hashes_refused: Counter,
     /// Devices signed in, as last counted.
     pub live_devices: Gauge,
+    /// 1 while the store is known to have gone back in time.
+    pub rolled_back: Gauge,
     /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
     pub clock_ahead: Gauge,
     steps_stopped: Family<StepLabel, Gauge>,
@@ -126,6 +128,7 @@ impl Metrics {
             hashes_running: Gauge::default(),
             hashes_refused: Counter::default(),
             live_devices: Gauge::default(),
+            rolled_back: Gauge::default(),
             clock_ahead: Gauge::default(),
             steps_stopped: Family::default(),
             registry: Registry::default(),
@@ -171,6 +174,11 @@ impl Metrics {
             metrics.hashes_refused.clone(),
         );
         registry.register("live_devices", "Devices signed in, as last counted", metrics.live_devices.clone());
+        registry.register(
+            "store_rolled_back",
+            "1 while the store is known to have gone back in time, and no check is answered",
+            metrics.rolled_back.clone(),
+        );
         registry.register_with_unit(
             "clock_ahead",
             "How far the wall clock is ahead of the database's, or of where it would be had nobody set it",
@@ -318,6 +326,7 @@ mod tests {
             "rescind_clock_ahead_seconds 0",
             r#"rescind_steps_stopped{step="sign_in"} 1"#,
             r#"rescind_steps_stopped{step="sign_out"} 0"#,
+            "rescind_store_rolled_back 0",
             "rescind_hashes_waiting 0",
             "rescind_hashes_running 0",
             "rescind_hashes_refused_total 1",

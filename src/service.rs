@@ -79,6 +79,11 @@ pub enum OpenError {
     /// The keys in the store do not open.
     #[error("the signing keys do not open: {0}; is the master key file the one this store was founded with?")]
     Keys(AuthError),
+    /// The store is known to have gone back in time.
+    #[error(
+        "the store was rolled back: a token of ours is ahead of it, so no check is answered. Run `rescind store restored`"
+    )]
+    RolledBack,
     /// A node with a wrong clock ends and drops what is not over.
     #[error(transparent)]
     ClocksApart(#[from] ClocksApart),
@@ -190,6 +195,7 @@ impl Service {
         let limits = Limits::new(allowances(settings), settings.hash_wait);
         let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
         let auth = Arc::new(auth);
+        auth.look_for_rollback().await?;
         let feed = Feed::open(Arc::clone(&auth), world, founding.store, streams(settings)).await?;
         Ok(Self { auth, feed: Arc::new(feed), founded_now, _place: None })
     }

@@ -334,6 +334,13 @@ pub trait Store: Send + Sync + 'static {
     async fn remove_service_key(&self, id: ServiceKeyId) -> Result<bool, StoreError>;
     /// Ends devices that ran out and drops what is kept no longer.
     async fn sweep(&self, request: steps::sweep::Sweep) -> Result<steps::sweep::Swept, StoreError>;
+    /// Whether the store is marked as rolled back.
+    async fn rolled_back(&self) -> Result<bool, StoreError>;
+    /// Marks the store as rolled back if an authentic token proves that it is.
+    async fn report_rollback(
+        &self,
+        request: steps::rollback::ReportRollback,
+    ) -> Result<steps::rollback::RollbackReported, StoreError>;
     /// What the store knows of the time, to tell a wrong clock by. Answered whatever the clock here says.
     async fn time(&self) -> Result<StoreTime, StoreError>;
 }

@@ -66,6 +66,7 @@ impl Auth {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<(Arc<AccessClaims>, Standing), Refusal>, AuthError> {
+        self.ensure_not_rolled_back()?;
         let mut keyring = self.keys.current();
         loop {
             let Ok(claims) = keyring.trusted().verify(token) else {
@@ -78,12 +79,18 @@ impl Auth {
                 keyring = self.keys.reload(self).await?;
                 continue;
             }
-            return Ok(match standing.judge(&(&*claims).into(), now) {
+            let presented = (&*claims).into();
+            return Ok(match standing.judge(&presented, now) {
                 // It may be another node's clock that is wrong, or this one's: a refresh helps where the token is good.
                 Verdict::Live if claims.is_from_the_future(now) => Err(Refusal::Ended(Reason::Expired)),
                 Verdict::Live => Ok((claims, standing)),
-                Verdict::Ended(reason) => Err(Refusal::Ended(reason)),
-                Verdict::Ahead => Err(Refusal::Ahead),
+                Verdict::Ended(reason) => {
+                    if reason == Reason::SignedOut && standing.device.is_none() {
+                        self.unknown_device(presented, None).await?;
+                    }
+                    Err(Refusal::Ended(reason))
+                }
+                Verdict::Ahead => return Err(self.ahead(presented, None).await),
             });
         }
     }
@@ -94,15 +101,10 @@ impl Auth {
         Ok(keyring.trusted().verify(token).ok())
     }
 
-    /// A refusal as an error; one that means a rolled-back store is an alarm.
+    /// A refusal as an error. A caller that was judged a moment ago and is ahead now is judged once more when it comes
+    /// back, and then it is a proof.
+    #[expect(clippy::unused_self, reason = "every refusal goes through here")]
     pub(super) fn refused(&self, refusal: Refusal) -> AuthError {
-        if refusal == Refusal::Ahead {
-            self.metrics.store_alarm("rolled_back");
-            tracing::error!(
-                event = "store_rolled_back",
-                "an authentic token is ahead of the store: it was put back from a copy. Stop every rescind on it and run `rescind store restored`"
-            );
-        }
         refusal.into()
     }
 }

@@ -41,7 +41,7 @@ impl Auth {
     /// Keeps house until dropped. What fails is tried again next time.
     pub async fn keep_house(self: Arc<Self>) -> Infallible {
         let (mut writing, mut sweeping) = (Health::default(), Health::default());
-        let mut clock_wrong = false;
+        let (mut looking, mut clock_wrong) = (Health::default(), false);
         let (mut soon, mut sweep) = (interval(SOON), interval(SWEEP));
         soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -54,6 +54,7 @@ impl Auth {
                         written => writing.note("writing last-seen notes", written.map(drop)),
                     }
                     self.look_at_clock(&mut clock_wrong);
+                    looking.note("looking for a rollback", self.look_for_rollback().await);
                     self.set_gauges().await;
                 }
                 _ = sweep.tick() => {

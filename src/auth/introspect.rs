@@ -33,13 +33,25 @@ pub enum Introspection {
 impl Auth {
     /// What `token` is worth now. A store that cannot answer is an error, never "inactive".
     pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
+        self.ensure_not_rolled_back()?;
         let now = self.world.now();
         if let Some(claims) = self.authentic_refresh(token).await? {
             let standing = self.store.standing(claims.subject, claims.device).await?;
             let good_until = claims.expires;
             let newest =
                 standing.device.as_ref().is_some_and(|device| device.refresh.current == claims.sequence);
-            return match (standing.judge_refresh(&(&claims).into(), now), standing.user) {
+            let (presented, sequence) = ((&claims).into(), Some(claims.sequence));
+            let verdict = standing.judge_refresh(&presented, now);
+            let is_unknown = verdict == Verdict::Ended(Reason::SignedOut) && standing.device.is_none();
+            if is_unknown {
+                self.unknown_device(presented, sequence).await?;
+            }
+            if verdict == Verdict::Live
+                && standing.device.is_some_and(|device| device.refresh.current < claims.sequence)
+            {
+                return Err(self.ahead(presented, sequence).await);
+            }
+            return match (verdict, standing.user) {
                 (Verdict::Live, Some(user)) if newest => {
                     let username = user.username.shown().to_owned();
                     Ok(Introspection::Refresh { claims: Box::new(claims), username })
@@ -47,7 +59,7 @@ impl Auth {
                 (Verdict::Ended(Reason::Expired), _) if self.ran_out_by_a_jump(good_until) => {
                     Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
                 }
-                (Verdict::Ahead, _) => Err(self.refused(Refusal::Ahead)),
+                (Verdict::Ahead, _) => Err(self.ahead(presented, sequence).await),
                 _ => Ok(Introspection::Inactive),
             };
         }

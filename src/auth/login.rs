@@ -126,6 +126,7 @@ impl Auth {
 
     /// Opens a device and mints its tokens.
     pub(super) async fn open(&self, request: OpenDevice) -> Result<Issued, AuthError> {
+        self.ensure_not_rolled_back()?;
         let (user, now) = (request.user, request.now);
         match self.store.open_device(request).await? {
             Opened::Opened { session, evicted } => {

@@ -4,10 +4,9 @@ use super::authenticate::Bearer;
 use super::error::AuthError;
 use super::issue::Access;
 use super::{Auth, Origin};
-use crate::model::claims::AccessClaims;
+use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
-use crate::model::ids::{DeviceId, UserId};
 use crate::store::steps::sign_out::{By, DeviceEnded, DevicesEnded, EndDevice, EndDevices, NamedBy};
 
 /// What a sign-out of many devices did.
@@ -22,15 +21,14 @@ pub struct SignedOut {
 /// A device that is leaving, and the token that names it.
 #[derive(Clone, Copy)]
 struct Leaving {
-    user: UserId,
-    device: DeviceId,
+    presented: Presented,
     token: NamedBy,
 }
 
 impl Leaving {
     fn by_access(claims: &AccessClaims) -> Self {
         let token = NamedBy::Access(claims.stamp.generation);
-        Self { user: claims.subject, device: claims.device, token }
+        Self { presented: claims.into(), token }
     }
 }
 
@@ -45,7 +43,10 @@ impl Auth {
         if let Some(refresh) = refresh {
             match (self.named_by_refresh(refresh).await?, &by_bearer) {
                 (Some(leaving), by_bearer) => {
-                    if by_bearer.as_ref().is_some_and(|bearer| bearer.user != leaving.user) {
+                    if by_bearer
+                        .as_ref()
+                        .is_some_and(|bearer| bearer.presented.user != leaving.presented.user)
+                    {
                         return Err(AuthError::Field("refresh", "other_user"));
                     }
                     return self.sign_out_leaving(leaving, by_bearer.as_ref()).await;
@@ -72,7 +73,7 @@ impl Auth {
         if let Some(token) = token {
             named = self.named_by_refresh(token).await?;
             if let (Some(leaving), Some(bearer)) = (&named, &by_bearer)
-                && leaving.user != bearer.user
+                && leaving.presented.user != bearer.presented.user
             {
                 return Err(AuthError::Field("token", "other_user"));
             }
@@ -98,18 +99,17 @@ impl Auth {
     }
 
     async fn named_by_refresh(&self, token: &str) -> Result<Option<Leaving>, AuthError> {
-        Ok(self.authentic_refresh(token).await?.map(|claims| Leaving {
-            user: claims.subject,
-            device: claims.device,
-            token: NamedBy::Refresh(claims.sequence),
-        }))
+        Ok(self
+            .authentic_refresh(token)
+            .await?
+            .map(|claims| Leaving { presented: (&claims).into(), token: NamedBy::Refresh(claims.sequence) }))
     }
 
     /// Ends the device of a client that leaves; if its token is from before a password change, that of its bearer token.
     async fn sign_out_leaving(&self, leaving: Leaving, bearer: Option<&Leaving>) -> Result<u64, AuthError> {
         let mut outcome = self.end_leaving(leaving).await?;
         if let (DeviceEnded::BelowFloor, Some(bearer)) = (outcome, bearer)
-            && bearer.user == leaving.user
+            && bearer.presented.user == leaving.presented.user
         {
             outcome = self.end_leaving(*bearer).await?;
         }
@@ -118,16 +118,24 @@ impl Auth {
                 self.metrics.sign_out("logout");
                 Ok(1)
             }
-            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor | DeviceEnded::NoDevice => Ok(0),
+            DeviceEnded::NoDevice => {
+                let sequence = match leaving.token {
+                    NamedBy::Refresh(sequence) => Some(sequence),
+                    NamedBy::Access(_) => None,
+                };
+                self.unknown_device(leaving.presented, sequence).await?;
+                Ok(0)
+            }
+            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
             DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
         }
     }
 
     async fn end_leaving(&self, leaving: Leaving) -> Result<DeviceEnded, AuthError> {
-        let Leaving { user, device, token } = leaving;
+        let Leaving { presented, token } = leaving;
         let request = EndDevice {
-            user,
-            device,
+            user: presented.user,
+            device: presented.device,
             caller: None,
             named_by: Some(token),
             cause: Cause::SignedOut,

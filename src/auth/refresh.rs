@@ -19,6 +19,8 @@ impl Auth {
     /// Decides on a refresh token by the replay table and mints what it buys.
     pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, AuthError> {
         let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
+        self.ensure_not_rolled_back()?;
+        let (presented, sequence) = ((&claims).into(), Some(claims.sequence));
         let good_until = claims.expires;
         let now = self.world.now();
         let request = RotateRefresh {
@@ -28,6 +30,7 @@ impl Auth {
             policy: self.policy.replay,
             idle: self.lasting(self.policy.device_idle),
             now,
+            steady: self.clock.steady(),
         };
         let refreshed = self.store.rotate_refresh(request).await?;
         self.metrics.refresh(class(&refreshed));
@@ -51,7 +54,13 @@ impl Auth {
             ),
             // To a client, a device that ran out is one that was signed out: its user signs in again.
             Refreshed::Refused(Refusal::Ended(Reason::Expired)) => Err(AuthError::Ended(Reason::SignedOut)),
-            Refreshed::Refused(refusal) => Err(self.refused(refusal)),
+            Refreshed::Refused(Refusal::Ahead) => Err(self.ahead(presented, sequence).await),
+            Refreshed::Refused(refusal) => {
+                if refusal == Refusal::Ended(Reason::SignedOut) {
+                    self.unknown_device(presented, sequence).await?;
+                }
+                Err(self.refused(refusal))
+            }
         }
     }
 

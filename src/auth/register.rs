@@ -25,6 +25,7 @@ impl Auth {
                 "Registration is closed; an operator makes accounts here.".to_owned(),
             ));
         }
+        self.ensure_not_rolled_back()?;
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
         self.limits.registration(origin.address, self.since_start())?;

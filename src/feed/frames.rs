@@ -71,6 +71,7 @@ impl Frames {
 
     /// What is durable now. Whatever was acknowledged before the call is part of it.
     pub(super) async fn now(&self) -> Result<Clock, FeedError> {
+        self.auth.ensure_not_rolled_back()?;
         let clock = self.auth.store().clock().await?;
         // The counters may run ahead of the disk; the log does not, so it answers once they are on it.
         self.auth.store().log(clock.head, 1).await?;
@@ -107,6 +108,7 @@ impl Frames {
 
     /// Signs a frame with a key that is trusted now, which is none that one of its entries distrusts.
     pub(super) async fn sign(&self, frame: &Frame) -> Result<String, FeedError> {
+        self.auth.ensure_not_rolled_back()?;
         Ok(self.auth.keyring().await?.sign_frame(frame)?)
     }
 

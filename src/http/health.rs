@@ -43,6 +43,9 @@ impl HealthAnswer {
     }
 }
 
+/// Why nothing is checked, and what to do.
+const ROLLED_BACK: &str = "The store was rolled back: a token of ours is ahead of it. Stop every rescind on it and run `rescind store restored`.";
+
 /// Whoever watches the process is told what is wrong where that may be told; the log says the rest.
 fn not_ready(error: StoreError) -> Problem {
     let told = match &error {
@@ -78,6 +81,7 @@ impl Health {
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
         auth.store().ready().await.map_err(not_ready)?;
+        auth.ensure_not_rolled_back().map_err(|error| Problem::from(error).with_detail(ROLLED_BACK))?;
         match auth.store().stopped().await.map_err(not_ready)? {
             None => Ok(Json(HealthAnswer::ok())),
             Some(Priority::Ending) => {

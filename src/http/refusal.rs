@@ -19,6 +19,9 @@ const STREAM_WAIT: u32 = 5;
 /// How long a client waits for a store that does not answer.
 const STORE_WAIT: u32 = 2;
 
+/// How long a client waits for an operator to say that a store was restored.
+const OPERATOR_WAIT: u32 = 60;
+
 /// How long a client waits for free space, which takes a person.
 const SPACE_WAIT: u32 = 60;
 
@@ -58,7 +61,10 @@ impl From<AuthError> for Problem {
                 .retry_after(SPACE_WAIT)
                 .with_detail("The service is short of disk space and takes no more of this. Sign-outs stop last; checks go on.")
                 .because(why),
-            error @ (AuthError::Store(_) | AuthError::RolledBack) => {
+            AuthError::RolledBack => {
+                Self::new(Code::Unavailable).retry_after(OPERATOR_WAIT).because(AuthError::RolledBack)
+            }
+            error @ AuthError::Store(_) => {
                 Self::new(Code::Unavailable).retry_after(STORE_WAIT).because(error)
             }
             AuthError::Internal(why) => Self::new(Code::Internal).because(why),

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::timestamp::Timestamp;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -76,9 +78,27 @@ pub fn reads_as_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok()
 }
 
+impl DeviceId {
+    /// When the id was made, by the clock of the node that made it; none of an id that does not say (RFC 9562, 5.7).
+    pub fn made(self) -> Option<Timestamp> {
+        let bytes = self.as_bytes();
+        let (millis, rest) = bytes.split_first_chunk::<6>()?;
+        let is_v7 = rest.first().is_some_and(|byte| byte >> 4 == 7);
+        let millis = millis.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+        is_v7.then(|| Timestamp::from_unix(millis / 1000))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_devices_id_says_when_it_was_made() {
+        let made = |text: &str| DeviceId::parse(text).unwrap().made().map(Timestamp::unix);
+        assert_eq!(made("0197a5a0-0000-7000-8000-00000000abcd"), Some(1_750_830_415));
+        assert_eq!(made("0197a5a0-0000-4000-8000-00000000abcd"), None);
+    }
 
     #[test]
     fn an_id_is_read_in_any_case_and_written_in_one() {

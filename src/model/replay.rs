@@ -14,6 +14,15 @@ use super::timestamp::Timestamp;
 /// The window in which recoveries are counted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// A window that began later than this from now began by a clock that has been set back since, and is over: else an old
+/// token would be good until the clock is there again. Nodes that are honest differ by less.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Whether what began at `start` and lasts for `length` is not over yet.
+fn lasts(start: Timestamp, length: Duration, now: Timestamp) -> bool {
+    start <= now + SKEW && now < start + length
+}
+
 /// The settings of the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
@@ -52,7 +61,8 @@ pub enum Replay {
 }
 
 impl RefreshState {
-    /// What `presented` from `network` is at `now`: the first line of the table that fits.
+    /// What `presented` from `network` is at `now`: the first line of the table that fits. `now` is by a clock that nobody
+    /// sets while the process runs, as in [`RefreshState::rotate`] and [`RefreshState::recover`].
     pub fn classify(
         &self,
         presented: Sequence,
@@ -66,7 +76,7 @@ impl RefreshState {
         if presented < self.floor {
             return Replay::BelowFloor;
         }
-        let since_advance = self.advanced.filter(|at| now < *at + policy.grace);
+        let since_advance = self.advanced.filter(|at| lasts(*at, policy.grace, now));
         let from_there = self.network == Some(network);
         if presented == self.current {
             // A device advances once a window from one network: a client whose parallel requests refresh each on its own
@@ -78,11 +88,11 @@ impl RefreshState {
             return Replay::Reuse;
         }
         let recovery = self.recoveries.last().filter(|_| self.recovered);
-        let window_open = since_advance.or(recovery.copied()).is_some_and(|at| now < at + policy.grace);
+        let window_open = since_advance.or(recovery.copied()).is_some_and(|at| lasts(at, policy.grace, now));
         if window_open && (from_there || self.recovered) {
             return Replay::Repeat;
         }
-        let granted = self.recoveries.iter().filter(|at| now < **at + DAY).count();
+        let granted = self.recoveries.iter().filter(|at| lasts(**at, DAY, now)).count();
         if granted < policy.recoveries { Replay::Recover } else { Replay::Reuse }
     }
 
@@ -96,7 +106,7 @@ impl RefreshState {
 
     /// Grants a recovery: the window opens again, the network is not remembered.
     pub fn recover(&mut self, now: Timestamp) {
-        self.recoveries.retain(|at| now < *at + DAY);
+        self.recoveries.retain(|at| lasts(*at, DAY, now));
         self.recoveries.push(now);
         self.recovered = true;
     }
@@ -243,6 +253,28 @@ mod tests {
             Replay::Recover,
             "the first recovery is a day old"
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_opens_no_window_again() {
+        let mut phone = Phone::at_home();
+        phone.presents(0, "192.0.2.1", 3_600);
+        assert_eq!(phone.presents(0, "192.0.2.1", 3_600 - 60), Replay::Repeat, "as far as clocks differ");
+        assert_eq!(phone.presents(0, "192.0.2.1", 3_600 - 61), Replay::Recover, "counted, not for nothing");
+        assert_eq!(phone.presents(1, "192.0.2.1", 0), Replay::Rotate);
+    }
+
+    #[test]
+    fn recoveries_dated_ahead_are_forgiven() {
+        let mut phone = Phone::at_home();
+        let year = 365 * 86_400;
+        for round in 0..5 {
+            phone.presents(round, "192.0.2.1", year);
+            assert_eq!(phone.presents(round, "198.51.100.1", year + 61), Replay::Recover);
+        }
+        assert_eq!(phone.presents(5, "192.0.2.1", 0), Replay::Rotate);
+        assert_eq!(phone.presents(5, "192.0.2.1", 61), Replay::Recover);
+        assert_eq!(phone.state.recoveries, [at(61)]);
     }
 
     #[test]

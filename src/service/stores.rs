@@ -215,6 +215,9 @@ pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
         #[cfg(not(feature = "sled"))]
         None => return Err(NO_EMBEDDED),
     };
+    if store.rolled_back().await? {
+        return Err(OpenError::RolledBack);
+    }
     let keys = match master_key::read(settings) {
         Ok(master) => {
             let KeySet { version, keys } = store.keys().await?;

@@ -57,6 +57,11 @@ impl Kind {
     }
 }
 
+/// A store that was rolled back is put right where it is: what proves it would be forgotten on the way.
+pub(super) fn rolled_back() -> StoreError {
+    StoreError::Unavailable("it was rolled back: run `rescind store restored` on it first".to_owned())
+}
+
 /// Records that can be told one after the other.
 #[async_trait]
 pub trait Archive: Send {

@@ -182,6 +182,7 @@ fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
         Change::Look(look) => of(look),
         Change::Entry(entry) => of(entry),
         Change::Found(_)
+        | Change::RolledBack(_)
         | Change::DropEntry(_)
         | Change::DropUser(_)
         | Change::DropDevice(..)

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::priority::Priority;
 use super::records::{Changes, Records};
-use super::steps::{self, Step, account, device, keys, password, session, sign_out, sweep};
+use super::steps::{self, Step, account, device, keys, password, rollback, session, sign_out, sweep};
 use super::{
     Clock, Founding, KeySet, Listed, ListedUser, Names, Standing, Store, StoreError, StoreTime, Totals,
 };
@@ -309,6 +309,18 @@ impl<E: Engine> Store for Over<E> {
     async fn sweep(&self, request: sweep::Sweep) -> Result<sweep::Swept, StoreError> {
         let about = About::Due(request.now, request.limit);
         self.0.step(about, move |records| sweep::sweep(records, request)).await
+    }
+
+    async fn rolled_back(&self) -> Result<bool, StoreError> {
+        self.0.read(About::Anything, |records| records.rolled_back()).await
+    }
+
+    async fn report_rollback(
+        &self,
+        request: rollback::ReportRollback,
+    ) -> Result<rollback::RollbackReported, StoreError> {
+        let about = About::Device(request.presented.user, request.presented.device);
+        self.0.step(about, move |records| rollback::report(records, &request)).await
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {

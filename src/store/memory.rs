@@ -47,6 +47,7 @@ pub struct Memory {
 struct Tables {
     founding: Option<Founding>,
     clock: Option<Clock>,
+    rolled_back: bool,
     totals: Totals,
     users: BTreeMap<UserId, User>,
     names: BTreeMap<String, UserId>,
@@ -100,6 +101,7 @@ impl Tables {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Found(founding) => self.founding = Some(founding),
+            Change::RolledBack(is_so) => self.rolled_back = is_so,
             Change::Clock(clock) => self.clock = Some(clock),
             Change::Totals(totals) => self.totals = totals,
             Change::Entry(entry) => drop(self.log.insert(entry.position, entry)),
@@ -218,6 +220,10 @@ impl Records for Tables {
     fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let later = self.log.range((Bound::Excluded(after), Bound::Unbounded));
         Ok(later.take(limit).map(|(_, entry)| entry.clone()).collect())
+    }
+
+    fn rolled_back(&self) -> Result<bool, StoreError> {
+        Ok(self.rolled_back)
     }
 
     fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {

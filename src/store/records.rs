@@ -51,6 +51,8 @@ pub trait Records {
     fn service_keys(&self) -> Read<Vec<ServiceKey>>;
     /// Entries of the log after `after`, in order.
     fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>>;
+    /// Whether the store is marked as rolled back.
+    fn rolled_back(&self) -> Read<bool>;
     /// Looks that are due at `now`, the most overdue first.
     fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>>;
 }
@@ -80,6 +82,8 @@ impl Look {
 pub enum Change {
     /// The founding.
     Found(Founding),
+    /// Whether the store is known to have gone back in time.
+    RolledBack(bool),
     /// The counters.
     Clock(Clock),
     /// The totals.

@@ -20,6 +20,7 @@ pub mod account;
 pub mod device;
 pub mod keys;
 pub mod password;
+pub mod rollback;
 pub mod session;
 pub mod sign_out;
 pub mod sweep;
@@ -93,7 +94,8 @@ fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, end
     changes.push(Change::DropDevice(device.user, device.stamp, device.id));
     // The note of when it would have run out. That of a device that refreshed since stands elsewhere, and finds nothing.
     changes.push(Change::DropLook(Look::at(&device, device.end())));
-    changes.push(Change::Look(Look::at(&device, at + ENDED_KEPT)));
+    // From no earlier than it was made: whoever presents its tokens is to find a record of it.
+    changes.push(Change::Look(Look::at(&device, at.max(device.created) + ENDED_KEPT)));
     if cause != Cause::Expired {
         changes.log(at, Revocation::Device { user: device.user, device: device.id });
     }
@@ -116,7 +118,7 @@ fn make_past_give_way(
     for device in oldest.into_iter().take(GIVING_WAY) {
         if let Some(ended) = &device.ended {
             changes.push(Change::DropEnded(user.id, device.id));
-            changes.push(Change::DropLook(Look::at(&device, ended.at + ENDED_KEPT)));
+            changes.push(Change::DropLook(Look::at(&device, ended.at.max(device.created) + ENDED_KEPT)));
         } else {
             changes.push(Change::DropDevice(user.id, device.stamp, device.id));
             let gone_at = sweep::left_behind_at(user, era, &device) + ENDED_KEPT;

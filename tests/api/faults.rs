@@ -1,6 +1,5 @@
 //! When the store cannot answer: 503, said plainly, and never "valid" or "signed out".
 
-use rescind::model::counters::{Era, Generation};
 use rescind::store::StoreError;
 use serde_json::json;
 
@@ -77,35 +76,6 @@ async fn a_store_short_of_space_writes_nothing_and_checks_go_on() {
     }
     service.store.feel(Mood::Well);
     scene.phone.clone().works().await;
-}
-
-/// A token that the store is behind of was minted before the store was rolled back. Nobody is signed out over that.
-#[tokio::test]
-async fn a_rolled_back_store_is_503_and_an_alarm_and_ends_nothing() {
-    let service = Service::start().await;
-    let (mut phone, server) = (service.phone("ada").await, service.resource_server().await);
-    let (mint, before) = (service.mint().await, service.store.contents().await);
-    assert!(!service.figures().contains(r#"store_alarms_total{kind="rolled_back"}"#));
-    let later_generation = mint.access(&phone.access, |claims| claims.stamp.generation = Generation::new(2));
-    let later_era = mint.access(&phone.access, |claims| claims.stamp.era = Era::new(4_000_000_000));
-    let mut alarms = 0;
-    for token in [&later_generation, &later_era] {
-        let me = service.anonymous().get("/api/v1/auth/me").bearer(token).send().await;
-        let all = service.anonymous().post("/api/v1/auth/logout-all").bearer(token).send().await;
-        for answer in [me, all, server.introspect(token).await] {
-            let answer = answer.refused("unavailable");
-            assert_ne!(answer.header("retry-after"), "");
-            alarms += 1;
-        }
-    }
-    let later_sequence = mint.refresh(&phone.refresh, |claims| claims.sequence = claims.sequence.next());
-    phone.someone.refresh(&later_sequence).await.refused("unavailable");
-    let later_era = mint.refresh(&phone.refresh, |claims| claims.stamp.era = Era::new(4_000_000_000));
-    phone.someone.refresh(&later_era).await.refused("unavailable");
-    let figure = format!(r#"store_alarms_total{{kind="rolled_back"}} {}"#, alarms + 2);
-    assert!(service.figures().contains(&figure), "{}", service.figures());
-    assert_eq!(service.store.contents().await, before);
-    phone.works().await;
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ mod names;
 mod oauth;
 mod openapi;
 mod refresh;
+mod rolled_back;
 mod session;
 mod texts;
 mod tokens;

@@ -142,11 +142,16 @@ impl Service {
         self.mint_as(ISSUER, "rescind").await
     }
 
+    /// What seals its keys.
+    pub fn master_key(&self) -> MasterKey {
+        let line = std::fs::read_to_string(self.settings.master_key_path()).unwrap();
+        MasterKey::parse(&line).unwrap()
+    }
+
     /// The same, of another issuer or for another audience.
     pub async fn mint_as(&self, issuer: &str, audience: &str) -> Mint {
         let set = self.store.keys().await.unwrap();
-        let line = std::fs::read_to_string(self.settings.master_key_path()).unwrap();
-        let master = MasterKey::parse(&line).unwrap();
+        let master = self.master_key();
         let keyring =
             Keyring::open(set.version, &set.keys, &master, issuer, audience, self.world.now()).unwrap();
         Mint(keyring)

@@ -16,7 +16,7 @@ use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
 use rescind::store::memory::MemoryStore;
 use rescind::store::priority::Priority;
-use rescind::store::steps::{account, device, keys, password, session, sign_out, sweep};
+use rescind::store::steps::{account, device, keys, password, rollback, session, sign_out, sweep};
 use rescind::store::{
     Clock, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError, StoreTime,
     Totals,
@@ -199,4 +199,6 @@ forward! {
     step add_service_key(key: ServiceKey) -> ();
     step remove_service_key(id: ServiceKeyId) -> bool;
     step sweep(request: sweep::Sweep) -> sweep::Swept;
+    read rolled_back() -> bool;
+    step report_rollback(request: rollback::ReportRollback) -> rollback::RollbackReported;
 }

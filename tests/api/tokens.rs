@@ -185,10 +185,11 @@ async fn a_token_for_nobody_acts_for_nobody() {
     let mut bobs = None;
     mint.access(&bob.access, |claims| bobs = Some(claims.clone()));
     let bobs = bobs.unwrap();
-    let crossed = mint.access(&phone.access, |claims| claims.device = bobs.device);
-    put(&service, PLACES[0], &crossed).await.refused("signed_out");
     let older = mint.access(&phone.access, |claims| claims.stamp.era = Era::new(1));
     put(&service, PLACES[0], &older).await.refused("reset");
+    // One that we signed for a device which this user never had: the store that minted it is another one.
+    let crossed = mint.access(&phone.access, |claims| claims.device = bobs.device);
+    put(&service, PLACES[0], &crossed).await.refused("unavailable");
 }
 
 /// Not even one that we signed.

@@ -194,6 +194,7 @@ impl Service {
             policy: self.policy,
             idle: IDLE,
             now: self.now(),
+            steady: self.now(),
         }
     }
 

@@ -90,6 +90,10 @@ impl Records for Reader<'_> {
     fn totals(&self) -> Result<Totals, StoreError> {
         self.sound(TOTALS)?.totals()
     }
+    fn rolled_back(&self) -> Result<bool, StoreError> {
+        self.0.rolled_back()
+    }
+
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.sound(USERS)?.user(id)
     }

@@ -129,6 +129,48 @@ fn strings(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
+/// What a client got after the copy was made proves that the copy was put back.
+#[test]
+fn a_device_that_the_copy_has_never_heard_of_stops_every_check_until_it_is_told() {
+    let place = Place::new();
+    let server = place.serve();
+    let gone = Session::register(&server.client, "ada", "Phone");
+    server.stop();
+    copied(&place, "rescind-data", "copy");
+    let server = place.serve();
+    server.client.post("/api/v1/auth/logout-all", &gone.access, &serde_json::json!({})).ok();
+    gone.assert_dead(&server.client, "signed_out_everywhere");
+    server.stop();
+    copied(&place, "copy", "rescind-data");
+    let server = place.serve();
+    // Of the same generation as in the copy, so nothing but the device is unknown.
+    let newer = Session::login(&server.client, "ada", "Laptop");
+    server.stop();
+    copied(&place, "copy", "rescind-data");
+
+    let server = place.serve();
+    assert_eq!(server.client.get("/readyz", "").status, 200);
+    assert_eq!(gone.me(&server.client).status, 200, "nothing shows yet what it lost");
+    assert_eq!(newer.me(&server.client).problem(), "503 unavailable");
+    server.stderr.wait_for_line("rescind store restored");
+    server.stop();
+    let doctor = place.run("doctor");
+    assert!(doctor.out.contains("the store was rolled back") && doctor.code == Some(1), "{doctor:?}");
+    place.run("store copy --to elsewhere").assert_failed(&["rescind store restored"]);
+    let server = place.serve();
+    for session in [&gone, &newer] {
+        assert_eq!(session.me(&server.client).problem(), "503 unavailable");
+        assert_eq!(session.refresh(&server.client).problem(), "503 unavailable");
+    }
+    assert_eq!(server.client.get("/readyz", "").problem(), "503 unavailable");
+    server.stop();
+
+    place.run("store restored --yes").ok();
+    let server = place.serve();
+    assert_eq!(server.client.get("/readyz", "").status, 200);
+    Session::login(&server.client, "ada", "Phone").assert_alive(&server.client);
+}
+
 #[test]
 fn a_script_has_to_say_yes_and_there_has_to_be_a_store_that_nobody_serves() {
     let place = Place::new();

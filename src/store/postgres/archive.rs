@@ -22,7 +22,7 @@ use super::open::{OpenError, OpenMode, check, refusal, way};
 use super::query::Query;
 use super::write::document;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, Kind, Source, Target};
+use crate::store::archive::{Archive, Kind, Source, Target, rolled_back};
 use crate::store::records::Change;
 use crate::store::{Founding, StoreError};
 
@@ -191,8 +191,11 @@ impl Archive for PostgresArchive {
 #[async_trait]
 impl Source for PostgresArchive {
     async fn founding(&mut self) -> Result<Founding, StoreError> {
-        let asked = "select coalesce(founding, moved->'founding')::text from rescind.service";
+        let asked = "select coalesce(founding, moved->'founding')::text, rolled_back from rescind.service";
         let row = self.client().query_typed_one(asked, &[]).await.map_err(failed)?;
+        if row.try_get(1).map_err(failed)? {
+            return Err(rolled_back());
+        }
         parse(row.try_get(0).map_err(failed)?)
     }
 

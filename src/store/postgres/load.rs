@@ -246,6 +246,10 @@ pub(super) fn missed(need: Need) -> Load {
             )),
             [Need::Clock, Need::Founding],
         ),
+        Need::RolledBack => Load::list(
+            Query::new("select 'listed', null::uuid, rolled_back::text from rescind.service"),
+            need,
+        ),
         Need::Totals => Load::of(
             Query::new(
                 "select 'totals', null::uuid, json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',

@@ -23,6 +23,7 @@ type Read<T> = Result<T, StoreError>;
 pub(super) enum Need {
     Founding,
     Clock,
+    RolledBack,
     Totals,
     User(UserId),
     Named(String),
@@ -91,6 +92,10 @@ impl Records for Loaded {
 
     fn clock(&self) -> Read<Clock> {
         self.one(Need::Clock)?.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+    }
+
+    fn rolled_back(&self) -> Read<bool> {
+        Ok(self.one(Need::RolledBack)?.unwrap_or_default())
     }
 
     fn totals(&self) -> Read<Totals> {

@@ -3,10 +3,11 @@
 use tokio_postgres::{Client, Error};
 
 /// What turns version n - 1 into version n, from the first on. What was released is never changed.
-const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const VERSIONS: [&str; 3] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The version this build works with.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// Names the lock under which nodes that start together migrate one after the other.
 const LOCK: &str = "select pg_advisory_xact_lock(7310868735422395236)";

@@ -81,6 +81,8 @@ impl Many {
             Change::Found(founding) => {
                 Query::new("update rescind.service set founding = $1::json").text(document(&founding)?)
             }
+            Change::RolledBack(true) => Query::new("update rescind.service set rolled_back = true"),
+            Change::RolledBack(false) => Query::new("update rescind.service set rolled_back = false"),
             Change::Clock(clock) => set_clock(clock),
             Change::Totals(totals) => set_totals(totals),
             Change::Entry(entry) => {

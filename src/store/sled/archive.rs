@@ -18,7 +18,7 @@ use super::reserve::Reserve;
 use super::view::View;
 use crate::model::device::LastSeen;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, Kind, Source, Target};
+use crate::store::archive::{Archive, Kind, Source, Target, rolled_back};
 use crate::store::records::{Change, Records as _};
 use crate::store::{Founding, StoreError};
 
@@ -92,7 +92,11 @@ impl Archive for SledArchive {
 #[async_trait]
 impl Source for SledArchive {
     async fn founding(&mut self) -> Result<Founding, StoreError> {
-        let founding = View::applied(self.opened.tree()).founding()?;
+        let view = View::applied(self.opened.tree());
+        if view.rolled_back()? {
+            return Err(rolled_back());
+        }
+        let founding = view.founding()?;
         founding.ok_or_else(|| Table::Founding.corrupt("the record is missing"))
     }
 

@@ -21,6 +21,7 @@ pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
 pub(super) const FIRST_TABLE: &[u8] = &[1];
 pub(super) const FOUNDING: &[u8] = &[Table::Founding as u8];
 pub(super) const CLOCK: &[u8] = &[Table::Clock as u8];
+pub(super) const ROLLED_BACK: &[u8] = &[Table::RolledBack as u8];
 pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
 
 /// The tables; 0 is the engine's own. A number is never given twice: a record of an old format must not be taken for another thing.
@@ -51,6 +52,8 @@ pub(super) enum Table {
     Log = 11,
     /// `time ‖ user ‖ era ‖ generation ‖ device` → nothing
     Looks = 12,
+    /// One record, which is nothing, if the store was rolled back.
+    RolledBack = 13,
 }
 
 impl Table {
@@ -80,6 +83,7 @@ impl fmt::Display for Table {
             Self::ServiceKeys => "service keys",
             Self::Log => "the log",
             Self::Looks => "looks",
+            Self::RolledBack => "rollbacks",
         })
     }
 }

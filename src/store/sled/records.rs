@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sled::IVec;
 
 use super::codec::decode;
-use super::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use super::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
 use super::view::View;
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -60,6 +60,10 @@ impl Records for View<'_> {
 
     fn clock(&self) -> Read<Clock> {
         self.singleton(Table::Clock, CLOCK)
+    }
+
+    fn rolled_back(&self) -> Read<bool> {
+        Ok(self.get(ROLLED_BACK)?.is_some())
     }
 
     fn totals(&self) -> Read<Totals> {

@@ -100,6 +100,9 @@ pub fn restored(records: &dyn Records, request: &Restore) -> Step<Restored> {
     for key in service_keys.iter().filter(|_| !request.keep_service_keys) {
         changes.push(Change::DropServiceKey(key.id));
     }
+    if records.rolled_back()? {
+        changes.push(Change::RolledBack(false));
+    }
     Ok((changes, Restored { era, distrusted, service_keys }))
 }
 

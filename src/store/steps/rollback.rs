@@ -12,6 +12,7 @@ use crate::model::claims::{LEEWAY, Presented};
 use crate::model::counters::Sequence;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
 
 /// A device made within this time must have a record: the record of one that ended is kept [`ENDED_KEPT`] from its end.
@@ -40,7 +41,7 @@ pub enum RollbackReported {
 
 /// See [`ReportRollback`].
 pub fn report(records: &dyn Records, request: &ReportRollback) -> Step<RollbackReported> {
-    let mut changes = Changes::none();
+    let mut changes = Changes::of(Priority::Ending);
     if !proves(records, request)? {
         return Ok((changes, RollbackReported::Refuted));
     }
@@ -64,6 +65,8 @@ fn proves(records: &dyn Records, request: &ReportRollback) -> Result<bool, Store
     }
     Ok(match standing.device {
         Some(device) => request.sequence.is_some_and(|sequence| sequence > device.refresh.current),
+        // Up to this one records gave way to newer ones before their time.
+        None if user.kept.given_way.is_some_and(|newest| presented.device <= newest) => false,
         None => request.must_have_a_record(),
     })
 }

@@ -188,6 +188,8 @@ pub struct RotateRefresh {
     pub idle: Duration,
     /// Now.
     pub now: Timestamp,
+    /// Now by a clock that nobody sets while the process runs: what the windows of the rule are measured by.
+    pub steady: Timestamp,
 }
 
 /// What came of it.
@@ -224,11 +226,11 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
         };
     let mut changes = Changes::of(Priority::Refreshing);
     let session = |user, device| Box::new(Session { user, device, era });
-    match device.refresh.classify(request.claims.sequence, request.network, &request.policy, now) {
+    match device.refresh.classify(request.claims.sequence, request.network, &request.policy, request.steady) {
         Replay::Ahead => refused(Refusal::Ahead),
         Replay::BelowFloor => refused(Refusal::Ended(Reason::PasswordChanged)),
         Replay::Rotate => {
-            device.refresh.rotate(request.network, now);
+            device.refresh.rotate(request.network, request.steady);
             let looked_at = device.end();
             device.stay(now, request.idle);
             if device.end() < looked_at {
@@ -239,7 +241,7 @@ pub fn rotate_refresh(records: &dyn Records, request: &RotateRefresh) -> Step<Re
         }
         Replay::Repeat => Ok((changes, Refreshed::Repeated(session(user, device)))),
         Replay::Recover => {
-            device.refresh.recover(now);
+            device.refresh.recover(request.steady);
             changes.device(&device);
             Ok((changes, Refreshed::Recovered(session(user, device))))
         }

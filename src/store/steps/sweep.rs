@@ -94,7 +94,7 @@ fn examine(
 ) -> Result<Option<User>, StoreError> {
     let Some(device) = records.device(look.user, look.stamp, look.device)? else {
         if let Some(ended) = records.ended(look.user, look.device)?
-            && ended.ended.as_ref().is_none_or(|end| end.at + ENDED_KEPT <= now)
+            && ended.ended.as_ref().is_none_or(|end| end.at.max(ended.created) + ENDED_KEPT <= now)
         {
             changes.push(Change::DropEnded(look.user, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));

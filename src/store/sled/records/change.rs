@@ -6,7 +6,7 @@ use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::records::{Change, Changes};
 use crate::store::sled::codec::encode;
-use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use crate::store::sled::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
 use crate::store::sled::view::View;
 use crate::store::sled::writes::Writes;
 
@@ -47,6 +47,8 @@ fn collected(mut writes: Writes, view: &View<'_>, records: Vec<Change>) -> Resul
 fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), StoreError> {
     match change {
         Change::Found(founding) => writes.put(FOUNDING, encode(Table::Founding, &founding)?),
+        Change::RolledBack(true) => writes.put(ROLLED_BACK, encode(Table::RolledBack, &())?),
+        Change::RolledBack(false) => writes.delete(ROLLED_BACK),
         Change::Clock(clock) => writes.put(CLOCK, encode(Table::Clock, &clock)?),
         Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
         Change::Entry(entry) => {
