@@ -175,7 +175,7 @@ async fn a_credential_of_another_kind_is_answered_with_the_right_one() {
     }
     let detail = ask(users, &[format!("Token {key}")], "token_invalid").await;
     assert!(detail.contains("service key with the scope `admin` as `Authorization: Bearer …`"), "{detail}");
-    let detail = ask(me, &[phone.access.clone()], "token_invalid").await;
+    let detail = ask(me, std::slice::from_ref(&phone.access), "token_invalid").await;
     assert!(detail.contains("`Authorization: Bearer …`"), "no scheme: {detail}");
     let twice = vec![format!("Bearer {}", phone.access); 2];
     assert!(ask(me, &twice, "token_invalid").await.contains("one `Authorization` header"));

@@ -121,7 +121,7 @@ impl Earlier {
     }
 }
 
-/// Numbers that are the same in every run and under either rule (SplitMix64).
+/// Numbers that are the same in every run and under either rule (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {
