@@ -231,6 +231,22 @@ pub struct ListedUser {
     pub live_devices: u64,
 }
 
+/// A place in the list of ended devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EndedPlace {
+    /// When the device ended.
+    pub at: Timestamp,
+    /// Which it is.
+    pub device: DeviceId,
+}
+
+impl EndedPlace {
+    /// The place of `device`, if it ended.
+    pub fn of(device: &Device) -> Option<Self> {
+        device.ended.as_ref().map(|ended| Self { at: ended.at, device: device.id })
+    }
+}
+
 /// The key set and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySet {
@@ -269,8 +285,14 @@ pub trait Store: Send + Sync + 'static {
         after: Option<DeviceId>,
         limit: usize,
     ) -> Result<Vec<Listed>, StoreError>;
-    /// The user's ended devices that are still kept, at most `limit`.
-    async fn ended_devices(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, StoreError>;
+    /// The user's ended devices that are still kept, the one that ended last first, at most `limit` of those that come
+    /// after `after`.
+    async fn ended_devices(
+        &self,
+        user: UserId,
+        after: Option<EndedPlace>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError>;
     /// When and from where a device was last heard of.
     async fn last_seen(&self, user: UserId, device: DeviceId) -> Result<Option<LastSeen>, StoreError>;
     /// The key set.

@@ -19,7 +19,7 @@ use crate::store::steps::account::{DeleteUser, DisabledSet, SetDisabled, UserDel
 use crate::store::steps::password::{By as PasswordBy, PasswordSet, SetPassword};
 use crate::store::steps::session::OpenDevice;
 use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
-use crate::store::{Listed, ListedUser};
+use crate::store::{EndedPlace, ListedUser};
 
 /// Who administers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +88,17 @@ impl Auth {
         self.device_page(user, after, limit).await
     }
 
-    /// The user's ended devices that are still kept.
-    pub async fn ended_devices_of(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, AuthError> {
-        Ok(self.store.ended_devices(user, limit).await?)
+    /// The user's ended devices that are still kept, the one that ended last first.
+    pub async fn ended_devices_of(
+        &self,
+        user: UserId,
+        after: Option<EndedPlace>,
+        limit: usize,
+    ) -> Result<DevicePage<EndedPlace>, AuthError> {
+        let devices = self.store.ended_devices(user, after, limit).await?;
+        let last = devices.last().filter(|_| devices.len() >= limit);
+        let next = last.and_then(|listed| EndedPlace::of(&listed.device));
+        Ok(DevicePage { devices, next })
     }
 
     /// Ends one device of a user. Returns 1, or 0 if it had ended before.

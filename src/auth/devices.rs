@@ -12,11 +12,11 @@ use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
 
 /// One page of devices.
 #[derive(Clone, Debug)]
-pub struct DevicePage {
-    /// The devices, in order of sign-in.
+pub struct DevicePage<Place = DeviceId> {
+    /// The devices: live ones in order of sign-in.
     pub devices: Vec<Listed>,
-    /// The last of them, if there may be more.
-    pub next: Option<DeviceId>,
+    /// The place of the last of them, if there may be more.
+    pub next: Option<Place>,
 }
 
 impl Auth {

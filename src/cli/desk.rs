@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::output::{Column, Format, Output};
 use super::person::{self, Person, Terminal};
-use super::reach::{Reach, Refusal};
+use super::reach::{Reach, Refusal, segment};
 use super::service;
 use crate::settings::Settings;
 
@@ -54,6 +54,22 @@ impl Desk {
 
     pub(super) async fn fetch(&mut self, path: &str) -> Result<Value, Failure> {
         self.call(Method::GET, path, None).await
+    }
+
+    /// A list that is answered in pages, as a whole. `path` has a query.
+    pub(super) async fn fetch_all(&mut self, path: &str) -> Result<Value, Failure> {
+        let mut all = Vec::new();
+        let mut next = path.to_owned();
+        loop {
+            let mut answer = self.fetch(&next).await?;
+            if let Some(results) = answer.get_mut("results").and_then(Value::as_array_mut) {
+                all.append(results);
+            }
+            match answer.get("next").and_then(Value::as_str) {
+                Some(after) => next = format!("{path}&after={}", segment(after)),
+                None => return Ok(json!({ "results": all })),
+            }
+        }
     }
 
     pub(super) fn confirm(&mut self, yes: bool, deed: &str) -> Result<(), Failure> {

@@ -30,7 +30,7 @@ pub(super) enum Device {
     List {
         /// The username or id
         user: String,
-        /// List the ended ones of the last 28 days instead
+        /// List the ended ones of the last 28 days instead, the one that ended last first
         #[arg(long)]
         ended: bool,
         #[command(flatten)]
@@ -53,7 +53,7 @@ impl Device {
         match self {
             Self::List { user, ended, format } => {
                 let path = format!("/api/v1/admin/users/{}/devices?limit=1000&ended={ended}", segment(&user));
-                let answer = desk.fetch(&path).await?;
+                let answer = desk.fetch_all(&path).await?;
                 desk.list(format, &answer, &COLUMNS)
             }
             Self::End { user, device, format } => {
@@ -80,6 +80,20 @@ mod tests {
         end.run(&mut trial.desk).await.unwrap();
         assert_eq!(trial.seen(), ["DELETE /api/v1/admin/users/alice/devices/d1"]);
         assert_eq!(trial.page.text(), "1 device signed out\n");
+    }
+
+    #[tokio::test]
+    async fn devices_of_all_pages_are_one_list() {
+        let pages = vec![
+            json!({"results": [{"id": "d1"}, {"id": "d2"}], "next": "17.d2"}),
+            json!({"results": [{"id": "d3"}]}),
+        ];
+        let mut trial = Trial::new(pages, script(&[]));
+        let list = Device::List { user: "alice".to_owned(), ended: true, format: Format { json: true } };
+        list.run(&mut trial.desk).await.unwrap();
+        let path = "GET /api/v1/admin/users/alice/devices?limit=1000&ended=true";
+        assert_eq!(trial.seen(), [path.to_owned(), format!("{path}&after=17.d2")]);
+        assert_eq!(trial.page.text(), "{\"results\":[{\"id\":\"d1\"},{\"id\":\"d2\"},{\"id\":\"d3\"}]}\n");
     }
 
     #[tokio::test]

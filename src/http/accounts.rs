@@ -203,7 +203,8 @@ impl Accounts {
 
     /// Change the password
     ///
-    /// Ends every other device; this one gets new tokens, and its earlier ones are dead.
+    /// Ends every other device; this one gets new tokens. Its earlier ones get 401 `password_changed` and sign nobody out: a
+    /// client whose other requests were on their way goes on with the new ones.
     #[oai(path = "/password", method = "post", operation_id = "changePassword")]
     async fn change_password(
         &self,

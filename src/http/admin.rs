@@ -16,7 +16,7 @@ use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
 use super::fence;
 use super::json::Json;
-use super::page::{after_user, cursor, device_id, page_size, user_cursor};
+use super::page::{after_user, cursor, device_id, ended_cursor, ended_cursor_text, page_size, user_cursor};
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::administer::{Administrator, Order};
@@ -163,20 +163,21 @@ impl Admin {
         after: Query<Option<String>>,
         /// How many results a page has at most: 1 to 1000, normally 100.
         limit: Query<Option<u32>>,
-        /// Whether to list the ended ones of the last 28 days instead.
+        /// Whether to list the ended ones of the last 28 days instead, the one that ended last first.
         ended: Query<Option<bool>>,
     ) -> Result<Json<AdminDeviceListAnswer>, Problem> {
         credential.require(&auth, Scope::Admin).await?;
-        let (after, limit) = (cursor(after.0.as_deref())?, page_size(limit.0)?);
-        let user = auth.find_user(&user.0).await?;
+        let (after, limit) = (after.0.as_deref(), page_size(limit.0)?);
         let (devices, next) = if ended.0 == Some(true) {
-            (auth.ended_devices_of(user.id, limit).await?, None)
+            let after = ended_cursor(after)?;
+            let page = auth.ended_devices_of(auth.find_user(&user.0).await?.id, after, limit).await?;
+            (page.devices, page.next.map(ended_cursor_text))
         } else {
-            let page = auth.devices_of(user.id, after, limit).await?;
-            (page.devices, page.next)
+            let after = cursor(after)?;
+            let page = auth.devices_of(auth.find_user(&user.0).await?.id, after, limit).await?;
+            (page.devices, page.next.map(|id| id.to_string()))
         };
-        let results = devices.iter().map(AdminDeviceAnswer::of).collect();
-        Ok(Json(AdminDeviceListAnswer { results, next: next.map(|id| id.to_string()) }))
+        Ok(Json(AdminDeviceListAnswer { results: devices.iter().map(AdminDeviceAnswer::of).collect(), next }))
     }
 
     /// Sign out one of a user's devices

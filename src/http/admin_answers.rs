@@ -65,7 +65,7 @@ pub(super) struct AdminDeviceAnswer {
     pub idle_end: Moment,
     /// When it is signed out in any case.
     pub absolute_end: Moment,
-    /// When it was ended.
+    /// When it was ended. The first end counts: no later, wider one changes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Moment>,
     /// Why: `signed_out`, `signed_out_everywhere`, `password_changed`, `refresh_reused`, `evicted`, `expired`,
@@ -81,7 +81,7 @@ pub(super) struct AdminDeviceAnswer {
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "AdminDeviceList")]
 pub(super) struct AdminDeviceListAnswer {
-    /// The devices, in order of sign-in.
+    /// The devices, in order of sign-in; ended ones in order of their ends, the last one first.
     pub results: Vec<AdminDeviceAnswer>,
     /// Give this as `after` for the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::code::{Code, FieldCode};
 use super::problem::Problem;
 use crate::model::ids::DeviceId;
+use crate::model::timestamp::Timestamp;
+use crate::store::EndedPlace;
 
 /// How many results a page has unless the client asks for another number.
 const PAGE: u32 = 100;
@@ -43,6 +45,21 @@ pub(super) fn after_user(cursor: Option<&str>) -> Result<Option<String>, Problem
 pub(super) fn cursor(after: Option<&str>) -> Result<Option<DeviceId>, Problem> {
     let wrong = || Problem::field("after", FieldCode::InvalidFormat);
     after.map(|text| DeviceId::parse(text).ok_or_else(wrong)).transpose()
+}
+
+/// The place among ended devices that a page begins after.
+pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPlace>, Problem> {
+    let place = |text: &str| {
+        let (at, device) = text.split_once('.')?;
+        let at = at.parse().ok().map(Timestamp::from_unix)?;
+        Some(EndedPlace { at, device: DeviceId::parse(device)? })
+    };
+    after.map(|text| place(text).ok_or_else(|| Problem::field("after", FieldCode::InvalidFormat))).transpose()
+}
+
+/// What [`ended_cursor`] reads.
+pub(super) fn ended_cursor_text(place: EndedPlace) -> String {
+    format!("{}.{}", place.at.unix(), place.device)
 }
 
 /// How many results a page has.

@@ -9,11 +9,12 @@ use super::priority::Priority;
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, rollback, session, sign_out, sweep};
 use super::{
-    Clock, Founding, KeySet, Listed, ListedUser, Names, Standing, Store, StoreError, StoreTime, Totals,
+    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, Names, Standing, Store, StoreError, StoreTime,
+    Totals,
 };
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
-use crate::model::device::{Cause, Device, DeviceName, Ended, LastSeen};
+use crate::model::device::{Device, DeviceName, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKey;
@@ -152,12 +153,24 @@ impl<E: Engine> Store for Over<E> {
         self.0.read(About::Devices(user, after, limit), read).await
     }
 
-    async fn ended_devices(&self, user: UserId, limit: usize) -> Result<Vec<Listed>, StoreError> {
+    async fn ended_devices(
+        &self,
+        user: UserId,
+        after: Option<EndedPlace>,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
         let read = move |records: &dyn Records| {
             let Some(found) = records.user(user)? else { return Ok(Vec::new()) };
             let era = records.clock()?.era;
-            let past = records.past_devices(user, found.stamp(era), limit)?.into_iter();
-            past.map(|device| listed(records, with_end(device, &found, era))).collect()
+            let past = records.past_devices(user, found.stamp(era), usize::MAX)?.into_iter();
+            let past = past.map(|device| with_end(device, &found, era));
+            // By their ends: no index is in that order, for a bump touches no device.
+            let mut past: Vec<_> =
+                past.filter_map(|device| Some((EndedPlace::of(&device)?, device))).collect();
+            past.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+            let page =
+                past.into_iter().filter(|(place, _)| after.is_none_or(|after| *place < after)).take(limit);
+            page.map(|(_, device)| listed(records, device)).collect()
         };
         self.0.read(About::User(user), read).await
     }
@@ -336,13 +349,7 @@ fn listed(records: &dyn Records, device: Device) -> Result<Listed, StoreError> {
 /// A device that a bump left behind has no end of its own: it ended with the bump.
 fn with_end(mut device: Device, user: &User, era: Era) -> Device {
     if device.ended.is_none() {
-        let at = sweep::left_behind_at(user, era, &device);
-        device.ended = Some(match &user.bumped {
-            Some(bump) if user.generation != device.stamp.generation => {
-                Ended { at, cause: bump.cause, note: bump.note.clone() }
-            }
-            _ => Ended { at, cause: Cause::Administrator, note: Some("everyone was signed out".to_owned()) },
-        });
+        device.ended = Some(sweep::left_behind(user, era, &device));
     }
     device
 }

@@ -36,7 +36,7 @@ pub trait Records {
     /// The user's devices that were not ended under `stamp`, by id, after `after`.
     fn devices(&self, user: UserId, stamp: Stamp, after: Option<DeviceId>, limit: usize)
     -> Read<Vec<Device>>;
-    /// The user's devices that were ended, or left behind under another stamp than `stamp`.
+    /// The user's devices that were ended, or left behind under another stamp than `stamp`, in no particular order.
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>>;
     /// Of the user's devices that were ended, and of those that were left behind under another stamp than `stamp`: the
     /// `limit` that signed in first of each.

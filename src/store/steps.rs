@@ -145,7 +145,7 @@ fn bump(
 ) -> u64 {
     let live = user.live_devices(era);
     user.set_live_devices(era, live);
-    user.bump(at, cause, note);
+    user.bump(at, cause, note, live <= u64::from(kept.is_some()));
     changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
     let kept = kept.map(|device| device.id);
     changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, kept });

@@ -173,6 +173,50 @@ async fn a_user_is_signed_out_everywhere_for_a_reason() {
 }
 
 #[tokio::test]
+async fn ended_devices_are_listed_page_by_page_and_the_first_end_stays() {
+    let service = Service::start().await;
+    let administrator = service.administrator().await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let phone = service.phone("ada").await;
+        service.pass(1);
+        phone.logout().await.ok();
+        expected.push((phone.id, "signed_out"));
+    }
+    let phone = service.phone("ada").await;
+    service.pass(1);
+    phone.logout_all().await.ok();
+    expected.push((phone.id, "signed_out_everywhere"));
+    let phone = service.phone("ada").await;
+    service.pass(1);
+    administrator.post(&format!("{USERS}/ada/disable")).send().await.ok();
+    expected.push((phone.id, "disabled"));
+    service.pass(1);
+    administrator.post("/api/v1/admin/everyone/logout").send().await.ok();
+    expected.reverse();
+
+    let path = format!("{USERS}/ada/devices?ended=true&limit=2");
+    let (mut listed, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = administrator.get(&format!("{path}{after}")).send().await.ok();
+        let of_page = page["results"].as_array().unwrap();
+        assert!(of_page.len() <= 2);
+        listed.extend(of_page.clone());
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={}", next.to_uppercase());
+    }
+    let told = |device: &serde_json::Value| {
+        (device["id"].as_str().unwrap().to_owned(), device["ended_cause"].as_str().unwrap().to_owned())
+    };
+    let expected: Vec<_> = expected.into_iter().map(|(id, cause)| (id, cause.to_owned())).collect();
+    assert_eq!(listed.iter().map(told).collect::<Vec<_>>(), expected);
+    for cursor in ["x", "17", "17.x", &expected[0].0] {
+        let answer = administrator.get(&format!("{path}&after={cursor}")).send().await;
+        assert_eq!(answer.refused("invalid_request").fields(), ["after invalid_format"]);
+    }
+}
+
+#[tokio::test]
 async fn why_a_user_was_disabled_stays_on_record_until_it_is_enabled() {
     let service = Service::start().await;
     let administrator = service.administrator().await;

@@ -18,8 +18,8 @@ use rescind::store::memory::MemoryStore;
 use rescind::store::priority::Priority;
 use rescind::store::steps::{account, device, keys, password, rollback, session, sign_out, sweep};
 use rescind::store::{
-    Clock, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError, StoreTime,
-    Totals,
+    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError,
+    StoreTime, Totals,
 };
 use tokio::sync::watch;
 
@@ -130,7 +130,7 @@ impl FailingStore {
         let mut all = format!("{clock:?}\n{totals:?}\n");
         for ListedUser { user, .. } in store.users(None, 1000).await.unwrap() {
             let live = store.devices(user.id, None, 1000).await.unwrap();
-            let ended = store.ended_devices(user.id, 1000).await.unwrap();
+            let ended = store.ended_devices(user.id, None, 1000).await.unwrap();
             writeln!(all, "{user:?}\n{live:?}\n{ended:?}").unwrap();
         }
         all
@@ -173,7 +173,7 @@ forward! {
     read user_named(key: &str) -> Option<User>;
     read users(after: Option<&str>, limit: usize) -> Vec<ListedUser>;
     read devices(user: UserId, after: Option<DeviceId>, limit: usize) -> Vec<Listed>;
-    read ended_devices(user: UserId, limit: usize) -> Vec<Listed>;
+    read ended_devices(user: UserId, after: Option<EndedPlace>, limit: usize) -> Vec<Listed>;
     read last_seen(user: UserId, device: DeviceId) -> Option<LastSeen>;
     read keys() -> KeySet;
     read service_key(id: ServiceKeyId) -> Option<ServiceKey>;

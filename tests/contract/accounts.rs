@@ -61,7 +61,7 @@ pub(crate) async fn deleting_frees_the_name_and_ends_everything(mut service: Ser
     assert_eq!(service.log().await.len(), 1);
     let totals = service.store().totals().await.unwrap();
     assert_eq!((totals.users, totals.live_devices), (1, 1));
-    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
     let opened = service.store().open_device(service.opening(user, &password(0))).await.unwrap();
     assert_eq!(opened, Opened::NoUser);
     assert_eq!(delete(&service, user).await, UserDeleted::NoUser);

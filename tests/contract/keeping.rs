@@ -100,11 +100,11 @@ pub(crate) async fn ended_is_kept_28_days_then_swept(mut service: Service) {
     service.pass(DAY * 28 - MINUTE);
     service.reopen().await;
     assert_eq!(service.sweep().await.forgotten, 0);
-    assert_eq!(service.store().ended_devices(user, 10).await.unwrap().len(), 1);
+    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap().len(), 1);
     service.pass(MINUTE);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
     assert_eq!(service.store().last_seen(user, phone.device()).await.unwrap(), None);
     service.pass(IDLE * 2);
     assert_eq!(service.sweep().await, Swept::default(), "nothing is left to look at");
@@ -120,20 +120,20 @@ pub(crate) async fn left_behind_is_kept_28_days_then_swept(mut service: Service)
     service.sign_out_all(&phone, true).await;
     service.pass(DAY * 28 - MINUTE);
     assert_eq!(service.sweep().await.expired, 1, "eve’s device");
-    let past = service.store().ended_devices(user, 10).await.unwrap();
+    let past = service.store().ended_devices(user, None, 10).await.unwrap();
     assert_eq!(past.iter().map(|listed| listed.device.id).collect::<Vec<_>>(), [laptop.device()]);
     service.pass(MINUTE * 2);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
     assert_eq!(service.store().last_seen(user, laptop.device()).await.unwrap(), None);
     assert_eq!(service.live(user).await, 1);
 
     service.store().end_everyone(service.now()).await.unwrap();
     service.pass(LIFETIME);
     service.sweep().await;
-    assert_eq!(service.store().ended_devices(user, 10).await.unwrap(), []);
-    assert_eq!(service.store().ended_devices(eve.user(), 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(eve.user(), None, 10).await.unwrap(), []);
     assert_eq!(service.sweep().await, Swept::default());
 }
 
@@ -148,7 +148,7 @@ pub(crate) async fn bumps_keep_nothing_longer(service: Service) {
         service.sweep().await;
         caller = service.sign_in(user).await;
     }
-    let kept = service.store().ended_devices(user, usize::MAX).await.unwrap();
+    let kept = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
     assert!(kept.len() <= 10, "{} records are kept", kept.len());
     let oldest = kept.iter().map(|listed| listed.device.end()).min().unwrap();
     assert!(service.now() < oldest + DAY * 28);
@@ -168,7 +168,7 @@ pub(crate) async fn expired_devices_are_ended_by_the_sweep(mut service: Service)
     assert_eq!(service.device_ids(user).await, [phone.device()], "the refreshed one lives on");
     assert_eq!(service.live(user).await, 1);
     assert_eq!(service.log().await, [], "running out is no revocation: every token said when");
-    let ended = service.store().ended_devices(user, 10).await.unwrap().remove(0).device;
+    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
     let (id, ended) = (ended.id, ended.ended.unwrap());
     assert_eq!((id, ended.cause, ended.at), (laptop.device(), Cause::Expired, service.now()));
 
@@ -192,7 +192,7 @@ pub(crate) async fn expired_long_ago_is_forgotten_at_last(service: Service) {
     service.pass(DAY * 365);
     service.sweep().await;
     service.sweep().await;
-    assert_eq!(service.store().ended_devices(phone.user(), 10).await.unwrap(), []);
+    assert_eq!(service.store().ended_devices(phone.user(), None, 10).await.unwrap(), []);
     assert_eq!(service.live(phone.user()).await, 0);
 }
 
@@ -236,7 +236,7 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
     // Every second sign-in has two records to drop.
     assert!(costs.iter().all(|cost| *cost <= 24), "{costs:?}");
     service.reopen().await;
-    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
     assert!((most..=most + 2).contains(&kept.len()), "{}", kept.len());
     let kept: Vec<_> = kept.iter().map(|listed| listed.device.id).collect();
     assert!(kept.contains(rounds.last().unwrap()) && !kept.contains(&rounds[0]), "the oldest gave way");
@@ -272,18 +272,18 @@ pub(crate) async fn signing_out_everywhere_keeps_so_many_records(mut service: Se
     }
     phone = service.sign_in(user).await;
     service.reopen().await;
-    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
     assert!((most..=most + most / 4 + 2).contains(&kept.len()), "{}", kept.len());
     assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
     for _ in 0..most / 4 {
         service.sign_in(user).await;
     }
-    let kept = service.store().ended_devices(user, 10_000).await.unwrap();
+    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
     assert!(kept.len() <= most + 2, "{}", kept.len());
     service.pass(IDLE);
     while service.sweep().await.more {}
     assert_eq!(
-        service.store().ended_devices(user, 10_000).await.unwrap().len(),
+        service.store().ended_devices(user, None, 10_000).await.unwrap().len(),
         most / 4 + 1,
         "those of today"
     );

@@ -17,6 +17,7 @@ mod earlier;
 mod keeping;
 mod keys;
 mod model;
+mod past;
 mod races;
 mod replay;
 mod service;
@@ -53,6 +54,7 @@ macro_rules! contract {
                     generation_only_grows, era_never_repeats, bump_is_constant_cost,
                     revocation_wins_races, restamped_device_keeps_its_refresh_token,
                     ended_devices_say_when_and_why, signing_in_again_works_at_once;
+                past: the_first_end_of_a_device_is_told, past_devices_are_listed_in_pages_the_last_end_first;
                 races: a_login_never_survives_a_password_change, a_refresh_never_survives_a_logout_all;
                 replay: honest_devices_stay_signed_in, a_thief_elsewhere_is_noticed,
                     a_thief_on_the_same_network_is_noticed, strict_forgives_nothing;

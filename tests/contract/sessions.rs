@@ -114,7 +114,7 @@ pub(crate) async fn a_reused_token_ends_its_device(mut service: Service) {
     assert_eq!(service.verdict(&laptop.access).await, Verdict::Live, "that device only");
     assert_eq!((service.log().await.len(), service.live(phone.user()).await), (1, 1));
     let ended =
-        service.store().ended_devices(phone.user(), 10).await.unwrap().remove(0).device.ended.unwrap();
+        service.store().ended_devices(phone.user(), None, 10).await.unwrap().remove(0).device.ended.unwrap();
     assert_eq!(ended.cause, Cause::RefreshReused);
     assert_eq!(ended.note.as_deref(), Some("198.51.100.9 okhttp/4.12"));
 }
@@ -198,7 +198,7 @@ pub(crate) async fn least_recently_seen_gives_way(mut service: Service) {
     assert_eq!(evicted, [second.device()]);
     assert_eq!(service.device_ids(user).await, [first.device(), third.device(), session.device.id]);
     assert_eq!(service.verdict(&second.access).await, Verdict::Ended(Reason::SignedOut));
-    let ended = service.store().ended_devices(user, 10).await.unwrap().remove(0).device;
+    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (second.device(), Cause::Evicted));
     assert_eq!(service.log().await.len(), 1, "giving way is a revocation");
 
@@ -222,7 +222,7 @@ pub(crate) async fn what_ran_out_gives_way_first(mut service: Service) {
     let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [], "nobody gave way");
     assert_eq!(service.verdict(&lives.access).await, Verdict::Live);
-    let ended = service.store().ended_devices(user, 10).await.unwrap().remove(0).device;
+    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (ran_out.device(), Cause::Expired));
     assert_eq!(service.live(user).await, 2);
     let log: Vec<_> = service.log().await.into_iter().map(|entry| entry.revocation).collect();

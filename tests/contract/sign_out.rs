@@ -259,7 +259,7 @@ pub(crate) async fn ended_devices_say_when_and_why(service: Service) {
     service.pass(MINUTE);
     service.store().end_everyone(service.now()).await.unwrap();
 
-    let ended = service.store().ended_devices(user, usize::MAX).await.unwrap();
+    let ended = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
     let end_of = |pair: &Pair| {
         let listed = ended.iter().find(|listed| listed.device.id == pair.device()).unwrap();
         assert!(listed.last_seen.is_some());
@@ -271,7 +271,7 @@ pub(crate) async fn ended_devices_say_when_and_why(service: Service) {
     let (at, cause, _) = end_of(&tablet);
     assert_eq!((at, cause), (service.now(), Cause::Administrator));
     assert_eq!(ended.len(), 3);
-    assert_eq!(service.store().ended_devices(user, 1).await.unwrap().len(), 1);
+    assert_eq!(service.store().ended_devices(user, None, 1).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn signing_in_again_works_at_once(service: Service) {

@@ -101,7 +101,10 @@ async fn sight(store: &SledStore, user: UserId, device: DeviceId) -> Sight {
         clock: store.clock().await.unwrap(),
         totals: store.totals().await.unwrap(),
         standing: store.standing(user, device).await.unwrap(),
-        listed: (store.devices(user, None, 9).await.unwrap(), store.ended_devices(user, 9).await.unwrap()),
+        listed: (
+            store.devices(user, None, 9).await.unwrap(),
+            store.ended_devices(user, None, 9).await.unwrap(),
+        ),
         keys: store.keys().await.unwrap(),
         service_keys: store.service_keys().await.unwrap(),
         log: store.log(Position::default(), 9).await.unwrap().len(),

@@ -56,6 +56,7 @@ pub fn register(records: &dyn Records, request: &Register) -> Step<Registered> {
         live: LiveDevices { era, count: 0 },
         password_since: Generation::default(),
         kept: KeptDevices::default(),
+        left: Vec::new(),
     };
     let mut changes = Changes::none();
     changes.counted.users = 1;

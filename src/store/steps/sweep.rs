@@ -12,7 +12,7 @@ use super::{ENDED_KEPT, Step, end};
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
-use crate::model::user::User;
+use crate::model::user::{Bump, User};
 use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
@@ -142,14 +142,20 @@ fn left_at(user: Option<&User>, era: Era, device: &Device) -> Timestamp {
     }
 }
 
-/// When a bump left the device behind, as far as that is known: only the last bump is on record. Never after the
-/// device would have run out, or a user who signs out everywhere every week would keep its records for ever.
+/// When the device ended that a bump left behind: see [`left_behind`].
 pub fn left_behind_at(user: &User, era: Era, device: &Device) -> Timestamp {
-    let bumped = if user.generation == device.stamp.generation {
-        Timestamp::from_unix(i64::try_from(era.value()).unwrap_or(i64::MAX))
-    } else {
-        user.bumped.as_ref().map_or(device.created, |bump| bump.at)
+    left_behind(user, era, device).at
+}
+
+/// The end of a device that a bump left behind: the first one that reached it, as far as that is remembered. Never after
+/// the device would have run out, or a user who signs out everywhere every week would keep its records for ever.
+pub fn left_behind(user: &User, era: Era, device: &Device) -> Ended {
+    let bump = match (user.left_at(device.stamp), &user.bumped) {
+        (Some(first), _) => first.clone(),
+        // Left by an era in which nothing was counted yet, or by a version that remembered the last bump only.
+        (None, Some(last)) if user.generation != device.stamp.generation => last.clone(),
+        _ => Bump::of_era(era),
     };
     // Not before it was there: an era is a time only if the clock was right.
-    bumped.min(device.end()).max(device.created)
+    Ended { at: bump.at.min(device.end()).max(device.created), cause: bump.cause, note: bump.note }
 }

@@ -125,7 +125,7 @@ async fn what_was_acknowledged_is_there_after_a_reopen() {
     assert_eq!(store.standing(user.id, phone).await.unwrap(), before);
     assert_eq!(store.user_named("ada").await.unwrap().unwrap().id, user.id);
     assert_eq!(store.users(None, 9).await.unwrap().len(), 1);
-    assert_eq!(store.ended_devices(user.id, 9).await.unwrap()[0].device.id, laptop);
+    assert_eq!(store.ended_devices(user.id, None, 9).await.unwrap()[0].device.id, laptop);
     assert_eq!(store.keys().await.unwrap().version, KeysVersion::new(1));
     assert_eq!(store.service_keys().await.unwrap().len(), 1);
     assert_eq!(store.log(Position::default(), 9).await.unwrap().len(), 1);

@@ -10,7 +10,7 @@ use crate::model::counters::Generation;
 use crate::model::ids::UserId;
 use crate::model::password::{PasswordHash, stored};
 use crate::model::timestamp::Timestamp;
-use crate::model::user::{Bump, Disabled, KeptDevices, LiveDevices, User};
+use crate::model::user::{Bump, Disabled, KeptDevices, Left, LiveDevices, User};
 use crate::model::username::Username;
 use crate::store::StoreError;
 use crate::store::sled::codec::{encode_as, fields, versioned};
@@ -21,10 +21,13 @@ mod device;
 pub(super) use device::{StoredDevice, StoredEnded};
 
 /// The version in which users are written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
-/// What version 1 did not say, as version 2 says it of nothing: `password_since`, and `kept` with its two fields.
-const ADDED_TO_VERSION_1: [u8; 3] = [0; 3];
+/// What version 1 did not say, as version 3 says it of nothing: `password_since`, `kept` with its two fields, and `left`.
+const ADDED_TO_VERSION_1: [u8; 4] = [0; 4];
+
+/// What version 2 did not say, as version 3 says it of nothing: `left`.
+const ADDED_TO_VERSION_2: [u8; 1] = [0];
 
 /// A user without its id.
 #[derive(Serialize, Deserialize)]
@@ -39,19 +42,32 @@ pub(super) struct StoredUser {
     live: LiveDevices,
     password_since: Generation,
     kept: KeptDevices,
+    left: Vec<Left>,
 }
 
 impl StoredUser {
     fn of(user: User) -> Self {
         let User { id: _, username, password, generation, bumped, disabled, created, .. } = user;
-        let User { live, password_since, kept, .. } = user;
-        Self { username, password, generation, bumped, disabled, created, live, password_since, kept }
+        let User { live, password_since, kept, left, .. } = user;
+        Self { username, password, generation, bumped, disabled, created, live, password_since, kept, left }
     }
 
     pub(super) fn under(self, id: UserId) -> User {
         let Self { username, password, generation, bumped, disabled, created, .. } = self;
-        let Self { live, password_since, kept, .. } = self;
-        User { id, username, password, generation, bumped, disabled, created, live, password_since, kept }
+        let Self { live, password_since, kept, left, .. } = self;
+        User {
+            id,
+            username,
+            password,
+            generation,
+            bumped,
+            disabled,
+            created,
+            live,
+            password_since,
+            kept,
+            left,
+        }
     }
 
     /// The record of a user.
@@ -63,6 +79,7 @@ impl StoredUser {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         match versioned(Table::Users, bytes)? {
             (VERSION, written) => fields(Table::Users, written),
+            (2, written) => fields(Table::Users, &[written, &ADDED_TO_VERSION_2].concat()),
             (1, written) => fields(Table::Users, &[written, &ADDED_TO_VERSION_1].concat()),
             _ => Err(Table::Users.corrupt("a record cannot be read")),
         }
@@ -91,6 +108,7 @@ mod tests {
             live: LiveDevices { era: Era::new(9), count: 2 },
             password_since: Generation::new(2),
             kept: KeptDevices { count: 5, given_way: Some(crate::model::ids::DeviceId::from_bytes([8; 16])) },
+            left: Vec::new(),
         }
     }
 
@@ -102,13 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn a_user_of_version_1_is_read_with_nothing_in_what_was_added() {
+    fn a_user_of_an_earlier_version_is_read_with_nothing_in_what_was_added() {
+        let mut bytes = StoredUser::encode(user()).unwrap().to_vec();
+        assert_eq!(bytes.split_off(bytes.len() - 1), ADDED_TO_VERSION_2);
+        bytes[0] = 2;
+        assert_eq!(StoredUser::decode(&bytes).unwrap().under(user().id), user());
         let nothing = User { password_since: Generation::default(), kept: KeptDevices::default(), ..user() };
         let mut bytes = StoredUser::encode(nothing.clone()).unwrap().to_vec();
-        assert_eq!(bytes.split_off(bytes.len() - 3), ADDED_TO_VERSION_1);
+        assert_eq!(bytes.split_off(bytes.len() - 4), ADDED_TO_VERSION_1);
         bytes[0] = 1;
         assert_eq!(StoredUser::decode(&bytes).unwrap().under(nothing.id), nothing);
-        bytes[0] = 3;
+        bytes[0] = 4;
         assert!(StoredUser::decode(&bytes).is_err());
     }
 }

@@ -1,0 +1,101 @@
+//! Clauses on past devices: how their ends are told, and in which order.
+
+use std::collections::BTreeMap;
+
+use rescind::model::device::Cause;
+use rescind::model::ids::DeviceId;
+use rescind::model::timestamp::Timestamp;
+use rescind::store::EndedPlace;
+use rescind::store::steps::sign_out::{By, EndDevices};
+
+use crate::service::{MINUTE, Service};
+
+type End = (Timestamp, Cause, Option<String>);
+
+/// When and why each of a user's past devices ended, as it is told.
+async fn told(service: &Service, user: rescind::model::ids::UserId) -> BTreeMap<DeviceId, End> {
+    let listed = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
+    let end = |listed: rescind::store::Listed| {
+        let ended = listed.device.ended.unwrap();
+        (listed.device.id, (ended.at, ended.cause, ended.note))
+    };
+    listed.into_iter().map(end).collect()
+}
+
+/// Sign-outs that reach ever further, one after the other: none takes the place of the one before.
+pub(crate) async fn the_first_end_of_a_device_is_told(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let mut expected = BTreeMap::new();
+    service.sign_out(&phone).await;
+    expected.insert(phone.device(), (service.now(), Cause::SignedOut, None));
+    for round in 0..3 {
+        let (laptop, tablet) = (service.sign_in(user).await, service.sign_in(user).await);
+        service.pass(MINUTE);
+        let (_, kept) = service.sign_out_all(&laptop, true).await;
+        expected.insert(tablet.device(), (service.now(), Cause::SignedOutEverywhere, None));
+        service.pass(MINUTE);
+        let kept = crate::service::Pair { access: kept.unwrap(), ..laptop };
+        service.sign_out_all(&kept, false).await;
+        expected.insert(kept.device(), (service.now(), Cause::SignedOutEverywhere, None));
+
+        let phone = service.sign_in(user).await;
+        service.pass(MINUTE);
+        let note = Some(format!("ticket {round}"));
+        let by = By::Administrator { user, note: note.clone() };
+        service.store().end_devices(EndDevices { by, now: service.now() }).await.unwrap();
+        expected.insert(phone.device(), (service.now(), Cause::Administrator, note));
+
+        let phone = service.sign_in(user).await;
+        service.pass(MINUTE);
+        service.store().set_disabled(service.disabling(user, true)).await.unwrap();
+        expected.insert(phone.device(), (service.now(), Cause::Disabled, Some("asked for".to_owned())));
+        service.store().set_disabled(service.disabling(user, false)).await.unwrap();
+
+        let phone = service.sign_in(user).await;
+        service.pass(MINUTE);
+        service.store().end_everyone(service.now()).await.unwrap();
+        let why = Some("everyone was signed out".to_owned());
+        expected.insert(phone.device(), (service.now(), Cause::Administrator, why));
+        assert_eq!(told(&service, user).await, expected, "round {round}");
+        service.reopen().await;
+    }
+    let phone = service.sign_in(user).await;
+    service.sign_out_all(&phone, false).await;
+    expected.insert(phone.device(), (service.now(), Cause::SignedOutEverywhere, None));
+    assert_eq!(told(&service, user).await, expected);
+}
+
+pub(crate) async fn past_devices_are_listed_in_pages_the_last_end_first(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let mut devices = Vec::new();
+    for _ in 0..5 {
+        devices.push(service.sign_in(user).await);
+    }
+    // Not in the order in which they signed in; two at the same moment.
+    let mut ended = Vec::new();
+    for at in [2, 4, 0] {
+        service.pass(MINUTE);
+        service.sign_out(&devices[at]).await;
+        ended.push(devices[at].device());
+    }
+    service.sign_out(&devices[1]).await;
+    ended.push(devices[1].device());
+    service.pass(MINUTE);
+    service.sign_out_all(&phone, false).await;
+    ended.extend([phone.device(), devices[3].device()]);
+    ended.reverse();
+    service.reopen().await;
+
+    let mut read = Vec::new();
+    let mut after = None;
+    loop {
+        let page = service.store().ended_devices(user, after, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = EndedPlace::of(&last.device);
+        read.extend(page.iter().map(|listed| listed.device.id));
+    }
+    assert_eq!(read, ended);
+}
