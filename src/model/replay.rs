@@ -269,8 +269,9 @@ mod tests {
         let mut phone = Phone::at_home();
         let year = 365 * 86_400;
         for round in 0..5 {
-            phone.presents(round, "192.0.2.1", year);
-            assert_eq!(phone.presents(round, "198.51.100.1", year + 61), Replay::Recover);
+            let second = year + i64::try_from(round).unwrap() * 1_000;
+            assert_eq!(phone.presents(round, "192.0.2.1", second), Replay::Rotate);
+            assert_eq!(phone.presents(round, "198.51.100.1", second + 61), Replay::Recover);
         }
         assert_eq!(phone.presents(5, "192.0.2.1", 0), Replay::Rotate);
         assert_eq!(phone.presents(5, "192.0.2.1", 61), Replay::Recover);
