@@ -20,6 +20,7 @@ pub(crate) struct Client {
     pub(crate) address: String,
     pub(crate) secrets: Arc<Secrets>,
     request_id: Option<String>,
+    forwarded_for: Option<String>,
 }
 
 /// An answer, read in full.
@@ -40,12 +41,22 @@ pub(crate) enum Payload<'a> {
 
 impl Client {
     pub(crate) fn new(address: &str, secrets: &Arc<Secrets>) -> Self {
-        Self { address: address.to_owned(), secrets: Arc::clone(secrets), request_id: None }
+        Self {
+            address: address.to_owned(),
+            secrets: Arc::clone(secrets),
+            request_id: None,
+            forwarded_for: None,
+        }
     }
 
     /// The same client, whose requests carry this id: what finds them in a log or a trace.
     pub(crate) fn marked(&self, request_id: &str) -> Self {
         Self { request_id: Some(request_id.to_owned()), ..self.clone() }
+    }
+
+    /// The same client behind a proxy, which says that the client's address is this one.
+    pub(crate) fn forwarded_for(&self, address: &str) -> Self {
+        Self { forwarded_for: Some(address.to_owned()), ..self.clone() }
     }
 
     pub(crate) fn get(&self, path: &str, bearer: &str) -> Answer {
@@ -91,6 +102,7 @@ impl Client {
         self.secrets.note_in(&body);
         let mut lines = vec![format!("{method} {path} HTTP/1.1")];
         lines.extend(self.request_id.as_ref().map(|id| format!("X-Request-Id: {id}")));
+        lines.extend(self.forwarded_for.as_ref().map(|address| format!("X-Forwarded-For: {address}")));
         lines.push(format!("Host: {}", self.address));
         lines.push("Connection: close".to_owned());
         if !bearer.is_empty() {

@@ -121,7 +121,7 @@ fn a_command_is_answered_where_there_are_no_file_descriptors_left() {
     let open: BTreeSet<u64> =
         files.map(|file| file.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
     // Every descriptor below is taken.
-    let limit = (0..).find(|descriptor| !open.contains(descriptor));
+    let limit = (0..=u64::from(u16::MAX)).find(|descriptor| !open.contains(descriptor));
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
     prlimit(pid, Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
     // They wait for descriptors, and would take whichever becomes free.

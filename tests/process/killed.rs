@@ -14,6 +14,7 @@ const NEW_PASSWORD: &str = "another horse entirely";
 /// A user on two devices.
 struct Scene {
     server: Option<Server>,
+    settings: &'static [&'static str],
     place: Place,
     phone: Session,
     laptop: Session,
@@ -21,11 +22,20 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// Every refresh with the newest token advances its device, without a minute between.
+    fn advancing_at_every_refresh() -> Self {
+        Self::with(&["--set", "refresh_grace=0s"])
+    }
+
+    fn with(settings: &'static [&'static str]) -> Self {
         let place = Place::new();
-        let server = place.serve();
+        let server = place.serve_with(settings);
         let phone = Session::register(&server.client, "ada", "Phone");
         let laptop = Session::login(&server.client, "ada", "Laptop");
-        Self { server: Some(server), place, phone, laptop }
+        Self { server: Some(server), settings, place, phone, laptop }
     }
 
     fn client(&self) -> &Client {
@@ -47,7 +57,7 @@ impl Scene {
         let before = self.server.take().unwrap().kill();
         // Held meanwhile, so that the system cannot give it out again.
         let _taken = TcpListener::bind(&before);
-        let server = self.place.serve();
+        let server = self.place.serve_with(self.settings);
         assert_ne!(server.client.address, before);
         self.server = Some(server);
     }
@@ -212,7 +222,7 @@ fn everyone_signed_out() {
 
 #[test]
 fn a_reused_refresh_token() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::advancing_at_every_refresh();
     let newest = scene.phone.refreshed(scene.client()).refreshed(scene.client());
     assert_eq!(scene.phone.refresh(scene.client()).problem(), "401 refresh_reused");
     scene.restart();
@@ -227,7 +237,7 @@ fn a_registration_and_its_issuer() {
     let issuer = |client: &Client| client.get("/.well-known/paserk", "").ok()["issuer"].clone();
     let founded_as = issuer(&server.client);
     let phone = Session::register(&server.client, "ada", "Phone");
-    let mut scene = Scene { server: Some(server), place, laptop: phone.clone(), phone };
+    let mut scene = Scene { server: Some(server), settings: &[], place, laptop: phone.clone(), phone };
     scene.restart();
     assert_eq!(issuer(scene.client()), founded_as);
     scene.phone.assert_alive(scene.client());
@@ -243,7 +253,7 @@ fn a_sign_in() {
 
 #[test]
 fn a_refresh() {
-    let mut scene = Scene::new();
+    let mut scene = Scene::advancing_at_every_refresh();
     let newest = (0..3).fold(scene.phone.clone(), |phone, _| phone.refreshed(scene.client()));
     scene.restart();
     // Had the rotations been lost, this token would be ahead of its device.

@@ -49,7 +49,7 @@ impl Disk {
 
     /// Bytes that are free.
     pub(super) fn free(&self) -> u64 {
-        let seen = rustix::fs::statvfs(&self.seen()).unwrap();
+        let seen = rustix::fs::statvfs(self.seen()).unwrap();
         seen.f_bavail * seen.f_frsize
     }
 

@@ -10,18 +10,24 @@ use crate::session::Session;
 const NODES: usize = 3;
 const AT_ONCE: usize = 32;
 
-/// One token is shown many times at once, and one of its successors after it; says how often the device advanced.
+/// Each node believes what the test says about a client's address.
+pub(super) const BEHIND_A_PROXY: [&str; 2] = ["--set", "trusted_proxies=127.0.0.1/32"];
+
+/// One token is shown many times at once, and one of its successors after it; says how often the device advanced. It is
+/// shown from another network each time, since a device advances once a minute from one.
 #[track_caller]
 pub(super) fn refresh_at_once(nodes: &Nodes, rounds: usize) -> f64 {
     let mut phone = Session::register(nodes.client(0), "grace", "Phone");
     for round in 0..rounds {
         let all_here = Barrier::new(AT_ONCE);
+        let address = format!("10.{}.{}.1", round / 256, round % 256);
         let tabs: Vec<Session> = thread::scope(|scope| {
             let tab = |number: usize| {
-                let (phone, all_here, node) = (&phone, &all_here, nodes.client(number + round));
+                let (phone, all_here) = (&phone, &all_here);
+                let node = nodes.client(number + round).forwarded_for(&address);
                 scope.spawn(move || {
                     all_here.wait();
-                    phone.refreshed(node)
+                    phone.refreshed(&node)
                 })
             };
             let tabs: Vec<_> = (0..AT_ONCE).map(tab).collect();
@@ -43,7 +49,7 @@ pub(super) fn refresh_at_once(nodes: &Nodes, rounds: usize) -> f64 {
 #[test]
 fn of_parallel_refreshes_on_several_nodes_exactly_one_advances() {
     let Some(cluster) = Cluster::fresh() else { return };
-    let nodes = Nodes::start(&cluster.url(), NODES);
+    let nodes = Nodes::with(&cluster.url(), NODES, &BEHIND_A_PROXY);
     let rounds = rounds(10, 1000);
     let advanced = refresh_at_once(&nodes, rounds);
     figure("rounds of 32 parallel refreshes of one token on 3 nodes", count(rounds), "", None);

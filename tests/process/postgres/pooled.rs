@@ -12,7 +12,7 @@ const NODES: usize = 3;
 fn all_holds_behind_a_pooler() {
     let Some(mut cluster) = Cluster::fresh() else { return };
     let Some(bouncer) = Bouncer::start(&cluster) else { return };
-    let nodes = Nodes::start(&bouncer.url(), NODES);
+    let nodes = Nodes::with(&bouncer.url(), NODES, &once::BEHIND_A_PROXY);
     assert_eq!(everywhere::accepted_afterwards(&nodes, rounds(5, 50)), 0);
     once::refresh_at_once(&nodes, rounds(5, 50));
 
