@@ -3,17 +3,24 @@
 use std::fmt;
 
 use pasetors::Local;
-use pasetors::keys::SymmetricKey;
+use pasetors::keys::{Generate as _, SymmetricKey};
 use pasetors::paserk::FormatAsPaserk;
 use pasetors::token::UntrustedToken;
 use pasetors::version4::{LocalToken, V4};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::model::key::Kid;
 use crate::world::World;
 
 /// The key that signing keys rest under: a PASERK `k4.local.…` line in a file of the operator's.
-pub struct MasterKey(SymmetricKey<V4>);
+///
+/// It is needed for as long as the process runs, since another node may change the signing keys at any time. In memory it
+/// lies masked with random bytes that lie elsewhere, so that neither a piece of the memory nor a search for the key shows
+/// it; it is put together for the moment of each use.
+pub struct MasterKey {
+    masked: Zeroizing<Vec<u8>>,
+    mask: SymmetricKey<V4>,
+}
 
 /// A sealed secret was made under another master key, or altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,36 +30,84 @@ pub struct SealError;
 impl MasterKey {
     /// A new one.
     pub fn draw(world: &World) -> Option<Self> {
-        let bytes = Zeroizing::new(world.random::<32>());
-        SymmetricKey::from(bytes.as_slice()).ok().map(Self)
+        without_traces(|| {
+            let bytes = Zeroizing::new(world.random::<32>());
+            let key = SymmetricKey::from(bytes.as_slice()).ok()?;
+            Self::masked(&key)
+        })
     }
 
     /// Reads the PASERK line, with or without a line end.
     pub fn parse(text: &str) -> Option<Self> {
-        SymmetricKey::try_from(text.trim_end_matches(['\r', '\n'])).ok().map(Self)
+        without_traces(|| {
+            let key = SymmetricKey::try_from(text.trim_end_matches(['\r', '\n'])).ok()?;
+            Self::masked(&key)
+        })
+    }
+
+    fn masked(key: &SymmetricKey<V4>) -> Option<Self> {
+        let mask = SymmetricKey::generate().ok()?;
+        Some(Self { masked: combined(key.as_bytes(), mask.as_bytes()), mask })
+    }
+
+    /// The key itself, for one use.
+    fn expose(&self) -> Result<SymmetricKey<V4>, SealError> {
+        SymmetricKey::from(&combined(&self.masked, self.mask.as_bytes())).map_err(|_| SealError)
     }
 
     /// The PASERK line, for the file and for nothing else.
     pub fn paserk(&self) -> Zeroizing<String> {
         let mut line = String::new();
-        // Formatting into a string cannot fail.
-        let _ = self.0.fmt(&mut line);
+        // The bytes were a key before, and formatting into a string cannot fail.
+        let _ = without_traces(|| self.expose().map(|key| key.fmt(&mut line)));
         Zeroizing::new(line)
     }
 
     /// Seals a secret of key `kid`; it opens under no other id.
     pub(super) fn seal(&self, kid: &Kid, secret: &[u8]) -> Result<String, SealError> {
-        LocalToken::encrypt(&self.0, secret_text(secret).as_bytes(), None, Some(&purpose(kid)))
-            .map_err(|_| SealError)
+        without_traces(|| {
+            let (key, secret) = (self.expose()?, secret_text(secret));
+            LocalToken::encrypt(&key, secret.as_bytes(), None, Some(&purpose(kid))).map_err(|_| SealError)
+        })
     }
 
     /// Opens what [`MasterKey::seal`] made.
     pub(super) fn open(&self, kid: &Kid, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| SealError)?;
-        let opened =
-            LocalToken::decrypt(&self.0, &untrusted, None, Some(&purpose(kid))).map_err(|_| SealError)?;
-        from_secret_text(opened.payload()).ok_or(SealError)
+        without_traces(|| {
+            let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| SealError)?;
+            let opened = LocalToken::decrypt(&self.expose()?, &untrusted, None, Some(&purpose(kid)));
+            from_secret_text(opened.map_err(|_| SealError)?.payload()).ok_or(SealError)
+        })
     }
+}
+
+/// Does `work`, and overwrites the part of the stack that it has used: the libraries leave copies of keys there.
+fn without_traces<T>(work: impl FnOnce() -> T) -> T {
+    let done = below(work);
+    clear_below();
+    done
+}
+
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// How much of the stack is overwritten, in bytes: more than the deepest of these computations takes in a build without
+/// optimization.
+const DEEPEST: usize = 48 * 1024;
+
+#[inline(never)]
+#[allow(clippy::large_stack_arrays, reason = "the stack is what is cleared")]
+fn clear_below() {
+    let mut stack = [0_u8; DEEPEST];
+    stack.zeroize();
+    std::hint::black_box(&mut stack);
+}
+
+/// Masks, and unmasks.
+fn combined(key: &[u8], mask: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(key.iter().zip(mask).map(|(key, mask)| key ^ mask).collect())
 }
 
 /// A PASETO payload is UTF-8, so secrets are sealed as base64.
@@ -107,5 +162,16 @@ mod tests {
         assert!(MasterKey::parse("k4.local.short").is_none());
         assert!(MasterKey::parse(&line.replace("k4.local", "k4.secret")).is_none());
         assert_eq!(format!("{key:?}"), "MasterKey(..)");
+    }
+
+    #[test]
+    fn a_master_key_lies_masked() {
+        let (world, _) = World::manual(Timestamp::from_unix(0), 1);
+        let key = MasterKey::draw(&world).unwrap();
+        let plain = key.expose().unwrap();
+        assert_ne!(key.masked.as_slice(), plain.as_bytes());
+        assert_ne!(key.mask.as_bytes(), plain.as_bytes());
+        let again = MasterKey::parse(&key.paserk()).unwrap();
+        assert_ne!(key.masked, again.masked, "the mask is another one each time");
     }
 }

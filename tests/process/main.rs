@@ -40,6 +40,7 @@ mod keys;
 mod killed;
 mod listener;
 mod logs;
+mod memory;
 mod names;
 mod place;
 mod postgres;
