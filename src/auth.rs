@@ -6,7 +6,8 @@
 //! Rooms: [`register`], [`login`], [`refresh`], [`logout`], [`password`], [`account`] and [`devices`] are the user's;
 //! [`introspect`], [`administer`] and [`service_keys`] the resource servers' and administrators'; [`issue`] makes the
 //! answer of every sign-in, [`signing_keys`] looks after the keys, [`last_seen`] and [`housekeeping`] work beside the
-//! requests; [`hashing`] and [`limits`] keep guessers out, [`rollback`] a store that went back in time.
+//! requests; [`hashing`] and [`limits`] keep guessers out, [`rollback`] a store that went back in time; `events` are
+//! the lines of the log that tell who did what.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ pub mod administer;
 pub mod authenticate;
 pub mod devices;
 pub mod error;
+mod events;
 pub mod hashing;
 pub mod housekeeping;
 pub mod introspect;

@@ -6,8 +6,9 @@
 //! Rooms: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without a
 //! service), `service` (starting it), `guard` (a process beside a proxy), `desk` (what a command works with), `reach`,
 //! `person` (questions), `output`,
-//! `failure`.
+//! `failure`, `changes` (of settings, from start to start), `hardening` (what is closed to other processes).
 
+mod changes;
 mod config;
 mod desk;
 mod device;
@@ -15,6 +16,7 @@ mod doctor;
 mod everyone;
 mod failure;
 mod guard;
+mod hardening;
 mod key;
 mod output;
 mod person;
@@ -33,6 +35,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::http;
 use crate::settings::{self, Environment, Resolved, Settings};
+use changes::Chosen;
 use desk::{Desk, Missing};
 use failure::Failure;
 use output::Output;
@@ -128,6 +131,7 @@ pub fn run(
     args: impl IntoIterator<Item = OsString>,
     vars: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
+    hardening::harden();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         // Help and version are printed the same way, with exit code 0; a wrong use has 2.
@@ -165,7 +169,10 @@ async fn dispatch(
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
         Command::Guard(guard) => guard.run(environment).await?,
-        Command::Serve(_) => service::serve(usable(resolved)?).await?,
+        Command::Serve(_) => {
+            let chosen = Chosen::among(&resolved.rows);
+            service::serve(usable(resolved)?, &chosen).await?;
+        }
         Command::User(command) => command.run(&mut desk(resolved, user::MISSING)?).await?,
         Command::Device(command) => command.run(&mut desk(resolved, device::MISSING)?).await?,
         Command::Key(command) => command.run(&mut desk(resolved, key::MISSING)?).await?,

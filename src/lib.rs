@@ -62,7 +62,7 @@ mod tests {
         ("verifier", &["model", "world", "token"]),
         ("store", &["advice", "trusted", "model"]),
         ("metrics", &[]),
-        ("log", &[]),
+        ("log", &["metrics"]),
         ("settings", &["advice"]),
         ("auth", &["model", "world", "token", "store", "metrics"]),
         ("feed", &["model", "world", "token", "store", "metrics", "auth"]),

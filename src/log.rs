@@ -1,15 +1,45 @@
 //! The log: `tracing` events as text or JSON on standard error.
 //!
-//! Lines are written by a thread of their own. A full queue drops lines rather than hold up requests: the log is for
-//! looking, and what must not be lost is in the store.
+//! Lines are written by threads of their own, from two queues. One is for the line of each request and for what anybody can
+//! cause at no cost: when it is full, lines are dropped and counted rather than hold up requests. The other is for all
+//! the rest, warnings and security events above all: nothing of it is lost. When nobody reads standard error, whoever has
+//! something to say there waits.
+//!
+//! The level that is set is that of this program's own lines. Libraries say warnings and errors, whatever is set: at a finer
+//! level the embedded store prints the records it writes.
 
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
+use std::sync::OnceLock;
 
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
-use tracing_subscriber::{EnvFilter, fmt, prelude::*, util::TryInitError};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
+
+use crate::metrics;
 
 /// How many bytes of lines go out at once.
 const BUFFER: usize = 64 * 1024;
+
+/// How many lines wait at most, in each queue.
+const QUEUE: usize = 32_768;
+
+/// The target of lines that may be dropped: one for each request, and what costs its cause nothing. Other parts write it
+/// out, since they do not know this one.
+const DROPPABLE: &str = "rescind::request";
+
+/// What the targets of this program's own lines begin with.
+const OURS: &str = "rescind";
+
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// How many lines were dropped since the start.
+fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,14 +67,19 @@ pub enum LogError {
     Started(#[from] TryInitError),
 }
 
-/// Starts the log of this process. Keep the guard to the end: dropping it writes what is still queued.
+/// The threads that write. Keep it to the end: dropping it writes what is still queued.
+#[derive(Debug)]
+pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGuard; 2]);
+
+/// Starts the log of this process.
 ///
 /// `level` is a level or an `EnvFilter` directive list, for example `info,rescind::http=debug`.
-pub fn start(level: &str, format: Format) -> Result<WorkerGuard, LogError> {
+pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
     let filter = parse_level(level)?;
-    // The writer flushes whenever its queue is empty, so under load many lines go out at once and none waits.
-    let (writer, guard) = tracing_appender::non_blocking(BufWriter::with_capacity(BUFFER, io::stderr()));
-    subscriber(filter, format, writer).try_init()?;
+    let (queues, guard) = Queues::onto(io::stderr, io::stderr);
+    let _first = DROPPED.set(queues.droppable.error_counter());
+    metrics::count_dropped_lines(dropped_lines);
+    subscriber(filter, format, queues).try_init()?;
     Ok(guard)
 }
 
@@ -59,18 +94,74 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder().parse(level).map_err(|_| LogError::Level { given: level.to_owned() })
 }
 
-fn subscriber(
-    filter: EnvFilter,
-    format: Format,
-    writer: NonBlocking,
-) -> Box<dyn tracing::Subscriber + Send + Sync> {
-    let layer = fmt::layer().with_writer(writer).with_ansi(false);
+fn subscriber(filter: EnvFilter, format: Format, queues: Queues) -> Box<dyn Subscriber + Send + Sync> {
+    let layer = fmt::layer().with_writer(queues).with_ansi(false);
+    let registry = tracing_subscriber::registry().with(foreign_lines()).with(filter);
     match format {
-        Format::Text => Box::new(tracing_subscriber::registry().with(filter).with(layer)),
+        Format::Text => Box::new(registry.with(layer)),
         Format::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            Box::new(tracing_subscriber::registry().with(filter).with(layer))
+            Box::new(registry.with(layer))
         }
+    }
+}
+
+/// Leaves out what libraries say below a warning.
+fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+    filter_fn(|line| line.target().starts_with(OURS) || *line.level() <= Level::WARN)
+        .with_max_level_hint(LevelFilter::TRACE)
+}
+
+/// The two queues.
+#[derive(Debug)]
+struct Queues {
+    droppable: NonBlocking,
+    kept: NonBlocking,
+}
+
+impl Queues {
+    fn onto<W: Write + Send + 'static>(one: fn() -> W, other: fn() -> W) -> (Self, LogGuard) {
+        Self::over(WholeWrites(one()), WholeWrites(other()))
+    }
+
+    fn over<W: Write + Send + 'static>(one: W, other: W) -> (Self, LogGuard) {
+        // The writer flushes whenever its queue is empty, so under load many lines go out at once and none waits.
+        let queue = |writer, lossy| {
+            let builder = NonBlockingBuilder::default().lossy(lossy).buffered_lines_limit(QUEUE);
+            builder.thread_name("log").finish(BufWriter::with_capacity(BUFFER, writer))
+        };
+        let (droppable, first) = queue(one, true);
+        let (kept, second) = queue(other, false);
+        (Self { droppable, kept }, LogGuard([first, second]))
+    }
+}
+
+impl<'a> MakeWriter<'a> for Queues {
+    type Writer = NonBlocking;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self.kept.clone()
+    }
+
+    fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
+        let droppable =
+            *line.level() > Level::WARN && line.target() == DROPPABLE || *line.level() > Level::INFO;
+        if droppable { self.droppable.clone() } else { self.kept.clone() }
+    }
+}
+
+/// Writes each buffer in one piece, so that the lines of two queues never mix.
+struct WholeWrites<W>(W);
+
+impl<W: Write> Write for WholeWrites<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Standard error is locked for all of it.
+        self.0.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -136,8 +227,8 @@ mod tests {
 
     fn logged(level: &str, format: Format, log: impl FnOnce()) -> String {
         let buffer = Buffer::default();
-        let (writer, guard) = tracing_appender::non_blocking(buffer.clone());
-        tracing::subscriber::with_default(subscriber(parse_level(level).unwrap(), format, writer), log);
+        let (queues, guard) = Queues::over(buffer.clone(), buffer.clone());
+        tracing::subscriber::with_default(subscriber(parse_level(level).unwrap(), format, queues), log);
         drop(guard);
         String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
     }
@@ -157,6 +248,66 @@ mod tests {
         let text = logged("info", Format::Text, || tracing::info!(status = 200, "answered"));
         assert!(text.contains("answered status=200"), "{text}");
         assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn libraries_say_warnings_only_whatever_is_set() {
+        for level in ["trace", "info", "trace,sled=trace", "warn,sled::pagecache=debug,rescind=trace"] {
+            let text = logged(level, Format::Text, || {
+                tracing::trace!(target: "sled::pagecache", "record of a secret");
+                tracing::debug!(target: "sled", "record of a secret");
+                tracing::info!(target: "hyper", "record of a secret");
+                tracing::warn!(target: "sled", "the disk is slow");
+                tracing::info!(target: "rescind::auth", "ours");
+            });
+            assert!(!text.contains("secret") && text.contains("the disk is slow"), "{level}: {text}");
+            assert!(text.contains("ours"), "{level}: {text}");
+        }
+    }
+
+    /// Takes nothing until it is let go.
+    struct Stuck(Arc<Mutex<()>>, Buffer);
+
+    impl io::Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _free = self.0.lock().unwrap();
+            self.1.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_flood_of_request_lines_is_dropped_and_counted_and_no_event_with_it() {
+        const FLOOD: usize = 2 * QUEUE;
+        let (reader, buffer) = (Arc::new(Mutex::new(())), Buffer::default());
+        let stuck = || Stuck(reader.clone(), buffer.clone());
+        let (queues, guard) = Queues::over(stuck(), stuck());
+        let counter = queues.droppable.error_counter();
+        let stopped = reader.lock().unwrap();
+        let log = || {
+            for n in 0..FLOOD {
+                tracing::info!(target: DROPPABLE, "request");
+                if n % 1000 == 0 {
+                    tracing::warn!(n, "warned");
+                    tracing::info!(n, "noted");
+                }
+            }
+        };
+        tracing::subscriber::with_default(
+            subscriber(parse_level("info").unwrap(), Format::Text, queues),
+            log,
+        );
+        drop(stopped);
+        drop(guard);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let count = |word| text.lines().filter(|line| line.contains(word)).count();
+        let (requests, dropped) = (count(": request"), counter.dropped_lines());
+        assert!(dropped > 0, "nothing was dropped");
+        assert_eq!(requests + dropped, FLOOD);
+        assert_eq!((count("warned"), count("noted")), (FLOOD.div_ceil(1000), FLOOD.div_ceil(1000)));
     }
 
     #[test]

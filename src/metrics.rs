@@ -26,6 +26,37 @@ const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 10
 const STATUSES: [u16; 19] =
     [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 410, 413, 414, 415, 429, 431, 500, 501, 503];
 
+/// The statuses that alerts watch: listed for each operation before the first is sent.
+const FAILURES: [u16; 2] = [500, 503];
+/// The results of sign-ins.
+const SIGN_INS: [&str; 7] =
+    ["ok", "wrong_credentials", "rate_limited", "overloaded", "failed", "registered", "vouched"];
+/// The classes of refreshes.
+const REFRESHES: [&str; 6] = ["rotated", "repeated", "recovered", "reused", "ended", "ahead"];
+/// The kinds of sign-outs.
+const SIGN_OUTS: [&str; 11] = [
+    "logout",
+    "logout_all",
+    "logout_others",
+    "device",
+    "password",
+    "refresh_reused",
+    "evicted",
+    "delete_account",
+    "administrator",
+    "disabled",
+    "everyone",
+];
+/// The kinds of alarms.
+const ALARMS: [&str; 1] = ["rolled_back"];
+
+static LINES_DROPPED: OnceLock<fn() -> u64> = OnceLock::new();
+
+/// Takes the number of lines that the log of this process has dropped from `count`.
+pub fn count_dropped_lines(count: fn() -> u64) {
+    let _first = LINES_DROPPED.set(count);
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     operation: String,
@@ -86,6 +117,7 @@ pub struct Metrics {
     pub live_devices: Gauge,
     /// 1 while the store is known to have gone back in time.
     pub rolled_back: Gauge,
+    lines_dropped: Counter,
     /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
     pub clock_ahead: Gauge,
     steps_stopped: Family<StepLabel, Gauge>,
@@ -129,6 +161,7 @@ impl Metrics {
             hashes_refused: Counter::default(),
             live_devices: Gauge::default(),
             rolled_back: Gauge::default(),
+            lines_dropped: Counter::default(),
             clock_ahead: Gauge::default(),
             steps_stopped: Family::default(),
             registry: Registry::default(),
@@ -190,13 +223,40 @@ impl Metrics {
             "Whether steps of this kind are refused (1) for want of free disk space, as last looked",
             metrics.steps_stopped.clone(),
         );
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that nobody read fast enough",
+            metrics.lines_dropped.clone(),
+        );
         metrics.feed.register(&mut registry);
+        metrics.begin_at_zero();
         Self { registry, ..metrics }
+    }
+
+    /// Lists every counter that is known before anything happens: a counter that appears with its first event hides that
+    /// event from whoever watches how fast it grows.
+    fn begin_at_zero(&self) {
+        for result in SIGN_INS {
+            self.sign_ins.get_or_create(&ResultLabel { result }).inc_by(0);
+        }
+        for class in REFRESHES {
+            self.refreshes.get_or_create(&ClassLabel { class }).inc_by(0);
+        }
+        for kind in SIGN_OUTS {
+            self.sign_outs.get_or_create(&KindLabel { kind }).inc_by(0);
+        }
+        for kind in ALARMS {
+            self.alarms.get_or_create(&KindLabel { kind }).inc_by(0);
+        }
     }
 
     /// The handles of one operation, made once for its route.
     pub fn operation(&self, operation: &str, method: &str) -> OperationMetrics {
         let labels = OperationLabels { operation: operation.to_owned(), method: method.to_owned() };
+        for status in FAILURES {
+            let (operation, method) = (labels.operation.clone(), labels.method.clone());
+            self.requests.get_or_create(&RequestLabels { operation, method, status }).inc_by(0);
+        }
         OperationMetrics {
             requests: self.requests.clone(),
             by_status: Default::default(),
@@ -246,6 +306,8 @@ impl Metrics {
 
     /// The text Prometheus reads.
     pub fn encode(&self) -> String {
+        let dropped = LINES_DROPPED.get().map_or(0, |count| count());
+        self.lines_dropped.inc_by(dropped.saturating_sub(self.lines_dropped.get()));
         let mut encoded = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut encoded, &self.registry);
@@ -292,10 +354,49 @@ mod tests {
         for (status, count) in [(200, 1), (401, 2), (429, 1), (418, 1)] {
             assert!(text.contains(&requests(status, count)), "{text}");
         }
-        assert!(!text.contains(r#"status="503""#), "what was never sent is not listed: {text}");
+        assert!(!text.contains(r#"status="403""#), "what was never sent is not listed: {text}");
+        assert!(text.contains(&requests(503, 0)) && text.contains(&requests(500, 0)), "{text}");
         assert!(text.contains(
             r#"rescind_http_request_duration_seconds_bucket{le="0.025",operation="login",method="POST"} 5"#
         ));
+    }
+
+    /// The words in the first argument of `call` all over the source.
+    fn words(call: &str) -> Vec<String> {
+        fn walk(folder: &std::path::Path, call: &str, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, call, found);
+                } else if path.extension().is_some_and(|is| is == "rs") && !path.ends_with("metrics.rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let after = text.split(call).skip(1).filter_map(|rest| rest.split_once('"'));
+                    found.extend(after.map(|(word, _)| word.to_owned()));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), call, &mut found);
+        assert!(!found.is_empty(), "{call} is nowhere");
+        found
+    }
+
+    #[test]
+    fn every_counter_begins_at_zero() {
+        let text = Metrics::new().encode();
+        let listed = |name: &str, label: &str, words: Vec<String>| {
+            for word in words {
+                let line = format!("rescind_{name}_total{{{label}=\"{word}\"}} 0\n");
+                assert!(text.contains(&line), "{line} is missing in\n{text}");
+            }
+        };
+        listed("sign_ins", "result", words("metrics.sign_in(\""));
+        listed("sign_ins", "result", SIGN_INS.map(str::to_owned).to_vec());
+        listed("refreshes", "class", REFRESHES.map(str::to_owned).to_vec());
+        listed("sign_outs", "kind", words("metrics.sign_out(\""));
+        listed("store_alarms", "kind", words("metrics.store_alarm(\""));
+        listed("feed_dropped", "reason", words("feed.dropped(\""));
+        assert!(text.contains("rescind_log_lines_dropped_total 0\n"), "{text}");
     }
 
     #[test]

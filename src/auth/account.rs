@@ -3,7 +3,7 @@
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
 use super::logout::SignedOut;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::device::LastSeen;
 use crate::store::steps::account::{DeleteUser, UserDeleted};
 
@@ -36,6 +36,7 @@ impl Auth {
         match self.store.delete_user(request).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
+                events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), origin);
                 Ok(SignedOut { signed_out, generation })
             }
             UserDeleted::PasswordChanged => Err(AuthError::WrongPassword),

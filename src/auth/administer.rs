@@ -2,6 +2,7 @@
 
 use super::devices::DevicePage;
 use std::fmt;
+use std::net::IpAddr;
 
 use super::error::AuthError;
 use super::hashing::{Salt, Source};
@@ -27,14 +28,19 @@ pub enum Administrator {
     /// Whoever may open the administration socket.
     Operator,
     /// The owner of a service key.
-    ServiceKey(ServiceKeyId),
+    ServiceKey {
+        /// Which.
+        id: ServiceKeyId,
+        /// Where the request comes from.
+        address: IpAddr,
+    },
 }
 
 impl fmt::Display for Administrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator => f.write_str("operator"),
-            Self::ServiceKey(id) => write!(f, "service key {id}"),
+            Self::ServiceKey { id, address } => write!(f, "service key {id} at {address}"),
         }
     }
 }
@@ -52,6 +58,11 @@ impl Order {
     /// Notes in the log what was done: an administrator's deed is never silent.
     pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
         tracing::warn!(event, %on, by = %self.by, reason = self.reason, "done by an administrator");
+    }
+
+    /// Notes in the log what was done to the keys or for users, which is shown to whoever did it already.
+    pub fn note(&self, event: &'static str, on: &dyn fmt::Display) {
+        tracing::info!(event, %on, by = %self.by, "done by an administrator");
     }
 }
 

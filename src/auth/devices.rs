@@ -2,7 +2,7 @@
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::device::{Cause, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -98,7 +98,11 @@ impl Auth {
             note: None,
             now: self.world.now(),
         };
-        self.device_ended(self.store.end_device(request).await?)
+        let ended = self.device_ended(self.store.end_device(request).await?)?;
+        if ended > 0 {
+            events::record("device_signed_out", Some(caller.user.id), Some(device), origin);
+        }
+        Ok(ended)
     }
 
     pub(super) fn device_ended(&self, outcome: DeviceEnded) -> Result<u64, AuthError> {

@@ -4,7 +4,7 @@ use super::error::AuthError;
 use super::hashing::{Salt, Source, Verified};
 use super::issue::Issued;
 use super::limits::Attempt;
-use super::{Auth, Origin, last_seen};
+use super::{Auth, Origin, events, last_seen};
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
@@ -46,6 +46,12 @@ impl Auth {
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
         let result = self.try_login(username, password, refresh, device, origin).await;
+        match &result {
+            Ok(issued) => events::record("signed_in", Some(issued.user.id), Some(issued.device.id), origin),
+            Err(AuthError::RateLimited(_)) => events::record_refusal("sign_in_limited", origin),
+            // Told where the user is known.
+            Err(_) => {}
+        }
         self.metrics.sign_in(match &result {
             Ok(_) => "ok",
             Err(AuthError::WrongCredentials) => "wrong_credentials",
@@ -65,8 +71,11 @@ impl Auth {
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
-        let username = Username::presented(username).map_err(|_| AuthError::WrongCredentials)?;
-        let password = Password::presented(password).map_err(|_| AuthError::WrongCredentials)?;
+        let (Ok(username), Ok(password)) = (Username::presented(username), Password::presented(password))
+        else {
+            events::record_refusal("sign_in_failed", origin);
+            return Err(AuthError::WrongCredentials);
+        };
         let now = self.since_start();
         let known = match refresh {
             Some(refresh) => self.known_device(&username, refresh).await?,
@@ -102,10 +111,13 @@ impl Auth {
         device: DeviceWish,
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
-        let user = self.store.user_named(username.key()).await?.filter(|user| user.disabled.is_none());
+        let named = self.store.user_named(username.key()).await?;
+        let id = named.as_ref().map(|user| user.id);
+        let user = named.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
         let verified = self.hashing.verify(Source::of(origin.address), password, stored).await?;
         let (Some(user), Verified::Match { stale }) = (user, verified) else {
+            events::record("sign_in_failed", id, None, origin);
             return Err(AuthError::WrongCredentials);
         };
         let request = OpenDevice {

@@ -3,7 +3,7 @@
 use super::authenticate::Bearer;
 use super::error::AuthError;
 use super::issue::Access;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
@@ -38,7 +38,12 @@ impl Auth {
     ///
     /// Whatever still proves which device it is will do: the token may be expired, replaced or long dead. Beside an
     /// authentic bearer token whatever else was sent cannot keep the client from leaving.
-    pub async fn logout(&self, refresh: Option<&str>, bearer: &Bearer) -> Result<u64, AuthError> {
+    pub async fn logout(
+        &self,
+        refresh: Option<&str>,
+        bearer: &Bearer,
+        origin: &Origin,
+    ) -> Result<u64, AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         if let Some(refresh) = refresh {
             match (self.named_by_refresh(refresh).await?, &by_bearer) {
@@ -49,14 +54,14 @@ impl Auth {
                     {
                         return Err(AuthError::Field("refresh", "other_user"));
                     }
-                    return self.sign_out_leaving(leaving, by_bearer.as_ref()).await;
+                    return self.sign_out_leaving(leaving, by_bearer.as_ref(), origin).await;
                 }
                 (None, None) => return Err(AuthError::TokenInvalid),
                 (None, Some(_)) => {}
             }
         }
         match (by_bearer, bearer) {
-            (Some(leaving), _) => self.sign_out_leaving(leaving, None).await,
+            (Some(leaving), _) => self.sign_out_leaving(leaving, None, origin).await,
             (None, Bearer::Missing) => Err(AuthError::TokenMissing),
             (None, _) => Err(AuthError::TokenInvalid),
         }
@@ -67,7 +72,12 @@ impl Auth {
     ///
     /// # Errors
     /// [`AuthError::TokenMissing`] if neither names a device because none was given.
-    pub async fn revoke(&self, token: Option<&str>, bearer: &Bearer) -> Result<(), AuthError> {
+    pub async fn revoke(
+        &self,
+        token: Option<&str>,
+        bearer: &Bearer,
+        origin: &Origin,
+    ) -> Result<(), AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         let mut named = None;
         if let Some(token) = token {
@@ -82,8 +92,10 @@ impl Auth {
             }
         }
         match (named, by_bearer) {
-            (Some(leaving), by_bearer) => self.sign_out_leaving(leaving, by_bearer.as_ref()).await.map(drop),
-            (None, Some(leaving)) => self.sign_out_leaving(leaving, None).await.map(drop),
+            (Some(leaving), by_bearer) => {
+                self.sign_out_leaving(leaving, by_bearer.as_ref(), origin).await.map(drop)
+            }
+            (None, Some(leaving)) => self.sign_out_leaving(leaving, None, origin).await.map(drop),
             (None, None) if token.is_none() => Err(AuthError::TokenMissing),
             (None, None) => Ok(()),
         }
@@ -106,16 +118,24 @@ impl Auth {
     }
 
     /// Ends the device of a client that leaves; if its token is from before a password change, that of its bearer token.
-    async fn sign_out_leaving(&self, leaving: Leaving, bearer: Option<&Leaving>) -> Result<u64, AuthError> {
+    async fn sign_out_leaving(
+        &self,
+        leaving: Leaving,
+        bearer: Option<&Leaving>,
+        origin: &Origin,
+    ) -> Result<u64, AuthError> {
+        let mut left = leaving;
         let mut outcome = self.end_leaving(leaving).await?;
         if let (DeviceEnded::BelowFloor, Some(bearer)) = (outcome, bearer)
             && bearer.presented.user == leaving.presented.user
         {
-            outcome = self.end_leaving(*bearer).await?;
+            left = *bearer;
+            outcome = self.end_leaving(left).await?;
         }
         match outcome {
             DeviceEnded::Ended => {
                 self.metrics.sign_out("logout");
+                events::record("signed_out", Some(left.presented.user), Some(left.presented.device), origin);
                 Ok(1)
             }
             DeviceEnded::NoDevice => {
@@ -152,6 +172,7 @@ impl Auth {
         match self.store.end_devices(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("logout_all");
+                events::record("signed_out_everywhere", Some(user.id), Some(caller.device.id), origin);
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::TokenInvalid),
@@ -173,6 +194,7 @@ impl Auth {
         match self.store.end_devices(EndDevices { by, now }).await? {
             DevicesEnded::Ended { signed_out, user, kept: Some(device) } => {
                 self.metrics.sign_out("logout_others");
+                events::record("signed_out_elsewhere", Some(user.id), Some(device.id), origin);
                 let access = self.issue_access(&device, now, caller.claims.expires).await?;
                 Ok((SignedOut { signed_out, generation: user.generation }, access))
             }

@@ -5,7 +5,7 @@ use super::error::AuthError;
 use super::hashing::{Salt, Source, Verified};
 use super::issue::Issued;
 use super::login::settle;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::password::Password;
 use crate::store::steps::password::{By, PasswordSet, SetPassword};
 
@@ -34,6 +34,7 @@ impl Auth {
         match self.store.set_password(SetPassword { by, password, now }).await? {
             PasswordSet::Changed { session, signed_out } => {
                 self.metrics.sign_out("password");
+                events::record("password_changed", Some(session.user.id), Some(session.device.id), origin);
                 Ok((self.issue(*session, now).await?, signed_out))
             }
             PasswordSet::PasswordChanged => Err(AuthError::WrongPassword),
@@ -55,6 +56,9 @@ impl Auth {
         let attempt = self.limits.confirmation(caller.device.id, self.since_start()).await?;
         let source = Source::of(origin.address);
         let verified = self.hashing.verify(source, &password, Some(&caller.user.password)).await;
+        if verified == Ok(Verified::Mismatch) {
+            events::record("password_refused", Some(caller.user.id), Some(caller.device.id), origin);
+        }
         settle(
             attempt,
             match verified {

@@ -4,7 +4,7 @@ use super::error::AuthError;
 use super::hashing::{Salt, Source};
 use super::issue::Issued;
 use super::login::DeviceWish;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
@@ -33,6 +33,7 @@ impl Auth {
         match self.add(Source::of(origin.address), username, password, Some(device)).await? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
+                events::record("registered", Some(session.user.id), Some(session.device.id), origin);
                 self.issue(*session, self.world.now()).await
             }
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::Auth;
 use super::error::AuthError;
+use super::{Auth, Origin, events};
 use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::visible;
@@ -68,7 +68,20 @@ impl Auth {
     }
 
     /// The service key that `text` is, if it has `scope`.
-    pub async fn service_key(&self, text: &str, scope: Scope) -> Result<ServiceKey, AuthError> {
+    pub async fn service_key(
+        &self,
+        text: &str,
+        scope: Scope,
+        origin: &Origin,
+    ) -> Result<ServiceKey, AuthError> {
+        let found = self.find_service_key(text, scope).await;
+        if matches!(found, Err(AuthError::TokenInvalid | AuthError::Forbidden(_))) {
+            events::record_refusal("service_key_refused", origin);
+        }
+        found
+    }
+
+    async fn find_service_key(&self, text: &str, scope: Scope) -> Result<ServiceKey, AuthError> {
         let (id, secret) = parse(text).ok_or(AuthError::TokenInvalid)?;
         let digest = blake3::hash(secret.as_slice());
         let key = self.store.service_key(id).await?.ok_or(AuthError::TokenInvalid)?;

@@ -13,7 +13,7 @@ pub(super) const MISSING: Missing = (
     "`rescind user list` shows the users, `rescind device list USER` the devices of one",
 );
 
-const COLUMNS: [Column; 7] = [
+pub(super) const COLUMNS: [Column; 7] = [
     ("NAME", "name"),
     ("ID", "id"),
     ("KIND", "kind"),

@@ -15,7 +15,7 @@ use super::service;
 pub(super) const MISSING: Missing =
     ("there is no such signing key", "`rescind key list` shows those there are");
 
-const COLUMNS: [Column; 5] = [
+pub(super) const COLUMNS: [Column; 5] = [
     ("KID", "kid"),
     ("TOKENS", "purpose"),
     ("STATE", "state"),

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::time::Duration;
 
 use clap::Args;
-use comfy_table::{Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
@@ -21,6 +21,18 @@ pub(super) struct Format {
 pub(super) struct Output {
     to: Box<dyn Write + Send>,
 }
+
+/// How wide a table is at most, in characters.
+const WIDTH: u16 = 100;
+
+/// The heads of columns whose cells are never broken.
+const IDENTIFIERS: [&str; 2] = ["ID", "KID"];
+
+/// The heads of columns with times: those are broken between the day and the hour.
+const TIMES: [&str; 3] = ["CREATED", "LAST SEEN", "NOT AFTER"];
+
+/// How wide a day is, with the space around it, in characters.
+const DAY: u16 = 12;
 
 /// A column: its head and the field of each record it shows.
 pub(super) type Column = (&'static str, &'static str);
@@ -69,7 +81,7 @@ impl Output {
         if records.is_empty() {
             return self.line("none");
         }
-        let row = |record: &Value| columns.iter().map(|(_, field)| cell(&record[*field])).collect();
+        let row = |record: &Value| columns.iter().map(|(_, field)| shown(field, &record[*field])).collect();
         self.table(columns.iter().map(|(head, _)| *head), records.iter().map(row))
     }
 
@@ -80,11 +92,39 @@ impl Output {
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_header(heads.into_iter().collect::<Vec<_>>());
+        let heads: Vec<_> = heads.into_iter().collect();
+        table.load_style(presets::NOTHING).set_header(heads.clone());
         table.add_rows(rows);
+        if table.lines().any(|line| line.trim().chars().count() > usize::from(WIDTH)) {
+            fit(&mut table, &heads);
+        }
         let lines: Vec<_> =
             table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
         self.line(&lines.join("\n"))
+    }
+}
+
+/// Breaks what is too wide at spaces, but for identifiers: those are copied.
+fn fit(table: &mut Table, heads: &[&str]) {
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    for (column, head) in table.column_iter_mut().zip(heads) {
+        if IDENTIFIERS.contains(head) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else if TIMES.contains(head) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(DAY)));
+        }
+    }
+}
+
+/// A time is shown to the minute, everything else as it is.
+fn shown(field: &str, value: &Value) -> String {
+    let text = cell(value);
+    let is_time = field.ends_with("_at") || field == "not_after";
+    match text.split_once('T') {
+        Some((day, time)) if is_time && time.ends_with('Z') => {
+            format!("{day} {}", time.get(..5).unwrap_or(time))
+        }
+        _ => text,
     }
 }
 
@@ -128,6 +168,27 @@ mod tests {
     fn people_get_a_table() {
         let answer = json!({"results": [{"username": "alice", "disabled": true}, {"username": "bo", "disabled": false}]});
         assert_eq!(printed(false, &answer), "USER   DISABLED\nalice  yes\nbo     -\n");
+    }
+
+    #[test]
+    fn a_table_fits_a_hundred_columns_and_breaks_no_identifier() {
+        let (kid, id) = (format!("k4.pid.{}", "A".repeat(44)), "01998f3e-5c1c-7cc3-9d53-0d6f3a1a2b3c");
+        let keys = json!({"results": [{"kid": kid, "purpose": "refresh", "state": "distrusted",
+            "created_at": "2026-11-26T17:12:57Z", "not_after": "2027-11-26T18:12:57Z"}]});
+        let devices = json!({"results": [{"name": "n".repeat(100), "id": id, "kind": "browser",
+            "created_at": "2026-11-26T17:12:57Z", "last_seen_at": "2026-11-26T17:12:57Z",
+            "address": "2001:db8:1234:5678:9abc:def0:1234:5678", "ended_cause": "password_changed"}]});
+        for (answer, columns, kept) in [
+            (keys, &crate::cli::key::COLUMNS[..], kid.as_str()),
+            (devices, &crate::cli::device::COLUMNS[..], id),
+        ] {
+            let page = Page::default();
+            Output::to(page.clone()).list(Format::default(), &answer, columns).unwrap();
+            let text = page.text();
+            assert!(text.contains(kept), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+            assert!(text.contains("2026-11-26") && text.contains("17:12") && !text.contains("57Z"), "{text}");
+        }
     }
 
     #[test]

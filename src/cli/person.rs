@@ -1,8 +1,14 @@
 //! The person at the terminal, if there is one: passwords without echo, and a yes before what cannot be undone.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use super::failure::Failure;
+
+/// The most that is read of one line, in bytes: far more than any password has.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// What some programs begin a text in UTF-8 with. It says how the text is written, and is no part of it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Who answers questions.
 pub(super) trait Person {
@@ -36,7 +42,7 @@ impl Person for Terminal {
 
     fn piped(&mut self) -> io::Result<String> {
         let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
+        io::stdin().lock().take(LONGEST_LINE).read_line(&mut line)?;
         Ok(line.trim_end_matches(['\n', '\r']).to_owned())
     }
 }
@@ -45,7 +51,8 @@ impl Person for Terminal {
 /// because every user of the machine can read those.
 pub(super) fn new_password(person: &mut dyn Person, from_stdin: bool) -> Result<String, Failure> {
     let password = if from_stdin {
-        person.piped()?
+        let line = person.piped()?;
+        line.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(line)
     } else if person.is_here() {
         let first = person.secret("Password: ")?;
         if first != person.secret("Again: ")? {
@@ -135,6 +142,14 @@ pub(super) mod tests {
         assert_eq!(new_password(&mut in_script(&["correct horse"]), true).unwrap(), "correct horse");
         let refused = new_password(&mut in_script(&["correct horse"]), false).unwrap_err();
         assert!(refused.help.contains("--password-stdin"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_password() {
+        let piped = |text| new_password(&mut in_script(&[text]), true);
+        assert_eq!(piped("\u{feff}correct horse").unwrap(), "correct horse");
+        assert_eq!(piped("correct\u{feff}horse").unwrap(), "correct\u{feff}horse");
+        assert!(piped("\u{feff}").is_err(), "nothing but the mark is empty");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Where the command line meets the service itself: starting it, opening it in process, its document, its clock.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::changes::Chosen;
 use super::failure::Failure;
 use crate::advice;
 use crate::http::listen::SocketError;
@@ -22,18 +23,18 @@ use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
 /// Runs the service until it is told to stop. Its first line on stdout is `listening on http://…`.
-pub(super) async fn serve(settings: Settings) -> Result<(), Failure> {
+pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Failure> {
     let format = match settings.log_format {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     };
-    // What the framework says at `info` is said better by our own lines.
-    let log = log::start(&format!("{},poem=warn", settings.log_level.as_str()), format)
+    let log = log::start(settings.log_level.as_str(), format)
         .map_err(|error| Failure::new(error.to_string(), "correct log_level"))?;
     let stop = stop_signal()?;
     let listening = |listening: &Listening| {
         // Nobody may be reading; that is no reason not to serve.
         let _ = announce(&mut io::stdout(), listening, &settings);
+        chosen.note(&settings.data);
     };
     let served = serve::run(&settings, World::real(), listening, stop).await;
     drop(log);
@@ -65,13 +66,25 @@ fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings
     out.flush()
 }
 
-/// Resolves at SIGTERM or SIGINT.
+/// Resolves at SIGTERM or SIGINT; and at SIGHUP when it means that the terminal has gone. Any other SIGHUP is told in the
+/// log and changes nothing: settings are read at the start only.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let at_a_terminal = io::stderr().is_terminal();
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = hangup.recv() => {
+                    if at_a_terminal {
+                        tracing::warn!("SIGHUP: the terminal has gone, so this process ends");
+                        return;
+                    }
+                    tracing::warn!("SIGHUP changes nothing: settings are read at the start, so start again to change them");
+                }
+            }
         }
     })
 }

@@ -3,7 +3,7 @@
 use clap::{Subcommand, ValueEnum};
 use poem::http::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::desk::{Desk, Missing};
 use super::failure::Failure;
@@ -37,9 +37,11 @@ pub(super) enum ServiceKey {
         format: Format,
     },
     /// Remove a service key; it stops working at once
+    #[command(after_help = "Example:\n  rescind service-key remove orders-api")]
     Remove {
-        /// The id, from `rescind service-key list`
-        id: String,
+        /// The name or the id, from `rescind service-key list`
+        #[arg(value_name = "NAME|ID")]
+        name_or_id: String,
         #[command(flatten)]
         format: Format,
     },
@@ -94,12 +96,37 @@ impl ServiceKey {
                 let answer = desk.fetch("/operator/service-keys").await?;
                 desk.list(format, &answer, &COLUMNS)
             }
-            Self::Remove { id, format } => {
+            Self::Remove { name_or_id, format } => {
+                let id = find(desk, &name_or_id).await?;
                 let path = format!("/operator/service-keys/{}", segment(&id));
                 let answer = desk.call(Method::DELETE, &path, None).await?;
-                desk.answer(format, &answer, &format!("service key {id} removed"))
+                desk.answer(format, &answer, &format!("service key {name_or_id} removed"))
             }
         }
+    }
+}
+
+/// The id of the key that has this id, or else this name and no other has.
+async fn find(desk: &mut Desk, name_or_id: &str) -> Result<String, Failure> {
+    let list = desk.fetch("/operator/service-keys").await?;
+    let text =
+        |key: &Value, field: &str| key.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let keys = list.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let with = |field: &str, value: &str| -> Vec<String> {
+        keys.iter().filter(|key| text(key, field) == value).map(|key| text(key, "id")).collect()
+    };
+    // Identifiers are hexadecimal, and some systems print them in upper case.
+    let mut found = with("id", &name_or_id.to_ascii_lowercase());
+    if found.is_empty() {
+        found = with("name", name_or_id);
+    }
+    match found.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => Err(Failure::new(MISSING.0, MISSING.1)),
+        several => Err(Failure::new(
+            format!("{} service keys are called {name_or_id}", several.len()),
+            format!("name the one by its id: {}", several.join(", ")),
+        )),
     }
 }
 
@@ -138,5 +165,34 @@ mod tests {
         let aside = trial.aside.text();
         assert!(aside.contains("service key api (introspect, feed), id k1\n"), "{aside}");
         assert!(aside.contains("shown this once"), "{aside}");
+    }
+
+    async fn remove(key: &str) -> (Result<(), Failure>, Vec<String>) {
+        let key_of = |id, name| json!({"id": id, "name": name});
+        let list = json!({"results": [key_of("k1", "api"), key_of("k2", "shop"), key_of("k3", "shop")]});
+        let mut trial = Trial::new(vec![list, json!(null)], script(&[]));
+        let command = ServiceKey::Remove { name_or_id: key.to_owned(), format: Format::default() };
+        (command.run(&mut trial.desk).await, trial.seen())
+    }
+
+    #[tokio::test]
+    async fn a_key_is_removed_by_its_name_or_its_id() {
+        for key in ["api", "k1", "K1"] {
+            let (done, seen) = remove(key).await;
+            done.unwrap();
+            assert_eq!(seen, ["GET /operator/service-keys", "DELETE /operator/service-keys/k1"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_several_keys_have_removes_none() {
+        let (refused, seen) = remove("shop").await;
+        let refused = refused.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "error: 2 service keys are called shop\nhelp: name the one by its id: k2, k3"
+        );
+        assert_eq!(seen.len(), 1);
+        assert!(remove("none").await.0.unwrap_err().what.contains("no such service key"));
     }
 }

@@ -150,11 +150,12 @@ impl Accounts {
     async fn logout(
         &self,
         auth: Data<&Arc<Auth>>,
+        origin: Origin,
         bearer: MaybeSignedIn,
         body: ForgivenBody<LogoutInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let refresh = body.0.as_ref().ok().and_then(|input| input.refresh.as_deref());
-        match (auth.logout(refresh, &bearer.0).await, body.0) {
+        match (auth.logout(refresh, &bearer.0, &origin).await, body.0) {
             (Err(AuthError::TokenMissing | AuthError::TokenInvalid), Err(unreadable)) => Err(unreadable),
             (signed_out, _) => Ok(Json(SignedOutAnswer { signed_out: count(signed_out?) })),
         }

@@ -2,19 +2,18 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::{Request, RequestBody, Result, http::HeaderMap, http::header};
+use poem::{FromRequest, Request, RequestBody, Result, http::HeaderMap, http::header};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
-
 use zeroize::Zeroizing;
 
 use super::code::{Code, FieldCode};
 use super::form::decode;
 use super::problem::Problem;
-use crate::auth::Auth;
 use crate::auth::administer::Administrator;
 use crate::auth::authenticate::Bearer;
 use crate::auth::error::AuthError;
+use crate::auth::{Auth, Origin};
 use crate::model::service_key::{Scope, ServiceKey};
 
 /// The longest credential that is looked at; longer ones are no credential of ours.
@@ -38,7 +37,7 @@ pub enum ServiceCredential {
     /// The request came over the administration socket, which only the service's own user can open.
     Operator,
     /// The text of a service key, perhaps, as Bearer or as the password of Basic.
-    Key(Bearer),
+    Key(Bearer, Origin),
 }
 
 /// Marks requests that came over the administration socket.
@@ -50,7 +49,10 @@ impl ServiceCredential {
     pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<Administrator, Problem> {
         match self {
             Self::Operator => Ok(Administrator::Operator),
-            Self::Key(_) => Ok(Administrator::ServiceKey(self.service_key(auth, scope).await?.id)),
+            Self::Key(_, origin) => {
+                let id = self.service_key(auth, scope).await?.id;
+                Ok(Administrator::ServiceKey { id, address: origin.address })
+            }
         }
     }
 
@@ -58,9 +60,9 @@ impl ServiceCredential {
     pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKey, Problem> {
         let key = match self {
             Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned())),
-            Self::Key(Bearer::Missing) => Err(AuthError::TokenMissing),
-            Self::Key(Bearer::Malformed) => Err(AuthError::TokenInvalid),
-            Self::Key(Bearer::Token(text)) => auth.service_key(text, scope).await,
+            Self::Key(Bearer::Missing, _) => Err(AuthError::TokenMissing),
+            Self::Key(Bearer::Malformed, _) => Err(AuthError::TokenInvalid),
+            Self::Key(Bearer::Token(text), origin) => auth.service_key(text, scope, origin).await,
         };
         key.map_err(|error| match error {
             AuthError::TokenMissing => Problem::new(Code::TokenMissing).with_detail(missing(scope)),
@@ -72,8 +74,10 @@ impl ServiceCredential {
     /// The same, where a service key may also be the `client_secret` of a form (RFC 6749 §2.3.1): one or the other.
     pub fn or_secret(self, secret: Option<&str>) -> Result<Self, Problem> {
         match (self, secret) {
-            (Self::Key(Bearer::Missing), Some(secret)) => Ok(Self::Key(Bearer::Token(secret.to_owned()))),
-            (Self::Key(_), Some(_)) => Err(Problem::field("client_secret", FieldCode::NotAllowed)
+            (Self::Key(Bearer::Missing, origin), Some(secret)) => {
+                Ok(Self::Key(Bearer::Token(secret.to_owned()), origin))
+            }
+            (Self::Key(..), Some(_)) => Err(Problem::field("client_secret", FieldCode::NotAllowed)
                 .with_detail(
                     "Send the service key in the `Authorization` header or as `client_secret`, not both.",
                 )),
@@ -191,7 +195,10 @@ credential!(Beside, [], false, |request| Self(bearer(request.headers(), false)))
 credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC], false, |request| {
     match request.data::<LocalOperator>() {
         Some(LocalOperator) => Self::Operator,
-        None => Self::Key(bearer(request.headers(), true)),
+        None => Self::Key(
+            bearer(request.headers(), true),
+            <Origin as FromRequest<'_>>::from_request(request, &mut RequestBody::default()).await?,
+        ),
     }
 });
 

@@ -227,7 +227,13 @@ fn record(
     let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let code = problem.map(|problem| problem.code().as_str());
     match problem.and_then(Problem::cause) {
-        None => tracing::info!(method, route, status, duration_us, code, request_id, "request"),
+        // The target says that the line may be dropped when there are too many.
+        None if operation.quiet => {
+            tracing::debug!(target: "rescind::request", method, route, status, duration_us, code, request_id, "request");
+        }
+        None => {
+            tracing::info!(target: "rescind::request", method, route, status, duration_us, code, request_id, "request");
+        }
         Some(cause) => {
             tracing::error!(method, route, status, duration_us, code, request_id, cause, "request failed");
         }

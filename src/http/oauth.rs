@@ -12,9 +12,9 @@ use super::form::Form;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::Auth;
 use crate::auth::error::AuthError;
 use crate::auth::introspect::Introspection;
+use crate::auth::{Auth, Origin};
 use crate::model::service_key::Scope;
 
 /// The operations.
@@ -117,12 +117,13 @@ impl OAuth {
     async fn revoke(
         &self,
         auth: Data<&Arc<Auth>>,
+        origin: Origin,
         bearer: Beside,
         form: Form<TokenInput>,
     ) -> Result<Revoked, Problem> {
         let form = form.read();
         let token = form.as_ref().ok().map(|form| form.token.as_str());
-        match (auth.revoke(token, &bearer.0).await, form) {
+        match (auth.revoke(token, &bearer.0, &origin).await, form) {
             (Err(AuthError::TokenMissing), Err(unreadable)) => Err(unreadable),
             (revoked, _) => Ok(revoked.map(|()| Revoked::Done)?),
         }

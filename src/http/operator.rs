@@ -23,6 +23,9 @@ use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::store::KeySet;
 
+/// Whatever comes in here is done on the operator's word.
+const BY_OPERATOR: Order = Order { by: Administrator::Operator, reason: None };
+
 /// The operations.
 pub(super) struct Operator;
 
@@ -101,6 +104,7 @@ impl Operator {
     #[oai(path = "/users", method = "post", operation_id = "addUser")]
     async fn add_user(&self, auth: Data<&Arc<Auth>>, body: Body<AddUserInput>) -> Result<UserAdded, Problem> {
         let user = auth.add_user(&body.0.username, &body.0.password).await?;
+        BY_OPERATOR.note("user_added", &user.id);
         Ok(UserAdded::User(Json(AdminUserAnswer::of(&user, 0))))
     }
 
@@ -112,8 +116,7 @@ impl Operator {
         body: Body<PasswordInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let user = auth.find_user(&user.0).await?;
-        let order = Order { by: Administrator::Operator, reason: None };
-        let signed_out = auth.replace_password(&user, &body.0.password, order).await?;
+        let signed_out = auth.replace_password(&user, &body.0.password, BY_OPERATOR).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
@@ -136,7 +139,9 @@ impl Operator {
 
     #[oai(path = "/keys/rotate", method = "post", operation_id = "rotateKeys")]
     async fn rotate(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        Ok(Json(SigningKeyListAnswer::of(&auth.rotate_keys().await?)))
+        let keys = auth.rotate_keys().await?;
+        BY_OPERATOR.note("keys_rotated", &keys.version.value());
+        Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 
     #[oai(path = "/keys/:kid/retire", method = "post", operation_id = "retireKey")]
@@ -145,7 +150,10 @@ impl Operator {
         auth: Data<&Arc<Auth>>,
         kid: Path<String>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        Ok(Json(SigningKeyListAnswer::of(&auth.retire_key(&parse_kid(&kid.0)?).await?)))
+        let kid = parse_kid(&kid.0)?;
+        let keys = auth.retire_key(&kid).await?;
+        BY_OPERATOR.note("key_retired", &kid);
+        Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 
     #[oai(path = "/keys/:kid/distrust", method = "post", operation_id = "distrustKey")]
@@ -180,6 +188,7 @@ impl Operator {
             .map(|text| Scope::parse(text).ok_or_else(unknown))
             .collect::<Result<_, _>>()?;
         let new = auth.add_service_key(&body.0.name, &scopes).await?;
+        BY_OPERATOR.note("service_key_added", &new.key.id);
         let ServiceKeyAnswer { id, name, scopes, .. } = ServiceKeyAnswer::of(&new.key);
         Ok(ServiceKeyAdded::Key(Json(NewServiceKeyAnswer { id, name, scopes, key: new.text.to_string() })))
     }
@@ -187,7 +196,9 @@ impl Operator {
     #[oai(path = "/service-keys/:id", method = "delete", operation_id = "removeServiceKey")]
     async fn remove_service_key(&self, auth: Data<&Arc<Auth>>, id: Path<String>) -> Result<(), Problem> {
         let id = ServiceKeyId::parse(&id.0).ok_or_else(|| Problem::new(Code::NotFound))?;
-        Ok(auth.remove_service_key(id).await?)
+        auth.remove_service_key(id).await?;
+        BY_OPERATOR.note("service_key_removed", &id);
+        Ok(())
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Operation {
     pub route: String,
     /// Whose credential it asks for.
     pub(super) wanted: Option<Wanted>,
+    /// Whether it is asked all the time by whoever is well: its lines are for debugging.
+    pub quiet: bool,
     /// Its figures.
     pub metrics: OperationMetrics,
     /// The parameters it has in the query.
@@ -54,7 +56,14 @@ pub struct Operation {
 
 impl Operation {
     fn other(route: &str, metrics: OperationMetrics) -> Self {
-        Self { route: route.to_owned(), wanted: None, metrics, query: Vec::new(), names_parameters: false }
+        Self {
+            route: route.to_owned(),
+            wanted: None,
+            metrics,
+            query: Vec::new(),
+            names_parameters: false,
+            quiet: false,
+        }
     }
 
     /// What is wrong with the names of a query's parameters: one given twice, or one that the operation does not have. A
@@ -88,6 +97,9 @@ impl Operation {
         *method != Method::GET || query.is_some() || self.route.contains('{')
     }
 }
+
+/// The operations that followers and whoever watches the process ask every few seconds.
+const QUIET: [&str; 3] = ["ping", "livez", "readyz"];
 
 #[derive(Debug)]
 struct Path {
@@ -163,7 +175,14 @@ impl<'a> Routes<'a> {
             let names_parameters =
                 query.is_some() && pattern.starts_with("/api/") && !SIGN_OUTS.contains(&id.as_str());
             let query = query.unwrap_or_default();
-            let operation = Operation { route: pattern.clone(), wanted, metrics, query, names_parameters };
+            let operation = Operation {
+                route: pattern.clone(),
+                wanted,
+                metrics,
+                query,
+                names_parameters,
+                quiet: QUIET.contains(&id.as_str()),
+            };
             by_pattern.entry(pattern).or_default().push((method, operation));
         }
         let paths = by_pattern.into_iter().map(|(pattern, operations)| Path {

@@ -129,7 +129,9 @@ impl Pending {
     pub(super) async fn refusal(self) -> Option<Problem> {
         let refusal = match self.scope {
             None => self.auth.authenticate(&self.bearer, &self.origin).await.err().map(Problem::from),
-            Some(scope) => ServiceCredential::Key(self.bearer).require(&self.auth, scope).await.err(),
+            Some(scope) => {
+                ServiceCredential::Key(self.bearer, self.origin).require(&self.auth, scope).await.err()
+            }
         };
         refusal.filter(|problem| matches!(problem.status().as_u16(), 401 | 403))
     }

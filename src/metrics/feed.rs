@@ -20,6 +20,9 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+/// Why streams are ended.
+const REASONS: [&str; 3] = ["too_slow", "key_removed", "unavailable"];
+
 /// The figures of the feed.
 #[derive(Debug, Default)]
 pub struct FeedMetrics {
@@ -36,6 +39,9 @@ pub struct FeedMetrics {
 
 impl FeedMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
+        for reason in REASONS {
+            self.dropped.get_or_create(&ReasonLabel { reason }).inc_by(0);
+        }
         registry.register("feed_followers", "Open streams by service key", self.followers.clone());
         registry.register(
             "feed_follower_behind_entries",

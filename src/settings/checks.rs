@@ -9,8 +9,14 @@ const ARGON2_MINIMUMS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288),
 
 /// All that does not fit.
 pub(super) fn together(settings: &Settings) -> Vec<Fault> {
-    let faults =
-        [store(settings), lifetimes(settings), addresses(settings), names(settings), argon2(settings)];
+    let faults = [
+        store(settings),
+        lifetimes(settings),
+        addresses(settings),
+        names(settings),
+        argon2(settings),
+        socket(settings),
+    ];
     faults.into_iter().flatten().map(Fault::Together).collect()
 }
 
@@ -58,6 +64,18 @@ fn argon2(settings: &Settings) -> Option<String> {
     })
 }
 
+/// The longest path a Unix socket may have on Linux, in bytes (`sun_path`, whose last one ends it).
+pub(super) const LONGEST_SOCKET_PATH: usize = 107;
+
+fn socket(settings: &Settings) -> Option<String> {
+    let length = settings.admin_socket().as_os_str().len();
+    (length > LONGEST_SOCKET_PATH).then(|| {
+        format!(
+            "`data` is too long: the socket in that folder would have a path of {length} bytes, and {LONGEST_SOCKET_PATH} is the most there can be; name a shorter one, or one relative to where rescind is started"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +88,14 @@ mod tests {
     fn a_device_cannot_be_idle_for_longer_than_it_exists() {
         assert!(fault(&[("device_idle", "30d"), ("device_lifetime", "29d")]).contains("device_lifetime"));
         assert!(Settings::with(&[("device_idle", "30d"), ("device_lifetime", "30d")]).is_ok());
+    }
+
+    #[test]
+    fn a_data_folder_has_a_path_that_its_socket_can_have() {
+        let of = |length: usize| format!("/{}", "d".repeat(length - 1));
+        assert!(Settings::with(&[("data", &of(107 - 11))]).is_ok());
+        assert!(fault(&[("data", &of(107 - 10))]).contains("`data` is too long"));
+        assert!(fault(&[("data", &of(5000))]).contains("name a shorter one"));
     }
 
     #[test]

@@ -19,9 +19,10 @@ pub const SERVICE_KEY: &str = "RESCIND_SERVICE_KEY";
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Keeps what begins with `RESCIND_`.
+    /// Keeps what begins with `RESCIND_`. A variable without a value is none: that is how a shell, a unit file or a compose
+    /// file says that it is not set.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let ours = vars.into_iter().filter_map(|(name, value)| {
+        let ours = vars.into_iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, value)| {
             let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
             Some((name, value))
         });
@@ -30,12 +31,12 @@ impl Environment {
 
     /// The settings file named by [`CONFIG`].
     pub fn config(&self) -> Option<&OsString> {
-        self.0.get(CONFIG).filter(|value| !value.is_empty())
+        self.0.get(CONFIG)
     }
 
     /// The service key in [`SERVICE_KEY`].
     pub fn service_key(&self) -> Option<&OsString> {
-        self.0.get(SERVICE_KEY).filter(|value| !value.is_empty())
+        self.0.get(SERVICE_KEY)
     }
 
     pub(super) fn said(&self, faults: &mut Vec<Fault>) -> Vec<Said> {
@@ -88,6 +89,16 @@ mod tests {
     fn only_our_variables_count() {
         let vars = [("PATH", "/bin"), ("RESCIND_LISTEN", "[::1]:1"), ("RESCIND_CONFIG", "a.toml")];
         assert_eq!(names(&vars), ["listen"]);
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_variable() {
+        let vars =
+            [("RESCIND_LISTEN", ""), ("RESCIND_CONFIG", ""), ("RESCIND_SERVICE_KEY", ""), ("RESCIND_NO", "")];
+        assert_eq!(names(&vars), Vec::<String>::new());
+        let vars = vars.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let environment = Environment::from_vars(vars);
+        assert_eq!((environment.config(), environment.service_key()), (None, None));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Payload};
 use crate::place::{Place, RESCIND};
-use crate::session::{Session, credentials};
+use crate::session::{PASSWORD, Session, credentials};
 
 /// Every secret in every place where one may stand, the wrong places too; gives the number of requests.
 fn traffic(client: &Client) -> usize {
@@ -72,6 +72,120 @@ fn a_line_for_people_says_the_same() {
     assert_eq!(requests.len(), sent, "{log}");
     let first = r#"method="POST" route="/api/v1/auth/register" status=201 duration_us="#;
     assert!(requests[0].contains(first) && requests[0].contains("request_id="), "{log}");
+}
+
+/// The lines of security events, with what each says of who and where.
+fn events(log: &str) -> Vec<Value> {
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["event"].is_string()).collect()
+}
+
+#[test]
+fn every_security_event_says_who_did_it_and_from_where() {
+    let place = Place::new();
+    let server = place.serve_with(&["--log-format", "json", "--set", "sign_in_attempts_per_account=5"]);
+    let client = &server.client;
+    let [phone, laptop, tablet] = ["Phone", "Laptop", "Tablet"].map(|name| {
+        if name == "Phone" {
+            Session::register(client, "ada", name)
+        } else {
+            Session::login(client, "ada", name)
+        }
+    });
+    let wrong = |name: &str| {
+        let guess = json!({ "username": name, "password": "never the right one" });
+        client.post("/api/v1/auth/login", "", &guess)
+    };
+    assert_eq!(wrong("ada").status, 401);
+    assert_eq!(wrong("nobody-knows").status, 401);
+    client
+        .send("DELETE", &format!("/api/v1/devices/{}", laptop.device), &phone.access, Payload::None)
+        .unwrap();
+    client.post("/api/v1/auth/logout", &tablet.access, &json!({})).ok();
+    let change =
+        |current: &str| json!({ "current_password": current, "new_password": "a newer horse battery" });
+    assert_eq!(client.post("/api/v1/auth/password", &phone.access, &change("not this one")).status, 403);
+    let changed = client.post("/api/v1/auth/password", &phone.access, &change(PASSWORD)).ok();
+    let access = changed["session"]["access"].as_str().unwrap().to_owned();
+    client.post("/api/v1/auth/logout-all", &access, &json!({})).ok();
+    for _ in 0..6 {
+        wrong("ada");
+    }
+    let key = place.service_key("admin");
+    client.get("/api/v1/revocations", &key);
+    client.post("/api/v1/admin/users/ada/logout-all", &key, &json!({})).ok();
+    place.run("service-key remove tests").ok();
+    place.run("key rotate").ok();
+    let log = server.stop().stderr;
+    let events = events(&log);
+    for (event, user, device) in [
+        ("registered", true, true),
+        ("signed_in", true, true),
+        ("sign_in_failed", true, false),
+        ("sign_in_failed", false, false),
+        ("sign_in_limited", false, false),
+        ("device_signed_out", true, true),
+        ("signed_out", true, true),
+        ("password_refused", true, true),
+        ("password_changed", true, true),
+        ("signed_out_everywhere", true, true),
+        ("service_key_refused", false, false),
+    ] {
+        let fits = |line: &&Value| {
+            line["event"] == event && line["user"].is_string() == user && line["device"].is_string() == device
+        };
+        let found = events.iter().find(fits).unwrap_or_else(|| panic!("{event} is missing in {log}"));
+        assert_eq!(found["address"], "127.0.0.1", "{found}");
+    }
+    for (event, by) in [
+        ("service_key_added", "operator"),
+        ("service_key_removed", "operator"),
+        ("keys_rotated", "operator"),
+        ("user_signed_out", " at 127.0.0.1"),
+    ] {
+        let found = events.iter().find(|line| line["event"] == event);
+        let found = found.unwrap_or_else(|| panic!("{event} is missing in {log}"));
+        assert!(found["by"].as_str().unwrap().ends_with(by), "{found}");
+    }
+    assert!(!log.contains("nobody-knows"), "what was typed for a name may be a password");
+
+    let again = place.serve_with(&["--log-format", "json", "--set", "refresh_strict=true"]);
+    let log = again.stop().stderr;
+    let changed: Vec<_> =
+        self::events(&log).into_iter().filter(|line| line["event"] == "setting_changed").collect();
+    let told = |key: &str| {
+        changed.iter().find(|line| line["key"] == key).map(|line| (line["from"].clone(), line["to"].clone()))
+    };
+    assert_eq!(told("refresh_strict"), Some((json!("(default)"), json!("true"))), "{log}");
+    assert_eq!(told("sign_in_attempts_per_account"), Some((json!("5"), json!("1000"))), "{log}");
+    assert_eq!(changed.len(), 2, "{changed:?}");
+}
+
+#[test]
+fn what_is_asked_every_few_seconds_is_told_for_debugging_only() {
+    for (level, shown) in [("info", false), ("debug", true)] {
+        let place = Place::new();
+        let server = place.serve_with(&["--set", &format!("log_level={level}")]);
+        let key = place.service_key("feed");
+        let ping = json!({ "nonce": "abcdefghijklmnopqrstuv", "applied": 0 });
+        server.client.post("/api/v1/revocations/ping", &key, &ping).ok();
+        server.client.get("/readyz", "").ok();
+        server.client.get("/livez", "").ok();
+        let log = server.stop().stderr;
+        for route in ["/api/v1/revocations/ping", "/readyz", "/livez"] {
+            assert_eq!(log.contains(&format!("route=\"{route}\"")), shown, "{level}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_shows_nothing_that_the_store_writes() {
+    let place = Place::new();
+    let server = place.serve_with(&["--set", "log_level=trace"]);
+    Session::register(&server.client, "ada", "Phone");
+    let log = server.stop().stderr;
+    assert!(log.contains(": request method="), "{log}");
+    assert!(!log.contains("sled::") && !log.contains("$argon2id$") && !log.contains("v4.local."), "{log}");
 }
 
 /// An address of this machine that no other test and no other run uses, so that its port is free.

@@ -54,3 +54,13 @@ fn a_caller_that_hangs_does_not_hold_up_the_end() {
     let left = caller.read(&mut [0; 64]);
     assert!(matches!(left, Ok(0) | Err(_)), "{left:?}");
 }
+
+#[test]
+fn a_hangup_is_told_and_ends_nothing() {
+    let place = Place::new();
+    let server = place.serve();
+    server.signal(Signal::HUP);
+    server.stderr.wait_for_line("SIGHUP changes nothing");
+    assert_eq!(server.client.get("/livez", "").status, 200);
+    assert_eq!(server.stop().status.code(), Some(0));
+}
