@@ -228,7 +228,7 @@ fn record(
     let code = problem.map(|problem| problem.code().as_str());
     match problem.and_then(Problem::cause) {
         // The target says that the line may be dropped when there are too many.
-        None if operation.quiet => {
+        None if operation.quiet && response.status().is_success() => {
             tracing::debug!(target: "rescind::request", method, route, status, duration_us, code, request_id, "request");
         }
         None => {

@@ -76,7 +76,7 @@ fn a_folder_open_to_others() {
 #[test]
 fn a_socket_path_that_is_too_long() {
     let flags = format!("--data {}", "d".repeat(120));
-    assert_said(&Place::new(), &flags, ("data folder", "bad"), &["131 bytes", "a shorter --data"]);
+    assert_said(&Place::new(), &flags, ("settings", "bad"), &["131 bytes", "name a shorter one"]);
 }
 
 #[test]

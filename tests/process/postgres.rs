@@ -80,7 +80,7 @@ fn count(things: usize) -> f64 {
 }
 
 /// Asks until it is so; says how long that took.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");

@@ -1,8 +1,7 @@
-//! The data folder: there, ours, writable, closed to others, and its socket's path short enough.
+//! The data folder: there, ours, writable and closed to others.
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -13,8 +12,6 @@ use super::{Diagnosis, Grade, nearest_existing};
 use crate::settings::Settings;
 
 const ABOUT: &str = "data folder";
-/// The longest path a Unix socket may have on Linux (`sun_path`, one byte ends it).
-const SOCKET_PATH: usize = 107;
 
 /// Says so when the folder belongs to another user: what only that user may see is not looked at.
 pub(super) fn of_another(data: &Path) -> Option<Diagnosis> {
@@ -60,7 +57,7 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
 fn examine_at(data: &Path) -> Vec<Diagnosis> {
     let writable =
         |folder: &Path| access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_ok();
-    let mut found = match data.metadata() {
+    match data.metadata() {
         Ok(metadata) => vec![judge(data, &metadata, writable(data))],
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             vec![missing(data, writable(nearest_existing(data)))]
@@ -69,9 +66,7 @@ fn examine_at(data: &Path) -> Vec<Diagnosis> {
             let what = format!("{} cannot be looked at: {error}", data.display());
             vec![Diagnosis::new(ABOUT, Grade::Bad, what, "run this as the user the server runs as")]
         }
-    };
-    found.extend(socket_path(data));
-    found
+    }
 }
 
 fn missing(data: &Path, parent_writable: bool) -> Diagnosis {
@@ -106,19 +101,6 @@ fn judge(data: &Path, metadata: &Metadata, writable: bool) -> Diagnosis {
         return Diagnosis::new(ABOUT, Grade::Bad, what, format!("chmod 0700 {place}"));
     }
     Diagnosis::good(ABOUT, format!("{place} is there, writable, and closed to others"))
-}
-
-fn socket_path(data: &Path) -> Option<Diagnosis> {
-    let length = data.join("admin.sock").as_os_str().as_bytes().len();
-    (length > SOCKET_PATH).then(|| {
-        let what = format!("its socket's path would have {length} bytes; the system allows {SOCKET_PATH}");
-        Diagnosis::new(
-            ABOUT,
-            Grade::Bad,
-            what,
-            "choose a shorter --data, or one relative to the working directory",
-        )
-    })
 }
 
 #[cfg(test)]
@@ -176,11 +158,5 @@ mod tests {
         let file = folder.path().join("data");
         fs::write(&file, "").unwrap();
         assert!(first(&file).what.contains("not a folder"));
-    }
-
-    #[test]
-    fn a_path_too_long_for_the_socket_is_bad() {
-        assert_eq!(socket_path(Path::new(&"d".repeat(SOCKET_PATH))).map(|d| d.grade), Some(Grade::Bad));
-        assert_eq!(socket_path(Path::new(&"d".repeat(SOCKET_PATH - "/admin.sock".len()))), None);
     }
 }
