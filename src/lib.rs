@@ -12,7 +12,7 @@
 //! * [`http`] and [`cli`] — the ways in; [`settings`], [`metrics`] and [`log`] beside them; [`service`] puts
 //!   them together.
 //!
-//! [`advice`] says what to do about an error of the operating system, [`trusted`] opens files that a secret or a lock
+//! `advice` says what to do about an error of the operating system, `trusted` opens files that a secret or a lock
 //! depends on. [`world`] is time and randomness as an argument. The cargo feature `verifier` is `model`, `token` and
 //! `verifier` alone; `server` is the rest, `sled` the embedded store.
 

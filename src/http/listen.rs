@@ -2,18 +2,18 @@
 //! and the guard all listen through it.
 //!
 //! It promises that no peer holds more than its share: the number of connections is limited, for all and for each
-//! address ([`places`]); every wait for a peer has an end ([`patience`]); a request's head and an answer's unread rest are
+//! address (`places`); every wait for a peer has an end (`patience`); a request's head and an answer's unread rest are
 //! bounded in memory. A request whose head is not in order reaches the [`Service`] as a [`Fault`], never as a request.
 //!
 //! It knows neither the application nor its framework. Modules:
 //!
-//! * [`accept`] — sockets, and what happens when they cannot be accepted
-//! * [`places`] — how many connections there may be, and who gives way
-//! * [`connection`] — one connection, from its first byte to its close
-//! * [`patience`] — the stream of a connection, and how long its peer is waited for
-//! * [`progress`] — how far the exchange on a connection is
-//! * [`fault`] — heads that are not in order
-//! * [`socket`] — the operator's socket
+//! * `accept` — sockets, and what happens when they cannot be accepted
+//! * `places` — how many connections there may be, and who gives way
+//! * `connection` — one connection, from its first byte to its close
+//! * `patience` — the stream of a connection, and how long its peer is waited for
+//! * `progress` — how far the exchange on a connection is
+//! * `fault` — heads that are not in order
+//! * `socket` — the operator's socket
 
 use std::future::Future;
 use std::net::SocketAddr;
