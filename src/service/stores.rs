@@ -204,6 +204,10 @@ pub struct Look {
 }
 
 /// Opens the store that the settings name, looks into it and lets it go again; founds nothing.
+#[cfg_attr(
+    not(any(feature = "sled", feature = "postgres")),
+    allow(unreachable_code, clippy::unused_async, reason = "a build without a store opens none")
+)]
 pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
     let (store, time): (SharedStore, _) = match &settings.store {
         #[cfg(feature = "postgres")]

@@ -58,6 +58,7 @@ impl Kind {
 }
 
 /// A store that was rolled back is put right where it is: what proves it would be forgotten on the way.
+#[cfg(any(feature = "sled", feature = "postgres"))]
 pub(super) fn rolled_back() -> StoreError {
     StoreError::Unavailable("it was rolled back: run `rescind store restored` on it first".to_owned())
 }
