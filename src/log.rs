@@ -21,6 +21,10 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
 
 use crate::metrics;
 
+mod ending_thread;
+
+use ending_thread::EndingThread;
+
 /// How many bytes of lines go out at once.
 const BUFFER: usize = 64 * 1024;
 
@@ -86,7 +90,12 @@ pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
 /// Starts the log of a command that does the service's work itself: warnings and worse as text, each written at once.
 pub fn start_for_command() -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
-    Ok(tracing_subscriber::registry().with(parse_level("warn")?).with(layer).try_init()?)
+    let ending_thread = EndingThread { writer: io::stderr, format: Format::Text };
+    Ok(tracing_subscriber::registry()
+        .with(parse_level("warn")?)
+        .with(layer)
+        .with(ending_thread)
+        .try_init()?)
 }
 
 /// Checks a level as [`start`] would, for the settings.
@@ -95,13 +104,14 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
 }
 
 fn subscriber(filter: EnvFilter, format: Format, queues: Queues) -> Box<dyn Subscriber + Send + Sync> {
+    let ending_thread = EndingThread { writer: queues.clone(), format };
     let layer = fmt::layer().with_writer(queues).with_ansi(false);
     let registry = tracing_subscriber::registry().with(foreign_lines()).with(filter);
     match format {
-        Format::Text => Box::new(registry.with(layer)),
+        Format::Text => Box::new(registry.with(layer).with(ending_thread)),
         Format::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            Box::new(registry.with(layer))
+            Box::new(registry.with(layer).with(ending_thread))
         }
     }
 }
@@ -113,7 +123,7 @@ fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 }
 
 /// The two queues.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Queues {
     droppable: NonBlocking,
     kept: NonBlocking,
@@ -173,7 +183,8 @@ pub(crate) fn capture() -> impl Fn() -> Vec<serde_json::Value> {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
         let layer = fmt::layer().json().flatten_event(true).with_writer(|| tests::ThisThread);
-        tracing_subscriber::registry().with(layer).init();
+        let ending_thread = EndingThread { writer: || tests::ThisThread, format: Format::Json };
+        tracing_subscriber::registry().with(foreign_lines()).with(layer).with(ending_thread).init();
     });
     tests::ThisThread::lines();
     || tests::ThisThread::lines().lines().map(|line| serde_json::from_str(line).unwrap_or_default()).collect()
@@ -189,7 +200,13 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
+    pub(super) struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Buffer {
+        pub(super) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     thread_local! {
         static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -205,7 +222,8 @@ mod tests {
 
     impl io::Write for ThisThread {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
+            // A thread that is ending has nobody left who reads its lines.
+            let _kept = LINES.try_with(|lines| lines.borrow_mut().extend_from_slice(bytes));
             Ok(bytes.len())
         }
 
@@ -230,7 +248,7 @@ mod tests {
         let (queues, guard) = Queues::over(buffer.clone(), buffer.clone());
         tracing::subscriber::with_default(subscriber(parse_level(level).unwrap(), format, queues), log);
         drop(guard);
-        String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
+        buffer.text()
     }
 
     #[test]
@@ -302,7 +320,7 @@ mod tests {
         );
         drop(stopped);
         drop(guard);
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let text = buffer.text();
         let count = |word| text.lines().filter(|line| line.contains(word)).count();
         let (requests, dropped) = (count(": request"), counter.dropped_lines());
         assert!(dropped > 0, "nothing was dropped");
