@@ -23,7 +23,7 @@ const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0
 /// Acknowledgements made durable together.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
 /// The statuses we send; another one is counted too, by a lookup each time.
-const STATUSES: [u16; 19] =
+pub(crate) const STATUSES: [u16; 19] =
     [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 410, 413, 414, 415, 429, 431, 500, 501, 503];
 
 /// The statuses that alerts watch: listed for each operation before the first is sent.

@@ -28,6 +28,7 @@ mod errors;
 mod examples;
 mod limits;
 mod plain;
+mod shared;
 
 /// What differs between the documents.
 struct Edition {
@@ -126,6 +127,7 @@ fn finish(document: &mut Value, edition: &Edition, server: &str) {
         }
     }
     document["components"]["headers"] = headers();
+    document["components"]["responses"] = json!({shared::NAME: shared::response()});
     let schemas = document["components"]["schemas"].clone();
     let Some(paths) = document["paths"].as_object_mut() else { return };
     let mut basic = false;
@@ -160,7 +162,9 @@ fn headers() -> Value {
 fn codes() -> String {
     let line = |code: &Code| {
         // A wrong password beside a good bearer token.
-        let also = if *code == Code::WrongCredentials { ", or 403 beside a bearer token" } else { "" };
+        let beside = if *code == Code::WrongCredentials { ", or 403 beside a bearer token" } else { "" };
+        let others = shared::other_statuses(*code).into_iter().map(|status| format!(", or {status}"));
+        let also = others.collect::<String>() + beside;
         format!("* `{}` ({}{also}): {}", code.as_str(), code.status().as_u16(), code.advice())
     };
     let lines: Vec<_> = Code::ALL.iter().map(line).collect();
@@ -252,6 +256,7 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
         }
     }
     examples::add_to_responses(&id, responses);
+    responses.insert("default".to_owned(), shared::reference());
 }
 
 fn problem(operation: &str, status: StatusCode, codes: &[Code], fault: &Value) -> Value {

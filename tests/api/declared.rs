@@ -50,9 +50,10 @@ pub fn operations() -> &'static [Operation] {
 }
 
 impl Operation {
-    /// Every answer it declares: the status, and the code of a problem or `-`.
+    /// Every answer of its own that it declares: the status, and the code of a problem or `-`.
     pub fn answers(&self) -> BTreeSet<(u16, String)> {
         let responses = self.definition["responses"].as_object().unwrap();
+        let own = responses.iter().filter(|(status, _)| *status != "default");
         let of_status = |(status, response): (&String, &Value)| {
             let status: u16 = status.parse().unwrap();
             let text = response["description"].as_str().unwrap();
@@ -64,8 +65,16 @@ impl Operation {
             };
             codes.into_iter().map(move |code| (status, code)).collect::<Vec<_>>()
         };
-        responses.iter().flat_map(of_status).collect()
+        own.flat_map(of_status).collect()
     }
+}
+
+/// Every answer that any request can get, as the response that all operations share lists them: the status and the code.
+pub fn shared_answers() -> BTreeSet<(u16, String)> {
+    let text = document()["components"]["responses"]["AnyRequest"]["description"].as_str().unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("* "));
+    let parts = lines.map(|line| line.split_once(": ").unwrap().0.split_once(' ').unwrap());
+    parts.map(|(status, code)| (status.parse().unwrap(), code.trim_matches('`').to_owned())).collect()
 }
 
 impl Operation {

@@ -152,6 +152,7 @@ fn every_error_of_every_operation_is_the_same_problem() {
             if status.as_str() < "400" {
                 continue;
             }
+            let response = crate::declared::resolve(response);
             let content = response["content"].as_object().unwrap();
             assert_eq!(
                 content.keys().collect::<Vec<_>>(),
@@ -165,12 +166,9 @@ fn every_error_of_every_operation_is_the_same_problem() {
             );
             let header = |name: &str| response["headers"].get(name).is_some();
             assert_eq!(header("WWW-Authenticate"), status == "401", "{} {status}", operation.id);
-            assert_eq!(
-                header("Retry-After"),
-                matches!(status.as_str(), "429" | "503"),
-                "{} {status}",
-                operation.id
-            );
+            // The shared response stands for several statuses, 429 among them.
+            let waits = matches!(status.as_str(), "429" | "503" | "default");
+            assert_eq!(header("Retry-After"), waits, "{} {status}", operation.id);
         }
     }
 }

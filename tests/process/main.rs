@@ -17,6 +17,7 @@
     reason = "a test says what is wrong by failing, and what it left out by printing"
 )]
 
+mod any_request;
 mod callers;
 mod cgi;
 mod client;

@@ -28,6 +28,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every fault.
+    pub const ALL: &'static [Self] = &[
+        Self::Malformed,
+        Self::Host,
+        Self::TransferCoding,
+        Self::TargetTooLong,
+        Self::HeadTooLarge,
+        Self::TooManyAtOnce,
+    ];
+
     /// The status it is answered with.
     pub const fn status(self) -> StatusCode {
         match self {
