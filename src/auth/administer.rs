@@ -12,7 +12,7 @@ use super::logout::SignedOut;
 use super::{Auth, Origin};
 use crate::model::counters::Era;
 use crate::model::device::Cause;
-use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId, reads_as_id};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
@@ -66,17 +66,43 @@ impl Order {
     }
 }
 
+/// What an administrator names a user by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    Id,
+    Name,
+    Either,
+}
+
+impl Meant {
+    /// Takes `id:` or `name:` off a text that reads as an id. Any other text is a name as it stands: names have colons, too.
+    fn read(text: &str) -> (Self, &str) {
+        let prefixed = [("id:", Self::Id), ("name:", Self::Name)];
+        let taken = prefixed.iter().find_map(|(prefix, meant)| Some((*meant, text.strip_prefix(prefix)?)));
+        taken.filter(|(_, rest)| reads_as_id(rest)).unwrap_or((Self::Either, text))
+    }
+}
+
 impl Auth {
-    /// The user an administrator means: by id, else by name. An id is never taken for a name while somebody has it, and no
-    /// new account can be named like one.
+    /// The user an administrator means, by id or by name.
+    ///
+    /// No new account can be named like an id, but an older one may be named like the id of somebody else. Then neither is
+    /// taken for the other: such a text is refused as ambiguous, and `id:` or `name:` in front of it says which is meant.
     pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
-        if let Some(id) = UserId::parse(id_or_name)
-            && let Some(user) = self.store.user(id).await?
-        {
-            return Ok(user);
+        let (meant, text) = Meant::read(id_or_name);
+        let by_id = match UserId::parse(text).filter(|_| meant != Meant::Name) {
+            Some(id) => self.store.user(id).await?,
+            None => None,
+        };
+        let by_name = match Username::presented(text).ok().filter(|_| meant != Meant::Id) {
+            Some(name) => self.store.user_named(name.key()).await?,
+            None => None,
+        };
+        match (by_id, by_name) {
+            (Some(one), Some(other)) if one.id != other.id => Err(AuthError::AmbiguousUser),
+            (Some(user), _) | (None, Some(user)) => Ok(user),
+            (None, None) => Err(AuthError::NotFound),
         }
-        let name = Username::presented(id_or_name).map_err(|_| AuthError::NotFound)?;
-        self.store.user_named(name.key()).await?.ok_or(AuthError::NotFound)
     }
 
     /// Users in order of their names' keys, after the one with the key `after`.

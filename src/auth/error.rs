@@ -53,6 +53,9 @@ pub enum AuthError {
     /// There is no such thing, or it is somebody else's.
     #[error("not found")]
     NotFound,
+    /// One user has the id that was given, and another one has it for a name.
+    #[error("one user has this id, and another one this name")]
+    AmbiguousUser,
     /// Too many failed attempts: wait.
     #[error("too many attempts: wait {0} s")]
     RateLimited(u64),

@@ -28,7 +28,7 @@ pub(super) const COLUMNS: [Column; 7] = [
 pub(super) enum Device {
     /// List a user's devices
     List {
-        /// The username or id
+        /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
         user: String,
         /// List the ended ones of the last 28 days instead, the one that ended last first
         #[arg(long)]
@@ -39,7 +39,7 @@ pub(super) enum Device {
     /// Sign one device out, at once
     #[command(after_help = "Example:\n  rescind device end alice 01998f3e-5c1c-7cc3-9d53-0d6f3a1a2b3c")]
     End {
-        /// The username or id
+        /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
         user: String,
         /// The device's id, from `rescind device list`
         device: String,

@@ -47,7 +47,7 @@ pub(super) enum User {
     Enable(Target),
     /// Set a user's password; signs them out everywhere
     Password {
-        /// The username or id
+        /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
         user: String,
         #[command(flatten)]
         password: PasswordSource,
@@ -76,7 +76,7 @@ pub(super) struct PasswordSource {
 
 #[derive(Debug, Args)]
 pub(super) struct Target {
-    /// The username or id
+    /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
     user: String,
     /// Why; kept with the event
     #[arg(long)]

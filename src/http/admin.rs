@@ -87,6 +87,9 @@ impl Admin {
     }
 
     /// A user, by id or name
+    ///
+    /// A text that is the id of one user and the username of another is refused as `ambiguous`, here and wherever a user is
+    /// named: put `id:` or `name:` in front of it.
     #[oai(path = "/users/:user", method = "get", operation_id = "getUser")]
     async fn user(
         &self,

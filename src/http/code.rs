@@ -163,6 +163,7 @@ field_codes! {
     NotAllowed = "not_allowed", "The value is not one of those allowed.";
     InvalidCharacters = "invalid_characters", "The text has characters that are not allowed in it.";
     Reserved = "reserved", "The name would be read as an id or as a part of a path.";
+    Ambiguous = "ambiguous", "The text names several: `detail` says how to name each.";
     TooCommon = "too_common", "The password is among the first that anyone guessing would try.";
     SameAsUsername = "same_as_username", "The password is the username.";
     OtherUser = "other_user", "The token belongs to another user than the bearer token.";

@@ -29,6 +29,10 @@ const SPACE_WAIT: u32 = 60;
 pub(super) const WRONG_PASSWORD: &str =
     "Ask the user to type the current password again: it is wrong, the session goes on.";
 
+/// What to do when one user's name is another user's id.
+const AMBIGUOUS_USER: &str = "One user has this id and another has it as a username. Put `id:` in front of it to name the first, \
+     `name:` to name the second.";
+
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {
         match error {
@@ -53,6 +57,9 @@ impl From<AuthError> for Problem {
                 .with_errors(vec![named(field, why.code())]),
             AuthError::Field(field, code) => Self::fields(vec![named(field, code)]),
             AuthError::NotFound => Self::new(Code::NotFound),
+            AuthError::AmbiguousUser => {
+                Self::field("user", FieldCode::Ambiguous).with_detail(AMBIGUOUS_USER)
+            }
             AuthError::RateLimited(seconds) => {
                 Self::new(Code::RateLimited).retry_after(u32::try_from(seconds).unwrap_or(u32::MAX))
             }

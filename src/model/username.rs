@@ -49,7 +49,8 @@ pub enum UsernameError {
     /// either end, a combining mark with nothing to stand on, or a slash.
     #[error("a username has only visible characters, no slash, and no space at either end")]
     InvalidCharacters,
-    /// It reads as an id, or a path takes it for the folder itself or the one above.
+    /// It reads as an id, with or without the `id:` or `name:` that administrators put in front of one, or a path takes it
+    /// for the folder itself or the one above.
     #[error("a username is not a UUID, `.` or `..`")]
     Reserved,
 }
@@ -84,7 +85,9 @@ impl Username {
         {
             return Err(UsernameError::InvalidCharacters);
         }
-        if ids::reads_as_id(&name.key) || matches!(name.key.as_str(), "." | "..") {
+        let bare =
+            name.key.strip_prefix("id:").or_else(|| name.key.strip_prefix("name:")).unwrap_or(&name.key);
+        if ids::reads_as_id(bare) || matches!(name.key.as_str(), "." | "..") {
             return Err(UsernameError::Reserved);
         }
         Ok(name)
@@ -313,6 +316,8 @@ mod tests {
             format!("{{{id}}}"),
             format!("urn:uuid:{id}"),
             "00000000-0000-0000-0000-000000000000".to_owned(),
+            format!("id:{id}"),
+            format!("Name:{id}"),
         ] {
             assert_eq!(Username::parse(&name), Err(UsernameError::Reserved), "{name}");
             assert!(Username::presented(&name).is_ok(), "{name}");

@@ -99,10 +99,47 @@ async fn accounts_with_names_of_before_the_rules_sign_in_and_are_managed() {
         assert_eq!(administrator.post(&format!("{path}/disable")).send().await.ok()["signed_out"], 0);
         service.anonymous().login(name, PASSWORD).await.refused("wrong_credentials");
     }
-    // What is an id means its user, whoever is called so.
-    let meant = administrator.get(&format!("{USERS}/{}", victim.user)).send().await.ok();
-    assert_eq!(meant["username"], "ada");
     victim.clone().works().await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_one_users_id_and_anothers_name_is_refused_until_it_says_which() {
+    let service = Service::start().await;
+    let (mut ada, administrator) = (service.phone("ada").await, service.administrator().await);
+    let other = older_account(&service, &ada.user, 1).await;
+    let path = |user: &str| format!("{USERS}/{user}");
+    let deeds =
+        ["logout-all", "disable", "enable", "sessions"].map(|deed| (Method::POST, format!("/{deed}")));
+    let reads = [(Method::GET, String::new()), (Method::GET, "/devices".to_owned())];
+    let end = (Method::DELETE, format!("/devices/{}", ada.id));
+    let bridge = service.bearer_of_scopes(&["sessions"]).await;
+    for (method, rest) in deeds.into_iter().chain(reads).chain([end]) {
+        let who = if rest == "/sessions" { &bridge } else { &administrator };
+        let ask = who.ask(method.clone(), &format!("{}{rest}", path(&ada.user)));
+        let ask = if method == Method::POST { ask.json(&json!({})) } else { ask };
+        let refused = ask.send().await.refused("invalid_request");
+        assert_eq!(refused.fields(), ["user ambiguous"], "{method} {rest}");
+        assert!(refused.text.contains("`id:`") && refused.text.contains("`name:`"), "{rest}");
+    }
+    let replace = service.operator().post(&format!("/operator/users/{}/password", ada.user));
+    let refused = replace.json(&json!({"password": "staple engine tulip"})).send().await;
+    assert_eq!(refused.refused("invalid_request").fields(), ["user ambiguous"]);
+    let delete = service.operator().ask(Method::DELETE, &format!("/operator/users/{}", ada.user));
+    assert_eq!(delete.send().await.refused("invalid_request").fields(), ["user ambiguous"]);
+    ada.works().await;
+    for (named, id) in [
+        (format!("id:{}", ada.user), &ada.user),
+        (format!("name:{}", ada.user), &other),
+        (format!("name%3A{}", ada.user), &other),
+        (other.clone(), &other),
+        ("ada".to_owned(), &ada.user),
+        (format!("id:{other}"), &other),
+    ] {
+        assert_eq!(administrator.get(&path(&named)).send().await.ok()["id"], json!(id), "{named}");
+    }
+    for nobody in [format!("name:{other}"), "name:ada".to_owned(), format!("id:{}", ada.id)] {
+        administrator.get(&path(&nobody)).send().await.refused("not_found");
+    }
 }
 
 #[tokio::test]
