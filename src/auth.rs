@@ -26,7 +26,7 @@ pub mod administer;
 pub mod authenticate;
 pub mod devices;
 pub mod error;
-mod events;
+pub mod events;
 pub mod hashing;
 pub mod housekeeping;
 pub mod introspect;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::error::AuthError;
+use super::events;
 use super::hashing::{Salt, Source};
 use super::issue::Issued;
 use super::login::DeviceWish;
@@ -57,12 +58,12 @@ pub struct Order {
 impl Order {
     /// Notes in the log what was done: an administrator's deed is never silent.
     pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::warn!(event, %on, by = %self.by, reason = self.reason, "done by an administrator");
+        tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = events::request_id(), "done by an administrator");
     }
 
     /// Notes in the log what was done to the keys or for users, which is shown to whoever did it already.
     pub fn note(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::info!(event, %on, by = %self.by, "done by an administrator");
+        tracing::info!(event, %on, by = %self.by, request_id = events::request_id(), "done by an administrator");
     }
 }
 

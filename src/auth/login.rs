@@ -144,7 +144,7 @@ impl Auth {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");
-                    tracing::info!(event = "device_evicted", %user, %device, "the least recently seen device gave way");
+                    tracing::info!(event = "device_evicted", %user, %device, request_id = events::request_id(), "the least recently seen device gave way");
                 }
                 self.issue(*session, now).await
             }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::error::AuthError;
 use super::issue::Issued;
-use super::{Auth, Origin};
+use super::{Auth, Origin, events};
 use crate::model::claims::RefreshClaims;
 use crate::model::device::{Device, LastSeen};
 use crate::model::network::Network;
@@ -40,7 +40,7 @@ impl Auth {
             }
             Refreshed::Recovered(session) => {
                 let (user, device) = (session.user.id, session.device.id);
-                tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, "a used refresh token was let through: a lost answer, or a copy");
+                tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, request_id = events::request_id(), "a used refresh token was let through: a lost answer, or a copy");
                 self.renewed(*session, origin, now).await
             }
             Refreshed::Reused { device, last_seen } => {
@@ -102,6 +102,7 @@ fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &Origin)
         device = %device.id,
         presented_by = described(Some(origin.address), origin.user_agent.as_deref()),
         last_seen_by = last_seen.map(|seen| described(seen.address, seen.user_agent.as_deref())),
+        request_id = events::request_id(),
         "a refresh token was used again: its device is signed out"
     );
 }

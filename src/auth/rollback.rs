@@ -117,6 +117,7 @@ impl Auth {
             self.metrics.store_alarm("rolled_back");
             tracing::error!(
                 event = "store_rolled_back",
+                request_id = super::events::request_id(),
                 "an authentic token is ahead of the store: it was put back from a copy, or lost what it had acknowledged. No check is answered until you stop every rescind on it and run `rescind store restored`"
             );
         } else if was_so && !is_so {

@@ -31,6 +31,7 @@ use super::{
     wanted::{Pending, Presented, Wanted},
 };
 use crate::auth::Auth;
+use crate::auth::events::caused_by;
 use failure::Outcome;
 pub use request_id::{RequestId, RequestIds};
 
@@ -165,7 +166,7 @@ impl<E: Endpoint> Endpoint for Door<E> {
             (routes.preflight(), Outcome::Answered(response))
         } else {
             let operation = routes.find(request.method(), uri.path());
-            (operation, self.outcome(operation, request).await)
+            (operation, caused_by(id.as_str(), self.outcome(operation, request)).await)
         };
         let (mut response, problem) = match outcome {
             Outcome::Answered(response) => (response, None),

@@ -147,6 +147,13 @@ fn every_security_event_says_who_did_it_and_from_where() {
         let found = found.unwrap_or_else(|| panic!("{event} is missing in {log}"));
         assert!(found["by"].as_str().unwrap().ends_with(by), "{found}");
     }
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "request").collect();
+    // A setting that changed was caused by no request.
+    for event in events.iter().filter(|line| line["event"] != "setting_changed") {
+        let causes = requests.iter().filter(|line| line["request_id"] == event["request_id"]).count();
+        assert_eq!(causes, 1, "an event names the one request that caused it: {event}");
+    }
     assert!(!log.contains("nobody-knows"), "what was typed for a name may be a password");
 
     let again = place.serve_with(&["--log-format", "json", "--set", "refresh_strict=true"]);
