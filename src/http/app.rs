@@ -51,7 +51,7 @@ pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Re
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
     let app = with_service(docs::mount(route), service).data(entrance.sign_in_fields);
-    door(app, routes, entrance, Some(Arc::clone(&service.auth)))
+    door(app, routes, entrance, Arc::clone(&service.auth)).boxed()
 }
 
 /// The app as the operator sees it: the same, and what is the operator's alone.
@@ -59,8 +59,9 @@ pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, 
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
     let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
-    let app = with_service(route, service).data(LocalOperator).data(entrance.sign_in_fields);
-    door(app, routes, entrance, None)
+    let app = with_service(route, service).data(entrance.sign_in_fields);
+    // Known before the door, which judges credentials, too.
+    door(app, routes, entrance, Arc::clone(&service.auth)).data(LocalOperator).boxed()
 }
 
 /// What the handlers ask for.
@@ -68,12 +69,12 @@ fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
     route.data(Arc::clone(&service.auth)).data(Arc::clone(&service.feed))
 }
 
-fn door(
-    app: impl Endpoint + 'static,
+fn door<E: Endpoint + 'static>(
+    app: E,
     routes: Routes<'_>,
     entrance: &Entrance,
-    auth: Option<Arc<Auth>>,
-) -> BoxEndpoint<'static, Response> {
+    auth: Arc<Auth>,
+) -> impl Endpoint<Output = Response> + use<E> {
     let origins = entrance.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let settings = Settings {
         routes: routes.finish(),
@@ -81,9 +82,9 @@ fn door(
         proxies: entrance.proxies.clone(),
         ids: Arc::clone(&entrance.ids),
         deadline: entrance.deadline,
-        auth,
+        auth: Some(auth),
     };
-    Door::new(app.map_to_response(), settings).boxed()
+    Door::new(app.map_to_response(), settings)
 }
 
 #[derive(Clone)]

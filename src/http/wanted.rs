@@ -9,7 +9,7 @@ use std::sync::Arc;
 use poem::http::{HeaderMap, header};
 use poem::{FromRequest as _, Request, RequestBody};
 
-use super::credential::{ServiceCredential, bearer};
+use super::credential::{LocalOperator, ServiceCredential, bearer};
 use super::problem::Problem;
 use crate::auth::authenticate::Bearer;
 use crate::auth::{Auth, Origin};
@@ -117,6 +117,8 @@ impl Pending {
         let scope = match wanted {
             // Judged by the operation itself: it may be in the body.
             Wanted::MaybeUser | Wanted::ServiceKey(Scope::Introspect) => return None,
+            // The operator needs no service key.
+            Wanted::ServiceKey(_) if request.data::<LocalOperator>().is_some() => return None,
             Wanted::User => None,
             Wanted::ServiceKey(scope) => Some(scope),
         };

@@ -48,6 +48,13 @@ impl<'a> Ask<'a> {
         self.header(header::AUTHORIZATION, &format!("Basic {pair}"))
     }
 
+    /// The same over the operator's socket.
+    #[must_use]
+    pub fn over_the_operators_socket(mut self) -> Self {
+        self.door = Door::Operator;
+        self
+    }
+
     /// The same without any credential.
     #[must_use]
     pub fn without_credential(mut self) -> Self {

@@ -59,6 +59,25 @@ async fn a_credential_is_judged_before_anything_else_of_a_request() {
     assert_eq!(service.store.contents().await, before);
 }
 
+/// The operator needs no service key; a user's token is asked for there like anywhere.
+#[tokio::test]
+async fn the_operators_socket_judges_a_users_token_before_anything_else_too() {
+    let service = Service::start().await;
+    let scene = Scene::set(&service).await;
+    let of_users = |operation: &&Operation| operation.wants() == Wants::Bearer && operation.id != "logout";
+    for operation in operations().iter().filter(of_users) {
+        for ask in faulty(&scene, operation) {
+            ask.without_credential().over_the_operators_socket().send().await.refused("token_missing");
+        }
+        for ask in faulty(&scene, operation) {
+            let ask = ask.without_credential().bearer("v4.public.nothing").over_the_operators_socket();
+            ask.send().await.refused("token_invalid");
+        }
+    }
+    let wrong = service.operator().post("/api/v1/admin/everyone/logout").body("application/json", "{");
+    wrong.send().await.refused("bad_json");
+}
+
 #[tokio::test]
 async fn a_member_given_twice_is_refused_by_name() {
     let service = Service::start().await;
