@@ -10,7 +10,7 @@ use crate::auth::Auth;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::store::Clock;
-use crate::token::feed::{Frame, MOST_ENTRIES, Statement};
+use crate::token::feed::{Frame, MOST_SENT, Statement};
 use crate::world::World;
 
 /// How many bytes of frames are remembered for followers that come one after the other, as after a restart.
@@ -135,7 +135,7 @@ impl Frames {
 
     /// The first frame of a snapshot.
     pub(super) async fn first(&self) -> Result<Arc<Signed>, FeedError> {
-        let mut frame = self.starting(MOST_ENTRIES).await?;
+        let mut frame = self.starting(MOST_SENT).await?;
         frame.entries.truncate(to_the_end_of_a_stretch(frame.after));
         self.signed(&frame).await
     }
@@ -153,6 +153,6 @@ impl Frames {
 
 /// How many entries follow `after` until the next position that a frame ends at.
 fn to_the_end_of_a_stretch(after: Position) -> usize {
-    let most = MOST_ENTRIES as u64;
-    usize::try_from(most - after.value() % most).unwrap_or(MOST_ENTRIES)
+    let most = MOST_SENT as u64;
+    usize::try_from(most - after.value() % most).unwrap_or(MOST_SENT)
 }

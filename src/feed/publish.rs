@@ -12,7 +12,7 @@ use super::error::FeedError;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::service_key::Scope;
 use crate::store::StoreError;
-use crate::token::feed::MOST_ENTRIES;
+use crate::token::feed::MOST_SENT;
 
 /// How long it waits after a failure.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ impl Feed {
     async fn publish(&self, signed_under: &mut Option<KeysVersion>) -> Result<(), FeedError> {
         loop {
             let published = self.news.borrow().published;
-            let frame = match self.frames.continuing(published, MOST_ENTRIES).await {
+            let frame = match self.frames.continuing(published, MOST_SENT).await {
                 // It was asleep for longer than entries are kept, so everyone has to begin anew.
                 Err(FeedError::Resnapshot) => {
                     self.forget(self.frames.now().await?.head);

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::answers::count;
 use super::moment::Moment;
+use crate::model::device::Cause;
 use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::Frame;
 
@@ -54,6 +55,10 @@ pub(super) struct EntryAnswer {
     /// The device that goes on under it, once its app has refreshed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+    /// `password_changed` when the device that goes on is the one on which the password was changed: a refresh helps none of
+    /// its earlier tokens. Another cause changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// The era: tokens with a lower `era` are dead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub era: Option<i64>,
@@ -100,6 +105,7 @@ impl EntryAnswer {
             device: None,
             generation: None,
             kept: None,
+            cause: None,
             era: None,
             keys_version: None,
             distrusted: None,
@@ -110,10 +116,11 @@ impl EntryAnswer {
                 device: Some(device.to_string()),
                 ..of_type("device_ended")
             },
-            Revocation::Generation { user, generation, kept } => Self {
+            Revocation::Generation { user, generation, kept, password_changed } => Self {
                 user: Some(user.to_string()),
                 generation: Some(count(generation.value())),
                 kept: kept.map(|device| device.to_string()),
+                cause: password_changed.then(|| Cause::PasswordChanged.as_str().to_owned()),
                 ..of_type("generation")
             },
             Revocation::Era(era) => Self { era: Some(count(era.value())), ..of_type("era") },

@@ -20,7 +20,7 @@ use crate::feed::ping::Ping;
 use crate::model::counters::Position;
 use crate::model::ids::FollowerId;
 use crate::model::service_key::Scope;
-use crate::token::feed::{MOST_ENTRIES, Nonce};
+use crate::token::feed::{MOST_ENTRIES, MOST_SENT, Nonce};
 
 /// The operations.
 pub(super) struct Revocations;
@@ -50,7 +50,7 @@ impl Revocations {
         credential: ServiceCredential,
         /// The last position that was applied.
         since: Query<Option<i64>>,
-        /// How many entries there may be: 1 to 256, normally 256.
+        /// How many entries there may be at most: 1 to 256, normally 256. There may be fewer although more follow.
         limit: Query<Option<u32>>,
     ) -> Result<Json<RevocationsAnswer>, Problem> {
         credential.service_key(&auth, Scope::Feed).await?;
@@ -59,7 +59,7 @@ impl Revocations {
         if !(1..=MOST_ENTRIES).contains(&limit) {
             return Err(Problem::field("limit", FieldCode::OutOfRange));
         }
-        let (frame, text) = feed.page(since, limit).await?;
+        let (frame, text) = feed.page(since, limit.min(MOST_SENT)).await?;
         Ok(Json(RevocationsAnswer::of(&frame, text)))
     }
 

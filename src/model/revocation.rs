@@ -25,6 +25,10 @@ pub enum Revocation {
         generation: Generation,
         /// The one device that goes on under it: its earlier access tokens are superseded, and a refresh helps.
         kept: Option<DeviceId>,
+        /// Whether that is because of a new password, set on the kept device: then a refresh helps none of its earlier
+        /// tokens.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        password_changed: bool,
     },
     /// Every token of everyone minted in an earlier era.
     Era(Era),

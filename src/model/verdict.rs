@@ -148,6 +148,26 @@ pub struct Bumped {
     pub generation: Generation,
     /// The one device that went on under it.
     pub kept: Option<DeviceId>,
+    /// The generation that began with the last new password that was set on a device which went on; zero if none is known.
+    /// A device that goes on now and has tokens of an earlier generation is that device: every other one ended with it, or
+    /// signed in after it.
+    pub floor: Generation,
+}
+
+impl Bumped {
+    /// What is known once a bump was heard of, in the order of the log or again.
+    pub fn heard(
+        known: Option<Self>,
+        generation: Generation,
+        kept: Option<DeviceId>,
+        password_changed: bool,
+    ) -> Self {
+        let before = known.map_or(Generation::default(), |known| known.floor);
+        match known {
+            Some(known) if known.generation > generation => known,
+            _ => Self { generation, kept, floor: if password_changed { generation } else { before } },
+        }
+    }
 }
 
 /// The same decision for a follower, which knows only what ended lately: perhaps that the user's generation was
@@ -168,8 +188,7 @@ pub fn judge_followed(
     let goes_on = own.generation == current.generation
         || bumped.is_some_and(|bumped| bumped.kept == Some(presented.device));
     let user = UserState { generation: current.generation, disabled: false };
-    // Whether the bump was a new password is not told: a refresh will say so.
-    let floor = Generation::default();
+    let floor = bumped.map_or(Generation::default(), |bumped| bumped.floor);
     let device = DeviceState { stamp: current, floor, ended, end: presented.expires };
     judge(presented, current.era, Some(user), goes_on.then_some(device), now)
 }
@@ -308,7 +327,7 @@ mod tests {
         use Reason::*;
         let ended = Verdict::Ended;
         let this = DeviceId::from_bytes([2; 16]);
-        let bumped = |generation, kept| Some(Bumped { generation: Generation::new(generation), kept });
+        let bumped = |generation, kept| Some(Bumped::heard(None, Generation::new(generation), kept, false));
         let cases = [
             ("nothing heard", stamp(7, 3), None, false, Verdict::Live),
             ("equal counters", stamp(7, 3), bumped(3, None), false, Verdict::Live),
@@ -333,6 +352,47 @@ mod tests {
         }
         let late = token(stamp(7, 3), 1_000);
         assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
+    }
+
+    /// Each row: the bumps a follower hears of, by generation, device that goes on, and whether a new password was the cause;
+    /// then what becomes of this device's tokens of the generations from 1 on.
+    #[test]
+    fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps() {
+        use Reason::*;
+        let (this, other) = (DeviceId::from_bytes([2; 16]), DeviceId::from_bytes([9; 16]));
+        let (ended, live) = (Verdict::Ended, Verdict::Live);
+        let changed = ended(PasswordChanged);
+        let (superseded, everywhere) = (ended(Superseded), ended(SignedOutEverywhere));
+        type Heard = (u64, Option<DeviceId>, bool);
+        let cases: [(&str, &[Heard], &[Verdict]); 6] = [
+            ("a new password here", &[(2, Some(this), true)], &[changed, live]),
+            ("heard of again", &[(2, Some(this), true), (2, Some(this), true)], &[changed, live]),
+            (
+                "then everywhere else",
+                &[(2, Some(this), true), (3, Some(this), false)],
+                &[changed, superseded, live],
+            ),
+            (
+                "everywhere else, then a new password",
+                &[(2, Some(this), false), (3, Some(this), true)],
+                &[changed, changed, live],
+            ),
+            (
+                "an earlier one again",
+                &[(2, Some(this), true), (3, Some(this), false), (2, Some(this), true)],
+                &[changed, superseded, live],
+            ),
+            ("on another device", &[(2, Some(other), true)], &[everywhere, live]),
+        ];
+        for (name, heard, expected) in cases {
+            let bumped = heard.iter().fold(None, |known, (generation, kept, password_changed)| {
+                Some(Bumped::heard(known, Generation::new(*generation), *kept, *password_changed))
+            });
+            for (own, expected) in (1..).zip(expected) {
+                let verdict = judge_followed(&token(stamp(7, own), 2_000), Era::new(7), bumped, false, NOW);
+                assert_eq!(verdict, *expected, "{name}: generation {own}");
+            }
+        }
     }
 
     #[test]

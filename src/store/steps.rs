@@ -148,7 +148,10 @@ fn bump(
     user.bump(at, cause, note, live <= u64::from(kept.is_some()));
     changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
     let kept = kept.map(|device| device.id);
-    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, kept });
+    // Of no use where no device goes on: every earlier token is then of a device that ended.
+    let password_changed = kept.is_some() && cause == Cause::PasswordChanged;
+    let generation = user.generation;
+    changes.log(at, Revocation::Generation { user: user.id, generation, kept, password_changed });
     live
 }
 

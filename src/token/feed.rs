@@ -38,7 +38,7 @@
 //! {"type":"frame","iss":"https://id.example","store":"019a…","time":"2026-11-22T10:20:12Z","head":42,"era":1795342000,
 //!  "keys_version":1,"start":false,"after":40,"entries":[
 //!   {"at":"2026-11-22T10:20:11Z","type":"device_ended","user":"019a…","device":"019a…"},
-//!   {"at":"2026-11-22T10:20:12Z","type":"generation","user":"019a…","generation":2,"kept":"019a…"}]}
+//!   {"at":"2026-11-22T10:20:12Z","type":"generation","user":"019a…","generation":2,"kept":"019a…","cause":"password_changed"}]}
 //! ```
 //!
 //! The log has no gaps, so entries carry no position: the first one is `after` + 1, the next one `after` + 2, the last
@@ -57,9 +57,16 @@
 //! | entry `type` | further claims | meaning |
 //! |---|---|---|
 //! | `device_ended` | `user`, `device` | tokens of that `sub` and `sid` are dead: `signed_out` |
-//! | `generation` | `user`, `generation`, `kept`? | tokens of that `sub` with a lower `gen` are dead: `superseded` if their `sid` is `kept` (a refresh helps), else `signed_out_everywhere` |
+//! | `generation` | `user`, `generation`, `kept`?, `cause`? | tokens of that `sub` with a lower `gen` are dead: `signed_out_everywhere` unless their `sid` is `kept`; see below |
 //! | `era` | `era` | tokens with a lower `era` are dead: `reset` |
 //! | `keys` | `keys_version`, `distrusted`? | the key set changed: fetch it. Tokens and frames of the key `distrusted` are dead from here on, whoever has verified them before |
+//!
+//! A device that is `kept` goes on with new tokens. Its dead tokens are `superseded`, and a refresh helps, unless the user
+//! has set a new password since they were minted: then they are `password_changed`, and only newer tokens or signing in help.
+//! An entry whose `cause` is `password_changed` says that its `generation` began with a new password, set on the device
+//! that is `kept`. Remember the greatest such generation of a user: dead tokens of a kept device with a lower `gen` are
+//! `password_changed`, the others `superseded`, whatever entries follow. Entries written by an earlier issuer say no cause.
+//! A cause you do not know changes nothing. No cause is told where no device is kept: then it makes no difference.
 //!
 //! An entry of another type ends something you do not understand: refuse the frame, and with it all tokens. The
 //! frame that distrusts a key is signed by another one; one that is not is forged.
@@ -114,8 +121,11 @@ pub const LONGEST_FRAME: usize = 64 * 1024;
 /// The longest pong, in bytes of its text.
 pub const LONGEST_PONG: usize = super::LONGEST;
 
-/// So many entries of any kind fit into a frame.
+/// The most entries that a frame may have to be read.
 pub const MOST_ENTRIES: usize = 256;
+
+/// The most entries that the issuer puts into a frame: so many of any kind fit.
+pub const MOST_SENT: usize = 224;
 
 /// What keeps these texts and tokens apart.
 const IMPLICIT_ASSERTION: &[u8] = b"rescind/feed/v1";

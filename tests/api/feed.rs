@@ -2,10 +2,10 @@
 
 use rescind::model::service_key::Scope;
 use rescind::settings::Settings;
-use rescind::token::feed::MOST_ENTRIES;
+use rescind::token::feed::MOST_SENT;
 use serde_json::json;
 
-use crate::actors::Device;
+use crate::actors::{Device, PASSWORD};
 use crate::listener::{LIST, NONCE, PING, STREAM, told};
 use crate::service::Service;
 use crate::store::Mood;
@@ -54,13 +54,13 @@ async fn whatever_ends_is_told_in_order_as_it_happens() {
 #[tokio::test]
 async fn who_comes_later_begins_with_what_is_kept() {
     let service = Service::start().await;
-    let all = signs_out(&service, 2 * MOST_ENTRIES + 10).await;
+    let all = signs_out(&service, 2 * MOST_SENT + 10).await;
     let mut listener = service.follower().await.listen(None).await;
     let first = listener.frame().await;
     assert!(first.start);
     assert_eq!((first.after.value(), first.statement.head.value()), (0, all.len() as u64));
-    assert_eq!(told(&first.entries), all[..MOST_ENTRIES]);
-    assert_eq!(told(&listener.entries_up_to(all.len() as u64).await), all[MOST_ENTRIES..]);
+    assert_eq!(told(&first.entries), all[..MOST_SENT]);
+    assert_eq!(told(&listener.entries_up_to(all.len() as u64).await), all[MOST_SENT..]);
 }
 
 #[tokio::test]
@@ -134,16 +134,22 @@ async fn a_position_that_cannot_be_continued_begins_a_snapshot() {
 #[tokio::test]
 async fn a_page_is_the_same_signed_and_plain() {
     let service = Service::start().await;
-    let (phone, laptop) = (service.phone("ada").await, service.laptop("ada").await);
+    let (mut phone, laptop) = (service.phone("ada").await, service.laptop("ada").await);
     laptop.logout().await.ok();
     phone.logout_others().await.ok();
+    phone.renew().await;
+    phone.change_password(PASSWORD, "another long password").await.ok();
     let server = service.follower().await;
     let all = server.get(LIST).send().await.ok();
     let frame = service.frame(all["frame"].as_str().unwrap()).await;
     assert!(frame.start);
     assert_eq!(
         told(&frame.entries),
-        [format!("device {}", laptop.id), format!("user {} below 2 but {}", phone.user, phone.id)]
+        [
+            format!("device {}", laptop.id),
+            format!("user {} below 2 but {}", phone.user, phone.id),
+            format!("user {} below 3 but {} with a new password", phone.user, phone.id)
+        ]
     );
     let entry = |position: usize, mut entry: serde_json::Value| {
         entry["position"] = json!(position);
@@ -153,18 +159,20 @@ async fn a_page_is_the_same_signed_and_plain() {
     };
     let ended = entry(1, json!({"type": "device_ended", "device": laptop.id}));
     let bumped = entry(2, json!({"type": "generation", "generation": 2, "kept": phone.id}));
-    assert_eq!(all["entries"], json!([ended, bumped]));
+    let cause = "password_changed";
+    let changed = entry(3, json!({"type": "generation", "generation": 3, "kept": phone.id, "cause": cause}));
+    assert_eq!(all["entries"], json!([ended, bumped, changed]));
     assert_eq!(
         (&all["start"], &all["after"], &all["last"], &all["head"]),
-        (&json!(true), &json!(0), &json!(2), &json!(2))
+        (&json!(true), &json!(0), &json!(3), &json!(3))
     );
 
     let next = server.get(&format!("{LIST}?since=1&limit=1")).send().await.ok();
     assert_eq!((&next["start"], &next["entries"]), (&json!(false), &json!([bumped])));
     let first = server.get(&format!("{LIST}?limit=1")).send().await.ok();
-    assert_eq!((&first["last"], &first["head"], &first["entries"]), (&json!(1), &json!(2), &json!([ended])));
-    let none = server.get(&format!("{LIST}/?since=2")).send().await.ok();
-    assert_eq!((&none["last"], &none["entries"]), (&json!(2), &json!([])));
+    assert_eq!((&first["last"], &first["head"], &first["entries"]), (&json!(1), &json!(3), &json!([ended])));
+    let none = server.get(&format!("{LIST}/?since=3")).send().await.ok();
+    assert_eq!((&none["last"], &none["entries"]), (&json!(3), &json!([])));
 }
 
 #[tokio::test]

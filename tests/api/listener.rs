@@ -162,9 +162,10 @@ impl Service {
 pub fn told(entries: &[Entry]) -> Vec<String> {
     let word = |entry: &Entry| match &entry.revocation {
         Revocation::Device { device, .. } => format!("device {device}"),
-        Revocation::Generation { user, generation, kept } => {
+        Revocation::Generation { user, generation, kept, password_changed } => {
             let kept = kept.map_or_else(String::new, |device| format!(" but {device}"));
-            format!("user {user} below {}{kept}", generation.value())
+            let why = if *password_changed { " with a new password" } else { "" };
+            format!("user {user} below {}{kept}{why}", generation.value())
         }
         Revocation::Era(_) => "everyone".to_owned(),
         Revocation::Keys { distrusted, .. } => {

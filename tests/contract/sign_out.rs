@@ -29,7 +29,8 @@ pub(crate) async fn a_sign_out_is_logged_in_the_same_step(service: Service) {
 
     service.sign_out_all(&phone, false).await;
     let generation = service.store().user(phone.user()).await.unwrap().unwrap().generation;
-    let bump = Revocation::Generation { user: phone.user(), generation, kept: None };
+    let (user, kept) = (phone.user(), None);
+    let bump = Revocation::Generation { user, generation, kept, password_changed: false };
     assert_eq!(service.log().await.last().map(|entry| entry.revocation.clone()), Some(bump));
 
     let era = service.store().end_everyone(service.now()).await.unwrap();
@@ -40,7 +41,7 @@ pub(crate) async fn a_sign_out_is_logged_in_the_same_step(service: Service) {
     );
 }
 
-pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(service: Service) {
+pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(mut service: Service) {
     let phone = service.register("ada").await;
     service.sign_in(phone.user()).await;
     let (_, access) = service.sign_out_all(&phone, true).await;
@@ -51,16 +52,21 @@ pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(service: Servi
     let request = SetPassword { by, password: password(2), now: service.now() };
     assert_eq!(service.store().set_password(request).await.unwrap(), PasswordSet::Replaced { signed_out: 1 });
 
+    service.reopen().await;
     let log = service.log().await;
     let kept: Vec<_> = log
         .iter()
         .map(|entry| match entry.revocation {
-            Revocation::Generation { kept, .. } => kept,
+            Revocation::Generation { kept, password_changed, .. } => (kept, password_changed),
             ref other => panic!("{other:?}"),
         })
         .collect();
     let stays = Some(phone.device());
-    assert_eq!(kept, [stays, stays, None]);
+    assert_eq!(
+        kept,
+        [(stays, false), (stays, true), (None, false)],
+        "a new password is told with who goes on"
+    );
 }
 
 pub(crate) async fn who_waits_for_the_log_is_told(service: Service) {

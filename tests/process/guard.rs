@@ -76,15 +76,34 @@ fn a_no_says_why_and_what_to_do() {
     assert!(figures.contains("rescind_guard_entries 1"), "{figures}");
 }
 
+/// As the service itself says it.
 #[test]
-fn a_change_of_password_supersedes_the_devices_own_tokens() {
+fn a_change_of_password_and_a_sign_out_everywhere_else_are_told_apart() {
     let scene = Scene::calm(1);
     let phone = Session::register(scene.client(), "ada", "Phone");
     let laptop = Session::login(scene.client(), "ada", "Laptop");
     scene.client().post("/api/v1/auth/logout-others", &phone.access, &serde_json::json!({})).ok();
     scene.guards[0].assert_comes_to(&laptop.access, "401 signed_out_everywhere");
     scene.guards[0].assert_comes_to(&phone.access, "401 superseded");
-    assert_eq!(scene.guards[0].verdict(&phone.refreshed(scene.client()).access), "204");
+    let refreshed = phone.refreshed(scene.client());
+    assert_eq!(scene.guards[0].verdict(&refreshed.access), "204");
+
+    let tablet = Session::login(scene.client(), "ada", "Tablet");
+    let changed = refreshed.with_new_password(scene.client(), "another long password");
+    let verdicts = [
+        (&tablet, "401 signed_out_everywhere"),
+        (&phone, "401 password_changed"),
+        (&refreshed, "401 password_changed"),
+    ];
+    let late = scene.guard(&[]);
+    late.assert_ready();
+    for guard in [&scene.guards[0], &late] {
+        for (session, expected) in verdicts {
+            guard.assert_comes_to(&session.access, expected);
+            assert_eq!(session.me(scene.client()).problem(), expected, "the service says the same");
+        }
+        assert_eq!(guard.verdict(&changed.access), "204");
+    }
 }
 
 #[test]

@@ -45,6 +45,13 @@ impl Session {
         client.post("/api/v1/auth/refresh/", "", &json!({ "refresh": self.refresh }))
     }
 
+    /// What the device goes on with after its user has set another password on it.
+    #[track_caller]
+    pub(crate) fn with_new_password(&self, client: &Client, password: &str) -> Self {
+        let body = json!({ "current_password": PASSWORD, "new_password": password });
+        Self::of(&client.post("/api/v1/auth/password", &self.access, &body).ok()["session"])
+    }
+
     pub(crate) fn me(&self, client: &Client) -> Answer {
         client.get("/api/v1/auth/me/", &self.access)
     }

@@ -23,6 +23,9 @@ mod change;
 mod stored;
 
 pub(super) use change::{taken_over, writes};
+pub(super) use stored::decode_entry;
+#[cfg(test)]
+pub(super) use stored::encode_entry;
 use stored::{StoredDevice, StoredEnded, StoredUser};
 
 type Read<T> = Result<T, StoreError>;
@@ -189,8 +192,8 @@ impl Records for View<'_> {
     fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>> {
         let start = layout::entry(after);
         let mut entries: Vec<Entry> = Vec::new();
-        for entry in self.list(Table::Log, &Table::Log.prefix(), Bound::Excluded(&start)).take(limit) {
-            let entry: Entry = entry?;
+        for record in self.scan_from(&Table::Log.prefix(), Bound::Excluded(&start)).take(limit) {
+            let entry = decode_entry(&record?.1)?;
             // The sweep takes from the front only.
             if entries.last().is_some_and(|before| before.position.next() != entry.position) {
                 return Err(Table::Log.corrupt("an entry is missing"));

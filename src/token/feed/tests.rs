@@ -91,11 +91,16 @@ fn frame_of(revocations: Vec<Revocation>) -> Frame {
     Frame { statement: statement(), start: false, after: Position::new(40), entries }
 }
 
+fn bump(generation: u64, kept: Option<DeviceId>, password_changed: bool) -> Revocation {
+    let generation = Generation::new(generation);
+    Revocation::Generation { user: user(), generation, kept, password_changed }
+}
+
 fn frame() -> Frame {
     frame_of(vec![
         Revocation::Device { user: user(), device: device() },
-        Revocation::Generation { user: user(), generation: Generation::new(2), kept: Some(device()) },
-        Revocation::Generation { user: user(), generation: Generation::new(3), kept: None },
+        bump(2, Some(device()), true),
+        bump(3, None, false),
         Revocation::Era(Era::new(1_795_342_000)),
         Revocation::Keys { version: KeysVersion::new(3), distrusted: None },
     ])
@@ -105,7 +110,7 @@ fn pong() -> Pong {
     Pong { statement: statement(), nonce: Nonce::parse("0Yq2n1sVb0iXbKc1k2xA7w").unwrap() }
 }
 
-const FRAME: &str = r#"{"type":"frame","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"start":false,"after":40,"entries":[{"at":"2026-11-22T10:20:12Z","type":"device_ended","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","device":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":2,"kept":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":3},{"at":"2026-11-22T10:20:12Z","type":"era","era":1795342000},{"at":"2026-11-22T10:20:12Z","type":"keys","keys_version":3}]}"#;
+const FRAME: &str = r#"{"type":"frame","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"start":false,"after":40,"entries":[{"at":"2026-11-22T10:20:12Z","type":"device_ended","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","device":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":2,"kept":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47","cause":"password_changed"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":3},{"at":"2026-11-22T10:20:12Z","type":"era","era":1795342000},{"at":"2026-11-22T10:20:12Z","type":"keys","keys_version":3}]}"#;
 const PONG: &str = r#"{"type":"pong","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"nonce":"0Yq2n1sVb0iXbKc1k2xA7w"}"#;
 
 fn text_of(bytes: Vec<u8>) -> String {
@@ -257,16 +262,60 @@ fn an_entry_is_complete_or_the_frame_unusable() {
         for name in entry.as_object().unwrap().keys() {
             let mut less = entry.clone();
             less.as_object_mut().unwrap().remove(name);
-            assert_eq!(usable(at, less), name == "kept", "{entry} without {name}");
+            assert_eq!(
+                usable(at, less),
+                ["kept", "cause"].contains(&name.as_str()),
+                "{entry} without {name}"
+            );
             for other in [json!(null), json!([]), json!(-1), json!("x")] {
                 let mut mistyped = entry.clone();
                 mistyped[name] = other.clone();
-                assert!(!usable(at, mistyped), "{entry} with {name} {other}");
+                let is_later = name == "cause" && other == "x";
+                assert_eq!(usable(at, mistyped), is_later, "{entry} with {name} {other}");
             }
         }
     }
     let unknown = json!({"at": "2026-11-22T10:20:12Z", "type": "tenant_ended", "tenant": 1});
     assert!(!usable(0, unknown), "what we do not understand may end anything");
+}
+
+/// What a follower of before makes of a frame: it knows no cause, and ignores what it does not know.
+#[test]
+fn a_cause_is_passed_over_by_who_does_not_know_it() {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        r#type: String,
+        generation: Option<u64>,
+        kept: Option<String>,
+    }
+    let payload: Value = serde_json::from_str(FRAME).unwrap();
+    let entry: Entry = serde_json::from_value(payload["entries"][1].clone()).unwrap();
+    assert_eq!(
+        (entry.r#type.as_str(), entry.generation, entry.kept.as_deref()),
+        ("generation", Some(2), Some(DEVICE))
+    );
+}
+
+#[test]
+fn a_cause_counts_where_it_is_known_and_a_device_is_kept() {
+    let issuer = Issuer::new();
+    let read = |from: &str, to: &str| {
+        let frame = issuer.reads_frame(&issuer.sign(&FRAME.replacen(from, to, 1))).unwrap();
+        frame.entries[1].revocation.clone()
+    };
+    let kept = format!(r#","kept":"{DEVICE}","cause""#);
+    assert_eq!(read("", ""), bump(2, Some(device()), true));
+    assert_eq!(
+        read(r#","cause":"password_changed""#, ""),
+        bump(2, Some(device()), false),
+        "of an earlier issuer"
+    );
+    assert_eq!(
+        read(r#":"password_changed""#, r#":"moved""#),
+        bump(2, Some(device()), false),
+        "of a later one"
+    );
+    assert_eq!(read(&kept, r#","cause""#), bump(2, None, false));
 }
 
 #[test]
@@ -284,13 +333,9 @@ fn entries_beyond_the_head_are_refused() {
 #[test]
 fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
     let issuer = Issuer::new();
-    let longest = Revocation::Generation {
-        user: user(),
-        generation: Generation::new((1 << 53) - 1),
-        kept: Some(device()),
-    };
-    let mut full = frame_of(vec![longest.clone(); MOST_ENTRIES]);
-    full.after = Position::new((1 << 53) - 1 - MOST_ENTRIES as u64);
+    let longest = bump((1 << 53) - 1, Some(device()), true);
+    let mut full = frame_of(vec![longest.clone(); MOST_SENT]);
+    full.after = Position::new((1 << 53) - 1 - MOST_SENT as u64);
     full.entries.iter_mut().zip(full.after.value() + 1..).for_each(|(entry, at)| {
         entry.position = Position::new(at);
     });

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Frame, MOST_ENTRIES, Nonce, Pong, Statement};
 use crate::model::counters::{Era, Generation, KeysVersion, Position};
+use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::Kid;
 use crate::model::revocation::{Entry, Revocation};
@@ -14,6 +15,9 @@ use crate::token::MintError;
 
 /// The largest position that every JSON reader holds exactly.
 const LARGEST: Position = Position::new((1 << 53) - 1);
+
+/// The one cause that is told: it decides what becomes of the earlier tokens of the device that is kept.
+const PASSWORD_CHANGED: &str = Cause::PasswordChanged.as_str();
 
 #[derive(Serialize, Deserialize)]
 struct WireFrame<'a> {
@@ -52,6 +56,9 @@ struct WireEntry {
     generation: Option<Generation>,
     #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
     kept: Option<DeviceId>,
+    /// Any text: causes may be added later.
+    #[serde(deserialize_with = "not_null", default, skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     era: Option<Era>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +146,7 @@ fn write_entry(entry: &Entry) -> WireEntry {
         device: None,
         generation: None,
         kept: None,
+        cause: None,
         era: None,
         keys_version: None,
         distrusted: None,
@@ -147,9 +155,13 @@ fn write_entry(entry: &Entry) -> WireEntry {
         Revocation::Device { user, device } => {
             WireEntry { user: Some(user), device: Some(device), ..bare(EntryType::DeviceEnded) }
         }
-        Revocation::Generation { user, generation, kept } => {
-            WireEntry { user: Some(user), generation: Some(generation), kept, ..bare(EntryType::Generation) }
-        }
+        Revocation::Generation { user, generation, kept, password_changed } => WireEntry {
+            user: Some(user),
+            generation: Some(generation),
+            kept,
+            cause: password_changed.then(|| PASSWORD_CHANGED.to_owned()),
+            ..bare(EntryType::Generation)
+        },
         Revocation::Era(era) => WireEntry { era: Some(era), ..bare(EntryType::Era) },
         Revocation::Keys { version, distrusted } => {
             WireEntry { keys_version: Some(version), distrusted, ..bare(EntryType::Keys) }
@@ -160,9 +172,12 @@ fn write_entry(entry: &Entry) -> WireEntry {
 fn read_entry(wire: WireEntry) -> Option<Revocation> {
     Some(match wire.r#type {
         EntryType::DeviceEnded => Revocation::Device { user: wire.user?, device: wire.device? },
-        EntryType::Generation => {
-            Revocation::Generation { user: wire.user?, generation: wire.generation?, kept: wire.kept }
-        }
+        EntryType::Generation => Revocation::Generation {
+            user: wire.user?,
+            generation: wire.generation?,
+            kept: wire.kept,
+            password_changed: wire.kept.is_some() && wire.cause.as_deref() == Some(PASSWORD_CHANGED),
+        },
         EntryType::Era => Revocation::Era(wire.era?),
         EntryType::Keys => Revocation::Keys { version: wire.keys_version?, distrusted: wire.distrusted },
     })
@@ -239,6 +254,11 @@ mod text {
         let text = <&str>::deserialize(deserializer)?;
         T::read(text).ok_or_else(|| D::Error::custom("misspelled"))
     }
+}
+
+/// Reads a claim that may be left out; one that is there but `null` is mistyped.
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// For a claim that may be left out; one that is there but `null` is mistyped.

@@ -63,6 +63,34 @@ fn each_end_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_new_password_is_told_from_a_sign_out_everywhere_else_also_to_who_comes_later() {
+    let mut trial = Trial::ready();
+    let tokens: Vec<_> = (1..=3).map(|generation| trial.issuer.token(1, generation)).collect();
+    trial.issuer.change_password(1, 2);
+    trial.deliver();
+    assert_eq!(trial.check(&tokens[0]), ended(Reason::PasswordChanged));
+    assert_eq!(trial.check(&tokens[1]), Ok(()));
+    trial.issuer.bump(1, 3, Some(trial.issuer.device(1)));
+    trial.deliver();
+    let after = [ended(Reason::PasswordChanged), ended(Reason::Superseded), Ok(())];
+    for (token, expected) in tokens.iter().zip(&after) {
+        assert_eq!(trial.check(token), *expected);
+    }
+    for frame in trial.issuer.snapshot() {
+        assert_eq!(trial.follower.frame(&frame), Stream::Keep, "all of it once more");
+    }
+    let mut late = Trial::new();
+    late.issuer = trial.issuer.copy();
+    late.publish();
+    late.prove();
+    late.begin();
+    for (token, expected) in tokens.iter().zip(after) {
+        assert_eq!(trial.check(token), expected);
+        assert_eq!(late.check(token), expected);
+    }
+}
+
+#[test]
 fn what_ended_stays_ended_however_stale_the_rest_is() {
     let mut trial = Trial::ready();
     let (gone, good) = (trial.issuer.token(1, 1), trial.issuer.token(2, 1));

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rescind::model::counters::Position;
-use rescind::model::revocation::Revocation;
-use rescind::model::verdict::Verdict;
+use rescind::model::claims::Presented;
+use rescind::model::counters::{Era, Position};
+use rescind::model::revocation::{Entry, Revocation};
+use rescind::model::verdict::{Bumped, Reason, Verdict, judge_followed};
 
 use super::drive::Drive;
 use super::naive::Line;
@@ -35,6 +36,7 @@ impl Drive {
 
     /// Whether every access token ever handed out is good.
     async fn compare_tokens(&self) {
+        let log = self.service.store().log(Position::default(), usize::MAX).await.unwrap();
         for (device, pairs) in self.pairs.iter().enumerate() {
             for (token, pair) in pairs.iter().enumerate() {
                 let said = match self.service.verdict(&pair.access).await {
@@ -42,6 +44,7 @@ impl Drive {
                     Verdict::Ended(reason) => Some(Outcome::Refused(reason)),
                     Verdict::Ahead => Some(Outcome::Ahead),
                 };
+                self.compare_follower(&log, &pair.access, said.as_ref());
                 match (self.naive.judge(device, token), said) {
                     (Ok(()), None) => {}
                     (Err(expected), Some(said)) if expected.is(&said) => {}
@@ -50,6 +53,38 @@ impl Drive {
                     }
                 }
             }
+        }
+    }
+
+    /// Who follows the log gives the same reason, for as long as the token could live.
+    fn compare_follower(&self, log: &[Entry], presented: &Presented, said: Option<&Outcome>) {
+        if presented.expires <= self.service.now() {
+            return;
+        }
+        let (mut era, mut bumped, mut ended) = (Era::default(), None, false);
+        for entry in log {
+            match &entry.revocation {
+                Revocation::Device { device, .. } => ended |= *device == presented.device,
+                Revocation::Generation { user, generation, kept, password_changed }
+                    if *user == presented.user =>
+                {
+                    bumped = Some(Bumped::heard(bumped, *generation, *kept, *password_changed));
+                }
+                Revocation::Era(new) => era = *new,
+                _ => {}
+            }
+        }
+        let followed = match judge_followed(presented, era, bumped, ended, self.service.now()) {
+            Verdict::Live => None,
+            Verdict::Ended(reason) => Some(Outcome::Refused(reason)),
+            Verdict::Ahead => Some(Outcome::Ahead),
+        };
+        match said {
+            // That an account is disabled is not told to followers.
+            Some(Outcome::Refused(Reason::UserDisabled)) => {
+                assert_eq!(followed, Some(Outcome::Refused(Reason::SignedOutEverywhere)));
+            }
+            said => assert_eq!(followed.as_ref(), said, "{presented:?}"),
         }
     }
 

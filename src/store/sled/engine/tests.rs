@@ -249,7 +249,7 @@ async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
     assert!(matches!(store.users(None, 9).await, Err(StoreError::Corrupt(_))));
     let mut entry = store.log(Position::default(), 9).await.unwrap().remove(0);
     entry.position = Position::new(3);
-    let bytes = crate::store::sled::codec::encode(Table::Log, &entry).unwrap();
+    let bytes = crate::store::sled::records::encode_entry(&entry).unwrap();
     tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
     assert!(matches!(store.log(Position::default(), 9).await, Err(StoreError::Corrupt(_))));
 }

@@ -1,6 +1,6 @@
 //! Changes of records, as writes of keys and values.
 
-use super::stored::{StoredDevice, StoredEnded, StoredUser};
+use super::stored::{StoredDevice, StoredEnded, StoredUser, encode_entry};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
@@ -52,7 +52,7 @@ fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), Store
         Change::Clock(clock) => writes.put(CLOCK, encode(Table::Clock, &clock)?),
         Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
         Change::Entry(entry) => {
-            writes.put(&layout::entry(entry.position)[..], encode(Table::Log, &entry)?);
+            writes.put(&layout::entry(entry.position)[..], encode_entry(&entry)?);
         }
         Change::DropEntry(position) => writes.delete(&layout::entry(position)[..]),
         Change::User(user) => put_user(writes, view, *user)?,

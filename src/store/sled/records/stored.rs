@@ -17,8 +17,10 @@ use crate::store::sled::codec::{encode_as, fields, versioned};
 use crate::store::sled::layout::Table;
 
 mod device;
+mod entry;
 
 pub(super) use device::{StoredDevice, StoredEnded};
+pub(in crate::store::sled) use entry::{decode_entry, encode_entry};
 
 /// The version in which users are written.
 const VERSION: u8 = 3;

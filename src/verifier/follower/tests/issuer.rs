@@ -129,8 +129,17 @@ impl Issuer {
     }
 
     pub(super) fn bump(&mut self, user: u8, generation: u64, kept: Option<DeviceId>) {
+        self.write(Self::bumped(user, generation, kept, false));
+    }
+
+    /// A new password, set on the user's device.
+    pub(super) fn change_password(&mut self, user: u8, generation: u64) {
+        self.write(Self::bumped(user, generation, Some(self.device(user)), true));
+    }
+
+    fn bumped(user: u8, generation: u64, kept: Option<DeviceId>, password_changed: bool) -> Revocation {
         let generation = Generation::new(generation);
-        self.write(Revocation::Generation { user: Self::user(user), generation, kept });
+        Revocation::Generation { user: Self::user(user), generation, kept, password_changed }
     }
 
     pub(super) fn end_era(&mut self) {
