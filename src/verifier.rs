@@ -107,8 +107,14 @@ pub use event::Event;
 pub use link::{ServiceKey, Trouble};
 pub use rejection::{Doubt, Rejection};
 
-use crate::model::timestamp::Timestamp;
-use crate::model::verdict::{Reason, Verdict};
+pub use crate::model::counters::{Era, Generation, KeysVersion, Position};
+pub use crate::model::ids::{DeviceId, StoreId, UserId};
+pub use crate::model::key::Kid;
+pub use crate::model::revocation::Revocation;
+pub use crate::model::timestamp::Timestamp;
+pub use crate::model::verdict::Reason;
+
+use crate::model::verdict::Verdict;
 use crate::world::World;
 use event::Listener;
 use keys::Keys;
@@ -126,6 +132,7 @@ pub struct Verifier {
 
 /// What to do when freshness cannot be proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenStale {
     /// Refuse.
     #[default]

@@ -44,7 +44,7 @@ impl Answers {
 
 /// Every code that a refusal can have.
 pub(super) fn codes() -> impl Iterator<Item = &'static str> {
-    Rejection::CODES.into_iter().chain([MISSING])
+    Rejection::CODES.iter().copied().chain([MISSING])
 }
 
 /// Yes, with who it is.

@@ -9,6 +9,7 @@ use super::timestamp::Timestamp;
 
 /// Something ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Revocation {
     /// One device.
     Device {

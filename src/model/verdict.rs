@@ -60,6 +60,7 @@ pub enum Verdict {
 
 /// Why a token no longer acts for its user; the first that applies, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Reason {
     /// Every token of the service was ended.
     Reset,

@@ -6,6 +6,7 @@ use crate::model::verdict::Reason;
 
 /// Why a token is not accepted, as far as it is the caller's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Rejection {
     /// It is no access token of this issuer for this audience: answer 401.
     Invalid,
@@ -18,6 +19,7 @@ pub enum Rejection {
 
 /// Why nobody here can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Doubt {
     /// The issuer has not been heard in full yet, or its store was replaced and the new log is not here yet.
     Unproven,
@@ -33,7 +35,7 @@ pub enum Doubt {
 
 impl Rejection {
     /// Every code a rejection can have, in the order of the service's documentation.
-    pub const CODES: [&'static str; 9] = [
+    pub const CODES: &'static [&'static str] = &[
         "token_expired",
         "superseded",
         "password_changed",

@@ -171,6 +171,7 @@ pub fn told(entries: &[Entry]) -> Vec<String> {
         Revocation::Keys { distrusted, .. } => {
             distrusted.as_ref().map_or_else(|| "keys".to_owned(), |kid| format!("key {kid}"))
         }
+        other => panic!("{other:?} has no word here"),
     };
     entries.iter().map(word).collect()
 }

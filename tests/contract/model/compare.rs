@@ -103,7 +103,7 @@ impl Drive {
                         Line::Generation(at.unwrap(), generation.value())
                     }
                     Revocation::Era(era) => Line::Era(era.value()),
-                    Revocation::Keys { .. } => panic!("nobody changed the keys"),
+                    other => panic!("no operation of the model writes {other:?}"),
                 };
                 (entry.position.value(), (entry.at.unix(), line))
             })
