@@ -1,7 +1,7 @@
-//! The figures of the README: speed and memory, measured on the machine this runs on.
+//! The figures of the README and of `benches/README.md`: speed and memory, measured on the machine this runs on.
 //!
-//! `cargo bench` measures everything, `cargo bench -- checks` one room, `cargo bench -- table` writes the README's
-//! table from `results.json`. Nothing here is asserted by a test: machines differ, and a shared one has bad days.
+//! `cargo bench` measures everything, `cargo bench -- checks` one room, `cargo bench -- table` writes both tables from
+//! `results.json`. Nothing here is asserted by a test: machines differ, and a shared one has bad days.
 //!
 //! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
 //! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.

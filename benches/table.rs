@@ -1,55 +1,106 @@
-//! The README's table, made from `results.json` and from nothing else.
+//! The figures as tables: ten in the README, all of them in `benches/README.md`, made from `results.json` and from
+//! nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
 use crate::ROOMS;
-use crate::results::{self, Room};
+use crate::results::{self, Figure, Room};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-const BEGIN: &str = "<!-- figures -->";
+const BEGIN: &str = "<!-- figures -->\n";
 const END: &str = "<!-- /figures -->";
+const ALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/README.md");
 
-/// Writes the table between its markers.
+/// What the README shows, by the group it is measured in and what `results.json` calls it.
+const SHOWN: [(&str, &str); 10] = [
+    (
+        "checks",
+        "`GET /api/v1/auth/me` with a live token, of a bare JSON route with the same answer behind the same middleware",
+    ),
+    ("checks", "`me` requests"),
+    ("sign_out", "logout-all with 10000 devices"),
+    ("sign_out", "logout-all with 10000 devices, of its median time with 1"),
+    ("sign_out", "from logout-all's answer to the first refused request, 99th percentile"),
+    ("writes", "durable refreshes over HTTP with 64 clients"),
+    ("verifier", "`verify` of a token seen before"),
+    (
+        "verifier",
+        "from logout-all's answer to refusal in each of 100 followers, a worker on each core, 99th percentile of 300",
+    ),
+    ("scale", "start to listening, 1000000 users with 3 devices each"),
+    ("postgres", "sign-outs on PostgreSQL, through its one clock row, 32 clients"),
+];
+
+const HEAD: &str = "| what | measured | goal |\n|---|---:|---|\n";
+
+const FACE: &str = "\
+# Figures
+
+<!-- Made by `cargo bench -- table` from results.json. -->
+
+`cargo bench` measures everything, `cargo bench -- checks` one group. What is compared takes turns within one run; where there
+are several rounds, each is in [`results.json`](results.json) and the figure is their median. The service has its default
+settings, with logs and metrics on, and shares the cores with the clients and followers that are measured. Ratios can be
+compared between machines; times and rates cannot.
+";
+
+/// Writes the README's table between its marks, and the page with all figures.
 pub(crate) fn write() -> Result<()> {
+    let rooms = results::read()?;
     let readme = fs::read_to_string(README).context("README.md")?;
     let (before, rest) = readme.split_once(BEGIN).with_context(|| format!("README.md has no {BEGIN}"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("README.md has no {END}"))?;
-    let table = text()?;
-    fs::write(README, format!("{before}{BEGIN}\n{table}{END}{after}"))?;
+    fs::write(README, format!("{before}{BEGIN}{}{END}{after}", shown(&rooms)?))?;
+    fs::write(ALL, all(&rooms)?)?;
     Ok(())
 }
 
-fn text() -> Result<String> {
-    let rooms = results::read()?;
-    let measured: Vec<&Room> = ROOMS.iter().filter_map(|room| rooms.get(*room)).collect();
-    let mut text = "| what | measured | goal |\n|---|---:|---|\n".to_owned();
-    for figure in measured.iter().flat_map(|room| &room.figures) {
-        writeln!(
-            text,
-            "| {} | {} | {} |",
-            figure.what,
-            figure.shown(),
-            figure.goal.as_deref().unwrap_or_default()
-        )?;
+fn shown(rooms: &BTreeMap<String, Room>) -> Result<String> {
+    let mut text = HEAD.to_owned();
+    let mut machines: Vec<String> = Vec::new();
+    for (name, what) in SHOWN {
+        let room = rooms.get(name).with_context(|| format!("results.json has no {name}"))?;
+        let figure = room.figures.iter().find(|figure| figure.what == what);
+        row(&mut text, figure.with_context(|| format!("results.json has no figure {what:?} in {name}"))?)?;
+        let place = place(room);
+        if !machines.contains(&place) {
+            machines.push(place);
+        }
     }
-    // A room that was measured elsewhere says so; mostly there is one line.
-    let mut machines: Vec<String> = measured.iter().map(|room| place(room)).collect();
-    machines.dedup();
     for place in machines {
         writeln!(text, "\n{place}")?;
     }
     Ok(text)
 }
 
+fn all(rooms: &BTreeMap<String, Room>) -> Result<String> {
+    let mut text = FACE.to_owned();
+    for (name, room) in ROOMS.iter().filter_map(|name| Some((name, rooms.get(*name)?))) {
+        write!(text, "\n## {name}\n\n{HEAD}")?;
+        for figure in &room.figures {
+            row(&mut text, figure)?;
+        }
+        writeln!(text, "\n`{}`. {}", room.command, place(room))?;
+    }
+    Ok(text)
+}
+
+fn row(text: &mut String, figure: &Figure) -> Result<()> {
+    let goal = figure.goal.as_deref().unwrap_or_default();
+    writeln!(text, "| {} | {} | {goal} |", figure.what, figure.shown())?;
+    Ok(())
+}
+
+/// When and on what machine the figures of a group were measured.
 fn place(room: &Room) -> String {
     let machine = &room.machine;
     let date = room.date.split('T').next().unwrap_or_default();
     format!(
-        "Measured on {date}: {}, {} cores, {} GiB of memory, Linux {}, {}. Medians of several rounds; \
-         `cargo bench` measures again.",
+        "Measured on {date}: {}, {} cores, {} GiB of memory, Linux {}, {}.",
         machine.processor, machine.cores, machine.memory_gib, machine.kernel, machine.file_system,
     )
 }
