@@ -1,12 +1,13 @@
-//! What the service is about, as values: users, devices, counters, tokens' claims, and the two decisions.
+//! Domain values and pure decisions: users, devices, counters, token claims, [`verdict`] and [`replay`].
 //!
-//! Nothing in here does I/O, reads a clock or draws randomness. The two decisions are [`verdict`] (does this token
-//! act for its user?) and [`replay`] (what does this refresh token buy?); everything else is what they need.
+//! Nothing in this module does I/O, reads a clock or draws randomness. [`verdict`] decides whether a token acts for
+//! its user, [`replay`] how a presented refresh token is answered; the other modules define the values these decisions
+//! need.
 //!
-//! Rooms: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
-//! account; `visible` says which characters of their names are seen; [`device`], [`refresh_state`], [`network`] and
-//! [`user_agent`] a sign-in; [`claims`] what a token says; [`revocation`] what
-//! the ordered log says; [`key`] and [`service_key`] the credentials of the service itself.
+//! Modules: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
+//! account; `visible` the characters allowed in names; [`device`], [`refresh_state`], [`network`] and [`user_agent`] a
+//! sign-in; [`claims`] the content of tokens; [`revocation`] the entries of the revocation log; [`key`] and
+//! [`service_key`] the credentials of the service itself.
 
 pub mod claims;
 pub mod counters;

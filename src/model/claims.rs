@@ -1,4 +1,4 @@
-//! What tokens say, as typed values. How they are written and read is the tokens' business.
+//! Token claims as typed values. Encoding and decoding them is the task of `token`.
 
 use std::time::Duration;
 
@@ -6,71 +6,73 @@ use super::counters::{Sequence, Stamp};
 use super::ids::{DeviceId, UserId};
 use super::timestamp::Timestamp;
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// `iss`: who minted it.
+    /// `iss`: the issuer.
     pub issuer: String,
-    /// `sub`: for whom it acts.
+    /// `sub`: the user the token acts for.
     pub subject: UserId,
-    /// `aud`: where it counts.
+    /// `aud`: the audience that accepts the token.
     pub audience: String,
-    /// `iat`: when it was minted.
+    /// `iat`: when the token was minted.
     pub issued: Timestamp,
-    /// `exp`: from when on it is dead.
+    /// `exp`: when the token expires.
     pub expires: Timestamp,
-    /// `sid`: the device it belongs to.
+    /// `sid`: the device the token belongs to.
     pub device: DeviceId,
-    /// `era` and `gen`: what it was minted under.
+    /// `era` and `gen`: the counters the token was minted under.
     pub stamp: Stamp,
     /// `auth_time`: when a password was last given on the device.
     pub authenticated: Timestamp,
 }
 
-/// No access token lives longer, whatever the settings say. What is remembered of an end outlives every token it
-/// could meet by this.
+/// The longest lifetime of an access token under any settings. Records of ended devices are kept longer than this, so
+/// that no token outlives the record of its end.
 pub const LONGEST_ACCESS: Duration = Duration::from_secs(60 * 60);
 
-/// An access token's `iat` may be so far ahead of the clock of whoever checks it.
+/// The most that an access token's `iat` may be ahead of the checker's clock.
 pub const LEEWAY: Duration = Duration::from_secs(60);
 
 impl AccessClaims {
-    /// Whether the token was minted later than now: a clock is wrong, and nothing it says about time is to be believed.
+    /// Whether the token was minted after `now`, with [`LEEWAY`]. If so, a clock is wrong and the token's times cannot
+    /// be trusted.
     pub fn is_from_the_future(&self, now: Timestamp) -> bool {
         self.issued > now + LEEWAY
     }
 
-    /// Whether it lives no longer than access tokens may.
+    /// Whether the token's lifetime is at most [`LONGEST_ACCESS`].
     pub fn is_short_lived(&self) -> bool {
         self.expires <= self.issued + LONGEST_ACCESS
     }
 }
 
-/// What a refresh token says.
+/// The claims of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshClaims {
-    /// `sub`: whose device it renews.
+    /// `sub`: the user of the device.
     pub subject: UserId,
-    /// `sid`: the device.
+    /// `sid`: the device the token refreshes.
     pub device: DeviceId,
-    /// `era` and `gen`: what it was minted under; `gen` only helps to name a reason.
+    /// `era` and `gen`: the counters the token was minted under; `gen` only selects the reason of a refusal.
     pub stamp: Stamp,
-    /// `seq`: which of the device's refresh tokens it is.
+    /// `seq`: the token's sequence among the refresh tokens of the device.
     pub sequence: Sequence,
-    /// `exp`: the device's idle end.
+    /// `exp`: the idle end of the device.
     pub expires: Timestamp,
 }
 
-/// The part of a token's claims that the decision needs; steps carry it into the store, where it is judged again.
+/// The claims of a token that the decision needs. A step carries them into the store, where they are judged again
+/// within the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Presented {
-    /// For whom.
+    /// The user the token acts for, `sub`.
     pub user: UserId,
-    /// By which device.
+    /// The device the token belongs to, `sid`.
     pub device: DeviceId,
-    /// Minted under what.
+    /// The counters the token was minted under, `era` and `gen`.
     pub stamp: Stamp,
-    /// Until when.
+    /// When the token expires, `exp`.
     pub expires: Timestamp,
 }
 

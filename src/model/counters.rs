@@ -1,4 +1,4 @@
-//! The counters. Each only grows; each is a type of its own.
+//! Monotonic counters, each with a type of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ macro_rules! counter {
         pub struct $name(u64);
 
         impl $name {
-            /// The counter at `value`.
+            /// A counter with the given value.
             pub const fn new(value: u64) -> Self {
                 Self(value)
             }
 
-            /// Its number.
+            /// The counter's value.
             pub const fn value(self) -> u64 {
                 self.0
             }
 
-            /// One more.
+            /// The next value; saturates at `u64::MAX`.
             #[must_use]
             pub const fn next(self) -> Self {
                 Self(self.0.saturating_add(1))
@@ -43,7 +43,7 @@ counter! {
     Sequence
 }
 counter! {
-    /// A place in the ordered log of revocations.
+    /// A position in the revocation log.
     Position
 }
 counter! {
@@ -52,15 +52,15 @@ counter! {
 }
 
 impl Era {
-    /// The era that follows `self` at `now`. It never repeats, not even after a restore of an old copy: it is at
-    /// least the Unix time.
+    /// The era that begins after `self` at `now`: at least the Unix time, so that it never repeats, even after a
+    /// restore of an old copy.
     #[must_use]
     pub fn following(self, now: Timestamp) -> Self {
         self.next().max(Self(u64::try_from(now.unix()).unwrap_or(0)))
     }
 }
 
-/// What a device stands under and a token was minted under: both counters that can end it.
+/// The values of both counters that can end a token: a device is live, and a token valid, only under the current ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The service's era.

@@ -1,4 +1,4 @@
-//! A device: one sign-in of one user on one app or browser. A session.
+//! A device: one sign-in of one user on one app or browser, that is a session.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use super::ids::{DeviceId, UserId};
 use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
-/// What people call the device: 1 to 100 characters, of which at least one can be seen and none rearranges a line.
+/// A device's name: 1 to 100 characters, at least one of them visible, none of them reordering a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceName(String);
 
-/// What sort of device it is: `mobile`, `desktop`, `browser`, `other`, or a word of the app's own; 1 to 32 of
-/// `a`–`z`, `0`–`9`, `-`, `_`.
+/// A device's kind: `mobile`, `desktop`, `browser`, `other`, or one of the app's own; 1 to 32 of `a`–`z`, `0`–`9`,
+/// `-`, `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceKind(String);
 
-/// Why a name or a kind was refused.
+/// The reason why a device's name or kind was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceTextError {
-    /// Nothing in it can be seen.
+    /// The text has no visible character.
     TooShort,
-    /// Longer than allowed.
+    /// The text is longer than allowed.
     TooLong,
-    /// A character that is not allowed.
+    /// The text has a character that is not allowed.
     InvalidCharacters,
 }
 
@@ -34,14 +34,15 @@ impl DeviceName {
     /// The longest name, in characters.
     pub const LONGEST: usize = 100;
 
-    /// Reads a name. Systems send these, with marks of direction and as long as they like, and a sign-in does not fail over
-    /// that: it is cleaned, and cut to [`LONGEST`](Self::LONGEST). Only a name of which nothing can be seen is none.
+    /// Parses a name. Operating systems send names of any length with directional marks, and a sign-in must not fail
+    /// over that: the text is cleaned and cut to [`LONGEST`](Self::LONGEST). Only a name without a visible character
+    /// is an error.
     #[cfg(feature = "server")]
     pub fn parse(text: &str) -> Result<Self, DeviceTextError> {
         super::visible::cleaned(text, Self::LONGEST).map(Self).ok_or(DeviceTextError::TooShort)
     }
 
-    /// The name of a device that nobody named.
+    /// The name of a device for which the client gave none.
     pub fn unknown() -> Self {
         Self("Unknown device".to_owned())
     }
@@ -56,7 +57,7 @@ impl DeviceKind {
     /// The longest kind, in characters.
     pub const LONGEST: usize = 32;
 
-    /// Reads a kind.
+    /// Parses a kind.
     pub fn parse(text: &str) -> Result<Self, DeviceTextError> {
         if text.is_empty() {
             return Err(DeviceTextError::TooShort);
@@ -81,35 +82,35 @@ impl DeviceKind {
     }
 }
 
-/// A device as the store keeps it.
+/// A device as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The token ID, claim `sid`.
+    /// The device's id, claim `sid`, the token ID.
     pub id: DeviceId,
-    /// Whose it is.
+    /// The user the device belongs to.
     pub user: UserId,
-    /// What it stands under: live only while both counters are still these.
+    /// The counters the device was opened or re-stamped under: it is live only while both are current.
     pub stamp: Stamp,
-    /// Its name.
+    /// The device's displayed name.
     pub name: DeviceName,
-    /// Its kind.
+    /// The device's kind.
     pub kind: DeviceKind,
-    /// When it signed in.
+    /// When the device signed in.
     pub created: Timestamp,
-    /// When its user last gave a password on it, claim `auth_time`.
+    /// When the user last gave a password on the device, claim `auth_time`.
     pub authenticated: Timestamp,
-    /// When it runs out unless it refreshes before.
+    /// When the device expires unless it refreshes before.
     pub idle_end: Timestamp,
-    /// When it runs out in any case.
+    /// When the device expires even if it refreshes.
     pub absolute_end: Timestamp,
-    /// Where its refresh tokens stand.
+    /// The state of the device's refresh tokens.
     pub refresh: RefreshState,
-    /// When and why it was ended.
+    /// The time and cause of its end, if the device was ended.
     pub ended: Option<Ended>,
 }
 
 impl Device {
-    /// When it runs out if nothing more happens.
+    /// When the device expires without a further refresh: the earlier of both ends.
     pub fn end(&self) -> Timestamp {
         self.idle_end.min(self.absolute_end)
     }
@@ -123,37 +124,37 @@ impl Device {
 /// The end of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When.
+    /// When the device ended.
     pub at: Timestamp,
-    /// Why.
+    /// Why the device ended.
     pub cause: Cause,
-    /// What an administrator gave as the reason, or the address a stolen token came from.
+    /// The reason an administrator gave, or the address a reused refresh token came from.
     pub note: Option<String>,
 }
 
-/// Why a device ended, or a generation was bumped.
+/// The cause of the end of a device, or of the bump of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// Its user signed it out.
+    /// The user signed the device out.
     SignedOut,
-    /// Its user signed out everywhere, or everywhere else.
+    /// The user signed out everywhere, or everywhere else.
     SignedOutEverywhere,
-    /// Its user changed the password.
+    /// The user changed the password.
     PasswordChanged,
-    /// A refresh token of it was used again.
+    /// A refresh token of the device was reused.
     RefreshReused,
-    /// It gave way to a newer one: the user had as many as allowed.
+    /// The device was evicted by a newer sign-in, because the user had as many devices as allowed.
     Evicted,
-    /// It ran out.
+    /// The device expired.
     Expired,
-    /// An administrator ended it.
+    /// An administrator ended the device.
     Administrator,
     /// The account was disabled.
     Disabled,
 }
 
 impl Cause {
-    /// The stable word for logs, lists and metrics.
+    /// The stable name of the cause in logs, lists and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -168,14 +169,14 @@ impl Cause {
     }
 }
 
-/// When and from where a device was last heard of; a record of its own, so that writing it races with nothing.
+/// The time and origin of a device's last use: a record of its own, so that writing it conflicts with no other write.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastSeen {
-    /// When.
+    /// When the device was last used.
     pub at: Timestamp,
-    /// From which address, if one is known.
+    /// The address of the last use, if known.
     pub address: Option<IpAddr>,
-    /// With which user agent, at most 256 characters of it.
+    /// The user agent of the last use, cut to 256 characters.
     pub user_agent: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The names of things: UUIDv7, each kind a type of its own so that two cannot be swapped.
+//! Identifiers (UUIDv7), each kind with a type of its own so that two cannot be swapped.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ macro_rules! id {
                 Self(id)
             }
 
-            /// Reads the hyphenated form, in whatever case (RFC 9562 §4); written it is always in lower case.
+            /// Parses the hyphenated form in any letter case (RFC 9562 §4). Ids are always written in lower case.
             pub fn parse(text: &str) -> Option<Self> {
                 // No other form that the library reads is as long.
                 if text.len() != uuid::fmt::Hyphenated::LENGTH {
@@ -27,12 +27,12 @@ macro_rules! id {
                 Uuid::try_parse(text).ok().map(Self)
             }
 
-            /// The sixteen bytes, in order of creation.
+            /// The sixteen bytes of the id; UUIDv7 sorts them by time of creation.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
 
-            /// The id of sixteen stored bytes.
+            /// The id made of sixteen stored bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
@@ -53,33 +53,34 @@ macro_rules! id {
 }
 
 id! {
-    /// A user: an account. Claim `sub`.
+    /// The id of a user (an account), claim `sub`.
     UserId
 }
 id! {
-    /// A device: one sign-in of one user on one app or browser. Claim `sid`, the token ID.
+    /// The id of a device, claim `sid`, the token ID: one sign-in of one user on one app or browser.
     DeviceId
 }
 id! {
-    /// A service key.
+    /// The id of a service key.
     ServiceKeyId
 }
 id! {
-    /// A follower's stream of the feed.
+    /// The id of a follower's stream of the feed.
     FollowerId
 }
 id! {
-    /// A store; a restore makes a new one.
+    /// The id of a store; a restore creates a new one.
     StoreId
 }
 
-/// Whether a text reads as a UUID in any spelling: letters of either case, without hyphens, in braces, as a URN.
+/// Whether a text parses as a UUID in any spelling: letters of either case, without hyphens, in braces, as a URN.
 pub fn reads_as_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok()
 }
 
 impl DeviceId {
-    /// When the id was made, by the clock of the node that made it; none of an id that does not say (RFC 9562, 5.7).
+    /// When the id was created, by the clock of the node that created it; `None` unless it is a UUIDv7 (RFC 9562,
+    /// 5.7).
     pub fn made(self) -> Option<Timestamp> {
         let bytes = self.as_bytes();
         let (millis, rest) = bytes.split_first_chunk::<6>()?;

@@ -1,4 +1,4 @@
-//! The keys tokens are made with, as the store keeps them: sealed.
+//! Signing and encryption keys of tokens as stored: sealed under the master key.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::timestamp::Timestamp;
 
-/// A key's PASERK id, `k4.pid.…` or `k4.lid.…`.
+/// A key's PASERK id: `k4.pid.…` of a public key, `k4.lid.…` of a local (symmetric) one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Kid(String);
 
 impl Kid {
-    /// Reads a PASERK id by its shape; whether there is such a key is the keyring's to say.
+    /// Parses the shape of a PASERK id; does not check that such a key exists.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("k4.pid.").or_else(|| text.strip_prefix("k4.lid."))?;
         let is_id =
@@ -41,17 +41,17 @@ impl fmt::Debug for Kid {
     }
 }
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Purpose {
-    /// Signing access tokens: Ed25519, verified by anyone.
+    /// Signs access tokens (Ed25519, PASETO `v4.public`); anyone can verify them.
     Access,
-    /// Encrypting refresh tokens: read by the issuer only.
+    /// Encrypts refresh tokens (PASETO `v4.local`); only the issuer can read them.
     Refresh,
 }
 
 impl Purpose {
-    /// The stable word for lists.
+    /// The stable name of the purpose in lists.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -60,19 +60,19 @@ impl Purpose {
     }
 }
 
-/// Where a key is in its life.
+/// The state of a key in its life cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KeyState {
-    /// Published, so that everyone has it before it is used.
+    /// The key is published but not yet used, so that every verifier has it in time.
     Next,
-    /// Used for new tokens.
+    /// The key is used for new tokens.
     Active,
-    /// No longer used; its tokens are good until this moment, when the last of them has expired.
+    /// The key is used for no new tokens; its tokens are accepted until they expire.
     Retired {
-        /// When the last token minted with it has expired.
+        /// When the last token made with the key expires.
         until: Timestamp,
     },
-    /// Its tokens are dead.
+    /// The key's tokens are refused.
     Distrusted,
 }
 
@@ -86,7 +86,7 @@ impl KeyState {
         }
     }
 
-    /// The stable word for lists.
+    /// The stable name of the state in lists.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -97,18 +97,18 @@ impl KeyState {
     }
 }
 
-/// A key as the store keeps it.
+/// A key as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecord {
-    /// Its id.
+    /// The key's PASERK id.
     pub kid: Kid,
-    /// What it is for.
+    /// The key's purpose.
     pub purpose: Purpose,
-    /// Where it is in its life.
+    /// The key's state in its life cycle.
     pub state: KeyState,
-    /// When it was made.
+    /// When the key was created.
     pub created: Timestamp,
-    /// Its secret, encrypted under the master key: a `v4.local` token only the issuer can open.
+    /// The secret key, sealed under the master key.
     pub sealed: String,
 }
 

@@ -1,14 +1,4 @@
-//! Passwords: what may be chosen, and how one is carried without leaking.
-//!
-//! The rules are those of NIST SP 800-63B and OWASP ASVS 2.1: length counts, composition does not, and the
-//! commonest passwords are refused. A [`Password`] is wiped when its last copy goes, prints as `Password(..)` and
-//! can be neither shown nor serialised.
-//!
-//! The text is prepared as RFC 8265's `OpaqueString`: every space becomes U+0020 and the whole NFC, so that the
-//! same keys pressed on two systems give the same bytes. Letter case and compatibility forms are kept: they carry
-//! entropy.
-//!
-//! Rooms: `hash` what is stored instead of a password, `common` the list of refused ones.
+//! Modules: `hash` the stored password hash, `common` the list of refused passwords.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,40 +13,40 @@ mod hash;
 
 pub use hash::{PasswordHash, PasswordHashError, stored};
 
-/// Fewest characters (Unicode scalar values, as prepared) of a chosen password.
+/// The fewest characters (Unicode scalar values, after preparation) of a chosen password.
 const MIN_CHARS: usize = 8;
 
-/// Most bytes of UTF-8, as the client sent them.
+/// The most bytes of UTF-8 of a password, as the client sent it.
 const MAX_BYTES: usize = 256;
 
 /// A password in plain text. Copies share one allocation, which is wiped with the last of them.
 #[derive(Clone)]
 pub struct Password(Arc<Zeroizing<String>>);
 
-/// The presented text is over 256 bytes: it cannot be anyone's password.
+/// The presented text is over 256 bytes and cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a password has at most 256 bytes")]
 pub struct PasswordTooLong;
 
-/// Why a password may not be chosen.
+/// The reason why a password may not be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
-    /// Fewer than 8 characters.
+    /// The password has fewer than 8 characters.
     #[error("a password has at least 8 characters")]
     TooShort,
-    /// More than 256 bytes.
+    /// The password has more than 256 bytes.
     #[error("a password has at most 256 bytes")]
     TooLong,
-    /// Among the first that anyone guessing would try.
+    /// The password is in the list of the commonest ones.
     #[error("this password is among the commonest ones")]
     TooCommon,
-    /// The username, in whatever letter case.
+    /// The password is the username, in any letter case.
     #[error("a password is not the username")]
     SameAsUsername,
 }
 
 impl WeakPassword {
-    /// The field code of the problem document.
+    /// The `code` of this error for a field of the problem document.
     pub fn code(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
@@ -68,13 +58,13 @@ impl WeakPassword {
 }
 
 impl Password {
-    /// A password presented to be checked. Only its size is judged: a weak or short one is simply wrong, and
-    /// saying more would tell how the right one looks.
+    /// A password presented for verification. Only its size is checked: a weak or short one is simply wrong, and a
+    /// different answer would reveal the rules the right one follows.
     pub fn presented(text: &str) -> Result<Self, PasswordTooLong> {
         if text.len() > MAX_BYTES { Err(PasswordTooLong) } else { Ok(Self::prepared(text)) }
     }
 
-    /// A password chosen at registration or change, for the user of that name.
+    /// A password chosen at registration or password change by the user named `username`.
     pub fn chosen(text: &str, username: &Username) -> Result<Self, WeakPassword> {
         let password = Self::presented(text).map_err(|PasswordTooLong| WeakPassword::TooLong)?;
         let folded = Zeroizing::new(caseless_key(&password.0));
@@ -102,7 +92,7 @@ impl Password {
     }
 }
 
-/// General category Zs.
+/// Whether a character has the general category Zs (space separator) and is not U+0020.
 fn is_space(c: char) -> bool {
     matches!(c, '\u{A0}' | '\u{1680}' | '\u{2000}'..='\u{200A}' | '\u{202F}' | '\u{205F}' | '\u{3000}')
 }

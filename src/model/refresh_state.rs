@@ -1,4 +1,4 @@
-//! Where a device's refresh tokens stand, and how that is written in a document.
+//! The refresh-token state of a device, and its JSON form.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,35 +6,36 @@ use super::counters::{Generation, Sequence};
 use super::network::Network;
 use super::timestamp::Timestamp;
 
-/// Where a device's refresh tokens stand. Only `replay` reads and moves it.
+/// The refresh-token state of a device. Only `replay` reads and changes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Document", into = "Document")]
 pub struct RefreshState {
-    /// The sequence of the newest token.
+    /// The sequence of the newest refresh token.
     pub current: Sequence,
-    /// Refresh tokens below it are dead for good: a password change puts it at `current`.
+    /// The lowest sequence that is accepted: a password change raises it to `current`.
     pub floor: Sequence,
-    /// Access tokens of an earlier generation are dead for good: a password change puts it at the generation it begins.
+    /// The lowest generation whose access tokens are accepted: a password change raises it to the generation that
+    /// begins then.
     pub floor_generation: Generation,
-    /// When the device last advanced; none before its first advance and after a password change.
+    /// When the sequence last advanced; `None` before the first advance and after a password change.
     pub advanced: Option<Timestamp>,
-    /// The network it last advanced from, or signed in from.
+    /// The network the device last advanced from, or signed in from before the first advance.
     pub network: Option<Network>,
     /// Whether a recovery was granted since the last advance.
     pub recovered: bool,
-    /// When recoveries were granted, within the last day.
+    /// The times of the recoveries granted within the last 24 hours.
     pub recoveries: Vec<Timestamp>,
 }
 
 impl RefreshState {
-    /// The state of a new device whose first token was just handed out to `network`.
+    /// The state of a new device whose first refresh token was handed out to `network`.
     pub fn opened(network: Network) -> Self {
         Self { network: Some(network), ..Self::default() }
     }
 }
 
-/// The state as a JSON document. Nodes of the version before read it too, while nodes that share a database are replaced
-/// one after the other; what they write has `grace_until` and perhaps two networks.
+/// The JSON form of [`RefreshState`]. The previous version of the service reads it too, during a rolling upgrade of
+/// nodes that share a database; its own documents have `grace_until` and up to two networks.
 #[derive(Serialize, Deserialize)]
 struct Document {
     current: Sequence,
@@ -50,7 +51,7 @@ struct Document {
     recoveries: Vec<Timestamp>,
 }
 
-/// Networks by address family. The version before remembered one of each.
+/// Networks by address family. The previous version of the service remembered one of each family.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Networks {
     v4: Option<[u8; 3]>,
@@ -58,7 +59,7 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// The only network; none of two, for it is not known which came last.
+    /// The only network; `None` if there are two, because it is not known which one is newer.
     pub fn only(self) -> Option<Network> {
         match (self.v4, self.v6) {
             (Some(prefix), None) => Some(Network::V4(prefix)),
@@ -78,12 +79,12 @@ impl From<Option<Network>> for Networks {
     }
 }
 
-/// How long the window was after which the version before noted only its end, unless a setting said otherwise.
+/// The default grace window of the previous version, which stored only the window's end.
 const EARLIER_GRACE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// When a device advanced whose record says only until when its window is open.
+/// The time of the last advance, derived from a record that holds only the end of the grace window.
 ///
-/// After a recovery that is the window the recovery opened: of the advance nothing is known then.
+/// `None` after a recovery: the window is then that of the recovery, and the time of the advance is unknown.
 pub fn advanced_before(grace_until: Option<Timestamp>, recovered: bool) -> Option<Timestamp> {
     grace_until.filter(|_| !recovered).map(|until| until - EARLIER_GRACE)
 }
@@ -123,7 +124,7 @@ mod tests {
         Network::of(text.parse().unwrap())
     }
 
-    /// As the version before wrote it.
+    /// A document as the previous version wrote it.
     const EARLIER: &str = r#"{"current":8,"floor":3,"grace_until":1800000060,"networks":{"v4":[192,0,2],"v6":[32,1,13,184,0,0,0,1]},"recovered":false,"recoveries":[1799990000,1800000000]}"#;
 
     #[test]
@@ -148,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_document_is_read_as_it_was_written_here_and_by_the_version_before() {
-        /// What the version before asks of a document.
+        /// The fields that the previous version requires of a document.
         #[derive(Deserialize)]
         struct Before {
             current: Sequence,

@@ -1,8 +1,7 @@
-//! **The refresh decision**: what a presented refresh token buys, once its device is known to be live.
+//! **The refresh decision**: how a presented refresh token is answered, once its device is known to be live.
 //!
-//! The rule and the figures behind it are the replay table of the design: a lost answer, two tabs, a client whose
-//! parallel requests refresh each on its own or a phone that changes networks must not sign an honest user out; a thief
-//! must not go unnoticed for long.
+//! An honest user must not be signed out by a lost answer, two tabs, a client whose parallel requests refresh
+//! independently, or a phone that changes networks; a thief must not stay unnoticed for long.
 
 use std::time::Duration;
 
@@ -11,28 +10,28 @@ use super::network::Network;
 use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
-/// The window in which recoveries are counted.
+/// The period over which recoveries are counted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A window that began later than this from now began by a clock that has been set back since, and is over: else an old
-/// token would be good until the clock is there again. Nodes that are honest differ by less.
+/// The largest assumed clock difference between nodes. A window that starts further in the future was opened before
+/// the clock was set back and counts as over; else an old token would be accepted until the clock catches up.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Whether what began at `start` and lasts for `length` is not over yet.
+/// Whether the period of `length` from `start` has not ended at `now`.
 fn lasts(start: Timestamp, length: Duration, now: Timestamp) -> bool {
     start <= now + SKEW && now < start + length
 }
 
-/// The settings of the rule.
+/// The settings of the refresh-token replay rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayPolicy {
-    /// How long after an advance the newest token and the one before it buy the newest one again, from the network the
-    /// device advanced from.
+    /// How long after an advance the newest refresh token and the one before are answered with the newest again, if
+    /// presented from the network the device advanced from.
     pub grace: Duration,
-    /// How many recoveries a device gets in 24 hours.
+    /// The most recoveries of a device in 24 hours.
     pub recoveries: usize,
-    /// No grace and no recoveries: the newest token advances, the previous one is reuse. A lost answer then signs the
-    /// user out.
+    /// Disables grace and recoveries: the newest token advances, the previous one is reuse, and a lost answer signs
+    /// the user out.
     pub strict: bool,
 }
 
@@ -42,27 +41,29 @@ impl Default for ReplayPolicy {
     }
 }
 
-/// What a presented token is.
+/// The classification of a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
-    /// Newer than anything handed out: the store rolled back. Refuse, alarm, end nothing.
+    /// The token is newer than any handed out: the store was rolled back. The request is refused, an alarm raised,
+    /// nothing ended.
     Ahead,
-    /// From before a password change: dead, but nobody's theft.
+    /// The token is older than a password change: refused, but not a sign of theft.
     BelowFloor,
-    /// The newest one: advance.
+    /// The token is the newest one: the sequence advances.
     Rotate,
-    /// The newest one again, or the previous one, within the grace window and from where the device was: the newest one,
-    /// nothing written.
+    /// The token is the newest or the previous one, within the grace window and from the remembered network: the
+    /// newest one is answered, nothing is written.
     Repeat,
-    /// The previous one otherwise, with recoveries left: the same successor, counted.
+    /// The token is the previous one outside the window, with recoveries left: the newest one is answered and the
+    /// recovery counted.
     Recover,
-    /// Used before: end the device.
+    /// The token was used before: the device is ended.
     Reuse,
 }
 
 impl RefreshState {
-    /// What `presented` from `network` is at `now`: the first line of the table that fits. `now` is by a clock that nobody
-    /// sets while the process runs, as in [`RefreshState::rotate`] and [`RefreshState::recover`].
+    /// Classifies the sequence `presented` from `network` at `now`: the first rule that applies. `now` comes from a
+    /// clock that is not set while the process runs, as in [`RefreshState::rotate`] and [`RefreshState::recover`].
     pub fn classify(
         &self,
         presented: Sequence,
@@ -96,7 +97,7 @@ impl RefreshState {
         if granted < policy.recoveries { Replay::Recover } else { Replay::Reuse }
     }
 
-    /// Hands out the next token to `network`.
+    /// Advances to the next refresh token, which is handed out to `network`.
     pub fn rotate(&mut self, network: Network, now: Timestamp) {
         self.current = self.current.next();
         self.advanced = Some(now);
@@ -104,15 +105,15 @@ impl RefreshState {
         self.recovered = false;
     }
 
-    /// Grants a recovery: the window opens again, the network is not remembered.
+    /// Grants a recovery: reopens the grace window without remembering a network.
     pub fn recover(&mut self, now: Timestamp) {
         self.recoveries.retain(|at| lasts(*at, DAY, now));
         self.recoveries.push(now);
         self.recovered = true;
     }
 
-    /// Kills every token handed out so far; the next one is the first that counts, and `generation` the first whose
-    /// access tokens do.
+    /// Refuses every refresh token handed out so far: the next sequence becomes the lowest accepted, and `generation`
+    /// the lowest whose access tokens are.
     pub fn raise_floor(&mut self, generation: Generation) {
         self.current = self.current.next();
         self.floor = self.current;

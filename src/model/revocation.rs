@@ -1,4 +1,4 @@
-//! What the ordered log says: that something ended.
+//! The entries of the revocation log.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,48 +7,49 @@ use super::ids::{DeviceId, UserId};
 use super::key::Kid;
 use super::timestamp::Timestamp;
 
-/// Something ended.
+/// An event that ends tokens, or changes the set of signing keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// One device.
+    /// One device ended.
     Device {
-        /// Whose.
+        /// The user the device belongs to.
         user: UserId,
-        /// Which.
+        /// The device that ended.
         device: DeviceId,
     },
-    /// Every token of the user minted under an earlier generation.
+    /// A user's generation was bumped: every token of the user minted under an earlier one has ended.
     Generation {
-        /// Whose.
+        /// The user whose generation was bumped.
         user: UserId,
-        /// The generation from now on.
+        /// The user's new generation.
         generation: Generation,
-        /// The one device that goes on under it: its earlier access tokens are superseded, and a refresh helps.
+        /// The one device that continues under the new generation: its earlier access tokens are superseded and can be
+        /// refreshed.
         kept: Option<DeviceId>,
-        /// Whether that is because of a new password, set on the kept device: then a refresh helps none of its earlier
-        /// tokens.
+        /// Whether the cause is a password change on the kept device: its earlier refresh tokens are then refused,
+        /// too.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         password_changed: bool,
     },
-    /// Every token of everyone minted in an earlier era.
+    /// A new era began: every token of every user minted in an earlier era has ended.
     Era(Era),
-    /// The set of keys changed; tokens of a distrusted one are dead.
+    /// The set of keys changed; tokens made with a distrusted key have ended.
     Keys {
-        /// The version from now on.
+        /// The new version of the set of keys.
         version: KeysVersion,
-        /// The key that is no longer trusted, if the change was that.
+        /// The key that became distrusted, if the change was that.
         distrusted: Option<Kid>,
     },
 }
 
-/// A revocation in its place.
+/// A revocation with its position in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Its place: one more than the entry before.
+    /// The position in the log: one more than that of the entry before.
     pub position: Position,
-    /// When it was written.
+    /// When the entry was written.
     pub at: Timestamp,
-    /// What ended.
+    /// The event.
     pub revocation: Revocation,
 }

@@ -1,28 +1,28 @@
-//! The credential of a resource server or an administrator's tool.
+//! The service key: the credential of a resource server or of an administrator's tool.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::ServiceKeyId;
 use super::timestamp::Timestamp;
 
-/// What a service key may do.
+/// A permission of a service key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// Ask about tokens (RFC 7662).
+    /// Token introspection (RFC 7662).
     Introspect,
-    /// Follow the log of revocations.
+    /// Reading the revocation feed.
     Feed,
-    /// Open a device for a user who signed in elsewhere.
+    /// Opening a device for a user who signed in elsewhere.
     Sessions,
-    /// Administer users and devices.
+    /// Administration of users and devices.
     Admin,
 }
 
 impl Scope {
-    /// Every scope.
+    /// All scopes, in order.
     pub const ALL: [Self; 4] = [Self::Introspect, Self::Feed, Self::Sessions, Self::Admin];
 
-    /// The stable word.
+    /// The stable name of the scope, as used in the API and in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Introspect => "introspect",
@@ -32,23 +32,23 @@ impl Scope {
         }
     }
 
-    /// Reads the stable word.
+    /// Parses the stable name of a scope.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 }
 
-/// A service key as the store keeps it: its secret only as a hash.
+/// A service key as stored: its secret only as a hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceKey {
-    /// Its id, the public part of the key's text.
+    /// The key's id, the public part of its text.
     pub id: ServiceKeyId,
-    /// What its owner calls it.
+    /// The name its owner gave the key.
     pub name: String,
-    /// What it may do, in order and each once.
+    /// The key's scopes, sorted and without duplicates.
     pub scopes: Vec<Scope>,
-    /// BLAKE3 of the secret: 256 random bits need no slow hash.
+    /// The BLAKE3 hash of the secret: 256 random bits need no slow hash.
     pub digest: [u8; 32],
-    /// When it was made.
+    /// When the key was created.
     pub created: Timestamp,
 }

@@ -1,4 +1,4 @@
-//! A moment, in whole seconds: what tokens, records and answers carry.
+//! A point in time in whole seconds, as used in tokens, records and answers.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Whole seconds since the Unix epoch.
+/// A point in time: whole seconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `seconds` after the Unix epoch.
+    /// The point in time `seconds` after the Unix epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since the Unix epoch.
+    /// The number of seconds since the Unix epoch.
     pub const fn unix(self) -> i64 {
         self.0
     }
 
-    /// RFC 3339 in UTC with whole seconds: `2026-11-22T10:25:12Z`. A moment outside the years 0–9999 is clamped.
+    /// Formats the time as RFC 3339 in UTC with whole seconds: `2026-11-22T10:25:12Z`. Years are clamped to 0–9999.
     pub fn rfc3339(self) -> String {
         let clamped = self.0.clamp(-62_167_219_200, 253_402_300_799);
         let moment = OffsetDateTime::from_unix_timestamp(clamped).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         moment.format(&Rfc3339).unwrap_or_default()
     }
 
-    /// Reads what [`Timestamp::rfc3339`] writes, and only that.
+    /// Parses exactly what [`Timestamp::rfc3339`] writes; `None` for any other spelling.
     pub fn parse(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         let parsed = Self(moment.unix_timestamp());
         (parsed.rfc3339() == text).then_some(parsed)
     }
 
-    /// Seconds from `self` until `later`; nothing if that is past.
+    /// The time from `self` until `later`; zero if `later` is not after `self`.
     pub fn until(self, later: Self) -> Duration {
         Duration::from_secs(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }

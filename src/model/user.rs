@@ -1,4 +1,4 @@
-//! A user: an account.
+//! A user: an account, with its generation and its count of live devices.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,79 +9,79 @@ use super::password::PasswordHash;
 use super::timestamp::Timestamp;
 use super::username::Username;
 
-/// A user as the store keeps it.
+/// A user as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// Claim `sub`.
+    /// The user's id, claim `sub`.
     pub id: UserId,
-    /// What the user signs in with.
+    /// The name the user signs in with.
     pub username: Username,
-    /// What a password is checked against.
+    /// The hash a presented password is verified against.
     #[serde(with = "super::password::stored")]
     pub password: PasswordHash,
-    /// Every token of an earlier generation is dead.
+    /// The user's generation: access tokens minted under an earlier one are refused.
     pub generation: Generation,
-    /// When and why the generation was last bumped.
+    /// The time and cause of the last bump of the generation.
     pub bumped: Option<Bump>,
-    /// Since when and why the account is disabled.
+    /// The time and reason of disabling, while the account is disabled.
     pub disabled: Option<Disabled>,
-    /// When the account was made.
+    /// When the account was created.
     pub created: Timestamp,
-    /// How many devices stand under the current generation, and in which era that was counted.
+    /// The count of devices live under the current generation, and the era it holds in.
     pub live: LiveDevices,
-    /// The generation that began with the last change of the password. Tokens of an earlier one may have been
-    /// stolen by whoever knew the old password: they prove nothing any more.
+    /// The generation that began with the last password change. Tokens of an earlier one may be in the hands of a
+    /// person who knew the old password, and prove nothing.
     #[serde(default)]
     pub password_since: Generation,
-    /// The records that are kept of devices.
+    /// The count of stored device records, and the newest one dropped before its time.
     #[serde(default)]
     pub kept: KeptDevices,
-    /// When and why devices were left behind under former counters, the oldest first: at most [`User::MOST_LEFT`].
+    /// The ends of devices under former counters, the oldest first: at most [`User::MOST_LEFT`].
     #[serde(default)]
     pub left: Vec<Left>,
 }
 
-/// The count of a user's live devices. It holds in one era only: an era bump ends them all without touching it.
+/// The count of a user's live devices. It holds in one era only: a new era ends all devices without writing users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveDevices {
-    /// The era it was counted in.
+    /// The era in which the devices were counted.
     pub era: Era,
-    /// The count.
+    /// The number of live devices.
     pub count: u64,
 }
 
-/// The device records of a user that are kept.
+/// The device records kept of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptDevices {
-    /// How many: of live devices and of those that ended. Records of before this was counted are missing in it.
+    /// The number of records of live and of ended devices, without those written before this count existed.
     pub count: u64,
-    /// The newest of the devices whose records gave way to newer ones before their time. An unknown device up to this
-    /// one may be such a device.
+    /// The newest device whose record was dropped before its time, in favour of newer ones. An unknown device with an
+    /// id up to this one may be such a device.
     pub given_way: Option<DeviceId>,
 }
 
-/// The end of the devices that stand under one value of both counters.
+/// The end of all devices that were live under one pair of counters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
-    /// What they stand under.
+    /// The era and generation the devices were live under.
     pub stamp: Stamp,
-    /// When and why they ended.
+    /// The time and cause of their end.
     pub bump: Bump,
 }
 
-/// The last bump of a generation.
+/// A bump of a user's generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bump {
-    /// When.
+    /// When the generation was bumped.
     pub at: Timestamp,
-    /// Why.
+    /// Why the generation was bumped.
     pub cause: Cause,
-    /// What an administrator gave as the reason.
+    /// The reason an administrator gave.
     pub note: Option<String>,
 }
 
 impl Bump {
-    /// The bump that ended every device of everyone when `era` began. The era tells the time.
+    /// The bump that ended every user's devices when `era` began. The time is that of the era, which is a Unix time.
     pub fn of_era(era: Era) -> Self {
         Self {
             at: Timestamp::from_unix(i64::try_from(era.value()).unwrap_or(i64::MAX)),
@@ -94,30 +94,30 @@ impl Bump {
 /// The disabling of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
-    /// When.
+    /// When the account was disabled.
     pub at: Timestamp,
-    /// What the administrator gave as the reason.
+    /// The reason the administrator gave.
     pub note: Option<String>,
 }
 
 impl User {
-    /// How many ends of devices left behind are remembered.
+    /// The most ends of devices that are remembered per user.
     pub const MOST_LEFT: usize = 16;
 
-    /// How many bytes of reasons are remembered with them: a record has to stay below the 4 KiB of the store.
+    /// The most bytes of reasons remembered in the list of ends: a user's record must stay below 4 KiB.
     const MOST_NOTED: usize = 800;
 
-    /// What a device must stand under to be live in `era`.
+    /// The counters a device of the user must have to be live in `era`.
     pub fn stamp(&self, era: Era) -> Stamp {
         Stamp { era, generation: self.generation }
     }
 
-    /// How many devices are live in `era`. One that merely ran out counts until it is swept.
+    /// The number of devices live in `era`. An expired device counts until it is swept.
     pub fn live_devices(&self, era: Era) -> u64 {
         if self.live.era == era { self.live.count } else { 0 }
     }
 
-    /// Counts `count` live devices in `era`. Those counted in an earlier era ended with it.
+    /// Sets the number of devices live in `era`, and records the end of those counted in an earlier era.
     pub fn set_live_devices(&mut self, era: Era, count: u64) {
         if self.live.era < era && self.live.count > 0 {
             let stamp = self.stamp(self.live.era);
@@ -126,8 +126,8 @@ impl User {
         self.live = LiveDevices { era, count };
     }
 
-    /// When and why the devices that stand under `stamp` ended, as far as it is remembered. Of more ends than are
-    /// remembered the first that is known after it.
+    /// The time and cause of the end of the devices that were live under `stamp`. If that end is no longer remembered,
+    /// the first one after it.
     pub fn left_at(&self, stamp: Stamp) -> Option<&Bump> {
         self.left.iter().find(|left| left.stamp >= stamp).map(|left| &left.bump)
     }
@@ -143,7 +143,8 @@ impl User {
         }
     }
 
-    /// Ends every token and device of the user. Devices are left behind unless `none_left`: when all that lives goes on.
+    /// Starts the user's next generation, which ends every token and device of the user. The end is recorded for the
+    /// devices unless `none_left`, which says that all live devices continue.
     pub fn bump(&mut self, at: Timestamp, cause: Cause, note: Option<String>, none_left: bool) {
         if !none_left {
             let stamp = self.stamp(self.live.era);

@@ -1,25 +1,26 @@
-//! A readable name for a device, guessed from the User-Agent header when the client gave none.
+//! A readable device name, guessed from the `User-Agent` header if the client gave none.
 //!
-//! A guess only ever helps a person to tell their own devices apart; nothing is decided by it. So the table knows
-//! what people use and what apps send, in the order in which one hides inside another (Edge says it is Chrome,
-//! Chrome says it is Safari), and ignores versions.
+//! The guess only helps people to tell their devices apart; nothing is decided by it. The tables list common browsers
+//! and app libraries, each before those whose name it also contains (Edge says it is Chrome, Chrome says it is
+//! Safari), and ignore versions.
 
-/// Most bytes of the header that are looked at.
+/// The most bytes of the header that are read.
 const MAX_BYTES: usize = 512;
 
-/// Most characters taken over from an app's own name.
+/// The most characters taken from an app's own name.
 const MAX_APP_NAME: usize = 40;
 
-/// What the header seems to say.
+/// The name and kind guessed from a `User-Agent` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceGuess {
-    /// "Chrome on Windows", "Android app (okhttp)", "Unknown device": 1–100 visible characters.
+    /// The device's name, such as "Chrome on Windows", "Android app (okhttp)" or "Unknown device": 1–100 visible
+    /// characters.
     pub name: String,
-    /// `mobile`, `desktop`, `browser` or `other`.
+    /// The device's kind: `mobile`, `desktop`, `browser` or `other`.
     pub kind: &'static str,
 }
 
-/// Libraries and tools that name themselves first: (start of the header in lower case, name, kind).
+/// Libraries and tools whose header starts with their name: (start of the header in lower case, name, kind).
 const CLIENTS: &[(&str, &str, &str)] = &[
     ("okhttp/", "Android app (okhttp)", "mobile"),
     ("dalvik/", "Android app", "mobile"),
@@ -52,7 +53,7 @@ const CLIENTS: &[(&str, &str, &str)] = &[
     ("ruby", "Ruby app", "other"),
 ];
 
-/// Browsers, by what only they say; each before those it claims to be.
+/// Browsers: (substring only this browser sends, name); each before those it claims to be.
 const BROWSERS: &[(&str, &str)] = &[
     ("electron/", "Electron app"),
     ("samsungbrowser/", "Samsung Internet"),
@@ -82,7 +83,8 @@ const BROWSERS: &[(&str, &str)] = &[
     ("applewebkit/", "App"),
 ];
 
-/// Systems: (needle, name). iPads and phones also say "Mac OS X", Android and Chrome OS also say "Linux" or "X11".
+/// Operating systems: (substring, name). iPads and phones also say "Mac OS X", Android and Chrome OS also say "Linux"
+/// or "X11".
 const SYSTEMS: &[(&str, &str)] = &[
     ("iphone", "iPhone"),
     ("ipad", "iPad"),
@@ -97,7 +99,7 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("linux", "Linux"),
 ];
 
-/// The name and kind a User-Agent header suggests; an absent header is the empty text.
+/// Guesses a device's name and kind from a `User-Agent` header; an absent header is the empty text.
 pub fn readable(header: &str) -> DeviceGuess {
     let cut = header.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_BYTES).last().unwrap_or(0);
     let header = if header.len() > MAX_BYTES { header.get(..cut).unwrap_or_default() } else { header }.trim();
@@ -112,9 +114,8 @@ fn client(lower: &str) -> Option<DeviceGuess> {
     CLIENTS.iter().find(|(start, ..)| lower.starts_with(start)).map(|&(_, name, kind)| guess(name, kind))
 }
 
-/// `MyApp/42 CFNetwork/1485 Darwin/23.1.0`, as Apple's `URLSession` writes it. A Mac's kernel may add its
-/// architecture; a phone's never does. Alamofire writes `MyApp/1.0 (com.example.app; build:1; iOS 17.0.0)
-/// Alamofire/5.8.0`.
+/// Recognises apps on Apple systems: `MyApp/42 CFNetwork/1485 Darwin/23.1.0`, as `URLSession` writes it (on a Mac
+/// perhaps with the architecture), or Alamofire's `MyApp/1.0 (com.example.app; build:1; iOS 17.0.0) Alamofire/5.8.0`.
 fn apple_app(header: &str, lower: &str) -> Option<DeviceGuess> {
     if !lower.contains("cfnetwork/") && !lower.contains("alamofire/") {
         return None;
@@ -130,8 +131,8 @@ fn apple_app(header: &str, lower: &str) -> Option<DeviceGuess> {
     Some(DeviceGuess { name: format!("{app}{system}"), kind })
 }
 
-/// The product before the first slash, `%20` read as a space, if it is plain ASCII (the rest arrives encoded).
-/// Library and system names say nothing to a person.
+/// The product name before the first slash with `%20` decoded, if it is plain ASCII and not the name of a library or
+/// system, which would say nothing to a person.
 fn app_name(header: &str) -> Option<String> {
     let (product, _) = header.split_once('/')?;
     let name = product.replace("%20", " ");

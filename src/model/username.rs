@@ -1,13 +1,12 @@
-//! A user's name: what people see, and the key it is matched by.
+//! A username: its displayed form, and the key it is matched by.
 //!
-//! Two names that look or read the same must not belong to two people, and a name must not be able to rearrange
-//! the line it is shown in. So a name is normalised (NFKC: full-width letters and ligatures become plain ones),
-//! matched by its full default case fold, and refused when it holds anything that cannot be seen or is not
-//! assigned. Look-alikes from different scripts (Latin `a`, Cyrillic `а`) stay distinct names: telling them apart
-//! is the reader's font's work.
+//! Two names that look or read the same must not belong to two people, and a name must not reorder the line it is
+//! shown in. So a name is normalised (NFKC: full-width letters and ligatures become plain ones), matched by its full
+//! default case fold, and refused if it holds invisible or unassigned characters. Look-alikes from different scripts
+//! (Latin `a`, Cyrillic `а`) stay distinct names: the font of the reader tells them apart.
 //!
-//! Administrators name users by id or name, in paths: so no new name may be read as an id or be taken apart by whoever
-//! handles the path. Accounts that were made before such a rule keep their names, and are found by them.
+//! Administrators name users by id or name, in paths: so a new name must not parse as an id or be changed by software
+//! that handles paths. Accounts created before such a rule keep their names and are found by them.
 
 use std::fmt;
 
@@ -19,44 +18,44 @@ use unicode_normalization::char::is_combining_mark;
 use super::ids;
 use super::visible::{ZWJ, ZWNJ, is_joiner_in_place, is_padding, is_visible};
 
-/// Most characters (Unicode scalar values, after NFKC) of a name.
+/// The most characters (Unicode scalar values, after NFKC) of a name.
 const MAX_CHARS: usize = 150;
 
-/// Most bytes looked at. 150 Korean syllables typed as separate letters are 1,350 bytes; beyond this nothing
-/// sensible follows, and normalising costs time.
+/// The most bytes of input. 150 Korean syllables typed as separate letters are 1,350 bytes; longer input is refused
+/// before the costly normalisation.
 const MAX_INPUT_BYTES: usize = 2_048;
 
 /// A valid username.
 ///
-/// A record keeps both texts, so that a name is found by the key it was registered under even when a later Unicode
-/// version would make another.
+/// A record keeps both forms, so that a name is found by the key it was registered under even if a later Unicode
+/// version would fold it differently.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Username {
     shown: String,
     key: String,
 }
 
-/// Why a text is no username.
+/// The reason why a text is not a valid username.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
-    /// Nothing is left of it.
+    /// The text is empty after normalisation.
     #[error("a username has at least 1 character")]
     TooShort,
-    /// More than 150 characters.
+    /// The name has more than 150 characters.
     #[error("a username has at most 150 characters")]
     TooLong,
-    /// A control, invisible, bidirectional, private or unassigned character, a space other than U+0020 or at
-    /// either end, a combining mark with nothing to stand on, or a slash.
+    /// The name has a control, invisible, bidirectional, private or unassigned character, a space other than U+0020 or
+    /// at either end, a combining mark at the start, or a slash or backslash.
     #[error("a username has only visible characters, no slash, and no space at either end")]
     InvalidCharacters,
-    /// It reads as an id, with or without the `id:` or `name:` that administrators put in front of one, or a path takes it
-    /// for the folder itself or the one above.
+    /// The name parses as an id, with or without the prefix `id:` or `name:` that administrators use, or is `.` or
+    /// `..`, which have a meaning in paths.
     #[error("a username is not a UUID, `.` or `..`")]
     Reserved,
 }
 
 impl UsernameError {
-    /// The field code of the problem document.
+    /// The `code` of this error for a field of the problem document.
     pub fn code(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
@@ -68,7 +67,7 @@ impl UsernameError {
 }
 
 impl Username {
-    /// Reads the name of a new account.
+    /// Parses the name of a new account.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         let name = Self::normalised(text)?;
         // Judged after NFKC, which turns some marks into a space and a mark, some spaces into U+0020, and full-width
@@ -93,8 +92,9 @@ impl Username {
         Ok(name)
     }
 
-    /// Reads a name to look an account up by, from a sign-in or an administrator. What stands around it when it was typed
-    /// or copied is dropped, and only its size is judged: an account may be older than a rule for new names.
+    /// Parses a name for the lookup of an account, from a sign-in or an administrator. White space and directional
+    /// characters around it are dropped; only length and control characters are checked, because an account may be
+    /// older than a rule for new names.
     pub fn presented(text: &str) -> Result<Self, UsernameError> {
         let name = Self::normalised(text.trim_matches(is_padding))?;
         if name.shown.chars().any(char::is_control) {
@@ -123,13 +123,13 @@ impl Username {
         Ok(Self { shown, key })
     }
 
-    /// The name as people see it.
+    /// The name in its displayed form.
     pub fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// What the name is matched and stored by: equal for names that differ in letter case only. It may be longer
-    /// than 150 characters, and is never shown.
+    /// The key the name is matched and stored by: equal for names that differ only in letter case or joiners. It may
+    /// be longer than 150 characters, and is never shown.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -141,8 +141,8 @@ impl fmt::Display for Username {
     }
 }
 
-/// NFKC, full default case fold, NFKC: a fixed point, so a key's key is the key itself. Without joiners, which people
-/// leave out as often as not: two names that differ in nothing else are one.
+/// The matching key of a text: NFKC, full default case fold, NFKC, which is a fixed point. Joiners are removed,
+/// because people often leave them out: names that differ only in joiners are the same.
 pub(crate) fn caseless_key(text: &str) -> String {
     let joined = text.chars().filter(|c| !matches!(*c, ZWNJ | ZWJ));
     joined.nfkc().default_case_fold().nfkc().collect()

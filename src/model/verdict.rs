@@ -1,9 +1,9 @@
-//! **The one decision**: does this token act for its user?
+//! **The one decision**: does a token act for its user?
 //!
 //! Bearer authentication, refresh, introspection, every step that writes and every follower call [`judge`]; nothing
-//! else compares counters. On the issuer both counters must be equal to the stored ones; a greater one in an
-//! authentic token means that the store lost what it had acknowledged, and then nobody is told anything but to wait.
-//! To a follower a greater one is news that is still on its way.
+//! else compares counters. On the issuer both counters of a token must equal the stored ones; a greater one in an
+//! authentic token means that the store lost acknowledged writes, and the request is refused as temporarily
+//! unavailable. For a follower a greater one means that the revocation is still on its way.
 
 use super::claims::Presented;
 use super::counters::{Era, Generation, Stamp};
@@ -11,25 +11,25 @@ use super::device::Device;
 use super::ids::DeviceId;
 use super::timestamp::Timestamp;
 
-/// What is known of the user a token names.
+/// The known state of the user a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserState {
-    /// The user's generation.
+    /// The user's current generation.
     pub generation: Generation,
     /// Whether the account is disabled.
     pub disabled: bool,
 }
 
-/// What is known of the device a token names.
+/// The known state of the device a token names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceState {
-    /// What it stands under.
+    /// The era and generation the device is live under.
     pub stamp: Stamp,
-    /// Access tokens of an earlier generation are older than a password change made on it.
+    /// The lowest generation whose access tokens are not older than a password change made on the device.
     pub floor: Generation,
-    /// Whether it was ended.
+    /// Whether the device was ended.
     pub ended: bool,
-    /// When it runs out.
+    /// When the device expires.
     pub end: Timestamp,
 }
 
@@ -47,42 +47,43 @@ impl From<&super::user::User> for UserState {
     }
 }
 
-/// The answer.
+/// The result of the decision about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It acts for its user.
+    /// The token acts for its user.
     Live,
-    /// It does not.
+    /// The token no longer acts for its user.
     Ended(Reason),
-    /// It was minted under a counter the store does not know yet: the store rolled back. Refuse, alarm, end nothing.
+    /// The token has a counter greater than the stored one: the store was rolled back. The request is refused, an
+    /// alarm raised, nothing ended.
     Ahead,
 }
 
-/// Why a token no longer acts for its user; the first that applies, in this order.
+/// The reason why a token no longer acts for its user. [`judge`] reports the first that applies, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Every token of the service was ended.
+    /// Every token of the service was ended by a new era.
     Reset,
     /// The account is disabled.
     UserDisabled,
-    /// The user signed out everywhere, or is gone.
+    /// The user signed out everywhere, or was deleted.
     SignedOutEverywhere,
-    /// The user signed out everywhere else, on this very device: it refreshes and goes on.
+    /// The user signed out everywhere else from this device: a refresh gives a valid access token.
     Superseded,
-    /// The user changed the password on this very device after the token was minted: whoever holds the tokens that came
-    /// with the answer goes on with them.
+    /// The user changed the password on this device after the token was minted: only the tokens in the answer to that
+    /// change are valid.
     PasswordChanged,
     /// The device was signed out.
     SignedOut,
-    /// The token or its device ran out.
+    /// The token or its device expired.
     Expired,
 }
 
-/// Decides whether a token whose claims are `presented` acts for its user at `now`.
+/// Decides whether a token with the claims `presented` acts for its user at `now`.
 ///
-/// `user` is none when there is no such user (any more): deleting one is the last bump of its generation.
-/// `device` is none when the device is not to be found under any stamp.
+/// `user` is `None` if the user does not exist (any more): deletion is the last bump of the user's generation.
+/// `device` is `None` if the device has no record under any stamp.
 pub fn judge(
     presented: &Presented,
     era: Era,
@@ -122,9 +123,10 @@ pub fn judge(
     }
 }
 
-/// The same decision for a refresh token, whose own generation only helps to name a reason: what counts is that its
-/// device stands under the user's. (After a sign-out everywhere else the caller's refresh token stays good.) Nor does
-/// its own end: the newest token ends with its device, and an older one has to be seen as used again, not as expired.
+/// Decides whether a refresh token's device is live. The token's own generation only selects the reason, since the
+/// token stays valid after a sign-out everywhere else; what counts is that the device's generation equals the user's.
+/// The token's own `exp` is ignored: the newest token expires with its device, and an older one must be detected as
+/// reused.
 pub fn judge_refresh(
     presented: &Presented,
     era: Era,
@@ -145,18 +147,18 @@ pub fn judge_refresh(
 /// What a follower knows of the last bump of a user's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bumped {
-    /// The generation since then.
+    /// The generation that began with the bump.
     pub generation: Generation,
-    /// The one device that went on under it.
+    /// The one device that continues under that generation.
     pub kept: Option<DeviceId>,
-    /// The generation that began with the last new password that was set on a device which went on; zero if none is known.
-    /// A device that goes on now and has tokens of an earlier generation is that device: every other one ended with it, or
+    /// The generation that began with the last password change on a kept device; zero if none is known. A device that
+    /// is kept now and has tokens of an earlier generation is that device: every other one ended with the change, or
     /// signed in after it.
     pub floor: Generation,
 }
 
 impl Bumped {
-    /// What is known once a bump was heard of, in the order of the log or again.
+    /// The knowledge after a bump was received, in log order or repeatedly.
     pub fn heard(
         known: Option<Self>,
         generation: Generation,
@@ -171,9 +173,9 @@ impl Bumped {
     }
 }
 
-/// The same decision for a follower, which knows only what ended lately: perhaps that the user's generation was
-/// `bumped`, perhaps that the device `ended`. Of all the rest the token itself is believed, for the issuer signed it:
-/// that the user and the device were there, and that counters may be ahead of what the follower has heard of.
+/// Decides for a follower, which knows only recent revocations: `bumped`, if the user's generation changed, and
+/// whether the device `ended`. Everything else is taken from the token, because the issuer signed it: that the user
+/// and the device existed, and that counters may be ahead of what the follower has received.
 pub fn judge_followed(
     presented: &Presented,
     era: Era,
@@ -355,8 +357,8 @@ mod tests {
         assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
     }
 
-    /// Each row: the bumps a follower hears of, by generation, device that goes on, and whether a new password was the cause;
-    /// then what becomes of this device's tokens of the generations from 1 on.
+    /// Each row: the bumps a follower receives (generation, kept device, whether a new password was the cause), then
+    /// the verdict on this device's tokens of the generations from 1 on.
     #[test]
     fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps() {
         use Reason::*;

@@ -1,27 +1,28 @@
-//! Which characters a reader sees, for names that people choose.
+//! Visible characters: what names that people choose may contain.
 //!
-//! A name that cannot be seen, or that rearranges the line it stands in, misleads whoever reads it. Names that people sign
-//! in with are refused for that ([`username`](super::username)); names of devices, which systems send, are [`cleaned`].
+//! A name that cannot be seen, or that reorders the line it is shown in, misleads its readers. Usernames with such
+//! characters are refused ([`username`](super::username)); device names, which operating systems send, are
+//! [`cleaned`].
 
 use unicode_joining_type::{JoiningType, get_joining_type};
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark, is_public_assigned};
 
-/// ZERO WIDTH NON-JOINER: parts letters that would join. Persian names need it.
+/// ZERO WIDTH NON-JOINER: separates letters that would join. Persian names need it.
 pub(super) const ZWNJ: char = '\u{200C}';
-/// ZERO WIDTH JOINER: asks for the joined form. Names in scripts of India need it.
+/// ZERO WIDTH JOINER: requests the joined form. Names in scripts of India need it.
 pub(super) const ZWJ: char = '\u{200D}';
 
-/// The canonical combining class of a virama, which takes the vowel from the letter before it.
+/// The canonical combining class of a virama, which removes the vowel of the letter before it.
 const VIRAMA: u8 = 9;
 
-/// Whether a normalised character can be seen, or is the plain space.
+/// Whether a normalised character is visible, or the plain space U+0020.
 pub(super) fn is_visible(c: char) -> bool {
     let blank = c.is_whitespace() && c != ' ';
     !blank && !c.is_control() && is_public_assigned(c) && !is_invisible(c)
 }
 
-/// Whether the joiner at `index` changes how its neighbours look: the rules of RFC 5892, appendices A.1 and A.2, which
-/// RFC 8264 §9.1 refers to. Anywhere else it would make two texts that look the same.
+/// Whether the joiner at `index` changes the shape of its neighbours, by the rules of RFC 5892, appendices A.1 and A.2
+/// (referred to by RFC 8264 §9.1). Anywhere else a joiner would make two texts that are displayed alike.
 pub(super) fn is_joiner_in_place(text: &[char], index: usize) -> bool {
     let (before, rest) = text.split_at_checked(index).unwrap_or_default();
     let Some((&joiner, after)) = rest.split_first() else { return false };
@@ -40,9 +41,9 @@ pub(super) fn is_joiner_in_place(text: &[char], index: usize) -> bool {
         && joins(after.iter().find(not_transparent), JoiningType::RightJoining)
 }
 
-/// The text as it can be shown in a list, at most `longest` characters of it: white space is one space, and what is
-/// invisible or rearranges a line is left out. Joiners and variation selectors stay inside it: emoji are made with them.
-/// `None` when nothing to be seen is left.
+/// The text in a form fit for lists, cut to `longest` characters: runs of white space become one space, and invisible
+/// or reordering characters are removed. Joiners and variation selectors inside the text stay: emoji are made with
+/// them. `None` if nothing visible is left.
 pub(crate) fn cleaned(text: &str, longest: usize) -> Option<String> {
     let mut kept = String::new();
     for c in text.chars() {
@@ -64,24 +65,25 @@ pub(crate) fn cleaned(text: &str, longest: usize) -> Option<String> {
     cut.chars().any(has_shape).then(|| cut.to_owned())
 }
 
-/// Whether a character shows something without a neighbour.
+/// Whether a character is visible without a neighbour.
 fn has_shape(c: char) -> bool {
     is_visible(c) && c != ' ' && !is_combining_mark(c)
 }
 
-/// Joiners and variation selectors: they change how their neighbours look.
+/// Whether a character is a joiner or a variation selector, which change the shape of their neighbours.
 fn is_joining(c: char) -> bool {
     matches!(c, ZWNJ | ZWJ | '\u{FE0E}' | '\u{FE0F}')
 }
 
-/// White space, and what directs the text around it: what comes along when a name is copied from a page.
+/// Whether a character is white space or a directional format character: both get copied along with a name from a
+/// page.
 pub(super) fn is_padding(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '\u{61C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// Format characters (general category Cf), default-ignorable code points, noncharacters and the blank Braille
-/// pattern: Unicode 16, `DerivedGeneralCategory.txt` and `DerivedCoreProperties.txt`.
+/// Whether a character is a format character (general category Cf), a default-ignorable code point, a noncharacter or
+/// the blank Braille pattern, by Unicode 16, `DerivedGeneralCategory.txt` and `DerivedCoreProperties.txt`.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00AD}' | '\u{034F}' | '\u{0600}'..='\u{0605}' | '\u{061C}' | '\u{06DD}' | '\u{070F}'

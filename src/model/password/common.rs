@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-/// Sorted by byte, in lower case, each line ended by a line feed.
+/// The list: sorted by byte, in lower case, each line ended by a line feed.
 const LINES: &str = include_str!("common.txt");
 
 /// Whether the list holds this case-folded password.

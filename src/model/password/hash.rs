@@ -1,4 +1,4 @@
-//! A password's hash: what a user's record holds instead of the password.
+//! A password hash: what a user's record holds instead of the password.
 
 use std::fmt;
 
@@ -31,14 +31,14 @@ impl PasswordHash {
         }
     }
 
-    /// The PHC string.
+    /// The hash as a PHC string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl PartialEq for PasswordHash {
-    /// In a time that does not depend on where the two differ.
+    /// Compares in constant time.
     fn eq(&self, other: &Self) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
@@ -52,18 +52,19 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// For `#[serde(with = "…::stored")]` on the field of a store's record, the one place where a hash is serialised.
+/// Serialisation for `#[serde(with = "…::stored")]` on a field of a stored record, the only place where a hash is
+/// serialised.
 pub mod stored {
     use serde::{Deserialize, Deserializer, Serializer, de};
 
     use super::PasswordHash;
 
-    /// Writes the PHC string.
+    /// Serialises the hash as its PHC string.
     pub fn serialize<S: Serializer>(hash: &PasswordHash, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&hash.0)
     }
 
-    /// Reads a PHC string; the error does not quote it.
+    /// Deserialises a PHC string; the error does not quote it.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PasswordHash, D::Error> {
         let text = String::deserialize(deserializer)?;
         PasswordHash::parse(&text).map_err(de::Error::custom)
