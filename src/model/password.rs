@@ -1,3 +1,12 @@
+//! Passwords: which ones may be chosen, and a type that does not leak them.
+//!
+//! The rules are those of NIST SP 800-63B and OWASP ASVS 2.1: length counts, composition does not, and the commonest
+//! passwords are refused. A [`Password`] is wiped with its last copy, its `Debug` is `Password(..)`, and it has
+//! neither `Display` nor `Serialize`.
+//!
+//! The text is prepared as RFC 8265's `OpaqueString`: every space becomes U+0020 and the whole NFC, so that the same
+//! keys pressed on two systems give the same bytes. Letter case and compatibility forms are kept: they carry entropy.
+//!
 //! Modules: `hash` the stored password hash, `common` the list of refused passwords.
 
 use std::fmt;

@@ -4,24 +4,24 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-/// Most bytes of a stored hash; one of ours has about 100.
+/// The most bytes of a stored hash; one made by this service has about 100.
 const MAX_BYTES: usize = 512;
 
 /// A password hash as a PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`).
 ///
-/// Neither shown nor serialised by itself: with it guesses can be tried at leisure. A record that must keep it
-/// says so with [`stored`].
+/// It has neither `Display` nor `Serialize`, because a leaked hash allows offline guessing. A record that must store
+/// it opts in with [`stored`].
 #[derive(Clone)]
 pub struct PasswordHash(String);
 
-/// The text is no PHC string.
+/// The text is not a PHC string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a password hash in PHC form")]
 pub struct PasswordHashError;
 
 impl PasswordHash {
-    /// Reads a PHC string. Only its shape is judged here; which algorithm and parameters are accepted is decided
-    /// where it is used.
+    /// Parses the shape of a PHC string. Which algorithm and parameters are accepted is decided where the hash is
+    /// verified.
     pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
         let printable = text.bytes().all(|b| b.is_ascii_graphic());
         if printable && text.len() <= MAX_BYTES && text.starts_with('$') && text.matches('$').count() >= 3 {
