@@ -1,16 +1,17 @@
-//! The HTTP entrance: everything between a socket and a use case.
+//! The HTTP edge: everything between a socket and a use case.
 //!
-//! It promises that whatever goes wrong leaves as one [`problem::Problem`] with a request id, that no body,
-//! header or connection can grow or wait without bound, and that nothing a caller sent is quoted back or logged.
-//! It refuses to know how a session is judged or stored: handlers parse, call one use case and shape the answer.
+//! It promises that whatever goes wrong leaves as one [`problem::Problem`] with a request id, that no body, header or
+//! connection can grow or wait without bound, and that nothing a client sent is quoted back or logged. It does not
+//! know how a session is judged or stored: handlers parse, call one use case and shape the answer.
 //!
 //! On the way in:
 //!
-//! * [`listen`] — the server loop: connections, their number and patience, HTTP/1 only (`framework` puts the application behind it)
-//! * [`door`] — the outermost endpoint: request id, deadline, one log line, figures, problems ([`routes`] names
-//!   the operations for it)
+//! * [`listen`] — the server loop: connections, their number and timeouts, HTTP/1 only (`framework` puts the
+//!   application behind it)
+//! * [`door`] — the outermost endpoint: request id, deadline, one log line, metrics, problems ([`routes`] names the
+//!   operations for it)
 //! * [`cors`] — which pages of other origins may read answers
-//! * [`client`] — who calls: address and user agent
+//! * [`client`] — the client's address and user agent
 //! * [`body`] — the JSON body, checked against its own schema
 //!
 //! On the way out:
@@ -18,13 +19,14 @@
 //! * [`code`] — the stable list of problem codes
 //! * [`problem`] — the one error every operation answers with
 //! * `json` — the body of an answer
-//! * [`headers`] — what every answer carries
+//! * [`headers`] — the headers of every answer
 //!
-//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for the socket
-//! alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`, `device_input`, `form`, `moment` and
-//! `page`; `figures` answers on the metrics' own listener. [`credential`] reads who asks, `wanted` says whom an operation asks for,
-//! `refusal` turns a use case's error into a problem. [`app`] puts it all behind the door, [`serve`] runs it, [`document`]
-//! describes it, and [`docs`] is the Swagger UI.
+//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for
+//! the socket alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`,
+//! `device_input`, `form`, `moment` and `page`; `figures` answers on the metrics' own listener. [`credential`] reads
+//! the credential of a request, `wanted` says which one an operation requires, `refusal` turns a use case's error
+//! into a problem. [`app`] puts all of them behind the edge, [`serve`] runs the process, [`document`] describes the
+//! operations, and [`docs`] is the Swagger UI.
 
 mod accounts;
 mod admin;

@@ -22,7 +22,7 @@ use crate::auth::error::AuthError;
 use crate::auth::{Auth, Origin};
 use crate::feed::Feed;
 
-/// The operations.
+/// The operations on the caller's account and sign-ins.
 pub(super) struct Accounts;
 
 /// Who signs in, on what.

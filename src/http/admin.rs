@@ -26,10 +26,10 @@ use crate::feed::Feed;
 use crate::model::service_key::Scope;
 use crate::store::ListedUser;
 
-/// The longest reason, in characters: a user's record keeps two and has to stay below the 4 KiB of the store.
+/// The longest reason, in characters: a user's record stores two and has to stay below the store's limit of 4 KiB.
 const LONGEST_REASON: usize = 200;
 
-/// The operations.
+/// The operations of administrators' tools.
 pub(super) struct Admin;
 
 #[derive(Debug, Object)]
@@ -257,7 +257,7 @@ async fn set_disabled(
     Ok(Json(SignedOutEverywhereAnswer::of(SignedOut { signed_out, generation: user.generation })))
 }
 
-/// An administrator's order, with the reason that was given.
+/// An administrator's order. The reason has at most [`LONGEST_REASON`] characters, none of them a control character.
 pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<Order, Problem> {
     let text = reason.as_deref().unwrap_or_default();
     if text.chars().count() > LONGEST_REASON {

@@ -140,7 +140,7 @@ pub(super) struct DeviceListAnswer {
     pub next: Option<String>,
 }
 
-/// A count as JSON numbers carry it everywhere: 64 bits with a sign.
+/// A count as an `i64`, the integer type of all answers; capped at `i64::MAX`.
 pub(super) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The app: every operation behind the door.
+//! The app: every operation behind the edge.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,26 +20,26 @@ use super::{docs, document};
 use crate::auth::Auth;
 use crate::service::Service;
 
-/// What the settings say about the entrance.
+/// The settings of the edge.
 #[derive(Clone, Debug)]
 pub struct Entrance {
     /// The origins whose pages may read answers.
     pub cors_origins: Vec<String>,
     /// Whether those pages may read answers to requests that carry cookies.
     pub cors_credentials: bool,
-    /// Whether `register` and `login` read over fields that they do not know.
+    /// Whether `register` and `login` ignore fields that they do not know.
     pub sign_in_fields: SignInFields,
     /// The URL that clients reach the service under, if the settings say.
     pub public_url: Option<String>,
-    /// The proxies whose word about a client's address counts.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
-    /// Where request ids come from.
+    /// The generator of request ids.
     pub ids: Arc<RequestIds>,
-    /// How long an operation may take.
+    /// The longest an operation may take before it is answered with 503 `timeout`.
     pub deadline: Duration,
 }
 
-/// The app as the world sees it.
+/// The app on the public listener.
 pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
     let server = entrance.public_url.as_deref();
     let text = |text: String| DocumentText(text.into());
@@ -54,7 +54,7 @@ pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Re
     door(app, routes, entrance, Arc::clone(&service.auth)).boxed()
 }
 
-/// The app as the operator sees it: the same, and what is the operator's alone.
+/// The app on the operator's socket: the public operations, and those of `operator`.
 pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
@@ -64,7 +64,7 @@ pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, 
     door(app, routes, entrance, Arc::clone(&service.auth)).data(LocalOperator).boxed()
 }
 
-/// What the handlers ask for.
+/// Adds to a route the parts of the service that handlers take as `Data`.
 fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
     route.data(Arc::clone(&service.auth)).data(Arc::clone(&service.feed))
 }

@@ -1,7 +1,7 @@
 //! The JSON body of a request, checked against the schema that documents it.
 //!
 //! The framework's own parser quotes values in its errors and stops at the first one, so it only ever sees a body
-//! that has passed [`shape`]: whatever is wrong is reported at once, by field name, and nothing is repeated.
+//! that has passed [`shape`]: every fault is reported at once, by field name, and no value is repeated.
 
 use std::io;
 
@@ -40,7 +40,7 @@ pub struct Body<T>(pub T);
 #[derive(Debug)]
 pub struct LenientBody<T>(pub T);
 
-/// A [`LenientBody`] of which may be kept what is wrong with it, for an operation whose caller may prove itself otherwise.
+/// A [`LenientBody`] whose fault is kept instead of answered, for an operation that a credential alone may suffice for.
 #[derive(Debug)]
 pub struct ForgivenBody<T>(pub Result<T, Problem>);
 
@@ -93,7 +93,7 @@ fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
     })
 }
 
-/// Makes a `T` of what was read. What is ignored when it is unknown may also be given twice.
+/// Parses a `T` from a JSON value. Where unknown fields are ignored, a member given twice is accepted, too.
 pub(super) fn parse<T: ParseFromJSON + 'static>(json: Json, unknown: Unknown) -> Result<T, Problem> {
     let Json { value, repeated } = json;
     let shape = Shape::of::<T>();
@@ -138,7 +138,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
     }
 }
 
-/// The JSON value of a body that may be missing: nothing and `null` are an empty object.
+/// Reads the JSON value of a body that may be missing: no body and `null` are an empty object.
 async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Json, Problem> {
     let bytes = read(request, body).await?;
     let mut json = Json { value: Value::Null, repeated: Vec::new() };

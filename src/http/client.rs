@@ -1,4 +1,4 @@
-//! Who calls: the address we may believe, and what the client says it is.
+//! The client of a request: its address as far as it can be trusted, and its user agent.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -16,26 +16,26 @@ use crate::auth::Origin;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const USER_AGENT_LENGTH: usize = 256;
 
-/// The networks of the proxies we run; only a proxy's word about where a request came from counts.
+/// The networks of the operator's proxies; `X-Forwarded-For` is believed only from addresses in them.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Arc<[IpNet]>);
 
 impl TrustedProxies {
-    /// Trusts what these networks say. Without any, the peer's own address is the client's.
+    /// Trusts `X-Forwarded-For` from these networks. Without any, the peer's own address is the client's.
     pub fn new(networks: Vec<IpNet>) -> Self {
         Self(networks.into())
     }
 
-    /// Whether `address` is one of our proxies.
+    /// Whether `address` is that of a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the right-most hop that is not one of our proxies: everything left of it is the client's own claim.
+    /// Returns the right-most hop that is not a trusted proxy: everything left of it is the client's own claim.
     ///
-    /// The lines of `X-Forwarded-For` are one list (RFC 9110 §5.3), read byte by byte from its end, so that nothing a client
-    /// writes can hide what a proxy adds behind it. A hop that is not an address ends the walk: whoever sent it is known, and
-    /// nobody beyond.
+    /// The lines of `X-Forwarded-For` are one list (RFC 9110 §5.3), read byte by byte from its end, so that nothing a
+    /// client writes can hide what a proxy adds behind it. A hop that is not an address ends the list: the proxy that
+    /// sent it is the last address known.
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut address = peer.to_canonical();
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
@@ -53,7 +53,7 @@ impl TrustedProxies {
     }
 }
 
-/// Reads an address as proxies write it: also with a port, in brackets, with an IPv6 zone, or an IPv4 address as IPv6.
+/// Parses an address as proxies write it: with or without a port, brackets or an IPv6 zone, or an IPv4 address as IPv6.
 fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(hop).ok()?;
     let (host, rest) = match text.strip_prefix('[') {
@@ -74,8 +74,8 @@ fn plain(user_agent: &[u8]) -> String {
     kept.take(USER_AGENT_LENGTH).collect()
 }
 
-/// Who calls, as a handler's argument. A caller on this machine's socket counts as loopback; without the door in
-/// front no proxy is trusted.
+/// The client of a request, as a handler's argument. A client on the operator's socket counts as loopback; without
+/// the edge in front no proxy is trusted.
 impl<'a> FromRequest<'a> for Origin {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let peer = match &request.remote_addr().0 {

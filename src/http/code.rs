@@ -1,4 +1,4 @@
-//! The stable codes of problems: what an app translates and decides by. This is the only list.
+//! The stable codes of problems, which apps translate and decide by. This is the only list.
 
 use poem::http::StatusCode;
 
@@ -11,7 +11,8 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, in the order of the documentation: refresh, use newer tokens, sign in, correct, wait, ours.
+            /// Every code, in the order of the documentation: refresh, use newer tokens, sign in, correct, wait,
+            /// errors of the service.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The text form, as in a problem's `code`.
@@ -19,17 +20,17 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The HTTP status it is answered with.
+            /// The HTTP status of an answer with this code, unless the problem sets another one.
             pub const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            /// A short summary that is the same each time.
+            /// The `title` of a problem (RFC 9457 §3.1.3): a short summary that never varies.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// What the app should do about it.
+            /// What the app should do about a problem with this code.
             pub const fn advice(self) -> &'static str {
                 match self { $(Self::$variant => $advice,)* }
             }
@@ -98,7 +99,7 @@ codes! {
 }
 
 impl Code {
-    /// The `error` of OAuth 2.0 answers: RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1.
+    /// The `error` of an OAuth 2.0 answer with this code: RFC 6749 §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1.
     pub const fn oauth_error(self) -> &'static str {
         match self {
             Self::Forbidden => "insufficient_scope",
@@ -128,14 +129,14 @@ impl Code {
 
 macro_rules! field_codes {
     ($($variant:ident = $name:literal, $meaning:literal;)*) => {
-        /// What is wrong with one field.
+        /// What is wrong with one field of a request.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum FieldCode {
             $(#[doc = $meaning] $variant,)*
         }
 
         impl FieldCode {
-            /// Every code.
+            /// Every field code.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The text form, as in a problem's `errors[].code`.
@@ -143,7 +144,7 @@ macro_rules! field_codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// What it means.
+            /// The meaning of the code in one sentence, for the document.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => $meaning,)* }
             }
@@ -170,7 +171,7 @@ field_codes! {
 }
 
 impl FieldCode {
-    /// The code of that name; the use cases name theirs as text, since they know no HTTP.
+    /// The field code with this name, or `invalid_format`; the use cases give codes as text, since they know no HTTP.
     pub fn named(name: &str) -> Self {
         Self::ALL.iter().copied().find(|code| code.as_str() == name).unwrap_or(Self::InvalidFormat)
     }

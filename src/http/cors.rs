@@ -1,4 +1,4 @@
-//! Which pages of other origins may read our answers: exactly those listed, none by default.
+//! Cross-origin resource sharing: which pages of other origins may read answers. Those listed, none by default.
 //!
 //! Only answers are guarded here. A page of a foreign origin gets no headers and its browser keeps the answer from
 //! it; the request itself is never refused for its `Origin`, which browsers also send with a page's own requests.
@@ -19,16 +19,16 @@ use poem::{
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, x-request-id");
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id, retry-after");
-/// Browsers cap it, Chromium at two hours.
+/// `Access-Control-Max-Age` of a preflight, in seconds. Browsers cap it, Chromium at two hours.
 const REMEMBER: HeaderValue = HeaderValue::from_static("7200");
 
-/// The longest list of request headers that is allowed as it was asked for, in bytes.
+/// The longest `Access-Control-Request-Headers` that is sent back as allowed, in bytes.
 const LONGEST_ASKED: usize = 2_048;
-/// What the answer to a preflight depends on, beside the origin.
+/// The request headers that the answer to a preflight varies by, as well as `Origin`.
 const ASKED: HeaderValue =
     HeaderValue::from_static("Access-Control-Request-Method, Access-Control-Request-Headers");
 
-/// The origins that may read answers.
+/// The origins whose pages may read answers.
 #[derive(Debug, Default)]
 pub struct Cors {
     origins: Vec<Allowed>,
@@ -38,19 +38,19 @@ pub struct Cors {
 #[derive(Debug)]
 struct Allowed {
     origin: HeaderValue,
-    /// Whether the log has said that its pages send cookies.
+    /// Whether the log already says that pages of a listed origin send cookies.
     told: AtomicBool,
 }
 
 impl Cors {
-    /// Allows these origins, each exactly as a browser sends it: scheme, host and port, in lower case. With `credentials`
-    /// their pages may read answers to requests that carry cookies, too.
+    /// Allows these origins, each exactly as a browser sends it: scheme, host and port, in lower case. With
+    /// `credentials` their pages may read answers to requests with cookies, too.
     pub fn new(origins: Vec<HeaderValue>, credentials: bool) -> Self {
         let allowed = |origin| Allowed { origin, told: AtomicBool::new(false) };
         Self { origins: origins.into_iter().map(allowed).collect(), credentials }
     }
 
-    /// The answer to a browser that asks whether it may send a request, or `None` for any other request.
+    /// The answer to a preflight request, or `None` for any other request.
     pub fn preflight(&self, request: &Request) -> Option<Response> {
         let asks = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ORIGIN)
@@ -71,7 +71,7 @@ impl Cors {
         Some(response)
     }
 
-    /// The origin of a request, when it is one of ours to name in the answer.
+    /// The origin of a request if it is allowed, to name in the answer.
     pub fn allowed(&self, request: &Request) -> Option<HeaderValue> {
         if self.origins.is_empty() {
             return None;
@@ -92,7 +92,8 @@ impl Cors {
         Some(origin.clone())
     }
 
-    /// Lets the page of an allowed origin read an answer, and keeps caches from giving it to another.
+    /// Adds the headers that let the page of an allowed origin read an answer, and keep caches from giving it to
+    /// another origin.
     pub fn grant(&self, allowed: Option<HeaderValue>, headers: &mut HeaderMap) {
         if self.origins.is_empty() {
             return;
@@ -108,7 +109,7 @@ impl Cors {
     }
 }
 
-/// Whether a value is a list of header names and nothing else (RFC 9110 §5.6.1), short enough to be sent back.
+/// Whether a value is a list of header names (RFC 9110 §5.6.1), and short enough to be sent back.
 fn is_list_of_names(value: &HeaderValue) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let bytes = value.as_bytes();

@@ -1,4 +1,4 @@
-//! What stands in the `Authorization` header: read here, judged by the use cases.
+//! The credential in the `Authorization` header: read here, judged by the use cases.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ use crate::auth::error::AuthError;
 use crate::auth::{Auth, Origin};
 use crate::model::service_key::{Scope, ServiceKey};
 
-/// The longest credential that is looked at; longer ones are no credential of ours.
+/// The longest credential that is read, in bytes; a longer one is malformed.
 const LONGEST: usize = 4096;
 
 /// The bearer credential of an operation that a user must be signed in for.
@@ -27,7 +27,7 @@ pub struct SignedIn(pub Bearer);
 #[derive(Debug)]
 pub struct MaybeSignedIn(pub Bearer);
 
-/// The bearer credential that stands beside what an operation acts by; the operation does not ask for one.
+/// The bearer credential of an operation that acts by its body and does not require one.
 #[derive(Debug)]
 pub struct Beside(pub Bearer);
 
@@ -36,7 +36,7 @@ pub struct Beside(pub Bearer);
 pub enum ServiceCredential {
     /// The request came over the administration socket, which only the service's own user can open.
     Operator,
-    /// The text of a service key, perhaps, as Bearer or as the password of Basic.
+    /// A text that may be a service key, sent as Bearer or as the password of Basic.
     Key(Bearer, Origin),
 }
 
@@ -45,7 +45,7 @@ pub enum ServiceCredential {
 pub struct LocalOperator;
 
 impl ServiceCredential {
-    /// Makes sure that the credential may do what `scope` allows, and says whose it is.
+    /// Requires a credential that may do what `scope` allows, and returns its owner.
     pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<Administrator, Problem> {
         match self {
             Self::Operator => Ok(Administrator::Operator),
@@ -56,7 +56,7 @@ impl ServiceCredential {
         }
     }
 
-    /// The service key that this is, if it may do what `scope` allows.
+    /// The service key of the credential, if it may do what `scope` allows. Never one for [`Operator`](Self::Operator).
     pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKey, Problem> {
         let key = match self {
             Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned())),
@@ -71,7 +71,8 @@ impl ServiceCredential {
         })
     }
 
-    /// The same, where a service key may also be the `client_secret` of a form (RFC 6749 §2.3.1): one or the other.
+    /// Adds the `client_secret` of a form (RFC 6749 §2.3.1), which may hold the service key instead of the header.
+    /// Both at once are an error.
     pub fn or_secret(self, secret: Option<&str>) -> Result<Self, Problem> {
         match (self, secret) {
             (Self::Key(Bearer::Missing, origin), Some(secret)) => {
@@ -86,7 +87,7 @@ impl ServiceCredential {
     }
 }
 
-/// What to do when a service key is missing.
+/// The detail of a problem whose request has no service key.
 pub(super) fn missing(scope: Scope) -> String {
     let scope = scope.as_str();
     format!(
@@ -95,7 +96,7 @@ pub(super) fn missing(scope: Scope) -> String {
     )
 }
 
-/// What to do when a service key is none.
+/// The detail of a problem whose service key is unknown or removed.
 pub(super) fn invalid(scope: Scope) -> String {
     let scope = scope.as_str();
     format!(
@@ -104,7 +105,7 @@ pub(super) fn invalid(scope: Scope) -> String {
     )
 }
 
-/// The credential in the `Authorization` header, Basic being one of its forms or not.
+/// Reads the `Authorization` header; `basic` says whether the password of Basic is accepted, too.
 pub(super) fn bearer(headers: &HeaderMap, basic: bool) -> Bearer {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
@@ -125,8 +126,9 @@ pub(super) fn bearer(headers: &HeaderMap, basic: bool) -> Bearer {
     Bearer::Malformed
 }
 
-/// The password of RFC 7617; the name before the colon is the caller's own affair, in whatever encoding. OAuth clients
-/// form-encode both (RFC 6749 §2.3.1), others do not: a service key has nothing that encoding would change twice.
+/// The password of a Basic credential (RFC 7617), form-decoded; the name before the colon is ignored, in whatever
+/// encoding. OAuth clients form-encode both (RFC 6749 §2.3.1), others do not: decoding leaves a service key
+/// unchanged.
 fn basic_password(credential: &str) -> Option<String> {
     let plain = Zeroizing::new(STANDARD.decode(credential).ok()?);
     let colon = plain.iter().position(|&byte| byte == b':')?;
@@ -134,7 +136,7 @@ fn basic_password(credential: &str) -> Option<String> {
     Some(decode(password).ok()?.into_owned())
 }
 
-/// How the document names a service key given as the password of Basic.
+/// The name of the document's security scheme for a service key as the password of Basic.
 pub(super) const BASIC: &str = "service_key_basic";
 
 const USER: MetaSecurityScheme = scheme("bearer", "PASETO", "The `access` token of a sign-in.");

@@ -1,4 +1,4 @@
-//! What a client says about its device.
+//! The description of a device that a client sends.
 
 use poem_openapi::Object;
 
@@ -18,7 +18,7 @@ pub(super) struct DeviceInput {
     kind: Option<String>,
 }
 
-/// The device a client describes.
+/// Parses the device that a client describes, or the problem with one of its fields.
 pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
     let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
     let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
@@ -31,7 +31,7 @@ pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
     if errors.is_empty() { Ok(wish) } else { Err(Problem::fields(errors)) }
 }
 
-/// What is wrong with a name or kind, at `field`.
+/// Names what is wrong with a device's name or kind, at `field`.
 pub(super) fn field_error(field: &str, error: DeviceTextError) -> FieldError {
     let code = match error {
         DeviceTextError::TooShort => FieldCode::TooShort,

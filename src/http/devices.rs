@@ -17,7 +17,7 @@ use super::tag::Tag;
 use crate::auth::{Auth, Origin};
 use crate::model::device::DeviceName;
 
-/// The operations.
+/// The operations on the caller's devices.
 pub(super) struct Devices;
 
 #[derive(Debug, Object)]

@@ -14,10 +14,12 @@ use super::door::TrailingSlash;
 use super::etag;
 use super::routes::Routes;
 
-/// Nothing from elsewhere, nothing inline: a name or a description that found its way into the page cannot run.
+/// The `Content-Security-Policy` of the page: nothing from elsewhere, nothing inline, so no text in the page can run
+/// as code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// Ours change with any release; theirs only with their version, and a day-old copy of them does no harm.
+/// `Cache-Control` of our own files, which change with any release. Those of Swagger UI change with its version only,
+/// and a copy a day old does no harm.
 const OURS: &str = "no-cache";
 const THEIRS: &str = "public, max-age=86400";
 
@@ -50,7 +52,7 @@ pub fn mount(app: Route) -> Route {
     ASSETS.iter().fold(app, |app, asset| app.at(asset.path, get(Serve::new(asset))))
 }
 
-/// Names the page and its files for the log and the figures.
+/// Names the page and its files in the log and the metrics.
 #[must_use]
 pub fn name(routes: Routes<'_>) -> Routes<'_> {
     ASSETS.iter().fold(routes, |routes, asset| routes.at(Method::GET, asset.path, "docs"))
@@ -59,7 +61,7 @@ pub fn name(routes: Routes<'_>) -> Routes<'_> {
 struct Serve {
     asset: &'static Asset,
     etag: String,
-    /// The page for who asked for the folder `/docs/`, from where its files are not below `docs/`.
+    /// The page for a request of the folder `/docs/`, from where its files are not below `docs/`; with its entity tag.
     of_folder: Option<(String, String)>,
 }
 

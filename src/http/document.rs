@@ -1,8 +1,9 @@
 //! The OpenAPI document: what the framework knows of the operations, brought into the form that client generators read
 //! best (OpenAPI 3.0.3), with every error each operation can answer.
 //!
-//! There are two of them: one for apps and administrators, and one for followers of the feed, since client generators make
-//! nothing of an event stream. `openapi/openapi.json` and `openapi/feed.json` are they as committed; a test keeps them the same.
+//! There are two documents: one for apps and administrators, and one for followers of the feed, since client
+//! generators cannot handle an event stream. `openapi/openapi.json` and `openapi/feed.json` are the committed copies;
+//! a test keeps them equal.
 
 #![allow(
     clippy::indexing_slicing,
@@ -33,9 +34,9 @@ mod shared;
 /// What differs between the documents.
 struct Edition {
     description: &'static str,
-    /// Headings in the order a newcomer needs them; the framework knows only the alphabet.
+    /// Headings in the order a newcomer needs them; the framework only sorts them by name.
     headings: &'static [&'static str],
-    /// The credential of the operations that do not say.
+    /// The security scheme that the description of the document's credentials begins with.
     credential: &'static str,
 }
 
@@ -61,12 +62,12 @@ const FOLLOWERS: Edition = Edition {
 /// The operations of the public API, in the order of the documents.
 pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations);
 
-/// Names every public operation for the log and the figures.
+/// Names every public operation in the log and the metrics.
 pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
     routes.api::<PublicApi>("")
 }
 
-/// The operations with the framework's routing.
+/// The public operations with the framework's routing.
 pub(super) fn service() -> OpenApiService<PublicApi, ()> {
     described((Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations), "Rescind")
 }
@@ -75,23 +76,23 @@ fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {
     OpenApiService::new(operations, title, env!("CARGO_PKG_VERSION"))
 }
 
-/// The document for apps and administrators as text, as it is committed.
+/// The committed text of the document for apps and administrators.
 pub fn text() -> String {
     text_at(None)
 }
 
-/// The document for followers of the feed, as it is committed.
+/// The committed text of the document for followers of the feed.
 pub fn feed_text() -> String {
     feed_text_at(None)
 }
 
-/// The document for apps and administrators of a service that clients reach under `server`.
+/// The document for apps and administrators of a service whose URL is `server`.
 pub fn text_at(server: Option<&str>) -> String {
     let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
     finished(&described(operations, "Rescind").spec(), &APPS, server)
 }
 
-/// The document for followers of the feed of a service that they reach under `server`.
+/// The document for followers of the feed of a service whose URL is `server`.
 pub fn feed_text_at(server: Option<&str>) -> String {
     finished(&described(Revocations, "Rescind feed").spec(), &FOLLOWERS, server)
 }
@@ -141,10 +142,10 @@ fn finish(document: &mut Value, edition: &Edition, server: &str) {
     }
 }
 
-/// The body of an operation that takes none: it forgives one, and nobody need know.
+/// The schema of a body without fields. The document leaves it out, since an operation that accepts one needs none.
 const NOTHING: &str = "Nothing";
 
-/// What every answer carries.
+/// The headers that every answer carries.
 fn headers() -> Value {
     json!({
         "X-Request-Id": {
@@ -158,7 +159,7 @@ fn headers() -> Value {
     })
 }
 
-/// The list of codes, for whoever writes an app's `switch`.
+/// The list of codes as a Markdown list, for developers who handle each code.
 fn codes() -> String {
     let line = |code: &Code| {
         // A wrong password beside a good bearer token.
@@ -179,7 +180,8 @@ fn field_codes() -> String {
     "What is wrong with it; expect new ones.\n\n".to_owned() + &lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Requests name their fields exactly; sign-outs forgive, since the client that leaves must not fail.
+/// Marks the schema of a request as closed to unknown fields. Those of sign-outs stay open, since a client that
+/// leaves must not fail.
 fn close(name: &str, schema: &mut Value) {
     const REQUESTS: [&str; 10] = [
         "AccountReason",

@@ -1,8 +1,8 @@
-//! The outermost endpoint. Every request comes in and every answer goes out here, once.
+//! The outermost endpoint. Every request and every answer passes through it once.
 //!
-//! In: a request id, the trailing slash trimmed (deployed clients send it, and a redirect would lose the body), `HEAD`
-//! turned into `GET`, the deadline started. Out: a failure of whatever kind turned into a [`Problem`], the headers of
-//! every answer, one log line, the figures.
+//! For a request: the request id, a trailing slash removed (deployed clients send it, and a redirect would lose the
+//! body), `HEAD` turned into `GET`, the deadline started. For an answer: any failure turned into a [`Problem`], the
+//! headers of every answer, one log line, the metrics.
 
 use std::{
     any::Any,
@@ -40,24 +40,24 @@ mod request_id;
 
 type PanicResponse = fn(Box<dyn Any + Send>) -> Response;
 
-/// Marks a request whose path ended in a slash, before the door took that away.
+/// Marks a request whose path ended in a slash, which the edge removed.
 #[derive(Clone, Copy, Debug)]
 pub struct TrailingSlash;
 
-/// What the door needs to know.
+/// The parts and settings of the edge.
 #[derive(Debug)]
 pub struct Settings {
-    /// The operations behind it.
+    /// The operations behind the edge, by path and method.
     pub routes: RouteTable,
     /// The origins whose pages may read answers.
     pub cors: Cors,
-    /// Whose word about a client's address counts.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: TrustedProxies,
-    /// Where request ids come from.
+    /// The generator of request ids.
     pub ids: Arc<RequestIds>,
-    /// How long an operation may take before its caller is told to try again.
+    /// The longest an operation may take before it is answered with 503 `timeout`.
     pub deadline: Duration,
-    /// Who judges credentials when something else is wrong with a request; nobody where none are asked for.
+    /// Judges the credential of a request that has another fault; `None` where no operation requires one.
     pub auth: Option<Arc<Auth>>,
 }
 
@@ -68,7 +68,7 @@ pub struct Door<E> {
 }
 
 impl<E: Endpoint> Door<E> {
-    /// Puts the door in front of an app.
+    /// Puts the edge in front of an app.
     pub fn new(inner: E, settings: Settings) -> Self {
         let catch = CatchPanic::new().with_handler(failure::panicked as PanicResponse);
         Self { inner: catch.transform(inner), settings }
@@ -82,7 +82,7 @@ impl<E: Endpoint> Door<E> {
         outcome.await.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
     }
 
-    /// Lets the operation answer. What is wrong with a request is told only to who may send it.
+    /// Runs the operation. A fault of the request is told only to a caller whose credential allows the operation.
     async fn answer(&self, operation: &Operation, request: Request) -> Outcome {
         let query = request.uri().query();
         let pending = match (operation.wanted, &self.settings.auth) {
@@ -103,7 +103,7 @@ impl<E: Endpoint> Door<E> {
         }
     }
 
-    /// The problem with what only the door knows of its request.
+    /// Adds to a problem the detail that depends on the request's path or credential.
     fn explained(
         &self,
         problem: Problem,
@@ -186,7 +186,7 @@ impl<E: Endpoint> Endpoint for Door<E> {
     }
 }
 
-/// Whether there was one.
+/// Removes trailing slashes from a path, but not `/` itself. Returns whether the path ended in a slash.
 fn trim_slash(uri: &mut Uri) -> bool {
     let path = uri.path();
     let trimmed = path.trim_end_matches('/');
@@ -204,7 +204,7 @@ fn trim_slash(uri: &mut Uri) -> bool {
     true
 }
 
-/// The answer to `HEAD`: what `GET` would have said, and how long its body would have been.
+/// The answer to `HEAD`: the answer to `GET` without its body, and with its `Content-Length`.
 fn without_body(mut response: Response) -> Response {
     let body: BoxBody<Bytes, std::io::Error> = response.take_body().into();
     if let Some(length) = body.size_hint().exact() {
@@ -213,7 +213,7 @@ fn without_body(mut response: Response) -> Response {
     response
 }
 
-/// One line and one count for each request. The line names the route, never the target: a query may hold anything.
+/// Writes one log line and counts the request. The line names the route, never the target: a query may hold anything.
 fn record(
     operation: &Operation,
     method: &Method,

@@ -1,11 +1,11 @@
-//! Entity tags: whether a client has the present answer already (RFC 9110 §8.8.3 and §13.1.2).
+//! Entity tags: whether a client already has the current answer (RFC 9110 §8.8.3 and §13.1.2).
 //!
 //! A 304 carries every header of the 200 that tells a cache what it may do with the answer (§15.4.5): caches keep the
 //! headers of a 304 in place of those they had.
 
 use poem::http::{HeaderMap, header};
 
-/// Whether `If-None-Match` names the present answer: by its tag, weak or strong and alone or in a list, or by `*`.
+/// Whether `If-None-Match` names the current answer: by its tag, weak or strong and alone or in a list, or by `*`.
 ///
 /// Tags are compared weakly, as §13.1.2 asks. A list may go on in another header line. What does not follow the grammar
 /// ends its line: the tags before it count.
@@ -17,7 +17,7 @@ pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     })
 }
 
-/// What stands between the quotation marks of each tag in a list. A tag may have a comma in it.
+/// Lists the texts between the quotation marks of the tags in a list. A tag may contain a comma.
 fn tags(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         while let [b',' | b' ' | b'\t', after @ ..] = rest {

@@ -1,4 +1,4 @@
-//! Server-sent events (the HTML standard, §9.2): how a follower's stream travels.
+//! Server-sent events (the HTML standard, §9.2), which carry the feed to a follower.
 
 use std::io;
 
@@ -14,13 +14,14 @@ use poem_openapi::registry::{
 use super::listen::Endless;
 use crate::feed::stream::{Event, Stream};
 
-/// How many milliseconds a follower waits before it comes back.
+/// The `retry` of a stream: the milliseconds a follower waits before it reconnects.
 const RETRY: u32 = 500;
 
-/// Asks proxies that know it not to gather the stream (nginx).
+/// Asks a proxy that knows the header (nginx) not to buffer the stream.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// A stream that is told as it happens. Nothing is read ahead of the connection.
+/// An answer whose body is the stream of a follower. Events are taken from the feed only as fast as the connection
+/// sends them.
 pub(super) struct EventStream(pub Stream);
 
 impl Payload for EventStream {

@@ -1,4 +1,4 @@
-//! `?wait=`: a sign-out that is answered once it is in force at every follower that is connected here.
+//! `?wait=`: a sign-out that is answered once it is in force at every follower connected to this node.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use crate::feed::Feed;
 use crate::feed::fence::Fenced;
 use crate::settings;
 
-/// How long a caller asks to wait: a length of time as in the settings, `1s`, `250ms`.
+/// Parses how long the caller asks to wait: a duration as in the settings, `1s`, `250ms`.
 pub(super) fn wait(text: Option<String>) -> Result<Option<Duration>, Problem> {
     let wrong = || Problem::field("wait", FieldCode::InvalidFormat);
     text.map(|text| settings::length_of_time(&text).ok_or_else(wrong)).transpose()
 }
 
-/// What came of the wait; nothing for who does not wait.
+/// The result of a wait; empty if the caller did not ask to wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Waited(Option<Fenced>);
 
-/// Waits, if the caller asks for it.
+/// Waits until every follower has confirmed, or the time is over, if the caller asks for it.
 pub(super) async fn put_up(feed: &Feed, wait: Option<Duration>) -> Waited {
     match wait {
         None => Waited(None),
@@ -28,17 +28,17 @@ pub(super) async fn put_up(feed: &Feed, wait: Option<Duration>) -> Waited {
 }
 
 impl Waited {
-    /// Whether every follower has confirmed: what a user may know.
+    /// Whether every follower has confirmed: the only part of the result that a user may see.
     pub(super) fn in_force(self) -> Option<bool> {
         self.0.map(Fenced::is_past_all)
     }
 
-    /// How many followers there are: for service keys only, since it tells how the operator's systems are built.
+    /// The number of followers: for service keys only, since it reveals how the operator's systems are built.
     pub(super) fn followers(self) -> Option<i64> {
         self.0.map(|fenced| count(fenced.followers as u64))
     }
 
-    /// How many of them have confirmed: for service keys only.
+    /// The number of followers that have confirmed: for service keys only.
     pub(super) fn confirmed(self) -> Option<i64> {
         self.0.map(|fenced| count(fenced.confirmed as u64))
     }

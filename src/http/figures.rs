@@ -1,4 +1,4 @@
-//! `GET /metrics`: what Prometheus reads, on a listener of its own.
+//! `GET /metrics`: the metrics in Prometheus' text format, on a listener of its own.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use super::listen::{Fault, Service};
 use super::problem::{Context, Problem};
 use crate::metrics::Metrics;
 
-/// The figures of a node.
+/// The endpoint that serves the metrics of a node.
 #[derive(Debug)]
 pub(super) struct Figures(pub Arc<Metrics>);
 

@@ -1,4 +1,4 @@
-//! The form body of an OAuth request: parameters it does not know are ignored, as RFC 6749 §3.2 asks.
+//! The form body of an OAuth request: unknown parameters are ignored, as RFC 6749 §3.2 requires.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -18,8 +18,8 @@ use super::problem::{FieldError, Problem};
 
 const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 
-/// A form body of type `T`, whose fields are texts. It is judged when it is [`read`](Form::read), so that a credential can be
-/// judged first, which may be among the fields.
+/// A form body of type `T`, whose fields are texts. It is parsed by [`read`](Form::read) only, so that a credential,
+/// which may be among the fields, can be judged before.
 pub(super) struct Form<T> {
     parameters: Result<Json, Problem>,
     body: PhantomData<T>,
@@ -31,7 +31,7 @@ impl<T: ParseFromJSON + 'static> Form<T> {
         self.parameters.as_ref().ok()?.value.get(name)?.as_str()
     }
 
-    /// What was sent.
+    /// Parses the form, or returns the problem with it.
     pub(super) fn read(self) -> Result<T, Problem> {
         body::parse(self.parameters?, Unknown::Ignored)
     }
@@ -65,7 +65,7 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Json, Problem
     parameters(&body::read(request, body).await?)
 }
 
-/// The parameters that have a value.
+/// The parameters of a form as a JSON object; parameters without a value are left out (RFC 6749 §3.2).
 fn parameters(body: &[u8]) -> Result<Json, Problem> {
     let (mut parameters, mut repeated) = (Map::new(), Vec::new());
     for parameter in str::from_utf8(body).map_err(|_| no_form())?.split('&') {
@@ -88,7 +88,7 @@ fn parameters(body: &[u8]) -> Result<Json, Problem> {
     Ok(Json { value: Value::Object(parameters), repeated })
 }
 
-/// The text that `encoded` stands for (WHATWG URL §5.1).
+/// Decodes a form-encoded text (WHATWG URL §5.1).
 pub(super) fn decode(encoded: &str) -> Result<Cow<'_, str>, Problem> {
     if !encoded.contains('+') && !encoded.contains('%') {
         return Ok(encoded.into());

@@ -14,8 +14,8 @@ use poem::{Addr, Body, Endpoint as _, Request, RequestParts, Response};
 
 use super::listen::{Fault, Service};
 
-/// An application of the framework. A request that is refused for its head reaches it as one without a body that carries its
-/// [`Fault`], so that it is logged, counted and answered like any other.
+/// An application of the framework as a [`Service`]. A request that is refused for its head reaches it without a body
+/// and with its [`Fault`] attached, so that it is logged, counted and answered like any other.
 pub struct Framework(BoxEndpoint<'static, Response>);
 
 impl Framework {

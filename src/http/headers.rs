@@ -1,8 +1,8 @@
-//! What every answer carries, whatever made it.
+//! The headers of every answer, whatever made it.
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// The request id, on requests (kept when it is plain) and on every answer.
+/// The header with the request id: kept from the request when it is plain, and sent with every answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -14,7 +14,8 @@ const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame
 /// Adds the security headers. An answer keeps its own caching and content policy where it has one: only pages and
 /// published keys do, everything else may hold a token and is never stored.
 ///
-/// There is no `Strict-Transport-Security` here: whatever ends TLS in front of us knows whether it can promise that.
+/// `Strict-Transport-Security` is missing on purpose: only the server that ends TLS in front of this one can promise
+/// it.
 pub fn secure(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);

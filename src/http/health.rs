@@ -1,4 +1,4 @@
-//! Health, for whatever starts and watches the process.
+//! Health checks, for programs that start and watch the process.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::auth::error::AuthError;
 use crate::store::StoreError;
 use crate::store::priority::Priority;
 
-/// The operations.
+/// The operations for health checks.
 pub(super) struct Health;
 
 /// All is well.
@@ -35,7 +35,7 @@ impl HealthAnswer {
         Self { status: "ok".to_owned(), refused: None }
     }
 
-    /// The steps up to `stopped` are refused.
+    /// The health of a node on which the priorities up to `stopped` are refused.
     fn low_on_space(stopped: Priority) -> Self {
         let refused = Priority::ALL.into_iter().filter(|priority| *priority <= stopped);
         let refused = refused.map(|priority| priority.as_str().to_owned()).collect();
@@ -43,10 +43,10 @@ impl HealthAnswer {
     }
 }
 
-/// Why nothing is checked, and what to do.
+/// The detail of an answer while the store is older than a token that was presented.
 const ROLLED_BACK: &str = "The store was rolled back: a token of ours is ahead of it. Stop every rescind on it and run `rescind store restored`.";
 
-/// Whoever watches the process is told what is wrong where that may be told; the log says the rest.
+/// Turns a store's failure into 503. The answer names the fault only where it may be public; the log has the rest.
 fn not_ready(error: StoreError) -> Problem {
     let told = match &error {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),

@@ -1,4 +1,4 @@
-//! The JSON of an answer, written straight from its struct.
+//! The JSON of an answer, serialized straight from its struct.
 //!
 //! The framework's own payload builds a tree of values and then writes that, which takes a checked request longer than
 //! the check.
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::code::Code;
 use super::problem::Problem;
 
-/// An answer of type `T`.
+/// A JSON answer of type `T`.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub T);
 

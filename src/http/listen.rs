@@ -2,17 +2,17 @@
 //! and the guard all listen through it.
 //!
 //! It promises that no peer holds more than its share: the number of connections is limited, for all and for each
-//! address (`places`); every wait for a peer has an end (`patience`); a request's head and an answer's unread rest are
-//! bounded in memory. A request whose head is not in order reaches the [`Service`] as a [`Fault`], never as a request.
+//! address (`places`); every wait for a peer ends (`patience`); a request's head and the unread rest of an answer are
+//! bounded in memory. A request with an invalid head reaches the [`Service`] as a [`Fault`], never as a request.
 //!
 //! It knows neither the application nor its framework. Modules:
 //!
-//! * `accept` — sockets, and what happens when they cannot be accepted
-//! * `places` — how many connections there may be, and who gives way
+//! * `accept` — sockets, and what happens when no connection can be accepted
+//! * `places` — how many connections there may be, and which one is closed for another
 //! * `connection` — one connection, from its first byte to its close
-//! * `patience` — the stream of a connection, and how long its peer is waited for
-//! * `progress` — how far the exchange on a connection is
-//! * `fault` — heads that are not in order
+//! * `patience` — the stream of a connection, and its timeouts
+//! * `progress` — the stage of the exchange on a connection
+//! * `fault` — invalid heads of requests
 //! * `socket` — the operator's socket
 
 use std::future::Future;
@@ -45,24 +45,25 @@ mod places;
 mod progress;
 mod socket;
 
-/// What connections may take.
+/// The limits of connections: sizes, times and numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The most bytes of a request's target, without scheme and host.
+    /// The longest request target in bytes, without scheme and host.
     pub target: usize,
-    /// From a request's first byte to the end of its head.
+    /// The longest time from a request's first byte to the end of its head.
     pub head: Duration,
-    /// From a request's first byte to the first byte of its answer. Longer than the application's own deadline, so that a
-    /// slow operation is answered and only a slow peer is cut.
+    /// The longest time from a request's first byte to the first byte of its answer. Longer than the application's
+    /// own deadline, so that a slow operation is answered and only a slow peer is cut.
     pub request: Duration,
-    /// From the first byte of an answer to its last. Of an [`Endless`] one: from a byte that has to wait for its peer until
-    /// nothing waits any more.
+    /// The longest time from the first byte of an answer to its last; for an [`Endless`] one, from a byte that has to
+    /// wait for its peer until no byte waits.
     pub response: Duration,
-    /// Without a byte of a request: before the first one, and between two.
+    /// The longest time without a byte of a request: before the first request, and between two.
     pub idle: Duration,
-    /// Connections at once. The next ones wait in the kernel's queue, unless one that has sent no request gives way.
+    /// The most connections at once. Further ones wait in the kernel's queue, unless one that has sent no request is
+    /// closed for them.
     pub connections: usize,
-    /// Connections at once of one address: of an IPv6 address, of its /64 network. Never more than half of all.
+    /// The most connections at once of one IPv4 address or /64 network of IPv6 addresses. Never more than half of all.
     pub per_address: usize,
 }
 
@@ -87,22 +88,23 @@ impl Limits {
     }
 }
 
-/// What answers the requests of a listener.
+/// An application that answers the requests of a listener.
 pub trait Service: Send + Sync + 'static {
-    /// The body of its answers.
+    /// The body of the application's answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Unpin
         + Send
         + 'static;
 
-    /// Answers a request whose head is in order. A peer on a Unix socket has no address.
+    /// Answers a request whose head is valid. `peer` is `None` on a Unix socket.
     fn answer(
         &self,
         request: Request<Incoming>,
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Answers a request that is refused for its head: the head, if it could be read. The connection is closed afterwards.
+    /// Answers a request that is refused for its head, which is given if it could be read. The connection is closed
+    /// afterwards.
     fn refuse(
         &self,
         fault: Fault,
@@ -111,7 +113,7 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// A service and what its connections may take.
+/// A service and the limits of its connections.
 #[derive(Debug)]
 pub struct Server<S> {
     service: S,
@@ -119,30 +121,31 @@ pub struct Server<S> {
     proxies: TrustedProxies,
 }
 
-/// What connections do.
+/// The phase of a server, which its connections follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Request after request.
+    /// Connections serve request after request.
     Serving,
-    /// The requests that have begun, and no others.
+    /// Connections finish the requests that have begun, and take no others.
     Finishing,
-    /// Nothing more.
+    /// Connections end at once.
     Over,
 }
 
 impl<S: Service> Server<S> {
-    /// A server without proxies in front.
+    /// A server without trusted proxies in front.
     pub fn new(service: S, limits: Limits) -> Self {
         Self { service, limits, proxies: TrustedProxies::default() }
     }
 
-    /// Counts the connections of these proxies by the clients they name.
+    /// Counts requests through these proxies by the clients they name, instead of the proxies' connections.
     #[must_use]
     pub fn behind(self, proxies: TrustedProxies) -> Self {
         Self { proxies, ..self }
     }
 
-    /// Serves until `stop` resolves, then finishes within `grace` what has begun.
+    /// Serves until `stop` resolves, then finishes within `grace` the requests that have begun, and closes every
+    /// connection.
     pub async fn run(self, listener: Listener, stop: impl Future<Output = ()>, grace: Duration) {
         let places = Places::new(self.limits.connections, self.limits.per_address);
         let server = Arc::new(self);
@@ -173,15 +176,15 @@ impl<S: Service> Server<S> {
     }
 }
 
-/// A connection that has a place.
+/// A connection that was admitted.
 struct Accepted {
     stream: Stream,
     peer: Option<SocketAddr>,
     admitted: Admitted,
 }
 
-/// Accepts the next connection that may have a place, and waits for it. One whose address has as many as it may have is
-/// reset.
+/// Accepts and admits the next connection, waiting until there is room. A connection of an address that has reached
+/// its limit is reset.
 async fn accept(acceptor: &mut Acceptor, places: &Arc<Places>, proxies: &TrustedProxies) -> Accepted {
     loop {
         let (stream, peer) = acceptor.next(places).await;

@@ -17,7 +17,7 @@ use crate::auth::introspect::Introspection;
 use crate::auth::{Auth, Origin};
 use crate::model::service_key::Scope;
 
-/// The operations.
+/// The operations of OAuth.
 pub(super) struct OAuth;
 
 #[derive(Object)]

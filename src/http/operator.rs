@@ -1,5 +1,5 @@
-//! `/operator`: what only the operator may do: accounts without a password of theirs, keys, service keys. Served on
-//! the administration socket and nowhere else.
+//! `/operator`: what only the operator may do: accounts without their passwords, signing keys, service keys. Served
+//! on the administration socket and nowhere else.
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::store::KeySet;
 
-/// Whatever comes in here is done on the operator's word.
+/// The order of every operation here: the operator's, since only the operator can open the socket.
 const BY_OPERATOR: Order = Order { by: Administrator::Operator, reason: None };
 
-/// The operations.
+/// The operations of the operator.
 pub(super) struct Operator;
 
 #[derive(Object)]
@@ -46,7 +46,7 @@ struct AddServiceKeyInput {
     scopes: Vec<String>,
 }
 
-/// A key of the service.
+/// A signing key of the service.
 #[derive(Debug, Object, Serialize)]
 struct SigningKeyAnswer {
     kid: String,
@@ -76,7 +76,7 @@ struct ServiceKeyListAnswer {
     results: Vec<ServiceKeyAnswer>,
 }
 
-/// A service key with its text, shown this once.
+/// A service key with its text, which is shown only once.
 #[derive(Object, Serialize)]
 struct NewServiceKeyAnswer {
     id: String,

@@ -1,7 +1,7 @@
 //! Ids in paths, and pages of lists.
 //!
-//! A list goes on after a *cursor*, which the page before gave as its `next`: opaque to clients, so that no name in a list
-//! can break it.
+//! A list continues after a *cursor*, which the page before gave as its `next`: opaque to clients, so that no name in
+//! a list can break it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,24 +12,24 @@ use crate::model::ids::DeviceId;
 use crate::model::timestamp::Timestamp;
 use crate::store::EndedPlace;
 
-/// How many results a page has unless the client asks for another number.
+/// The number of results on a page unless the client sets `limit`.
 const PAGE: u32 = 100;
 
-/// A device's id in a path; a text that is none names nothing.
+/// Parses a device's id in a path. An invalid id is 404, like an unknown one.
 pub(super) fn device_id(text: &str) -> Result<DeviceId, Problem> {
     DeviceId::parse(text).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// The longest cursor read, in bytes: a username's key has at most 150 characters, each folded to at most three of four
-/// bytes, in base64url.
+/// The longest cursor that is decoded, in bytes: a username's key has at most 150 characters, each folded to at most
+/// three of four bytes, in base64url.
 const LONGEST_CURSOR: usize = 2_400;
 
-/// The cursor of the user with that name's key.
+/// The cursor of the user with this key of a username.
 pub(super) fn user_cursor(key: &str) -> String {
     URL_SAFE_NO_PAD.encode(key)
 }
 
-/// The name's key that a list of users goes on after.
+/// Parses a cursor of a list of users: the key of the username that the page starts after.
 pub(super) fn after_user(cursor: Option<&str>) -> Result<Option<String>, Problem> {
     let wrong = || Problem::field("after", FieldCode::InvalidFormat);
     let read = |cursor: &str| {
@@ -41,13 +41,13 @@ pub(super) fn after_user(cursor: Option<&str>) -> Result<Option<String>, Problem
     cursor.map(|cursor| read(cursor).ok_or_else(wrong)).transpose()
 }
 
-/// The place a page begins after.
+/// Parses a cursor of a list of live devices: the device that the page starts after.
 pub(super) fn cursor(after: Option<&str>) -> Result<Option<DeviceId>, Problem> {
     let wrong = || Problem::field("after", FieldCode::InvalidFormat);
     after.map(|text| DeviceId::parse(text).ok_or_else(wrong)).transpose()
 }
 
-/// The place among ended devices that a page begins after.
+/// Parses a cursor of a list of ended devices: the position that the page starts after.
 pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPlace>, Problem> {
     let place = |text: &str| {
         let (at, device) = text.split_once('.')?;
@@ -57,12 +57,12 @@ pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPlace>, Pr
     after.map(|text| place(text).ok_or_else(|| Problem::field("after", FieldCode::InvalidFormat))).transpose()
 }
 
-/// What [`ended_cursor`] reads.
+/// The cursor of a position among ended devices, as [`ended_cursor`] parses it.
 pub(super) fn ended_cursor_text(place: EndedPlace) -> String {
     format!("{}.{}", place.at.unix(), place.device)
 }
 
-/// How many results a page has.
+/// The number of results on a page, from a `limit` of 1 to 1000.
 pub(super) fn page_size(limit: Option<u32>) -> Result<usize, Problem> {
     match limit.unwrap_or(PAGE) {
         limit @ 1..=1000 => Ok(limit as usize),

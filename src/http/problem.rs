@@ -23,12 +23,12 @@ pub struct Problem {
     cause: Option<Box<str>>,
 }
 
-/// One field that must be corrected. The name is a path, `device.name`; a value is never repeated.
+/// A field that must be corrected. The name is a path, `device.name`; a value is never repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// The field's path in the body, or the name of the parameter.
     pub field: String,
-    /// What is wrong with it.
+    /// The code of what is wrong with the field.
     pub code: FieldCode,
 }
 
@@ -39,63 +39,63 @@ impl Problem {
         Self { code, status, detail, errors: Vec::new(), retry_after: None, cause: None }
     }
 
-    /// The request's fields that must be corrected.
+    /// An `invalid_request` that lists the fields that must be corrected.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         Self { errors, ..Self::new(Code::InvalidRequest) }
     }
 
-    /// One field that must be corrected.
+    /// An `invalid_request` about one field.
     pub fn field(field: impl Into<String>, code: FieldCode) -> Self {
         Self::fields(vec![FieldError { field: field.into(), code }])
     }
 
-    /// An English sentence about this occurrence. It must not contain anything the caller sent.
+    /// Sets the detail: an English sentence about this occurrence. It must not contain anything the caller sent.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// The fields that must be corrected.
+    /// Sets the fields that must be corrected.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// Another status than the code's own: where a password is wrong but the bearer token is not, a 401 would make
-    /// clients refresh and in the end sign the user out over a typing error.
+    /// Sets another status than the code's own: where a password is wrong but the bearer token is not, a 401 would
+    /// make clients refresh and in the end sign the user out because of a typing error.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// How long to wait before trying again, in seconds; only sent with 429 and 503.
+    /// Sets `Retry-After`, in seconds; only sent with 429 and 503.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// What happened, for our log only; the caller never sees it.
+    /// Sets the cause of the problem, for the log only; the caller never sees it.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.cause = Some(cause.to_string().into_boxed_str());
         self
     }
 
-    /// The code.
+    /// The code of the problem.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The status it is answered with.
+    /// The HTTP status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Whether it says what is wrong with the request, beside its credential.
+    /// Whether the problem is about the request itself, not about its credential.
     pub fn is_about_the_request(&self) -> bool {
         matches!(self.status.as_u16(), 400 | 404 | 413 | 415)
     }
@@ -105,7 +105,7 @@ impl Problem {
         &self.errors
     }
 
-    /// What happened, for our log only.
+    /// The cause of the problem, for the log only.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }

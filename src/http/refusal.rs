@@ -1,4 +1,4 @@
-//! From a use case's error to the problem a client sees: the one translation.
+//! The only translation of use cases' errors to problems.
 
 use poem::http::StatusCode;
 
@@ -10,26 +10,26 @@ use crate::feed::error::FeedError;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
 
-/// How long a client waits for a place among the password hashes.
+/// `Retry-After` in seconds when the queue of password hashes is full.
 const HASH_WAIT: u32 = 1;
 
-/// How long a follower waits for a place among the streams.
+/// `Retry-After` in seconds when no further stream of the feed is accepted.
 const STREAM_WAIT: u32 = 5;
 
-/// How long a client waits for a store that does not answer.
+/// `Retry-After` in seconds when the store does not answer.
 const STORE_WAIT: u32 = 2;
 
-/// How long a client waits for an operator to say that a store was restored.
+/// `Retry-After` in seconds when an operator has to confirm that the store was restored.
 const OPERATOR_WAIT: u32 = 60;
 
-/// How long a client waits for free space, which takes a person.
+/// `Retry-After` in seconds when disk space has to be freed, which takes an operator.
 const SPACE_WAIT: u32 = 60;
 
-/// What to do when the password beside a good bearer token is wrong.
+/// The detail of a problem whose password is wrong beside a valid bearer token.
 pub(super) const WRONG_PASSWORD: &str =
     "Ask the user to type the current password again: it is wrong, the session goes on.";
 
-/// What to do when one user's name is another user's id.
+/// The detail of a problem whose text is one user's name and another user's id.
 const AMBIGUOUS_USER: &str = "One user has this id and another has it as a username. Put `id:` in front of it to name the first, \
      `name:` to name the second.";
 

@@ -22,7 +22,7 @@ use crate::model::ids::FollowerId;
 use crate::model::service_key::Scope;
 use crate::token::feed::{MOST_ENTRIES, MOST_SENT, Nonce};
 
-/// The operations.
+/// The operations of the feed.
 pub(super) struct Revocations;
 
 #[derive(Debug, Object)]

@@ -1,7 +1,7 @@
-//! Which operation a request is for: its name in the log and the figures, and the methods its path has.
+//! The operation of a request: its name in the log and the metrics, and the methods of its path.
 //!
 //! The framework's router tells the pattern only on the answers it makes itself; a request that panicked, ran out of
-//! time or used the wrong method has none. So the door asks this table, made from the same API description.
+//! time or used the wrong method has none. So the edge asks this table, made from the same API description.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,8 @@ use super::problem::{FieldError, Problem};
 use super::wanted::{Wanted, scope};
 use crate::metrics::{Metrics, OperationMetrics};
 
-/// What a client sends that is leaving, by operation: it must not fail at anything it can do without.
+/// The operations that sign out, by id. They ignore unknown query parameters, since a client that leaves must not
+/// fail at them.
 const SIGN_OUTS: [&str; 8] = [
     "logout",
     "logoutAll",
@@ -29,28 +30,28 @@ const SIGN_OUTS: [&str; 8] = [
     "logoutEveryone",
 ];
 
-/// How many paths an answer names.
+/// The most paths that an answer lists.
 const MOST_NEAR: usize = 12;
 
-/// The label of everything that no operation answers.
+/// The label in the metrics of requests that no operation answers.
 const UNMATCHED: &str = "unmatched";
-/// The route of what has none.
+/// The route in the log of a request whose path has no operation.
 const NOWHERE: &str = "-";
 
-/// An operation, as the log and the figures name it.
+/// An operation, as the log and the metrics name it.
 #[derive(Debug)]
 pub struct Operation {
     /// The path's pattern, as in the API description: `/api/v1/devices/{id}`.
     pub route: String,
-    /// Whose credential it asks for.
+    /// The credential that the operation requires; `None` where it requires none.
     pub(super) wanted: Option<Wanted>,
-    /// Whether it is asked all the time by whoever is well: its lines are for debugging.
+    /// Whether healthy clients call the operation all the time: its successes are logged at debug level.
     pub quiet: bool,
-    /// Its figures.
+    /// The metrics of the operation.
     pub metrics: OperationMetrics,
-    /// The parameters it has in the query.
+    /// The names of the operation's query parameters.
     query: Vec<String>,
-    /// Whether it refuses other parameters by name.
+    /// Whether the operation refuses unknown query parameters by name.
     names_parameters: bool,
 }
 
@@ -66,9 +67,9 @@ impl Operation {
         }
     }
 
-    /// What is wrong with the names of a query's parameters: one given twice, or one that the operation does not have. A
-    /// sign-out reads over the latter, as it does over fields of its body; so do the operations that are not ours to define
-    /// (RFC 6749 §3.2 has them ignored), and health and keys, which probes and caches like to decorate.
+    /// The problem with the names of a query's parameters: one given twice, or one that the operation does not have.
+    /// A sign-out ignores the latter, as it does unknown fields of its body; so do the operations that are not ours
+    /// to define (RFC 6749 §3.2 has them ignored), and health and keys, which probes and caches like to decorate.
     pub(super) fn query_fault(&self, query: Option<&str>) -> Option<Problem> {
         let mut given = Vec::new();
         let mut faults: Vec<FieldError> = Vec::new();
@@ -87,18 +88,18 @@ impl Operation {
         (!faults.is_empty()).then(|| Problem::fields(faults))
     }
 
-    /// Whether a path has no operation at all.
+    /// Whether no operation has the request's path.
     pub(super) fn is_none(&self) -> bool {
         self.route == NOWHERE
     }
 
-    /// Whether anything of a request for it can be wrong beside its credential.
+    /// Whether a request can have a fault beside its credential.
     pub(super) fn takes_input(&self, method: &Method, query: Option<&str>) -> bool {
         *method != Method::GET || query.is_some() || self.route.contains('{')
     }
 }
 
-/// The operations that followers and whoever watches the process ask every few seconds.
+/// The operations that followers and health checks call every few seconds.
 const QUIET: [&str; 3] = ["ping", "livez", "readyz"];
 
 #[derive(Debug)]
@@ -109,7 +110,7 @@ struct Path {
     wrong_method: Operation,
 }
 
-/// Every operation, by path and method.
+/// The operations by path and method, being collected.
 #[derive(Debug)]
 pub struct Routes<'a> {
     metrics: &'a Metrics,
@@ -122,11 +123,11 @@ struct Described {
     method: Method,
     id: String,
     wanted: Option<Wanted>,
-    /// The parameters of its query, where a description tells them.
+    /// The names of the query parameters; `None` where there is no API description.
     query: Option<Vec<String>>,
 }
 
-/// The finished table.
+/// The finished table of operations.
 #[derive(Debug)]
 pub struct RouteTable {
     exact: HashMap<String, Path>,
@@ -158,7 +159,7 @@ impl<'a> Routes<'a> {
         self
     }
 
-    /// Adds an operation that is not part of an API description.
+    /// Adds an operation without an API description.
     #[must_use]
     pub fn at(mut self, method: Method, pattern: &str, id: &str) -> Self {
         let (pattern, id) = (pattern.to_owned(), id.to_owned());
@@ -166,7 +167,7 @@ impl<'a> Routes<'a> {
         self
     }
 
-    /// The finished table.
+    /// Finishes the table.
     pub fn finish(self) -> RouteTable {
         let other = |route: &str, label: &str| Operation::other(route, self.metrics.operation(label, "-"));
         let mut by_pattern: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
@@ -202,24 +203,24 @@ impl<'a> Routes<'a> {
 }
 
 impl RouteTable {
-    /// The operation a request is for.
+    /// The operation of a request, or a stand-in for an unknown path or a wrong method.
     pub fn find(&self, method: &Method, path: &str) -> &Operation {
         let Some(path) = self.path(path) else { return &self.unmatched };
         let operation = path.operations.iter().find(|(known, _)| known == method);
         operation.map_or(&path.wrong_method, |(_, operation)| operation)
     }
 
-    /// A browser asking whether it may send a request.
+    /// The operation of CORS preflight requests.
     pub fn preflight(&self) -> &Operation {
         &self.preflight
     }
 
-    /// The methods a path has, as the `Allow` header lists them.
+    /// The methods of a path, as the `Allow` header lists them; `None` for an unknown path.
     pub fn allow(&self, path: &str) -> Option<HeaderValue> {
         self.path(path).map(|path| path.allow.clone())
     }
 
-    /// What there is instead of a path that there is not: the operations below the longest part of it that is known.
+    /// Suggests paths instead of an unknown one: those below its longest known part.
     pub(super) fn near(&self, path: &str) -> Option<String> {
         let patterns = || self.exact.values().chain(&self.with_parameters).map(|path| path.pattern.as_str());
         let mut known = path;
@@ -260,7 +261,7 @@ fn wanted(operation: &MetaOperation, id: &str) -> Option<Wanted> {
     }
 }
 
-/// `HEAD` goes wherever `GET` goes: the door makes one of the other.
+/// The value of `Allow`. `HEAD` is allowed wherever `GET` is, since the edge turns one into the other.
 fn allow<'a>(methods: impl Iterator<Item = &'a Method>) -> HeaderValue {
     let mut names: Vec<_> = methods.map(Method::as_str).collect();
     if names.contains(&"GET") {

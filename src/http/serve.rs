@@ -1,4 +1,4 @@
-//! The process: listeners are opened, served, and closed in order.
+//! The running process: listeners are opened, served, and closed in order.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,24 +26,24 @@ use crate::service::{Mode, OpenError, Service};
 use crate::settings::Settings;
 use crate::world::World;
 
-/// Why the service did not start, or stopped.
+/// Why the service did not start, or why it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address is not to be had.
+    /// The address cannot be listened on.
     #[error("cannot listen on {address}: {}", why(.source))]
     Listen {
-        /// The address.
+        /// The address of the listener.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The service could not be put together.
+    /// The service could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The administration socket is not to be had.
+    /// The administration socket could not be bound.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The system failed us.
+    /// The system failed while the service ran.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -57,17 +57,17 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// What the outside learns when the service listens.
+/// What is known once the service listens.
 #[derive(Clone, Debug)]
 pub struct Listening {
-    /// Where.
+    /// The address of the public listener, with the port that the system chose.
     pub address: SocketAddr,
-    /// Whether the store was made just now.
+    /// Whether the store was created by this start.
     pub founded_now: bool,
 }
 
-/// Serves until `stop` resolves, then finishes what runs within the settings' grace. `listening` is called once, when
-/// connections are accepted.
+/// Serves until `stop` resolves, then finishes running requests within the settings' grace. `listening` is called
+/// once, when connections are accepted.
 pub async fn run(
     settings: &Settings,
     world: World,
@@ -115,7 +115,7 @@ pub async fn run(
     Ok(early.into_iter().chain(rest).collect::<io::Result<()>>()?)
 }
 
-/// Says at every start when tokens name another issuer than where clients reach the service, or one that nobody reaches.
+/// Warns at every start when the issuer differs from the public URL, or is an address that no client can reach.
 fn tell_names(settings: &Settings, service: &Service) {
     let issuer = service.auth.issuer();
     let help = "set `issuer` (or RESCIND_ISSUER); tokens that are out stay good, resource servers have to be told the new issuer";
@@ -126,7 +126,7 @@ fn tell_names(settings: &Settings, service: &Service) {
     }
 }
 
-/// Whether a URL names every address of a machine (`0.0.0.0`, `[::]`), which is none to connect to from elsewhere.
+/// Whether a URL's host is the unspecified address (`0.0.0.0`, `[::]`), which no other machine can connect to.
 fn nobody_reaches(url: &str) -> bool {
     let place = url.split_once("://").map_or(url, |(_, place)| place);
     ["0.0.0.0", "[::]"].iter().any(|every| {
@@ -134,9 +134,9 @@ fn nobody_reaches(url: &str) -> bool {
     })
 }
 
-/// Waits until the service is told to stop, or a part of it ends untold: that takes the others with it, since half a
-/// service helps nobody. Without the housekeeping nothing would be swept, and nobody would notice for weeks; without the feed
-/// every follower would refuse everyone.
+/// Waits until `stop` resolves, or until a listener or worker ends unexpectedly, which ends the service: half a
+/// service helps nobody. Without housekeeping nothing would be swept, unnoticed for weeks; without the feed every
+/// follower would refuse all tokens.
 async fn first_end(
     stop: impl Future<Output = ()>,
     listeners: &mut JoinSet<io::Result<()>>,
@@ -149,7 +149,8 @@ async fn first_end(
     }
 }
 
-/// Takes as many file descriptors as the system lets this process have, since each connection is one. `None` stands for no limit.
+/// Raises the soft limit of open files to the hard one, since each connection takes a descriptor. `None` stands for
+/// no limit.
 fn raise_file_limit() -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -159,28 +160,28 @@ fn raise_file_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// The connections of the operator's socket, and those of whoever reads the metrics.
+/// The most connections of each of the operator's socket and the metrics' listener.
 const OWN_CONNECTIONS: usize = 64;
 
-/// The files a node has open besides connections: the store's, logs, listeners.
+/// The descriptors of a node besides connections: the store's, logs, listeners.
 const OWN_FILES: u64 = 64;
 
-/// The fewest connections a node serves with, whatever it may open.
+/// The fewest client connections a node allows, however few files it may open.
 const FEWEST_CONNECTIONS: u64 = 16;
 
-/// How many file descriptors a node with these settings may come to need.
+/// The most file descriptors a node with these settings may need.
 pub fn files_needed(settings: &Settings) -> u64 {
     (settings.connections_max as u64).saturating_add(files_beside(settings))
 }
 
-/// How many of them are not for the connections of clients.
+/// The most file descriptors a node needs for anything but client connections.
 fn files_beside(settings: &Settings) -> u64 {
     let database = if settings.store.is_some() { settings.store_connections + 1 } else { 0 };
     OWN_FILES + (2 * OWN_CONNECTIONS + database) as u64
 }
 
-/// How many connections of clients a node may have at once that may open so many files. Connections beyond that could not be
-/// accepted, and neither the operator's nor the database's: so there are none.
+/// The most client connections of a node that may open so many files. More could not be accepted, and would take the
+/// descriptors of the operator's connections and the database's.
 fn connections(settings: &Settings, files: Option<u64>) -> usize {
     let wanted = settings.connections_max;
     let most =
@@ -199,7 +200,7 @@ fn connections(settings: &Settings, files: Option<u64>) -> usize {
     most.min(wanted)
 }
 
-/// The app as the operator sees it, without listening: for a command when no server runs.
+/// The operator's app without a listener: for a command when no server runs.
 pub async fn in_process(
     settings: &Settings,
     world: World,
@@ -208,7 +209,7 @@ pub async fn in_process(
     Ok(app::operator(&service, &entrance(settings, &world)))
 }
 
-/// What the settings say about the entrance.
+/// The settings of the edge.
 pub fn entrance(settings: &Settings, world: &World) -> Entrance {
     Entrance {
         cors_origins: settings.cors_origins.clone(),
@@ -242,7 +243,7 @@ async fn serve<S: listen::Service>(
     Ok(())
 }
 
-/// Metrics are worth a warning, never the service.
+/// Serves the metrics, if they are on. A failure to listen is a warning and does not stop the service.
 async fn serve_metrics(
     settings: &Settings,
     metrics: &Arc<Metrics>,

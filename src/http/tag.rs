@@ -1,8 +1,8 @@
-//! The headings operations stand under in the document.
+//! The headings of operations in the document.
 
 use poem_openapi::Tags;
 
-/// What operations are about.
+/// The subjects of operations.
 #[derive(Tags)]
 pub(super) enum Tag {
     /// Sign in, stay signed in, sign out.

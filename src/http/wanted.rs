@@ -1,7 +1,7 @@
-//! Whose credential an operation asks for, and what an answer says when something else was presented.
+//! The credential that an operation requires, and what an answer says when another one was presented.
 //!
-//! Credentials are judged before anything else of a request: who may not ask is told that, and not what is wrong with the
-//! question.
+//! Credentials are judged before anything else of a request: a caller without permission is told that, and not what
+//! else is wrong.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::auth::authenticate::Bearer;
 use crate::auth::{Auth, Origin};
 use crate::model::service_key::Scope;
 
-/// What stands in the `Authorization` header, as far as an answer explains it.
+/// The kind of the `Authorization` header, as far as answers differ by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presented {
-    /// Nothing, or what has the form of a token.
+    /// No credential, or a Bearer of another form.
     Fitting,
     /// A service key as Bearer.
     ServiceKey,
     /// A token of this service as Bearer.
     Token,
-    /// Basic.
+    /// A credential of the scheme Basic.
     Basic,
     /// Another scheme than Bearer and Basic, or none.
     OtherScheme,
-    /// More than one header.
+    /// More than one `Authorization` header.
     Several,
 }
 
@@ -51,24 +51,24 @@ impl Presented {
     }
 }
 
-/// Whose credential an operation asks for.
+/// The credential that an operation requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// A signed-in user's.
+    /// A signed-in user's access token.
     User,
-    /// A signed-in user's, or none.
+    /// A signed-in user's access token, or none.
     MaybeUser,
     /// A service key with this scope, perhaps as the password of Basic.
     ServiceKey(Scope),
 }
 
 impl Wanted {
-    /// Whether a service key may be the password of Basic.
+    /// Whether the credential may be the password of Basic.
     pub(super) const fn takes_basic(self) -> bool {
         matches!(self, Self::ServiceKey(_))
     }
 
-    /// What to do instead of presenting what was presented, where that can be told better than by the code.
+    /// The detail for a client that presented another kind of credential, where it can say more than the code's advice.
     pub(super) fn explain(self, presented: Presented) -> Option<Cow<'static, str>> {
         Some(match (self, presented) {
             (_, Presented::Several) => "Send one `Authorization` header, not several.".into(),
@@ -93,7 +93,7 @@ impl Wanted {
     }
 }
 
-/// The scope that an operation wants of a service key.
+/// The scope of the service key that an operation requires.
 pub(super) fn scope(operation: &str) -> Scope {
     match operation {
         "introspect" => Scope::Introspect,
@@ -103,7 +103,7 @@ pub(super) fn scope(operation: &str) -> Scope {
     }
 }
 
-/// A credential that is judged only if something else is wrong with its request.
+/// A credential that is judged only if its request has another fault.
 pub(super) struct Pending {
     auth: Arc<Auth>,
     scope: Option<Scope>,
@@ -112,7 +112,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// The credential of a request for an operation that wants one.
+    /// The credential of a request, if it is to be judged before a fault is reported: not where the operation judges
+    /// it itself.
     pub(super) async fn of(wanted: Wanted, auth: &Arc<Auth>, request: &Request) -> Option<Self> {
         let scope = match wanted {
             // Judged by the operation itself: it may be in the body.
@@ -127,7 +128,7 @@ impl Pending {
         Some(Self { auth: Arc::clone(auth), scope, bearer, origin })
     }
 
-    /// Why its bearer may not ask at all, if so.
+    /// The 401 or 403 for the credential, if it does not allow the operation.
     pub(super) async fn refusal(self) -> Option<Problem> {
         let refusal = match self.scope {
             None => self.auth.authenticate(&self.bearer, &self.origin).await.err().map(Problem::from),

@@ -1,4 +1,4 @@
-//! `/.well-known/paserk`: the public keys, in every form a verifier may want.
+//! `/.well-known/paserk`: the public keys, in every form that verifiers use.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ use crate::auth::Auth;
 use crate::model::key::KeyState;
 use crate::token::keyring::Published;
 
-/// What stands before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
+/// The bytes before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// The feed as seen from `/.well-known/paserk`, whatever prefix a proxy has put before both.
 const FEED: &str = "../api/v1/revocations";
 
-/// What caches may do with the keys: keep them, and ask each time whether they are still these.
+/// The `Cache-Control` of the keys: caches may keep them, but have to revalidate them before each use.
 const CACHING: &str = "public, no-cache";
 
-/// The operations.
+/// The operation that publishes the keys.
 pub(super) struct WellKnown;
 
 /// Who mints the tokens, and the keys to verify them with.
@@ -145,8 +145,8 @@ impl WellKnown {
 }
 
 impl KeysAnswer {
-    /// Names what the answer says: two answers that differ in anything differ in this, also when a store that was restored
-    /// counts its versions anew.
+    /// The entity tag of the answer, a hash of its content: any two different answers have different tags, also when
+    /// a restored store counts its versions anew.
     fn etag(&self) -> String {
         let hash = blake3::hash(&serde_json::to_vec(self).unwrap_or_default()).to_hex();
         format!("\"{}\"", hash.get(..32).unwrap_or(&hash))

@@ -1,5 +1,5 @@
-//! Reading JSON so that a member given twice is noticed: parsers differ in which of them counts (RFC 8259 §4), and what a
-//! proxy has looked at is to be what is done here.
+//! JSON values whose repeated members are noticed: parsers differ in which of them counts (RFC 8259 §4), so a proxy
+//! in front could have judged another value than the one used here.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::shape::{NAMED, join, plain};
 
-/// A JSON value, as it was read.
+/// A JSON value and the members that it repeats.
 #[derive(Debug, PartialEq)]
 pub(in crate::http) struct Json {
     /// The value; of a member given twice, the last one.
@@ -18,7 +18,7 @@ pub(in crate::http) struct Json {
 }
 
 impl Json {
-    /// Reads one JSON value.
+    /// Reads one JSON value; bytes after it are an error.
     pub(in crate::http) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut repeated = Vec::new();
         let mut reader = serde_json::Deserializer::from_slice(bytes);

@@ -1,4 +1,4 @@
-//! What a JSON value must look like: a type's own OpenAPI schema, resolved once and kept.
+//! The shape a JSON value must have: a type's own OpenAPI schema, resolved once and kept.
 
 use std::{
     any::TypeId,
@@ -14,10 +14,11 @@ use serde_json::Value;
 
 use crate::http::code::FieldCode;
 
-/// More than any schema of ours nests; a schema that contains itself ends here.
+/// The deepest nesting of schemas, which ends one that contains itself; no schema of ours nests deeper.
 const DEPTH: usize = 8;
-/// How many fields one answer names, and how much of a stranger's field name it repeats.
+/// The most faults that one answer names.
 pub(in crate::http) const NAMED: usize = 32;
+/// The most characters of an unknown field's name that an answer repeats.
 const NAME_LENGTH: usize = 64;
 
 static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
@@ -25,16 +26,16 @@ static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwL
 /// What to do with a field that the schema does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// Report it by name.
+    /// Unknown fields are reported by name.
     Refused,
-    /// Read over it.
+    /// Unknown fields are ignored.
     Ignored,
 }
 
-/// What a JSON value must look like.
+/// The shape a JSON value must have.
 #[derive(Debug)]
 pub enum Shape {
-    /// Anything.
+    /// Any value.
     Any,
     /// An object with these fields.
     Object(Vec<Field>),
@@ -44,20 +45,20 @@ pub enum Shape {
     Boolean,
     /// A number within bounds, whole or not.
     Number {
-        /// Without a fraction.
+        /// Whether fractions are refused.
         whole: bool,
-        /// The smallest value.
+        /// The smallest value, inclusive.
         minimum: Option<f64>,
-        /// The largest value.
+        /// The largest value, inclusive.
         maximum: Option<f64>,
     },
     /// A list of values of one shape.
     List {
-        /// The shape of each.
+        /// The shape of each item.
         items: Box<Shape>,
-        /// How many there must be.
+        /// The fewest items.
         min: Option<usize>,
-        /// How many there may be.
+        /// The most items.
         max: Option<usize>,
     },
 }
@@ -70,7 +71,7 @@ pub struct Field {
     shape: Shape,
 }
 
-/// What a text must look like.
+/// The length and the values that a text may have.
 #[derive(Debug)]
 pub struct Text {
     min: Option<usize>,
@@ -133,7 +134,7 @@ impl Shape {
         schema.map_or(Self::Any, |schema| Self::new(schema, registry, depth))
     }
 
-    /// Whether a path, as [`check`](Self::check) writes them, is that of a field.
+    /// Whether a path, as [`check`](Self::check) writes them, names a field of this shape.
     pub fn has(&self, path: &str) -> bool {
         let (name, rest) = path.split_once(['.', '[']).unwrap_or((path, ""));
         match self {
@@ -147,7 +148,7 @@ impl Shape {
         }
     }
 
-    /// Everything wrong with a value, in the schema's order, as (path of the field, code). Empty when it fits.
+    /// Lists every fault of a value, in the schema's order, as (path of the field, code). Empty when the value fits.
     pub fn check(&self, value: &Value, unknown: Unknown) -> Vec<(String, FieldCode)> {
         let mut found = Findings { unknown, errors: Vec::new() };
         found.check(self, value, "");
@@ -233,7 +234,7 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// A stranger's field name, fit to be repeated: short, and without anything that could act in a terminal.
+/// Makes an unknown field's name safe to repeat: short, and without characters that could act in a terminal.
 pub(in crate::http) fn plain(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(NAME_LENGTH).collect()
 }

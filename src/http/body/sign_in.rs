@@ -1,8 +1,8 @@
-//! The body of a registration or a sign-in: the first thing an app sends that moves here from another service.
+//! The body of a registration or a sign-in: the first request of an app that moves here from another service.
 //!
-//! A field that is not known is refused by name, as everywhere: an app that sends `remember_me: false` or `password2` relies on
-//! something that does not happen, and one that misspells `device` loses it. Who moves many apps over at once can have such
-//! fields read over until the last of them has been updated.
+//! An unknown field is refused by name, as everywhere: an app that sends `remember_me: false` or `password2` relies
+//! on something that does not happen, and one that misspells `device` loses it. An operator who moves many apps over
+//! at once can have unknown fields ignored until the last app has been updated.
 
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaRequest, Registry};
@@ -16,14 +16,14 @@ use crate::http::code::FieldCode;
 const ADVICE: &str = "Correct the fields named in `errors`. A field that is `unknown` has no effect here: leave it out, or have the \
      service read over it with its setting `ignore_unknown_fields = true`.";
 
-/// What registration and sign-in do with fields that they do not know.
+/// What registration and sign-in do with unknown fields.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignInFields {
-    /// Reads over them instead of refusing the request.
+    /// Ignores unknown fields instead of refusing the request.
     pub ignore_unknown: bool,
 }
 
-/// A JSON body of type `T` that is sent to sign in.
+/// A JSON body of type `T` of a registration or a sign-in.
 #[derive(Debug)]
 pub struct SignInBody<T>(pub T);
 

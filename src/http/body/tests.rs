@@ -9,7 +9,7 @@ struct Login {
     username: String,
     #[oai(validator(min_length = 8))]
     password: String,
-    /// Described here, which wraps the schema of the field in an `allOf`.
+    /// A field with a description, for which the framework wraps the schema of the field in an `allOf`.
     device: Option<Device>,
 }
 

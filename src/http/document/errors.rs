@@ -1,6 +1,6 @@
-//! Which errors each operation can answer: by rule where a rule says it, by name where only the operation does.
+//! The errors each operation can answer: by rule where a rule says it, by name where only the operation does.
 //!
-//! A test compares this with what the operations really answered, both ways.
+//! A test compares them with what the operations really answered, both ways.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,13 +13,13 @@ use crate::http::credential;
 use crate::http::refusal::WRONG_PASSWORD;
 use crate::http::wanted::scope;
 
-/// A JSON body that is required.
+/// Errors of a required JSON body.
 const BODY: &[Code] = &[InvalidRequest, BadJson, TooLarge, UnsupportedMediaType];
-/// A JSON body that a client may leave out, and whose unknown fields are ignored.
+/// Errors of a JSON body that a client may leave out, and whose unknown fields are ignored.
 const LENIENT_BODY: &[Code] = &[InvalidRequest, BadJson, TooLarge, UnsupportedMediaType];
-/// A form body.
+/// Errors of a form body.
 const FORM: &[Code] = &[InvalidRequest, TooLarge, UnsupportedMediaType];
-/// The bearer token of a signed-in user.
+/// Errors of an operation that requires the bearer token of a user.
 const BEARER: &[Code] = &[
     TokenMissing,
     TokenInvalid,
@@ -31,18 +31,18 @@ const BEARER: &[Code] = &[
     Reset,
     UserDisabled,
 ];
-/// A service key.
+/// Errors of an operation that requires a service key.
 const SERVICE_KEY: &[Code] = &[TokenMissing, TokenInvalid, Forbidden];
-/// The store is asked; it may fail, and it may take too long.
+/// Errors of an operation that uses the store, which may fail or take too long.
 const STORE: &[Code] = &[Unavailable, Timeout];
-/// Something in the path is looked up.
+/// Errors of an operation that looks up an id or a name in its path.
 const PATH: &[Code] = &[NotFound];
-/// Parameters in the query.
+/// Errors of query parameters.
 const QUERY: &[Code] = &[InvalidRequest];
-/// A password is checked.
+/// Errors of an operation that checks a password.
 const PASSWORD: &[Code] = &[RateLimited, Overloaded];
 
-/// The errors of one operation, by status.
+/// The errors of one operation, grouped by status.
 pub(super) fn of(operation: &str) -> Vec<(StatusCode, Vec<Code>)> {
     let mut by_status: BTreeMap<u16, (StatusCode, Vec<Code>)> = BTreeMap::new();
     for code in parts(operation).iter().copied().flatten() {
@@ -97,7 +97,8 @@ fn parts(operation: &str) -> &'static [&'static [Code]] {
     }
 }
 
-/// What the app should do about a code that an operation answers; the `detail` of the answer, unless that says more.
+/// What the app should do about a code that an operation answers; the `detail` of a problem, unless the problem has
+/// its own.
 pub(super) fn advice(operation: &str, code: Code) -> Cow<'static, str> {
     let service_key = of_service_key(operation);
     match code {
@@ -125,7 +126,8 @@ fn of_service_key(operation: &str) -> bool {
     parts(operation).contains(&SERVICE_KEY)
 }
 
-/// A wrong password beside a good bearer token is 403, so that no client refreshes over it.
+/// The status of a code in answers of an operation. A wrong password beside a valid bearer token is 403, so that no
+/// client refreshes because of it.
 fn status(operation: &str, code: Code) -> StatusCode {
     match (operation, code) {
         ("changePassword" | "deleteAccount", WrongCredentials) => StatusCode::FORBIDDEN,

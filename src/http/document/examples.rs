@@ -1,4 +1,4 @@
-//! Examples: what stands in the fields of Swagger UI, and what answers look like. One set of values for all of them.
+//! Examples for the fields of Swagger UI and for answers, all from one set of values.
 
 use poem::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ const STORE: &str = "019aaa3b-9c10-7d02-b1c3-5a0e8f7d6c21";
 const STREAM: &str = "event: hello\ndata: {\"follower\":\"019aaa3c-5300-7b21-8a5e-0c9d1e2f3a4b\",\"store\":\"019aaa3b-9c10-7d02-b1c3-5a0e8f7d6c21\"}\n\n\
     event: frame\nid: 42\ndata: v4.public.…\n\n";
 
-/// An example of a schema, by its name.
+/// An example of the schema with this name.
 fn example(schema: &str) -> Option<Value> {
     Some(match schema {
         "Credentials" => {
@@ -107,7 +107,7 @@ pub(super) fn add_to_schema(name: &str, schema: &mut Value) {
     }
 }
 
-/// The first request of a visitor is to work as it stands in the page: no made-up token in an optional field.
+/// Adds an example to the body of a request that works as sent: no made-up token in an optional field.
 pub(super) fn add_to_request(operation: &str, value: &mut Value) {
     if operation == "logout"
         && let Some(media) = value.pointer_mut("/requestBody/content/application~1json")
@@ -130,7 +130,7 @@ pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Val
     }
 }
 
-/// A field that a request of an operation can have wrong, as a problem names it; null if there is none to name.
+/// The error of a field that a request of an operation can have wrong, as a problem lists it; null if there is none.
 pub(super) fn fault(operation: &Value, schemas: &Value) -> Value {
     let content = operation["requestBody"]["content"].as_object();
     let schema = content.and_then(|content| content.values().next()).and_then(super::plain::schema_name);

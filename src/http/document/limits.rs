@@ -1,11 +1,11 @@
-//! What values may be, as schemas say it: for the form of Swagger UI and for generated clients, which cannot read prose.
+//! Limits of values in schemas: for the form of Swagger UI and for generated clients, which cannot read prose.
 //!
-//! They stand here and not at the fields, since it is the use cases that enforce them, each with a code of its own. A test sends
+//! They stand here and not at the fields, since the use cases enforce them, each with a code of its own. A test sends
 //! what is just beyond each of them.
 
 use serde_json::{Map, Value, json};
 
-/// A UUID; letters of either case.
+/// The pattern of a UUID, with letters of either case.
 const ID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 
 /// The limits of a field of a schema.
@@ -45,7 +45,7 @@ fn of_parameter(operation: &str, name: &str) -> Option<Value> {
     })
 }
 
-/// What a parameter of a path is, which the framework knows no place for.
+/// The description of a path parameter, which the framework cannot declare.
 fn description(name: &str) -> Option<&'static str> {
     Some(match name {
         "id" | "device" => "The id of the device.",

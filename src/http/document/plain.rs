@@ -1,9 +1,9 @@
-//! References as client generators read them: bare. Beside a description the framework wraps one in an `allOf`, of which some
-//! generators make an intersection type, others a class of its own for each place.
+//! Bare references, as client generators need them. The framework wraps a reference that has a description in an
+//! `allOf`, of which some generators make an intersection type, others a class of its own for each use.
 
 use serde_json::Value;
 
-/// Puts a bare `$ref` in the place of every `allOf` that wraps one.
+/// Replaces every `allOf` that wraps one `$ref` by the bare `$ref`.
 pub(super) fn references(value: &mut Value) {
     let wrapped = value.pointer("/allOf/0/$ref").cloned();
     if let Some(reference) = wrapped {

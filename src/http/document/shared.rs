@@ -1,5 +1,5 @@
-//! The answers that a request can get whatever its operation is: one response, which every operation refers to as its
-//! `default`. They are given before an operation is chosen or behind its back, so no operation declares them itself.
+//! The answers that a request of any operation can get: one response, which every operation refers to as its
+//! `default`. They are given outside the operation, so no operation declares them itself.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use super::examples;
 use crate::http::code::Code;
 use crate::http::listen::Fault;
 
-/// The name of the response.
+/// The name of the shared response.
 pub(super) const NAME: &str = "AnyRequest";
 
-/// The response.
+/// The shared response.
 pub(super) fn response() -> Value {
     let unrouted = [Code::NotFound, Code::MethodNotAllowed, Code::Internal]
         .map(|code| (code.status().as_u16(), code, code.advice()));
@@ -44,7 +44,7 @@ pub(super) fn response() -> Value {
     })
 }
 
-/// How an operation refers to the response.
+/// The reference of an operation to the shared response.
 pub(super) fn reference() -> Value {
     json!({"$ref": format!("#/components/responses/{NAME}")})
 }

@@ -1,4 +1,4 @@
-//! From any failure, ours or the framework's, to a problem.
+//! Failures of handlers and of the framework, turned into problems.
 
 use std::any::Any;
 
@@ -10,15 +10,15 @@ use crate::http::{
     problem::Problem,
 };
 
-/// How a request ended.
+/// The result of a request.
 pub(super) enum Outcome {
-    /// With an answer of its own.
+    /// The operation gave an answer of its own.
     Answered(Response),
-    /// With a reason not to answer it.
+    /// The request ends as a problem.
     Failed(Problem),
 }
 
-/// Marks the answer of a handler that panicked, and carries what it said.
+/// Marks the answer of a handler that panicked, and carries the panic's message.
 #[derive(Clone)]
 struct Panicked(Box<str>);
 
@@ -49,7 +49,8 @@ pub(super) fn judge(result: poem::Result<impl IntoResponse>) -> Outcome {
     }
 }
 
-/// The framework's own texts quote what the caller sent, so nothing of them is passed on.
+/// Translates a framework error by its status. The framework's own texts quote what the caller sent, so none is
+/// passed on.
 fn from_framework(error: &Error) -> Problem {
     if let Some(error) = error.downcast_ref::<ParseParamError>() {
         return Problem::field(error.name, FieldCode::InvalidFormat);

@@ -1,4 +1,4 @@
-//! The name of one request, in its answer and its log line.
+//! The id of a request, in its answer and its log line.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,13 +8,13 @@ use crate::http::headers::REQUEST_ID;
 
 const LONGEST: usize = 64;
 
-/// The name of one request.
+/// The id of one request.
 #[derive(Debug, Clone)]
 pub struct RequestId(HeaderValue);
 
-/// Where request ids come from: the number of this run of the process, and a count.
+/// Generates request ids from a number of this run of the process and a count.
 ///
-/// They need to be unlike each other, not unguessable, so a request costs no randomness.
+/// Request ids have to be unique, not unguessable, so a request consumes no randomness.
 #[derive(Debug)]
 pub struct RequestIds {
     run: u64,
@@ -22,24 +22,24 @@ pub struct RequestIds {
 }
 
 impl RequestId {
-    /// As text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// As a header.
+    /// The id as the value of `X-Request-Id`.
     pub fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 }
 
 impl RequestIds {
-    /// Ids of one run; `run` should be random, so that the log lines of two runs cannot be mixed up.
+    /// Generates ids of one run; `run` should be random, so that the log lines of two runs cannot be confused.
     pub fn new(run: u64) -> Self {
         Self { run, next: AtomicU64::new(1) }
     }
 
-    /// The id of a request: the one a proxy gave it, if that is plain enough to be logged, else one of ours.
+    /// The id of a request: `X-Request-Id` if it is plain enough to be logged, else a new one.
     pub fn of(&self, headers: &HeaderMap) -> RequestId {
         let given = headers.get(REQUEST_ID).filter(|given| is_plain(given.as_bytes()));
         RequestId(given.map_or_else(|| self.make(), Clone::clone))

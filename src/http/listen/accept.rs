@@ -15,19 +15,19 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::places::Places;
 
-/// How long a failed accept waits: at first, and at most.
+/// The pause after a failed accept: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// How many bytes the kernel keeps for a peer that does not read them; it doubles the number. Left to itself it would go to
-/// megabytes for each follower of the feed that has stopped.
+/// The kernel's send buffer for a TCP connection in bytes; the kernel doubles the number. Its own default would grow
+/// to megabytes for each follower of the feed that has stopped reading.
 const UNREAD: usize = 128 * 1024;
 
-/// Something that listens.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// On TCP.
+    /// Listens on TCP.
     Tcp(TcpListener),
-    /// On a Unix socket.
+    /// Listens on a Unix socket.
     Unix(UnixListener),
 }
 
@@ -46,7 +46,7 @@ impl Listener {
     }
 }
 
-/// Accepts connections, whatever happens.
+/// Accepts connections and outlives every failure to.
 pub(super) struct Acceptor {
     listener: Listener,
     pause: Duration,
@@ -58,12 +58,12 @@ impl Acceptor {
         Self { listener, pause: PAUSE.0, spare: Arc::new(Spare(Mutex::new(spare()))) }
     }
 
-    /// What has to be refilled when a connection has ended.
+    /// The spare descriptor, to be refilled when a connection has ended.
     pub(super) fn spare(&self) -> Arc<Spare> {
         Arc::clone(&self.spare)
     }
 
-    /// Accepts the next connection as soon as there is a place for it. Nothing is lost when the caller stops waiting.
+    /// Accepts the next connection as soon as there is room for it. Cancelling the wait loses no connection.
     pub(super) async fn next(&mut self, places: &Places) -> (Stream, Option<SocketAddr>) {
         loop {
             places.room().await;
@@ -90,18 +90,19 @@ impl Acceptor {
     }
 }
 
-/// A file descriptor to give up for a connection when there is no other. So a listener still has one connection at a time
-/// when the process has as many files open as it may: the operator can always ask what is wrong.
+/// A spare file descriptor, closed to accept a connection when no other is left. So a listener still has one
+/// connection at a time when the process has reached its limit of open files: the operator can always ask what is
+/// wrong.
 #[derive(Debug)]
 pub(super) struct Spare(Mutex<Option<File>>);
 
 impl Spare {
-    /// Closes it. Whether there was one.
+    /// Closes the spare descriptor. Returns whether there was one.
     fn give_up(&self) -> bool {
         self.file().take().is_some()
     }
 
-    /// Opens it again, if it was given up and there is a file descriptor to be had.
+    /// Opens the spare descriptor again, if it was given up and a file descriptor is free.
     pub(super) fn refill(&self) {
         let mut file = self.file();
         if file.is_none() {
@@ -122,7 +123,7 @@ fn is_out_of_files(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error())).contains(&error.raw_os_error())
 }
 
-/// The peer was gone before we looked; the next one may be there already.
+/// Whether a failed accept concerns only the peer's connection, which was gone before it was accepted.
 fn is_the_peers_doing(error: &io::Error) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected,
@@ -141,8 +142,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Makes the close that follows a reset: the kernel forgets the connection and whatever was not read of it, where it would
-    /// otherwise go on offering it to a peer that does not want it.
+    /// Makes the next close of a TCP connection a reset: the kernel drops the connection and its unsent bytes, where
+    /// it would otherwise go on offering them to the peer.
     pub(super) fn reset_on_close(&self) {
         if let Self::Tcp(stream) = self {
             // A socket that takes no options any more is gone already.
@@ -150,12 +151,12 @@ impl Stream {
         }
     }
 
-    /// Ends the connection at once.
+    /// Resets the connection at once.
     pub(super) fn reset(self) {
         self.reset_on_close();
     }
 
-    /// Whether bytes of the peer wait to be read.
+    /// Whether bytes of the peer wait to be read; it may read one of them.
     pub(super) fn has_unread(&self) -> bool {
         let mut byte = [0];
         let read = match self {

@@ -25,15 +25,16 @@ use super::places::{Admitted, Place};
 use super::progress::{Endless, Progress, Stage, Watched};
 use super::{Phase, Server, Service};
 
-/// How long a peer has to take the last words of a connection, and how much more of its own is read meanwhile: a close with
-/// unread bytes is a reset, which can take back what was said before (RFC 9112 §9.6).
+/// The longest end of a connection: writing its last answer and reading what the peer still sends. A close with unread
+/// bytes is a reset, which can take back an answer (RFC 9112 §9.6).
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The most bytes that are read and dropped at the end of a connection.
 const UNREAD: u64 = 1024 * 1024;
 
-/// The most bytes hyper gathers of a request, or of an answer's parts, before it writes.
+/// hyper's buffer limit in bytes, for a request and for the parts of an answer.
 const BUFFER: usize = 64 * 1024;
 
-/// Serves a connection to its end.
+/// Serves a connection until it ends or is closed for another one.
 pub(super) async fn serve<S: Service>(
     stream: Stream,
     peer: Option<SocketAddr>,
@@ -92,7 +93,7 @@ pub(super) async fn serve<S: Service>(
     }
 }
 
-/// Resolves when the connection has to give way.
+/// Resolves when the connection is to be closed for another one.
 async fn cut(give_way: oneshot::Receiver<()>) {
     if give_way.await.is_err() {
         // It has spoken: it keeps its place.
@@ -105,12 +106,12 @@ async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
     let _ = phases.wait_for(|now| *now == phase || *now == Phase::Over).await;
 }
 
-/// Reads what still comes, so that the close is none with unread bytes.
+/// Reads and drops up to [`UNREAD`] bytes, so that the close that follows is not a reset.
 async fn drain(stream: &mut Stream) -> io::Result<()> {
     tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await.map(drop)
 }
 
-/// What answers the requests of one connection.
+/// The connection's side of a [`Service`]: answers its requests and records their progress.
 struct Exchange<S> {
     server: Arc<Server<S>>,
     place: Place,
@@ -137,7 +138,7 @@ impl<S: Service> Exchange<S> {
         response.map(|body| Watched::new(body, Arc::clone(&self.progress)))
     }
 
-    /// Counts a request through a proxy for the client that the proxy names.
+    /// Counts a proxy's request against the limit of the client that the proxy names.
     fn admit_client(&self, headers: &hyper::HeaderMap) -> Result<(), Fault> {
         let proxies = &self.server.proxies;
         let Some(peer) = self.peer.map(|peer| peer.ip().to_canonical()).filter(|peer| proxies.trusts(*peer))
@@ -154,7 +155,7 @@ impl<S: Service> Exchange<S> {
         Ok(())
     }
 
-    /// The answer to a head that cannot be read, as bytes.
+    /// The answer to a head that cannot be read, as the bytes to write.
     async fn last_answer(&self, fault: Fault) -> Vec<u8> {
         let (head, body) = self.server.service.refuse(fault, None, self.peer).await.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();

@@ -1,27 +1,27 @@
-//! Heads of requests that are not in order (RFC 9112): found before the application sees anything of them.
+//! Invalid heads of requests (RFC 9112), found before the application sees anything of them.
 
 use hyper::header::{HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Version};
 
-/// The most bytes of a request's target, where nothing else is said. RFC 9110 §4.1 asks for 8,000 at least.
+/// The default for the longest request target in bytes. RFC 9110 §4.1 recommends at least 8,000.
 pub(super) const LONGEST_TARGET: usize = 8_000;
 
-/// The most bytes of a request's head.
+/// The largest head of a request in bytes.
 pub(super) const LARGEST_HEAD: usize = 48 * 1024;
 
-/// Why a request is refused before it is answered.
+/// Why the server loop refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It cannot be read as HTTP/1.
+    /// The head cannot be read as HTTP/1.
     Malformed,
-    /// It has no `Host`, several, or one that is none (RFC 9112 §3.2).
+    /// The head has no `Host`, several, or an invalid one (RFC 9112 §3.2).
     Host,
-    /// Its body is in a transfer coding other than `chunked` (RFC 9112 §6.1).
+    /// The body has a transfer coding other than `chunked` (RFC 9112 §6.1).
     TransferCoding,
-    /// Its target is too long.
+    /// The request target is too long.
     TargetTooLong,
-    /// Its head is too large, or has too many lines.
+    /// The head is too large, or has too many lines.
     HeadTooLarge,
     /// The client has as many requests through proxies at once as an address may have connections.
     TooManyAtOnce,
@@ -38,7 +38,7 @@ impl Fault {
         Self::TooManyAtOnce,
     ];
 
-    /// The status it is answered with.
+    /// The HTTP status of an answer to the fault.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed | Self::Host => StatusCode::BAD_REQUEST,
@@ -49,7 +49,7 @@ impl Fault {
         }
     }
 
-    /// What the client has to do.
+    /// What the client should do about the fault.
     pub const fn advice(self) -> &'static str {
         match self {
             Self::Malformed => "The request could not be read as HTTP/1.1.",
@@ -61,7 +61,7 @@ impl Fault {
         }
     }
 
-    /// What is wrong with a head that could be read.
+    /// The fault of a head that could be read, if any.
     pub(super) fn of(head: &Parts, longest_target: usize) -> Option<Self> {
         // The target without scheme and host, which only requests to proxies have.
         if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > longest_target) {
@@ -85,7 +85,8 @@ impl Fault {
         (!coding).then_some(Self::TransferCoding)
     }
 
-    /// What was wrong with a head that could not be read; `rest` begins with it, where it was too large.
+    /// The fault of a head that could not be read; `rest` holds the unread bytes, the whole head where it was too
+    /// large.
     pub(super) fn of_unreadable(error: &hyper::Error, rest: &[u8]) -> Self {
         if error.is_parse_too_large() {
             return if rest.contains(&b'\n') { Self::HeadTooLarge } else { Self::TargetTooLong };
@@ -95,7 +96,7 @@ impl Fault {
     }
 }
 
-/// Whether a byte may stand in a host with a port (RFC 3986 §3.2.2).
+/// Whether a byte is allowed in a host with a port (RFC 3986 §3.2.2).
 fn is_of_a_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }

@@ -1,6 +1,6 @@
-//! The stream of a connection, and how long its peer is waited for.
+//! The stream of a connection, with its timeouts.
 //!
-//! There are four waits, one at a time (the times are [`Limits`]):
+//! There are four waits, one at a time (their limits are [`Limits`]):
 //!
 //! | wait | begins | ends |
 //! |---|---|---|
@@ -9,8 +9,8 @@
 //! | request | with the first byte of a request | with the first byte of its answer |
 //! | response | with the first byte of an answer | when all of it is written |
 //!
-//! However the bytes trickle in between, none of them makes a wait longer. An answer without an end is waited for only while
-//! bytes of it wait for the peer.
+//! Bytes that trickle in do not extend a wait. An answer without an end is timed only while bytes of it wait for the
+//! peer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,34 +24,35 @@ use super::Limits;
 use super::accept::Stream;
 use super::progress::{Progress, Stage};
 
-/// How an HTTP/2 connection begins (RFC 9113 §3.4). HTTP/1 reserves the method, so four bytes decide.
+/// The first bytes of an HTTP/2 connection (RFC 9113 §3.4). HTTP/1 reserves the method, so four bytes decide.
 const PREFACE: &[u8] = b"PRI ";
 
-/// The most bytes one request may have, head and body. The largest honest one is a body of 16 KiB and a browser's headers.
+/// The most bytes of one request, head and body. The largest honest request is a body of 16 KiB and a browser's
+/// headers.
 const LARGEST: u64 = 64 * 1024;
 
-/// The stream of a connection that is cut when its peer keeps us waiting, or says too much at once.
+/// The stream of a connection that is cut when its peer exceeds a timeout or sends too much at once.
 ///
-/// No more than `LARGEST` is read between one answer's end and the next one's. Requests sent ahead of their answers stay
-/// with the kernel meanwhile: they are not read as long as there is one to answer.
+/// No more than `LARGEST` is read between the ends of two answers. Requests sent ahead of their answers stay in the
+/// kernel meanwhile: they are not read as long as an earlier one is unanswered.
 ///
-/// Dropped before its orderly end, it is reset.
+/// A stream dropped before [`end_orderly`](Self::end_orderly) or its shutdown resets the connection.
 #[derive(Debug)]
 pub(super) struct PatientStream {
     stream: Take<Stream>,
     limits: Limits,
     progress: Arc<Progress>,
     wait: Wait,
-    /// When the present wait began.
+    /// When the current wait began.
     began: Instant,
-    /// May be set to an earlier time than the end of the present wait: it looks there when it fires, so that a busy
-    /// connection begins two waits a request and hardly ever sets the timer.
+    /// Fires no later than the current wait ends, and is then set to that end: so a busy connection, which begins two
+    /// waits a request, hardly ever sets the timer.
     timer: Pin<Box<Sleep>>,
-    /// Whether bytes wait for the peer to read others.
+    /// Whether bytes wait until the peer has read others.
     is_writing: bool,
-    /// How many bytes of the preface have come, while the connection may still be HTTP/2.
+    /// How many bytes of the preface have been received; `None` once the connection cannot be HTTP/2.
     preface: Option<usize>,
-    /// Whether the protocol's own answer to a head that cannot be read was held back: the application has a better one.
+    /// Whether hyper's own answer to a head that it cannot read was withheld, for the application's answer.
     is_unreadable: bool,
     ended_orderly: bool,
 }
@@ -59,10 +60,10 @@ pub(super) struct PatientStream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     Idle,
-    /// For the head or all of a request, as the stage says.
+    /// The wait for the head or the whole of a request, depending on the stage.
     Request,
     Response,
-    /// For whatever an endless answer says next.
+    /// No timed wait: an endless answer has nothing to send.
     Nothing,
 }
 
@@ -83,17 +84,17 @@ impl PatientStream {
         }
     }
 
-    /// Whether the head of a request could not be read. Nothing was said about it.
+    /// Whether the head of a request could not be read. No byte of an answer was written then.
     pub(super) fn is_unreadable(&self) -> bool {
         self.is_unreadable
     }
 
-    /// The connection itself, to say a last word.
+    /// The socket of the connection, for a last answer outside the stream.
     pub(super) fn socket(&mut self) -> &mut Stream {
         self.stream.get_mut()
     }
 
-    /// All was said: the close is none that has to be a reset.
+    /// Marks the connection as complete, so that its close is no reset.
     pub(super) fn end_orderly(&mut self) {
         self.ended_orderly = true;
     }
@@ -121,7 +122,7 @@ impl PatientStream {
         Some(self.began + limit)
     }
 
-    /// Ready when the wait is over; otherwise wakes the connection's task when it may be.
+    /// Ready with an error when the current wait is over; otherwise registers the task to be woken.
     fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -149,8 +150,8 @@ impl PatientStream {
         Ok(())
     }
 
-    /// Before bytes are written: whether they are the protocol's own answer to a head that it cannot read. As long as no
-    /// head was read there is nothing else to be answered.
+    /// Whether the bytes to be written are hyper's own answer to a head that it cannot read, which is withheld.
+    /// Before a head was read there is nothing else to answer.
     fn holds_back(&mut self) -> bool {
         if self.progress.stage() == Stage::Reading && self.wait != Wait::Response {
             self.is_unreadable = true;
@@ -169,7 +170,7 @@ impl PatientStream {
         }
     }
 
-    /// All that there was to write is written.
+    /// Moves to the next wait once every byte is written.
     fn flushed(&mut self) {
         self.is_writing = false;
         match self.progress.stage() {

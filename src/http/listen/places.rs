@@ -1,9 +1,9 @@
-//! How many connections there may be, for all and for each address, and which one gives way.
+//! The limits on the number of connections, for all and for each address, and which connection is closed for another.
 //!
-//! A connection that has not sent the head of a request costs its peer nothing and helps nobody, so the oldest of those
-//! makes room where there is none: for its own address first. One that has sent a request keeps its place until it ends.
+//! A connection that has not sent the head of a request is of no use to anybody, so the oldest of those is closed
+//! when there is no room for another: first one of the same address. One that has sent a request stays until it ends.
 //!
-//! A proxy's connections are not the proxy's: each counts for the client whose request is on it, as long as that lasts.
+//! A trusted proxy's connections do not count for the proxy: each counts for the client of its current request.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,54 +12,54 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-/// The places of a listener.
+/// The connection slots of a listener.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
     most_of_address: usize,
     state: Mutex<State>,
-    /// A connection has ended, or may give way now.
+    /// Signals that a connection has ended. One permit is kept.
     changed: Notify,
-    /// The last connection has ended.
+    /// Signals that the last connection has ended.
     emptied: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    /// Every open connection with the address it counts for.
+    /// Every open connection, with the address it counts for.
     open: HashMap<u64, Option<IpAddr>>,
-    /// Those that have sent no request, the oldest first.
+    /// The connections that have sent no request, the oldest first; each is closed through its sender.
     silent: BTreeMap<u64, oneshot::Sender<()>>,
     of_address: HashMap<IpAddr, Share>,
-    /// Whether the log says that all places are taken.
+    /// Whether the log already says that all slots are taken.
     told: bool,
 }
 
 #[derive(Debug, Default)]
 struct Share {
     taken: usize,
-    /// Whether the log says that the address has all it may have.
+    /// Whether the log already says that the address has reached its limit.
     told: bool,
 }
 
-/// There is no place.
+/// Why a connection was not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// For the address.
+    /// Its address has reached the limit of one address.
     OfAddress,
-    /// For anybody, until a connection ends.
+    /// All slots are taken, by connections that have sent a request.
     OfAll,
 }
 
-/// A connection's place; it resolves when the connection has to give way.
+/// An admitted connection: its slot, and a receiver that resolves when it has to close for another one.
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) place: Place,
     pub(super) give_way: oneshot::Receiver<()>,
 }
 
-/// The place of a connection.
+/// The slot of a connection, free again when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     id: u64,
@@ -67,7 +67,7 @@ pub(super) struct Place {
     has_spoken: AtomicBool,
 }
 
-/// The place that a client takes with a request through a proxy.
+/// The share of a client's limit that its request through a proxy takes, given back when dropped.
 #[derive(Debug)]
 pub(super) struct ClientPlace {
     address: IpAddr,
@@ -87,7 +87,7 @@ impl Places {
         })
     }
 
-    /// Waits until there is a place, or one to be had.
+    /// Waits until a slot is free or can be freed.
     pub(super) async fn room(&self) {
         loop {
             {
@@ -108,7 +108,7 @@ impl Places {
         }
     }
 
-    /// Takes a place for a connection; one that counts for no address gives `None`.
+    /// Takes a slot for a connection. `None` as address counts it for no address.
     pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Admitted, Full> {
         let address = address.map(source);
         let mut state = self.state();
@@ -143,7 +143,7 @@ impl Places {
         Ok(Admitted { place, give_way })
     }
 
-    /// Takes a place for a client's request through a proxy.
+    /// Counts a request through a proxy against its client's limit.
     pub(super) fn admit_client(self: &Arc<Self>, address: IpAddr) -> Result<ClientPlace, Full> {
         let address = source(address);
         let mut state = self.state();
@@ -155,8 +155,8 @@ impl Places {
         Ok(ClientPlace { address, places: Arc::clone(self) })
     }
 
-    /// Cuts the oldest connection that has sent no request, where something other than a place is short.
-    /// Whether there was one.
+    /// Closes the oldest connection that has sent no request, to free something other than a slot. Returns whether
+    /// there was one.
     pub(super) fn give_way(&self) -> bool {
         self.state().cut_oldest(None)
     }
@@ -185,7 +185,7 @@ impl State {
         self.of_address.get(&address).map_or(0, |share| share.taken)
     }
 
-    /// Cuts the oldest connection that has sent no request, of one address or of all. Whether there was one.
+    /// Closes the oldest connection that has sent no request, of one address or of all. Returns whether there was one.
     fn cut_oldest(&mut self, address: Option<IpAddr>) -> bool {
         let of_address =
             |id: &&u64| address.is_none() || self.open.get(*id).is_some_and(|counted| *counted == address);
@@ -198,7 +198,7 @@ impl State {
         true
     }
 
-    /// Forgets a connection, once.
+    /// Removes a connection from the lists; the second time it does nothing.
     fn end(&mut self, id: u64) {
         self.silent.remove(&id);
         if let Some(Some(address)) = self.open.remove(&id) {
@@ -215,7 +215,7 @@ impl State {
         }
     }
 
-    /// Says once that an address has all it may have, until it has none any more.
+    /// Logs that an address has reached its limit: once, until the address has no connection left.
     fn tell(&mut self, address: IpAddr, most: usize) {
         let share = self.of_address.entry(address).or_default();
         if !std::mem::replace(&mut share.told, true) {
@@ -229,7 +229,7 @@ impl State {
 }
 
 impl Place {
-    /// The connection has sent the head of a request: it gives way no more.
+    /// Records that the connection has sent the head of a request, after which it is not closed for another.
     pub(super) fn has_spoken(&self) {
         if !self.has_spoken.swap(true, Ordering::Relaxed) {
             self.places.state().silent.remove(&self.id);
@@ -253,7 +253,7 @@ impl Drop for ClientPlace {
     }
 }
 
-/// The addresses one client can choose from freely: a whole IPv4 address, the /64 network of an IPv6 one.
+/// The addresses that one client can choose from freely: one IPv4 address, or the /64 network of an IPv6 address.
 fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

@@ -1,4 +1,5 @@
-//! How far the exchange of request and answer on a connection is. Told by whoever answers; read by the stream.
+//! The stage of the exchange of request and answer on a connection. Set by the exchange and the answer's body; read
+//! by the stream.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,32 +10,32 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::places::ClientPlace;
 
-/// Marks an answer without an end, in the extensions of its response: a stream of events. It may take as long as it
-/// goes on being read.
+/// Marks an answer without an end (a stream of events), in the extensions of its response. It may last as long as the
+/// peer reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct Endless;
 
-/// Where the exchange is.
+/// The stage of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Stage {
-    /// A request's head is to come.
+    /// The head of a request is awaited.
     Reading,
-    /// The head was read, and the answer is being made.
+    /// The head was read, and the application makes the answer.
     Answering,
     /// An answer is being written.
     Sending,
     /// An answer without an end is being written.
     Streaming,
-    /// All of the answer is made, and not yet all of it written.
+    /// The answer's body is complete, but not all of it is written.
     Sent,
 }
 
-/// The stage of one connection.
+/// The progress of one connection.
 #[derive(Debug)]
 pub(super) struct Progress {
     stage: AtomicU8,
-    /// The place of the client for whom a proxy's present request is.
+    /// The share of the client for whom a proxy's current request counts.
     client: Mutex<Option<ClientPlace>>,
 }
 
@@ -55,19 +56,19 @@ impl Progress {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
-    /// Gives the client's place up with the end of the exchange.
+    /// Keeps the share of a client until the end of the exchange.
     pub(super) fn keep_client(&self, place: Option<ClientPlace>) {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = place;
     }
 
-    /// The exchange has ended: its answer was written.
+    /// Records the end of an exchange: its answer is written.
     pub(super) fn end(&self) {
         self.set(Stage::Reading);
         self.keep_client(None);
     }
 }
 
-/// An answer's body, whose end is told to the connection.
+/// An answer's body that records its end in the connection's progress.
 #[derive(Debug)]
 pub(super) struct Watched<B> {
     body: B,

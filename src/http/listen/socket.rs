@@ -12,36 +12,36 @@ use std::{
 
 use tokio::net::UnixListener;
 
-/// The kernel keeps a socket's path in 108 bytes, the last of them zero.
+/// The longest path of a socket in bytes: the kernel has room for 108, the last of them zero.
 const LONGEST_PATH: usize = 107;
 
 /// Why the socket could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// The path does not fit into the kernel's structure.
+    /// The path is longer than the kernel allows.
     #[error(
         "the socket's path has {length} bytes and may have {LONGEST_PATH}: choose a shorter data folder than {path:?}"
     )]
     TooLong {
-        /// The path.
+        /// The path of the socket.
         path: PathBuf,
-        /// How long it is.
+        /// The length of the path in bytes.
         length: usize,
     },
-    /// Something that is not a socket has its name. It is not ours to remove.
+    /// A file that is no socket has the path. It is not removed, since it may be somebody's data.
     #[error("{0:?} is in the way and is not a socket: move it away")]
     InTheWay(PathBuf),
-    /// The system refused.
+    /// The system refused to bind the socket.
     #[error("cannot listen on {path:?}: {source}")]
     Io {
-        /// The path.
+        /// The path of the socket.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Listens at `path`, for the owner of the process only.
+/// Listens at `path`, accessible to the owner of the process only.
 ///
 /// A socket left by an earlier run is replaced, so the caller must hold the lock of the folder it lies in. The folder
 /// must be closed to others (0700), since the mode is only set after the socket is bound.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::http::framework::Framework;
 
-/// No test waits this long: it stands for "much later than the limit under test".
+/// A time no test waits for: much later than the limit under test.
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -52,7 +52,8 @@ async fn connect(limits: Limits) -> TcpStream {
     TcpStream::connect(serve(limits).await).await.unwrap()
 }
 
-/// Everything the server says until it hangs up. The outer limit only keeps a broken guard from hanging the test.
+/// Reads everything the server sends until it closes. The outer limit only keeps a broken server from blocking the
+/// test.
 async fn until_cut(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut said = Vec::new();
     let end = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut said)).await;
@@ -212,7 +213,7 @@ async fn a_connection_too_many_waits_for_one_to_end() {
     assert!(waiting.await.contains(" 200 "));
 }
 
-/// An answer larger than the kernel takes at once.
+/// The length of an answer that is larger than the kernel takes at once.
 const LARGE: usize = 8 * 1024 * 1024;
 static LARGE_BODY: [u8; LARGE] = [b'x'; LARGE];
 
@@ -221,14 +222,14 @@ fn large() -> Response {
     Response::builder().body(LARGE_BODY.as_slice())
 }
 
-/// A stream of events of 1 KiB that has no end, told whether it is still read.
+/// A stream of events of 1 KiB that has no end.
 #[handler]
 fn events() -> Response {
     let events = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
     Response::builder().extension(Endless).body(Body::from_bytes_stream(events))
 }
 
-/// A connection whose receive buffer is small, that asks for `path` and reads nothing.
+/// A connection with a small receive buffer that requests `path` and reads nothing.
 async fn ask_and_read_nothing(address: SocketAddr, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -237,7 +238,7 @@ async fn ask_and_read_nothing(address: SocketAddr, path: &str) -> TcpStream {
     stream
 }
 
-/// Reads on until the connection is reset, and fails if it ends in another way.
+/// Reads until the connection is reset, and fails if it ends in another way. Returns the number of bytes.
 async fn until_reset(stream: &mut TcpStream) -> usize {
     let mut bytes = vec![0; 64];
     let mut count = 0;
@@ -290,7 +291,7 @@ async fn a_stream_that_is_read_has_no_end() {
     }
 }
 
-/// Says something and hears everything until the connection ends.
+/// Sends a text and returns everything received until the connection ends.
 async fn exchange(address: SocketAddr, said: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may hang up before all of it is sent.
@@ -298,7 +299,7 @@ async fn exchange(address: SocketAddr, said: &str) -> String {
     until_cut(&mut stream).await
 }
 
-/// An application that answers `refused` with the status of whatever was wrong with a request's head.
+/// An application that answers a [`Fault`] with its status and collects the faults.
 struct Refusing(Mutex<Vec<Fault>>);
 
 impl Service for Refusing {

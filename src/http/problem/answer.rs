@@ -1,4 +1,4 @@
-//! The answer a problem becomes: its body, its headers, and how the document shows it.
+//! The answer of a problem: its body, its headers, and how the document shows it.
 
 use poem::Response;
 use poem::error::ResponseError;
@@ -12,14 +12,14 @@ use super::Problem;
 
 const MEDIA_TYPE: &str = "application/problem+json";
 
-/// What only the door knows about the request a problem answers.
+/// The parts of a problem's answer that depend on the request, which only the edge knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Context<'a> {
-    /// Repeated in the body, so that a screenshot is enough to find the log line.
+    /// The request id, repeated in the body so that a screenshot is enough to find the log line.
     pub request_id: &'a str,
-    /// OAuth endpoints: the body also carries `error`.
+    /// Whether the operation is an OAuth endpoint, whose body also carries `error`.
     pub oauth: bool,
-    /// Basic is one of the ways to authenticate, so a 401 has to name it (RFC 9110 §11.6.1).
+    /// Whether Basic is one of the accepted schemes, so that a 401 has to name it (RFC 9110 §11.6.1).
     pub basic: bool,
 }
 
@@ -107,7 +107,8 @@ impl ResponseError for Problem {
     }
 }
 
-/// Documented as the `default` answer; the document's own pass puts the statuses an operation can send in its place.
+/// The `default` answer in the description of an operation; the document replaces it by the statuses the operation
+/// can send.
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
         let content = vec![MetaMediaType { content_type: MEDIA_TYPE, schema: ProblemBody::schema_ref() }];
