@@ -1,13 +1,13 @@
-//! Tokens: how claims become PASETO text and back, and the keys for it.
+//! Tokens: encoding claims as PASETO text and decoding them, and the keys for it.
 //!
 //! Text from outside becomes claims only through [`keyring::TrustedKeys::verify`] and
-//! [`keyring::Keyring::open_refresh`]; both check everything a token can be wrong in except time and revocation,
-//! which are decided elsewhere with a clock and a store at hand. A key never comes from a token: the footer is
-//! looked up by its exact bytes among the known ones.
+//! [`keyring::Keyring::open_refresh`]; both check everything about a token except time and revocation, which need a
+//! clock and a store. A key never comes from a token: the footer is compared byte for byte with those of the known
+//! keys.
 //!
-//! Rooms: [`access`] and [`refresh`] are the two kinds of token, [`feed`] what followers are told in, [`footer`] their key
-//! id, [`keyring`] and [`public_keys`] the keys, [`sealing`] how secrets rest, [`seen`] the memory of verified signatures,
-//! `signing` the signatures themselves.
+//! Modules: [`access`] and [`refresh`] the two kinds of token; [`feed`] the signed texts of the feed; [`footer`] the
+//! key id in a token; [`keyring`] and [`public_keys`] the keys; [`sealing`] the encryption of stored secrets; [`seen`]
+//! the cache of verified signatures; `signing` PASETO `v4.public`.
 
 pub mod access;
 pub mod feed;
@@ -19,16 +19,16 @@ pub mod sealing;
 pub mod seen;
 mod signing;
 
-/// The longest token that is looked at, in bytes.
+/// The longest accepted token, in bytes; longer text is refused before it is decoded.
 pub const LONGEST: usize = 2048;
 
-/// A text is not a token of ours: of another kind, key, issuer or audience, altered, or too long. Which of these is
-/// nobody's business but the developer's in a debugger.
+/// A text that is not an authentic token of this issuer: another kind, key, issuer or audience, altered, or too long.
+/// The error deliberately does not say which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an authentic token")]
 pub struct NotAuthentic;
 
-/// A key could not be used to make a token; it was checked when it was loaded, so this does not happen.
+/// A token could not be made with a key. Keys are checked when they are loaded, so this is not expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a token could not be made")]
 pub struct MintError;

@@ -1,4 +1,4 @@
-//! Access tokens: PASETO `v4.public`, so that anyone with our public keys can verify one.
+//! Access tokens: PASETO `v4.public`, verifiable by anyone with the issuer's public keys.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +10,8 @@ use crate::model::counters::{Era, Generation, Stamp};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 
-/// The claims as they stand in the token. A missing, mistyped or repeated one is refused by the parser; one we do
-/// not know is ignored, so that one can be added later.
+/// The claims in their JSON form. The parser refuses a missing, mistyped or repeated claim and ignores an unknown one,
+/// so that claims can be added later.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
@@ -27,7 +27,7 @@ struct Wire<'a> {
     auth_time: String,
 }
 
-/// Without one, so that every PASETO library verifies these tokens.
+/// The implicit assertion is empty, so that every PASETO library verifies these tokens.
 const IMPLICIT_ASSERTION: &[u8] = b"";
 
 pub(super) fn mint(claims: &AccessClaims, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
@@ -46,7 +46,7 @@ pub(super) fn mint(claims: &AccessClaims, key: &SecretKey, footer: &Footer) -> R
     Ok(key.sign(&message, footer, IMPLICIT_ASSERTION))
 }
 
-/// Checks the signature and reads the claims; issuer and audience are the caller's to compare.
+/// Verifies the signature and decodes the claims; the caller compares issuer and audience.
 pub(super) fn verify(token: &str, key: &PublicKey, footer: &Footer) -> Result<AccessClaims, NotAuthentic> {
     let payload = key.open(token, footer, IMPLICIT_ASSERTION).ok_or(NotAuthentic)?;
     read(&payload).ok_or(NotAuthentic)

@@ -1,7 +1,7 @@
-//! The texts of the feed: frames of revocations and answers to pings, signed so that nobody between the issuer and
-//! a follower can add, change or withhold anything unnoticed.
+//! The signed texts of the feed: frames of revocations and answers to pings (pongs). The signature keeps everyone
+//! between the issuer and a follower from adding, changing or withholding an entry unnoticed.
 //!
-//! This page is the format; a follower in any language can be written from it.
+//! This page specifies the format; a follower in any language can be written from it.
 //!
 //! # Envelope
 //!
@@ -25,10 +25,10 @@
 //! | `type` | `"frame"` or `"pong"` |
 //! | `iss` | the issuer, as in its tokens; a text of another issuer is refused |
 //! | `store` | the id of the store that the log belongs to. A restored store has a new one: forget what you hold |
-//! | `time` | the issuer's clock when it signed. Frames are kept and repeated, so only a pong's tells the time |
-//! | `head` | the position of the newest durable entry when it signed |
-//! | `era` | the era then: a token of an earlier one is dead |
-//! | `keys_version` | the version of the key set then, the `version` of `/.well-known/paserk` |
+//! | `time` | the issuer's clock when the text was signed. Frames are kept and repeated; only a pong's is current |
+//! | `head` | the position of the newest durable entry at that time |
+//! | `era` | the era at that time: a token of an earlier one is no longer valid |
+//! | `keys_version` | the version of the key set at that time, the `version` of `/.well-known/paserk` |
 //!
 //! A counter never goes back: of `era`, `keys_version` and any `generation` the greatest one seen counts.
 //!
@@ -44,15 +44,15 @@
 //! The log has no gaps, so entries carry no position: the first one is `after` + 1, the next one `after` + 2, the last
 //! one (`after` + number of entries) is the frame's `last`, at most `head`.
 //!
-//! A frame with `start: false` **continues**: it is for a follower that has applied everything up to `after`. If
-//! you have applied more than that but not `last`, apply the rest; if you have applied `last` already, it is a repeat;
-//! if you have applied less than `after`, you missed something: begin anew.
+//! A frame with `start: false` **continues**: it is for a follower that has applied everything up to `after`. If you
+//! have applied more than that but not `last`, apply the rest; if you have applied `last` already, it is a repeat; if
+//! you have applied less than `after`, entries are missing: begin with a snapshot.
 //!
-//! A frame with `start: true` **begins a snapshot**: whatever came up to its `after` is no longer kept, because no
-//! access token is as old. Go on from `after`, or from what you have applied if that is more, and forget nothing of the same
-//! store: the frame may be an old one that somebody repeats. The frames that follow continue it; the snapshot is complete
-//! when you have applied the `head` that its first frame named. Where the store is another one than before, refuse all
-//! tokens until the snapshot is complete and a pong has proven it.
+//! A frame with `start: true` **begins a snapshot**: entries up to its `after` are no longer kept, because no access
+//! token is as old. Continue from `after`, or from what you have applied if that is more, and discard nothing of the
+//! same store: the frame may be an old one that somebody repeats. The frames that follow continue it; the snapshot is
+//! complete when you have applied the `head` that its first frame named. If the store is not the one before, refuse
+//! all tokens until the snapshot is complete and a pong has proven that.
 //!
 //! | entry `type` | further claims | meaning |
 //! |---|---|---|
@@ -61,18 +61,19 @@
 //! | `era` | `era` | tokens with a lower `era` are dead: `reset` |
 //! | `keys` | `keys_version`, `distrusted`? | the key set changed: fetch it. Tokens and frames of the key `distrusted` are dead from here on, whoever has verified them before |
 //!
-//! A device that is `kept` goes on with new tokens. Its dead tokens are `superseded`, and a refresh helps, unless the user
-//! has set a new password since they were minted: then they are `password_changed`, and only newer tokens or signing in help.
-//! An entry whose `cause` is `password_changed` says that its `generation` began with a new password, set on the device
-//! that is `kept`. Remember the greatest such generation of a user: dead tokens of a kept device with a lower `gen` are
-//! `password_changed`, the others `superseded`, whatever entries follow. Entries written by an earlier issuer say no cause.
-//! A cause you do not know changes nothing. No cause is told where no device is kept: then it makes no difference.
+//! A `kept` device continues with new tokens. Its earlier tokens are `superseded`, and a refresh helps, unless the
+//! user has set a new password since they were minted: then they are `password_changed`, and only newer tokens or a
+//! sign-in help. An entry with `cause` `password_changed` says that its `generation` began with a new password, set on
+//! the `kept` device. Remember the greatest such generation of a user: earlier tokens of a kept device with a lower
+//! `gen` are `password_changed`, the others `superseded`, whatever entries follow. Entries written by an earlier
+//! issuer have no `cause`. An unknown cause changes nothing. There is no `cause` without `kept`, where it would make
+//! no difference.
 //!
-//! An entry of another type ends something you do not understand: refuse the frame, and with it all tokens. The
-//! frame that distrusts a key is signed by another one; one that is not is forged.
+//! An entry of another type ends something unknown: refuse the frame, and with it all tokens. The frame that distrusts
+//! a key is signed by another key; one that is not is forged.
 //!
-//! Entries are kept for 65 minutes from their `at`, longer than any access token lives. A follower keeps them for as long
-//! after it has heard of them, on a clock that nobody sets: `at` is said by a wall clock.
+//! Entries are kept for 65 minutes from their `at`, longer than any access token lives. A follower keeps them for as
+//! long after their receipt, by a monotonic clock, because `at` comes from a wall clock.
 //!
 //! # Pong
 //!
@@ -84,17 +85,17 @@
 //! `nonce` is the one that the ping carried, 16 to 64 characters of base64url. It must be new for every ping, from a
 //! good generator: it is what makes a replayed answer worthless. The head was read after the ping had arrived.
 //!
-//! # How they travel
+//! # Transport
 //!
-//! All three operations take a service key with the scope `feed` as `Authorization: Bearer …`; what is not signed here
-//! is a hint.
+//! All three operations require a service key with the scope `feed` as `Authorization: Bearer …`; whatever is not
+//! signed is a hint only.
 //!
 //! * `GET /api/v1/revocations/stream` is a `text/event-stream`. It begins with a snapshot, or continues after the position
 //!   in the header `Last-Event-ID`; if the log no longer reaches back to it, a snapshot comes anyway. Its events:
-//!   * `hello`, the first one: `{"follower":"…","store":"…"}`, the name of this stream for pings, and whose log it is;
+//!   * `hello`, the first one: `{"follower":"…","store":"…"}`, the ids of this stream (for pings) and of the store;
 //!   * `frame`: the text of a frame; the event's `id` is the frame's `last`;
-//!   * `ping`: somebody waits for you, ping at once;
-//!   * a comment every few seconds while there is nothing to say.
+//!   * `ping`: the issuer waits for this follower's confirmation: ping at once;
+//!   * a comment after every 15 seconds without an event.
 //!
 //!   The service may end a stream at any time: come back with `Last-Event-ID`.
 //! * `POST /api/v1/revocations/ping` takes `{"nonce":"…","applied":42,"follower":"…"}` and answers `{"pong":"v4.public.…"}`.
@@ -121,58 +122,58 @@ pub const LONGEST_FRAME: usize = 64 * 1024;
 /// The longest pong, in bytes of its text.
 pub const LONGEST_PONG: usize = super::LONGEST;
 
-/// The most entries that a frame may have to be read.
+/// The most entries that a frame may have to be accepted.
 pub const MOST_ENTRIES: usize = 256;
 
-/// The most entries that the issuer puts into a frame: so many of any kind fit.
+/// The most entries that the issuer puts into a frame: this many fit, whatever their kinds.
 pub const MOST_SENT: usize = 224;
 
-/// What keeps these texts and tokens apart.
+/// The implicit assertion that keeps these texts and tokens apart.
 const IMPLICIT_ASSERTION: &[u8] = b"rescind/feed/v1";
 
-/// Why a text is not a frame or a pong to rely on.
+/// The reason why a text is not an acceptable frame or pong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It was not even decoded.
+    /// The text is longer than allowed and was not decoded.
     #[error("it is too long")]
     TooLong,
-    /// Its footer names no key of the set: perhaps a newer one.
+    /// The footer names a key that is not in the set, perhaps a newer one.
     #[error("it is signed by a key that is not trusted here")]
     UnknownKey,
-    /// It was altered, or is no such text at all.
+    /// The signature or the format is wrong.
     #[error("it is not authentic")]
     NotAuthentic,
-    /// The signature is good but the claims are not those of the kind expected.
+    /// The signature is good but the claims are not those of the expected kind.
     #[error("it is authentic but not understood")]
     NotUnderstood,
-    /// The issuer of other tokens made it.
+    /// The text was made by another issuer.
     #[error("it is another issuer's")]
     OtherIssuer,
 }
 
-/// What the issuer says of itself in every text.
+/// The issuer's statement about itself and its store in every text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Who says so.
+    /// The issuer, claim `iss`.
     pub issuer: String,
-    /// Of which store.
+    /// The id of the store the log belongs to.
     pub store: StoreId,
-    /// When it was signed, by the issuer's clock.
+    /// When the text was signed, by the issuer's clock.
     pub time: Timestamp,
-    /// The newest durable entry then.
+    /// The position of the newest durable entry at that time.
     pub head: Position,
-    /// The era then.
+    /// The era at that time.
     pub era: Era,
-    /// The version of the key set then.
+    /// The version of the key set at that time.
     pub keys: KeysVersion,
 }
 
-/// A batch of entries.
+/// A batch of consecutive entries of the revocation log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// By whom, of what, when.
+    /// The issuer's statement.
     pub statement: Statement,
-    /// Whether a snapshot begins here.
+    /// Whether a snapshot begins with this frame.
     pub start: bool,
     /// The position before the first entry.
     pub after: Position,
@@ -181,15 +182,15 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The position of the last entry, or of what it continues when there is none.
+    /// The position of the last entry, or `after` if there is none.
     pub fn last(&self) -> Position {
         self.entries.last().map_or(self.after, |entry| entry.position)
     }
 
-    /// The frame that `text` is.
+    /// Verifies the text of a frame.
     ///
-    /// Proves that the holder of a key of `keys` made it for followers of `issuer`. Whether it fits what the
-    /// follower has applied is the follower's to see.
+    /// Proves that the holder of a key of `keys` made it for followers of `issuer`. The follower has to check that the
+    /// frame continues what it has applied.
     pub fn verify(text: &str, keys: &PublicKeys, issuer: &str) -> Result<Self, Refused> {
         let (payload, footer) = open(text, keys, LONGEST_FRAME)?;
         let frame = wire::read_frame(&payload).ok_or(Refused::NotUnderstood)?;
@@ -203,7 +204,7 @@ impl Frame {
         if forged { Err(Refused::NotAuthentic) } else { Ok(frame) }
     }
 
-    /// Signs the frame. Fails if it is too long, or would distrust its own key.
+    /// Signs the frame. Fails if the text is too long, or if an entry distrusts the signing key.
     pub(super) fn sign(&self, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
         let own = |entry: &Entry| matches!(&entry.revocation, Revocation::Keys { distrusted: Some(kid), .. } if Footer::of(kid) == *footer);
         if self.entries.iter().any(own) {
@@ -213,19 +214,19 @@ impl Frame {
     }
 }
 
-/// What a follower puts into a ping, and finds again in the answer.
+/// A follower's random value in a ping, which the answer repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Nonce(String);
 
 impl Nonce {
-    /// Reads 16 to 64 characters of base64url.
+    /// Parses 16 to 64 characters of base64url.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (16..=64).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The characters.
+    /// The nonce as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -234,14 +235,14 @@ impl Nonce {
 /// The answer to a ping.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pong {
-    /// By whom, of what, when; its head was read after the ping had arrived.
+    /// The issuer's statement; its head was read after the ping had arrived.
     pub statement: Statement,
-    /// What the ping carried.
+    /// The nonce of the ping.
     pub nonce: Nonce,
 }
 
 impl Pong {
-    /// The pong that `text` is. Whether the nonce is the one that was sent is the follower's to see.
+    /// Verifies the text of a pong. The follower has to check that the nonce is the one it sent.
     pub fn verify(text: &str, keys: &PublicKeys, issuer: &str) -> Result<Self, Refused> {
         let (payload, _) = open(text, keys, LONGEST_PONG)?;
         let pong = wire::read_pong(&payload).ok_or(Refused::NotUnderstood)?;
@@ -254,7 +255,7 @@ impl Pong {
     }
 }
 
-/// The payload of an authentic text, and the footer it was signed with.
+/// The payload of an authentic text, and the footer of the key that signed it.
 fn open<'k>(text: &str, keys: &'k PublicKeys, longest: usize) -> Result<(String, &'k Footer), Refused> {
     if text.len() > longest {
         return Err(Refused::TooLong);

@@ -1,16 +1,16 @@
-//! The footer of our tokens: the key's id and nothing else, compared as text.
+//! The footer of tokens: only the id of the key, compared as text.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::key::Kid;
 
-/// The footer of tokens made with one key, as it stands in a token.
+/// The footer of tokens made with one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footer {
-    /// `{"kid":"…"}`.
+    /// The JSON text, `{"kid":"…"}`.
     pub(super) json: String,
-    /// The same in base64url without padding: the last part of the token.
+    /// The JSON text in base64url without padding: the last part of the token.
     pub(super) encoded: String,
 }
 
@@ -22,14 +22,14 @@ impl Footer {
     }
 }
 
-/// The key that an encoded footer names, known or not.
+/// The key id in an encoded footer, whether the key is known or not.
 pub(super) fn kid(encoded: &str) -> Option<Kid> {
     let json = URL_SAFE_NO_PAD.decode(encoded).ok()?;
     let kid = str::from_utf8(&json).ok()?.strip_prefix("{\"kid\":\"")?.strip_suffix("\"}")?;
     Kid::parse(kid)
 }
 
-/// The footer part of `token`, if `token` has exactly four parts; undecoded, since known footers are compared with it.
+/// The encoded footer of `token`, if it has exactly four parts.
 pub(super) fn part(token: &str) -> Option<&str> {
     let mut parts = token.split('.');
     let footer = parts.nth(3)?;

@@ -1,7 +1,7 @@
-//! The keys of one version of the key set, ready to use.
+//! The keys of one version of the key set, decoded and ready for use.
 //!
-//! A keyring never changes: a new version of the key set is a new keyring, and with it an empty memory of verified
-//! signatures, so that a distrusted key is gone with all it ever vouched for.
+//! A keyring never changes: a new version of the key set is a new keyring with an empty cache of verified signatures,
+//! so that no signature of a distrusted key stays cached.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,30 +23,30 @@ use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::timestamp::Timestamp;
 
-/// The public keys whose access tokens are believed, and whose tokens they must be.
+/// The public keys whose access tokens are accepted, with the issuer and audience the tokens must have.
 #[derive(Debug)]
 pub struct TrustedKeys {
     issuer: String,
     audience: String,
-    /// Issuers and audiences that tokens of these keys may carry besides.
+    /// Further pairs of issuer and audience that are accepted in tokens.
     others: Vec<(String, String)>,
     keys: PublicKeys,
     seen: Seen,
 }
 
 impl TrustedKeys {
-    /// Trusts nothing yet; tokens must say `issuer` and `audience`.
+    /// A set without keys; tokens must name `issuer` and `audience`.
     pub fn none(issuer: String, audience: String) -> Self {
         Self { issuer, audience, others: Vec::new(), keys: PublicKeys::none(), seen: Seen::empty() }
     }
 
-    /// Trusts `key`.
+    /// Adds a key.
     fn trust(&mut self, kid: &Kid, key: PublicKey) {
         self.keys.insert(kid, key);
     }
 
-    /// The claims of an access token: signed by a trusted key, by our issuer, for our audience. Time and revocation
-    /// are not looked at.
+    /// Verifies an access token: signed by a trusted key, of an accepted issuer and audience. Time and revocation are
+    /// not checked.
     pub fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, NotAuthentic> {
         if let Some(claims) = self.seen.recall(token) {
             return Ok(claims);
@@ -62,42 +62,42 @@ impl TrustedKeys {
     }
 }
 
-/// An access key as it is published.
+/// An access key as published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// Its record.
+    /// The key's record.
     pub record: KeyRecord,
-    /// Its public half: 32 bytes of Ed25519.
+    /// The public key: 32 bytes of Ed25519.
     pub public: [u8; 32],
 }
 
-/// Everything the issuer needs to make and read tokens.
+/// The keys with which the issuer makes and reads tokens.
 pub struct Keyring {
     version: KeysVersion,
     published: Vec<Published>,
     trusted: TrustedKeys,
     signing: (Footer, SecretKey),
-    /// By the encoded footer; the active one is named by `encrypting`.
+    /// The keys of refresh tokens by encoded footer; `encrypting` names the active one.
     refresh: HashMap<String, (Footer, SymmetricKey<V4>)>,
     encrypting: String,
 }
 
-/// Why a key set is not usable.
+/// The reason why a key set is not usable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// A key does not open under this master key.
     #[error("key {0} was sealed under another master key, or altered")]
     Sealed(Kid),
-    /// A key opens but is not what its record says.
+    /// A key opens but does not match its record.
     #[error("key {0} is not what its record says")]
     Altered(Kid),
-    /// There is no key to make tokens with.
+    /// There is no active key for tokens of a purpose.
     #[error("no active key for {} tokens", .0.as_str())]
     NoActive(Purpose),
 }
 
 impl Keyring {
-    /// Opens the key set `records` of `version` as it counts at `now`.
+    /// Opens the key set `records` of `version`, with the keys that are trusted at `now`.
     pub fn open(
         version: KeysVersion,
         records: &[KeyRecord],
@@ -157,24 +157,24 @@ impl Keyring {
         })
     }
 
-    /// Accepts access tokens that carry one of these issuers with its audience as well.
+    /// Accepts access tokens of these issuers, each with its audience, as well.
     #[must_use]
     pub fn accepting(mut self, others: Vec<(String, String)>) -> Self {
         self.trusted.others = others;
         self
     }
 
-    /// Which version of the key set this is.
+    /// The version of the key set.
     pub fn version(&self) -> KeysVersion {
         self.version
     }
 
-    /// Every access key of the set, whatever its state.
+    /// Every access key of the set, in any state.
     pub fn published(&self) -> &[Published] {
         &self.published
     }
 
-    /// The keys access tokens are verified with.
+    /// The keys that access tokens are verified with.
     pub fn trusted(&self) -> &TrustedKeys {
         &self.trusted
     }
@@ -184,7 +184,7 @@ impl Keyring {
         access::mint(claims, &self.signing.1, &self.signing.0)
     }
 
-    /// Signs a frame of the feed. Fails if it has more entries than fit.
+    /// Signs a frame of the feed. Fails if its text is too long.
     pub fn sign_frame(&self, frame: &Frame) -> Result<String, MintError> {
         frame.sign(&self.signing.1, &self.signing.0)
     }
@@ -200,7 +200,7 @@ impl Keyring {
         refresh::mint(claims, key, footer)
     }
 
-    /// The claims of a refresh token encrypted by one of our keys. Time and revocation are not looked at.
+    /// The claims of a refresh token encrypted with a key of this ring. Time and revocation are not checked.
     pub fn open_refresh(&self, token: &str) -> Result<RefreshClaims, NotAuthentic> {
         if token.len() > LONGEST {
             return Err(NotAuthentic);
@@ -216,7 +216,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Makes a new key for `purpose`, sealed.
+/// Generates a new key for `purpose`, sealed under the master key.
 pub fn make(
     purpose: Purpose,
     state: KeyState,

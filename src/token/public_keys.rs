@@ -1,4 +1,4 @@
-//! Public keys by their id: what somebody who holds no secret verifies with.
+//! Public keys by their id, for verification without any secret.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,22 +13,21 @@ use super::{LONGEST, NotAuthentic, access};
 use crate::model::claims::AccessClaims;
 use crate::model::key::Kid;
 
-/// A set of public keys. Whose they are and whether they are still good is the holder's to know: what is no longer
-/// trusted is taken out.
+/// A set of public keys. Its owner knows their issuer, and removes those that are no longer trusted.
 #[derive(Clone, Default)]
 pub struct PublicKeys {
-    /// By the encoded footer, which is what a signed text carries.
+    /// The keys by encoded footer, as it stands in a signed text.
     keys: HashMap<String, (Footer, PublicKey)>,
 }
 
 impl PublicKeys {
-    /// No keys: nothing is authentic.
+    /// An empty set, for which no text is authentic.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Adds the key that a PASERK `k4.public.…` line spells, under the id that follows from the key itself. `None`,
-    /// and nothing added, if the line is none.
+    /// Adds the key of a PASERK `k4.public.…` line, under the id derived from the key. Returns `None` and adds nothing
+    /// if the line is invalid.
     pub fn add(&mut self, paserk: &str) -> Option<Kid> {
         let key = AsymmetricPublicKey::<V4>::try_from(paserk).ok()?;
         let mut kid = String::new();
@@ -38,17 +37,17 @@ impl PublicKeys {
         Some(kid)
     }
 
-    /// Takes a key out; false if it was not there.
+    /// Removes a key; returns whether it was in the set.
     pub fn remove(&mut self, kid: &Kid) -> bool {
         self.keys.remove(&Footer::of(kid).encoded).is_some()
     }
 
-    /// Whether the key is there.
+    /// Whether the set has this key.
     pub fn contains(&self, kid: &Kid) -> bool {
         self.keys.contains_key(&Footer::of(kid).encoded)
     }
 
-    /// The key that `token` names, be it here or not.
+    /// The key id that `token` names, whether the key is in a set or not.
     pub fn named(token: &str) -> Option<Kid> {
         footer::kid(footer::part(token).filter(|_| token.len() <= LONGEST)?)
     }
@@ -58,14 +57,14 @@ impl PublicKeys {
         self.keys.keys().all(|footer| other.keys.contains_key(footer))
     }
 
-    /// The claims of an access token: signed by one of these keys, by `issuer`, for `audience`. Time and revocation are
-    /// not looked at, and nothing is remembered.
+    /// The claims of an access token signed by one of these keys, for this `issuer` and `audience`. Time and
+    /// revocation are not checked, and nothing is cached.
     pub fn access(&self, token: &str, issuer: &str, audience: &str) -> Result<AccessClaims, NotAuthentic> {
         let claims = self.authentic(token)?;
         if claims.issuer == issuer && claims.audience == audience { Ok(claims) } else { Err(NotAuthentic) }
     }
 
-    /// The claims of an access token that is signed by one of these keys, whatever issuer and audience it names.
+    /// The claims of an access token signed by one of these keys, with any issuer and audience.
     pub(super) fn authentic(&self, token: &str) -> Result<AccessClaims, NotAuthentic> {
         if token.len() > LONGEST {
             return Err(NotAuthentic);
@@ -74,13 +73,13 @@ impl PublicKeys {
         access::verify(token, key, footer)
     }
 
-    /// Adds a key whose id is known to be `kid`.
+    /// Adds a key with the known id `kid`.
     pub(super) fn insert(&mut self, kid: &Kid, key: PublicKey) {
         let footer = Footer::of(kid);
         self.keys.insert(footer.encoded.clone(), (footer, key));
     }
 
-    /// The key whose footer `text` carries, compared byte by byte.
+    /// The key with exactly the footer of `text`.
     pub(super) fn of(&self, text: &str) -> Option<&(Footer, PublicKey)> {
         self.keys.get(footer::part(text)?)
     }
@@ -98,9 +97,9 @@ mod tests {
 
     /// The public key of the specification's test vectors for `v4.public`.
     const LINE: &str = "k4.public.Hrnbu7wEfAP9cGBOAHHwmH4Wsot1ciXBHwBBXQ4gsaI";
-    /// The BLAKE2b-264 of `k4.pid.` and that line, as PASERK has it.
+    /// The PASERK id of the key: BLAKE2b-264 of `k4.pid.` and the line.
     const KID: &str = "k4.pid.yh4-bJYjOYAG6CWy0zsfPmpKylxS7uAWrxqVmBN2KAiJ";
-    /// A line of PASERK's own vectors, which name no point of the curve.
+    /// A line of PASERK's test vectors that is not a point of the curve.
     const NO_KEY: &str = "k4.public.cHFyc3R1dnd4eXp7fH1-f4CBgoOEhYaHiImKi4yNjo8";
 
     #[test]

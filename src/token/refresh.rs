@@ -1,4 +1,4 @@
-//! Refresh tokens: PASETO `v4.local`, so that nobody but the issuer reads one.
+//! Refresh tokens: PASETO `v4.local`, readable by the issuer only.
 
 use pasetors::Local;
 use pasetors::keys::SymmetricKey;
@@ -13,10 +13,10 @@ use crate::model::counters::{Era, Generation, Sequence, Stamp};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 
-/// How every refresh token begins.
+/// The start of every refresh token.
 pub const HEADER: &str = "v4.local.";
 
-/// Sets refresh tokens apart from everything else the same key could encrypt.
+/// The implicit assertion, which sets refresh tokens apart from everything else encrypted with the same key.
 const PURPOSE: &[u8] = b"rescind/refresh/v1";
 
 #[derive(Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! How secrets rest: encrypted under the master key.
+//! Sealing: encryption of stored secrets under the master key.
 
 use std::fmt;
 
@@ -12,23 +12,23 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::model::key::Kid;
 use crate::world::World;
 
-/// The key that signing keys rest under: a PASERK `k4.local.…` line in a file of the operator's.
+/// The key that signing keys are sealed under: a PASERK `k4.local.…` line in a file of the operator.
 ///
-/// It is needed for as long as the process runs, since another node may change the signing keys at any time. In memory it
-/// lies masked with random bytes that lie elsewhere, so that neither a piece of the memory nor a search for the key shows
-/// it; it is put together for the moment of each use.
+/// The process keeps it, since another node may change the signing keys at any time. In memory it is masked with
+/// random bytes stored elsewhere, so that neither a fragment of memory nor a search for the key reveals it; it is
+/// unmasked only for each use.
 pub struct MasterKey {
     masked: Zeroizing<Vec<u8>>,
     mask: SymmetricKey<V4>,
 }
 
-/// A sealed secret was made under another master key, or altered.
+/// A sealed secret was sealed under another master key, or altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key was sealed under another master key, or altered")]
 pub struct SealError;
 
 impl MasterKey {
-    /// A new one.
+    /// Generates a new master key.
     pub fn draw(world: &World) -> Option<Self> {
         without_traces(|| {
             let bytes = Zeroizing::new(world.random::<32>());
@@ -37,7 +37,7 @@ impl MasterKey {
         })
     }
 
-    /// Reads the PASERK line, with or without a line end.
+    /// Parses a PASERK `k4.local.…` line, with or without a line end.
     pub fn parse(text: &str) -> Option<Self> {
         without_traces(|| {
             let key = SymmetricKey::try_from(text.trim_end_matches(['\r', '\n'])).ok()?;
@@ -50,12 +50,12 @@ impl MasterKey {
         Some(Self { masked: combined(key.as_bytes(), mask.as_bytes()), mask })
     }
 
-    /// The key itself, for one use.
+    /// Unmasks the key for one use.
     fn expose(&self) -> Result<SymmetricKey<V4>, SealError> {
         SymmetricKey::from(&combined(&self.masked, self.mask.as_bytes())).map_err(|_| SealError)
     }
 
-    /// The PASERK line, for the file and for nothing else.
+    /// The PASERK line, only for writing the key file.
     pub fn paserk(&self) -> Zeroizing<String> {
         let mut line = String::new();
         // The bytes were a key before, and formatting into a string cannot fail.
@@ -63,7 +63,7 @@ impl MasterKey {
         Zeroizing::new(line)
     }
 
-    /// Seals a secret of key `kid`; it opens under no other id.
+    /// Seals a secret of the key `kid`; it opens under no other id.
     pub(super) fn seal(&self, kid: &Kid, secret: &[u8]) -> Result<String, SealError> {
         without_traces(|| {
             let (key, secret) = (self.expose()?, secret_text(secret));
@@ -71,7 +71,7 @@ impl MasterKey {
         })
     }
 
-    /// Opens what [`MasterKey::seal`] made.
+    /// Opens a secret sealed by [`MasterKey::seal`].
     pub(super) fn open(&self, kid: &Kid, sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
         without_traces(|| {
             let untrusted = UntrustedToken::<Local, V4>::try_from(sealed).map_err(|_| SealError)?;
@@ -81,7 +81,7 @@ impl MasterKey {
     }
 }
 
-/// Does `work`, and overwrites the part of the stack that it has used: the libraries leave copies of keys there.
+/// Runs `work`, then overwrites the part of the stack it used, where the libraries leave copies of keys.
 fn without_traces<T>(work: impl FnOnce() -> T) -> T {
     let done = below(work);
     clear_below();
@@ -93,8 +93,8 @@ fn below<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// How much of the stack is overwritten, in bytes: more than the deepest of these computations takes in a build without
-/// optimization.
+/// The number of bytes of stack to overwrite: more than the deepest of these computations uses in an unoptimized
+/// build.
 const DEEPEST: usize = 48 * 1024;
 
 #[inline(never)]
@@ -105,12 +105,12 @@ fn clear_below() {
     std::hint::black_box(&mut stack);
 }
 
-/// Masks, and unmasks.
+/// Masks or unmasks a key: the XOR of both.
 fn combined(key: &[u8], mask: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(key.iter().zip(mask).map(|(key, mask)| key ^ mask).collect())
 }
 
-/// A PASETO payload is UTF-8, so secrets are sealed as base64.
+/// Encodes a secret as base64, because a PASETO payload is UTF-8.
 fn secret_text(secret: &[u8]) -> Zeroizing<String> {
     use base64::Engine as _;
     Zeroizing::new(base64::engine::general_purpose::STANDARD_NO_PAD.encode(secret))

@@ -1,8 +1,8 @@
-//! The memory of verified signatures.
+//! A cache of verified signatures.
 //!
-//! A signature that was good stays good as long as its key is trusted, so it is checked once. What is remembered
-//! is the signature's verdict only: whether the token still acts for its user is decided anew each time. The memory
-//! belongs to one set of keys and goes with it.
+//! A signature stays good as long as its key is trusted, so it is verified once. Only the signature's result is
+//! cached: whether the token still acts for its user is decided for every request. A cache belongs to one set of keys
+//! and is dropped with it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 
 use crate::model::claims::AccessClaims;
 
-/// How many verified tokens are remembered: about 1 KiB each.
+/// The most verified tokens in the cache: about 1 KiB each.
 const CAPACITY: usize = 16_384;
 
 /// Verified tokens by their full text.

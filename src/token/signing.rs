@@ -1,12 +1,12 @@
-//! PASETO `v4.public`: a payload, signed so that anyone with the public key can tell whose it is.
+//! PASETO `v4.public`: signing payloads, and verifying them with the public key.
 //!
 //! From the [specification]: the text is `v4.public.`, the payload and its Ed25519 signature in base64url, and the
-//! footer. Signed is the pre-authentication encoding of the header, the payload, the footer and an implicit
-//! assertion, which both sides have to know. What the payload says is not looked at here.
+//! footer. Signed is the pre-authentication encoding of the header, the payload, the footer and an implicit assertion,
+//! which both sides have to know. The content of the payload is not examined here.
 //!
-//! Each follower verifies each frame, and each new pair of tokens is signed: this is where the time of followers and
-//! issuer goes. So the signature is ed25519-dalek's, which takes less of it than the one in pasetors; `cargo bench --
-//! verifier` measures one beside the other, and a test holds the texts of one against those of the other.
+//! Verifying frames takes most of a follower's time, and signing tokens much of the issuer's. So the implementation is
+//! ed25519-dalek's, which is faster than that of pasetors; `cargo bench -- verifier` compares them, and a test
+//! checks that both make the same texts.
 //!
 //! [specification]: https://github.com/paseto-standard/paseto-spec/blob/master/docs/01-Protocol-Versions/Version4.md
 
@@ -18,15 +18,15 @@ use super::footer::Footer;
 
 const HEADER: &str = "v4.public.";
 
-/// Signs.
+/// An Ed25519 secret key.
 pub(super) struct SecretKey(SigningKey);
 
-/// Verifies.
+/// An Ed25519 public key.
 #[derive(Clone)]
 pub(super) struct PublicKey(VerifyingKey);
 
 impl SecretKey {
-    /// Reads the 64 bytes that a PASERK `k4.secret` spells: the seed, then the public key that follows from it.
+    /// Reads the 64 bytes of a PASERK `k4.secret`: the seed, then the public key derived from it.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         SigningKey::from_keypair_bytes(bytes.try_into().ok()?).ok().map(Self)
     }
@@ -35,7 +35,7 @@ impl SecretKey {
         PublicKey(self.0.verifying_key())
     }
 
-    /// The text of `payload`.
+    /// Signs `payload` and returns the PASETO text.
     pub(super) fn sign(&self, payload: &[u8], footer: &Footer, assertion: &[u8]) -> String {
         let signature = self.0.sign(&signed_part(payload, footer, assertion));
         let body = URL_SAFE_NO_PAD.encode([payload, &signature.to_bytes()].concat());
@@ -44,18 +44,18 @@ impl SecretKey {
 }
 
 impl PublicKey {
-    /// Reads 32 bytes. `None` if they are no key, or a weak one, for which anyone can sign.
+    /// Reads 32 bytes. `None` if they are not a key, or a weak one, for which anyone can sign.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
         (!key.is_weak()).then_some(Self(key))
     }
 
-    /// The 32 bytes.
+    /// The 32 bytes of the key.
     pub(super) fn as_bytes(&self) -> &[u8; 32] {
         self.0.as_bytes()
     }
 
-    /// The payload of a text that was signed with this key's secret half, exactly this footer and this assertion.
+    /// The payload of a text signed with the matching secret key, exactly this footer and this assertion.
     pub(super) fn open(&self, text: &str, footer: &Footer, assertion: &[u8]) -> Option<String> {
         let body = text.strip_prefix(HEADER)?.strip_suffix(&footer.encoded)?.strip_suffix('.')?;
         let mut payload = URL_SAFE_NO_PAD.decode(body).ok()?;
@@ -66,7 +66,8 @@ impl PublicKey {
     }
 }
 
-/// The pre-authentication encoding: how many pieces, and each after its length, so that no two lists are encoded alike.
+/// The pre-authentication encoding (PAE): the number of pieces, then each after its length, so that no two lists are
+/// encoded alike.
 fn signed_part(payload: &[u8], footer: &Footer, assertion: &[u8]) -> Vec<u8> {
     let pieces = [HEADER.as_bytes(), payload, footer.json.as_bytes(), assertion];
     let mut encoded = Vec::with_capacity(8 + pieces.iter().map(|piece| 8 + piece.len()).sum::<usize>());
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
     use crate::model::key::Kid;
 
-    /// The key of the specification's test vectors for `v4.public`.
+    /// The secret key of the specification's test vectors for `v4.public`.
     const SECRET: [u8; 64] = [
         0xb4, 0xcb, 0xfb, 0x43, 0xdf, 0x4c, 0xe2, 0x10, 0x72, 0x7d, 0x95, 0x3e, 0x4a, 0x71, 0x33, 0x07, 0xfa,
         0x19, 0xbb, 0x7d, 0x9f, 0x85, 0x04, 0x14, 0x38, 0xd9, 0xe1, 0x1b, 0x94, 0x2a, 0x37, 0x74, 0x1e, 0xb9,
@@ -99,7 +100,7 @@ mod tests {
 
     const PAYLOAD: &str = r#"{"data":"this is a signed message","exp":"2022-01-01T00:00:00+00:00"}"#;
 
-    /// 4-S-2 and 4-S-3: the assertion and the text.
+    /// The test vectors 4-S-2 and 4-S-3: implicit assertion and text.
     const VECTORS: [(&str, &str); 2] = [
         (
             "",
@@ -115,7 +116,7 @@ mod tests {
         SecretKey::from_bytes(&SECRET).unwrap()
     }
 
-    /// The footer of the vectors, which has a key id of another form.
+    /// The footer of the test vectors, whose key id is not a PASERK id.
     fn footer() -> Footer {
         Footer::of(&Kid::new("zVhMiPBP9fRf2snEcT7gFTioeA9COcNy9DfgL1W60haN".to_owned()))
     }

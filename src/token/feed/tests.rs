@@ -16,7 +16,7 @@ const USER: &str = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
 const DEVICE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47";
 const STORE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48";
 
-/// The issuer's secret key, and the set its followers hold.
+/// The issuer's secret key, and the key set of its followers.
 struct Issuer {
     secret: SecretKey,
     kid: Kid,
@@ -47,7 +47,7 @@ impl Issuer {
         seal(payload.as_bytes(), &self.secret, &self.footer, usize::MAX).unwrap()
     }
 
-    /// As tokens are signed: without the implicit assertion.
+    /// Signs like an access token, without the implicit assertion.
     fn sign_token(&self, payload: &str) -> String {
         self.secret.sign(payload.as_bytes(), &self.footer, b"")
     }
@@ -279,7 +279,7 @@ fn an_entry_is_complete_or_the_frame_unusable() {
     assert!(!usable(0, unknown), "what we do not understand may end anything");
 }
 
-/// What a follower of before makes of a frame: it knows no cause, and ignores what it does not know.
+/// A follower of an earlier version reads a frame: it knows no `cause`, and ignores claims it does not know.
 #[test]
 fn a_cause_is_passed_over_by_who_does_not_know_it() {
     #[derive(serde::Deserialize)]

@@ -1,4 +1,4 @@
-//! The claims as they stand in the payload.
+//! The JSON form of the feed's claims.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::model::revocation::{Entry, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::token::MintError;
 
-/// The largest position that every JSON reader holds exactly.
+/// The largest position that every JSON reader holds exactly, 2^53 − 1.
 const LARGEST: Position = Position::new((1 << 53) - 1);
 
-/// The one cause that is told: it decides what becomes of the earlier tokens of the device that is kept.
+/// The only cause that is written, because it decides how the earlier tokens of a kept device are refused.
 const PASSWORD_CHANGED: &str = Cause::PasswordChanged.as_str();
 
 #[derive(Serialize, Deserialize)]
@@ -42,7 +42,7 @@ enum FrameType {
     Frame,
 }
 
-/// One shape for all types of entry: the reader asks for what the type needs.
+/// An entry of any type: the reader requires the claims of its type.
 #[derive(Serialize, Deserialize)]
 struct WireEntry {
     #[serde(with = "text")]
@@ -56,7 +56,7 @@ struct WireEntry {
     generation: Option<Generation>,
     #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
     kept: Option<DeviceId>,
-    /// Any text: causes may be added later.
+    /// Any text is accepted: causes may be added later.
     #[serde(deserialize_with = "not_null", default, skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,7 @@ pub(super) fn read_pong(payload: &str) -> Option<Pong> {
     Some(Pong { statement, nonce: wire.nonce })
 }
 
-/// A value with one spelling.
+/// A value with exactly one textual form.
 trait Spelled: Sized {
     fn spell(&self) -> String;
     fn read(text: &str) -> Option<Self>;
@@ -256,12 +256,12 @@ mod text {
     }
 }
 
-/// Reads a claim that may be left out; one that is there but `null` is mistyped.
+/// Deserialises an optional claim; a present `null` is an error.
 fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// For a claim that may be left out; one that is there but `null` is mistyped.
+/// Serialisation of an optional claim with a textual form; a present `null` is an error.
 mod text_if_any {
     use serde::{Deserializer, Serializer};
 
