@@ -1,22 +1,22 @@
-//! The feed: what has ended, told to followers in order, as soon as it is durable.
+//! The revocation feed: publishes the log of revocations to followers, in order, as soon as entries are durable.
 //!
-//! A *follower* keeps a copy of the log of revocations, so that it can judge access tokens on its own; the texts that
-//! travel are those of [`crate::token::feed`]. The feed promises that
+//! A *follower* keeps a copy of the log of revocations, so that it can judge access tokens on its own; the texts it
+//! receives are those of [`crate::token::feed`]. The feed guarantees:
 //!
-//! * an entry is published **only once it is durable**, and entries in the order of the log, without gaps;
-//! * what is published is **signed once**, however many follow, by a key that is trusted at that moment. A
-//!   frame that distrusts a key is signed by another one, and none of those that key signed is sent any more;
-//! * a pong names a head that was read **after** the ping had arrived. A store that does not answer makes no pong:
-//!   a follower is told "unavailable" rather than something old;
-//! * **nobody can make it hold more**: there are so many streams, so much of the past in memory, and for each follower
-//!   nothing but its place. A follower that does not keep up is dropped; it comes back and goes on where it was;
-//! * a follower whose service key is removed hears nothing more after a second, on any node.
+//! * An entry is published **only once it is durable**, and entries in the order of the log, without gaps.
+//! * A frame is **signed once**, however many followers receive it, by a key that is trusted at that moment. A frame
+//!   that distrusts a key is signed by another one, and no frame signed by the distrusted key is sent after it.
+//! * A pong names a head that was read **after** the ping had arrived. If the store does not answer, there is no pong
+//!   but the answer "unavailable".
+//! * **Memory is bounded**: the number of streams, the recent frames, and for each follower only its position. A
+//!   follower that does not keep up is disconnected; it reconnects and continues where it was.
+//! * A follower whose service key is removed receives nothing more after a second, on any node.
 //!
-//! It knows no HTTP: what it hands out are texts and the events of a stream.
+//! The feed knows no HTTP: it returns texts and the events of a stream.
 //!
-//! Rooms: [`frames`] makes frames of what the log says, `recent` keeps the latest of them, [`followers`] knows who listens,
-//! [`stream`] is what one of them is told, [`publish`] tells everyone what is new, [`ping`] answers pings, [`fence`] waits until all have
-//! applied something, [`error`] is why not.
+//! Modules: [`frames`] makes frames of log entries; `recent` keeps the latest of them; [`followers`] is the registry
+//! of open streams; [`stream`] yields the events of one follower; [`publish`] publishes new entries; [`ping`] answers
+//! pings; [`fence`] waits until all followers have applied an entry; [`error`] are the errors.
 
 use std::sync::Arc;
 
@@ -45,18 +45,18 @@ use followers::{Followers, Limits};
 use frames::Frames;
 use recent::Recent;
 
-/// What everyone who listens is told at once.
+/// The state that is broadcast to all streams.
 #[derive(Clone, Copy, Debug)]
 struct News {
     /// The last position that was published.
     published: Position,
-    /// Somebody waits until this position is applied everywhere.
+    /// The newest position that a fence waits for: followers behind it are asked to ping.
     awaited: Position,
-    /// The service stops.
+    /// Whether the feed is closed, because the service stops.
     closed: bool,
 }
 
-/// The feed of one process.
+/// The feed of one node.
 pub struct Feed {
     auth: Arc<Auth>,
     world: World,
@@ -69,7 +69,7 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// The feed of the service's store, from what is durable now on.
+    /// Opens the feed of the service's store, which publishes what becomes durable from now on.
     pub async fn open(
         auth: Arc<Auth>,
         world: World,
@@ -84,7 +84,8 @@ impl Feed {
         Ok(Self { auth, world, store, frames, recent, followers, calls, news })
     }
 
-    /// The entries after `since`, or the oldest that are kept, as a frame and its text; none if there are none yet.
+    /// The entries after `since`, or the oldest that are kept, as a frame and its text; the frame is empty if there
+    /// are none.
     pub async fn page(&self, since: Option<Position>, limit: usize) -> Result<(Frame, String), FeedError> {
         let frame = match since {
             Some(since) => self.frames.continuing(since, limit).await?,
@@ -94,12 +95,12 @@ impl Feed {
         Ok((frame, text))
     }
 
-    /// Ends every stream and opens no other: the service stops.
+    /// Closes the feed when the service stops: ends every stream and opens no other.
     pub fn close(&self) {
         self.news.send_modify(|news| news.closed = true);
     }
 
-    /// Milliseconds by a clock that nobody sets, to tell how long a follower has been silent.
+    /// Milliseconds of a monotonic clock, to measure the silence of a follower.
     fn uptime(&self) -> i64 {
         i64::try_from(self.world.uptime().as_millis()).unwrap_or(i64::MAX)
     }

@@ -1,25 +1,25 @@
-//! Why the feed did not answer.
+//! The errors of the feed.
 
 use crate::auth::error::AuthError;
 use crate::store::StoreError;
 use crate::token::MintError;
 
-/// Why the feed did not answer.
+/// The reason why the feed did not answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
-    /// The log does not reach back to that position, or never had it: begin with a snapshot.
+    /// The log no longer reaches back to that position, or never had it: the follower has to begin with a snapshot.
     #[error("the log does not continue from there")]
     Resnapshot,
-    /// The service key has as many streams open as it may: so many.
+    /// The service key already has the most open streams allowed per key, given here.
     #[error("a service key may have {0} streams open")]
     TooManyOfKey(usize),
-    /// There are as many streams open as there may be.
+    /// The node already has the most open streams allowed.
     #[error("too many streams are open")]
     TooMany,
-    /// The service stops.
+    /// The feed is closed because the service stops.
     #[error("the service stops")]
     Closed,
-    /// What the feed stands on failed.
+    /// The store or the keyring failed.
     #[error(transparent)]
     Auth(#[from] AuthError),
 }

@@ -1,4 +1,4 @@
-//! The fence: waiting until a sign-out is in force everywhere.
+//! Fences: waiting until a sign-out is in force at every follower of this node.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,45 +8,45 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::Feed;
 use crate::model::counters::Position;
 
-/// How long it takes at least from one call for pings to the next. Any user may put up a fence, and a call costs a ping of
-/// every follower: those who come in between share the next one.
+/// The shortest time between two requests to ping. Any user may start a fence, and a request costs a ping of every
+/// follower, so fences started in between share the next request.
 const CALL_EVERY: Duration = Duration::from_millis(500);
 
-/// How many followers there were, and how many said in time that they are past the fence.
+/// The result of a fence: the number of followers, and of those that confirmed in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fenced {
-    /// Those connected to this node when the fence was put up.
+    /// The number of followers connected to this node when the fence started.
     pub followers: usize,
-    /// Those of them that have applied everything before it.
+    /// The number of those that have applied everything before the fence.
     pub confirmed: usize,
 }
 
 impl Fenced {
-    /// Whether all of them are past the fence; so it is when there are none.
+    /// Whether all followers have confirmed; also true if there are none.
     pub fn is_past_all(self) -> bool {
         self.confirmed == self.followers
     }
 }
 
-/// When followers were last called to ping, and what the next call is for.
+/// The time and the position of the last request to ping.
 #[derive(Debug, Default)]
 pub(super) struct Calls(Mutex<Call>);
 
 #[derive(Debug, Default)]
 struct Call {
     last: Option<Instant>,
-    /// The newest position that anybody waits for.
+    /// The newest position that a fence waits for.
     wanted: Position,
 }
 
-/// What is left to do for somebody who waits for a position.
+/// The next action of a fence that waits for a position.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
-    /// Nothing: there was a call for it.
+    /// Followers were already asked to ping for the position.
     Called,
-    /// To call for everything up to there.
+    /// Ask followers behind this position to ping.
     Call(Position),
-    /// To come back then.
+    /// Try again at this time.
     Wait(Instant),
 }
 
@@ -57,7 +57,7 @@ impl Calls {
 }
 
 impl Call {
-    /// Whose turn it is to call, when there was a call for everything up to `called`.
+    /// The next action of a fence at `here`, if followers were asked to ping for everything up to `called`.
     fn turn(&mut self, here: Position, called: Position, now: Instant) -> Turn {
         self.wanted = self.wanted.max(here);
         let next = self.last.map(|last| last + CALL_EVERY);
@@ -73,8 +73,9 @@ impl Call {
 }
 
 impl Feed {
-    /// Waits until every follower of this node has applied all that was acknowledged before the call, or its stream has
-    /// ended, but at most for `wait`, and no longer than the limits allow. A store that does not answer, or a follower that does not, confirms nothing.
+    /// Waits until every follower of this node has applied all that was acknowledged before the call, or its stream
+    /// has ended; at most for `wait`, and no longer than the limits allow. Without an answer of the store, no follower
+    /// counts as confirmed.
     pub async fn fence(&self, wait: Duration) -> Fenced {
         let (followers, until) =
             (self.followers.all(), Instant::now() + wait.min(self.followers.longest_wait()));
@@ -99,8 +100,8 @@ impl Feed {
         fenced
     }
 
-    /// Has every follower that has not applied everything up to `here` ping at once, or as soon as the last call is long
-    /// enough ago. Never resolves, so that whoever waits for the pings goes on doing so.
+    /// Asks every follower behind `here` to ping, as soon as [`CALL_EVERY`] has passed since the last request. Never
+    /// resolves, so that it can be polled beside the wait for the pings.
     async fn call_for_pings(&self, here: Position) -> std::convert::Infallible {
         loop {
             let turn = {

@@ -1,4 +1,4 @@
-//! Who listens, how far each of them is, and how many there may be.
+//! The registry of followers: open streams, their progress, and their limits.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,47 +12,48 @@ use crate::model::counters::Position;
 use crate::model::ids::{FollowerId, ServiceKeyId};
 use crate::model::service_key::ServiceKey;
 
-/// How many may listen.
+/// The limits of the feed.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Streams at once.
+    /// The most streams open at once.
     pub streams: usize,
-    /// Streams at once of one service key.
+    /// The most streams of one service key open at once.
     pub streams_per_key: usize,
-    /// How long a fence waits at most.
+    /// The longest time a fence waits.
     pub wait: Duration,
 }
 
-/// One open stream.
+/// A follower with an open stream.
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) id: FollowerId,
     pub(super) key: ServiceKeyId,
-    /// What the service key's owner calls it: the label of its figures.
+    /// The name of the service key, the label of its metrics.
     pub(super) name: String,
-    /// The last position that it was sent.
+    /// The last position sent to the follower.
     sent: AtomicU64,
-    /// When it opened the stream or last pinged, in milliseconds of Unix time.
+    /// When the follower opened the stream or last pinged, in milliseconds of
+    /// [`World::uptime`](crate::world::World::uptime).
     heard: AtomicI64,
     progress: watch::Sender<Progress>,
 }
 
-/// How far a follower is.
+/// The progress of a follower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
-    /// Up to where the log is in force there, by its own word.
+    /// The position up to which the log is in force at the follower, as it reported.
     pub(super) applied: Position,
-    /// Its stream has ended, or is to end.
+    /// Whether the stream has ended, or is to end.
     pub(super) ended: bool,
 }
 
 impl Follower {
-    /// It is sent everything up to `position`.
+    /// Notes that everything up to `position` is sent to the follower.
     pub(super) fn sent(&self, position: Position) {
         self.sent.store(position.value(), Ordering::Release);
     }
 
-    /// Its progress, for whoever waits for some.
+    /// Subscribes to the follower's progress.
     pub(super) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
     }
@@ -65,7 +66,8 @@ impl Follower {
         self.heard.load(Ordering::Relaxed)
     }
 
-    /// It says that it has applied everything up to `applied`; more than it was sent is not believed.
+    /// Notes the follower's report that it has applied everything up to `applied`, capped at the last position it was
+    /// sent.
     fn says(&self, applied: Position, now: i64) {
         self.heard.store(now, Ordering::Relaxed);
         let applied = applied.min(Position::new(self.sent.load(Ordering::Acquire)));
@@ -76,13 +78,13 @@ impl Follower {
         });
     }
 
-    /// Whether it had not ended before.
+    /// Marks the stream as ended; returns whether it was not before.
     fn end(&self) -> bool {
         self.progress.send_if_modified(|progress| !std::mem::replace(&mut progress.ended, true))
     }
 }
 
-/// Everyone who listens at this node.
+/// The followers with an open stream at this node.
 pub(super) struct Followers {
     limits: Limits,
     open: Mutex<BTreeMap<FollowerId, Arc<Follower>>>,
@@ -93,12 +95,12 @@ impl Followers {
         Self { limits, open: Mutex::default() }
     }
 
-    /// How long anyone may wait for all of them.
+    /// The longest time a fence may wait for the followers.
     pub(super) fn longest_wait(&self) -> Duration {
         self.limits.wait
     }
 
-    /// Lets a bearer of `key` listen as `id`.
+    /// Registers a follower with the service key `key` as `id`. Fails if a limit on open streams is reached.
     pub(super) fn enter(
         &self,
         id: FollowerId,
@@ -124,13 +126,13 @@ impl Followers {
         Ok(follower)
     }
 
-    /// Its stream has ended.
+    /// Removes a follower whose stream has ended.
     pub(super) fn leave(&self, follower: &Follower) {
         self.open().remove(&follower.id);
         follower.end();
     }
 
-    /// The bearer of `key` that listens as `id` says how far it is. One that does not listen here is passed over: its
+    /// Notes the progress that follower `id` with the service key `key` reports. An unknown follower is ignored: its
     /// stream may be at another node, or about to be opened again.
     pub(super) fn says(&self, id: FollowerId, key: ServiceKeyId, applied: Position, now: i64) {
         let follower = self.open().get(&id).filter(|follower| follower.key == key).cloned();
@@ -139,13 +141,13 @@ impl Followers {
         }
     }
 
-    /// Ends every stream of a service key. Returns how many there were; one that is blocked stays for a while, and is
-    /// not counted again.
+    /// Ends every stream of a service key. Returns how many were open; a blocked stream stays for a while and is not
+    /// counted again.
     pub(super) fn end(&self, key: ServiceKeyId) -> usize {
         self.open().values().filter(|follower| follower.key == key && follower.end()).count()
     }
 
-    /// Everyone whose stream has not ended.
+    /// All followers whose stream has not ended.
     pub(super) fn all(&self) -> Vec<Arc<Follower>> {
         self.open().values().filter(|follower| !follower.progress.borrow().ended).cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! Frames of what the log says, read from the store as they are asked for.
+//! Frames of log entries, read from the store on demand.
 
 use std::sync::Arc;
 
@@ -13,32 +13,33 @@ use crate::store::Clock;
 use crate::token::feed::{Frame, MOST_SENT, Statement};
 use crate::world::World;
 
-/// How many bytes of frames are remembered for followers that come one after the other, as after a restart.
+/// The most bytes of frames in the cache, which serves followers that reconnect one after the other, as after a
+/// restart.
 const REMEMBERED: u64 = 16 << 20;
 
-/// About how many frames that are.
+/// The number of frames that this size allows, roughly.
 const FRAMES_REMEMBERED: usize = 256;
 
-/// A signed frame without its entries.
+/// A signed frame without its decoded entries.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// The position before its first entry.
+    /// The position before the first entry.
     pub after: Position,
-    /// The position of its last one.
+    /// The position of the last entry.
     pub last: Position,
-    /// The version of the keys it was signed under.
+    /// The version of the key set when the frame was signed.
     pub keys: KeysVersion,
-    /// Its text.
+    /// The signed text.
     pub text: String,
 }
 
-/// Makes frames.
+/// The source of frames: reads entries from the store, signs them and caches full frames.
 pub(super) struct Frames {
     auth: Arc<Auth>,
     world: World,
     store: StoreId,
-    /// Full frames by the version of the keys and the position they follow. Entries never change, so only the keys
-    /// can make one useless.
+    /// Full frames by the version of the key set and the position they follow. Entries never change, so only a new
+    /// version of the key set makes one useless.
     full: Cache<(KeysVersion, Position), Arc<Signed>, ByLength>,
 }
 
@@ -57,7 +58,7 @@ impl Frames {
         Self { auth, world, store, full }
     }
 
-    /// What the issuer says of the store as it was at `clock`.
+    /// The issuer's statement for the counters `clock` of the store.
     pub(super) fn statement(&self, clock: Clock) -> Statement {
         Statement {
             issuer: self.auth.issuer().to_owned(),
@@ -69,7 +70,7 @@ impl Frames {
         }
     }
 
-    /// What is durable now. Whatever was acknowledged before the call is part of it.
+    /// The counters as they are durable now. Everything acknowledged before the call is included.
     pub(super) async fn now(&self) -> Result<Clock, FeedError> {
         self.auth.ensure_not_rolled_back()?;
         let clock = self.auth.store().clock().await?;
@@ -78,7 +79,8 @@ impl Frames {
         Ok(clock)
     }
 
-    /// The entries after `after`, at most `limit`; none if there are none yet.
+    /// A frame with the entries after `after`, at most `limit`; empty if there are none yet. [`FeedError::Resnapshot`]
+    /// if the log does not continue from there.
     pub(super) async fn continuing(&self, after: Position, limit: usize) -> Result<Frame, FeedError> {
         let clock = self.auth.store().clock().await?;
         let mut entries = self.auth.store().log(after, limit).await?;
@@ -94,7 +96,7 @@ impl Frames {
         }
     }
 
-    /// The oldest entries that are kept, at most `limit`: where a snapshot begins.
+    /// A frame that begins a snapshot: the oldest entries that are kept, at most `limit`.
     pub(super) async fn starting(&self, limit: usize) -> Result<Frame, FeedError> {
         let clock = self.auth.store().clock().await?;
         let mut entries = self.auth.store().log(Position::default(), limit).await?;
@@ -106,16 +108,16 @@ impl Frames {
         Ok(Frame { statement: self.statement(clock), start: true, after, entries })
     }
 
-    /// Signs a frame with a key that is trusted now, which is none that one of its entries distrusts.
+    /// Signs a frame with the active key of the current key set, which no entry in the log distrusts.
     pub(super) async fn sign(&self, frame: &Frame) -> Result<String, FeedError> {
         self.auth.ensure_not_rolled_back()?;
         Ok(self.auth.keyring().await?.sign_frame(frame)?)
     }
 
-    /// The next frame of a follower that has applied everything up to `after`; none if that is everything.
+    /// The next frame for a follower that has applied everything up to `after`; `None` if it is up to date.
     ///
-    /// However many followers ask for the same stretch of the log one after the other, it is signed once: stretches
-    /// end at the same positions for all of them.
+    /// Frames end at the same positions for all followers, so each is signed once, however many followers ask for it
+    /// one after the other.
     pub(super) async fn next(&self, after: Position) -> Result<Option<Arc<Signed>>, FeedError> {
         let key = (self.auth.keyring().await?.version(), after);
         if let Some(frame) = self.full.get(&key) {
@@ -145,13 +147,13 @@ impl Frames {
         Ok(Arc::new(Signed { after: frame.after, last: frame.last(), keys: frame.statement.keys, text }))
     }
 
-    /// Whether the keys are still those that the frame was signed under.
+    /// Whether the key set is still the one that the frame was signed under.
     pub(super) async fn is_of_now(&self, frame: &Signed) -> bool {
         self.auth.keyring().await.is_ok_and(|keyring| keyring.version() == frame.keys)
     }
 }
 
-/// How many entries follow `after` until the next position that a frame ends at.
+/// The number of entries after `after` up to the next position at which frames end.
 fn to_the_end_of_a_stretch(after: Position) -> usize {
     let most = MOST_SENT as u64;
     usize::try_from(most - after.value() % most).unwrap_or(MOST_SENT)

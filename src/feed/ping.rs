@@ -1,4 +1,4 @@
-//! Pings: proof of how fresh a follower is.
+//! Pings: proof of a follower's freshness.
 
 use super::Feed;
 use super::error::FeedError;
@@ -7,19 +7,19 @@ use crate::model::ids::FollowerId;
 use crate::model::service_key::ServiceKey;
 use crate::token::feed::{Nonce, Pong};
 
-/// What a follower says of itself.
+/// A ping, with which a follower reports its progress and asks for proof of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ping {
-    /// What makes the answer its own.
+    /// The random value that binds the answer to this ping.
     pub nonce: Nonce,
-    /// Up to where the log is in force there.
+    /// The position up to which the log is in force at the follower.
     pub applied: Position,
-    /// Which stream it listens to.
+    /// The id of the follower's stream, from its `hello` event.
     pub follower: Option<FollowerId>,
 }
 
 impl Feed {
-    /// Answers a ping with a head that is read now.
+    /// Answers a ping with the signed head of the log, read after the call.
     pub async fn ping(&self, key: &ServiceKey, ping: Ping) -> Result<String, FeedError> {
         if let Some(follower) = ping.follower {
             self.followers.says(follower, key.id, ping.applied, self.uptime());

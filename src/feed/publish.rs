@@ -1,4 +1,4 @@
-//! Telling everyone what is new.
+//! Publishing new log entries to all followers.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,17 +14,17 @@ use crate::model::service_key::Scope;
 use crate::store::StoreError;
 use crate::token::feed::MOST_SENT;
 
-/// How long it waits after a failure.
+/// The pause after a failure.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a store may take before it counts as failed.
+/// The time after which a store that does not answer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether the followers' service keys are still there.
+/// The interval at which the followers' service keys are checked.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Feed {
-    /// Publishes until dropped. What fails is tried again.
+    /// Publishes new entries and checks followers until dropped. Failures are retried.
     pub async fn run(self: Arc<Self>) -> Infallible {
         tokio::join!(self.tell_news(), self.look_after_followers()).0
     }
@@ -50,7 +50,7 @@ impl Feed {
         }
     }
 
-    /// Publishes all there is.
+    /// Publishes all entries that are not yet published.
     async fn publish(&self, signed_under: &mut Option<KeysVersion>) -> Result<(), FeedError> {
         loop {
             let published = self.news.borrow().published;
@@ -92,7 +92,7 @@ impl Feed {
         }
     }
 
-    /// Ends the streams of service keys that were removed, here or at another node.
+    /// Ends the streams of service keys that were removed or lost the scope `feed`, here or at another node.
     async fn end_those_without_key(&self) {
         let keys: BTreeMap<_, _> =
             self.followers.all().into_iter().map(|follower| (follower.key, follower)).collect();
@@ -116,7 +116,7 @@ impl Feed {
         }
     }
 
-    /// How far each service key's slowest follower is behind, and how long it has been silent.
+    /// Reports for each service key the lag and the silence of its slowest follower.
     fn measure(&self) {
         let (head, now) = (self.news.borrow().published.value(), self.uptime());
         let mut worst: BTreeMap<String, (u64, i64)> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The frames published last: what those who keep up are sent, each signed once for all of them.
+//! The buffer of recently published frames, from which followers that keep up are served.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::frames::Signed;
 use crate::model::counters::Position;
 
-/// How many frames are kept.
+/// The most frames in the buffer.
 const MOST_FRAMES: usize = 1024;
 
-/// How many bytes of them.
+/// The most bytes of frames in the buffer.
 const MOST_BYTES: usize = 8 << 20;
 
 /// The latest frames, in order and without gaps.
@@ -21,24 +21,24 @@ struct Kept {
     published: Position,
 }
 
-/// What comes after a position.
+/// The result of a request for the frame after a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// This frame.
+    /// The frame that continues from the position.
     Frame(Arc<Signed>),
-    /// Nothing yet.
+    /// Nothing has been published after the position yet.
     Nothing,
-    /// What is no longer kept here.
+    /// The entries after the position are no longer in the buffer.
     Gone,
 }
 
 impl Recent {
-    /// Everything up to `published` came before.
+    /// An empty buffer; everything up to `published` came before.
     pub(super) fn from(published: Position) -> Self {
         Self(Mutex::new(Kept { frames: VecDeque::new(), bytes: 0, published }))
     }
 
-    /// Adds the frame that comes next.
+    /// Appends the next frame, and drops the oldest ones above the limits.
     pub(super) fn push(&self, frame: Arc<Signed>) {
         let mut kept = self.kept();
         kept.published = frame.last;
@@ -50,12 +50,12 @@ impl Recent {
         }
     }
 
-    /// Keeps none of them any more; what comes next follows `published`.
+    /// Empties the buffer; the next frame follows `published`.
     pub(super) fn forget(&self, published: Position) {
         *self.kept() = Kept { frames: VecDeque::new(), bytes: 0, published };
     }
 
-    /// What comes next for who has everything up to `position`.
+    /// The next frame for a follower that has everything up to `position`.
     pub(super) fn after(&self, position: Position) -> Next {
         let kept = self.kept();
         let next = kept.frames.partition_point(|frame| frame.last <= position);

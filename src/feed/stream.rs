@@ -1,4 +1,4 @@
-//! What one follower is told: a snapshot or what it missed, then what is new.
+//! The stream of one follower: a snapshot or the entries it missed, then new ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,28 +14,28 @@ use crate::model::counters::Position;
 use crate::model::ids::{FollowerId, StoreId};
 use crate::model::service_key::ServiceKey;
 
-/// After so long without a word something is said, so that nobody in between takes the connection for dead.
+/// The time after which a keep-alive is sent if there is no other event, so that no proxy closes the idle connection.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What a follower is told.
+/// An event of a follower's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The first word: who it is, and whose log this is.
+    /// The first event: the ids of the stream and of the store.
     Hello {
-        /// What it calls itself in pings.
+        /// The id that the follower uses in pings.
         follower: FollowerId,
-        /// The store.
+        /// The id of the store whose log this is.
         store: StoreId,
     },
-    /// What has ended.
+    /// A frame of log entries.
     Frame(Arc<Signed>),
-    /// Somebody waits for it: ping at once.
+    /// A fence waits for the follower, which should ping at once.
     Ping,
-    /// There is nothing to say.
+    /// A keep-alive.
     Silence,
 }
 
-/// One follower's stream. Dropping it ends it.
+/// One follower's stream. Dropping it unregisters the follower.
 pub struct Stream {
     feed: Arc<Feed>,
     follower: Arc<Follower>,
@@ -43,18 +43,20 @@ pub struct Stream {
     news: watch::Receiver<News>,
     greeted: bool,
     place: Place,
-    /// The last awaited position that it was asked to ping for.
+    /// The last awaited position for which the follower was asked to ping.
     asked: Position,
 }
 
-/// How much of the log it has been sent.
+/// The follower's position in the log.
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// Nothing that can be continued.
+    /// No position to continue from: the follower needs a snapshot.
     Nothing,
-    /// Everything up to here, by its own word or from the log.
+    /// The follower has everything up to this position, as it said itself or as it was sent from the log; there may be
+    /// more in the log.
     Behind(Position),
-    /// Everything up to here, which was all there was: from now on it has to keep up.
+    /// The follower has everything up to this position and was level with the log: it is served from the recent frames
+    /// and must keep up.
     Level(Position),
 }
 
@@ -80,9 +82,9 @@ impl Feed {
 }
 
 impl Stream {
-    /// What the follower is told next; nothing when it has to come back. Waits until there is something.
+    /// The next event; waits until there is one. `None` when the stream ends and the follower has to reconnect.
     ///
-    /// Nothing happens ahead of the call, so a follower that does not listen costs nothing but its place.
+    /// Nothing is prepared ahead of the call, so a follower that does not read costs only its position.
     pub async fn next(&mut self) -> Option<Event> {
         if !self.greeted {
             self.greeted = true;
@@ -132,7 +134,7 @@ impl Stream {
         }
     }
 
-    /// Waits for news, or long enough.
+    /// Waits for news; returns true if there are none for [`SILENCE`].
     async fn is_silent(&mut self) -> bool {
         tokio::select! {
             // A sender that is gone has closed the feed.
