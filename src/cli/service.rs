@@ -17,7 +17,7 @@ pub(super) use crate::service::OpenError;
 use crate::service::copying::{self, At, Done, Progress};
 pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
-pub(super) use crate::service::stores::{Kid, Look, Restored, ServiceKey};
+pub(super) use crate::service::stores::{Kid, Look, Recovered, Restored, ServiceKey};
 use crate::service::{master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
@@ -135,6 +135,14 @@ pub(super) async fn copy(
     // The reason says what to do next.
     let done = copying::take(settings, from, to, World::real().now(), told).await;
     done.map_err(|refused| Failure::new(refused.to_string(), ""))
+}
+
+/// Recovers the embedded store in the folder `from` in the new folder `to`.
+pub(super) fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, Failure> {
+    // What is done here is logged here. A second start is no matter.
+    let _ = log::start_for_command();
+    // The reason says what to do next.
+    stores::recover(settings, from, to).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
 /// Makes the store, which was put back from a copy, a new one.

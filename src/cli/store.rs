@@ -1,5 +1,7 @@
 //! `rescind store …`: the store as a whole, while nobody serves from it.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +13,7 @@ use crate::service::copying::{At, Done, Progress};
 
 mod restored;
 
-/// The store as a whole: copy, restored
+/// The store as a whole: copy, recover, restored
 #[derive(Debug, Subcommand)]
 pub(super) enum Store {
     /// Move the store between a folder and a database; every token goes on working
@@ -31,6 +33,21 @@ pub(super) enum Store {
         /// Where it is to be: an empty or a new folder, or the URL of an empty database
         #[arg(long, value_name = "STORE", value_parser = At::parse)]
         to: Option<At>,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Recover an embedded store that has lost its snapshot (the file `snap.…`), in a new folder
+    ///
+    /// A copy is opened without that file. It is kept only if every record is in it, which their checksum proves; then the
+    /// old folder is marked as moved, and every token goes on working. Else the copy is removed, and the store is as it was.
+    #[command(after_help = "Example:\n  rescind store recover --from ./rescind-data --to ./recovered")]
+    Recover {
+        /// The folder of the store; without it, the one that the settings name
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+        /// An empty or a new folder
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
         #[command(flatten)]
         format: Format,
     },
@@ -57,6 +74,22 @@ impl Store {
     pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
         match self {
             Self::Copy { from, to, format } => take(desk, from, to, format).await,
+            Self::Recover { from, to, format } => {
+                let from = from.unwrap_or_else(|| desk.settings.data.clone());
+                let done = service::recover(&desk.settings, &from, &to)?;
+                let (from, to, key) = (from.display(), to.display(), done.master_key.display());
+                let answer = json!({
+                    "from": from.to_string(),
+                    "to": to.to_string(),
+                    "records": done.records,
+                    "commit": done.commit,
+                });
+                let sentence = format!(
+                    "recovered all {} records of {from} in {to}, up to commit {}\n{from} is marked as moved and serves no more; tokens go on working\nstart it with --data {to} and this master key: --set master_key_file={key}",
+                    done.records, done.commit
+                );
+                desk.answer(format, &answer, &sentence)
+            }
             Self::Restored { keep_service_keys, yes, format } => {
                 desk.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
                 let done = service::restored(&desk.settings, keep_service_keys).await?;

@@ -1,5 +1,6 @@
 //! Which store there is: the one place that knows.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::copying::At;
@@ -106,6 +107,30 @@ pub(super) async fn arriving(
         #[cfg(not(feature = "sled"))]
         At::Folder(_) => Err(NO_EMBEDDED),
     }
+}
+
+/// An embedded store that was recovered in another folder.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// How many records it has: all of them.
+    pub records: u64,
+    /// The number of its last commit.
+    pub commit: u64,
+    /// The file of the master key it needs, there as here.
+    pub master_key: PathBuf,
+}
+
+/// Recovers the embedded store in the folder `from`, which has lost its snapshot, in the new folder `to`.
+pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, OpenError> {
+    #[cfg(feature = "sled")]
+    {
+        let crate::store::sled::Recovered { records, commit } =
+            crate::store::sled::recover(from, to, settings.store_cache)?;
+        let there = Settings { data: from.to_owned(), store: None, ..settings.clone() };
+        Ok(Recovered { records, commit, master_key: there.master_key_path() })
+    }
+    #[cfg(not(feature = "sled"))]
+    Err(NO_EMBEDDED)
 }
 
 /// What a store that was put back from a copy has become, and what of the copy is in it.

@@ -36,5 +36,5 @@ pub mod writes;
 
 pub use archive::SledArchive;
 pub use engine::{Options, Sled, SledStore};
-pub use open::{OpenError, OpenMode};
+pub use open::{OpenError, OpenMode, Recovered, recover};
 pub use scrub::SEGMENT;

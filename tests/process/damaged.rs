@@ -83,13 +83,39 @@ fn a_flipped_bit_in_the_snapshot_costs_nothing_but_that_file() {
     fs::write(&snapshot, damaged).unwrap();
     let name = snapshot.file_name().unwrap().to_str().unwrap().to_owned();
     for _ in 0..2 {
-        let told = [&*name, "is damaged", "`db` and everything else is as it was", "Put the file back"];
+        let told = [
+            &*name,
+            "is damaged",
+            "`db` and everything else is as it was",
+            "Put the file back",
+            "rescind store recover",
+        ];
         place.refused(&[]).assert_failed(&told);
         place.run("user list").assert_failed(&told);
         assert!(fs::read(&db).unwrap() == data, "the data file was changed");
     }
     fs::write(&snapshot, whole).unwrap();
     assert!(place.run("user list").out.contains("ada"));
+}
+
+#[test]
+fn a_store_that_lost_its_snapshot_is_recovered_in_another_folder() {
+    let place = with_store();
+    place.serve().kill();
+    place.run("store recover --to ./other").assert_failed(&["there is nothing to recover"]);
+    for entry in place.data().read_dir().unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.file_name().unwrap().to_str().unwrap().starts_with("snap.") {
+            fs::remove_file(entry).unwrap();
+        }
+    }
+    place.refused(&[]).assert_failed(&["is gone", "rescind store recover --to"]);
+    let told = place.run("store recover --to ./recovered");
+    assert!(told.out.contains("recovered all") && told.out.contains("rescind-data.key"), "{told:?}");
+    place.refused(&[]).assert_failed(&["was moved to", "recovered"]);
+    let there = "--data ./recovered --set master_key_file=./rescind-data.key";
+    assert!(place.run(&format!("{there} user list")).out.contains("ada"));
+    let server = place.serve_with(&["--data", "./recovered", "--set", "master_key_file=./rescind-data.key"]);
+    Session::login(&server.client, "ada", "Phone");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! Opening refuses rather than repairs. sled is never started without the snapshot that its last start left: it would
 //! clear what only the snapshot leads to. No file with data in it is ever deleted.
 //!
-//! Rooms: `start` (sled itself), `doubt` (whether it has read everything), `error` (what is said instead of opening).
+//! Rooms: `start` (sled itself), `doubt` (whether it has read everything), `recover` (a copy of a store that has lost its
+//! snapshot), `error` (what is said instead of opening).
 
 use std::fmt;
 use std::fs::{self, File};
@@ -19,10 +20,12 @@ use crate::model::ids::StoreId;
 
 mod doubt;
 mod error;
+mod recover;
 mod start;
 
 pub use error::OpenError;
 use error::refusal;
+pub use recover::{Recovered, recover};
 use start::start;
 
 /// Whether a store may be founded.

@@ -57,9 +57,17 @@ pub enum OpenError {
     Damaged { path: PathBuf, reason: String },
     /// The engine needs its newest snapshot, which is damaged or gone. Nothing was opened or changed.
     #[error(
-        "the store in {path:?} cannot be opened: {reason}. The data file `db` and everything else is as it was, and is kept so: without that file, opening would clear parts of `db`. Put the file back from a backup made since the last start; else move the folder away and put a backup of the whole folder in its place"
+        "the store in {path:?} cannot be opened: {reason}. The data file `db` and everything else is as it was, and is kept so: without that file, opening would clear parts of `db`. Put the file back from a backup made since the last start; else run `rescind store recover --to NEW_FOLDER`, which tries a copy without that file and keeps it only if not a record is missing; else move the folder away and put a backup of the whole folder in its place"
     )]
     Snapshot { path: PathBuf, reason: String },
+    /// A copy without the snapshot does not hold everything.
+    #[error(
+        "the store in {path:?} cannot be recovered without its snapshot: {reason}. That was seen on a copy, which is removed; the store is as it was. Move its folder away and put a backup of the whole folder in its place"
+    )]
+    NotRecovered { path: PathBuf, reason: String },
+    /// It has its snapshot.
+    #[error("the store in {path:?} has its snapshot: there is nothing to recover, start it as it is")]
+    NothingLost { path: PathBuf },
 }
 
 fn holder(pid: Option<u32>) -> String {

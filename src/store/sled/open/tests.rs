@@ -14,6 +14,7 @@ use crate::store::sled::view::View;
 use crate::store::sled::writes::Writes;
 
 mod damage;
+mod recover;
 
 const CACHE: u64 = 8 << 20;
 const KEY: &[u8] = b"\x01key";

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::*;
 
-fn snapshots(path: &Path) -> Vec<PathBuf> {
+pub(super) fn snapshots(path: &Path) -> Vec<PathBuf> {
     let named = |e: &PathBuf| e.file_name().unwrap().as_encoded_bytes().starts_with(b"snap.");
     fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).filter(named).collect()
 }
@@ -72,7 +72,7 @@ fn a_half_written_snapshot_is_swept() {
 }
 
 /// What is in each file of a folder.
-fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|entry| entry.is_file());
     let mut files: Vec<_> = files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect();
