@@ -76,7 +76,8 @@ mod tests {
             }
         }
         described.extend(Fault::ALL.iter().map(|fault| fault.status().as_u16()));
-        described.extend([404, 405, 500]);
+        // Unknown paths and methods, faults of ours, and CORS preflights, which are of no operation.
+        described.extend([404, 405, 500, 204]);
         assert_eq!(described, BTreeSet::from(STATUSES));
         let shared = response()["description"].to_string();
         for status in [400, 404, 405, 414, 429, 431, 500, 501] {
