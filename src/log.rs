@@ -2,14 +2,14 @@
 //!
 //! Lines are written by threads of their own, from two queues. One is for the line of each request and for what anybody can
 //! cause at no cost: when it is full, lines are dropped and counted rather than hold up requests. The other is for all
-//! the rest, warnings and security events above all: nothing of it is lost. When nobody reads standard error, whoever has
-//! something to say there waits.
+//! the rest, warnings and security events above all: when it is full, whoever has something to say there waits, and only when
+//! nobody reads standard error at all are lines lost, which is counted and told (`kept`).
 //!
 //! The level that is set is that of this program's own lines. Libraries say warnings and errors, whatever is set: at a finer
 //! level the embedded store prints the records it writes.
 
 use std::io::{self, BufWriter, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata, Subscriber};
@@ -20,6 +20,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
 
 use crate::metrics;
+use kept::{Kept, Leaving, Room};
+
+mod kept;
 
 mod ending_thread;
 
@@ -43,6 +46,13 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// How many lines were dropped since the start.
 fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+}
+
+static KEPT: OnceLock<Arc<Room>> = OnceLock::new();
+
+/// How many lines that are to be kept were lost since the start.
+fn lost_lines() -> u64 {
+    KEPT.get().map_or(0, |room| room.lost())
 }
 
 /// How lines look.
@@ -82,7 +92,8 @@ pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
     let filter = parse_level(level)?;
     let (queues, guard) = Queues::onto(io::stderr, io::stderr);
     let _first = DROPPED.set(queues.droppable.error_counter());
-    metrics::count_dropped_lines(dropped_lines);
+    let _first = KEPT.set(Arc::clone(queues.kept.room()));
+    metrics::count_log_lines(dropped_lines, lost_lines);
     subscriber(filter, format, queues).try_init()?;
     Ok(guard)
 }
@@ -126,7 +137,7 @@ fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 #[derive(Clone, Debug)]
 struct Queues {
     droppable: NonBlocking,
-    kept: NonBlocking,
+    kept: Kept,
 }
 
 impl Queues {
@@ -135,28 +146,53 @@ impl Queues {
     }
 
     fn over<W: Write + Send + 'static>(one: W, other: W) -> (Self, LogGuard) {
-        // The writer flushes whenever its queue is empty, so under load many lines go out at once and none waits.
-        let queue = |writer, lossy| {
-            let builder = NonBlockingBuilder::default().lossy(lossy).buffered_lines_limit(QUEUE);
-            builder.thread_name("log").finish(BufWriter::with_capacity(BUFFER, writer))
-        };
-        let (droppable, first) = queue(one, true);
-        let (kept, second) = queue(other, false);
-        (Self { droppable, kept }, LogGuard([first, second]))
+        let (droppable, first) = queue(buffered(one), true);
+        let room = Room::new(QUEUE);
+        let (kept, second) = queue(Leaving::new(buffered(other), Arc::clone(&room), kept::tell), false);
+        (Self { droppable, kept: Kept::new(kept, room) }, LogGuard([first, second]))
+    }
+}
+
+fn queue<W: Write + Send + 'static>(writer: W, lossy: bool) -> (NonBlocking, WorkerGuard) {
+    let builder = NonBlockingBuilder::default().lossy(lossy).buffered_lines_limit(QUEUE);
+    builder.thread_name("log").finish(writer)
+}
+
+/// The thread flushes whenever its queue is empty, so under load many lines go out at once and none waits.
+fn buffered<W: Write>(writer: W) -> BufWriter<W> {
+    BufWriter::with_capacity(BUFFER, writer)
+}
+
+/// The way into one of the queues.
+enum Line {
+    Droppable(NonBlocking),
+    Kept(Kept),
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Droppable(queue) => queue.write(bytes),
+            Self::Kept(queue) => queue.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 impl<'a> MakeWriter<'a> for Queues {
-    type Writer = NonBlocking;
+    type Writer = Line;
 
     fn make_writer(&'a self) -> Self::Writer {
-        self.kept.clone()
+        Line::Kept(self.kept.clone())
     }
 
     fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
         let droppable =
             *line.level() > Level::WARN && line.target() == DROPPABLE || *line.level() > Level::INFO;
-        if droppable { self.droppable.clone() } else { self.kept.clone() }
+        if droppable { Line::Droppable(self.droppable.clone()) } else { self.make_writer() }
     }
 }
 
@@ -326,6 +362,30 @@ mod tests {
         assert!(dropped > 0, "nothing was dropped");
         assert_eq!(requests + dropped, FLOOD);
         assert_eq!((count("warned"), count("noted")), (FLOOD.div_ceil(1000), FLOOD.div_ceil(1000)));
+    }
+
+    #[test]
+    fn events_that_nobody_reads_hang_nobody_and_are_counted() {
+        const EVENTS: usize = QUEUE + 100;
+        let (reader, buffer) = (Arc::new(Mutex::new(())), Buffer::default());
+        let stuck = || Stuck(reader.clone(), buffer.clone());
+        let (queues, guard) = Queues::over(stuck(), stuck());
+        let room = Arc::clone(queues.kept.room());
+        let stopped = reader.lock().unwrap();
+        // More than fills the writer's buffer, so that the writer stands.
+        let text = "x".repeat(BUFFER / 8);
+        let log =
+            || (0..EVENTS).for_each(|n| tracing::warn!(n, text = if n < 16 { &*text } else { "" }, "warned"));
+        tracing::subscriber::with_default(
+            subscriber(parse_level("info").unwrap(), Format::Text, queues),
+            log,
+        );
+        drop(stopped);
+        drop(guard);
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let kept = text.lines().filter(|line| line.contains("warned")).count();
+        let lost = usize::try_from(room.lost()).unwrap();
+        assert!(lost > 0 && kept + lost == EVENTS, "{kept} were kept, {lost} lost");
     }
 
     #[test]

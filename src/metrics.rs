@@ -50,11 +50,12 @@ const SIGN_OUTS: [&str; 11] = [
 /// The kinds of alarms.
 const ALARMS: [&str; 1] = ["rolled_back"];
 
-static LINES_DROPPED: OnceLock<fn() -> u64> = OnceLock::new();
+static LOG_LINES: OnceLock<[fn() -> u64; 2]> = OnceLock::new();
 
-/// Takes the number of lines that the log of this process has dropped from `count`.
-pub fn count_dropped_lines(count: fn() -> u64) {
-    let _first = LINES_DROPPED.set(count);
+/// Takes from `dropped` how many lines the log of this process has dropped, and from `lost` how many it lost of those that
+/// are never dropped.
+pub fn count_log_lines(dropped: fn() -> u64, lost: fn() -> u64) {
+    let _first = LOG_LINES.set([dropped, lost]);
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -118,6 +119,7 @@ pub struct Metrics {
     /// 1 while the store is known to have gone back in time.
     pub rolled_back: Gauge,
     lines_dropped: Counter,
+    lines_lost: Counter,
     /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
     pub clock_ahead: Gauge,
     steps_stopped: Family<StepLabel, Gauge>,
@@ -162,6 +164,7 @@ impl Metrics {
             live_devices: Gauge::default(),
             rolled_back: Gauge::default(),
             lines_dropped: Counter::default(),
+            lines_lost: Counter::default(),
             clock_ahead: Gauge::default(),
             steps_stopped: Family::default(),
             registry: Registry::default(),
@@ -227,6 +230,11 @@ impl Metrics {
             "log_lines_dropped",
             "Lines of the log that nobody read fast enough",
             metrics.lines_dropped.clone(),
+        );
+        registry.register(
+            "log_lines_lost",
+            "Warnings and security events that are in no log, because nobody read it",
+            metrics.lines_lost.clone(),
         );
         metrics.feed.register(&mut registry);
         metrics.begin_at_zero();
@@ -306,8 +314,10 @@ impl Metrics {
 
     /// The text Prometheus reads.
     pub fn encode(&self) -> String {
-        let dropped = LINES_DROPPED.get().map_or(0, |count| count());
-        self.lines_dropped.inc_by(dropped.saturating_sub(self.lines_dropped.get()));
+        if let Some([dropped, lost]) = LOG_LINES.get() {
+            self.lines_dropped.inc_by(dropped().saturating_sub(self.lines_dropped.get()));
+            self.lines_lost.inc_by(lost().saturating_sub(self.lines_lost.get()));
+        }
         let mut encoded = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut encoded, &self.registry);
@@ -397,6 +407,7 @@ mod tests {
         listed("store_alarms", "kind", words("metrics.store_alarm(\""));
         listed("feed_dropped", "reason", words("feed.dropped(\""));
         assert!(text.contains("rescind_log_lines_dropped_total 0\n"), "{text}");
+        assert!(text.contains("rescind_log_lines_lost_total 0\n"), "{text}");
     }
 
     #[test]

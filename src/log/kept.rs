@@ -1,0 +1,207 @@
+//! The queue of lines that are to be kept: warnings and security events.
+//!
+//! When it is full, whoever has something to say waits for whoever reads, but not for ever: a sign-out must not hang because
+//! nobody reads standard error. If there is no room for [`PATIENCE`], the reader counts as gone: lines are lost from then
+//! on, at once and counted, until half of the queue has been read. Then the number of those that were lost is told.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing_appender::non_blocking::NonBlocking;
+
+/// How long a line waits for room.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The way into the queue.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    queue: NonBlocking,
+    room: Arc<Room>,
+}
+
+impl Kept {
+    /// A way into `queue`, which has the places of `room`.
+    pub(super) fn new(queue: NonBlocking, room: Arc<Room>) -> Self {
+        Self { queue, room }
+    }
+}
+
+impl Kept {
+    /// The places of the queue.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+}
+
+impl Write for Kept {
+    /// Queues a line. One that is lost is counted, and no error: nobody could be told of it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.room.admit(PATIENCE) { self.queue.write(line) } else { Ok(line.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The places in the queue.
+#[derive(Debug)]
+pub(super) struct Room {
+    most: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: usize,
+    /// Whether nobody reads: lines are lost.
+    gone: bool,
+    /// Since the start.
+    lost: u64,
+    /// Of those, how many were told.
+    told: u64,
+}
+
+impl Room {
+    /// Room for `most` lines.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::default(), changed: Condvar::new() })
+    }
+
+    /// How many lines were lost since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.state().lost
+    }
+
+    /// Takes a place for a line, if need be after waiting for it. Without one the line is lost.
+    fn admit(&self, patience: Duration) -> bool {
+        let mut state = self.state();
+        if state.waiting >= self.most && !state.gone {
+            let full = |state: &mut State| state.waiting >= self.most && !state.gone;
+            let waited = self.changed.wait_timeout_while(state, patience, full);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.waiting >= self.most {
+                state.gone = true;
+                // Whoever else waits need not.
+                self.changed.notify_all();
+            }
+        }
+        if state.gone {
+            state.lost += 1;
+        } else {
+            state.waiting += 1;
+        }
+        !state.gone
+    }
+
+    /// Gives a place back; returns how many lines were lost, if that is to be told now.
+    fn leave(&self) -> Option<u64> {
+        let mut state = self.state();
+        state.waiting = state.waiting.saturating_sub(1);
+        self.changed.notify_one();
+        if !state.gone || state.waiting > self.most / 2 {
+            return None;
+        }
+        state.gone = false;
+        let untold = state.lost - state.told;
+        state.told = state.lost;
+        Some(untold)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The way out of the queue: gives a line's place back when the line is written.
+pub(super) struct Leaving<W> {
+    writer: W,
+    room: Arc<Room>,
+    /// Tells how many lines were lost.
+    tell: fn(u64),
+}
+
+impl<W> Leaving<W> {
+    /// A way out of the queue with these places, into `writer`.
+    pub(super) fn new(writer: W, room: Arc<Room>, tell: fn(u64)) -> Self {
+        Self { writer, room, tell }
+    }
+}
+
+impl<W> fmt::Debug for Leaving<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaving").field("room", &self.room).finish_non_exhaustive()
+    }
+}
+
+impl<W: Write> Write for Leaving<W> {
+    /// Writes one line, whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write_all(line);
+        if let Some(lost) = self.room.leave() {
+            (self.tell)(lost);
+        }
+        written.map(|()| line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Says in the log how many lines were lost.
+pub(super) fn tell(lost: u64) {
+    tracing::error!(
+        event = "log_lines_lost",
+        lost,
+        "nobody read standard error: warnings and security events were lost"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody waits in these: what would have to is told at once that there is no room.
+    const NOT_AT_ALL: Duration = Duration::ZERO;
+
+    #[test]
+    fn lines_are_lost_and_counted_only_while_nobody_reads() {
+        let room = Room::new(4);
+        let admitted = |lines: usize| (0..lines).filter(|_| room.admit(NOT_AT_ALL)).count();
+        assert_eq!((admitted(7), room.lost()), (4, 3));
+        assert_eq!(room.leave(), None, "three wait, and the reader may stop again");
+        assert_eq!((admitted(2), room.lost()), (0, 5));
+        assert_eq!(room.leave(), Some(5), "half of them were read");
+        assert_eq!((admitted(2), room.lost()), (2, 5));
+        assert_eq!((admitted(1), room.lost()), (0, 6));
+        assert_eq!([room.leave(), room.leave()], [None, Some(1)], "only what was not told before");
+    }
+
+    #[test]
+    fn a_line_waits_for_a_reader_that_is_slow() {
+        let room = Room::new(1);
+        assert!(room.admit(NOT_AT_ALL));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| room.admit(Duration::from_secs(600)));
+            assert_eq!(room.leave(), None);
+            assert!(waiting.join().unwrap());
+        });
+        assert_eq!(room.lost(), 0);
+    }
+
+    #[test]
+    fn who_waits_leaves_with_the_first_who_gives_up() {
+        let room = Room::new(1);
+        assert!(room.admit(NOT_AT_ALL));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| room.admit(Duration::from_secs(600)));
+            assert!(!room.admit(NOT_AT_ALL));
+            assert!(!waiting.join().unwrap());
+        });
+        assert_eq!(room.lost(), 2);
+    }
+}
