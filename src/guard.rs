@@ -1,46 +1,48 @@
 //! The guard: a verifier as a small local process, for resource servers in any language.
 //!
-//! A reverse proxy asks it about each request before it passes the request on (nginx `auth_request`, `forward_auth`
-//! of Caddy, `ForwardAuth` of Traefik, `ext_authz` of Envoy) and gets one of three answers:
+//! A reverse proxy asks the guard about each request before it passes the request on (nginx `auth_request`,
+//! `forward_auth` of Caddy, `ForwardAuth` of Traefik, `ext_authz` of Envoy) and gets one of three answers:
 //!
-//! * **204** (200 for Envoy) with `X-Auth-User`, `X-Auth-Device` and `X-Auth-Generation`: the token acts for that user;
-//! * **401** with `WWW-Authenticate`, and the code in `X-Auth-Code` and in the problem: it does not;
-//! * **503** with `Retry-After`: it cannot be told, because freshness is not proven.
+//! * **204** (200 for Envoy) with `X-Auth-User`, `X-Auth-Device` and `X-Auth-Generation`: the token acts for that
+//!   user;
+//! * **401** with `WWW-Authenticate`, and the code in `X-Auth-Code` and in the problem document: the token is refused;
+//! * **503** with `Retry-After`: the guard cannot decide, because the freshness of its copy is not proven.
 //!
-//! # What a proxy has to do
+//! # Requirements on the proxy
 //!
-//! The backend believes `X-Auth-User` because nobody but the proxy can set it. So the proxy
+//! The backend trusts `X-Auth-User` because only the proxy can set it. So the proxy
 //!
-//! * **is the only way to the backend**, and asks about every request but a preflight;
-//! * **takes out what the client calls so, however it is spelled.** Web servers that pass headers on as variables (CGI,
-//!   `FastCGI`, WSGI, Rack) fold their names: `X_Auth_User`, `X.Auth.User` and `X-Auth.User` arrive as the same
-//!   `HTTP_X_AUTH_USER` as ours, some servers fold every mark. A list of spellings is never whole: let headers pass whose names
-//!   have letters, digits and hyphens and nothing else, and of these none that begins with `X-Auth-`;
-//! * **then puts in the guard's**, those three and no others; what the backend believes besides, say an `X-Auth-Roles`, is
-//!   taken out too;
-//! * **lets the client take none out**: what a client's `Connection` names concerns that connection alone, and a proxy that
-//!   heeds it after the guard's headers are in removes them;
-//! * **refuses** when the guard is down, does not answer in time or answers anything else.
+//! * **is the only path to the backend**, and asks about every request but a preflight;
+//! * **removes the client's headers of these names, in any spelling.** Web servers that pass headers on as variables
+//!   (CGI, `FastCGI`, WSGI, Rack) fold their names: `X_Auth_User`, `X.Auth.User` and `X-Auth.User` arrive as the same
+//!   `HTTP_X_AUTH_USER` as the guard's, and some servers fold every punctuation mark. A list of spellings is never
+//!   complete: pass only headers whose names consist of letters, digits and hyphens, and of these none that begins
+//!   with `X-Auth-`;
+//! * **then adds the guard's headers**, these three and no others; whatever else the backend trusts, say
+//!   `X-Auth-Roles`, is removed too;
+//! * **lets the client remove none**: the names in a client's `Connection` header concern that connection alone, and a
+//!   proxy that applies them after the guard's headers are added removes these;
+//! * **refuses** if the guard is down, does not answer in time or answers anything else.
 //!
-//! A **preflight** ([Fetch, "CORS-preflight request"](https://fetch.spec.whatwg.org/#cors-preflight-request)) has no token,
-//! since browsers send none with it: asked about, it would get 401, and no page of another origin could call the backend. The
-//! proxy lets it pass to the backend, which knows the origins it serves. Only a request that is one, though: `OPTIONS` with
-//! `Origin` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. Every other `OPTIONS` is asked
-//! about. The guard's headers and whatever says another method (`X-HTTP-Method-Override`) are taken out of it, so that it
-//! cannot become a request in disguise; and the backend must not act for anybody on `OPTIONS`, nor on any request without
-//! `X-Auth-User`.
+//! A **preflight** ([Fetch, "CORS-preflight request"](https://fetch.spec.whatwg.org/#cors-preflight-request)) has no
+//! token, since browsers send none with it: the guard would answer 401, and no page of another origin could call the
+//! backend. The proxy passes it to the backend, which knows the origins it serves, but only if it really is one:
+//! `OPTIONS` with `Origin` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. The
+//! guard decides about every other `OPTIONS`. The proxy removes the guard's headers and every override of the method
+//! (`X-HTTP-Method-Override`) from a preflight, so that it cannot become another request; and the backend must not act
+//! for anybody on `OPTIONS`, nor on any request without `X-Auth-User`.
 //!
-//! | proxy | asks | a whole configuration, tested with the real server and a backend that folds |
+//! | proxy | asks | a complete configuration, tested with the real server and a backend that folds header names |
 //! |---|---|---|
 //! | nginx | `/verify` | `examples/nginx` |
 //! | Caddy | `/verify` | `examples/caddy` |
 //! | Traefik | `/verify` | `examples/traefik` |
-//! | Envoy | `/envoy` | `examples/envoy`: it adds the problem to a 503, of which Envoy itself passes on nothing but the status |
+//! | Envoy | `/envoy` | `examples/envoy`: it adds the problem document to a 503, of which Envoy itself passes on only the status |
 //!
-//! It promises what [`crate::verifier`] promises. It looks at the token and at nothing else of a request: which user
-//! may do what is the backend's to decide. It keeps nothing on disk.
+//! The guarantees are those of [`crate::verifier`]. The guard examines only the token: which user may do what is for
+//! the backend to decide. It stores nothing on disk.
 //!
-//! Rooms: [`credential`] finds the token, [`answer`] shapes the answers, [`metrics`] counts them, [`serve`] listens.
+//! Modules: [`credential`] finds the token, [`answer`] builds the answers, [`metrics`] counts them, [`serve`] listens.
 
 use std::sync::{Arc, OnceLock};
 
@@ -56,10 +58,10 @@ pub mod credential;
 pub mod metrics;
 pub mod serve;
 
-/// What answers a proxy's questions.
+/// The guard: answers a proxy's questions about requests.
 #[derive(Debug)]
 pub struct Guard {
-    /// Set once the issuer has been heard.
+    /// The verifier; empty until the issuer has answered for the first time.
     verifier: OnceLock<Verifier>,
     cookie: Option<String>,
     answers: Answers,
@@ -67,17 +69,17 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard that refuses everybody until it has a verifier. `cookie` names the one a token may come in.
+    /// A guard that answers 503 until it has a verifier. `cookie` names the cookie in which a token is accepted.
     pub fn new(cookie: Option<String>) -> Arc<Self> {
         Arc::new(Self { verifier: OnceLock::new(), cookie, answers: Answers::new(), metrics: Metrics::new() })
     }
 
-    /// From now on tokens are judged by `verifier`. A second one changes nothing.
+    /// Sets the verifier that judges tokens. Only the first call has an effect.
     pub fn judge_by(&self, verifier: Verifier) {
         let _ = self.verifier.set(verifier);
     }
 
-    /// The answer to one request. Its body is never read.
+    /// Answers one request. The request body is never read.
     pub async fn answer<B>(&self, request: &Request<B>) -> Answer {
         match Question::at(request.uri().path()) {
             Question::Check(allowed) => match self.check(request.headers()).await {
@@ -114,9 +116,9 @@ impl Guard {
     }
 }
 
-/// What is asked, by the path alone: proxies send any method, and some append the client's own path.
+/// The question in a request, by its path alone: proxies send any method, and some append the client's path.
 enum Question {
-    /// May the bearer pass? With the status that says yes.
+    /// Whether the bearer may pass; with the status of the positive answer.
     Check(u16),
     Ready,
     Live,

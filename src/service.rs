@@ -1,7 +1,8 @@
-//! The service put together: settings, store, keys and use cases.
+//! Assembly of the service from settings, store, keys and use cases.
 //!
-//! Rooms: [`stores`] alone knows which store there is; [`copying`] takes it elsewhere; `place` is the folder of a node whose store is elsewhere;
-//! [`master_key`] is the file whose key seals the signing keys.
+//! Modules: [`stores`] selects and opens the engine, which no other module knows; [`copying`] copies a store to
+//! another engine or place; `place` is the folder of a node with a shared store; [`master_key`] is the file of the key
+//! that seals the signing keys.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,25 +29,25 @@ pub mod master_key;
 mod place;
 pub mod stores;
 
-/// The audience of a store that was founded without one.
+/// The default audience of a new store.
 const AUDIENCE: &str = "rescind";
 
 /// The longest wait for followers to confirm a sign-out.
 const LONGEST_FENCE: Duration = Duration::from_secs(8);
 
-/// Whether a store may be made.
+/// Whether a missing store is initialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// When there is none, it is made: the way of `serve`.
+    /// A missing store is initialized, as by `serve`.
     Found,
-    /// There has to be one.
+    /// The store has to exist.
     Existing,
 }
 
-/// Why the service could not be put together: what is wrong, and what to do.
+/// The reason why the service could not be opened; messages say what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The store cannot be opened.
+    /// The embedded store cannot be opened.
     #[cfg(feature = "sled")]
     #[error(transparent)]
     Sled(#[from] crate::store::sled::open::OpenError),
@@ -54,13 +55,13 @@ pub enum OpenError {
     #[cfg(feature = "postgres")]
     #[error(transparent)]
     Postgres(#[from] crate::store::postgres::OpenError),
-    /// This build has no store of the kind that is set.
+    /// This build lacks the engine that is set: its name, and what to do.
     #[error("this build has no {0} store: {1}")]
     NoSuchStore(&'static str, &'static str),
-    /// The folder of a node cannot be used.
+    /// The folder of a node with a shared store cannot be used.
     #[error("the data folder {}: {why}", .path.display())]
     Place {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
         /// What is wrong and what to do.
         why: String,
@@ -71,34 +72,34 @@ pub enum OpenError {
     /// The file of the master key cannot be used.
     #[error("the master key file {}: {why}", .path.display())]
     MasterKey {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong and what to do.
         why: String,
     },
-    /// The keys in the store do not open.
+    /// The signing keys in the store do not open under the master key.
     #[error("the signing keys do not open: {0}; is the master key file the one this store was founded with?")]
     Keys(AuthError),
-    /// The store is known to have gone back in time.
+    /// The store was rolled back: an authentic token is ahead of its counters.
     #[error(
         "the store was rolled back: a token of ours is ahead of it, so no check is answered. Run `rescind store restored`"
     )]
     RolledBack,
-    /// A node with a wrong clock ends and drops what is not over.
+    /// The clock of this node is too far from the database's: such a node would end sessions too early or too late.
     #[error(transparent)]
     ClocksApart(#[from] ClocksApart),
-    /// A store would be founded under an address that nobody can reach.
+    /// The store would be initialized with an issuer that no client can reach.
     #[error(
         "the first start chooses the issuer that is written into every token, and {0} is no address that anybody can reach: say where clients reach the service with public_url, as in `--set public_url=https://auth.example.com` (or http://ADDRESS:PORT within a network of your own)"
     )]
     NoIssuer(String),
-    /// The settings contradict themselves.
+    /// The settings contradict each other.
     #[error("{0}")]
     Settings(String),
 }
 
 impl OpenError {
-    /// Whether there is no store yet, and the first start would make one.
+    /// Whether the store does not exist yet.
     pub fn is_missing(&self) -> bool {
         match self {
             #[cfg(feature = "sled")]
@@ -109,7 +110,7 @@ impl OpenError {
         }
     }
 
-    /// Whether another process holds the store.
+    /// Whether another process holds the embedded store.
     pub fn is_in_use(&self) -> bool {
         #[cfg(feature = "sled")]
         if let Self::Sled(error) = self {
@@ -119,21 +120,21 @@ impl OpenError {
     }
 }
 
-/// The service, and whether its store was made just now.
+/// The assembled service.
 pub struct Service {
     /// The use cases.
     pub auth: Arc<Auth>,
-    /// What followers are told.
+    /// The revocation feed.
     pub feed: Arc<Feed>,
-    /// Whether this is the store's first start.
+    /// Whether the store was initialized by this start.
     pub founded_now: bool,
-    /// Held as long as the service serves.
+    /// The lock of the node's folder, held while the service runs.
     _place: Option<Place>,
 }
 
 impl Service {
-    /// Opens the store that the settings name and puts the service together. `issuer` is what a store founded now
-    /// writes into its tokens when the settings name nothing.
+    /// Opens the store that the settings name and assembles the service. `issuer` is the default issuer of a store
+    /// that is initialized now.
     pub async fn open(
         settings: &Settings,
         world: World,
@@ -149,7 +150,7 @@ impl Service {
         Ok(Self { _place: place, ..service })
     }
 
-    /// Puts the service together over a store that is open, to serve.
+    /// Assembles the service over an open store, to serve.
     pub async fn over(
         store: SharedStore,
         settings: &Settings,
@@ -201,8 +202,8 @@ impl Service {
     }
 }
 
-/// Hears what the store knows of the time. A clock that is far from the database's is refused; one that is behind an
-/// embedded store's records is only told, since it may be the records that are ahead.
+/// Compares this node's clock with what the store knows of the time. A clock too far from the database's is an error;
+/// one behind the records of an embedded store is only logged, since the records may be ahead.
 pub(crate) async fn compare_clocks(store: &SharedStore, clock: &ReferenceClock) -> Result<(), OpenError> {
     let asked = clock.world().uptime();
     match store.time().await? {

@@ -1,7 +1,7 @@
-//! The outside world as an argument: time, randomness and ids.
+//! Time, randomness and ids as an argument.
 //!
-//! Everything that depends on when or on chance takes a [`World`]; only this file touches the real clock and the
-//! real generator (a lint keeps it so). A seeded world repeats, which is what the tests run on.
+//! Whatever depends on time or randomness takes a [`World`]; only this file reads the real clock and the system's
+//! random generator (a lint enforces it). A seeded world is deterministic, for tests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -15,14 +15,14 @@ use crate::model::timestamp::Timestamp;
 #[cfg(feature = "server")]
 pub mod reference;
 
-/// The clock that counts while the machine sleeps.
+/// The clock that also counts while the machine is suspended.
 #[cfg(all(feature = "verifier", any(target_os = "linux", target_os = "android")))]
 const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Boottime;
-/// On Apple's systems the monotonic clock does; elsewhere nothing better is to be had.
+/// The monotonic clock, which counts suspended time on Apple systems; elsewhere no better one is available.
 #[cfg(all(feature = "verifier", not(any(target_os = "linux", target_os = "android"))))]
 const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
-/// Time and randomness, real or of a test's making. Cheap to clone.
+/// A source of time and randomness, real or manual. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct World(Source);
 
@@ -32,7 +32,7 @@ enum Source {
     Manual(Arc<Manual>),
 }
 
-/// A world that stands still until it is moved, and whose randomness repeats from a seed.
+/// A clock that only moves when told, and randomness derived from a seed.
 #[derive(Debug)]
 pub struct Manual {
     millis: AtomicI64,
@@ -42,12 +42,12 @@ pub struct Manual {
 }
 
 impl World {
-    /// The real clock and the operating system's generator.
+    /// The real clock and the operating system's random generator.
     pub fn real() -> Self {
         Self(Source::Real)
     }
 
-    /// A world at `start` whose every draw follows from `seed`, and the handle that moves it.
+    /// A manual world at `start` with randomness derived from `seed`, and the handle that moves its clock.
     pub fn manual(start: Timestamp, seed: u64) -> (Self, Arc<Manual>) {
         let manual = Arc::new(Manual {
             millis: AtomicI64::new(start.unix().saturating_mul(1000)),
@@ -58,12 +58,12 @@ impl World {
         (Self(Source::Manual(Arc::clone(&manual))), manual)
     }
 
-    /// Now, in whole seconds.
+    /// The current time in whole seconds.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix(self.unix_millis().div_euclid(1000))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// The current time in milliseconds since the Unix epoch.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
     pub fn unix_millis(&self) -> i64 {
         match &self.0 {
@@ -75,8 +75,8 @@ impl World {
         }
     }
 
-    /// Time since the machine started, the time it slept included: nobody sets this clock, so durations are measured
-    /// with it. (`Instant` stands still while a Linux machine is suspended.)
+    /// The time since the machine started, including suspended time. This clock cannot be set, so durations are
+    /// measured with it. (`Instant` stands still while a Linux machine is suspended.)
     #[cfg(feature = "verifier")]
     pub fn uptime(&self) -> Duration {
         match &self.0 {
@@ -88,11 +88,11 @@ impl World {
         }
     }
 
-    /// Fills `bytes` from the generator.
+    /// Fills `bytes` with random bytes.
     ///
     /// # Panics
     ///
-    /// When the operating system gives no randomness: nothing safe can be done then.
+    /// If the operating system provides no randomness: no token could be safe.
     #[allow(
         clippy::disallowed_methods,
         clippy::panic,
@@ -114,34 +114,34 @@ impl World {
         }
     }
 
-    /// `N` random bytes.
+    /// Returns `N` random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);
         bytes
     }
 
-    /// A new user's id.
+    /// Creates a user id.
     pub fn user_id(&self) -> UserId {
         UserId::new(self.uuid())
     }
 
-    /// A new device's id.
+    /// Creates a device id.
     pub fn device_id(&self) -> DeviceId {
         DeviceId::new(self.uuid())
     }
 
-    /// A new service key's id.
+    /// Creates a service key id.
     pub fn service_key_id(&self) -> ServiceKeyId {
         ServiceKeyId::new(self.uuid())
     }
 
-    /// A new follower's id.
+    /// Creates a follower id.
     pub fn follower_id(&self) -> FollowerId {
         FollowerId::new(self.uuid())
     }
 
-    /// A new store's id.
+    /// Creates a store id.
     pub fn store_id(&self) -> StoreId {
         StoreId::new(self.uuid())
     }
@@ -153,13 +153,13 @@ impl World {
 }
 
 impl Manual {
-    /// Lets time pass.
+    /// Moves the wall clock and the uptime forward.
     pub fn advance(&self, by: Duration) {
         self.millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
         self.uptime_millis.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// Sets the wall clock, backwards too; no time passes.
+    /// Sets the wall clock, perhaps backwards, without moving the uptime.
     pub fn set(&self, now: Timestamp) {
         self.millis.store(now.unix().saturating_mul(1000), Ordering::SeqCst);
     }

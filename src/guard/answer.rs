@@ -1,4 +1,4 @@
-//! What the proxy is told.
+//! The answers to the proxy.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::http::code::Code;
 use crate::http::listen::Fault;
 use crate::verifier::{Claims, Rejection};
 
-/// An answer, whole.
+/// A complete answer.
 pub type Answer = Response<Full<Bytes>>;
 
-/// The code of a request without a token.
+/// The code for a request without a token.
 pub const MISSING: &str = Code::TokenMissing.as_str();
 
 const USER: HeaderName = HeaderName::from_static("x-auth-user");
@@ -23,10 +23,10 @@ const DEVICE: HeaderName = HeaderName::from_static("x-auth-device");
 const GENERATION: HeaderName = HeaderName::from_static("x-auth-generation");
 const CODE: HeaderName = HeaderName::from_static("x-auth-code");
 
-/// After how many seconds a refusal for want of freshness may be over.
+/// The seconds in `Retry-After` while freshness is not proven.
 const RETRY: HeaderValue = HeaderValue::from_static("2");
 
-/// Every refusal, made beforehand.
+/// All refusals, built once at start.
 #[derive(Debug)]
 pub struct Answers(Vec<(&'static str, Answer)>);
 
@@ -42,12 +42,12 @@ impl Answers {
     }
 }
 
-/// Every code that a refusal can have.
+/// The codes of all refusals.
 pub(super) fn codes() -> impl Iterator<Item = &'static str> {
     Rejection::CODES.iter().copied().chain([MISSING])
 }
 
-/// Yes, with who it is.
+/// The positive answer, with the user, the device and the generation in headers.
 pub(super) fn accepted(status: u16, claims: &Claims) -> Answer {
     let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::NO_CONTENT);
@@ -104,12 +104,12 @@ fn problem(code: &'static str, status: StatusCode, title: &str, detail: &str) ->
     answer
 }
 
-/// A line of text.
+/// An answer with a line of text.
 pub(super) fn text(line: &'static str) -> Answer {
     plain(StatusCode::OK, line)
 }
 
-/// The figures.
+/// The metrics in the `OpenMetrics` text format.
 pub(super) fn metrics(figures: String) -> Answer {
     let mut answer = Answer::new(figures.into());
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -117,12 +117,12 @@ pub(super) fn metrics(figures: String) -> Answer {
     answer
 }
 
-/// No such path: a proxy that asks there lets nobody in.
+/// The answer for an unknown path; a proxy that asks there refuses every request.
 pub(super) fn not_found() -> Answer {
     plain(StatusCode::NOT_FOUND, "ask /verify, or /envoy from Envoy; also here: /readyz /livez /metrics\n")
 }
 
-/// A request that is refused for its head.
+/// The answer to a request that could not be parsed or exceeds a limit.
 pub(super) fn not_understood(fault: Fault) -> Answer {
     let code = Code::from(fault);
     problem(code.as_str(), fault.status(), code.title(), fault.advice())

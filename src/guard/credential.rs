@@ -1,21 +1,21 @@
-//! Where the token is: in `Authorization`, or in a cookie.
+//! The credential of a request: the token in `Authorization` (RFC 6750) or in a cookie.
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue};
 
-/// What a request shows.
+/// The credential that a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential<'r> {
-    /// Nothing.
+    /// The request has no credential.
     Missing,
-    /// Something that cannot be a token, or two of them: which one counts would be a guess.
+    /// The request has two credentials, or one that cannot be a token: which one counts would be a guess.
     Malformed,
-    /// A token, perhaps.
+    /// Text that may be a token.
     Token(&'r str),
 }
 
 impl<'r> Credential<'r> {
-    /// The bearer token; without an `Authorization` header the cookie of that name.
+    /// Finds the bearer token in `Authorization`; without that header, in the cookie named `cookie`.
     pub fn of(headers: &'r HeaderMap, cookie: Option<&str>) -> Self {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         match (values.next(), values.next()) {
@@ -38,7 +38,7 @@ impl<'r> Credential<'r> {
     }
 }
 
-/// A cookie's name and value.
+/// Splits a cookie into name and value.
 fn pair(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
     let cookie = cookie.trim_ascii();
     let (name, value) = cookie.split_at_checked(cookie.iter().position(|byte| *byte == b'=')?)?;

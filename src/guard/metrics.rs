@@ -1,4 +1,4 @@
-//! The figures Prometheus reads: how fresh, how much is held, and what was answered.
+//! The guard's metrics for Prometheus: freshness, number of entries, and answers by code.
 
 use std::sync::atomic::AtomicU64;
 
@@ -11,7 +11,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::answer::codes;
 use crate::verifier::Verifier;
 
-/// How a yes is counted among the codes.
+/// The value of the label `code` for accepted tokens.
 const ACCEPTED: &str = "ok";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,7 +19,7 @@ struct Verdict {
     code: &'static str,
 }
 
-/// The figures of one guard.
+/// The metrics of one guard.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -27,7 +27,7 @@ pub struct Metrics {
     fresh: Gauge,
     entries: Gauge,
     accepted: Counter,
-    /// One handle a code, so that counting is an addition.
+    /// One counter per code, so that counting is an atomic addition without a search for labels.
     refused: Vec<(&'static str, Counter)>,
 }
 
@@ -60,7 +60,7 @@ impl Metrics {
         }
     }
 
-    /// As text, with what is true of the verifier now.
+    /// The metrics as text, with the verifier's current state.
     pub(super) fn encode(&self, verifier: Option<&Verifier>) -> String {
         let lag = verifier.and_then(Verifier::lag);
         self.lag.set(lag.map_or(-1.0, |lag| lag.as_secs_f64()));

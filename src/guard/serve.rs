@@ -1,4 +1,4 @@
-//! Listens for the proxy: HTTP/1.1 with kept connections, on TCP or a Unix socket.
+//! The guard's listener for the proxy: HTTP/1.1 with persistent connections, on TCP or a Unix socket.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -17,23 +17,23 @@ use tokio::net::{TcpListener, UnixListener};
 use super::{Guard, answer};
 use crate::http::listen::{Fault, Limits, Listener, Server, Service};
 
-/// How many connections a guard has at once, where nothing else is said. One proxy may have half of them.
+/// The default limit of connections at once. One proxy may have half of them.
 pub const CONNECTIONS: usize = 4_096;
 
-/// How long requests may take that run when the guard is told to stop.
+/// How long running requests may take after the guard is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Where to listen.
+/// The address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// An address and a port.
+    /// A TCP address and port.
     Tcp(SocketAddr),
-    /// A Unix socket. Whoever may enter its folder may ask.
+    /// The path of a Unix socket. Access is controlled by the permissions of its folder.
     Unix(PathBuf),
 }
 
 impl Listen {
-    /// Reads `ADDRESS:PORT` or `unix:/PATH`.
+    /// Parses `ADDRESS:PORT` or `unix:/PATH`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("unix:") {
             Some(path) => path.starts_with('/').then(|| Self::Unix(path.into())),
@@ -51,17 +51,17 @@ impl std::fmt::Display for Listen {
     }
 }
 
-/// Something that listens.
+/// An open listener.
 #[derive(Debug)]
 pub struct Bound {
     listener: Listener,
     place: String,
-    /// The file of a Unix socket.
+    /// The file of a Unix socket, removed when dropped.
     file: Option<SocketFile>,
 }
 
 impl Bound {
-    /// Listens. A socket that an earlier run has left behind is replaced.
+    /// Opens the listener. The socket of an earlier run is replaced.
     pub async fn to(listen: &Listen) -> io::Result<Self> {
         match listen {
             Listen::Tcp(address) => {
@@ -82,13 +82,13 @@ impl Bound {
         }
     }
 
-    /// Where, as people write it.
+    /// The address in its displayed form: `http://ADDRESS:PORT` or `unix:/PATH`.
     pub fn place(&self) -> &str {
         &self.place
     }
 }
 
-/// Which file it is, whatever it is called.
+/// The identity of a file: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Inode(u64, u64);
 
@@ -98,7 +98,8 @@ impl Inode {
     }
 }
 
-/// A socket's file, which is removed in the end if it is still this one: a guard that takes its place has its own there.
+/// The file of a Unix socket. Dropping it removes the file if it still is the same: a later guard may have its own
+/// there.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -113,8 +114,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Answers until `stop` resolves, then finishes what runs. Beyond `most` connections the next ones wait in the kernel's
-/// queue, unless one that has sent no request gives way.
+/// Answers requests until `stop` resolves, then finishes those that run. Above `most` connections, new ones wait in
+/// the kernel's queue, unless one that has not sent a request is closed for them.
 pub async fn serve(bound: Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
     let Bound { listener, file, .. } = bound;
     // A proxy may append the client's own target to the one it asks for.

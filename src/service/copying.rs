@@ -1,4 +1,4 @@
-//! Taking a store from one place to another, as the settings say.
+//! Copying a store from one location to another, as the settings say.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,17 +16,17 @@ use crate::store::records::Change;
 use crate::store::{Founding, StoreError};
 use crate::token::keyring::Keyring;
 
-/// Where a store is, or is to be.
+/// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
-    /// An embedded one, in this folder.
+    /// An embedded store in this folder.
     Folder(PathBuf),
-    /// A shared one, in this database.
+    /// A shared store in this database.
     Shared(StoreUrl),
 }
 
 impl At {
-    /// The store that the settings name.
+    /// The location of the store that the settings name.
     pub fn of(settings: &Settings) -> Self {
         match &settings.store {
             Some(url) => Self::Shared(url.clone()),
@@ -34,7 +34,7 @@ impl At {
         }
     }
 
-    /// Reads a folder or the URL of a database. What is refused is not repeated, it may hold a password.
+    /// Parses a folder or the URL of a database. The error does not repeat the text, which may hold a password.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match StoreUrl::parse(text) {
             Some(url) => Ok(Self::Shared(url)),
@@ -46,7 +46,7 @@ impl At {
 }
 
 impl fmt::Display for At {
-    /// The same from every working directory, and without a password.
+    /// Formats the location with an absolute path, or a URL without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => {
@@ -57,32 +57,32 @@ impl fmt::Display for At {
     }
 }
 
-/// Why a store was not copied.
+/// The reason why a store was not copied.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// One of the two places cannot be opened.
+    /// The source or the target cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It stopped half way.
+    /// Copying failed part way.
     #[error(transparent)]
     Copy(#[from] CopyError),
-    /// Both are one.
+    /// Source and target are the same.
     #[error("the store is there already: name where it is with --from, and where it is to be with --to")]
     Same,
 }
 
-/// A store that was copied.
+/// The result of copying a store.
 #[derive(Debug)]
 pub struct Done {
-    /// What of it.
+    /// The store's identity and the number of records copied.
     pub copied: Copied,
-    /// The file of the master key it needs, there as here.
+    /// The file of the master key that the copy needs, like the original.
     pub master_key: PathBuf,
-    /// Whether that file was there to be tried.
+    /// Whether that file existed, and the store's keys opened under its key.
     pub tried: bool,
 }
 
-/// Copies the store at `from` to `to` and leaves it.
+/// Copies the store at `from` to `to` and closes both.
 pub async fn take(
     settings: &Settings,
     from: &At,
@@ -102,8 +102,8 @@ pub async fn take(
     Ok(Done { copied, master_key, tried })
 }
 
-/// Whether the store's keys open, before they are taken anywhere: where the file of the master key is, and whether it
-/// was there to be tried.
+/// Checks before the copy that the store's keys open. Returns the path of the master key file, and whether it existed
+/// to be checked.
 async fn keys_open(
     settings: &Settings,
     from: &At,

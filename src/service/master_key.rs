@@ -1,4 +1,4 @@
-//! The file with the master key: one PASERK `k4.local.…` line that only its owner may read.
+//! The master key file: one PASERK `k4.local.…` line that only its owner may read.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,10 +12,10 @@ use crate::token::sealing::MasterKey;
 use crate::trusted::{self, Distrust};
 use crate::world::World;
 
-/// The most that is read of the file, in bytes. The line has 52.
+/// The most bytes that are read of the file; a valid line has 52.
 const LONGEST: u64 = 4096;
 
-/// The master key from its file.
+/// Reads the master key from its file.
 pub fn read(settings: &Settings) -> Result<MasterKey, OpenError> {
     find(settings)?.ok_or_else(|| {
         let why = if settings.store.is_some() {
@@ -27,7 +27,7 @@ pub fn read(settings: &Settings) -> Result<MasterKey, OpenError> {
     })
 }
 
-/// The same; where there is none yet a new one is made and written, unless other nodes need it too.
+/// Reads the master key. If the file is missing and the store is embedded, generates a new key and writes it.
 pub fn read_or_make(settings: &Settings, world: &World) -> Result<MasterKey, OpenError> {
     if settings.store.is_some() {
         return read(settings);
@@ -38,7 +38,7 @@ pub fn read_or_make(settings: &Settings, world: &World) -> Result<MasterKey, Ope
     }
 }
 
-/// Makes a master key and writes it to a new file at `path`.
+/// Generates a master key and writes it to a new file at `path`.
 pub fn make(path: &Path, world: &World) -> Result<MasterKey, OpenError> {
     let failed = |why: String| OpenError::MasterKey { path: path.to_owned(), why };
     let key = MasterKey::draw(world).ok_or_else(|| failed("no key could be drawn".to_owned()))?;
@@ -73,9 +73,9 @@ fn find(settings: &Settings) -> Result<Option<MasterKey>, OpenError> {
     }
 }
 
-/// Writes the key for its owner only, and makes sure that it is on the disk before anything is sealed under it. The
-/// name appears when the whole key is there: a crash leaves no empty file that the next start would take for a lost
-/// key. A key that is there already is never replaced.
+/// Writes the key to a new file that only its owner may read, and syncs it before anything is sealed under it. The
+/// name appears when the file is complete, so that a crash leaves no empty file that the next start would take for a
+/// lost key. An existing file is never replaced.
 fn write_key(path: &Path, key: &MasterKey) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");

@@ -1,4 +1,4 @@
-//! The folder of a node whose store is elsewhere: its administration socket lies there.
+//! The folder of a node with a shared store; it holds the administration socket.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -9,12 +9,12 @@ use super::OpenError;
 use crate::advice;
 use crate::trusted::{self, Distrust};
 
-/// The folder, held by this process until dropped.
+/// The locked folder of this node. Dropping it releases the lock.
 #[derive(Debug)]
 pub(super) struct Place(#[expect(dead_code, reason = "the lock ends with it")] File);
 
 impl Place {
-    /// Takes the folder at `path`, which is made when it is missing, for this process alone.
+    /// Locks the folder at `path` for this process; creates it if missing.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let failed = |why: String| OpenError::Place { path: path.to_owned(), why };
         let unusable =

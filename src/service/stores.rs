@@ -1,4 +1,4 @@
-//! Which store there is: the one place that knows.
+//! The choice of the storage engine: the only module that knows which ones exist.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,13 +54,13 @@ pub(super) async fn open(
     }
 }
 
-/// The folder a node serves from when its store is elsewhere; the embedded store holds its own.
+/// Locks the folder of a node that serves from a shared store; an embedded store locks its own.
 pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, OpenError> {
     let wanted = settings.store.is_some() && mode == Mode::Found;
     wanted.then(|| Place::take(&settings.data)).transpose()
 }
 
-/// The store at `from`, to be taken to the place shown as `to`.
+/// Opens the store at `from` as the source of a copy to the location shown as `to`.
 #[cfg_attr(
     not(feature = "postgres"),
     allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
@@ -81,7 +81,7 @@ pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<
     }
 }
 
-/// The empty place `to`, to take `store` over.
+/// Opens the empty location `to` as the target of a copy of `store`.
 #[cfg_attr(
     not(feature = "postgres"),
     allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
@@ -109,14 +109,14 @@ pub(super) async fn arriving(
     }
 }
 
-/// An embedded store that was recovered in another folder.
+/// The result of [`recover`].
 #[derive(Clone, Debug)]
 pub struct Recovered {
-    /// How many records it has: all of them.
+    /// The number of records in the store, all of which were recovered.
     pub records: u64,
-    /// The number of its last commit.
+    /// The number of the store's last commit.
     pub commit: u64,
-    /// The file of the master key it needs, there as here.
+    /// The file of the master key that the recovered store needs, like the original.
     pub master_key: PathBuf,
 }
 
@@ -133,31 +133,31 @@ pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered,
     Err(NO_EMBEDDED)
 }
 
-/// What a store that was put back from a copy has become, and what of the copy is in it.
+/// The result of [`restored`].
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// Its new id.
+    /// The new id of the store.
     pub store: StoreId,
-    /// Its new era.
+    /// The new era.
     pub era: Era,
-    /// The signing keys of the copy, distrusted from now on.
+    /// The signing keys of the copy, which are distrusted now.
     pub distrusted: Vec<Kid>,
     /// The new signing keys.
     pub made: Vec<Kid>,
     /// The service keys of the copy.
     pub service_keys: Vec<ServiceKey>,
-    /// Whether they were kept.
+    /// Whether the service keys were kept.
     pub kept: bool,
-    /// The newest moment that a record of the copy speaks of: what happened later is lost. None if there is no such record.
+    /// The newest time in any record of the copy, after which everything is lost; `None` without such a record.
     pub newest: Option<Timestamp>,
-    /// How many users the copy has.
+    /// The number of users in the copy.
     pub users: u64,
-    /// How many of them are disabled in it.
+    /// The number of those users that are disabled.
     pub disabled: u64,
 }
 
-/// Makes the store that the settings name, and that was put back from a copy, a new one in a new era, with new signing keys
-/// and, unless they are to be kept, without service keys.
+/// Turns the store that the settings name, restored from a copy, into a new store: a new id, a new era, new signing
+/// keys and, unless they are to be kept, no service keys.
 pub async fn restored(
     settings: &Settings,
     world: &World,
@@ -183,7 +183,7 @@ pub async fn restored(
     Ok(Restored { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
 }
 
-/// How many users there are, and how many of them are disabled.
+/// Counts all users and the disabled ones.
 async fn counted(store: &SharedStore) -> Result<(u64, u64), OpenError> {
     let (mut users, mut disabled, mut after) = (0, 0, None);
     loop {
@@ -219,16 +219,16 @@ async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenEr
     }
 }
 
-/// What a look into the store shows.
+/// The result of [`look`].
 #[derive(Debug)]
 pub struct Look {
-    /// The newest time that the store knows of, in Unix seconds, if any: its database's, or that of its newest record.
+    /// The store's time in Unix seconds, if any: that of its database, or of its newest record.
     pub time: Option<i64>,
-    /// Whether its signing keys open under the master key; none where that cannot be read, which is told on its own.
+    /// Whether the signing keys open under the master key; `None` if the master key cannot be read.
     pub keys: Option<Result<(), OpenError>>,
 }
 
-/// Opens the store that the settings name, looks into it and lets it go again; founds nothing.
+/// Opens the store that the settings name, examines it and closes it; initializes nothing.
 #[cfg_attr(
     not(any(feature = "sled", feature = "postgres")),
     allow(unreachable_code, clippy::unused_async, reason = "a build without a store opens none")
@@ -259,17 +259,17 @@ pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
     Ok(Look { time, keys })
 }
 
-/// How the connection to a shared store is protected.
+/// The protection of the connection to a shared store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Protected {
-    /// It is encrypted.
+    /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// It does not leave this machine.
+    /// Whether the connection stays on this machine.
     pub here: bool,
 }
 
-/// How the connection to the store that the settings name is protected; none where the store is embedded, or the
-/// database cannot be reached: what opens the store says why.
+/// Probes the connection to the store that the settings name. `None` for an embedded store, or if the database cannot
+/// be reached, which is reported when the store is opened.
 #[cfg_attr(
     not(feature = "postgres"),
     allow(clippy::unused_async, unused_variables, reason = "a shared store is asked across the network")

@@ -1,17 +1,15 @@
-//! What this node knows of the time besides its wall clock, which anybody may set: the time it has itself seen pass,
-//! the newest moment its store had on record, and the database's clock.
+//! The reference clock: what this node knows of the time besides its wall clock, which anybody may set. Its sources
+//! are the monotonic clock, the newest record of the store at start, and the database's clock.
 //!
-//! Four questions, four answers:
+//! * May this node answer at all? [`ReferenceClock::check`]: not while its clock is more than [`TOLERATED`] from the
+//!   database's.
+//! * How much time has passed since a record was written? [`ReferenceClock::steady`] ignores jumps of the wall clock,
+//!   so that a window neither closes early nor reopens.
+//! * Has a record expired for good? [`ReferenceClock::confirmed`] is never ahead of any source.
+//! * Until when must a record be kept? [`ReferenceClock::latest`] is never behind any source.
 //!
-//! * may this node answer at all? [`ReferenceClock::check`]: not while its clock is more than [`TOLERATED`] from the
-//!   database's;
-//! * how much time has passed since this was written? [`ReferenceClock::steady`] goes on at its own pace when the
-//!   wall clock jumps, so a window is neither shut early nor opened again;
-//! * has this run out for good? [`ReferenceClock::confirmed`] is never ahead of anything known;
-//! * until when must this be kept? [`ReferenceClock::latest`] is never behind anything known.
-//!
-//! Nothing of it is written down. A clock that is ahead of all that was on record (after a machine was off, or after
-//! a jump) is believed once it has run without a jump for [`STEADY_FOR`].
+//! Nothing of this is stored. A wall clock ahead of every record at start (after a machine was off, or after a jump)
+//! is trusted once it has run for [`STEADY_FOR`] without a jump.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,17 +18,16 @@ use std::time::Duration;
 use super::World;
 use crate::model::timestamp::Timestamp;
 
-/// So far two honest clocks may be apart.
+/// The largest tolerated difference between two clocks.
 pub const TOLERATED: Duration = Duration::from_secs(60);
 
-/// How long a clock has to run without a jump to be believed without a witness.
+/// How long the wall clock has to run without a jump to be trusted against the other sources.
 pub const STEADY_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// From one look to the next a clock that is being slewed moves less than this, and one that is set moves more; in
-/// milliseconds.
+/// The largest change between two readings that counts as slewing, in milliseconds; a greater one is a jump.
 const JUMP: i64 = 1_000;
 
-/// No database has said anything.
+/// The offset of the database's clock before it is known.
 const UNKNOWN: i64 = i64::MIN;
 
 /// The wall clock is more than [`TOLERATED`] from the database's.
@@ -41,25 +38,25 @@ const UNKNOWN: i64 = i64::MIN;
     if *.seconds > 0 { "ahead of" } else { "behind" }
 )]
 pub struct ClocksApart {
-    /// How far the clock here is ahead of the database's, in seconds.
+    /// How far this node's clock is ahead of the database's, in seconds; negative if behind.
     pub seconds: i64,
 }
 
-/// The witnesses of the time. Each is kept as what has to be added to the uptime, in milliseconds.
+/// The sources of time. Each is stored as its offset from the uptime, in milliseconds.
 #[derive(Debug)]
 pub struct ReferenceClock {
     world: World,
-    /// The wall clock as it was at the start, and as it has been slewed since.
+    /// The offset of the wall clock at start, adjusted for slewing since.
     steady: AtomicI64,
-    /// The newest moment that was on record at the start.
+    /// The offset of the newest record at start.
     recorded: AtomicI64,
     database: AtomicI64,
-    /// The wall clock was behind the store's records at the start and has not been set since.
+    /// Whether the wall clock was behind the store's records at start and has not been set since.
     behind: AtomicBool,
     last: Mutex<LastReading>,
 }
 
-/// The wall clock when it was last looked at.
+/// The last reading of the wall clock.
 #[derive(Clone, Copy, Debug)]
 struct LastReading {
     offset: i64,
@@ -67,7 +64,7 @@ struct LastReading {
 }
 
 impl ReferenceClock {
-    /// Believes the wall clock as it is now, until a witness is heard.
+    /// Starts with the wall clock as the only source.
     pub fn start(world: World) -> Self {
         let uptime = world.uptime();
         let offset = world.unix_millis().saturating_sub(millis(uptime));
@@ -81,13 +78,13 @@ impl ReferenceClock {
         }
     }
 
-    /// The world whose wall clock this is about.
+    /// The world that the clock reads.
     pub fn world(&self) -> &World {
         &self.world
     }
 
-    /// The store had `newest` on record when it was opened. Returns how far the wall clock is behind it, if that is more
-    /// than [`TOLERATED`].
+    /// Notes that the newest record of the store at its opening was at `newest`. Returns how far the wall clock is
+    /// behind it, if more than [`TOLERATED`].
     pub fn hear_of_record(&self, newest: Timestamp) -> Option<Duration> {
         let newest = newest.unix().saturating_mul(1000);
         self.recorded.store(newest.saturating_sub(self.uptime()), Ordering::SeqCst);
@@ -97,7 +94,7 @@ impl ReferenceClock {
         (late > TOLERATED).then_some(late)
     }
 
-    /// The database's clock said `unix_millis`; the question was asked `asked` after the machine started.
+    /// Notes that the database's clock was at `unix_millis` when asked at uptime `asked`.
     pub fn hear_of_database(&self, unix_millis: i64, asked: Duration) {
         // Half way between question and answer.
         let heard = millis(asked).midpoint(self.uptime());
@@ -108,7 +105,7 @@ impl ReferenceClock {
         }
     }
 
-    /// Whether the wall clock is within [`TOLERATED`] of the database's, if there is one.
+    /// Checks that the wall clock is within [`TOLERATED`] of the database's, if known.
     pub fn check(&self) -> Result<(), ClocksApart> {
         let database = self.database.load(Ordering::Relaxed);
         if database == UNKNOWN {
@@ -121,8 +118,7 @@ impl ReferenceClock {
         Ok(())
     }
 
-    /// How far the wall clock is ahead of the database's, or where there is none, of where it would be had nobody set
-    /// it; in seconds.
+    /// How far the wall clock is ahead of the database's or, without a database, of the steady clock, in seconds.
     pub fn ahead(&self) -> i64 {
         let witness = match self.database.load(Ordering::Relaxed) {
             UNKNOWN => self.steady.load(Ordering::Relaxed),
@@ -131,24 +127,24 @@ impl ReferenceClock {
         self.wall_offset().saturating_sub(witness) / 1000
     }
 
-    /// The time by a clock that nobody sets: where it starts may be wrong, how far it goes is not.
+    /// The steady time: its start may be wrong, but not the time that passes.
     pub fn steady(&self) -> Timestamp {
         self.at(self.steady.load(Ordering::Relaxed))
     }
 
-    /// A time that has come by every witness there is.
+    /// The earliest time of all sources: certainly reached.
     pub fn confirmed(&self) -> Timestamp {
         let known = self.witnesses().into_iter().fold(self.wall_offset(), i64::min);
         self.at(known)
     }
 
-    /// The latest time that any witness knows of.
+    /// The latest time of all sources.
     pub fn latest(&self) -> Timestamp {
         let known = self.witnesses().into_iter().fold(self.wall_offset(), i64::max);
         self.at(known)
     }
 
-    /// Looks at the wall clock, to see whether it jumps. To be called about once a second.
+    /// Reads the wall clock to detect jumps. To be called about once a second.
     pub fn look(&self) {
         let (uptime, offset) = (self.world.uptime(), self.wall_offset());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,7 +211,7 @@ mod tests {
         (ReferenceClock::start(world.clone()), world, manual)
     }
 
-    /// Lets time pass as housekeeping sees it.
+    /// Advances the time and lets the reference clock read it, as housekeeping does.
     fn pass(clock: &ReferenceClock, manual: &Manual, time: Duration) {
         manual.advance(time);
         clock.look();
