@@ -1,13 +1,13 @@
 //! What to do about an error of the operating system, by its number.
 //!
-//! The cause decides the advice: a change of owner mends a refused permission and nothing else, so no message about
-//! files guesses.
+//! The cause decides the advice: a change of owner helps against a refused permission and against nothing else, so no
+//! message about files guesses.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// What an operator can do about `error`, met while working with a file or a folder. A clause without a full stop.
+/// What an operator can do about `error`, which occurred on a file or a folder. A clause without a full stop.
 pub(crate) fn for_file(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::ACCESS | Errno::PERM) => PERMISSION,
@@ -44,7 +44,7 @@ pub(crate) fn for_file(error: &io::Error) -> &'static str {
 const PERMISSION: &str = "let the user who runs rescind own it";
 const SYSTEM: &str = "the system refused: look at the kernel's log (`dmesg`) and the limits of the process";
 
-/// For errors that were made here, and so have no number.
+/// Advice for an error that this program made itself, which has no number of the operating system.
 fn for_kind(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied => PERMISSION,

@@ -1,12 +1,12 @@
-//! The command line: parses, finds the settings, hands over to one small file per group of commands.
+//! The command line: parses the arguments, resolves the settings, and calls one small file per group of commands.
 //!
 //! Every operator command is one request to the operator's routes, wherever they are served; `reach` alone knows
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
-//! Rooms: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without a
-//! service), `service` (starting it), `guard` (a process beside a proxy), `desk` (what a command works with), `reach`,
-//! `person` (questions), `output`,
-//! `failure`, `changes` (of settings, from start to start), `hardening` (what is closed to other processes).
+//! Modules: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without
+//! a service), `service` (starts it), `guard` (a process beside a proxy), `desk` (the context of a command), `reach`
+//! (the connection to the service), `person` (prompts), `output`, `failure`, `changes` (of settings, from start to
+//! start), `hardening` (what is closed to other processes).
 
 mod changes;
 mod config;
@@ -149,7 +149,7 @@ pub fn run(
     match done {
         Ok(code) => code,
         Err(failure) => {
-            // Where not even stderr can be written, the exit code still tells.
+            // Where not even stderr can be written, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "{failure}");
             ExitCode::FAILURE
         }
@@ -190,7 +190,8 @@ fn desk(resolved: Resolved, missing: Missing) -> Result<Desk, Failure> {
     Ok(Desk::new(usable(resolved)?, missing))
 }
 
-/// The settings among the flags: as typed, key, value. A flag of its own wins over `--set`.
+/// The settings among the flags, each as the flag typed, key and value. A flag of a setting's own takes precedence
+/// over `--set`.
 fn flags(cli: &Cli) -> Vec<(String, String, String)> {
     let set = cli.place.set.iter().map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
     let mut own = vec![("--data", "data", &cli.place.data), ("--store", "store", &cli.place.store)];

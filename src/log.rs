@@ -1,12 +1,12 @@
 //! The log: `tracing` events as text or JSON on standard error.
 //!
-//! Lines are written by threads of their own, from two queues. One is for the line of each request and for what anybody can
-//! cause at no cost: when it is full, lines are dropped and counted rather than hold up requests. The other is for all
-//! the rest, warnings and security events above all: when it is full, whoever has something to say there waits, and only when
-//! nobody reads standard error at all are lines lost, which is counted and told (`kept`).
+//! Lines are written by threads of their own, from two queues. One is for the line of each request and for what
+//! anybody can cause at no cost: when it is full, lines are dropped and counted rather than delay requests. The other
+//! is for all other lines, warnings and security events above all: when it is full, a thread that logs to it waits, and
+//! only when nobody reads standard error at all are lines lost, which is counted and logged (`kept`).
 //!
-//! The level that is set is that of this program's own lines. Libraries say warnings and errors, whatever is set: at a finer
-//! level the embedded store prints the records it writes.
+//! The level that is set is that of this program's own lines. Libraries log warnings and errors only, whatever is
+//! set: at a finer level the embedded store logs the records it writes.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, OnceLock};
@@ -28,37 +28,37 @@ mod ending_thread;
 
 use ending_thread::EndingThread;
 
-/// How many bytes of lines go out at once.
+/// The most bytes that are written at once.
 const BUFFER: usize = 64 * 1024;
 
-/// How many lines wait at most, in each queue.
+/// The most lines that wait in each queue.
 const QUEUE: usize = 32_768;
 
-/// The target of lines that may be dropped: one for each request, and what costs its cause nothing. Other parts write it
-/// out, since they do not know this one.
+/// The target of lines that may be dropped: one for each request, and those that cost their cause nothing. Other
+/// modules repeat the text, since they do not know this one.
 const DROPPABLE: &str = "rescind::request";
 
-/// What the targets of this program's own lines begin with.
+/// The prefix of the targets of this program's own lines.
 const OURS: &str = "rescind";
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// How many lines were dropped since the start.
+/// The number of lines dropped since the start of the process.
 fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
 static KEPT: OnceLock<Arc<Room>> = OnceLock::new();
 
-/// How many lines that are to be kept were lost since the start.
+/// The number of lines lost since the start of the process that are never dropped on purpose.
 fn lost_lines() -> u64 {
     KEPT.get().map_or(0, |room| room.lost())
 }
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
     /// One JSON object a line, for programs.
@@ -73,15 +73,16 @@ pub enum LogError {
         "log level {given:?} is not understood: use error, warn, info, debug or trace, or target=level,…"
     )]
     Level {
-        /// What was given.
+        /// The text that was given.
         given: String,
     },
-    /// Something else in this process writes the log already.
+    /// The process has a global subscriber already.
     #[error("the log was started twice")]
     Started(#[from] TryInitError),
 }
 
-/// The threads that write. Keep it to the end: dropping it writes what is still queued.
+/// The threads that write the log. Dropping the guard writes what is still queued, so it is kept until the process
+/// ends.
 #[derive(Debug)]
 pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGuard; 2]);
 
@@ -98,7 +99,7 @@ pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
     Ok(guard)
 }
 
-/// Starts the log of a command that does the service's work itself: warnings and worse as text, each written at once.
+/// Starts the log of a command that does the service's work itself: warnings and errors as text, each written at once.
 pub fn start_for_command() -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
     let ending_thread = EndingThread { writer: io::stderr, format: Format::Text };
@@ -127,13 +128,13 @@ fn subscriber(filter: EnvFilter, format: Format, queues: Queues) -> Box<dyn Subs
     }
 }
 
-/// Leaves out what libraries say below a warning.
+/// Leaves out lines of libraries below a warning.
 fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     filter_fn(|line| line.target().starts_with(OURS) || *line.level() <= Level::WARN)
         .with_max_level_hint(LevelFilter::TRACE)
 }
 
-/// The two queues.
+/// The two queues of lines.
 #[derive(Clone, Debug)]
 struct Queues {
     droppable: NonBlocking,
@@ -211,9 +212,9 @@ impl<W: Write> Write for WholeWrites<W> {
     }
 }
 
-/// Collects the lines this thread writes from now on, as JSON.
+/// Collects the log lines that this thread writes from now on, as JSON.
 ///
-/// The subscriber is the whole process's: a thread's own would miss events that another thread was the first to reach.
+/// The subscriber is global: one for this thread alone would miss events that another thread was the first to reach.
 #[cfg(test)]
 pub(crate) fn capture() -> impl Fn() -> Vec<serde_json::Value> {
     static START: std::sync::Once = std::sync::Once::new();
@@ -319,7 +320,7 @@ mod tests {
         }
     }
 
-    /// Takes nothing until it is let go.
+    /// A writer that blocks until a lock is released.
     struct Stuck(Arc<Mutex<()>>, Buffer);
 
     impl io::Write for Stuck {

@@ -1,7 +1,8 @@
-//! The figures Prometheus reads.
+//! The metrics that Prometheus reads.
 //!
-//! Labels have few values, all of them ours: an operation is an operationId, never a path. The handle of an operation's
-//! status is looked up once, when that is first sent; every later request adds to it without a lock.
+//! Labels have few values, all of them fixed: an operation is an operationId, never a path. The handle for an
+//! operation's status is looked up once, when the status is first sent; every later request adds to it without a
+//! lock.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -15,25 +16,25 @@ pub use feed::FeedMetrics;
 
 mod feed;
 
-/// Seconds: from a cached check to a queued password hash.
+/// Histogram buckets of request durations in seconds: from a cached check to a queued password hash.
 const LATENCY: [f64; 13] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-/// Seconds: from a drive with a write cache to one in trouble.
+/// Histogram buckets of fsync durations in seconds: from a drive with a write cache to a failing one.
 const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
-/// Acknowledgements made durable together.
+/// Histogram buckets of the number of acknowledgements that one sync makes durable.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
-/// The statuses we send; another one is counted too, by a lookup each time.
+/// The HTTP statuses that the service sends; any other is counted too, by a lookup each time.
 pub(crate) const STATUSES: [u16; 19] =
     [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 410, 413, 414, 415, 429, 431, 500, 501, 503];
 
-/// The statuses that alerts watch: listed for each operation before the first is sent.
+/// The HTTP statuses that alerts watch: listed for each operation before the first is sent.
 const FAILURES: [u16; 2] = [500, 503];
-/// The results of sign-ins.
+/// The results of sign-ins: the values of the label.
 const SIGN_INS: [&str; 7] =
     ["ok", "wrong_credentials", "rate_limited", "overloaded", "failed", "registered", "vouched"];
-/// The classes of refreshes.
+/// The classes of refreshes: the values of the label.
 const REFRESHES: [&str; 6] = ["rotated", "repeated", "recovered", "reused", "ended", "ahead"];
-/// The kinds of sign-outs.
+/// The kinds of sign-outs: the values of the label.
 const SIGN_OUTS: [&str; 11] = [
     "logout",
     "logout_all",
@@ -47,13 +48,13 @@ const SIGN_OUTS: [&str; 11] = [
     "disabled",
     "everyone",
 ];
-/// The kinds of alarms.
+/// The kinds of store alarms: the values of the label.
 const ALARMS: [&str; 1] = ["rolled_back"];
 
 static LOG_LINES: OnceLock<[fn() -> u64; 2]> = OnceLock::new();
 
-/// Takes from `dropped` how many lines the log of this process has dropped, and from `lost` how many it lost of those that
-/// are never dropped.
+/// Sets the functions that return how many lines the log of this process has dropped, and how many it has lost of those
+/// that are never dropped.
 pub fn count_log_lines(dropped: fn() -> u64, lost: fn() -> u64) {
     let _first = LOG_LINES.set([dropped, lost]);
 }
@@ -91,7 +92,7 @@ struct StepLabel {
     step: &'static str,
 }
 
-/// Every figure of the service.
+/// Every metric of the service.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -106,26 +107,26 @@ pub struct Metrics {
     database: Family<KindLabel, Histogram, fn() -> Histogram>,
     database_connections: Gauge,
     database_waiting: Gauge,
-    /// The feed.
+    /// The metrics of the feed.
     pub feed: FeedMetrics,
-    /// Password hashes that wait for a core.
+    /// The number of password hashes that wait for a core.
     pub hashes_waiting: Gauge,
-    /// Password hashes being computed.
+    /// The number of password hashes being computed.
     pub hashes_running: Gauge,
-    /// Password hashes refused because the wait was too long.
+    /// The number of password hashes refused because the wait was too long.
     pub hashes_refused: Counter,
-    /// Devices signed in, as last counted.
+    /// The number of live devices, as last counted.
     pub live_devices: Gauge,
-    /// 1 while the store is known to have gone back in time.
+    /// 1 while the store is known to be rolled back, else 0.
     pub rolled_back: Gauge,
     lines_dropped: Counter,
     lines_lost: Counter,
-    /// How many seconds the wall clock is ahead of the database's, or of where it would be had nobody set it.
+    /// The seconds by which the wall clock is ahead of the database's, or of the monotonic clock since the start.
     pub clock_ahead: Gauge,
     steps_stopped: Family<StepLabel, Gauge>,
 }
 
-/// The handles of one operation.
+/// The metric handles of one operation.
 #[derive(Debug)]
 pub struct OperationMetrics {
     operation: String,
@@ -142,7 +143,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// A registry of its own, with every figure at zero.
+    /// A registry with every metric at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("rescind");
         let metrics = Self {
@@ -241,8 +242,8 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
-    /// Lists every counter that is known before anything happens: a counter that appears with its first event hides that
-    /// event from whoever watches how fast it grows.
+    /// Registers every counter that is known before anything happens: a counter that appears with its first event
+    /// hides that event from an alert on its rate.
     fn begin_at_zero(&self) {
         for result in SIGN_INS {
             self.sign_ins.get_or_create(&ResultLabel { result }).inc_by(0);
@@ -258,7 +259,7 @@ impl Metrics {
         }
     }
 
-    /// The handles of one operation, made once for its route.
+    /// The metric handles of one operation, made once for its route.
     pub fn operation(&self, operation: &str, method: &str) -> OperationMetrics {
         let labels = OperationLabels { operation: operation.to_owned(), method: method.to_owned() };
         for status in FAILURES {
@@ -274,45 +275,45 @@ impl Metrics {
         }
     }
 
-    /// A sign-in was tried: `ok`, or the code it was refused with.
+    /// Counts an attempt to sign in: `ok`, or the code it was refused with.
     pub fn sign_in(&self, result: &'static str) {
         self.sign_ins.get_or_create(&ResultLabel { result }).inc();
     }
 
-    /// A refresh was judged: `rotated`, `repeated`, `recovered`, `reused`, `ended`, `ahead`.
+    /// Counts a refresh: `rotated`, `repeated`, `recovered`, `reused`, `ended`, `ahead`.
     pub fn refresh(&self, class: &'static str) {
         self.refreshes.get_or_create(&ClassLabel { class }).inc();
     }
 
-    /// Somebody was signed out: by `logout`, `logout_all`, `logout_others`, `device`, `password`, `reuse`, …
+    /// Counts a sign-out: by `logout`, `logout_all`, `logout_others`, `device`, `password`, `refresh_reused`, …
     pub fn sign_out(&self, kind: &'static str) {
         self.sign_outs.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// The store contradicts a token we signed: it was rolled back.
+    /// Counts an alarm of the store: `rolled_back` when it contradicts a token that the service signed.
     pub fn store_alarm(&self, kind: &'static str) {
         self.alarms.get_or_create(&KindLabel { kind }).inc();
     }
 
-    /// Steps of this kind are refused for want of free disk space, or are not.
+    /// Records whether steps of this priority are refused for want of free disk space.
     pub fn step_stopped(&self, step: &'static str, stopped: bool) {
         self.steps_stopped.get_or_create(&StepLabel { step }).set(i64::from(stopped));
     }
 
-    /// One sync made so many acknowledgements durable.
+    /// Records the acknowledgements that one sync made durable, and its duration.
     pub fn committed(&self, acknowledged: usize, fsync: Duration) {
         self.commit_batch.observe(f64::from(u32::try_from(acknowledged).unwrap_or(u32::MAX)));
         self.fsync.observe(fsync.as_secs_f64());
     }
 
-    /// The shared store was asked for a `read` or a `step`; its pool was like this then.
+    /// Records a `read` or a `step` of the shared store, and the state of its pool afterwards.
     pub fn database_asked(&self, kind: &'static str, took: Duration, connections: usize, waiting: usize) {
         self.database.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
         self.database_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         self.database_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// The text Prometheus reads.
+    /// Encodes every metric in Prometheus' text format.
     pub fn encode(&self) -> String {
         if let Some([dropped, lost]) = LOG_LINES.get() {
             self.lines_dropped.inc_by(dropped().saturating_sub(self.lines_dropped.get()));
@@ -326,7 +327,7 @@ impl Metrics {
 }
 
 impl OperationMetrics {
-    /// One request was answered.
+    /// Counts the answer of one request and its duration.
     pub fn answered(&self, status: u16, duration: Duration) {
         let known = STATUSES.iter().zip(&self.by_status).find(|(known, _)| **known == status);
         match known {
@@ -371,7 +372,7 @@ mod tests {
         ));
     }
 
-    /// The words in the first argument of `call` all over the source.
+    /// The literals in the first argument of `call` in all source files.
     fn words(call: &str) -> Vec<String> {
         fn walk(folder: &std::path::Path, call: &str, found: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,12 +1,12 @@
-//! The settings: what they are, where they come from, what they may be.
+//! The settings: their list, their sources and their rules.
 //!
-//! Defaults < `rescind.toml` < `RESCIND_*` < flags. All of it is judged before anything starts, and all that is wrong
-//! is told at once, with its place and what would be right. Nothing here reads the real environment: [`load`] touches
-//! the disk, and everything below it is a pure function.
+//! Defaults < `rescind.toml` < `RESCIND_*` < flags. Every setting is checked before anything starts, and every fault
+//! is reported at once, with its source and the allowed values. Nothing here reads the real environment: [`load`]
+//! reads the disk, and everything below it is a pure function.
 //!
-//! Rooms: `table` (the one list), `rule` (what a value may be), `measure` and `value` (kinds of value), `file` and
-//! `environment` (sources), `resolve` (which source wins), `checks` (values that must fit together), `fault` (what is
-//! wrong), `sample` (a commented file).
+//! Modules: `table` (the one list), `rule` (the values a setting allows), `measure` and `value` (kinds of value),
+//! `file` and `environment` (sources), `resolve` (which source takes precedence), `checks` (values that must fit
+//! together), `fault` (what is wrong), `sample` (a commented file).
 
 mod checks;
 mod environment;
@@ -31,16 +31,16 @@ pub use sample::sample;
 pub use table::{Setting, Settings, table};
 pub use value::{LogFormat, StoreUrl};
 
-/// Permissions that no master key file may have: anything for others, writing for the group. A group may read it,
+/// Permission bits that no master key file may have: any for others, and writing for the group. A group may read it,
 /// which is how secrets are mounted into containers.
 pub const MASTER_KEY_TOO_OPEN: u32 = 0o027;
 
-/// The settings file that is read when it lies in the working directory and no other is named.
+/// The settings file that is read if it exists in the working directory and no other is named.
 pub const FILE: &str = "rescind.toml";
 
 /// Resolves the settings from the disk, the environment and the flags.
 ///
-/// A file that is named has to be there; [`FILE`] may be missing.
+/// A file that is named has to exist; [`FILE`] may be missing.
 pub fn load(
     config: Option<&Path>,
     environment: &Environment,
@@ -71,12 +71,12 @@ pub fn load(
 }
 
 impl Settings {
-    /// The administration socket in the data folder; it is there while a server runs.
+    /// The path of the administration socket in the data folder; the socket exists while a server runs.
     pub fn admin_socket(&self) -> PathBuf {
         self.data.join("admin.sock")
     }
 
-    /// The file with the master key: the one that is set, else one beside the data folder and named after it, so
+    /// The path of the master key file: the one that is set, else one beside the data folder and named after it, so
     /// that a copy of the folder never holds what unseals its keys.
     pub fn master_key_path(&self) -> PathBuf {
         self.master_key_file.clone().unwrap_or_else(|| match self.data.file_name() {

@@ -1,8 +1,8 @@
-//! Files and folders that a secret or a lock depends on, opened without trusting their place.
+//! Files and folders that a secret or a lock depends on, opened without trusting their path.
 //!
-//! A path may lead to something else than a file of ours: a pipe that never ends, a device, a link that somebody else
-//! has put there, a file that another user can change at any time. Nothing here waits for what it opens, follows a
-//! foreign link or reads more than a limit, and the kind and the owner are checked on the open descriptor. Only this
+//! A path may lead to something other than a file of this program: a pipe that never ends, a device, a link made by
+//! somebody else, a file that another user can change at any time. Nothing here blocks on opening, follows another
+//! user's link or reads more than a limit, and the kind and the owner are checked on the open descriptor. Only this
 //! process's user and root are trusted.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
@@ -15,31 +15,31 @@ use zeroize::Zeroizing;
 
 use crate::advice;
 
-/// Why something at a path is not used. The message ends with what to do.
+/// Why a file or folder is refused. The message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Distrust {
-    /// The system says no.
+    /// The system refused the access.
     #[error("it cannot be used ({reason}): {advice}", reason = .0, advice = advice::for_file(.0))]
     Io(#[from] io::Error),
-    /// It is not what it has to be.
+    /// The path leads to something of another kind.
     #[error("it is {found}, not {wanted}: name {wanted}")]
     Kind {
-        /// What it has to be.
+        /// The required kind.
         wanted: &'static str,
-        /// What is there.
+        /// The kind that was found.
         found: &'static str,
     },
-    /// Another user can change it.
+    /// Another user owns the file or folder, and can change it.
     #[error(
         "it belongs to user {owner}, who could change it: run rescind as that user, or let user {us} own it (`chown {us}`)"
     )]
     Owner {
-        /// The user id of its owner.
+        /// The user id of the owner.
         owner: u32,
         /// The user id of this process.
         us: u32,
     },
-    /// More than anything that belongs there.
+    /// The file is longer than any valid content.
     #[error("it holds more than {limit} bytes: is it the right file?")]
     TooLong {
         /// The most that is read, in bytes.
@@ -50,15 +50,15 @@ pub(crate) enum Distrust {
 const FILE: &str = "a file";
 const FOLDER: &str = "a folder";
 
-/// Opens a file that this program made, with `options`. A link in its place is refused.
+/// Opens a file that this program made, with `options`. A symbolic link at the path is refused.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Distrust> {
     let file = options.custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK)).open(path)?;
     check(&file.metadata()?, FILE, FileType::is_file)?;
     Ok(file)
 }
 
-/// Reads at most `limit` bytes of a file that an operator has named, and gives its metadata too. A link to it is followed
-/// when it is ours or root's, as in a mounted volume of secrets.
+/// Reads at most `limit` bytes of a file that an operator has named, and returns its metadata too. A symbolic link is
+/// followed if this user or root owns it, as in a mounted volume of secrets.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<(Zeroizing<String>, Metadata), Distrust> {
     trust_link(path)?;
     let mut options = OpenOptions::new();
@@ -72,8 +72,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<(Zeroizing<String>, Metada
     if text.len() as u64 > limit { Err(Distrust::TooLong { limit }) } else { Ok((text, metadata)) }
 }
 
-/// Checks that the folder at `path` is one, and that nobody else can change what is in it. Its mode is the caller's
-/// affair.
+/// Checks that `path` is a folder, and that no other user owns it. Its mode is not checked.
 pub(crate) fn folder(path: &Path) -> Result<Metadata, Distrust> {
     trust_link(path)?;
     let metadata = fs::metadata(path)?;
@@ -85,7 +84,7 @@ fn flags(flags: OFlags) -> i32 {
     flags.bits().cast_signed()
 }
 
-/// Refuses a link that another user has put at `path`.
+/// Refuses a symbolic link that belongs to another user.
 fn trust_link(path: &Path) -> Result<(), Distrust> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() { trust_owner(&metadata) } else { Ok(()) }

@@ -1,7 +1,7 @@
-//! Which settings a start changes: told in the log, since a setting that was loosened is a security event.
+//! The settings that a start changes, written to the log, since a setting that was loosened is a security event.
 //!
-//! What the last start went by is kept in the data folder, as people are shown it: a secret is hidden there too, so that it
-//! changed is all the log could tell, and does not.
+//! The settings of the last start are stored in the data folder as they are displayed. A secret is hidden there too,
+//! so its change is not logged.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,22 +10,22 @@ use std::path::{Path, PathBuf};
 
 use crate::settings::{Row, Source};
 
-/// The most that is read of the file, in bytes.
+/// The most that is read of the stored settings, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// The settings of this start: key, shown value, who said it.
+/// The settings of this start that a source sets: key, displayed value, source.
 #[derive(Debug)]
 pub(super) struct Chosen(Vec<(&'static str, String, String)>);
 
 impl Chosen {
-    /// The settings that somebody has said.
+    /// Selects the settings that a file, a variable or a flag sets.
     pub(super) fn among(rows: &[Row]) -> Self {
         let said = rows.iter().filter(|row| !matches!(row.at, Source::Default));
         Self(said.map(|row| (row.setting.key, row.shown().to_owned(), row.at.to_string())).collect())
     }
 
-    /// Logs what differs from the last start on the folder `data`, and keeps what this one goes by. The first start logs all
-    /// that somebody has said.
+    /// Logs the differences from the last start on the folder `data`, and stores the settings of this one. The first
+    /// start logs every setting that is set.
     pub(super) fn note(&self, data: &Path) {
         let path = data.join("last-settings");
         for (key, from, to, at) in self.changes(&path) {
@@ -48,7 +48,7 @@ impl Chosen {
                 changes.push(((*key).to_owned(), from.to_owned(), value, at.clone()));
             }
         }
-        // What is left was said last time, and is not any more.
+        // The rest was set at the last start and is no longer set.
         let undone = before.into_iter();
         changes.extend(
             undone.map(|(key, from)| {
@@ -58,7 +58,7 @@ impl Chosen {
         changes
     }
 
-    /// Whole or not at all: under another name first.
+    /// Replaces the stored settings atomically: writes a file of another name and renames it.
     fn keep(&self, path: &PathBuf) -> io::Result<()> {
         let lines = self.0.iter().map(|(key, value, _)| format!("{key}={}\n", one_line(value)));
         let draft = path.with_extension("new");

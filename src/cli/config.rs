@@ -1,4 +1,4 @@
-//! `rescind config …`: what the settings are, and whether they are right.
+//! `rescind config …`: shows the settings and checks them.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ impl Config {
     }
 }
 
-/// All faults as one failure.
+/// Reports every fault in one failure.
 pub(super) fn refused(faults: &Faults) -> Failure {
     let what = match lines(faults).as_slice() {
         [only] => only.clone(),

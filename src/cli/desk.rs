@@ -1,4 +1,4 @@
-//! What every operator command works with: the way to the service, the person asking, and where the answer goes.
+//! The context of every operator command: the connection to the service, the prompt, and the outputs.
 
 use std::io;
 
@@ -12,18 +12,19 @@ use super::reach::{Reach, Refusal, segment};
 use super::service;
 use crate::settings::Settings;
 
-/// What is told where nothing has the name or the id that was given: that there is no such thing, and what lists them.
+/// The failure where nothing has the given name or id: that it does not exist, and the command that lists what does.
 pub(super) type Missing = (&'static str, &'static str);
 
-/// One command's desk.
+/// The context of one command.
 pub(super) struct Desk {
     pub(super) settings: Settings,
-    /// Found at the first request, so that a store is not held open while someone types a password.
+    /// The connection to the service, made at the first request, so that a store is not held open while someone types
+    /// a password.
     reach: Option<Reach>,
     missing: Missing,
     pub(super) person: Box<dyn Person>,
     pub(super) out: Output,
-    /// What is said beside the answer, so that the answer can be taken as it is: `$(rescind …)`.
+    /// Standard error, for everything but the answer, so that `$(rescind …)` captures the answer alone.
     pub(super) aside: Output,
 }
 
@@ -56,7 +57,7 @@ impl Desk {
         self.call(Method::GET, path, None).await
     }
 
-    /// A list that is answered in pages, as a whole. `path` has a query.
+    /// Fetches every page of a list and joins their `results`. `path` has a query.
     pub(super) async fn fetch_all(&mut self, path: &str) -> Result<Value, Failure> {
         let mut all = Vec::new();
         let mut next = path.to_owned();
@@ -89,12 +90,12 @@ impl Desk {
     }
 }
 
-/// The body of a request whose reason is recorded.
+/// The body of a request with the reason to record, if any.
 pub(super) fn because(reason: Option<String>) -> Value {
     reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }))
 }
 
-/// How many devices an answer says were signed out, as people say it.
+/// The number of devices that an answer says were signed out, as a phrase.
 pub(super) fn signed_out(answer: &Value) -> String {
     match answer.get("signed_out").and_then(Value::as_u64) {
         Some(1) => "1 device signed out".to_owned(),
@@ -115,7 +116,7 @@ pub(super) mod tests {
     use super::*;
     use crate::cli::person::tests::Scripted;
 
-    /// What a command printed.
+    /// The text that a command printed.
     #[derive(Clone, Default)]
     pub(in crate::cli) struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -134,7 +135,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A desk whose service writes down each request and gives the answers in turn.
+    /// A command context whose service records each request and gives the answers in order.
     pub(in crate::cli) struct Trial {
         pub(in crate::cli) desk: Desk,
         pub(in crate::cli) page: Page,
@@ -171,13 +172,13 @@ pub(super) mod tests {
             Self { desk, page, aside, seen }
         }
 
-        /// The requests so far: method, path, body.
+        /// The requests so far, each as method, path and body.
         pub(in crate::cli) fn seen(&self) -> Vec<String> {
             self.seen.lock().unwrap().clone()
         }
     }
 
-    /// A script without a terminal.
+    /// A prompt with these answers and without a terminal.
     pub(in crate::cli) fn script(answers: &[&'static str]) -> Scripted {
         Scripted { here: false, answers: answers.to_vec() }
     }

@@ -1,8 +1,8 @@
-//! `rescind doctor`: looks at the machine as the service would meet it, says what is wrong and what to do.
+//! `rescind doctor`: examines the machine as the service would find it, and reports what is wrong and what to do.
 //!
-//! It changes nothing of a store that is whole, and may run beside a server. (Opening a damaged one, as a start would,
-//! clears what follows the damage.) Each file looks at one thing; what a look finds is judged by a pure
-//! function where the machine cannot be arranged for a test.
+//! It changes nothing of a store that is whole, and may run beside a server. (Opening a damaged store, as a start
+//! would, clears what follows the damage.) Each file examines one subject; the result is judged by a pure function
+//! where the machine cannot be arranged for a test.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -33,21 +33,21 @@ pub(super) struct Doctor {
     format: Format,
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Grade {
-    /// As it should be.
+    /// Nothing is wrong.
     Good,
-    /// Fine, and worth knowing.
+    /// Nothing is wrong, but worth knowing.
     Hint,
-    /// It works, but someone should change it.
+    /// The service works, but an operator should change this.
     Warning,
-    /// It does not work, or must not stay so.
+    /// The service does not work, or is unsafe.
     Bad,
 }
 
-/// One finding.
+/// One finding, with its severity and remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Diagnosis {
     about: &'static str,
@@ -95,14 +95,14 @@ impl Doctor {
     }
 }
 
-/// Whatever is found, and whether all could be looked at.
+/// Examines everything, and says whether this user may examine all of it.
 async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
     let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
     let foreign = folder::of_another(&settings.data);
     let all = foreign.is_none();
     if let Some(foreign) = foreign {
         diagnoses.push(foreign);
-        // Who cannot look must not guess: nor may root open another user's store, which would leave files of root's in it.
+        // Not even root opens another user's store, which would leave files of root's in it.
         diagnoses.extend(ports::examine(settings, ports::Holder::Unknown));
     } else {
         let server = store::server_answers(settings);
@@ -142,7 +142,7 @@ fn told(diagnosis: &Diagnosis) -> String {
     if diagnosis.help.is_empty() { line } else { format!("{line}\n         -> {}", diagnosis.help) }
 }
 
-/// The folder that has to be looked at for something not made yet: the nearest one that is there.
+/// The folder that stands for a path not made yet: its nearest existing ancestor, or the path itself if it exists.
 fn nearest_existing(path: &Path) -> &Path {
     let mut folders = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
     folders.find(|folder| folder.exists()).unwrap_or(Path::new("."))

@@ -1,4 +1,4 @@
-//! `rescind everyone …`: the whole service at once.
+//! `rescind everyone …`: all users at once.
 
 use clap::Subcommand;
 use poem::http::Method;

@@ -1,4 +1,4 @@
-//! Why a command stopped, and what to do next.
+//! Why a command failed, and what to do next.
 
 use std::fmt;
 use std::io;
@@ -6,17 +6,17 @@ use std::io;
 use super::reach::Refusal;
 use crate::advice;
 
-/// What went wrong and the next step, for a person. Printed to stderr; the exit code is 1.
+/// The failure of a command, with the next step. Printed to stderr; the exit code is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// What went wrong.
+    /// The error.
     pub(super) what: String,
-    /// What to do next; empty when everything is said already.
+    /// The next step; empty when the error says enough.
     pub(super) help: String,
 }
 
 impl Failure {
-    /// A failure and its remedy.
+    /// A failure with its next step.
     pub(super) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: help.into() }
     }
@@ -50,7 +50,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// What an operator can do about the stable codes of a Problem.
+/// The next step for an operator after a problem with this code; empty where there is none.
 fn next_step(code: &str) -> &'static str {
     match code {
         "username_taken" => "choose another name, or set that user's password with `rescind user password`",

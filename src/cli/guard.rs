@@ -20,7 +20,7 @@ use crate::verifier::{Builder, ConnectError, Event, ServiceKey, Trouble, Verifie
 /// The most that is read of a service key's file, in bytes.
 const LONGEST: u64 = 4096;
 
-/// How long a failed start waits before the next one.
+/// The pause between two attempts to connect to the issuer.
 const AGAIN: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "\
@@ -89,7 +89,7 @@ fn time(text: &str) -> Result<Duration, String> {
 }
 
 impl GuardCommand {
-    /// Answers until it is told to stop. Its first line on stdout is `listening on …`.
+    /// Runs the guard until a signal stops it. The first line on stdout is `listening on …`.
     pub(super) async fn run(self, environment: &Environment) -> Result<(), Failure> {
         let key = self.service_key(environment)?;
         let format = match self.log_format {
@@ -113,7 +113,8 @@ impl GuardCommand {
         done
     }
 
-    /// Gives the guard a verifier, as soon as the issuer answers. Resolves only when it never will.
+    /// Connects to the issuer and gives the guard its verifier, retrying after errors that may pass. Resolves only
+    /// with one that cannot.
     async fn connect(&self, key: &ServiceKey, guard: &Arc<Guard>) -> Failure {
         loop {
             match self.builder(key).connect().await {
@@ -169,7 +170,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
     read.map_err(|error| Failure::new(format!("the service key file {}: {error}", file.display()), ""))
 }
 
-/// What happens is logged: alarms as errors, what passes by itself as it deserves.
+/// Logs an event of the verifier: alarms as errors, others by their severity.
 fn note(event: &Event) {
     match event {
         Event::Ended(_) => tracing::debug!("{event}"),

@@ -1,10 +1,10 @@
-//! What the process closes to others before it does anything: its files, and its memory.
+//! Protection of the process's files and memory from other processes, set up before anything else.
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, setrlimit, umask};
 
-/// Makes new files readable by this user only, and leaves no image of the memory behind when the process dies: keys and
-/// the passwords of the moment are in it. Other processes of this user cannot attach to it either; root can.
+/// Makes new files accessible to this user only, and disables core dumps, which would hold keys and current
+/// passwords. Other processes of this user cannot attach to the process either; root can.
 pub(super) fn harden() {
     umask(Mode::RWXG | Mode::RWXO);
     // Where the system refuses, the process is no worse off than without.

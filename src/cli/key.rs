@@ -99,7 +99,7 @@ impl Key {
     }
 }
 
-/// The key that signs access tokens, in a list of keys.
+/// The id of the key that signs access tokens, in a list of keys.
 fn signing(keys: &Value) -> Option<&str> {
     let signs = |key: &&Value| {
         let is = |field, value| key.get(field).and_then(Value::as_str) == Some(value);

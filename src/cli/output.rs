@@ -17,24 +17,24 @@ pub(super) struct Format {
     pub(super) json: bool,
 }
 
-/// Where a command's answer goes. Errors go to stderr, so a pipe never mixes them in.
+/// The stream that a command prints to. Errors go to stderr, so a pipe never contains them.
 pub(super) struct Output {
     to: Box<dyn Write + Send>,
 }
 
-/// How wide a table is at most, in characters.
+/// The widest table, in characters.
 const WIDTH: u16 = 100;
 
-/// The heads of columns whose cells are never broken.
+/// The headings of columns whose cells are never broken.
 const IDENTIFIERS: [&str; 2] = ["ID", "KID"];
 
-/// The heads of columns with times: those are broken between the day and the hour.
+/// The headings of columns with times, which are broken between day and time.
 const TIMES: [&str; 3] = ["CREATED", "LAST SEEN", "NOT AFTER"];
 
-/// How wide a day is, with the space around it, in characters.
+/// The width of a day with the space around it, in characters.
 const DAY: u16 = 12;
 
-/// A column: its head and the field of each record it shows.
+/// A column of a table: its heading and the field of each record that it shows.
 pub(super) type Column = (&'static str, &'static str);
 
 impl Output {
@@ -42,7 +42,7 @@ impl Output {
         Self { to: Box::new(io::stdout()) }
     }
 
-    /// For what is said beside the answer.
+    /// Standard error, for everything but the answer.
     pub(super) fn stderr() -> Self {
         Self { to: Box::new(io::stderr()) }
     }
@@ -52,27 +52,27 @@ impl Output {
         Self { to: Box::new(writer) }
     }
 
-    /// One line of text.
+    /// Prints one line of text. A reader that has closed the pipe is no error.
     pub(super) fn line(&mut self, text: &str) -> io::Result<()> {
         match writeln!(self.to, "{text}").and_then(|()| self.to.flush()) {
-            // Whoever read us has heard enough (`rescind user list | head`).
+            // The reader has closed the pipe (`rescind user list | head`).
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             result => result,
         }
     }
 
-    /// One line of JSON.
+    /// Prints one line of JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(value).map_err(io::Error::other)?;
         self.line(&text)
     }
 
-    /// JSON for programs, else the sentence.
+    /// Prints an answer as JSON for programs, or the sentence for people.
     pub(super) fn answer(&mut self, format: Format, answer: &Value, sentence: &str) -> io::Result<()> {
         if format.json { self.json(answer) } else { self.line(sentence) }
     }
 
-    /// The `results` of a list: as they came for programs, as a table for people.
+    /// Prints the `results` of a list: as JSON for programs, or as a table for people.
     pub(super) fn list(&mut self, format: Format, answer: &Value, columns: &[Column]) -> io::Result<()> {
         if format.json {
             return self.json(answer);
@@ -85,7 +85,7 @@ impl Output {
         self.table(columns.iter().map(|(head, _)| *head), records.iter().map(row))
     }
 
-    /// Rows of text below their heads.
+    /// Prints a table of rows below their headings.
     pub(super) fn table<'a>(
         &mut self,
         heads: impl IntoIterator<Item = &'a str>,
@@ -104,7 +104,7 @@ impl Output {
     }
 }
 
-/// Breaks what is too wide at spaces, but for identifiers: those are copied.
+/// Breaks cells of a table that is too wide at spaces, except identifiers, which people copy.
 fn fit(table: &mut Table, heads: &[&str]) {
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     for (column, head) in table.column_iter_mut().zip(heads) {
@@ -116,7 +116,7 @@ fn fit(table: &mut Table, heads: &[&str]) {
     }
 }
 
-/// A time is shown to the minute, everything else as it is.
+/// The text of a field in a table: a time to the minute, everything else in full.
 fn shown(field: &str, value: &Value) -> String {
     let text = cell(value);
     let is_time = field.ends_with("_at") || field == "not_after";
@@ -128,7 +128,8 @@ fn shown(field: &str, value: &Value) -> String {
     }
 }
 
-/// A field for a person. Control characters are dropped: a name must not steer the terminal that shows it.
+/// The text of a JSON value for people. Control characters are dropped: a name must not control the terminal that
+/// shows it.
 fn cell(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(false) => "-".to_owned(),
@@ -139,7 +140,7 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A sign of life on stderr while something takes long; silent when stderr is no terminal.
+/// A progress indicator on stderr for a long task; silent when stderr is no terminal.
 pub(super) fn progress(task: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {msg} {human_pos}");
     let bar = ProgressBar::new_spinner().with_message(task.to_owned());

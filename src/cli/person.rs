@@ -1,4 +1,4 @@
-//! The person at the terminal, if there is one: passwords without echo, and a yes before what cannot be undone.
+//! Prompts at the terminal: passwords without echo, and a confirmation before what cannot be undone.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
@@ -7,22 +7,22 @@ use super::failure::Failure;
 /// The most that is read of one line, in bytes: far more than any password has.
 const LONGEST_LINE: u64 = 64 * 1024;
 
-/// What some programs begin a text in UTF-8 with. It says how the text is written, and is no part of it.
+/// The byte order mark with which some programs begin a text in UTF-8. It is no part of the text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Who answers questions.
+/// A source of answers to prompts.
 pub(super) trait Person {
-    /// Whether there is a terminal with someone at it.
+    /// Whether there is a terminal to prompt at.
     fn is_here(&self) -> bool;
-    /// An answer, typed in the open.
+    /// Prompts for an answer, typed with echo.
     fn answer(&mut self, question: &str) -> io::Result<String>;
-    /// An answer, typed without echo.
+    /// Prompts for an answer, typed without echo.
     fn secret(&mut self, question: &str) -> io::Result<String>;
-    /// One line of what is piped in.
+    /// Reads one line of standard input, without its line break.
     fn piped(&mut self) -> io::Result<String>;
 }
 
-/// Whoever sits at our own terminal. Questions go to stderr, so that a redirected answer stays clean.
+/// The terminal of this process. Prompts go to stderr, so that redirected output stays clean.
 pub(super) struct Terminal;
 
 impl Person for Terminal {
@@ -47,7 +47,7 @@ impl Person for Terminal {
     }
 }
 
-/// A new password: typed twice at a terminal, or one line of stdin with `--password-stdin`. Never an argument,
+/// Reads a new password: typed twice at a terminal, or one line of stdin with `--password-stdin`. Never an argument,
 /// because every user of the machine can read those.
 pub(super) fn new_password(person: &mut dyn Person, from_stdin: bool) -> Result<String, Failure> {
     let password = if from_stdin {
@@ -68,7 +68,7 @@ pub(super) fn new_password(person: &mut dyn Person, from_stdin: bool) -> Result<
     if password.is_empty() { Err(Failure::new("the password is empty", "")) } else { Ok(password) }
 }
 
-/// Asks before something that cannot be undone. Without a terminal only `--yes` will do.
+/// Asks for confirmation before something that cannot be undone. Without a terminal it fails unless `--yes` was given.
 pub(super) fn confirm(person: &mut dyn Person, yes: bool, deed: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
@@ -89,7 +89,7 @@ pub(super) fn confirm(person: &mut dyn Person, yes: bool, deed: &str) -> Result<
 pub(super) mod tests {
     use super::*;
 
-    /// Someone whose answers are known; at a terminal or not.
+    /// Known answers to prompts, with or without a terminal.
     pub(in crate::cli) struct Scripted {
         pub(in crate::cli) here: bool,
         pub(in crate::cli) answers: Vec<&'static str>,

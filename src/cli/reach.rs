@@ -1,5 +1,5 @@
-//! How a command reaches the service: over `admin.sock` in the data folder when a server runs, else the same
-//! application in process. The only place that knows which; commands see one `call`.
+//! The connection of a command to the service: over `admin.sock` in the data folder when a server runs, else the same
+//! application in process. No other module knows which of them is used; commands see one `call`.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
@@ -20,10 +20,10 @@ use crate::settings::Settings;
 
 mod socket;
 
-/// Longer than the server lets any request of its own take.
+/// The longest wait for an answer, longer than the longest `request_timeout` (120 s).
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// Why a request was not carried out.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// The service answered with a Problem.
@@ -33,7 +33,7 @@ pub(super) enum Refusal {
         status: StatusCode,
         /// The Problem's stable code.
         code: String,
-        /// What it says, and which fields are meant.
+        /// The problem's detail or title, and the fields it lists.
         text: String,
     },
     /// The connection to the running server failed.
@@ -44,7 +44,7 @@ pub(super) enum Refusal {
     Unreadable,
 }
 
-/// The way to the service.
+/// A connection to the service.
 pub(super) struct Reach(Way);
 
 enum Way {
@@ -53,17 +53,17 @@ enum Way {
 }
 
 impl Reach {
-    /// The application itself, on a store that this process has opened.
+    /// A connection to an application in this process, on a store that it has opened.
     pub(super) fn in_process(endpoint: BoxEndpoint<'static, Response>) -> Self {
         Self(Way::InProcess(endpoint))
     }
 
-    /// The server that answers on this socket.
+    /// A connection to the server that listens on this socket.
     pub(super) fn over(socket: PathBuf) -> Self {
         Self(Way::Socket(socket))
     }
 
-    /// Finds the way: the server when one runs, else what `open` makes of the store. Never makes a store.
+    /// Connects to the running server, or else to what `open` makes of the store. Never makes a store.
     pub(super) async fn find(
         settings: &Settings,
         open: impl AsyncFnOnce(&Settings) -> Result<BoxEndpoint<'static, Response>, Failure>,
@@ -81,12 +81,12 @@ impl Reach {
                 format!("a server runs, and {} may not be opened by this user", socket.display()),
                 "run the command as the user the server runs as",
             )),
-            // No socket, or one left behind by a server that was killed: the store's own lock has the last word.
+            // No socket, or one left behind by a server that was killed: the store's own lock decides.
             Err(_) => open(settings).await.map(Self::in_process),
         }
     }
 
-    /// Sends one request; an answer without a body is `null`.
+    /// Sends one request and returns the JSON of a successful answer; one without a body is `null`.
     pub(super) async fn call(
         &self,
         method: Method,
@@ -115,7 +115,7 @@ impl Reach {
     }
 }
 
-/// A piece of a path as it may stand between slashes, whatever it holds.
+/// Percent-encodes a text as one segment of a path.
 pub(super) fn segment(text: &str) -> String {
     let mut path = String::new();
     for byte in text.bytes() {

@@ -1,4 +1,4 @@
-//! Where the command line meets the service itself: starting it, opening it in process, its document, its clock.
+//! The part of the command line that uses the service itself: starts it, opens it in process, and reads its clock.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::service::{master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
-/// Runs the service until it is told to stop. Its first line on stdout is `listening on http://…`.
+/// Runs the service until a signal stops it. The first line on stdout is `listening on http://…`.
 pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Failure> {
     let format = match settings.log_format {
         LogFormat::Text => log::Format::Text,
@@ -66,8 +66,8 @@ fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings
     out.flush()
 }
 
-/// Resolves at SIGTERM or SIGINT; and at SIGHUP when it means that the terminal has gone. Any other SIGHUP is told in the
-/// log and changes nothing: settings are read at the start only.
+/// Resolves at SIGTERM or SIGINT; and at SIGHUP when the terminal has closed. Any other SIGHUP is logged and changes
+/// nothing: settings are read at the start only.
 pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
@@ -89,65 +89,65 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
     })
 }
 
-/// The application on the opened store, as it is served on the administration socket. Never makes a store.
+/// The operator's application on the store, opened in this process. Never makes a store.
 pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'static, Response>, Failure> {
-    // What is done here is logged here: for some deeds the log is the only record. A second start is no matter.
+    // The command logs what it does, of which the log may be the only record. A log that runs already is no error.
     let _ = log::start_for_command();
     Ok(serve::in_process(settings, World::real()).await?)
 }
 
-/// What a look into the store shows; see [`stores::look`].
+/// Reads a summary of the store; see [`stores::look`].
 pub(super) async fn look(settings: &Settings) -> Result<Look, OpenError> {
     stores::look(settings).await
 }
 
-/// How the connection to a shared store is protected; none where there is no such connection.
+/// The protection of the connection to a shared store; `None` without one, or when the database cannot be reached.
 pub(super) async fn protected(settings: &Settings) -> Option<Protected> {
     stores::protected(settings).await
 }
 
 /// Writes a new master key to a new file.
 pub(super) fn make_master_key(file: &Path) -> Result<(), Failure> {
-    // The reason says what to do next.
+    // The message says what to do next.
     let made = master_key::make(file, &World::real());
     made.map(drop).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
-/// A moment as people and programs read it: RFC 3339.
+/// A time in RFC 3339.
 pub(super) fn moment(at: Timestamp) -> String {
     at.rfc3339()
 }
 
-/// Now, in unix seconds.
+/// The current time in Unix seconds.
 pub(super) fn now() -> i64 {
     World::real().now().unix()
 }
 
-/// Takes the store at `from` to `to`.
+/// Copies the store at `from` to `to`.
 pub(super) async fn copy(
     settings: &Settings,
     from: &At,
     to: &At,
     told: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Done, Failure> {
-    // What is done here is logged here. A second start is no matter.
+    // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
-    // The reason says what to do next.
+    // The message says what to do next.
     let done = copying::take(settings, from, to, World::real().now(), told).await;
     done.map_err(|refused| Failure::new(refused.to_string(), ""))
 }
 
 /// Recovers the embedded store in the folder `from` in the new folder `to`.
 pub(super) fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, Failure> {
-    // What is done here is logged here. A second start is no matter.
+    // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
-    // The reason says what to do next.
+    // The message says what to do next.
     stores::recover(settings, from, to).map_err(|error| Failure::new(error.to_string(), ""))
 }
 
-/// Makes the store, which was put back from a copy, a new one.
+/// Makes a new store in a new era of one that was restored from a copy.
 pub(super) async fn restored(settings: &Settings, keep_service_keys: bool) -> Result<Restored, Failure> {
-    // What is done here is logged here. A second start is no matter.
+    // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
     Ok(stores::restored(settings, &World::real(), keep_service_keys).await?)
 }

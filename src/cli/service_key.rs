@@ -61,7 +61,7 @@ pub(super) enum Scope {
     Admin,
 }
 
-/// The answer of `add`, in the order programs see it.
+/// The answer of `add`, with its fields in the order in which programs see them.
 #[derive(Serialize, Deserialize)]
 struct Added {
     id: String,
@@ -106,7 +106,7 @@ impl ServiceKey {
     }
 }
 
-/// The id of the key that has this id, or else this name and no other has.
+/// Finds the id of the only key with this id or, if no id matches, with this name.
 async fn find(desk: &mut Desk, name_or_id: &str) -> Result<String, Failure> {
     let list = desk.fetch("/operator/service-keys").await?;
     let text =

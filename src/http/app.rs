@@ -60,7 +60,7 @@ pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, 
     let route = Route::new().nest("/operator", own).nest("/", document::service());
     let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
     let app = with_service(route, service).data(entrance.sign_in_fields);
-    // Known before the door, which judges credentials, too.
+    // Added outside the edge, which judges credentials and needs to know it, too.
     door(app, routes, entrance, Arc::clone(&service.auth)).data(LocalOperator).boxed()
 }
 

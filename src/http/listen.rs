@@ -166,7 +166,7 @@ impl<S: Service> Server<S> {
                 spare.refill();
             });
         }
-        // Whoever connects from now on is refused by the kernel.
+        // The kernel refuses connections from now on.
         drop(acceptor);
         let _ = phase.send(Phase::Finishing);
         if timeout(grace, places.empty()).await.is_err() {
@@ -193,7 +193,7 @@ async fn accept(acceptor: &mut Acceptor, places: &Arc<Places>, proxies: &Trusted
         loop {
             match places.admit(counted) {
                 Ok(admitted) => return Accepted { stream, peer, admitted },
-                // The last one to give way has spoken since.
+                // The connection that could have been closed has sent a request since.
                 Err(Full::OfAll) => places.room().await,
                 Err(Full::OfAddress) => {
                     stream.reset();

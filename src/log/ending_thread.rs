@@ -1,8 +1,8 @@
-//! Lines of a thread that is ending.
+//! The log lines of a thread that is ending.
 //!
 //! The destructor of a thread-local value may run after that of the buffer in which `tracing_subscriber::fmt` formats
-//! lines. That buffer is thread-local too: to use it then is a panic, and a panic there aborts the process. sled leaves
-//! work, and with it its warnings, to destructors of whatever thread ends. Such a line is formatted here.
+//! lines. That buffer is thread-local too: to use it then is a panic, and a panic there aborts the process. sled
+//! leaves work, and with it its warnings, to destructors of whatever thread ends. Such a line is formatted here.
 
 use std::cell::Cell;
 use std::fmt;
@@ -20,10 +20,12 @@ use tracing_subscriber::layer::Context;
 use super::Format;
 
 thread_local! {
-    /// Whether the buffer of `fmt` may be gone. It has no destructor, so that it can be read to the end.
+    /// Whether the buffer of `fmt` may be gone. The flag has no destructor, so that it can be read until the thread
+    /// ends.
     static BUFFER_GONE: Cell<bool> = const { Cell::new(false) };
 
-    /// Destructors run in the reverse order of first uses; this value's first use follows that of the buffer.
+    /// Sets the flag when it is destroyed. Destructors run in the reverse order of first uses; this value's first use
+    /// follows that of the buffer.
     static BEFORE_BUFFER: SaysBufferGone = const { SaysBufferGone };
 }
 
@@ -37,9 +39,9 @@ impl Drop for SaysBufferGone {
 
 /// The outermost layer of a log: writes the lines of a thread whose buffer is gone and keeps them from the other layers.
 pub(super) struct EndingThread<W> {
-    /// Where lines go.
+    /// The writer of the log.
     pub(super) writer: W,
-    /// How lines look.
+    /// The format of log lines.
     pub(super) format: Format,
 }
 
@@ -69,7 +71,7 @@ impl Line {
         let mut line = Self::default();
         line.insert("target", event.metadata().target().into());
         event.record(&mut line);
-        // What the crate `log` was told has its target in a field.
+        // An event of the crate `log` has its target in a field.
         if let Some(target) = line.0.remove("log.target") {
             line.insert("target", target);
         }
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
     use crate::log::{Queues, parse_level, subscriber, tests::Buffer};
 
-    /// Says a warning when its thread ends.
+    /// A value that logs a warning when its thread ends.
     struct WarnsAtTheEnd(Dispatch);
 
     impl Drop for WarnsAtTheEnd {
@@ -147,7 +149,7 @@ mod tests {
         static WARNING: RefCell<Option<WarnsAtTheEnd>> = const { RefCell::new(None) };
     }
 
-    /// The lines of a thread that says `early` before it ends and has a warning for its last destructor.
+    /// Returns the lines of a thread that logs `early` before it ends and a warning in its last destructor.
     fn lines_of_ending_thread(format: Format) -> String {
         let buffer = Buffer::default();
         let (queues, guard) = Queues::over(buffer.clone(), buffer.clone());

@@ -1,4 +1,4 @@
-//! The figures of the feed.
+//! The metrics of the feed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// There are as many of these as somebody made service keys.
+/// The label of a service key's name; there are as many values as the operator made service keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyLabel {
     service_key: String,
@@ -20,10 +20,10 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-/// Why streams are ended.
+/// The reasons for which streams are ended: the values of the label.
 const REASONS: [&str; 3] = ["too_slow", "key_removed", "unavailable"];
 
-/// The figures of the feed.
+/// The metrics of the feed.
 #[derive(Debug, Default)]
 pub struct FeedMetrics {
     followers: Family<KeyLabel, Gauge>,
@@ -31,9 +31,9 @@ pub struct FeedMetrics {
     silent: Family<KeyLabel, Gauge>,
     measured: Mutex<BTreeSet<String>>,
     dropped: Family<ReasonLabel, Counter>,
-    /// Entries of the log that were published.
+    /// The number of log entries that were published.
     pub entries_published: Counter,
-    /// Frames sent, to each follower.
+    /// The number of frames sent, each counted for every follower.
     pub frames_sent: Counter,
 }
 
@@ -59,18 +59,18 @@ impl FeedMetrics {
         registry.register("feed_frames_sent", "Frames sent, to each follower", self.frames_sent.clone());
     }
 
-    /// The open streams of the service key of that name.
+    /// The number of open streams of the service key with that name.
     pub fn followers(&self, service_key: &str) -> Gauge {
         self.followers.get_or_create_owned(&label(service_key))
     }
 
-    /// Streams were ended: `too_slow`, `key_removed`, `unavailable`.
+    /// Counts streams that were ended: `too_slow`, `key_removed`, `unavailable`.
     pub fn dropped(&self, reason: &'static str, streams: usize) {
         self.dropped.get_or_create(&ReasonLabel { reason }).inc_by(streams as u64);
     }
 
-    /// How many entries the slowest follower of each service key is behind, and for how many seconds the most silent one
-    /// has not been heard of. A key that is not named has no followers any more.
+    /// Sets for each service key how many entries its slowest follower is behind, and the longest time in seconds for
+    /// which one of its followers was silent. A key that is not listed has no followers any more.
     pub fn lag(&self, worst: &BTreeMap<String, (u64, i64)>) {
         let mut measured = self.measured.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in measured.iter().filter(|name| !worst.contains_key(*name)) {

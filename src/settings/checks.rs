@@ -1,13 +1,13 @@
-//! What single values cannot show: whether they fit together.
+//! Rules about several settings together.
 
 use super::fault::Fault;
 use super::table::Settings;
 use super::value::ISSUER_AND_AUDIENCE;
 
-/// The least memory (KiB) for a number of passes: OWASP Password Storage Cheat Sheet, argon2id.
+/// The least memory (KiB) of argon2id for a number of passes: OWASP Password Storage Cheat Sheet.
 const ARGON2_MINIMUMS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
 
-/// All that does not fit.
+/// Checks the rules about several settings and returns every fault.
 pub(super) fn together(settings: &Settings) -> Vec<Fault> {
     let faults = [
         store(settings),
@@ -20,7 +20,7 @@ pub(super) fn together(settings: &Settings) -> Vec<Fault> {
     faults.into_iter().flatten().map(Fault::Together).collect()
 }
 
-/// Without the feature `postgres` there is no shared store.
+/// Refuses a shared store in a build without the feature `postgres`.
 fn store(settings: &Settings) -> Option<String> {
     if cfg!(feature = "postgres") {
         return None;
@@ -64,7 +64,7 @@ fn argon2(settings: &Settings) -> Option<String> {
     })
 }
 
-/// The longest path a Unix socket may have on Linux, in bytes (`sun_path`, whose last one ends it).
+/// The longest path of a Unix socket on Linux, in bytes (`sun_path` has 108, the last of them zero).
 pub(super) const LONGEST_SOCKET_PATH: usize = 107;
 
 fn socket(settings: &Settings) -> Option<String> {

@@ -8,19 +8,20 @@ use super::resolve::Said;
 
 pub(super) const PREFIX: &str = "RESCIND_";
 
-/// Names the settings file. It is no setting itself: it is needed before there are any.
+/// The variable that names the settings file. It is no setting itself, since it is needed before there are any.
 pub const CONFIG: &str = "RESCIND_CONFIG";
 
-/// The service key of a guard. It is no setting: other commands pass it over, and no list of settings shows it.
+/// The variable with the service key of a guard. It is no setting: other commands ignore it, and no list of settings
+/// shows it.
 pub const SERVICE_KEY: &str = "RESCIND_SERVICE_KEY";
 
-/// Our part of the environment, taken once so that the rest never touches the real one.
+/// The variables of the environment for this program, taken once so that no other code reads the real one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Keeps what begins with `RESCIND_`. A variable without a value is none: that is how a shell, a unit file or a compose
-    /// file says that it is not set.
+    /// Keeps the variables that begin with `RESCIND_`. An empty value counts as unset, as a shell, a unit file or a
+    /// compose file means it.
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let ours = vars.into_iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, value)| {
             let name = name.into_string().ok().filter(|name| name.starts_with(PREFIX))?;
@@ -57,8 +58,8 @@ impl Environment {
     }
 }
 
-/// Kubernetes and Docker links describe a neighbour called `rescind` in variables that look like ours, in every
-/// container near it. They are nobody's settings, and refusing them would keep the service from starting.
+/// Whether a variable was injected by Kubernetes or Docker, which describe a service or container named `rescind` to
+/// its neighbours in variables that look like settings. Refusing them would keep the service from starting.
 fn injected(name: &str, value: &str) -> bool {
     let is_url = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let port_of =

@@ -1,18 +1,18 @@
-//! What can be wrong with the settings, said so that a person can correct it.
+//! Faults of the settings, with messages that say how to correct them.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything.
+    /// The default of the setting.
     Default,
     /// A line of the settings file.
     File {
-        /// The file's name as it was given.
+        /// The name of the file, as it was given.
         name: String,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// A variable of the environment.
@@ -31,73 +31,73 @@ impl fmt::Display for Source {
     }
 }
 
-/// One thing that is wrong. Never holds a secret's value.
+/// One fault of the settings. Never holds a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A name that no setting has.
     #[error("{at}: there is no setting `{name}`{}", near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
-        /// Where it is written.
+        /// The source of the name.
         at: Source,
         /// The name as written.
         name: String,
-        /// The name that was probably meant.
+        /// The setting with the most similar name.
         near: Option<String>,
     },
     /// A value that its setting does not allow.
     #[error("{at}: `{key}`{} is not allowed; it must be {allowed}", given.as_ref().map(|given| format!(" = `{given}`")).unwrap_or_default())]
     Invalid {
-        /// Where it is written.
+        /// The source of the value.
         at: Source,
-        /// The setting.
+        /// The key of the setting.
         key: &'static str,
         /// The value, unless the setting is secret.
         given: Option<String>,
-        /// What may be written.
+        /// The values that the setting allows.
         allowed: String,
     },
     /// A file that is not TOML.
     #[error("{name}:{line}: this is not TOML: {message}")]
     Syntax {
-        /// The file.
+        /// The name of the file.
         name: String,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// What the parser expected; it quotes no value.
+        /// The parser's message, which quotes no value.
         message: String,
     },
     /// A file that a setting names and that cannot be read.
     #[error("{at}: cannot read {}: {reason}", path.display())]
     Unreadable {
-        /// Where the file is named.
+        /// The source that names the file.
         at: Source,
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The error and its remedy.
         reason: String,
     },
     /// A variable that is not text.
     #[error("{name}: its value is not UTF-8 text")]
     NotText {
-        /// The variable.
+        /// The name of the variable.
         name: String,
     },
     /// A value given both directly and as a file.
     #[error("{first} and {second} both give `{key}`; keep one of them")]
     Twice {
-        /// The setting.
+        /// The key of the setting.
         key: &'static str,
-        /// The one place.
+        /// The source of lower precedence, or the earlier one.
         first: Source,
-        /// The other place.
+        /// The other source.
         second: Source,
     },
-    /// Values that are fine by themselves but not together.
+    /// Values that are allowed, but not together.
     #[error("{0}")]
     Together(String),
 }
 
-/// Everything that is wrong, one line each.
+/// Every fault of the settings, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Faults(pub Vec<Fault>);
 

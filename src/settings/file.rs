@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Source};
 use super::resolve::Said;
 
-/// What a settings file says, or the one place where it stops being TOML.
+/// Parses the entries of a settings file, or reports the first place that is not TOML.
 pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, Fault> {
     let line = |offset: usize| text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
     let table = DeTable::parse(text).map_err(|error| Fault::Syntax {
@@ -28,7 +28,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, Fault> {
     Ok(said)
 }
 
-/// A value as its setting's rule reads it. What no rule understands (a table, a date) is told by its type.
+/// The text of a TOML value for its setting's rule. A value that no rule parses (a table, a date) becomes the name of
+/// its type.
 fn words(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.to_string(),

@@ -1,6 +1,6 @@
-//! Lengths of time and sizes as people write them: `15m`, `30d`, `64MiB`.
+//! Durations and sizes as people write them: `15m`, `30d`, `64MiB`.
 //!
-//! One number and one unit, nothing else: `1h30m` or a bare `900` would leave room to guess.
+//! A text is one number and one unit: `1h30m` or a bare `900` could be misread.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ const UNITS_OF_TIME: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const UNITS_OF_SIZE: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
-/// A length of time: a whole number and `ms`, `s`, `m`, `h` or `d`.
+/// Parses a duration: a whole number and `ms`, `s`, `m`, `h` or `d`.
 pub fn time(text: &str) -> Option<Duration> {
     number_with_unit(text, &UNITS_OF_TIME).map(Duration::from_millis)
 }
 
-/// A size in bytes: a whole number and `B`, `KiB`, `MiB` or `GiB`.
+/// Parses a size in bytes: a whole number and `B`, `KiB`, `MiB` or `GiB`.
 pub(super) fn size(text: &str) -> Option<u64> {
     number_with_unit(text, &UNITS_OF_SIZE)
 }
 
-/// A size for people, in the largest unit that keeps it whole.
+/// Formats a size for people, in the largest unit that keeps it whole.
 pub fn size_text(bytes: u64) -> String {
     let unit =
         UNITS_OF_SIZE.iter().rev().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));

@@ -1,4 +1,4 @@
-//! Lays the four sources over one another: default, file, environment, flag. Pure: all it reads is handed in.
+//! Combines the four sources: default, file, environment, flag. A pure function of its inputs.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::fault::{Fault, Faults, Source};
 use super::table::{self, Setting, Settings};
 use super::{checks, file};
 
-/// One value somebody wrote, before anyone judged it.
+/// A value as a source gives it, before it is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) name: String,
@@ -16,45 +16,45 @@ pub(super) struct Said {
     pub(super) at: Source,
 }
 
-/// All that settings are made of.
+/// The sources of the settings.
 pub struct Inputs<'a> {
-    /// The settings file: its name, for messages, and its text.
+    /// The settings file: its name for messages, and its text.
     pub file: Option<(&'a str, &'a str)>,
-    /// The environment.
+    /// The variables of the environment.
     pub environment: &'a Environment,
-    /// From the command line: the flag as typed, the setting it sets, the value.
+    /// The flags: each as typed, with the setting it sets and the value.
     pub flags: &'a [(String, String, String)],
-    /// Reads a secret that is given as a file.
+    /// Reads a secret that is given as the path of a file.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// A setting, the text that counts for it, and who said it.
+/// A setting with the text in force and its source.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The setting.
     pub setting: Setting,
-    /// Who said it.
+    /// The source of the text.
     pub at: Source,
     pub(super) text: String,
 }
 
 impl Row {
-    /// The value for people: a secret is hidden, no value is empty.
+    /// The value for people: a secret is hidden, an empty value has a text.
     pub fn shown(&self) -> &str {
         if self.setting.secret && !self.text.is_empty() { "(hidden)" } else { &self.text }
     }
 }
 
-/// What every setting is, and whether that makes a service.
+/// The text of every setting, and the parsed settings.
 #[derive(Debug)]
 pub struct Resolved {
-    /// Every setting, in the list's order.
+    /// Every setting, in the order of the list.
     pub rows: Vec<Row>,
-    /// The parsed values, or all that is wrong.
+    /// The parsed settings, or every fault.
     pub settings: Result<Settings, Faults>,
 }
 
-/// Resolves every setting.
+/// Resolves every setting from its sources.
 pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
     let mut faults = Vec::new();
     let mut rows: Vec<Row> = (table::table().into_iter())
@@ -75,7 +75,7 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
 }
 
 impl Settings {
-    /// Defaults with a few changes, each a key and its text: what a test or a bench needs.
+    /// The defaults with a few changes, each a key and its text, for tests and benchmarks.
     pub fn with(changes: &[(&str, &str)]) -> Result<Self, Faults> {
         let flag =
             |(key, text): &(&str, &str)| (format!("--set {key}"), (*key).to_owned(), (*text).to_owned());
@@ -135,7 +135,7 @@ fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, Fault> {
     })
 }
 
-/// The nearest name is offered in the form it would have where the wrong one stands.
+/// The fault of an unknown name, with the nearest known name in the form of its source.
 fn unknown(said: Said) -> Fault {
     let closeness = |key: &str| strsim::jaro_winkler(&said.name, key);
     let near = (table::table().into_iter())

@@ -1,4 +1,4 @@
-//! What a setting's text may be: how it is parsed, and the words that say so to a person.
+//! Rules for the text of a setting: how it is parsed, and a description of what it allows.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -13,15 +13,15 @@ use super::measure;
 pub(super) enum Shape {
     /// A quoted string.
     Text,
-    /// A number or a boolean: no quotes.
+    /// A number or a boolean, without quotes.
     Bare,
-    /// An array of strings; in the environment separated by commas.
+    /// An array of strings, separated by commas in the environment.
     List,
 }
 
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
 
-/// Parses one setting and says what it allows. A refusal carries no words of its own, so it cannot quote a secret.
+/// Parses one setting and describes the allowed values. A refusal has no text of its own, so it cannot quote a secret.
 pub(super) struct Rule<T> {
     pub(super) parse: Parse<T>,
     pub(super) allowed: String,
@@ -38,17 +38,17 @@ impl<T: 'static> Rule<T> {
         Self { shape: Shape::Bare, ..self }
     }
 
-    /// Never shown, never quoted in an error, and also read from `…_FILE`.
+    /// Marks the value as secret: never shown, never quoted in an error, and also read from a file named by `…_FILE`.
     pub(super) fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
 
-    /// No text means no value.
+    /// Allows an empty text, which means no value.
     pub(super) fn optional(self) -> Rule<Option<T>> {
         self.or_word("")
     }
 
-    /// The word `off` means no value.
+    /// Allows the text `off`, which means no value.
     pub(super) fn or_off(self) -> Rule<Option<T>> {
         let allowed = format!("{}, or off", self.allowed);
         Rule { allowed, ..self.or_word("off") }
@@ -60,7 +60,7 @@ impl<T: 'static> Rule<T> {
         Rule { parse: Box::new(parse), allowed, shape, secret }
     }
 
-    /// Any number of them.
+    /// Allows any number of values, separated by commas.
     pub(super) fn list(self) -> Rule<Vec<T>> {
         let Self { parse, allowed, secret, .. } = self;
         let parse = move |text: &str| items(text).map(&parse).collect();
@@ -68,22 +68,22 @@ impl<T: 'static> Rule<T> {
     }
 }
 
-/// The parts of a list's text: separated by commas, blanks around them ignored.
+/// Splits a list's text at commas, ignoring blanks around the parts.
 pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-/// Anything that parses by itself, such as an address.
+/// A value of a type that parses itself, such as an address.
 pub(super) fn parsed<T: FromStr + 'static>(allowed: &str) -> Rule<T> {
     Rule::new(allowed, |text| text.parse().ok())
 }
 
-/// A text judged by a function of its own.
+/// A text parsed by `parse`.
 pub(super) fn judged<T: 'static>(allowed: &str, parse: fn(&str) -> Option<T>) -> Rule<T> {
     Rule::new(allowed, parse)
 }
 
-/// A whole number within bounds.
+/// A whole number within bounds, both inclusive.
 pub(super) fn number<T>(range: RangeInclusive<T>) -> Rule<T>
 where
     T: FromStr + PartialOrd + Display + 'static,
@@ -92,7 +92,7 @@ where
     Rule::new(allowed, move |text| text.parse().ok().filter(|number| range.contains(number))).bare()
 }
 
-/// A length of time within bounds, both written as a person would.
+/// A duration within bounds, both inclusive and written as in a setting.
 pub(super) fn length(from: &'static str, to: &'static str) -> Rule<Duration> {
     Rule::new(format!("{from} to {to}"), move |text| {
         let (low, high) = (measure::time(from)?, measure::time(to)?);
@@ -100,7 +100,7 @@ pub(super) fn length(from: &'static str, to: &'static str) -> Rule<Duration> {
     })
 }
 
-/// A size within bounds, both written as a person would.
+/// A size within bounds, both inclusive and written as in a setting.
 pub(super) fn size(from: &'static str, to: &'static str) -> Rule<u64> {
     Rule::new(format!("{from} to {to}"), move |text| {
         let (low, high) = (measure::size(from)?, measure::size(to)?);
@@ -108,23 +108,23 @@ pub(super) fn size(from: &'static str, to: &'static str) -> Rule<u64> {
     })
 }
 
-/// `true` or `false`.
+/// A boolean, `true` or `false`.
 pub(super) fn switch() -> Rule<bool> {
     parsed("true or false").bare()
 }
 
-/// One of a few words.
+/// One of a fixed list of words.
 pub(super) fn choice<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Rule<T> {
     let allowed = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
     Rule::new(allowed, move |text| words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value))
 }
 
-/// A file or folder, absolute or from the working directory.
+/// A path of a file or folder, absolute or relative to the working directory.
 pub(super) fn path() -> Rule<PathBuf> {
     Rule::new("a path", |text| (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text)))
 }
 
-/// As many as the machine has cores, or a number.
+/// A number of threads, or `cores` for the number of the machine's cores.
 pub(super) fn cores() -> Rule<usize> {
     Rule::new("cores, or 1 to 1024", |text| match text {
         "cores" => Some(std::thread::available_parallelism().map_or(1, usize::from)),

@@ -1,4 +1,4 @@
-//! The settings as a commented `rescind.toml`: what is set stands, every default is a comment beside it.
+//! The settings as a commented `rescind.toml`: settings in force as entries, every default as a comment.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::fault::Source;
 use super::resolve::Row;
 use super::rule::{Shape, items};
 
-/// A settings file that says what the rows say. A secret is left for a person to write.
+/// Formats a settings file with the values of `rows`. A secret is left out, for a person to write.
 pub fn sample(rows: &[Row]) -> String {
     let mut text = String::from("# Settings of Rescind. The environment and flags win over this file.\n");
     for row in rows {

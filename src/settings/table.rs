@@ -1,5 +1,5 @@
-//! The one list of settings. A row is a key, its type, its default, what it allows and what it means; the
-//! struct, the environment's names, the flags, `config show` and the sample file all come from it.
+//! The one list of settings. An entry is a key, its type, its default, what it allows and what it means; the struct,
+//! the environment's names, the flags, `config show` and the sample file are all derived from it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,24 +13,24 @@ use super::resolve::Resolved;
 use super::rule::{Rule, Shape, choice, cores, judged, length, number, parsed, path, size, switch};
 use super::value::{self, LogFormat, StoreUrl};
 
-/// A row of the list, as shown to people.
+/// An entry of the list, as shown to people.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// Its name in `rescind.toml` and for `--set`.
+    /// The name of the setting in `rescind.toml` and for `--set`.
     pub key: &'static str,
-    /// What it means, in one or two sentences.
+    /// The meaning of the setting, in one or two sentences.
     pub meaning: &'static str,
-    /// The value when nothing else is said; empty means none.
+    /// The value when no source sets the setting; empty means none.
     pub default: &'static str,
-    /// What may be written.
+    /// The allowed values, in words.
     pub allowed: String,
-    /// Whether its value stays hidden, and may be given as a file.
+    /// Whether the value is hidden, and may be given as a file.
     pub secret: bool,
     pub(super) shape: Shape,
 }
 
 impl Setting {
-    /// Its name in the environment.
+    /// The name of the setting's environment variable.
     pub fn environment(&self) -> String {
         format!("{}{}", super::environment::PREFIX, self.key.to_ascii_uppercase())
     }
@@ -38,7 +38,8 @@ impl Setting {
 
 macro_rules! settings {
     ($($(#[doc = $meaning:literal])+ $key:ident: $kind:ty = $default:literal, $rule:expr;)+) => {
-        /// Everything that can be set, parsed. Built by [`resolve`](super::resolve()), or for tests by [`Settings::with`].
+        /// The parsed value of every setting. Built by [`resolve`](super::resolve()), or for tests by
+        /// [`Settings::with`].
         #[derive(Debug, Clone, PartialEq)]
         pub struct Settings {
             $($(#[doc = $meaning])+ pub $key: $kind,)+
@@ -59,7 +60,7 @@ macro_rules! settings {
             }),+]
         }
 
-        /// Parses every value; all faults together, so that one run shows them all.
+        /// Parses every value; returns every fault at once, so that one run shows them all.
         pub(super) fn parse(resolved: &Resolved) -> Result<Settings, Faults> {
             let mut faults = Vec::new();
             $(let $key: Option<$kind> = read(stringify!($key), &$rule, resolved, &mut faults);)+

@@ -1,31 +1,31 @@
-//! The kinds of value only settings have.
+//! Types of values that only settings have.
 
 use std::fmt;
 
-/// The most bytes an issuer and an audience may have together: an access token stays under 600 bytes with them.
+/// The most bytes of an issuer and an audience together: with them an access token stays under 600 bytes.
 pub(super) const ISSUER_AND_AUDIENCE: usize = 80;
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
     /// One JSON object a line, for programs.
     Json,
 }
 
-/// Where a shared store is. Its password is shown nowhere; [`StoreUrl::reveal`] is for the connection alone.
+/// The URL of a shared store. Its password is shown nowhere; [`StoreUrl::reveal`] is for the connection alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);
 
 impl StoreUrl {
-    /// Reads what names a PostgreSQL database, by its shape.
+    /// Parses the URL of a PostgreSQL database, by its shape alone.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://"))?;
         (!rest.is_empty() && !rest.contains(char::is_whitespace)).then(|| Self(text.to_owned()))
     }
 
-    /// The whole URL, password included.
+    /// The whole URL, including the password.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -46,7 +46,8 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// An origin exactly as a browser sends it: scheme, host, and the port only where it is not the scheme's own.
+/// Parses an origin exactly as a browser sends it: scheme, host, and the port only where it is not the scheme's
+/// default.
 pub(super) fn origin(text: &str) -> Option<String> {
     let (scheme, host) = text.split_once("://")?;
     let own_port = match scheme {
@@ -60,7 +61,7 @@ pub(super) fn origin(text: &str) -> Option<String> {
     (!host.is_empty() && host.chars().all(plain) && !host.ends_with(own_port)).then(|| text.to_owned())
 }
 
-/// The URL clients use: `http` or `https`, a host, perhaps a path, no slash at the end.
+/// Parses the URL that clients use: `http` or `https`, a host, perhaps a path, no slash at the end.
 pub(super) fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let clean = |c: char| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c);
@@ -73,7 +74,7 @@ pub(super) fn public_url(text: &str) -> Option<String> {
     (plain && !every && rest.chars().all(clean)).then(|| text.to_owned())
 }
 
-/// A name put into tokens. Both names together are bounded again, because they share the token's size.
+/// Parses an issuer or an audience. Their total length is checked elsewhere, because they share the token's size.
 pub(super) fn claim_text(text: &str) -> Option<String> {
     let clean = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
     ((1..=ISSUER_AND_AUDIENCE).contains(&text.len()) && text.chars().all(clean)).then(|| text.to_owned())

@@ -1,27 +1,27 @@
-//! The wall clock: a wrong one ends tokens early or late, and drops what is kept for a while too soon.
+//! The wall clock: a wrong one ends tokens early or late, and deletes records too soon.
 
 use time::macros::datetime;
 
 use super::{Diagnosis, Grade};
 
 const ABOUT: &str = "clock";
-/// Before this nothing of ours was built.
+/// The earliest plausible time in Unix seconds: no version of the service is older.
 const EARLIEST: i64 = datetime!(2026-01-01 00:00 UTC).unix_timestamp();
-/// What two honest clocks may differ by, in seconds; the tokens' own leeway.
+/// The largest harmless difference of two clocks in seconds, which is also the tokens' leeway.
 const LEEWAY: i64 = 60;
 
 pub(super) fn examine(now: i64) -> Diagnosis {
     if now < EARLIEST { wrong("the clock stands before 2026") } else { Diagnosis::good(ABOUT, "plausible") }
 }
 
-/// Whether the clock is behind a time that was already recorded.
+/// A finding if the clock is behind the time of a record by more than [`LEEWAY`].
 pub(super) fn behind(recorded: i64, now: i64) -> Option<Diagnosis> {
     let behind = recorded.saturating_sub(now);
     (behind > LEEWAY)
         .then(|| wrong(&format!("the clock is {behind} s behind the newest record of the store")))
 }
 
-/// Whether the clock and the database's are apart.
+/// A finding if the clock and the database's differ by more than [`LEEWAY`].
 pub(super) fn apart(theirs: i64, now: i64) -> Option<Diagnosis> {
     let ahead = now.saturating_sub(theirs);
     let way = if ahead > 0 { "ahead of" } else { "behind" };

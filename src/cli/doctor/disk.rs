@@ -1,4 +1,4 @@
-//! Free disk space, against the reserve below which the service stops writing.
+//! Free disk space, compared with the reserve below which the service stops writing.
 
 use rustix::fs::statvfs;
 

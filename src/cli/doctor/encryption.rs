@@ -1,4 +1,4 @@
-//! The connection to the database: password hashes, sealed keys and addresses travel on it.
+//! Whether the connection to the database is encrypted: it carries password hashes, sealed keys and addresses.
 
 use super::{Diagnosis, Grade};
 use crate::cli::service::Protected;

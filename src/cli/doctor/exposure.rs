@@ -1,4 +1,4 @@
-//! Listening beyond this machine: TLS in front, and the proxies whose word is taken.
+//! A listener beyond this machine: TLS in front, and trusted proxies.
 
 use super::store::State;
 use super::{Diagnosis, Grade};
@@ -12,7 +12,7 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
     found.into_iter().flatten().collect()
 }
 
-/// Whether the first start would be refused, because it has no issuer to write into tokens.
+/// A finding if the first start would be refused because it has no issuer to write into tokens.
 pub(super) fn issuer(settings: &Settings, state: &State) -> Option<Diagnosis> {
     let named = settings.issuer.is_some() || settings.public_url.is_some();
     let every = settings.listen.ip().to_canonical().is_unspecified();

@@ -1,4 +1,4 @@
-//! The data folder: there, ours, writable and closed to others.
+//! The data folder: whether it exists, belongs to this user, is writable and closed to others.
 
 use std::fs::Metadata;
 use std::io;
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 
 const ABOUT: &str = "data folder";
 
-/// Says so when the folder belongs to another user: what only that user may see is not looked at.
+/// A finding if this user may not examine the folder, because another user owns it or it cannot be read.
 pub(super) fn of_another(data: &Path) -> Option<Diagnosis> {
     let us = geteuid().as_raw();
     let owner = match data.metadata() {

@@ -1,4 +1,4 @@
-//! How many files may be open, against how many connections the settings allow.
+//! The limit of open files, compared with the connections that the settings allow.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -13,7 +13,7 @@ pub(super) fn examine(settings: &Settings) -> Diagnosis {
     judge(limit.maximum, settings.connections_max as u64, files_needed(settings))
 }
 
-/// Judges the hard limit, to which the service raises its own; `None` stands for no limit.
+/// Judges the hard limit, to which the service raises its soft limit; `None` stands for no limit.
 fn judge(hard: Option<u64>, connections: u64, needed: u64) -> Diagnosis {
     match hard {
         Some(limit) if limit < needed => {

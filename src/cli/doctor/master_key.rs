@@ -1,4 +1,4 @@
-//! The file with the master key: there, readable, closed to others, and outside what a backup holds.
+//! The master key file: whether it exists, is readable, closed to others, and outside the folder that backups copy.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -12,9 +12,9 @@ use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::trusted::{self, Distrust};
 
 const ABOUT: &str = "master key";
-/// What the line in the file begins with (PASERK, type `local`).
+/// The first characters of the file's line (PASERK, type `local`).
 const HEAD: &str = "k4.local.";
-/// The most that is read of it, in bytes.
+/// The most that is read of the file, in bytes.
 const LONGEST: u64 = 4096;
 
 pub(super) fn examine(settings: &Settings, state: &State) -> Vec<Diagnosis> {
@@ -36,14 +36,14 @@ pub(super) fn examine(settings: &Settings, state: &State) -> Vec<Diagnosis> {
     found
 }
 
-/// When the file has to be there.
+/// When the master key file has to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needed {
-    /// Not yet: the first start makes it.
+    /// Before no start: the first start makes the file.
     Never,
-    /// Before the first start of a store in a database: a file made by one node would be known to it alone.
+    /// Before the first start on a database: a file made by one node would be unknown to the others.
     ByEveryNode,
-    /// Keys are sealed with it.
+    /// At every start: the store's keys are sealed with it.
     Always,
 }
 

@@ -1,4 +1,4 @@
-//! The two addresses to listen on: free, or held by our own server.
+//! The two addresses to listen on: free, or held by the server of this data folder.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use super::{Diagnosis, Grade};
 use crate::settings::Settings;
 
-/// Who may hold an address that is taken.
+/// The process that may hold an address that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     /// The server that answers in the data folder.
@@ -28,7 +28,7 @@ pub(super) fn examine(settings: &Settings, holder: Holder) -> Vec<Diagnosis> {
     found
 }
 
-/// Takes the port and gives it back at once; nothing is ever accepted on it.
+/// Binds the address and closes it at once, without accepting a connection.
 fn bind(address: SocketAddr) -> io::Result<()> {
     TcpListener::bind(address).map(drop)
 }

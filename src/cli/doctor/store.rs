@@ -1,4 +1,4 @@
-//! The store: held by a server, able to be opened, or not made yet.
+//! The store: held by a server, open to this process, unusable, or not made yet.
 
 use std::os::unix::net::UnixStream;
 
@@ -8,18 +8,18 @@ use crate::settings::Settings;
 
 const ABOUT: &str = "store";
 
-/// What is known of the store before it is judged.
+/// The state of the store, before it is judged.
 #[derive(Debug)]
 pub(super) enum State {
-    /// There is none yet, and the first start makes it.
+    /// No store exists yet; the first start makes it.
     None,
-    /// A server answers in the data folder and holds it.
+    /// A server answers in the data folder and holds the store.
     Served,
-    /// A process holds it and does not answer: one that starts or stops, or another command.
+    /// A process holds the store and does not answer: one that starts or stops, or another command.
     Held,
-    /// It opens.
+    /// The store opens.
     Open(Look),
-    /// It does not.
+    /// The store does not open.
     Closed(OpenError),
 }
 

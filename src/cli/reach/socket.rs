@@ -1,4 +1,4 @@
-//! One request over the administration socket.
+//! Sends one request over the administration socket.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::Refusal;
 
-/// Sends the request on a connection of its own, and reads the whole answer.
+/// Sends a request on a new connection and reads the whole answer.
 pub(super) async fn send(
     socket: &Path,
     method: Method,

@@ -42,7 +42,7 @@ fn app() -> BoxEndpoint<'static, Response> {
     app.map_to_response().boxed()
 }
 
-/// Both ways to the same application; the folder lives as long as the server.
+/// Both kinds of connection to the same application; the folder has to live as long as the server.
 async fn both_ways() -> (Vec<Reach>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("admin.sock");

@@ -1,11 +1,11 @@
-//! What `rescind store restored` prints: what the store has become, what of it is as old as the copy, and what an operator
-//! has to do again.
+//! The output of `rescind store restored`: what the store has become, which of its data is as old as the copy, and
+//! what an operator has to do again.
 
 use serde_json::{Value, json};
 
 use crate::cli::service::{Kid, Restored, ServiceKey, moment};
 
-/// What nobody can know of a copy: what came after it. For programs, the name of each; for people, what to do again.
+/// The changes after a copy was made, which the copy lacks: a name for programs, and for people what to do again.
 const LOST: [(&str, &str); 6] = [
     ("registrations", "accounts made since are gone: their owners register again"),
     ("deletions", "accounts deleted since are back: delete them again (`rescind user delete NAME`)"),
@@ -21,14 +21,14 @@ const LOST: [(&str, &str); 6] = [
     ),
 ];
 
-/// The head of each column.
+/// The headings of the table.
 pub(super) const HEADS: [&str; 3] = ["WHAT", "IS NOW", "AS OLD AS"];
 
 fn since(restored: &Restored) -> Option<String> {
     restored.newest.map(moment)
 }
 
-/// For programs.
+/// The result as JSON, for programs.
 pub(super) fn answer(restored: &Restored) -> Value {
     let key = |key: &ServiceKey| {
         let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -50,7 +50,7 @@ pub(super) fn answer(restored: &Restored) -> Value {
     })
 }
 
-/// The rows of the table for people.
+/// The rows of the table, for people.
 pub(super) fn rows(restored: &Restored) -> Vec<Vec<String>> {
     let copy = since(restored).unwrap_or_else(|| "the copy".to_owned());
     let row = |what: &str, now: String, since: &str| vec![what.to_owned(), now, since.to_owned()];
@@ -71,13 +71,13 @@ pub(super) fn rows(restored: &Restored) -> Vec<Vec<String>> {
     ]
 }
 
-/// What stands above the table.
+/// The text above the table.
 pub(super) fn head(restored: &Restored) -> String {
     let Restored { store, era, .. } = restored;
     format!("it is a new store, {store}, in era {}: everyone is signed out\n", era.value())
 }
 
-/// What stands below the table.
+/// The text below the table.
 pub(super) fn tail(restored: &Restored) -> String {
     let from = match since(restored) {
         Some(newest) => format!(

@@ -96,7 +96,7 @@ pub(super) async fn serve<S: Service>(
 /// Resolves when the connection is to be closed for another one.
 async fn cut(give_way: oneshot::Receiver<()>) {
     if give_way.await.is_err() {
-        // It has spoken: it keeps its place.
+        // The connection has sent a request and stays.
         std::future::pending::<()>().await;
     }
 }

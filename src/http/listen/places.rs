@@ -79,7 +79,7 @@ impl Places {
         let most = most.max(1);
         Arc::new(Self {
             most,
-            // A single place is everybody's.
+            // With a single slot, every address may take it.
             most_of_address: if most == 1 { usize::MAX } else { most_of_address.min(most / 2) },
             state: Mutex::default(),
             changed: Notify::new(),
@@ -96,7 +96,7 @@ impl Places {
                     return;
                 }
             }
-            // A change since then has left its permit.
+            // A change after the check has left a permit.
             self.changed.notified().await;
         }
     }

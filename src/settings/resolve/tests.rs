@@ -4,7 +4,7 @@ use std::{io, str};
 
 use super::*;
 
-/// Resolves a file, an environment and flags; the only secret file there is holds a URL with a password.
+/// Resolves a file, an environment and flags; the only secret file that exists holds a URL with a password.
 fn resolved(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Resolved {
     let vars = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let environment = Environment::from_vars(vars);
