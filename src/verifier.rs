@@ -1,8 +1,8 @@
 //! Access tokens verified where they are used, and refused as soon as they are taken back.
 //!
-//! A [`Verifier`] holds the issuer's public keys and a copy of what has ended within the last 65 minutes. It follows
-//! the issuer's signed feed and proves every two seconds or sooner that the copy is fresh. [`Verifier::verify`] is a look into
-//! memory: it asks nobody, waits for nothing and takes no lock.
+//! A [`Verifier`] holds the issuer's public keys and a copy of the revocations of the last 65 minutes. It follows the
+//! issuer's signed feed and proves every two seconds or sooner that the copy is fresh. [`Verifier::verify`] only reads
+//! memory: it sends no request, does not wait and takes no lock.
 //!
 //! ```no_run
 //! use rescind::verifier::{ServiceKey, Verifier};
@@ -19,65 +19,66 @@
 //! # }
 //! ```
 //!
-//! # What is guaranteed
+//! # Guarantees
 //!
-//! **A sign-out that the issuer answered at a moment T is honoured by every check that starts later than
-//! T + `max_staleness`, on the clock of the machine that checks; a verifier that cannot prove that refuses.** While
-//! the connection is well it is honoured within milliseconds.
+//! **A sign-out that the issuer answered at a time T is honoured by every check that starts later than T +
+//! `max_staleness`, on the clock of the machine that checks; a verifier that cannot prove that refuses.** While the
+//! connection works it is honoured within milliseconds.
 //!
 //! "Sign-out" is everything that ends a token before it expires: a device signed out or removed, all devices of a
 //! user, a changed password, a disabled or deleted account, everyone, a distrusted key.
 //!
-//! It rests on this: a ping carries a random nonce, and the issuer signs an answer that names the newest entry of its
-//! log, read *after* the ping arrived. Once everything up to that entry has been applied, whatever was acknowledged
-//! before the ping was *sent* is known here. That moment, on a clock that counts while the machine sleeps and that
-//! nobody sets, is [`as_of`](Verifier::as_of). An answer that is delayed, repeated, reordered, altered or of another
-//! question proves nothing newer.
+//! The proof: a ping carries a random nonce, and the issuer signs an answer that names the newest entry of its log,
+//! read *after* the ping arrived. Once everything up to that entry has been applied, whatever was acknowledged before
+//! the ping was *sent* is known here. That time, on a monotonic clock that counts while the machine sleeps, is
+//! [`as_of`](Verifier::as_of). An answer that is delayed, repeated, reordered, altered or made for another ping proves
+//! nothing newer.
 //!
-//! Assumed: the issuer has one writable primary at a time, a standby that is promoted behind a running node has all that
-//! was acknowledged, the wall clocks of its nodes agree to the minute (`rescind doctor` tells: one that is an hour ahead
-//! drops entries from the log before a verifier that starts then has heard of them), this machine's clock rate is off by at
-//! most 1 % and counts while it sleeps (that of a guest which its host froze does not), and the issuer's signing keys are
-//! secret. The network is trusted with one thing, the public keys: they are fetched from the issuer's address at the start
-//! and whenever the set of them changes, and nothing signs them. Use `https` wherever that crosses a wire.
+//! Assumptions: the issuer has one writable primary at a time; a standby that is promoted behind a running node has
+//! all that was acknowledged; the wall clocks of its nodes agree to the minute (`rescind doctor` checks that: a node
+//! that is an hour ahead drops entries from the log before a verifier that starts then has received them); this
+//! machine's clock rate is off by at most 1 % and counts while it sleeps (that of a guest which its host froze does
+//! not); and the issuer's signing keys are secret. The network is trusted for one thing, the public keys: they are
+//! fetched unsigned from the issuer's address at the start and whenever the set of them changes. Use `https` wherever
+//! that crosses a network.
 //!
-//! # What is accepted under which failure, and for how long
+//! # Behaviour under failures
 //!
-//! | what happens | ended tokens are accepted for | good tokens |
+//! | failure | ended tokens are accepted for | valid tokens |
 //! |---|---|---|
-//! | nothing | milliseconds: the way of one message | are accepted |
+//! | none | milliseconds: the travel time of one message | are accepted |
 //! | the issuer is down, or cut off from its database; the network is cut, delays or drops | at most `max_staleness` after the sign-out | are accepted for at most `max_staleness` after the last proof, then refused as `stale` |
-//! | frames or answers are altered, repeated or reordered on their way | as above | as above; `Altered` or `Missed` is reported |
-//! | this process is paused, or the machine suspended | not at all past the bound: what was known is too old when it wakes | are refused as `stale` until the next proof, a round trip later |
-//! | the issuer's store was put back from a copy, and `rescind store restored` said so | at most `max_staleness` after the restored store was served | are dead: a restore ends every token |
-//! | a store was put back and nobody said so: the same id, a shorter log, or another entry where the last one was when the stream is opened again | as for a cut network that heals when the stream is opened again; nothing that was known is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
+//! | frames or answers are altered, repeated or reordered on their way | as in the row above | as in the row above; `Altered` or `Missed` is reported |
+//! | this process is paused, or the machine suspended | not at all past the bound: the copy is too old when it resumes | are refused as `stale` until the next proof, a round trip later |
+//! | the issuer's store was restored from a copy, followed by `rescind store restored` | at most `max_staleness` after the restored store was served | are ended: a restore ends every token |
+//! | a store was restored from a copy without that command: the same id, a shorter log, or another entry at the last position when the stream is opened again | as for a cut network that heals when the stream is opened again; no known revocation is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness`; against a thief of the key who is also on the wire only `https` helps | of other keys are accepted |
-//! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of a key that is not here yet are refused as `stale`, not as invalid |
+//! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of an unknown key are refused as `stale`, not as invalid |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
-//! | more ends within 65 minutes than `max_entries` | not at all | are refused as `stale` |
+//! | more revocations within 65 minutes than `max_entries` | not at all | are refused as `stale` |
 //!
-//! Wall clocks decide about `exp` alone, and only when they agree with the issuer's to the minute. A token with a
-//! longer life than 60 minutes is refused, since entries are forgotten 65 minutes after they were written.
+//! Wall clocks decide about `exp` alone, and only while they agree with the issuer's to the minute. A token with a
+//! lifetime above 60 minutes is refused, since entries are forgotten 65 minutes after they were received.
 //!
-//! # What each choice costs
+//! # Costs of each choice
 //!
-//! * **A shorter `max_staleness`** honours a sign-out sooner when something is broken, and refuses everybody sooner:
-//!   an issuer that restarts in three seconds is not noticed with 10 s and is an outage with 2 s. Below 8 s there are
-//!   more pings: one every quarter of it.
+//! * **A shorter `max_staleness`** honours a sign-out sooner during a failure, and refuses everybody sooner: an issuer
+//!   that restarts in three seconds is not noticed with 10 s and is an outage with 2 s. Below 8 s there are more
+//!   pings: one every quarter of it.
 //! * **[`WhenStale::Refuse`]** (the default): the issuer's outage is the resource server's outage after
 //!   `max_staleness`. Nothing ended is ever accepted past the bound.
-//! * **[`WhenStale::Introspect`]** with [`verify_or_ask`](Verifier::verify_or_ask): past the bound each request
-//!   costs the issuer one, whose answer is not signed, so the connection must be trusted (`https`). It helps when the
-//!   feed is blocked and the issuer is not; when the issuer is down it is the same as to refuse.
-//! * **`max_entries`** costs about 100 bytes for each ended user and device that was heard of within the last 65 minutes; a
-//!   verifier that starts hears of all that ended within as long before.
-//! * **`RUSTFLAGS`**: a token seen for the first time, a frame and an answer to a ping cost one Ed25519 verification each.
-//!   `--cfg curve25519_dalek_backend="avx512"`, with which our own binary is built, makes it faster where the processor has
-//!   AVX-512 IFMA, and changes nothing where it has not.
+//! * **[`WhenStale::Introspect`]** with [`verify_or_ask`](Verifier::verify_or_ask): past the bound each request costs
+//!   the issuer one, whose answer is not signed, so the connection must be trusted (`https`). It helps when the feed
+//!   is blocked and the issuer is not; when the issuer is down it has the same effect as to refuse.
+//! * **`max_entries`** costs about 100 bytes for each ended user and device received within the last 65 minutes; a
+//!   verifier that starts receives all revocations of as long before.
+//! * **`RUSTFLAGS`**: a token seen for the first time, a frame and an answer to a ping cost one Ed25519 verification
+//!   each. `--cfg curve25519_dalek_backend="avx512"`, with which the released binary is built, makes it faster on
+//!   processors with AVX-512 IFMA, and changes nothing on others.
 //!
-//! Rooms: `builder` (setting up), `claims`, `rejection` and `event` (what comes out), `state` with `revoked` and `keys`
-//! with `seen` (what `verify` reads), `follower` with `pings` (the only writer: pure), `follow`, `link` and `stream`
-//! (the only ones that do I/O), `introspect`.
+//! Modules: `builder` (configuration), `claims`, `rejection` and `event` (the results), `state` with `revoked` and
+//! `keys` with `seen` (what `verify` reads), `follower` with `pings` (the only writer, without I/O), `follow`, `link`
+//! and `stream` (the only ones with I/O), `introspect`.
 
 mod builder;
 mod claims;
@@ -121,7 +122,7 @@ use keys::Keys;
 use link::Link;
 use state::{Now, State};
 
-/// Verifies access tokens. Clones share everything; the last one to be dropped ends the connection.
+/// A verifier of access tokens. Clones share everything; dropping the last one ends the connection.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     view: Arc<View>,
@@ -130,18 +131,18 @@ pub struct Verifier {
     _task: Arc<Task>,
 }
 
-/// What to do when freshness cannot be proven.
+/// The behaviour while freshness cannot be proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenStale {
-    /// Refuse.
+    /// Refuse every token as `stale`.
     #[default]
     Refuse,
-    /// Ask the issuer about each token, where [`Verifier::verify_or_ask`] is called.
+    /// Ask the issuer about each token by introspection (RFC 7662), where [`Verifier::verify_or_ask`] is called.
     Introspect,
 }
 
-/// What `verify` reads, from any thread.
+/// The state that `verify` reads, from any thread.
 #[derive(Debug)]
 struct View {
     issuer: String,
@@ -165,40 +166,40 @@ impl Drop for Task {
 }
 
 impl Verifier {
-    /// A verifier for the tokens of the issuer at `url`.
+    /// A builder of a verifier for the tokens of the issuer at `url`.
     pub fn builder(url: &str) -> Builder {
         Builder::new(url)
     }
 
-    /// What the token says, if it acts for its user.
+    /// Verifies an access token: its claims, if it acts for its user. Does no I/O.
     pub fn verify(&self, token: &str) -> Result<Claims, Rejection> {
         self.view.examine(token).map_err(|(_, rejection)| rejection)
     }
 
-    /// The moment, by the issuer's clock, up to which every sign-out is known here. None before the first proof
-    /// and after the issuer's store was replaced.
+    /// The time, by the issuer's clock, up to which every sign-out is known here. `None` before the first proof and
+    /// after the issuer's store was replaced.
     pub fn as_of(&self) -> Option<Timestamp> {
         self.view.state.load().as_of()
     }
 
-    /// How long ago that moment is.
+    /// The time passed since [`as_of`](Self::as_of); `None` if there is no proof.
     pub fn lag(&self) -> Option<Duration> {
         self.view.state.load().lag(Now::of(&self.view.world))
     }
 
-    /// Why tokens are refused as stale now, if they are.
+    /// Why tokens are refused as stale now; `None` while freshness is proven.
     pub fn doubt(&self) -> Option<Doubt> {
         self.view.state.load().doubt(Now::of(&self.view.world), self.view.max_staleness)
     }
 
-    /// How many ended users and devices are held.
+    /// The number of ended users and devices in memory.
     pub fn entries(&self) -> usize {
         self.view.state.load().revoked.len()
     }
 }
 
 impl View {
-    /// What an accepted token says; else why it is refused, with what it says if it is authentic.
+    /// The claims of an accepted token; else the rejection, with the claims if the token is authentic.
     fn examine(&self, token: &str) -> Result<Claims, (Option<Claims>, Rejection)> {
         let now = Now::of(&self.world);
         let state = self.state.load();

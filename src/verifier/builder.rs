@@ -1,4 +1,4 @@
-//! How a verifier is set up, and what can be wrong with that.
+//! Configuration of a verifier, and its errors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use super::{Task, Verifier, View, WhenStale};
 use crate::model::counters::Era;
 use crate::world::World;
 
-/// How often freshness is proven, unless `max_staleness` asks for more.
+/// The interval of pings, unless `max_staleness` requires a shorter one.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// The shortest `max_staleness`: below it an ordinary pause would refuse everybody.
 const SHORTEST_STALENESS: Duration = Duration::from_secs(1);
 
-/// What a verifier needs to know. Begin with [`Verifier::builder`].
+/// The configuration of a verifier. Created by [`Verifier::builder`].
 #[derive(Debug)]
 pub struct Builder {
     url: String,
@@ -38,47 +38,47 @@ pub struct Builder {
     listener: Listener,
 }
 
-/// Why a verifier did not start.
+/// The reason why a verifier did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// No audience was named. Without one, tokens meant for another service would be accepted here.
+    /// No audience was set. Without one, tokens meant for another service would be accepted.
     #[error("no audience: name the one that the issuer's tokens for this service carry")]
     NoAudience,
-    /// No service key was given.
+    /// No service key was set.
     #[error("no service key: make one with `rescind service-key add NAME --scope feed`")]
     NoServiceKey,
-    /// A `max_staleness` under one second.
+    /// The `max_staleness` is under one second.
     #[error("max_staleness is too short: {} s is the least", SHORTEST_STALENESS.as_secs())]
     TooStrict,
-    /// Somebody else answers there.
+    /// Another issuer answers at the address.
     #[error(
         "the issuer there calls itself {found:?}, not {expected:?}: if that is right, say it with `issuer`"
     )]
     OtherIssuer {
-        /// Who was expected.
+        /// The expected issuer.
         expected: String,
-        /// Who answered.
+        /// The issuer that answered.
         found: String,
     },
-    /// What the issuer answers is not signed with its published keys.
+    /// The issuer's answers are not signed with its published keys.
     #[error("the issuer's answers are not authentic: something alters them on their way")]
     NotAuthentic,
-    /// The issuer could not be asked.
+    /// A request to the issuer failed.
     #[error("{0}")]
     Issuer(#[from] Trouble),
     /// The issuer answers, but freshness could not be proven in time.
     #[error("freshness was not proven within {} s: {}", .waited.as_secs(), super::Rejection::Stale(*.doubt))]
     NotFresh {
-        /// How long was waited.
+        /// How long [`Builder::connect`] waited.
         waited: Duration,
-        /// What is missing.
+        /// Why freshness is not proven.
         doubt: Doubt,
     },
 }
 
 impl ConnectError {
-    /// Whether trying again may help without anybody doing anything.
+    /// Whether the error may be temporary, so that trying again may help.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Issuer(trouble) => trouble.may_pass(),
@@ -104,74 +104,74 @@ impl Builder {
         }
     }
 
-    /// The `iss` that tokens must carry, if it is not the url.
+    /// Sets the `iss` that tokens must carry, if it is not the url.
     #[must_use]
     pub fn issuer(mut self, issuer: &str) -> Self {
         self.issuer = Some(issuer.to_owned());
         self
     }
 
-    /// The `aud` that tokens must carry.
+    /// Sets the `aud` that tokens must carry. Required.
     #[must_use]
     pub fn audience(mut self, audience: &str) -> Self {
         self.audience = Some(audience.to_owned());
         self
     }
 
-    /// The credential the feed is read with: a service key with scope `feed`, and `introspect` too when it is to
-    /// [ask](WhenStale::Introspect).
+    /// Sets the service key that reads the feed: with scope `feed`, and `introspect` too for
+    /// [`WhenStale::Introspect`]. Required.
     #[must_use]
     pub fn service_key(mut self, key: ServiceKey) -> Self {
         self.service_key = Some(key);
         self
     }
 
-    /// How old the last proof of freshness may be; 10 s unless said otherwise.
+    /// Sets the greatest age of the last proof of freshness; default 10 s.
     #[must_use]
     pub fn max_staleness(mut self, max_staleness: Duration) -> Self {
         self.max_staleness = max_staleness;
         self
     }
 
-    /// What to do past it: refuse, unless said otherwise.
+    /// Sets the behaviour past `max_staleness`; default [`WhenStale::Refuse`].
     #[must_use]
     pub fn when_stale(mut self, when_stale: WhenStale) -> Self {
         self.when_stale = when_stale;
         self
     }
 
-    /// How many ended users and devices of the last 65 minutes are held at most; a million unless said otherwise, at
-    /// about 100 bytes each when they come. Past it everything is refused.
+    /// Sets the most ended users and devices of the last 65 minutes in memory, about 100 bytes each; default
+    /// 1,000,000. Above it every token is refused as stale.
     #[must_use]
     pub fn max_entries(mut self, max_entries: usize) -> Self {
         self.max_entries = max_entries;
         self
     }
 
-    /// How many tokens are remembered whose signature was checked; 16,384 unless said otherwise, at about 1 KiB each
-    /// when they come. It costs speed, never safety, when there are more.
+    /// Sets the most tokens whose verified signature is cached, about 1 KiB each; default 16,384. A smaller cache
+    /// costs speed, never safety.
     #[must_use]
     pub fn remembered_tokens(mut self, tokens: usize) -> Self {
         self.remembered_tokens = tokens;
         self
     }
 
-    /// How long [`connect`](Self::connect) waits for the first proof; 10 s unless said otherwise.
+    /// Sets how long [`connect`](Self::connect) waits for the first proof; default 10 s.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Calls `listener` with everything that happens, on the verifier's task: it must not block.
+    /// Sets a listener for all events. It is called on the verifier's task and must not block.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.listener = Listener::new(listener);
         self
     }
 
-    /// Reads all that has ended lately and proves that it is fresh; then the verifier is ready. From then on it
-    /// stays connected by itself, on a task of the runtime this is called in, until its last clone is dropped.
+    /// Reads the recent revocations and proves that they are fresh; then the verifier is ready. From then on it stays
+    /// connected by itself, on a task of the current Tokio runtime, until its last clone is dropped.
     pub async fn connect(self) -> Result<Verifier, ConnectError> {
         let world = World::real();
         let audience =

@@ -1,4 +1,4 @@
-//! What a verified token says.
+//! The claims of a verified token.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use crate::model::counters::{Era, Generation};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 
-/// What an access token that acts for its user says. Cheap to clone.
+/// The claims of an access token that acts for its user. Cheap to clone.
 #[derive(Clone)]
 pub struct Claims(Arc<Verified>);
 
-/// A token whose signature was good, with what it says.
+/// A token whose signature was good, with its claims.
 pub(super) struct Verified {
     token: Box<str>,
     claims: AccessClaims,
@@ -37,42 +37,42 @@ impl Claims {
         Self(verified)
     }
 
-    /// `sub`: for whom the token acts.
+    /// `sub`: the user the token acts for.
     pub fn user(&self) -> UserId {
         self.0.claims.subject
     }
 
-    /// `sid`: the device it belongs to, one sign-in of the user.
+    /// `sid`: the device the token belongs to, one sign-in of the user.
     pub fn device(&self) -> DeviceId {
         self.0.claims.device
     }
 
-    /// `gen`: the user's generation it was minted under.
+    /// `gen`: the user's generation the token was minted under.
     pub fn generation(&self) -> Generation {
         self.0.claims.stamp.generation
     }
 
-    /// `era`: the service's era it was minted under.
+    /// `era`: the service's era the token was minted under.
     pub fn era(&self) -> Era {
         self.0.claims.stamp.era
     }
 
-    /// `iss`: who minted it.
+    /// `iss`: the issuer of the token.
     pub fn issuer(&self) -> &str {
         &self.0.claims.issuer
     }
 
-    /// `aud`: where it counts.
+    /// `aud`: the audience that accepts the token.
     pub fn audience(&self) -> &str {
         &self.0.claims.audience
     }
 
-    /// `iat`: when it was minted.
+    /// `iat`: when the token was minted.
     pub fn issued(&self) -> Timestamp {
         self.0.claims.issued
     }
 
-    /// `exp`: from when on it is dead.
+    /// `exp`: when the token expires.
     pub fn expires(&self) -> Timestamp {
         self.0.claims.expires
     }

@@ -1,4 +1,4 @@
-//! What the verifier tells about itself, and about what ended.
+//! Events of the verifier: its own state, and revocations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,53 +9,55 @@ use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::model::revocation::Revocation;
 
-/// Something happened that an operator, or an application with open connections of its own, may want to know.
+/// An event for operators, or for applications that have open connections of their own.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Something ended, and is refused from now on. Comes once for each, after a (re)start also for what ended
-    /// within the last 65 minutes.
+    /// A revocation was applied and is honoured from now on. Sent once for each, after a (re)start also for those of
+    /// the last 65 minutes.
     Ended(Revocation),
-    /// Freshness is proven, after it was not: tokens are accepted.
+    /// Freshness is proven again: tokens are accepted.
     Fresh,
     /// Freshness is no longer proven: tokens are refused.
     Stale(Doubt),
-    /// The stream broke or could not be opened; it is tried again.
+    /// The stream broke or could not be opened; it is opened again.
     Disconnected(Trouble),
-    /// A ping was not answered, or the keys were not to be had; it is tried again.
+    /// A ping was not answered, or the keys could not be fetched; the request is repeated.
     Unanswered(Trouble),
-    /// A frame or an answer was not authentic: something between the issuer and us alters them.
+    /// The named text, a frame or an answer to a ping, was not authentic: something between the issuer and here alters
+    /// it.
     Altered(&'static str),
-    /// A frame did not continue what was applied; everything kept is asked for again.
+    /// A frame did not continue the applied entries; a snapshot is requested.
     Missed,
-    /// **Alarm.** The same store lost what it had acknowledged: its log is shorter than it was, or has another entry
-    /// where the last one was. Nothing is forgotten, and it is not believed again until it is restored properly.
+    /// **Alarm.** The store was rolled back: under the same id its log is shorter than before, or has another entry at
+    /// the last applied position. Known revocations are kept, and nothing proves freshness until the store is restored
+    /// properly.
     RolledBack {
-        /// How far its log is now.
+        /// The head of the store's log now.
         head: Position,
-        /// How far it had been.
+        /// The position up to which its log had been applied.
         applied: Position,
     },
-    /// The issuer's store was replaced; tokens are refused until everything it keeps is here.
+    /// The issuer's store was replaced; tokens are refused until all entries it keeps are applied.
     StoreReplaced(StoreId),
-    /// The set of keys changed.
+    /// The set of keys changed to this version.
     Keys(KeysVersion),
-    /// Somebody else answers at the issuer's address: tokens are refused.
+    /// Another issuer answers at the issuer's address: tokens are refused.
     OtherIssuer(String),
-    /// The issuer's tokens are for another audience than the one expected here: all of them are refused.
+    /// The issuer's tokens are for another audience than the expected one: all of them are refused.
     OtherAudience {
-        /// Whom tokens have to be for here.
+        /// The audience expected here.
         expected: String,
-        /// Whom the issuer's tokens are for.
+        /// The audience of the issuer's tokens.
         found: String,
     },
-    /// The issuer is asked over plain HTTP on another machine: whoever is on the way can read the service key, and can put in
-    /// keys of his own.
+    /// The issuer at this url is on another machine and reached by plain HTTP: anybody on the network path can read
+    /// the service key and substitute public keys.
     Unencrypted(String),
 }
 
 impl Event {
-    /// Whether a person should look.
+    /// Whether the event needs a person's attention.
     pub fn is_alarm(&self) -> bool {
         matches!(
             self,
@@ -110,7 +112,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Who wants to know.
+/// The listener for events, if any.
 #[derive(Clone, Default)]
 pub(super) struct Listener(Option<Arc<Callback>>);
 

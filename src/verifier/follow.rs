@@ -1,7 +1,7 @@
-//! Carries texts between the issuer and the follower: one task, for as long as the verifier lives.
+//! The task of a verifier that exchanges texts with the issuer.
 //!
-//! Nothing in here decides what counts. A stream that breaks is opened again after a wait that grows and is never the
-//! same for two followers, so that a restarted issuer is not met by all of them at once.
+//! It decides nothing about tokens. A broken stream is opened again after an exponential back-off with jitter, so that
+//! a restarted issuer does not receive all followers at once.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -19,32 +19,32 @@ use super::stream::{Events, Told};
 use crate::model::counters::Position;
 use crate::world::World;
 
-/// So many pings may wait for an answer.
+/// The most pings waiting for an answer at once.
 const MOST_PINGS: usize = 4;
 
-/// When an answer's head has not come for the time of so many pings, and the stream was silent for as long, it is
-/// taken for dead.
+/// A stream counts as dead after this many ping intervals without a helpful event, while an answer's head has not
+/// arrived for as long.
 const DEAD_AFTER_PINGS: u32 = 2;
 
-/// So long a stream may take to say its first word. Connecting has limits of its own, which are shorter.
+/// The time limit for a stream's first event. Connecting has shorter limits of its own.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// The first and the longest wait before something is tried again.
+/// The first and the longest wait before a retry.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
-/// The task's belongings.
+/// The state of the task.
 pub(super) struct Follow {
     follower: Follower,
     link: Link,
     world: World,
     listener: Listener,
     pipe: Pipe,
-    /// What the issuer calls us on this stream.
+    /// The id of this stream, from the issuer's `hello`.
     name: Option<String>,
     stream_wait: Wait,
-    /// When the stream was opened, once it has said so.
+    /// When the stream was opened, as its `hello` arrived.
     opened: Option<Instant>,
-    /// When the stream last said something that helped; in the future while it is being opened.
+    /// When the last helpful event arrived; in the future while the stream is being opened.
     heard: Instant,
     pings: JoinSet<Result<String, Trouble>>,
     ping_every: Duration,
@@ -54,25 +54,25 @@ pub(super) struct Follow {
     next_keys: Instant,
 }
 
-/// The stream, which is read only when there is time for what it says: who cannot keep up is noticed by the issuer and
-/// not by its own memory.
+/// The stream of events. It is read only when there is time to apply them, so that back-pressure reaches the issuer
+/// instead of a queue here.
 enum Pipe {
     Opening(Pin<Box<dyn Future<Output = Result<Events, Trouble>> + Send>>),
     Open(Events),
 }
 
-/// How a stream begins.
+/// The data of the event `hello`, the first of a stream.
 #[derive(Deserialize)]
 struct Hello {
     follower: String,
 }
 
-/// A wait that grows.
+/// An exponential back-off: the number of failures so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Wait(u32);
 
 impl Follow {
-    /// With a stream that was opened just now.
+    /// A task with a stream that was opened just now.
     pub(super) fn new(
         follower: Follower,
         link: Link,
@@ -101,7 +101,7 @@ impl Follow {
         }
     }
 
-    /// Follows for ever; ends when it is dropped.
+    /// Follows the issuer for ever; stops when dropped.
     pub(super) async fn run(mut self) {
         loop {
             let wants_keys = self.follower.wants_keys() && self.keys.is_empty();
@@ -210,7 +210,7 @@ async fn connect(link: Link, from: Option<Position>, start: Instant) -> Result<E
 }
 
 impl Pipe {
-    /// What it says next. After an error it has to be opened anew.
+    /// The next event. After an error the stream has to be opened again.
     async fn next(&mut self) -> Result<Told, Trouble> {
         loop {
             match self {
@@ -222,7 +222,7 @@ impl Pipe {
 }
 
 impl Wait {
-    /// What is waited when a stream is over that lasted so long: one that lasted has nothing to do with those before.
+    /// The back-off after a stream that lasted so long: starts again after a stream that outlasted the longest wait.
     fn after_a_stream(self, lasted: Option<Duration>) -> Self {
         if lasted.is_some_and(|lasted| lasted >= WAIT.1) { Self::default() } else { self }
     }
@@ -231,7 +231,7 @@ impl Wait {
         Self((self.0 + 1).min(8))
     }
 
-    /// Between half and all of the wait, by chance.
+    /// A random duration between half and all of the wait.
     fn long(self, world: &World) -> Duration {
         let most = (WAIT.0 * 2_u32.pow(self.0)).min(WAIT.1);
         let [chance] = world.random::<1>();
@@ -239,8 +239,8 @@ impl Wait {
     }
 }
 
-/// Between seven eighths and all of a time, by chance: followers that began together, as after a restart of the issuer,
-/// do not ask it together for ever.
+/// A random duration between seven eighths and all of `time`, so that followers that started together, as after a
+/// restart of the issuer, do not stay synchronized.
 fn somewhat_less(time: Duration, world: &World) -> Duration {
     let [chance] = world.random::<1>();
     time / 8 * 7 + time / 8 / 255 * u32::from(chance)

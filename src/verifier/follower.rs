@@ -1,7 +1,7 @@
-//! Following the log: what each text that comes in changes, and what has to be done next.
+//! The replica of the revocation log: how each incoming text changes it, and the next action.
 //!
-//! All of it is decided here, without I/O and with time as an argument; [`follow`](super::follow) only carries texts
-//! back and forth. One task owns the follower, any number of threads read what it writes.
+//! Everything is decided here without I/O and with time as an argument; [`follow`](super::follow) only carries texts.
+//! One task owns the replica, any number of threads read the state it writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,21 +16,21 @@ use crate::model::counters::Position;
 use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::{Frame, Pong, Refused, Statement};
 
-/// How often what is too old to matter is forgotten.
+/// The interval at which expired entries are removed.
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 
-/// The one that writes what `verify` reads.
+/// The only writer of the state that `verify` reads.
 #[derive(Debug)]
 pub(super) struct Follower {
     view: Arc<View>,
     keys: KeyHolder,
     /// Whether the keys have to be fetched.
     fetch: bool,
-    /// The audience that the issuer last said its tokens are for.
+    /// The audience of the issuer's tokens, as last published.
     audience: Option<String>,
-    /// Up to where the log is in the state; none before a snapshot has begun.
+    /// The position up to which the log is applied; `None` before a snapshot has begun.
     applied: Option<Position>,
-    /// The last entry of it that was seen.
+    /// The last entry that was applied.
     last: Option<Entry>,
     pings: Pings,
     rolled_back: bool,
@@ -38,14 +38,14 @@ pub(super) struct Follower {
     doubt: Option<Doubt>,
 }
 
-/// What has to be done with the stream.
+/// The next action on the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// Nothing: it goes on.
+    /// Keep reading the stream.
     Keep,
-    /// Open it anew where it stopped.
+    /// Open the stream again where it stopped.
     Resume,
-    /// Open it anew, from the beginning.
+    /// Open the stream again with a snapshot.
     Begin,
 }
 
@@ -66,38 +66,38 @@ impl Follower {
         }
     }
 
-    /// Where a stream goes on that is opened anew; none for the beginning. The last entry comes again: a store that went
-    /// back and has grown since has another one in its place.
+    /// The position to continue from with a new stream; `None` for a snapshot. The last entry is requested again: a
+    /// store that was rolled back and has grown since has another entry at its position.
     pub(super) fn resume(&self) -> Option<Position> {
         let applied = self.applied?;
         let again = self.last.as_ref().is_some_and(|last| last.position == applied);
         Some(Position::new(applied.value().saturating_sub(again.into())))
     }
 
-    /// Whether the issuer has been heard, so that its stream can be told from another's.
+    /// Whether the issuer's store is known, so that its stream can be told from another's.
     pub(super) fn knows_store(&self) -> bool {
         self.view.state.load().store.is_some()
     }
 
-    /// Whether the keys have to be fetched: newer ones exist than those at hand, or may exist.
+    /// Whether the keys have to be fetched, because newer ones exist or may exist.
     pub(super) fn wants_keys(&self) -> bool {
         self.fetch || self.view.keys.load().version < self.view.state.load().newest_keys()
     }
 
-    /// Whether an answer waits for entries that do not come: then the stream is dead without knowing it.
+    /// Whether an answer has waited for its entries for longer than `since`: then the stream is dead.
     pub(super) fn is_behind(&self, since: Duration) -> bool {
         let behind = self.pings.behind(self.applied);
         behind.is_some_and(|sent| self.view.world.uptime().saturating_sub(sent) > since)
     }
 
-    /// A new question for the issuer.
+    /// Creates a ping.
     pub(super) fn ask(&mut self) -> Option<Asked> {
         self.forget();
         self.watch();
         self.pings.ask(&self.view.world, self.applied)
     }
 
-    /// The keys as published.
+    /// Applies the published keys.
     pub(super) fn publish(&mut self, published: &PublishedKeys) {
         if published.issuer != self.view.issuer {
             return self.refuse_other(&published.issuer);
@@ -118,7 +118,7 @@ impl Follower {
         self.prove();
     }
 
-    /// The answer to a ping.
+    /// Applies the answer to a ping.
     pub(super) fn pong(&mut self, text: &str) -> Stream {
         let pong = match Pong::verify(text, &self.view.keys.load().public, &self.view.issuer) {
             Ok(pong) => pong,
@@ -142,7 +142,7 @@ impl Follower {
         next
     }
 
-    /// A frame of the stream.
+    /// Applies a frame of the stream.
     pub(super) fn frame(&mut self, text: &str) -> Stream {
         let frame = match Frame::verify(text, &self.view.keys.load().public, &self.view.issuer) {
             Ok(frame) => frame,
@@ -172,7 +172,7 @@ impl Follower {
         if kept { Stream::Keep } else { Stream::Resume }
     }
 
-    /// Takes in entries that continue what was applied; false if there was no room for one.
+    /// Applies entries that continue the log; false if there was no room for one.
     fn apply<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> bool {
         for entry in entries {
             let state = self.view.state.load();
@@ -195,7 +195,7 @@ impl Follower {
         true
     }
 
-    /// Another store: what was known counts no more, and tokens are refused until all of the new log is here.
+    /// Begins with another store: the old state is dropped, and tokens are refused until the whole new log is applied.
     fn enter(&mut self, statement: &Statement) -> Stream {
         let old = self.view.state.load_full();
         let era = old.revoked.era().max(statement.era);
@@ -218,7 +218,7 @@ impl Follower {
         }
     }
 
-    /// Something is not what it should be; nothing it says counts.
+    /// Handles a text that could not be verified; nothing in it is applied.
     fn refuse(&mut self, refused: Refused, what: &'static str, next: Stream) -> Stream {
         match refused {
             // The keys it is signed with may be newer than ours.
@@ -237,7 +237,7 @@ impl Follower {
         self.watch();
     }
 
-    /// Moves the moment of which everything is known, if an answer's head has been applied.
+    /// Advances the proven time, if everything up to an answer's head has been applied.
     fn prove(&mut self) {
         let Some(applied) = self.applied else { return };
         self.view.state.load().reach(applied);
@@ -248,7 +248,7 @@ impl Follower {
         self.watch();
     }
 
-    /// Says when freshness comes and goes.
+    /// Reports when freshness is gained or lost.
     fn watch(&mut self) {
         let doubt = self.view.state.load().doubt(Now::of(&self.view.world), self.view.max_staleness);
         if doubt != self.doubt {

@@ -1,16 +1,16 @@
-//! Asking the issuer when freshness cannot be proven here.
+//! Introspection of single tokens while freshness cannot be proven (RFC 7662).
 
 use super::claims::Claims;
 use super::{Rejection, Verifier, WhenStale};
 use crate::model::verdict::Reason;
 
 impl Verifier {
-    /// As [`Verifier::verify`]; but where that says [`Rejection::Stale`] and the verifier was told to
-    /// [ask](WhenStale::Introspect), the issuer is asked about this one token. That takes as long as a request
-    /// takes, and an issuer that does not answer leaves it stale.
+    /// Verifies like [`Verifier::verify`]; but where that says [`Rejection::Stale`] and the verifier is configured
+    /// with [`WhenStale::Introspect`], asks the issuer about this one token. That takes as long as a request; if the
+    /// issuer does not answer, the token stays rejected as stale.
     ///
-    /// An issuer that refuses a token does not say why: the code is `superseded` then, so that the app refreshes and
-    /// learns the reason from the issuer itself.
+    /// The answer of the issuer has no reason (RFC 7662): an inactive token is rejected as `superseded`, so that the
+    /// app refreshes and learns the reason from the issuer itself.
     pub async fn verify_or_ask(&self, token: &str) -> Result<Claims, Rejection> {
         let (authentic, rejection) = match self.view.examine(token) {
             Ok(claims) => return Ok(claims),

@@ -1,4 +1,4 @@
-//! The keys tokens are verified with, and the memory of what they vouched for.
+//! The public keys that tokens are verified with, and the cache of verified tokens.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::model::key::Kid;
 use crate::model::timestamp::Timestamp;
 use crate::token::public_keys::PublicKeys;
 
-/// One version of the key set. It never changes: another version is another set.
+/// One version of the key set, immutable.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// Which version; zero before the issuer published one.
+    /// The version of the key set; zero before the issuer published one.
     pub(super) version: KeysVersion,
     pub(super) public: PublicKeys,
-    /// From when on a retired one is good for nothing: it signed no token that lives longer.
+    /// When retired keys end: no token they signed lives longer.
     ends: Vec<(Kid, Timestamp)>,
     distrusted: HashSet<Kid>,
-    /// Shared with the next set unless that lacks a key of this one.
+    /// The cache of verified tokens, shared with the next set unless that lacks a key of this one.
     seen: Arc<Seen>,
 }
 
-/// What `/.well-known/paserk` says. Other fields are for other readers.
+/// The document at `/.well-known/paserk`, with the fields a verifier needs.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct PublishedKeys {
     pub(super) issuer: String,
-    /// The audience of every token that is minted now; an earlier issuer does not say it.
+    /// The audience of every token minted now; an earlier issuer does not publish it.
     pub(super) audience: Option<String>,
     pub(super) version: u64,
     pub(super) keys: Vec<PublishedKey>,
@@ -46,16 +46,16 @@ pub(super) struct PublishedKey {
     pub(super) not_after: Option<String>,
 }
 
-/// The keys as they come and go.
+/// The source of key sets, which remembers distrusted keys.
 #[derive(Debug)]
 pub(super) struct KeyHolder {
     places: usize,
-    /// Never trusted again, however stale an answer some cache gives.
+    /// The keys that are never trusted again, even if a stale cached answer lists them as good.
     distrusted: HashSet<Kid>,
 }
 
 impl Keys {
-    /// The claims of an authentic token.
+    /// The claims of an authentic token, from the cache or by verifying its signature.
     pub(super) fn verify(&self, token: &str, issuer: &str, audience: &str) -> Option<Arc<Verified>> {
         if let Some(verified) = self.seen.recall(token) {
             return Some(verified);
@@ -66,7 +66,7 @@ impl Keys {
         Some(verified)
     }
 
-    /// Whether a token may be good to who has a newer set: it names a key that was neither here nor taken back.
+    /// Whether a newer key set may accept the token: it names a key that is neither in this set nor distrusted.
     pub(super) fn may_lack_the_key_of(&self, token: &str) -> bool {
         PublicKeys::named(token)
             .is_some_and(|kid| !self.public.contains(&kid) && !self.distrusted.contains(&kid))
@@ -74,17 +74,17 @@ impl Keys {
 }
 
 impl KeyHolder {
-    /// Room for as many verified tokens.
+    /// A holder whose sets cache at most this many verified tokens.
     pub(super) fn new(places: usize) -> Self {
         Self { places, distrusted: HashSet::new() }
     }
 
-    /// No keys: nothing is authentic.
+    /// A set without keys, for which no token is authentic.
     pub(super) fn none(&self) -> Keys {
         self.set(KeysVersion::default(), PublicKeys::none(), Vec::new())
     }
 
-    /// The keys as published, less those once distrusted. A key that is unlike its id is none.
+    /// The published keys without the distrusted ones. A key that does not match its id is left out.
     pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Keys {
         let (mut public, mut ends) = (PublicKeys::none(), Vec::new());
         self.distrusted.extend(published.distrusted.iter().filter_map(|kid| Kid::parse(kid)));
@@ -112,7 +112,7 @@ impl KeyHolder {
         keys
     }
 
-    /// The same keys without one, and with nothing that any of them vouched for.
+    /// The keys of `current` without the distrusted `kid`, with an empty cache.
     pub(super) fn distrust(&mut self, current: &Keys, kid: &Kid) -> Keys {
         self.distrusted.insert(kid.clone());
         let mut public = current.public.clone();
@@ -120,12 +120,12 @@ impl KeyHolder {
         self.set(current.version, public, current.ends.clone())
     }
 
-    /// The same keys, of no version until they are published again.
+    /// The keys of `current`, with version zero until they are published again.
     pub(super) fn unconfirmed(&self, current: &Keys) -> Keys {
         self.set(KeysVersion::default(), current.public.clone(), current.ends.clone())
     }
 
-    /// The keys without those that are good for nothing any more at `now`; none if nothing changes.
+    /// The keys of `current` without those that have ended at `now`; `None` if none has.
     pub(super) fn at(&self, current: &Keys, now: Timestamp) -> Option<Keys> {
         let (ended, ends): (Vec<_>, Vec<_>) = current.ends.iter().cloned().partition(|(_, end)| *end <= now);
         if ended.is_empty() {

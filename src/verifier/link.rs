@@ -1,4 +1,4 @@
-//! The issuer over HTTP: four requests, each with a limit in time and size.
+//! Requests to the issuer over HTTP, each with a limit in time and size.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,55 +24,55 @@ use super::pings::Asked;
 use super::stream::Events;
 use crate::model::counters::Position;
 
-/// How long the issuer may take to accept a connection, and to answer.
+/// The time limits for connecting and for an answer.
 const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The most that is read of an answer, in bytes.
+/// The most bytes that are read of an answer.
 const LONGEST_KEYS: usize = 256 * 1024;
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// A service key: the credential the feed is read with.
+/// A service key, the credential that reads the feed.
 #[derive(Clone)]
 pub struct ServiceKey(Zeroizing<String>);
 
-/// Why the issuer did not give what was asked for.
+/// The reason why a request to the issuer failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// No connection, or it broke. Says what the system or TLS said.
+    /// No connection, or it broke; with the message of the system or of TLS.
     #[error("{0}")]
     Unreachable(String),
-    /// It took too long.
+    /// No answer within this time.
     #[error("no answer within {} s", .0.as_secs())]
     Slow(Duration),
-    /// 401.
+    /// Status 401: the service key is unknown.
     #[error(
         "the service key is not one of this issuer, or was removed: make one with `rescind service-key add NAME --scope feed`"
     )]
     WrongKey,
-    /// 403.
+    /// Status 403: the service key lacks this scope.
     #[error(
         "the service key lacks the scope `{0}`: make one with `rescind service-key add NAME --scope {0}`"
     )]
     WrongScope(&'static str),
-    /// 404.
+    /// Status 404: the named resource does not exist at the address.
     #[error("there is no {0} at this address: is it a Rescind service, and is the url right?")]
     NotThere(&'static str),
-    /// 410.
+    /// Status 410: the log no longer reaches back to the position.
     #[error("what was missed is no longer kept")]
     Gone,
     /// Any other status.
     #[error("it answered {0}")]
     Status(u16),
-    /// The answer is not what it should be.
+    /// The answer is not what was expected.
     #[error("it answered something that is not {0}")]
     NotUnderstood(&'static str),
 }
 
-/// The issuer's address, our credential there, and connections.
+/// The issuer's address, the credential and the connection pool.
 #[derive(Clone)]
 pub(super) struct Link {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -93,14 +93,14 @@ struct Pong {
     pong: String,
 }
 
-/// What introspection says of a token, as far as it is needed.
+/// The answer of an introspection, with the fields that are needed.
 #[derive(Debug, Deserialize)]
 pub(super) struct Introspected {
     pub(super) active: bool,
 }
 
 impl ServiceKey {
-    /// Reads a key's text, with or without white space around it: `rescind_sk_…`.
+    /// Parses the text of a service key, `rescind_sk_…`; white space around it is ignored.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let shown = text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -116,7 +116,7 @@ impl fmt::Debug for ServiceKey {
 }
 
 impl Trouble {
-    /// Whether it may be over without anybody doing anything.
+    /// Whether the error may be temporary.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Slow(_) | Self::Gone => true,
@@ -127,7 +127,7 @@ impl Trouble {
 }
 
 impl Link {
-    /// The issuer at `base`, `http://…` or `https://…` without a path of the API.
+    /// A client for the issuer at `base`, `http://…` or `https://…` without a path of the API.
     pub(super) fn to(base: &str, key: &ServiceKey) -> Result<Self, Trouble> {
         let not_a_url = || Trouble::NotUnderstood("a url: write http://HOST or https://HOST");
         let base = base.trim_end_matches('/').to_owned();
@@ -156,18 +156,18 @@ impl Link {
         Ok(Self { client, base, authorization })
     }
 
-    /// Where the issuer is.
+    /// The issuer's address.
     pub(super) fn base(&self) -> &str {
         &self.base
     }
 
-    /// Whether somebody on the way can read and alter what is said: plain HTTP, and not to this machine.
+    /// Whether the network path can be read and altered: plain HTTP to another machine.
     pub(super) fn is_exposed(&self) -> bool {
         let Ok(uri) = self.base.parse::<Uri>() else { return false };
         uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_loopback)
     }
 
-    /// The public keys.
+    /// Fetches the public keys.
     pub(super) async fn keys(&self) -> Result<PublishedKeys, Trouble> {
         let what = "a list of keys";
         let request = self.request(Method::GET, "/.well-known/paserk").header(CACHE_CONTROL, "no-cache");
@@ -175,7 +175,7 @@ impl Link {
         json(response, LONGEST_KEYS, what).await
     }
 
-    /// Asks how far the log is, as the one who listens as `follower`; the answer's text.
+    /// Sends a ping, on behalf of the stream `follower` if known, and returns the text of the answer.
     pub(super) async fn ping(&self, asked: &Asked, follower: Option<&str>) -> Result<String, Trouble> {
         let applied = asked.applied.unwrap_or_default().value();
         let body = serde_json::to_vec(&Ping { nonce: asked.nonce.as_str(), applied, follower });
@@ -187,7 +187,7 @@ impl Link {
         json(response, LONGEST_ANSWER, "an answer to a ping").await.map(|Pong { pong }| pong)
     }
 
-    /// Opens the stream after `last`, or from the beginning.
+    /// Opens the stream after `last`, or with a snapshot.
     pub(super) async fn stream(&self, last: Option<Position>) -> Result<Events, Trouble> {
         let mut request = self
             .request(Method::GET, "/api/v1/revocations/stream")
@@ -205,7 +205,7 @@ impl Link {
         Ok(Events::of(response.into_body()))
     }
 
-    /// What the token is worth to the issuer now (RFC 7662).
+    /// Asks the issuer whether a token is active (RFC 7662).
     pub(super) async fn introspect(&self, token: &str) -> Result<Introspected, Trouble> {
         // A token has no character that a form would have to escape.
         let sound =
@@ -229,7 +229,7 @@ impl Link {
             .header(USER_AGENT, concat!("rescind-verifier/", env!("CARGO_PKG_VERSION")))
     }
 
-    /// The answer's head, if the issuer gives what is asked for.
+    /// Sends a request; returns the response if its status is 200.
     async fn send(
         &self,
         request: Builder,
@@ -259,7 +259,7 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Whether a host of a url is this machine: by address, or by the name that resolves to nothing else (RFC 6761 §6.3).
+/// Whether the host of a url is this machine: a loopback address, or a name under `localhost` (RFC 6761 §6.3).
 fn is_loopback(host: &str) -> bool {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -268,7 +268,7 @@ fn is_loopback(host: &str) -> bool {
         || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// TLS with the machine's certificates, which `SSL_CERT_FILE` replaces. Without TLS none are looked for.
+/// The TLS configuration with the machine's certificates, or those of `SSL_CERT_FILE`. None are loaded for plain HTTP.
 fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
     let mut roots = rustls::RootCertStore::empty();
     if secure {
@@ -288,7 +288,7 @@ fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The whole body, as JSON.
+/// Reads the whole body as JSON.
 async fn json<T: DeserializeOwned>(
     response: Response<Incoming>,
     longest: usize,
@@ -303,7 +303,7 @@ async fn json<T: DeserializeOwned>(
     serde_json::from_slice(&body.to_bytes()).map_err(|_| Trouble::NotUnderstood(what))
 }
 
-/// What went wrong at the bottom: `Connection refused`, `invalid peer certificate`.
+/// The message of the innermost error, such as `Connection refused` or `invalid peer certificate`.
 pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

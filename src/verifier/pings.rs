@@ -1,7 +1,7 @@
-//! How freshness is proven: a question with a nonce, and an answer whose head has been applied.
+//! Pings: freshness is proven by a nonce, and by applying everything up to the head in its answer.
 //!
-//! The issuer reads its head after the question has arrived, so whatever was acknowledged before we *sent* it is
-//! covered by that head. However late, often or altered an answer comes, it proves nothing about a later moment.
+//! The issuer reads its head after the ping has arrived, so that head covers whatever was acknowledged before the ping
+//! was *sent*. However late, often or altered an answer arrives, it proves nothing about a later time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,20 +13,21 @@ use crate::model::counters::{KeysVersion, Position};
 use crate::token::feed::Nonce;
 use crate::world::World;
 
-/// Questions that wait for an answer, and answers that wait for their head: more of either help nobody.
+/// The most pings waiting for an answer, and the most answers waiting for their head.
 const MOST: usize = 16;
 
-/// A question.
+/// A ping that was sent.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) nonce: Nonce,
-    /// When it was sent, on our suspend-counting clock.
+    /// When the ping was sent, by the suspend-counting clock.
     pub(super) sent: Duration,
-    /// What had been applied then. A head below it is one that went backwards.
+    /// The position applied at that time. A lower head in the answer shows a rollback.
     pub(super) applied: Option<Position>,
 }
 
-/// An answer: when everything up to `head` is applied and the keys are at least those, `sent` is proven.
+/// An answer: once everything up to `head` is applied and the keys are at least of version `keys`, freshness at `sent`
+/// is proven.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
     pub(super) head: Position,
@@ -34,7 +35,7 @@ pub(super) struct Answered {
     pub(super) sent: Duration,
 }
 
-/// What was asked and answered.
+/// The pings and answers in progress.
 #[derive(Debug, Default)]
 pub(super) struct Pings {
     asked: VecDeque<Asked>,
@@ -42,7 +43,7 @@ pub(super) struct Pings {
 }
 
 impl Pings {
-    /// A new question. The oldest one without an answer gives way when there are too many.
+    /// Creates a ping. Above the limit the oldest unanswered one is dropped.
     pub(super) fn ask(&mut self, world: &World, applied: Option<Position>) -> Option<Asked> {
         let nonce = Nonce::parse(&URL_SAFE_NO_PAD.encode(world.random::<16>()))?;
         let asked = Asked { nonce, sent: world.uptime(), applied };
@@ -53,21 +54,21 @@ impl Pings {
         Some(asked)
     }
 
-    /// The question that `nonce` answers; each is answered once, and none after a later one.
+    /// The ping with this `nonce`. Each is answered once, and none after a later one.
     pub(super) fn answer(&mut self, nonce: &Nonce) -> Option<Asked> {
         let at = self.asked.iter().position(|asked| asked.nonce == *nonce)?;
         self.asked.drain(..=at).next_back()
     }
 
-    /// Keeps an answer until it proves something. When there are too many the newest is dropped, so that a follower
-    /// that is always a little behind still proves something.
+    /// Keeps an answer until it proves freshness. Above the limit the new one is dropped, so that a replica that is
+    /// always a little behind still proves some.
     pub(super) fn keep(&mut self, answered: Answered) {
         if self.answered.len() < MOST {
             self.answered.push_back(answered);
         }
     }
 
-    /// The latest moment that is proven by what has been applied and by the keys at hand.
+    /// The latest time whose freshness is proven by the applied entries and the keys.
     pub(super) fn proven(&mut self, applied: Position, keys: KeysVersion) -> Option<Duration> {
         let is_met = |answered: &Answered| answered.head <= applied && answered.keys <= keys;
         let proven = self.answered.iter().filter(|answered| is_met(answered)).map(|met| met.sent).max();
@@ -75,7 +76,7 @@ impl Pings {
         proven
     }
 
-    /// When the oldest answer was asked for whose head has not been applied.
+    /// When the ping was sent whose answer waits longest for its head to be applied.
     pub(super) fn behind(&self, applied: Option<Position>) -> Option<Duration> {
         let waits = |answered: &&Answered| applied.is_none_or(|applied| answered.head > applied);
         self.answered.iter().find(waits).map(|answered| answered.sent)
@@ -86,7 +87,7 @@ impl Pings {
         self.asked.len() + self.answered.len()
     }
 
-    /// Answers of another store prove nothing about this one.
+    /// Forgets everything, because answers of another store prove nothing.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }

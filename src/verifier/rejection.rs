@@ -1,40 +1,39 @@
-//! Why a token is not accepted.
+//! The reasons why a token is not accepted.
 
 use std::fmt;
 
 use crate::model::verdict::Reason;
 
-/// Why a token is not accepted, as far as it is the caller's business.
+/// The reason why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// It is no access token of this issuer for this audience: answer 401.
+    /// The text is not an access token of this issuer for this audience: answer 401.
     Invalid,
-    /// It no longer acts for its user: answer 401 with the code, which tells the app what to do.
+    /// The token no longer acts for its user: answer 401 with the code, which tells the app what to do.
     Ended(Reason),
-    /// Nobody here can tell: whether it was taken back is not known freshly enough. Answer 503, with `Retry-After`;
-    /// the token may be good.
+    /// Freshness is not proven, so the token may be valid or not: answer 503 with `Retry-After`.
     Stale(Doubt),
 }
 
-/// Why nobody here can tell.
+/// The reason why freshness is not proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// The issuer has not been heard in full yet, or its store was replaced and the new log is not here yet.
+    /// No proof yet, or the issuer's store was replaced and its log is not applied yet.
     Unproven,
     /// The last proof is older than `max_staleness`.
     Late,
-    /// The clock here and the issuer's are more than a minute apart.
+    /// This machine's clock and the issuer's are more than a minute apart.
     Clock,
-    /// More has ended than fits into the memory set aside for it.
+    /// There are more revocations than `max_entries`.
     Full,
-    /// The issuer has newer keys than those here, and the token names one that is not here.
+    /// The issuer has newer keys than this verifier, and the token names an unknown one.
     Keys,
 }
 
 impl Rejection {
-    /// Every code a rejection can have, in the order of the service's documentation.
+    /// The codes of all rejections, in the order of the service's documentation.
     pub const CODES: &'static [&'static str] = &[
         "token_expired",
         "superseded",
@@ -47,7 +46,7 @@ impl Rejection {
         "stale",
     ];
 
-    /// The stable code: the service's own, which apps know already, and `stale`.
+    /// The stable code, the same as the service's error code; `stale` is the verifier's own.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Ended(Reason::Expired) => "token_expired",
@@ -62,7 +61,7 @@ impl Rejection {
         }
     }
 
-    /// The HTTP status to answer with: 503 when it cannot be told, else 401.
+    /// The HTTP status to answer with: 503 if freshness is not proven, else 401.
     pub const fn status(self) -> u16 {
         if matches!(self, Self::Stale(_)) { 503 } else { 401 }
     }

@@ -1,4 +1,4 @@
-//! What ended lately: a copy of the log's kept entries, arranged for looking up.
+//! Recent revocations: a copy of the log's kept entries, indexed by user and device.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,22 +13,21 @@ use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::{Bumped, Verdict, judge_followed};
 
-/// How long what ended is remembered after it was heard of, in seconds: longer than any access token lives, and something
+/// How long revocations are kept after their receipt, in seconds: longer than any access token lives, with a margin
 /// for clocks that disagree.
 const KEPT: u32 = (LONGEST_ACCESS.as_secs() + LEEWAY.as_secs()) as u32 + 4 * 60;
 
-/// Ended users, devices and eras. Read from any thread without a lock; written by one.
+/// Ended users, devices and eras. Read by any thread without a lock, written by one.
 ///
-/// Each with the second, on our suspend-counting clock, at which it was heard of. When it was written is no matter: that
-/// says a wall clock, and one that is wrong must not make us forget.
+/// Each has the second of its receipt by the suspend-counting clock. The time at which it was written does not count:
+/// it comes from a wall clock, and a wrong one must not drop an entry.
 pub(super) struct Revoked {
     era: AtomicU64,
     users: HashMap<UserId, HeardBump>,
     devices: HashMap<DeviceId, u32>,
 }
 
-/// A [`Bumped`] and when it was heard of. There may be millions: the short count of seconds is what makes room for the
-/// floor.
+/// A [`Bumped`] and when it was received. There may be millions: a 32-bit count of seconds makes room for the floor.
 #[derive(Clone, Copy)]
 struct HeardBump {
     generation: Generation,
@@ -38,12 +37,12 @@ struct HeardBump {
 }
 
 impl Revoked {
-    /// Nothing has ended but what is older than `era`.
+    /// A set without revocations except of eras before `era`.
     pub(super) fn since(era: Era) -> Self {
         Self { era: AtomicU64::new(era.value()), users: HashMap::new(), devices: HashMap::new() }
     }
 
-    /// The one decision, with what is known here.
+    /// Decides whether an authentic token acts for its user, by the revocations known here.
     pub(super) fn judge(&self, claims: &AccessClaims, now: Timestamp) -> Verdict {
         let bumped = self.users.pin().get(&claims.subject).map(HeardBump::known);
         let ended = self.devices.pin().contains_key(&claims.device);
@@ -54,17 +53,17 @@ impl Revoked {
         Era::new(self.era.load(Ordering::Acquire))
     }
 
-    /// How many ended users and devices are held.
+    /// The number of ended users and devices.
     pub(super) fn len(&self) -> usize {
         self.users.len() + self.devices.len()
     }
 
-    /// Every token of an earlier era is dead.
+    /// Ends every token of an era before `era`.
     pub(super) fn begin_era(&self, era: Era) {
         self.era.fetch_max(era.value(), Ordering::Release);
     }
 
-    /// Remembers what has ended, from `now` on. Hearing of it again changes nothing but that.
+    /// Adds a revocation received at `now`. A repetition only renews the time of receipt.
     pub(super) fn note(&self, revocation: &Revocation, now: Duration) {
         let heard = seconds(now);
         match revocation {
@@ -85,7 +84,7 @@ impl Revoked {
         }
     }
 
-    /// Forgets what was heard of so long ago that no token it could end is left.
+    /// Removes revocations that are so old that every token they ended has expired.
     pub(super) fn forget(&self, now: Duration) {
         let is_of_use = |heard: u32| heard.saturating_add(KEPT) > seconds(now);
         self.users.pin().retain(|_, bump| is_of_use(bump.heard));
@@ -104,7 +103,7 @@ impl HeardBump {
     }
 }
 
-/// On a clock that begins with the machine: enough for a century.
+/// The uptime in whole seconds, which fits for a century.
 fn seconds(now: Duration) -> u32 {
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
@@ -119,7 +118,7 @@ impl fmt::Debug for Revoked {
 mod tests {
     use super::*;
 
-    /// `max_entries` is said to cost about 100 bytes each.
+    /// The documentation of `max_entries` promises about 100 bytes each.
     #[test]
     fn a_bump_takes_no_more_than_its_counters_its_device_and_a_moment() {
         assert_eq!(size_of::<HeardBump>(), 40);

@@ -1,10 +1,10 @@
-//! The tokens whose signatures were checked before.
+//! The cache of tokens whose signature was verified.
 //!
-//! Only the signature's verdict is remembered; whether the token still acts for its user is decided anew each time.
-//! The memory belongs to one set of keys and goes with it.
+//! Only the signature's result is cached; whether the token still acts for its user is decided for every check. The
+//! cache belongs to one set of keys and is dropped with it.
 //!
-//! A table with one place for each token: a newer one takes the place of an older. So a look is one hash, one
-//! load and one comparison, without a lock and without bookkeeping, and memory is bounded by the number of places.
+//! A direct-mapped table: each token has one slot, and a newer token replaces an older one there. So a lookup is one
+//! hash, one load and one comparison, without a lock or bookkeeping, and memory is bounded by the number of slots.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,24 +14,24 @@ use arc_swap::ArcSwapOption;
 
 use super::claims::Verified;
 
-/// So much of a token decides its place: a part of the signature, in which no two tokens are alike.
+/// The number of characters that select a slot: the end of the signature, in which no two tokens agree.
 const DIGITS: usize = 32;
 
-/// Verified tokens, found by their full text.
+/// Verified tokens by their full text.
 pub(super) struct Seen {
     places: Box<[ArcSwapOption<Verified>]>,
-    /// Keyed by chance, so that nobody can make tokens that meet in one place.
+    /// A hash function with a random key, so that nobody can make tokens that collide.
     hasher: RandomState,
 }
 
 impl Seen {
-    /// A memory of as many tokens; of at least one.
+    /// A cache with this many slots, at least one.
     pub(super) fn of(tokens: usize) -> Self {
         let places = (0..tokens.max(1)).map(|_| ArcSwapOption::empty()).collect();
         Self { places, hasher: RandomState::new() }
     }
 
-    /// What was remembered of this very text.
+    /// The cached claims of exactly this text.
     pub(super) fn recall(&self, token: &str) -> Option<Arc<Verified>> {
         let place = self.place(token)?.load();
         place.as_ref().filter(|verified| verified.is(token)).map(Arc::clone)

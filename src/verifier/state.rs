@@ -1,7 +1,7 @@
-//! What `verify` reads: what ended in one store, and how fresh that is.
+//! The state that `verify` reads: the revocations of one store, and how fresh they are.
 //!
-//! Everything in here is read without a lock while one task writes. The order is what makes it sound: what ended is
-//! written before the proof that covers it, and the proof is read before what ended is looked up.
+//! Readers take no lock while one task writes. The order makes it sound: revocations are written before the proof that
+//! covers them, and the proof is read before revocations are looked up.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,30 +13,30 @@ use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
 use crate::world::World;
 
-/// How far the clock here and the issuer's may be apart.
+/// The largest tolerated difference between this clock and the issuer's, in milliseconds.
 const CLOCKS_APART: u64 = 60_000;
 
-/// The issuer's clock has not been heard.
+/// The offset of the issuer's clock before it is known.
 const UNHEARD: i64 = i64::MIN;
 
-/// What is known of one store of the issuer's.
+/// The state of the copy of one store of the issuer.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Which; none before the issuer was heard at all.
+    /// The store's id; `None` before the issuer has answered at all.
     pub(super) store: Option<StoreId>,
     pub(super) revoked: Revoked,
-    /// On our suspend-counting clock, in milliseconds: everything acknowledged before this is in `revoked`. Zero: no
-    /// proof yet.
+    /// The suspend-counting time in milliseconds before which everything acknowledged is in `revoked`; zero without a
+    /// proof.
     as_of: AtomicU64,
-    /// The issuer's wall clock minus our suspend-counting one, in milliseconds; `UNHEARD` before it was heard.
+    /// The issuer's wall clock minus the suspend-counting one, in milliseconds; `UNHEARD` before it is known.
     issuer_ahead: AtomicI64,
-    /// The position of the first entry that found no room; zero when all have.
+    /// The position of the first entry that found no room; zero if all have.
     left_out: AtomicU64,
-    /// The version of the newest key set that was heard of.
+    /// The version of the newest known key set.
     keys: AtomicU64,
 }
 
-/// Both clocks, read at once.
+/// Both clocks, read together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
     /// The wall clock.
@@ -54,7 +54,7 @@ impl Now {
 }
 
 impl State {
-    /// Nothing is known yet of `store` but its era.
+    /// The state of `store` before its log is applied.
     pub(super) fn of(store: Option<StoreId>, era: Era) -> Self {
         Self {
             store,
@@ -66,7 +66,7 @@ impl State {
         }
     }
 
-    /// Why freshness is not proven now, if it is not.
+    /// Why freshness is not proven now; `None` if it is.
     pub(super) fn doubt(&self, now: Now, max_staleness: Duration) -> Option<Doubt> {
         let as_of = self.as_of.load(Ordering::Acquire);
         if self.left_out.load(Ordering::Acquire) != 0 {
@@ -82,20 +82,20 @@ impl State {
         }
     }
 
-    /// By how many milliseconds our wall clock is ahead of the issuer's.
+    /// How far this wall clock is ahead of the issuer's, in milliseconds.
     pub(super) fn clocks_apart(&self, now: Now) -> i64 {
         let issuer = self.issuer_ahead.load(Ordering::Acquire).saturating_add_unsigned(now.uptime);
         now.wall_millis.saturating_sub(issuer)
     }
 
-    /// The issuer's clock now, if it was heard.
+    /// The issuer's time now, if its clock is known.
     pub(super) fn issuer_time(&self, uptime: Duration) -> Option<Timestamp> {
         let ahead = self.issuer_ahead.load(Ordering::Acquire);
         let now = ahead.saturating_add_unsigned(millis(uptime)).div_euclid(1000);
         (ahead != UNHEARD).then_some(Timestamp::from_unix(now))
     }
 
-    /// How long ago the moment is of which everything is known.
+    /// How long ago the proven time is; `None` without a proof.
     pub(super) fn lag(&self, now: Now) -> Option<Duration> {
         match self.as_of.load(Ordering::Acquire) {
             0 => None,
@@ -103,7 +103,7 @@ impl State {
         }
     }
 
-    /// The moment, by the issuer's clock, of which everything is known.
+    /// The proven time by the issuer's clock; `None` without a proof.
     pub(super) fn as_of(&self) -> Option<Timestamp> {
         match self.as_of.load(Ordering::Acquire) {
             0 => None,
@@ -111,39 +111,39 @@ impl State {
         }
     }
 
-    /// What was acknowledged before `sent`, on our suspend-counting clock, is all in `revoked`. An older proof than
-    /// the last changes nothing.
+    /// Records that everything acknowledged before `sent`, by the suspend-counting clock, is in `revoked`. An older
+    /// proof than the last has no effect.
     pub(super) fn prove(&self, sent: Duration) {
         self.as_of.fetch_max(millis(sent), Ordering::AcqRel);
     }
 
-    /// The issuer's clock said `time` some time after `sent`.
+    /// Records that the issuer's clock was at `time` some time after `sent`.
     pub(super) fn compare_clocks(&self, time: Timestamp, sent: Duration) {
         let sent = i64::try_from(millis(sent)).unwrap_or(i64::MAX);
         self.issuer_ahead.store(time.unix().saturating_mul(1000).saturating_sub(sent), Ordering::Release);
     }
 
-    /// Nothing that was proven counts any more.
+    /// Discards the proof, so that tokens are refused as stale.
     pub(super) fn doubt_everything(&self) {
         self.as_of.store(0, Ordering::Release);
     }
 
-    /// There is a key set of this version.
+    /// Records that a key set of this version exists.
     pub(super) fn hear_of_keys(&self, version: KeysVersion) {
         self.keys.fetch_max(version.value(), Ordering::AcqRel);
     }
 
-    /// The newest key set that was heard of.
+    /// The version of the newest known key set.
     pub(super) fn newest_keys(&self) -> KeysVersion {
         KeysVersion::new(self.keys.load(Ordering::Acquire))
     }
 
-    /// There is no room for the entry there.
+    /// Records that the entry at `position` found no room.
     pub(super) fn leave_out(&self, position: Position) {
         self.left_out.store(position.value(), Ordering::Release);
     }
 
-    /// Everything up to `applied` is in `revoked`, or no longer kept.
+    /// Records that everything up to `applied` is in `revoked`, or no longer kept.
     pub(super) fn reach(&self, applied: Position) {
         if applied.value() >= self.left_out.load(Ordering::Acquire) {
             self.left_out.store(0, Ordering::Release);

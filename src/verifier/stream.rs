@@ -1,8 +1,8 @@
 //! Server-sent events, as far as the feed uses them.
 //!
-//! From the HTML standard's § 9.2: fields are lines, an empty line ends an event, a colon begins a comment. Only
-//! `event` and `data` matter here: a frame says by itself where it belongs, so its `id` is not needed. What is too
-//! long is refused before it is kept.
+//! By the HTML standard, § 9.2: fields are lines, an empty line ends an event, a colon begins a comment. Only `event`
+//! and `data` are read; a frame holds its own position, so `id` is not needed. Lines and events above the limit are
+//! refused before they are stored.
 
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
@@ -13,17 +13,17 @@ use crate::token::feed::LONGEST_FRAME;
 /// The longest line: a frame with `data: ` before it.
 const LONGEST_LINE: usize = LONGEST_FRAME + 16;
 
-/// One open stream.
+/// An open stream of events.
 #[derive(Debug)]
 pub(super) struct Events {
     body: Incoming,
     parser: Parser,
 }
 
-/// One event of it.
+/// One event of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// What it is about; `message` or nothing when it does not say.
+    /// The event's type; empty if the event has none.
     pub(super) name: String,
     pub(super) data: String,
 }
@@ -49,24 +49,24 @@ impl Events {
     }
 }
 
-/// Bytes to events.
+/// A parser of bytes into events.
 #[derive(Debug, Default)]
 struct Parser {
     chunk: Bytes,
-    /// The line so far.
+    /// The unfinished line.
     line: Vec<u8>,
-    /// The event so far.
+    /// The unfinished event.
     told: Told,
     after_return: bool,
 }
 
 impl Parser {
-    /// More bytes; those before were all taken.
+    /// Adds more bytes after those before were consumed.
     fn push(&mut self, chunk: Bytes) {
         self.chunk = chunk;
     }
 
-    /// The next event that is complete.
+    /// The next complete event.
     fn next(&mut self) -> Result<Option<Told>, Trouble> {
         while let Some(byte) = self.chunk.first().copied() {
             let newline_of_pair = std::mem::take(&mut self.after_return) && byte == b'\n';

@@ -1,4 +1,4 @@
-//! The follower against an issuer of the test's making, with time as it pleases.
+//! The replica against a test issuer, with manual time.
 
 use super::*;
 use crate::model::claims::LONGEST_ACCESS;
@@ -310,7 +310,7 @@ fn a_full_memory_refuses_and_never_forgets() {
     assert_eq!(trial.check(&trial.issuer.token(4, 1)), ended(Reason::SignedOutEverywhere));
 }
 
-/// A node of the issuer's may be wrong about the time, and sets it right again.
+/// The clock of an issuer's node may be wrong, and be set right again.
 #[test]
 fn no_wall_clock_makes_it_forget() {
     for ahead in [-3_600, 3_600] {

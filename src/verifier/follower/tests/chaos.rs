@@ -1,4 +1,4 @@
-//! Whatever the network does, and however long the process sleeps: no ended token is accepted past the bound.
+//! Random faults of the network and pauses of the process: no ended token is accepted past the bound.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ const BOUND: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A user signs out everywhere, and in again.
+    /// A user signs out everywhere, and signs in again.
     SignOut(u8),
-    /// The active key is distrusted: whatever it signed is dead.
+    /// The active key is distrusted: every token it signed has ended.
     Distrust,
-    /// Time passes, on both sides; long ones are a paused process.
+    /// Time passes on both sides; long intervals are a paused process.
     Pass(u16),
-    /// A question reaches the issuer; its answer is kept by the network.
+    /// A ping reaches the issuer; the network keeps the answer.
     Ask,
-    /// The network hands over the frames that come next, but for some of the first.
+    /// The network delivers the next frames, without some of the first.
     Stream(u8),
-    /// It hands over an answer or a frame it has seen, however old, as often as it likes.
+    /// The network delivers an answer or frame it has seen, however old, as often as it likes.
     Answer(usize),
     Frame(usize),
-    /// The same with one character altered.
+    /// The network delivers a text with one character altered.
     Alter(usize, usize),
-    /// The follower asks for all of it again.
+    /// The replica asks for a snapshot.
     Snapshot,
-    /// The keys are fetched; or some cache answers with those it had.
+    /// The keys are fetched, perhaps from a stale cache.
     Keys,
     OldKeys(usize),
-    /// The store is put back by the book.
+    /// The store is restored properly, with `rescind store restored`.
     Restore,
 }
 

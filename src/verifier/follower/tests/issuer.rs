@@ -1,4 +1,4 @@
-//! An issuer with a log, keys and a clock, but without a store or a network.
+//! A test issuer with a log, keys and a clock, but without a store or a network.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::world::{Manual, World};
 pub(super) const ISSUER: &str = "https://id.example";
 pub(super) const AUDIENCE: &str = "https://shop.example";
 
-/// Who signs.
+/// The test issuer.
 #[derive(Clone)]
 pub(super) struct Issuer {
     world: World,
@@ -41,7 +41,7 @@ pub(super) struct Issuer {
     /// The kept entries; those up to `swept` are gone.
     log: Vec<Entry>,
     swept: u64,
-    /// By how many seconds its clock is ahead of the test's.
+    /// How far the issuer's clock is ahead of the test's, in seconds.
     pub(super) ahead: i64,
 }
 
@@ -75,12 +75,12 @@ impl Issuer {
         Self { audience, keyring, ..self.clone() }
     }
 
-    /// The same store as it is now: what a file copy would put back.
+    /// A copy of the store as it is now, to be put back later.
     pub(super) fn copy(&self) -> Self {
         self.clone()
     }
 
-    /// The store put back by the book: another id, a later era.
+    /// The store restored properly: another id, a later era.
     pub(super) fn restored(&self) -> Self {
         Self { store: self.world.store_id(), era: self.era.next(), log: Vec::new(), swept: 0, ..self.clone() }
     }
@@ -132,7 +132,7 @@ impl Issuer {
         self.write(Self::bumped(user, generation, kept, false));
     }
 
-    /// A new password, set on the user's device.
+    /// Sets a new password on the user's device.
     pub(super) fn change_password(&mut self, user: u8, generation: u64) {
         self.write(Self::bumped(user, generation, Some(self.device(user)), true));
     }
@@ -147,7 +147,7 @@ impl Issuer {
         self.write(Revocation::Era(self.era));
     }
 
-    /// The next access key signs from now on.
+    /// Makes the next access key active.
     pub(super) fn rotate(&mut self) {
         self.change_active(KeyState::Retired { until: self.now() + Duration::from_secs(3_600) });
         self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: None });
@@ -177,7 +177,7 @@ impl Issuer {
         self.log.push(Entry { position, at: self.now(), revocation });
     }
 
-    /// Drops what is older than 65 minutes, as the store does.
+    /// Drops entries older than 65 minutes, as the store does.
     pub(super) fn sweep(&mut self) {
         let kept = self.now() - Duration::from_secs(65 * 60);
         let old = self.log.iter().take_while(|entry| entry.at < kept).count();
@@ -211,7 +211,7 @@ impl Issuer {
         self.frames(None)
     }
 
-    /// What the stream carries to one that has applied `after`.
+    /// The frames of a stream to a follower that has applied `after`.
     pub(super) fn frames(&self, after: Option<Position>) -> Vec<String> {
         let start = after.is_none_or(|after| after.value() < self.swept);
         let mut after = if start { Position::new(self.swept) } else { after.unwrap_or_default() };
@@ -263,7 +263,7 @@ fn open(
     Arc::new(Keyring::open(version, records, master, ISSUER, audience, world.now()).unwrap())
 }
 
-/// A follower and its issuer.
+/// A replica and its issuer.
 pub(super) struct Trial {
     pub(super) world: World,
     pub(super) hands: Arc<Manual>,
@@ -317,18 +317,18 @@ impl Trial {
         self.hands.advance(Duration::from_secs(seconds));
     }
 
-    /// A ping and its answer, at once.
+    /// Sends a ping and delivers its answer.
     pub(super) fn prove(&mut self) {
         let asked = self.follower.ask().unwrap();
         self.follower.pong(&self.issuer.pong(&asked));
     }
 
-    /// Everything the stream has for the follower.
+    /// Delivers all pending frames.
     pub(super) fn deliver(&mut self) -> Stream {
         self.hear(self.follower.applied)
     }
 
-    /// The same over a stream that is opened anew.
+    /// Opens the stream again and delivers its frames.
     pub(super) fn reopen(&mut self) -> Stream {
         self.hear(self.follower.resume())
     }
@@ -344,7 +344,7 @@ impl Trial {
         next
     }
 
-    /// Keys, a snapshot and a proof.
+    /// Delivers the keys, a snapshot and a proof.
     pub(super) fn begin(&mut self) {
         self.publish();
         for frame in self.issuer.snapshot() {

@@ -1,4 +1,4 @@
-//! Keys that come and go.
+//! Changes of the key set.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn tokens_of_a_distrusted_key_are_refused_at_once_and_for_good() {
     assert!(!trial.follower.wants_keys());
 }
 
-/// A key set as issuers of before gave it: with the distrusted keys among the others.
+/// The key set of an earlier issuer lists distrusted keys among the others.
 #[test]
 fn a_distrusted_key_is_refused_wherever_the_issuer_lists_it() {
     for among_the_others in [false, true] {

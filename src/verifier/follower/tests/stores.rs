@@ -1,4 +1,4 @@
-//! Stores that are put back, by the book and otherwise.
+//! Stores that are put back from a copy, with and without `rescind store restored`.
 
 use super::*;
 
@@ -119,8 +119,8 @@ fn another_store_is_refused_until_its_snapshot_is_in() {
     assert_eq!(trial.check(&token), Ok(()));
 }
 
-/// Positions of one store mean nothing in another: one that is behind them is not up to date, and none of its entries
-/// is taken for known.
+/// Positions of one store mean nothing in another: a follower behind them is not up to date, and none of its entries
+/// counts as known.
 #[test]
 fn what_was_applied_of_one_store_counts_for_nothing_in_another() {
     let mut trial = Trial::ready();
