@@ -1,4 +1,4 @@
-//! What checks are compared with: routes of the bare framework that give the very same answers and check nothing.
+//! The baseline of checks: routes of the bare framework that give the same answers and check nothing.
 
 use std::sync::Arc;
 
@@ -58,18 +58,18 @@ struct Introspection {
     auth_time: i64,
 }
 
-/// What introspection is asked, as JSON.
+/// The request of introspection, as JSON instead of a form.
 #[derive(Object)]
 struct Question {
     token: String,
 }
 
-/// Both answers, as the service gave them.
+/// The answers of both operations, as the service gave them.
 #[derive(Clone)]
 pub(crate) struct Answers(Arc<(Me, Introspection)>);
 
 impl Answers {
-    /// Reads them from the bodies the service answered.
+    /// Parses the bodies of the service's answers.
     pub(crate) fn read(me: &[u8], introspection: &[u8]) -> Result<Self> {
         Ok(Self(Arc::new((parse(me)?, parse(introspection)?))))
     }
@@ -97,13 +97,13 @@ impl Bare {
     }
 }
 
-/// The routes alone.
+/// The routes without any middleware.
 pub(crate) fn plain(answers: &Answers) -> BoxEndpoint<'static, Response> {
     let service = OpenApiService::new(Bare, "Bare", "1");
     Route::new().nest("/", service).data(answers.clone()).map_to_response().boxed()
 }
 
-/// The routes behind the same door as the service's own.
+/// The routes behind the same edge as the service's own.
 pub(crate) fn behind_the_door(
     answers: &Answers,
     entrance: &Entrance,

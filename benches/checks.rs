@@ -1,4 +1,4 @@
-//! Live tokens: how much of the bare framework's request rate is left when every request is checked.
+//! Checks of live tokens: the share of the bare framework's request rate that is left when every request is checked.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::results::Figure;
 use crate::stage::Stage;
 
 const CONNECTIONS: usize = 16;
-/// Many short rounds: whatever else the machine does then meets all sides alike.
+/// The number of rounds: many short ones, so that other load on the machine affects every side alike.
 const ROUNDS: usize = 61;
 const ROUND: Duration = Duration::from_millis(200);
 
-/// One of those that are compared.
+/// One of the servers that are compared.
 struct Side {
     address: SocketAddr,
     requests: Vec<Vec<u8>>,
@@ -100,7 +100,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-/// One of each, to see that they work and what the bare routes have to answer.
+/// The answer of each operation, which shows that both work and is what the bare routes repeat.
 fn answers(public: SocketAddr, me: &[Vec<u8>], form: &[Vec<u8>]) -> Result<Answers> {
     let (me, form) = (me.first().context("a token")?, form.first().context("a token")?);
     let mut connection = Connection::open(public)?;

@@ -1,5 +1,5 @@
-//! A PostgreSQL for the benches, as it is by default: the one that `TEST_DATABASE_URL` names, else a cluster of their own
-//! on the disk that the embedded store has.
+//! A PostgreSQL server for the benchmarks with its default settings: the one that `TEST_DATABASE_URL` names, else a
+//! cluster of their own on the disk of the embedded store.
 
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
@@ -11,20 +11,20 @@ use rescind::token::sealing::MasterKey;
 use rescind::world::World;
 use tempfile::TempDir;
 
-/// Whom it runs as where the benches are root's: PostgreSQL refuses to be.
+/// The user id of PostgreSQL where the benchmarks run as root, which PostgreSQL refuses to.
 const NOBODY: u32 = 65534;
 
-/// A running server; a cluster of our own ends with this.
+/// A running server; a cluster of the benchmarks' own is stopped when dropped.
 pub(crate) struct Cluster {
     programs: PathBuf,
-    /// Up to the database's name.
+    /// The connection string without the database's name.
     server: String,
     folder: TempDir,
     ours: bool,
 }
 
 impl Cluster {
-    /// Finds one, or makes one.
+    /// Uses the server that `TEST_DATABASE_URL` names, or starts a new cluster.
     pub(crate) fn open() -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -49,7 +49,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A new database; gives its connection string.
+    /// Creates a database, replacing one of the same name, and returns its connection string.
     pub(crate) fn database(&self, name: &str) -> Result<String> {
         let name = format!("rescind_bench_{name}");
         let admin = format!("{}/postgres", self.server);
@@ -61,7 +61,7 @@ impl Cluster {
         Ok(format!("{}/{name}", self.server))
     }
 
-    /// A file with a new master key.
+    /// Writes a new master key to a file and returns the path.
     pub(crate) fn master_key(&self) -> Result<String> {
         let key = MasterKey::draw(&World::real()).context("no key could be drawn")?;
         let path = self.folder.path().join("master.key");
@@ -70,14 +70,14 @@ impl Cluster {
         Ok(path.display().to_string())
     }
 
-    /// Makes what `pgbench` asks about.
+    /// Creates a database with the tables of `pgbench` and returns its connection string.
     pub(crate) fn prepare_pgbench(&self) -> Result<String> {
         let url = self.database("pgbench")?;
         self.run("pgbench", &["-i", "-q", "-s", "10", &url])?;
         Ok(url)
     }
 
-    /// How many selections by key (`-S`) a second PostgreSQL answers by itself, over so many connections.
+    /// Measures how many selections by key (`pgbench -S`) a second the server answers over this number of connections.
     pub(crate) fn pgbench(&self, url: &str, connections: usize) -> Result<f64> {
         let connections = connections.to_string();
         let said = self.run("pgbench", &["-S", "-n", "-j", "2", "-c", &connections, "-T", "1", url])?;
@@ -89,7 +89,7 @@ impl Cluster {
         Ok(self.folder.path().join("data").to_str().context("the build folder's path is no text")?.to_owned())
     }
 
-    /// Runs one of PostgreSQL's programs; gives what it printed.
+    /// Runs one of PostgreSQL's programs and returns its output.
     fn run(&self, program: &str, words: &[&str]) -> Result<String> {
         let mut command = Command::new("setpriv");
         if self.ours && rustix::process::geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! The guard as a process, and behind nginx.
+//! The guard as a process, alone and behind nginx.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -19,14 +19,14 @@ const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 31;
 const ROUND: Duration = Duration::from_millis(300);
 
-/// A guard that follows the scene's service.
+/// A guard that follows the scene's service, killed when dropped.
 pub(crate) struct Guard {
     child: Child,
     address: SocketAddr,
 }
 
 impl Guard {
-    /// Starts it and waits until it has proven that it is fresh.
+    /// Starts a guard and waits until it is ready.
     pub(crate) fn start(scene: &Scene) -> Result<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rescind"))
             .args(["guard", "--listen", "127.0.0.1:0", "--issuer", ISSUER])
@@ -50,7 +50,7 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Its resident memory, in MiB.
+    /// The resident memory of the guard in MiB.
     pub(crate) fn resident(&self) -> Result<f64> {
         machine::resident(self.child.id())
     }
@@ -63,7 +63,7 @@ impl Drop for Guard {
     }
 }
 
-/// An nginx that is told to end with this; killed outright, it would leave its workers behind.
+/// An nginx, sent SIGTERM when dropped; SIGKILL would leave its workers behind.
 struct Nginx(Child);
 
 impl Drop for Nginx {
@@ -73,7 +73,8 @@ impl Drop for Nginx {
     }
 }
 
-/// A page behind `auth_request` to the guard, beside the same page behind one to an nginx that answers 204 to everything.
+/// Compares a page behind `auth_request` to the guard with the same page behind one to an nginx that answers 204 to
+/// everything.
 pub(crate) fn behind_nginx(scene: &Scene) -> Result<Vec<Figure>> {
     if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
         println!("  nginx is not installed: nothing is said about a guard behind it");
@@ -126,7 +127,7 @@ pub(crate) fn behind_nginx(scene: &Scene) -> Result<Vec<Figure>> {
     ])
 }
 
-/// A port that was free a moment ago.
+/// An address whose port was free a moment ago.
 fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

@@ -1,8 +1,8 @@
 //! A small HTTP/1.1 client: connections that stay open, one request at a time on each.
 //!
-//! It shares the machine with the service, so what it costs makes two services look more alike than they are. It is kept
-//! cheap for that reason: one thread that goes round the connections, two system calls a request, requests made
-//! beforehand, and of an answer only its status and length are read.
+//! The client shares the machine with the service, so its own cost makes two services look more alike than they are.
+//! It is kept cheap for that reason: one thread that serves the connections in turn, two system calls a request,
+//! requests prepared before, and only the status and length of an answer are parsed.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -13,13 +13,13 @@ use anyhow::{Context as _, Result, bail};
 
 const BUFFER: usize = 32 * 1024;
 
-/// A connection that stays open.
+/// A connection that stays open between requests.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Box<[u8]>,
 }
 
-/// An answer, until the next request.
+/// An answer, valid until the next request on its connection.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     pub(crate) body: &'a [u8],
@@ -38,7 +38,7 @@ impl Connection {
         Ok(self.stream.write_all(request)?)
     }
 
-    /// Waits for the answer to what was sent.
+    /// Waits for the answer to the request that was sent.
     pub(crate) fn receive(&mut self) -> Result<Answer<'_>> {
         let mut filled = 0;
         loop {
@@ -60,7 +60,7 @@ impl Connection {
 }
 
 impl<'a> Answer<'a> {
-    /// The body of an answer that has to be 200.
+    /// The body of the answer, which has to be 200.
     pub(crate) fn ok(self) -> Result<&'a [u8]> {
         if self.status != 200 {
             bail!("{} instead of 200: {}", self.status, String::from_utf8_lossy(self.body));
@@ -69,7 +69,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The status of an answer and where its body is, once all of it is there.
+/// Parses the status and the range of the body, once the whole answer is there.
 fn complete(read: &[u8]) -> Result<Option<(u16, Range<usize>)>> {
     let Some(head) = read.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(read.get(..head).unwrap_or_default())?;
@@ -83,7 +83,7 @@ fn complete(read: &[u8]) -> Result<Option<(u16, Range<usize>)>> {
     Ok((read.len() >= body.end).then_some((status, body)))
 }
 
-/// The text of a request; `body` with its media type.
+/// The text of a request; `body` is the media type and the content.
 pub(crate) fn request(method: &str, path: &str, bearer: &str, body: Option<(&str, &str)>) -> Vec<u8> {
     let bearer =
         if bearer.is_empty() { String::new() } else { format!("Authorization: Bearer {bearer}\r\n") };
@@ -94,8 +94,8 @@ pub(crate) fn request(method: &str, path: &str, bearer: &str, body: Option<(&str
     format!("{line}{bearer}{of_body}\r\n{body}").into_bytes()
 }
 
-/// How many requests a second are answered with 200 when each of `requests` has a connection of its own, on which it
-/// is sent as soon as the one before is answered. `next` may make another request of an answer.
+/// Measures how many requests a second are answered with 200. Each of `requests` has a connection of its own, on
+/// which it is sent again as soon as it is answered. `next` may change the request after an answer.
 pub(crate) fn rate(
     address: SocketAddr,
     requests: &mut [Vec<u8>],

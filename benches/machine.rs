@@ -1,4 +1,4 @@
-//! The machine the figures come from, and what a process takes of it. Linux only, as the figures are.
+//! The machine that the figures were measured on, and the memory of processes. Linux only.
 
 use std::fs;
 use std::sync::Mutex;
@@ -9,19 +9,19 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
-/// What a reader needs to know of a machine to compare it with another.
+/// The properties of a machine that a reader needs to compare it with another.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
     pub(crate) processor: String,
     pub(crate) cores: usize,
     pub(crate) memory_gib: u64,
     pub(crate) kernel: String,
-    /// Where the stores lie.
+    /// The type of the file system of the stores.
     pub(crate) file_system: String,
 }
 
 impl Machine {
-    /// This one.
+    /// The machine that this runs on.
     pub(crate) fn this() -> Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
         let memory = fs::read_to_string("/proc/meminfo")?;
@@ -35,21 +35,21 @@ impl Machine {
     }
 }
 
-/// The resident memory of a process, in MiB.
+/// The resident memory of a process in MiB.
 pub(crate) fn resident(process: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let kibibytes = u32::try_from(kibibytes(&status, "VmRSS")?)?;
     Ok(f64::from(kibibytes) / 1024.0)
 }
 
-/// Lets the machine come to rest.
+/// Sleeps, so that work left over from the setup is finished.
 #[allow(clippy::disallowed_methods, reason = "there is nothing to wait on but time itself")]
 pub(crate) fn rest(duration: Duration) {
     std::thread::sleep(duration);
 }
 
-/// A runtime with a worker for each core, which keeps to it. The kernel may put all of them on one for tens of
-/// milliseconds, with another core idle.
+/// A runtime with one worker pinned to each core. Otherwise the kernel may put several on one core for tens of
+/// milliseconds while another is idle.
 pub(crate) fn workers_apart() -> Result<Runtime> {
     let ours = sched_getaffinity(None)?;
     let mut cores: Vec<_> = (0..CpuSet::MAX_CPU).filter(|core| ours.is_set(*core)).collect();

@@ -1,16 +1,17 @@
-//! The figures of the README and of `benches/README.md`: speed and memory, measured on the machine this runs on.
+//! The figures of the README and of `benches/README.md`: speed and memory, measured on this machine.
 //!
-//! `cargo bench` measures everything, `cargo bench -- checks` one room, `cargo bench -- table` writes both tables from
-//! `results.json`. Nothing here is asserted by a test: machines differ, and a shared one has bad days.
+//! `cargo bench` measures every group, `cargo bench -- checks` one of them, `cargo bench -- table` writes both tables
+//! from `results.json`. No test asserts a figure: machines differ, and a shared one is slow at times.
 //!
-//! Whatever is compared runs in the same process, in short rounds that take turns, and the median of the rounds counts.
-//! Each room runs in a process of its own, so that one does not inherit another's memory, with the log written to a file.
+//! Variants that are compared run in the same process, in short rounds in turn, and the median of the rounds counts.
+//! Each group runs in a process of its own, so that it does not inherit another's memory, with the log written to a
+//! file.
 //!
-//! Rooms: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it counts), [`writes`] (refresh, group commit),
-//! [`start`] (an empty store), [`scale`] (a million users), [`verifier`] (those who follow, and [`guarded`] behind nginx),
-//! [`postgres`] (the shared store beside the embedded one) and [`proofs`] (how often several nodes lost nothing). [`stage`]
-//! sets up the service in process, [`served`] runs the real binary, [`cluster`] PostgreSQL, [`load`] is the client,
-//! [`results`] keeps the figures, [`table`] shows them.
+//! Modules: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it is in force), [`writes`] (refresh, group
+//! commit), [`start`] (an empty store), [`scale`] (a million users), [`verifier`] (followers, and [`guarded`] behind
+//! nginx), [`postgres`] (the shared store compared with the embedded one) and [`proofs`] (how often several nodes
+//! lost nothing). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
+//! is the client, [`results`] stores the figures, [`table`] formats them.
 
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 
@@ -40,7 +41,7 @@ mod writes;
 
 const ROOMS: [&str; 8] = ["checks", "sign_out", "writes", "start", "scale", "verifier", "postgres", "proofs"];
 
-/// Set in the process that measures a room.
+/// The environment variable that marks the process which measures a group.
 const MEASURING: &str = "BENCH_ROOM_APART";
 
 fn main() -> Result<()> {
@@ -56,7 +57,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Measures a room in a process of its own, its log in a file: the log is on, as it would be in earnest.
+/// Measures a group in a process of its own, which writes its log to a file: the log is on, as in production.
 fn apart(words: &[&str]) -> Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let log = folder.path().join("log");

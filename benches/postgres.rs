@@ -1,4 +1,4 @@
-//! The shared store beside the embedded one, and beside PostgreSQL by itself, in one run.
+//! The shared store compared with the embedded one and with PostgreSQL alone, in one run.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,14 @@ use crate::results::{Figure, median};
 use crate::sign_out::{CAP, MANY, times};
 use crate::stage::Stage;
 
-/// Of clients, and of the nodes to the database as of `pgbench`.
+/// The connections of the clients, of a node to the database, and of `pgbench`.
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 const PAIRS: u64 = 15;
-/// Clients that sign out, and how many users do so in a round.
+/// The number of clients that sign out at once.
 const LEAVING: usize = 32;
+/// The number of users that sign out in a round.
 const USERS: u64 = 2000;
 const LEAVING_ROUNDS: usize = 5;
 
@@ -35,7 +36,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Live tokens, one a connection.
+/// Requests of `me` with live tokens, one for each connection.
 fn tokens(stage: &Arc<Stage>) -> Result<Vec<Vec<u8>>> {
     stage.run(async {
         let mut requests = Vec::new();
@@ -101,7 +102,7 @@ fn latency(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
     ])
 }
 
-/// How many sign-outs the one row that orders them allows.
+/// Measures how many sign-outs a second the one row that orders them allows.
 fn sign_outs(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
     let mut sides = [(shared, Vec::new()), (embedded, Vec::new())];
     for round in 0..LEAVING_ROUNDS {
@@ -125,7 +126,7 @@ fn sign_outs(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> 
     ])
 }
 
-/// One logout-all for each of many users.
+/// Requests of logout-all, one for each of many users.
 fn leaving(stage: &Arc<Stage>, round: usize) -> Result<Vec<Vec<u8>>> {
     let requests: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
     let signed_in = Arc::clone(&requests);
@@ -144,7 +145,7 @@ fn leaving(stage: &Arc<Stage>, round: usize) -> Result<Vec<Vec<u8>>> {
     Ok(std::mem::take(&mut requests))
 }
 
-/// How many of these a second are answered when so many connections ask at a time.
+/// Measures how many of these requests a second are answered over [`LEAVING`] connections.
 fn drained(address: SocketAddr, requests: &[Vec<u8>]) -> Result<f64> {
     let mut rest = requests.iter();
     let mut connections = Vec::new();

@@ -1,4 +1,4 @@
-//! What the tests with several nodes on one PostgreSQL show, at full length: how often nothing was lost.
+//! The tests with several nodes on one PostgreSQL at full length: how many acknowledged steps were lost.
 
 use std::process::{Command, Stdio};
 

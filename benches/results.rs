@@ -1,4 +1,4 @@
-//! What was measured, and the one file it is kept in.
+//! The figures and the file that stores them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,21 +15,21 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results.json");
 /// One measured figure.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
-    /// What it is, as the table says it.
+    /// The name of the figure in the table.
     pub(crate) what: String,
-    /// The figure: a median where there are rounds.
+    /// The value: a median where there are rounds.
     pub(crate) value: f64,
-    /// `×`, `ms`, `MiB`, `/s`, …; empty for a plain number.
+    /// The unit, `×`, `ms`, `MiB`, `/s`, …; empty for a plain number.
     pub(crate) unit: String,
-    /// What we want it to be, in words.
+    /// The goal of the figure, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) goal: Option<String>,
-    /// What each round gave, in the order they ran.
+    /// The value of each round, in the order they ran.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(crate) rounds: Vec<f64>,
 }
 
-/// The figures of one room, and where they come from.
+/// The figures of one group, and how they were measured.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Room {
     pub(crate) date: String,
@@ -39,7 +39,7 @@ pub(crate) struct Room {
 }
 
 impl Figure {
-    /// A figure measured once, or counted.
+    /// A figure measured or counted once.
     pub(crate) fn once(what: impl Into<String>, value: f64, unit: &str) -> Self {
         Self {
             what: what.into(),
@@ -50,18 +50,18 @@ impl Figure {
         }
     }
 
-    /// The median of several rounds.
+    /// A figure that is the median of several rounds.
     pub(crate) fn median(what: impl Into<String>, rounds: &[f64], unit: &str) -> Self {
         let rounds: Vec<f64> = rounds.iter().copied().map(rounded).collect();
         Self { rounds: rounds.clone(), ..Self::once(what, median(&rounds), unit) }
     }
 
-    /// With what we want it to be.
+    /// Sets the goal of the figure.
     pub(crate) fn goal(self, goal: &str) -> Self {
         Self { goal: Some(goal.to_owned()), ..self }
     }
 
-    /// The figure with its unit.
+    /// The value with its unit.
     pub(crate) fn shown(&self) -> String {
         let value = match self.value.abs() {
             large if large >= 1000.0 => thousands(self.value),
@@ -76,19 +76,19 @@ impl Figure {
         }
     }
 
-    /// For people who watch.
+    /// The line that is printed during a run.
     pub(crate) fn line(&self) -> String {
         let goal = self.goal.as_ref().map(|goal| format!("  (goal {goal})")).unwrap_or_default();
         format!("{:>14}  {}{goal}", self.shown(), self.what)
     }
 }
 
-/// The middle of several values.
+/// The median of several values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value that a share of `part` stays below.
+/// The quantile of several values: the one that a share of `part` does not exceed.
 pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -103,7 +103,7 @@ pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }
 
-/// Four digits say all there is to say.
+/// Rounds a value to four significant digits.
 fn rounded(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -124,7 +124,7 @@ fn thousands(value: f64) -> String {
     shown
 }
 
-/// Every room that was measured so far.
+/// Reads the figures of every group measured so far.
 pub(crate) fn read() -> Result<BTreeMap<String, Room>> {
     match fs::read_to_string(FILE) {
         Ok(text) => serde_json::from_str(&text).context("benches/results.json"),
@@ -133,7 +133,7 @@ pub(crate) fn read() -> Result<BTreeMap<String, Room>> {
     }
 }
 
-/// Keeps a room's figures in place of its earlier ones.
+/// Stores the figures of a group, replacing its earlier ones.
 pub(crate) fn save(room: &str, command: &str, figures: Vec<Figure>) -> Result<()> {
     let mut rooms = read()?;
     let date = World::real().now().rfc3339();

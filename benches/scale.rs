@@ -1,7 +1,7 @@
-//! A million users with three devices each: what they take on disk and in memory, and how soon the service listens.
+//! A million users with three devices each: their size on disk and in memory, and the time from start to listening.
 //!
-//! They are loaded through the store's own steps, all but the password hash, which is computed once. `--users` takes
-//! fewer.
+//! They are loaded through the store's own steps, except the password hash, which is computed once. `--users` sets
+//! another number.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::stage::Stage;
 
 pub(crate) const USERS: u64 = 1_000_000;
 const DEVICES: usize = 3;
-/// One user in so many comes back after the restart.
+/// One user in this number comes back after the restart.
 const RETURNING: u64 = 50;
 const STARTS: usize = 5;
 
@@ -60,7 +60,7 @@ pub(crate) fn measure(users: u64) -> Result<Vec<Figure>> {
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Adds the users; the access tokens of those who come back.
+/// Adds the users and returns the access tokens of those who come back.
 fn fill(stage: &Arc<Stage>, users: u64) -> Result<Vec<String>> {
     let style = ProgressStyle::with_template("  {bar:40} {human_pos} of {human_len} users, {eta} to go")?;
     let bar = ProgressBar::with_draw_target(Some(users), ProgressDrawTarget::stdout()).with_style(style);
@@ -87,7 +87,7 @@ fn fill(stage: &Arc<Stage>, users: u64) -> Result<Vec<String>> {
     Ok(std::mem::take(&mut *tokens.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// What a folder takes on the disk.
+/// The size of a folder on disk in bytes.
 fn on_disk(folder: &Path) -> Result<f64> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0.0;
@@ -104,7 +104,7 @@ fn on_disk(folder: &Path) -> Result<f64> {
     Ok(bytes)
 }
 
-/// The bytes of every key and value there is.
+/// The total length of all keys and values in bytes.
 fn payload(data: &Path) -> Result<f64> {
     let store =
         sled::Config::new().path(data).segment_size(SEGMENT).cache_capacity(64 * 1024 * 1024).open()?;

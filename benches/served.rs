@@ -1,4 +1,4 @@
-//! The real binary, as `serve` runs it.
+//! The real binary as a process.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -11,16 +11,16 @@ use anyhow::{Context as _, Result};
 
 use crate::machine;
 
-/// A running service; it ends with this.
+/// A running service, ended when dropped.
 pub(crate) struct Served {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// From before the process was made to its first line, which says that it listens.
+    /// The time from before the process was made to its first line, which says that it listens.
     pub(crate) took: Duration,
 }
 
 impl Served {
-    /// Starts it on the data in `folder`, with default settings but for ports that are free.
+    /// Starts the binary on the data in `folder`, with default settings except for free ports.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         let log = folder.join("served.log");
         let started = Instant::now();
@@ -42,7 +42,7 @@ impl Served {
         Ok(Self { address: address.with_context(said)?, child, took })
     }
 
-    /// Its resident memory, in MiB.
+    /// The resident memory of the service in MiB.
     pub(crate) fn resident(&self) -> Result<f64> {
         machine::resident(self.child.id())
     }

@@ -1,4 +1,4 @@
-//! Signing out everywhere: what ten thousand devices cost more than one, and how soon it counts.
+//! Signing out everywhere: the cost of ten thousand devices compared with one, and the time until it is in force.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::stage::{Stage, order};
 pub(crate) const MANY: u64 = 10_000;
 const PAIRS: u64 = 25;
 const TRUTHS: usize = 300;
-/// The one setting that is not the default.
+/// The only setting that is not the default.
 pub(crate) const CAP: [(&str, &str); 1] = [("devices_per_user", "10000")];
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
@@ -41,8 +41,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Pairs of users sign out everywhere in turns, one with many devices and one with a single one. The milliseconds that
-/// each took.
+/// Signs pairs of users out everywhere in turn, one with many devices and one with a single device. Returns the
+/// milliseconds that each took.
 pub(crate) fn times(stage: &Arc<Stage>, pairs: u64) -> Result<[Vec<f64>; 2]> {
     let tokens = stage.run(async {
         let (mut many, mut tokens) = (Vec::new(), Vec::new());
@@ -82,7 +82,7 @@ pub(crate) fn times(stage: &Arc<Stage>, pairs: u64) -> Result<[Vec<f64>; 2]> {
     Ok(times)
 }
 
-/// How many records one logout-all writes, counted by the reference store: what a step writes is the same in each.
+/// Counts the records that one logout-all writes, with the reference store: a step writes the same in every engine.
 fn writes(devices: u64) -> Result<f64> {
     let store = Arc::new(MemoryStore::empty());
     let stage = Arc::new(Stage::over(store.clone(), &CAP)?);
@@ -100,7 +100,7 @@ fn writes(devices: u64) -> Result<f64> {
     })
 }
 
-/// From the answer of logout-all to the first answer that refuses an earlier token.
+/// Measures the time from the answer of logout-all to the first answer that refuses an earlier token.
 fn truth(stage: &Stage) -> Result<Vec<Figure>> {
     let address = stage.serve_public()?;
     let mut times = Vec::new();

@@ -1,4 +1,4 @@
-//! The service in this process, on an embedded store in a folder of its own, with the settings it has by default.
+//! The service in this process with default settings, on an embedded store in a folder of its own.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,18 +35,19 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// How many writers load a store: as many as share a sync, or as a shared store has time for.
+/// The number of writers that load an embedded store: as many as share a sync.
 const AT_ONCE: usize = 500;
+/// The number of writers that load a shared store: as many as it has time for.
 const AT_ONCE_SHARED: usize = 32;
 
-/// Who mints the tokens, wherever it listens.
+/// The issuer of the tokens, whatever address the service listens on.
 pub(crate) const ISSUER: &str = "http://localhost";
 
-/// What stands for every password: no figure here is about hashing, so it is the hash of none.
+/// The password hash of every user. It is the hash of no password, since no figure measures hashing.
 const HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
 
-/// Everything that runs, and where it lies.
+/// The service under measurement and its parts.
 pub(crate) struct Stage {
     pub(crate) auth: Arc<Auth>,
     service: Service,
@@ -58,17 +59,17 @@ pub(crate) struct Stage {
     folder: TempDir,
 }
 
-/// On whose word the benches do what an administrator does.
+/// The order under which the benchmarks act as the operator.
 pub(crate) fn order() -> Order {
     Order { by: Administrator::Operator, reason: None }
 }
 
-/// Where the bench's own sign-ins come from.
+/// The client of the benchmarks' own sign-ins.
 pub(crate) fn origin() -> Origin {
     Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), user_agent: Some("rescind-bench".to_owned()) }
 }
 
-/// The settings with `changes`, their data in `folder`.
+/// The default settings with `changes` and the data in `folder`.
 fn settings(folder: &TempDir, changes: &[(&str, &str)]) -> Result<Settings> {
     let data = folder.path().join("data");
     let data = data.to_str().ok_or_else(|| anyhow!("the build folder's path is no text"))?;
@@ -82,12 +83,12 @@ impl Stage {
         Self::open_on(Runtime::new()?, changes)
     }
 
-    /// The same on a runtime of the caller's.
+    /// Opens a new embedded store with the default settings and `changes` on the given runtime.
     pub(crate) fn open_on(runtime: Runtime, changes: &[(&str, &str)]) -> Result<Self> {
         Self::set_up(runtime, changes, None)
     }
 
-    /// The same over another store.
+    /// Opens the service over `store` with the default settings and `changes`.
     pub(crate) fn over(store: SharedStore, changes: &[(&str, &str)]) -> Result<Self> {
         Self::set_up(Runtime::new()?, changes, Some(store))
     }
@@ -113,7 +114,7 @@ impl Stage {
         Ok(Self { auth, service, settings, world, entrance, password, runtime, folder })
     }
 
-    /// Runs something to its end.
+    /// Runs a future to its end.
     pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -123,7 +124,7 @@ impl Stage {
         self.serve_guarded(app::public(&self.service, &self.entrance))
     }
 
-    /// Serves `app` as the service serves its own.
+    /// Serves `app` with the service's own server loop.
     pub(crate) fn serve_guarded(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
         // The machine's own clients share an address.
@@ -133,7 +134,7 @@ impl Stage {
         Ok(address)
     }
 
-    /// Serves `app` with nothing of ours around it.
+    /// Serves `app` with the framework's server loop.
     pub(crate) fn serve_plain(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
         let acceptor = TcpAcceptor::from_tokio(listener)?;
@@ -148,17 +149,17 @@ impl Stage {
         Ok((listener, address))
     }
 
-    /// Now, as the service sees it.
+    /// The current time of the service's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.world.now()
     }
 
-    /// What the service knows of its surroundings.
+    /// The settings of the edge.
     pub(crate) fn entrance(&self) -> &Entrance {
         &self.entrance
     }
 
-    /// Where its data is.
+    /// The folder that holds the data; the service ends.
     pub(crate) fn folder(self) -> TempDir {
         self.folder
     }
@@ -179,7 +180,7 @@ impl Stage {
         Ok(self.auth.open_session(user, DeviceWish::default(), &origin(), order()).await?)
     }
 
-    /// A device for a user whom another system has signed in, as `sign_in` opens it but without its tokens.
+    /// Opens a device for a user as `sign_in` does, but without making its tokens.
     pub(crate) async fn add_device(&self, user: UserId) -> Result<Device> {
         let now = self.world.now();
         let origin = origin();
@@ -200,7 +201,7 @@ impl Stage {
         }
     }
 
-    /// Runs `work` for every number below `count`, many at once, as only then writes share a sync.
+    /// Runs `work` for every number below `count`, many at once, since only then writes share a sync.
     pub(crate) async fn for_each<F>(
         self: &Arc<Self>,
         count: u64,

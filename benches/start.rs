@@ -1,4 +1,4 @@
-//! The service on an empty store: how soon it listens, and what it takes when nobody comes.
+//! The service on an empty store: the time until it listens, and its idle memory.
 
 use std::time::Duration;
 

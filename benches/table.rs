@@ -1,5 +1,4 @@
-//! The figures as tables: ten in the README, all of them in `benches/README.md`, made from `results.json` and from
-//! nothing else.
+//! The figures as tables: ten in the README, all of them in `benches/README.md`, generated from `results.json` alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +14,7 @@ const BEGIN: &str = "<!-- figures -->\n";
 const END: &str = "<!-- /figures -->";
 const ALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/README.md");
 
-/// What the README shows, by the group it is measured in and what `results.json` calls it.
+/// The figures in the README, each by its group and its name in `results.json`.
 const SHOWN: [(&str, &str); 10] = [
     (
         "checks",
@@ -48,7 +47,7 @@ settings, with logs and metrics on, and shares the cores with the clients and fo
 compared between machines; times and rates cannot.
 ";
 
-/// Writes the README's table between its marks, and the page with all figures.
+/// Writes the README's table between its marks, and `benches/README.md`.
 pub(crate) fn write() -> Result<()> {
     let rooms = results::read()?;
     let readme = fs::read_to_string(README).context("README.md")?;

@@ -1,4 +1,5 @@
-//! Local verification: what it costs, how soon a sign-out is everywhere, and what it takes to remember them.
+//! Local verification: its cost, the time until a sign-out is in force at every follower, and the memory of the
+//! entries.
 
 use std::hint::black_box;
 use std::net::SocketAddr;
@@ -23,11 +24,11 @@ use crate::machine::{rest, workers_apart};
 use crate::results::{Figure, median, quantile};
 use crate::stage::{ISSUER, Stage, order};
 
-/// For whom the tokens are, unless a setting says otherwise.
+/// The default audience of tokens.
 pub(crate) const AUDIENCE: &str = "rescind";
 
 const ROUNDS: usize = 31;
-/// How many follow, how many sign-outs they are told of, and how soon all of them should refuse.
+/// The number of followers, the number of sign-outs, and the goal for the time until every follower refuses.
 const CROWDS: [(usize, usize, &str); 2] = [(100, 300, "≤ 5 ms"), (1_000, 100, "≤ 50 ms")];
 const ENTRIES: u64 = 100_000;
 
@@ -49,7 +50,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// A service that can be followed.
+/// A service with a service key for its feed.
 pub(crate) struct Scene {
     pub(crate) stage: Arc<Stage>,
     pub(crate) address: SocketAddr,
@@ -70,7 +71,7 @@ impl Scene {
         Ok(builder.audience(AUDIENCE).service_key(key))
     }
 
-    /// A verifier with one place for tokens: of two in turn, each look is the first.
+    /// A verifier that remembers one token: of several tokens in turn, each check is the first.
     fn forgetful(&self) -> Result<Verifier> {
         Ok(self.stage.run(self.builder()?.remembered_tokens(1).connect())?)
     }
@@ -83,7 +84,8 @@ impl Scene {
     }
 }
 
-/// One check of a token: seen before, seen for the first time, and beside them one signature by pasetors.
+/// Measures one check of a token seen before, one of a token seen for the first time, and one signature check by
+/// pasetors.
 #[expect(clippy::disallowed_methods, reason = "what ours is compared with")]
 fn costs(scene: &Scene) -> Result<Vec<Figure>> {
     let verifier = scene.stage.run(scene.builder()?.connect())?;
@@ -129,7 +131,7 @@ fn ensure_accepted(accepted: bool) -> Result<()> {
     Ok(())
 }
 
-/// The median time that `work` takes for one of the tokens, in microseconds.
+/// The mean time that `work` takes for one of the tokens, in microseconds.
 fn time_each(tokens: &[String], times: u32, work: impl Fn(&str) -> Result<()>) -> Result<f64> {
     let started = Instant::now();
     for _ in 0..times {
@@ -141,7 +143,7 @@ fn time_each(tokens: &[String], times: u32, work: impl Fn(&str) -> Result<()>) -
     Ok(each * 1e6)
 }
 
-/// The key that signed a token, and the token's footer.
+/// Finds the key that signed a token, and the token's footer.
 #[expect(clippy::disallowed_methods, reason = "what ours is compared with")]
 fn signed_with(scene: &Scene, token: &str) -> Result<(AsymmetricPublicKey<V4>, Vec<u8>)> {
     let untrusted = UntrustedToken::<Public, V4>::try_from(token).context("a token")?;
@@ -159,10 +161,10 @@ fn signed_with(scene: &Scene, token: &str) -> Result<(AsymmetricPublicKey<V4>, V
     anyhow::bail!("no key has signed it")
 }
 
-/// Whose tokens all of them are to refuse, and how many do not yet.
+/// The user who is signed out, and the number of followers that do not refuse the user's tokens yet.
 type Awaited = Arc<Mutex<Option<(UserId, usize)>>>;
 
-/// From the answer of logout-all until every follower refuses: the slowest of a hundred, and the median.
+/// Measures the time from the answer of logout-all until every follower refuses: the 99th percentile and the median.
 fn spread(scene: &Scene, followers: usize, sign_outs: usize, what: &str) -> Result<[Figure; 2]> {
     let awaited = Awaited::default();
     let (everywhere, heard) = channel();
@@ -171,7 +173,7 @@ fn spread(scene: &Scene, followers: usize, sign_outs: usize, what: &str) -> Resu
         let (awaited, everywhere) = (Arc::clone(&awaited), everywhere.clone());
         let builder = scene.builder()?.remembered_tokens(16).on_event(move |event| {
             let mut awaited = awaited.lock().unwrap_or_else(PoisonError::into_inner);
-            // Told once the entry is in force here.
+            // The event follows once the entry is in force here.
             match (event, awaited.as_mut()) {
                 (Event::Ended(Revocation::Generation { user, .. }), Some((whose, left))) if user == whose => {
                     *left = left.saturating_sub(1);
@@ -209,7 +211,7 @@ fn spread(scene: &Scene, followers: usize, sign_outs: usize, what: &str) -> Resu
     ])
 }
 
-/// What a hundred thousand ended users cost a follower: a guard that knows of them and one that knew of none.
+/// Measures the memory of a hundred thousand ended users: of a guard with their entries, and of one without.
 fn memory(scene: &Scene) -> Result<Vec<Figure>> {
     let before = guarded::Guard::start(scene)?.resident()?;
     scene.stage.run(scene.stage.for_each(ENTRIES, |stage, number| async move {

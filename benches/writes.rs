@@ -1,4 +1,4 @@
-//! Writing durably: refreshes over HTTP, and what writing together gains.
+//! Durable writes: refreshes over HTTP, and the gain of group commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-/// Every client refreshes one device over and over, each time with what the last answer brought.
+/// Measures refreshes a second: every client refreshes one device over and over with the newest token.
 fn refreshes(stage: &Stage) -> Result<Vec<f64>> {
     let address = stage.serve_public()?;
     let mut requests = stage.run(async {
@@ -82,7 +82,7 @@ fn refresh(token: &str) -> Vec<u8> {
     request("POST", "/api/v1/auth/refresh", "", Some(("application/json", &body)))
 }
 
-/// How many renames a second are acknowledged when each device has a writer of its own.
+/// Measures how many renames a second are acknowledged when each device has a writer of its own.
 fn renames(stage: &Arc<Stage>, devices: &[Device]) -> Result<f64> {
     stage.run(async {
         let started = Instant::now();

@@ -159,12 +159,13 @@ fn queue<W: Write + Send + 'static>(writer: W, lossy: bool) -> (NonBlocking, Wor
     builder.thread_name("log").finish(writer)
 }
 
-/// The thread flushes whenever its queue is empty, so under load many lines go out at once and none waits.
+/// A buffer before the writer of a log thread, which flushes it whenever its queue is empty: under load many lines are
+/// written at once, and none waits in the buffer.
 fn buffered<W: Write>(writer: W) -> BufWriter<W> {
     BufWriter::with_capacity(BUFFER, writer)
 }
 
-/// The way into one of the queues.
+/// The sending side of one of the queues.
 enum Line {
     Droppable(NonBlocking),
     Kept(Kept),

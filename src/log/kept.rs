@@ -1,8 +1,8 @@
-//! The queue of lines that are to be kept: warnings and security events.
+//! The queue of lines that are never dropped on purpose: warnings and security events.
 //!
-//! When it is full, whoever has something to say waits for whoever reads, but not for ever: a sign-out must not hang because
-//! nobody reads standard error. If there is no room for [`PATIENCE`], the reader counts as gone: lines are lost from then
-//! on, at once and counted, until half of the queue has been read. Then the number of those that were lost is told.
+//! When it is full, a thread that logs waits for a slot, but not for ever: a sign-out must not hang because nobody reads
+//! standard error. If a line finds no slot within [`PATIENCE`], the reader counts as gone: further lines are lost and
+//! counted, without a wait, until half of the queue has been written. Then the number of lost lines is logged.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use tracing_appender::non_blocking::NonBlocking;
 
-/// How long a line waits for room.
+/// The longest wait of a line for a slot in the queue.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way into the queue.
+/// The sending side of the queue.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     queue: NonBlocking,
@@ -22,21 +22,21 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// A way into `queue`, which has the places of `room`.
+    /// Sends lines to `queue`, whose slots `room` counts.
     pub(super) fn new(queue: NonBlocking, room: Arc<Room>) -> Self {
         Self { queue, room }
     }
 }
 
 impl Kept {
-    /// The places of the queue.
+    /// The slots of the queue.
     pub(super) fn room(&self) -> &Arc<Room> {
         &self.room
     }
 }
 
 impl Write for Kept {
-    /// Queues a line. One that is lost is counted, and no error: nobody could be told of it.
+    /// Queues a line. A line that is lost is counted and is no error, since nobody could be told.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.room.admit(PATIENCE) { self.queue.write(line) } else { Ok(line.len()) }
     }
@@ -46,7 +46,7 @@ impl Write for Kept {
     }
 }
 
-/// The places in the queue.
+/// The slots of the queue, and the lines lost for want of one.
 #[derive(Debug)]
 pub(super) struct Room {
     most: usize,
@@ -57,26 +57,27 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct State {
     waiting: usize,
-    /// Whether nobody reads: lines are lost.
+    /// Whether the reader counts as gone, so that lines are lost.
     gone: bool,
-    /// Since the start.
+    /// The number of lines lost since the start of the process.
     lost: u64,
-    /// Of those, how many were told.
+    /// The number of lost lines that the log already reports.
     told: u64,
 }
 
 impl Room {
-    /// Room for `most` lines.
+    /// An empty queue of `most` lines.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, state: Mutex::default(), changed: Condvar::new() })
     }
 
-    /// How many lines were lost since the start.
+    /// The number of lines lost since the start of the process.
     pub(super) fn lost(&self) -> u64 {
         self.state().lost
     }
 
-    /// Takes a place for a line, if need be after waiting for it. Without one the line is lost.
+    /// Takes a slot for a line, waiting up to `patience` for one. Returns false and counts the line as lost if there
+    /// is none.
     fn admit(&self, patience: Duration) -> bool {
         let mut state = self.state();
         if state.waiting >= self.most && !state.gone {
@@ -97,7 +98,7 @@ impl Room {
         !state.gone
     }
 
-    /// Gives a place back; returns how many lines were lost, if that is to be told now.
+    /// Frees a slot. Returns the number of lines lost since the last report when they are to be reported now.
     fn leave(&self) -> Option<u64> {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_sub(1);
@@ -116,16 +117,16 @@ impl Room {
     }
 }
 
-/// The way out of the queue: gives a line's place back when the line is written.
+/// The receiving side of the queue: a writer that frees a line's slot when the line is written.
 pub(super) struct Leaving<W> {
     writer: W,
     room: Arc<Room>,
-    /// Tells how many lines were lost.
+    /// Logs the number of lost lines.
     tell: fn(u64),
 }
 
 impl<W> Leaving<W> {
-    /// A way out of the queue with these places, into `writer`.
+    /// Writes lines to `writer` and frees their slots in `room`.
     pub(super) fn new(writer: W, room: Arc<Room>, tell: fn(u64)) -> Self {
         Self { writer, room, tell }
     }
@@ -138,7 +139,7 @@ impl<W> fmt::Debug for Leaving<W> {
 }
 
 impl<W: Write> Write for Leaving<W> {
-    /// Writes one line, whole.
+    /// Writes one line as a whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = self.writer.write_all(line);
         if let Some(lost) = self.room.leave() {
@@ -152,7 +153,7 @@ impl<W: Write> Write for Leaving<W> {
     }
 }
 
-/// Says in the log how many lines were lost.
+/// Logs the number of lost lines.
 pub(super) fn tell(lost: u64) {
     tracing::error!(
         event = "log_lines_lost",
@@ -165,7 +166,7 @@ pub(super) fn tell(lost: u64) {
 mod tests {
     use super::*;
 
-    /// Nobody waits in these: what would have to is told at once that there is no room.
+    /// The wait of these tests: a line without a slot is lost at once.
     const NOT_AT_ALL: Duration = Duration::ZERO;
 
     #[test]
