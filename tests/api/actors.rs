@@ -1,4 +1,4 @@
-//! Who asks. Everyone comes through the proxy on loopback, which says from where.
+//! The clients of the tests. Each of them comes through a proxy on loopback, which names the client's address.
 
 use poem::http::{HeaderName, Method, header};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ pub const PASSWORD: &str = "correct horse battery";
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Somebody who can send requests, with or without a credential.
+/// A client, with or without a credential.
 #[derive(Clone)]
 pub struct Someone<'a> {
     pub service: &'a Service,
@@ -45,7 +45,7 @@ impl<'a> Someone<'a> {
         self.post("/api/v1/auth/login").json(&body).send().await
     }
 
-    /// Signs in beside a refresh token that was got before.
+    /// Signs in beside a refresh token from an earlier sign-in.
     pub async fn login_again(&self, username: &str, password: &str, refresh: &str) -> Answer {
         let body = json!({"username": username, "password": password, "refresh": refresh});
         self.post("/api/v1/auth/login").json(&body).send().await
@@ -118,12 +118,12 @@ impl<'a> Device<'a> {
         self.post("/api/v1/auth/password").json(&body).send().await
     }
 
-    /// Asks for the next pair and keeps its own.
+    /// Presents the refresh token, and keeps using the present pair.
     pub async fn present_refresh(&self) -> Answer {
         self.someone.refresh(&self.refresh).await
     }
 
-    /// Exchanges its pair for the next.
+    /// Exchanges the device's tokens for the next pair.
     pub async fn renew(&mut self) {
         let next = self.present_refresh().await.ok();
         self.take(&next);
@@ -138,19 +138,19 @@ impl<'a> Device<'a> {
         answer["access"].as_str().unwrap().clone_into(&mut self.access);
     }
 
-    /// Both of its tokens work; it goes on with the next pair.
+    /// Asserts that both tokens work, and takes the next pair.
     pub async fn works(&mut self) {
         self.me().await.ok();
         self.works_after_renewal().await;
     }
 
-    /// Its refresh token works; it goes on with the next pair.
+    /// Asserts that the refresh token works, and takes the next pair.
     pub async fn works_after_renewal(&mut self) {
         self.renew().await;
         self.me().await.ok();
     }
 
-    /// Neither of its tokens works, for this reason.
+    /// Asserts that both tokens are refused with this code.
     pub async fn is_refused(&self, code: &str) {
         self.me().await.refused(code);
         self.present_refresh().await.refused(code);
@@ -166,18 +166,18 @@ impl Service {
         self.someone(Door::Public, "203.0.113.5", "curl/8.5.0")
     }
 
-    /// Whoever can open the administration socket.
+    /// The operator, who can open the administration socket.
     pub fn operator(&self) -> Someone<'_> {
         self.someone(Door::Operator, "127.0.0.1", "rescind")
     }
 
-    /// The user's phone; the first device of a user registers it.
+    /// Signs in the user's phone, registering the user if there is none.
     pub async fn phone(&self, username: &str) -> Device<'_> {
         let someone = self.someone(Door::Public, "192.0.2.10", "okhttp/4.12.0");
         self.device(someone, username, json!({"name": "Phone", "kind": "mobile"})).await
     }
 
-    /// The user's laptop.
+    /// Signs in the user's laptop, registering the user if there is none.
     pub async fn laptop(&self, username: &str) -> Device<'_> {
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
         let someone = self.someone(Door::Public, "198.51.100.20", chrome);
@@ -203,13 +203,13 @@ impl Service {
         }
     }
 
-    /// Who copied a device's tokens, on a network and with a program of his own.
+    /// A thief who copied a device's tokens, on another network and with another user agent.
     pub fn thief<'a>(&'a self, of: &Device<'a>) -> Device<'a> {
         let someone = self.someone(Door::Public, "45.66.77.88", "python-requests/2.32");
         Device { someone, ..of.clone() }
     }
 
-    /// Somebody with a service key of these scopes.
+    /// A client with a service key of these scopes.
     pub async fn bearer_of_scopes(&self, scopes: &[&str]) -> Someone<'_> {
         let body = json!({"name": scopes.join(" and "), "scopes": scopes});
         let made = self.operator().post("/operator/service-keys").json(&body).send().await.ok();
@@ -217,17 +217,17 @@ impl Service {
         Someone { credential, ..self.someone(Door::Public, "10.1.2.3", "reqwest/0.12") }
     }
 
-    /// A server that asks about tokens.
+    /// A resource server that introspects tokens.
     pub async fn resource_server(&self) -> Someone<'_> {
         self.bearer_of_scopes(&["introspect"]).await
     }
 
-    /// A server that judges tokens on its own.
+    /// A resource server that follows the feed.
     pub async fn follower(&self) -> Someone<'_> {
         self.bearer_of_scopes(&["feed"]).await
     }
 
-    /// An administrator's tool.
+    /// An administrator's tool, with a service key.
     pub async fn administrator(&self) -> Someone<'_> {
         self.bearer_of_scopes(&["admin"]).await
     }

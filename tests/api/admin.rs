@@ -1,4 +1,4 @@
-//! Administration: users and their devices, with the reason that is given for what is done.
+//! Administration: users and their devices, with the reasons that administrators give.
 
 use poem::http::Method;
 use serde_json::{Value, json};
@@ -309,12 +309,12 @@ async fn the_operator_adds_users_sets_passwords_and_deletes() {
     let gone = operator.ask(Method::DELETE, "/operator/users/ada").send().await.ok();
     assert_eq!(gone["signed_out"], 1);
     operator.get(&format!("{USERS}/ada")).send().await.refused("not_found");
-    // None of it is to be had at the front door.
+    // The public listener serves none of these operations.
     let administrator = service.administrator().await;
     administrator.post("/operator/users").json(&body).send().await.refused("not_found");
 }
 
-/// A sign-out forgives what it does not know; a change of the account names it.
+/// A sign-out ignores an unknown field; a change of the account refuses it by name.
 #[tokio::test]
 async fn a_misspelt_reason_is_refused_but_never_stops_a_sign_out() {
     let service = Service::start().await;

@@ -1,4 +1,4 @@
-//! An answer, and what tests say about it.
+//! An answer, and what tests assert about it.
 
 use poem::Response;
 use poem::http::{HeaderMap, header};
@@ -6,7 +6,7 @@ use rescind::http::code::Code;
 use rescind::model::ids::DeviceId;
 use serde_json::{Map, Value};
 
-/// An answer, read to its end.
+/// An answer whose body was read.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -29,33 +29,33 @@ impl Answer {
         Self { status, headers, text, json }
     }
 
-    /// It did what was asked.
+    /// Asserts that the request succeeded, and returns the body.
     #[track_caller]
     pub fn ok(self) -> Value {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.text);
         self.json
     }
 
-    /// It was refused with this code and the status that belongs to it.
+    /// Asserts that the request was refused with this code and the code's own status.
     #[track_caller]
     pub fn refused(self, code: &str) -> Self {
         let known = Code::ALL.iter().find(|known| known.as_str() == code).expect("a known code");
         self.refused_with(known.status().as_u16(), code)
     }
 
-    /// It was refused with this code and another status than the code's own.
+    /// Asserts that the request was refused with this status and code.
     #[track_caller]
     pub fn refused_with(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status, self.code()), (status, code), "{}", self.text);
         self
     }
 
-    /// The code of a problem, `-` of any other answer.
+    /// The code of a problem, or `-` for any other answer.
     pub fn code(&self) -> &str {
         if self.status < 400 { "-" } else { self.json["code"].as_str().unwrap_or("-") }
     }
 
-    /// The fields a problem names, each with what is wrong: `device.name too_long`.
+    /// The fields that a problem lists, each with its code: `device.name too_long`.
     pub fn fields(&self) -> Vec<String> {
         let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         let line = |error: &Value| {
@@ -68,7 +68,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The body as a snapshot shows it: what differs from run to run is checked for its shape, then hidden.
+    /// The status and body for a snapshot: values that differ from run to run are checked for their form, then hidden.
     #[track_caller]
     pub fn shown(&self) -> String {
         let body = match &self.json {

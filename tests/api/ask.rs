@@ -1,4 +1,4 @@
-//! One request, put together and sent; its answer is compared with the document before anyone looks at it.
+//! A request that is built and sent; its answer is compared with the document before the test sees it.
 
 use poem::http::{HeaderName, HeaderValue, Method, header};
 use poem::{Endpoint as _, Request, Response};
@@ -8,14 +8,14 @@ use crate::answer::Answer;
 use crate::declared;
 use crate::service::Service;
 
-/// Which door a request goes through.
+/// Which listener a request goes to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     Public,
     Operator,
 }
 
-/// A request in the making.
+/// A request that is being built.
 pub struct Ask<'a> {
     service: &'a Service,
     door: Door,
@@ -48,14 +48,14 @@ impl<'a> Ask<'a> {
         self.header(header::AUTHORIZATION, &format!("Basic {pair}"))
     }
 
-    /// The same over the operator's socket.
+    /// Sends the request over the operator's socket.
     #[must_use]
     pub fn over_the_operators_socket(mut self) -> Self {
         self.door = Door::Operator;
         self
     }
 
-    /// The same without any credential.
+    /// Removes the credential from the request.
     #[must_use]
     pub fn without_credential(mut self) -> Self {
         self.headers.retain(|(name, _)| name != header::AUTHORIZATION);
@@ -73,7 +73,7 @@ impl<'a> Ask<'a> {
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// Takes the place of a body put in before.
+    /// Sets the body and its media type, replacing an earlier body.
     #[must_use]
     pub fn body(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
         self.headers.retain(|(name, _)| name != header::CONTENT_TYPE);
@@ -105,7 +105,7 @@ impl<'a> Ask<'a> {
         answer
     }
 
-    /// The answer as it comes, its body still to be read.
+    /// Sends the request and returns the answer with its body unread, without comparing it with the document.
     pub async fn send_for_stream(self) -> Response {
         let mut request = Request::builder().method(self.method.clone()).uri_str(&self.target);
         for (name, value) in &self.headers {

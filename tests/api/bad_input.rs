@@ -1,4 +1,4 @@
-//! Bad input gets a clear problem, loses nothing and hears nothing of its own values again.
+//! Bad input is answered with a clear problem, changes nothing, and is never quoted in the answer.
 
 use poem::http::header;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::sample::{Scene, operation};
 use crate::service::Service;
 
 const LOGIN: &str = "/api/v1/auth/login";
-/// Stands in every bad value, and in no answer.
+/// A part of every bad value, which no answer may contain.
 const MARK: &str = "hunter2";
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_body_of_exactly_sixteen_kibibytes_is_read() {
     service.anonymous().post(LOGIN).body("application/json", body).send().await.refused("too_large");
 }
 
-/// Nothing here decompresses: what a small body may grow to has no bound that its sender respects.
+/// The service decompresses nothing, since a small body could become too large.
 #[tokio::test]
 async fn a_coded_body_is_refused_and_told_so() {
     let service = Service::start().await;

@@ -1,5 +1,5 @@
-//! Wrong clocks: nothing is ended or dropped for good by one, nobody is signed out over one, and what was written under
-//! one counts no longer than anything else.
+//! Wrong clocks: they end or delete nothing for good and sign nobody out, and what was written under a wrong clock is
+//! kept no longer than anything else.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Positions of the entries that a follower which begins now is told.
+/// The positions of the entries that a new follower receives.
 async fn kept(service: &Service) -> Vec<u64> {
     let first = service.follower().await.listen(None).await.frame().await;
     first.entries.iter().map(|entry| entry.position.value()).collect()
 }
 
-/// Housekeeping at work while the clock shows `there`; then it is right again.
+/// Runs housekeeping while the clock shows `there`, then sets the clock right and runs it again.
 async fn sweeps_at(service: &Service, there: Timestamp) {
     let right = service.now();
     service.clock.set(there);
@@ -107,7 +107,7 @@ async fn a_process_that_starts_forty_days_ahead_of_the_records_ends_nothing_for_
     phone.works().await;
 }
 
-/// A machine that was off: its clock is right, and after a day even the sweep believes it.
+/// After the machine was off its clock is right, and after a day even the sweep trusts it.
 #[tokio::test]
 async fn a_machine_that_was_off_for_long_is_swept_after_a_day() {
     let service = Service::start().await;

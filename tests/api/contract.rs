@@ -1,6 +1,5 @@
-//! The other half of the contract with clients: **nothing is declared that nothing sends**. (That nothing is sent
-//! that is not declared, every answer of every test is checked for.) For each answer the document declares there is a
-//! way to provoke it, and it is provoked.
+//! The document declares nothing that the service never sends: every answer that the document declares is provoked.
+//! (That the service sends nothing undeclared is checked for every answer of every test.)
 
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::store::Mood;
 
 const STRANGER: &str = "019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20";
 
-/// Asks `operation` in a way that must be answered with `status` and `code`.
+/// Sends `operation` a request that must be answered with `status` and `code`.
 async fn provoke(operation: &Operation, status: u16, code: &str) -> Answer {
     let service = Service::start().await;
     let mut scene = Scene::set(&service).await;
@@ -34,7 +33,7 @@ async fn provoke(operation: &Operation, status: u16, code: &str) -> Answer {
     }
 }
 
-/// Lets what `code` says happen to the phone.
+/// Ends the phone's tokens in the way that `code` names.
 async fn end_the_phone(scene: &mut Scene<'_>, code: &str) {
     let operator = scene.service.operator();
     match code {
@@ -169,7 +168,7 @@ async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> An
     }
 }
 
-/// A body that is in order and fails: the password is wrong, or the name is taken.
+/// A valid body that fails: the password is wrong, or the name is taken.
 fn failing(operation: &Operation) -> Value {
     let all = json!({
         "login": {"username": "ada", "password": "not the right one"},
@@ -180,7 +179,7 @@ fn failing(operation: &Operation) -> Value {
     all[operation.id].clone()
 }
 
-/// What the document says of a problem is what is sent: its advice, unless that sends the reader to `detail`, and its example.
+/// Asserts that a problem matches the document: its advice, unless that refers the reader to `detail`, and its example.
 fn is_as_told(operation: &Operation, code: &str, answer: &Answer) {
     let (status, sent) = (answer.status, &answer.json);
     let advice = operation.advice(status, code);
@@ -265,7 +264,8 @@ fn there_are_no_other_tags() {
     assert_eq!(names, ["Administration", "Devices", "Feed", "OAuth", "Service", "Sessions"]);
 }
 
-/// The walks above ask each operation as the document says that it is to be asked.
+/// The credential that a test sends follows from the security schemes of an operation, which must agree with its
+/// errors.
 #[test]
 fn what_an_operation_wants_follows_from_its_errors() {
     for operation in operations() {

@@ -1,4 +1,4 @@
-//! What the OpenAPI documents declare, and whether an answer is among it.
+//! The answers that the OpenAPI documents declare, and whether an answer is one of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::answer::Answer;
 
-/// The one for apps, and the one for followers of the feed. A schema that both have is the same in both.
+/// The document for apps and the one for followers of the feed. A schema in both is the same in both.
 static DOCUMENTS: LazyLock<[Value; 2]> = LazyLock::new(|| {
     use rescind::http::document::{feed_text, text};
     [text(), feed_text()].map(|text| serde_json::from_str(&text).unwrap())
@@ -50,7 +50,7 @@ pub fn operations() -> &'static [Operation] {
 }
 
 impl Operation {
-    /// Every answer of its own that it declares: the status, and the code of a problem or `-`.
+    /// Every answer that the operation declares itself: the status, and the code of a problem or `-`.
     pub fn answers(&self) -> BTreeSet<(u16, String)> {
         let responses = self.definition["responses"].as_object().unwrap();
         let own = responses.iter().filter(|(status, _)| *status != "default");
@@ -69,7 +69,7 @@ impl Operation {
     }
 }
 
-/// Every answer that any request can get, as the response that all operations share lists them: the status and the code.
+/// Every answer that any request can get, as the response shared by all operations lists them: status and code.
 pub fn shared_answers() -> BTreeSet<(u16, String)> {
     let text = document()["components"]["responses"]["AnyRequest"]["description"].as_str().unwrap();
     let lines = text.lines().filter_map(|line| line.strip_prefix("* "));
@@ -78,14 +78,14 @@ pub fn shared_answers() -> BTreeSet<(u16, String)> {
 }
 
 impl Operation {
-    /// What it says about a code that it answers.
+    /// The advice that the operation's description of a status gives for a code.
     pub fn advice(&self, status: u16, code: &str) -> &'static str {
         let text = self.definition["responses"][status.to_string()]["description"].as_str().unwrap();
         let line = text.lines().find(|line| line.starts_with(&format!("`{code}`: "))).unwrap();
         line.split_once(": ").unwrap().1.trim_end()
     }
 
-    /// The names of what a request can have wrong: fields of its body, at any depth, and parameters of its query.
+    /// The names of all inputs of a request: fields of its body, also nested ones, and parameters of its query.
     pub fn inputs(&self) -> BTreeSet<String> {
         let content = self.definition["requestBody"]["content"].as_object().into_iter().flatten();
         let fields = |schema: &'static Value| resolve(schema)["properties"].as_object().into_iter().flatten();
@@ -113,7 +113,7 @@ fn find(method: &Method, path: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.method == *method && matches(operation.path))
 }
 
-/// The answer is one the document declares, and looks as it says.
+/// Asserts that the document declares an answer and that its headers and body match the declaration.
 pub fn check(method: &Method, path: &str, answer: &Answer) {
     let Some(operation) = find(method, path) else { return };
     let (status, code) = (answer.status, answer.code().to_owned());
@@ -136,7 +136,7 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
     assert!(faults.is_empty(), "{} {status} is not as declared: {faults:?}", operation.id);
 }
 
-/// Follows `$ref`s.
+/// Resolves the `$ref` of a schema, if it is one.
 pub fn resolve(schema: &Value) -> &Value {
     match schema["$ref"].as_str() {
         Some(target) => {
@@ -148,7 +148,7 @@ pub fn resolve(schema: &Value) -> &Value {
     }
 }
 
-/// As much of JSON Schema as the document uses. An answer has no field that its schema lacks.
+/// Compares a value with the parts of JSON Schema that the document uses. An answer has no field that its schema lacks.
 fn compare(schema: &Value, value: &Value, at: &str, faults: &mut BTreeMap<String, String>) {
     let schema = resolve(schema);
     let fits = match schema["type"].as_str() {
@@ -179,12 +179,12 @@ fn compare(schema: &Value, value: &Value, at: &str, faults: &mut BTreeMap<String
     }
 }
 
-/// The sign-outs of a signed-in user: beside a good bearer token they take whatever is sent.
+/// Whether the operation signs a user out, and so accepts any body beside a valid bearer token.
 pub fn leaves(operation: &str) -> bool {
     ["logout", "logoutAll", "logoutOthers"].contains(&operation)
 }
 
-/// The sign-outs: a client that leaves must not fail at what it sends.
+/// Whether the operation is a sign-out, which ignores unknown fields, since a client that leaves must not fail.
 pub fn is_sign_out(operation: &str) -> bool {
     ["logout", "logoutAll", "logoutOthers", "logoutAllOfUser", "endDeviceOfUser", "logoutEveryone"]
         .contains(&operation)

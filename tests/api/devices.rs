@@ -123,7 +123,7 @@ async fn one_of_my_devices_is_shown_renamed_and_ended() {
     laptop.works().await;
 }
 
-/// Swift prints them so.
+/// Ids in upper case are accepted, since Swift prints them so.
 #[tokio::test]
 async fn ids_are_read_in_upper_case_and_written_in_lower() {
     let service = Service::start().await;

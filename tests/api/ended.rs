@@ -10,19 +10,19 @@ use crate::declared::{Operation, operations};
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 
-/// Whose device the ended tokens belong to is still there to be signed out by them.
+/// Whether the device of the ended tokens is still live, so that they can sign it out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DeviceIs {
     Live,
     Ended,
 }
 
-/// Signing out is what an ended token is still good for, while its device lives: the client that leaves must not fail.
+/// Whether an operation signs a device out, which an ended token may still do while its device is live.
 fn leaves(operation: &Operation) -> bool {
     matches!(operation.id, "logout" | "revoke")
 }
 
-/// Every way to put the phone's tokens into a request for `operation`.
+/// Every way to present the phone's tokens in a request for `operation`.
 fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static str, Ask<'a>)> {
     let phone = &scene.phone;
     let good = || scene.good(operation).without_credential();
@@ -60,7 +60,7 @@ fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static 
     all
 }
 
-/// The answer tells a code, or what anyone may know, and nothing of the user.
+/// Asserts that an answer contains no data of the user.
 fn reveals_nothing(scene: &Scene<'_>, operation: &Operation, answer: &Answer) {
     for secret in [&scene.phone.user, &scene.phone.id, &scene.laptop.id, &"ada".to_owned(), &"v4.".to_owned()]
     {
@@ -137,7 +137,7 @@ async fn after_the_token_was_superseded() {
     walk(&scene, "superseded", DeviceIs::Live, true).await;
 }
 
-/// Its device goes on, and is not theirs any more.
+/// The phone's tokens from before the change are refused, although the device stays signed in.
 #[tokio::test]
 async fn after_the_password_was_changed_on_the_device() {
     let service = Service::start().await;

@@ -1,4 +1,4 @@
-//! What ends many devices at once, and what each of them is told.
+//! Sign-outs of many devices at once, and the code that each device gets.
 
 use serde_json::json;
 
@@ -123,7 +123,7 @@ async fn a_new_password_ends_the_others_and_the_callers_own_older_pairs() {
     service.anonymous().login("ada", NEW).await.ok();
 }
 
-/// The thief whom a new password locks out has no say over the device that stays.
+/// A token from before a change of the password, which a thief may hold, ends nothing.
 #[tokio::test]
 async fn a_token_from_before_a_password_change_signs_nobody_out() {
     let service = Service::start().await;
@@ -256,7 +256,7 @@ async fn no_token_outlives_its_device() {
     phone.present_refresh().await.refused("signed_out");
 }
 
-/// The first reason that applies is the one that is told.
+/// The code is that of the first reason in the order of the verdict that applies.
 #[tokio::test]
 async fn reasons_are_told_in_their_order() {
     let service = Service::start().await;

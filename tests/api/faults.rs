@@ -1,4 +1,4 @@
-//! When the store cannot answer: 503, said plainly, and never "valid" or "signed out".
+//! A store that cannot answer: 503 with a clear problem, and never "valid" or "signed out".
 
 use rescind::store::StoreError;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::sample::{Scene, operation};
 use crate::service::Service;
 use crate::store::Mood;
 
-/// Operations that ask nothing of the store.
+/// Operations that do not use the store.
 const NEEDS_NO_STORE: [&str; 1] = ["livez"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The feed: whatever ends is told in order, once it is durable, to whoever may know, and every word of it is signed.
+//! The feed: every end is sent in order, once it is durable, to followers that may know, and every frame is signed.
 
 use rescind::model::service_key::Scope;
 use rescind::settings::Settings;
@@ -10,7 +10,7 @@ use crate::listener::{LIST, NONCE, PING, STREAM, told};
 use crate::service::Service;
 use crate::store::Mood;
 
-/// A user who signs in and out so often: as many entries.
+/// Signs a user in and out that many times, and then the first device: one entry each. Returns them as texts.
 async fn signs_out(service: &Service, times: usize) -> Vec<String> {
     let phone = service.phone("ada").await;
     let mut all = Vec::new();
@@ -256,7 +256,7 @@ async fn a_ping_is_answered_with_the_head_of_that_moment() {
     assert_eq!(after.time.rfc3339(), "2026-11-22T10:00:00Z");
 }
 
-/// Not even what the service knew a moment ago is told.
+/// A pong or page is never made from what the service remembers.
 #[tokio::test]
 async fn a_store_that_does_not_answer_makes_no_pong_and_no_page() {
     let service = Service::start().await;
@@ -315,7 +315,7 @@ async fn a_store_that_failed_for_a_while_costs_nobody_an_entry() {
     assert_eq!(told(&listener.entries_up_to(2).await), [format!("device {}", laptop.id)]);
 }
 
-/// The frame that distrusts a key is signed by another one, and so is whatever is told after it, the old entries too.
+/// The frame that distrusts a key is signed by another one, and so is every later frame, also one with older entries.
 #[tokio::test]
 async fn nothing_a_distrusted_key_signed_is_told_again() {
     let service = Service::start().await;
@@ -335,7 +335,7 @@ async fn nothing_a_distrusted_key_signed_is_told_again() {
     service.pong(&server.ping(3, None).await.ok()).await;
 }
 
-/// What waits for it was signed before; the keys that it may have fetched since do not vouch for that.
+/// Frames that wait for a slow reader were signed by the distrusted key, so its stream ends.
 #[tokio::test]
 async fn a_slow_reader_has_to_come_back_for_what_a_distrusted_key_signed() {
     let service = Service::start().await;
@@ -353,7 +353,7 @@ async fn a_slow_reader_has_to_come_back_for_what_a_distrusted_key_signed() {
     server.listen(Some(0)).await.entries_up_to(2).await;
 }
 
-/// The id of the key that minted until now.
+/// Distrusts the active access key and returns its id.
 async fn distrust_the_active_key(service: &Service) -> String {
     let keys = service.anonymous().get("/.well-known/paserk").send().await.ok();
     let active = keys["keys"].as_array().unwrap().iter().find(|key| key["state"] == "active").unwrap();
@@ -418,7 +418,8 @@ async fn a_service_that_stops_ends_every_stream_and_opens_none() {
     server.get(STREAM).send().await.refused("unavailable");
 }
 
-/// A reader that stops holds a place and nothing else; when what it missed is no longer at hand it has to come back.
+/// A reader that stops costs a connection and nothing else; when entries it missed are no longer buffered, its stream
+/// ends.
 #[tokio::test]
 async fn a_slow_reader_is_dropped_and_misses_nothing() {
     let service = Service::start().await;
@@ -442,13 +443,13 @@ async fn a_slow_reader_is_dropped_and_misses_nothing() {
     assert!(entries.iter().zip(1..).all(|(entry, position)| entry.position.value() == position));
 }
 
-/// A sign-out that costs no password.
+/// Adds one entry to the log by a sign-out that hashes no password.
 async fn next_entry(device: &Device<'_>) {
     let path = format!("/api/v1/admin/users/{}/logout-all", device.user);
     device.someone.service.operator().post(&path).send().await.ok();
 }
 
-/// Two processes over one store, as with a shared one.
+/// Two processes share one store, as the nodes of a shared store do.
 #[tokio::test]
 async fn every_node_tells_what_happened_at_any() {
     let service = Service::start().await;

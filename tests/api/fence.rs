@@ -1,4 +1,4 @@
-//! The fence: a sign-out that is answered once it is in force everywhere.
+//! The `wait` parameter: a sign-out that is answered once every follower has confirmed it.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::service::Service;
 
 const ALL: &str = "/api/v1/auth/logout-all";
 
-/// What a service key is told.
+/// The counts of followers and of confirmations, which only a service key gets.
 fn fenced(answer: &Value) -> (&Value, &Value) {
     (&answer["followers"], &answer["confirmed"])
 }
 
-/// What a user is told: whether it is in force everywhere, and nothing of who follows.
+/// Whether a user's answer says that the sign-out is in force everywhere; it contains nothing about the followers.
 #[track_caller]
 fn in_force(answer: &Value) -> bool {
     let fields: Vec<_> = answer.as_object().unwrap().keys().map(String::as_str).collect();
@@ -22,7 +22,7 @@ fn in_force(answer: &Value) -> bool {
     answer["in_force"].as_bool().unwrap()
 }
 
-/// Listens until somebody waits for it, and answers that.
+/// Receives entries up to `position` and a ping request, and confirms.
 async fn confirm(listener: &mut Listener<'_>, position: u64) {
     let entries = listener.entries_up_to(position).await;
     assert_eq!(entries.last().unwrap().position.value(), position);
@@ -107,7 +107,7 @@ async fn a_follower_that_leaves_is_not_waited_for_nor_counted_as_confirmed() {
     assert!(!in_force(&answer.ok()));
 }
 
-/// A follower is believed for itself, as far as it was told.
+/// A confirmation counts only from the follower's own service key, and only up to the entries that were sent.
 #[tokio::test]
 async fn nobody_confirms_for_another_or_ahead_of_what_was_sent() {
     let service = Service::start().await;
@@ -142,7 +142,7 @@ async fn a_wait_is_a_length_of_time_and_never_longer_than_a_request_may_take() {
     assert!(began.elapsed() >= Duration::from_secs(4), "it did wait");
 }
 
-/// One that pings by itself is not called on top of that.
+/// A follower that has pinged on its own is not asked to ping.
 #[tokio::test]
 async fn a_follower_that_has_confirmed_by_itself_is_not_called() {
     let service = Service::start().await;
@@ -157,7 +157,7 @@ async fn a_follower_that_has_confirmed_by_itself_is_not_called() {
     assert_eq!(listener.hear().await.unwrap().event, "frame", "no ping before it");
 }
 
-/// The sign-out is done; that nobody can say who knows of it does not undo it.
+/// The sign-out remains valid, although its confirmations cannot be determined.
 #[tokio::test]
 async fn a_store_that_fails_after_the_sign_out_confirms_nothing() {
     let service = Service::start().await;

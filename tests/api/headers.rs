@@ -83,7 +83,7 @@ async fn pages_of_the_listed_origins_may_ask_and_read() {
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
     let foreign = ask("https://evil.example").send().await;
     assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (204, ""));
-    // A refusal is readable too, or the page could not tell its user what happened.
+    // The page may read a refusal, too, and can show its user what happened.
     let me = service.anonymous().get("/api/v1/auth/me").header(header::ORIGIN, APP).send().await;
     let me = me.refused("token_missing");
     assert_eq!((me.header("access-control-allow-origin"), me.header("vary")), (APP, "Origin"));
@@ -92,7 +92,7 @@ async fn pages_of_the_listed_origins_may_ask_and_read() {
     assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (200, ""));
 }
 
-/// Tracing and HTTP libraries add request headers of their own; a browser asks for each of them.
+/// Tracing and HTTP libraries add request headers of their own; a browser asks permission for each of them.
 #[tokio::test]
 async fn pages_may_send_the_headers_that_their_libraries_add() {
     let service = Service::with(&[("cors_origins", APP), ("cors_credentials", "true")]).await;

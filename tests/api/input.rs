@@ -1,4 +1,4 @@
-//! What is wrong with a request is told to who may send it, and in words that say what to do.
+//! A faulty request is explained only to a client that may send it, in a text that says what to do.
 
 use poem::http::{Method, header};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::declared::{Operation, is_sign_out, operations};
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 
-/// A request that is wrong in every way that is not its credential.
+/// Requests that are faulty in every way except their credential.
 fn faulty<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<Ask<'a>> {
     let good = || scene.good(operation);
     let path = good().target().to_owned();
@@ -59,7 +59,7 @@ async fn a_credential_is_judged_before_anything_else_of_a_request() {
     assert_eq!(service.store.contents().await, before);
 }
 
-/// The operator needs no service key; a user's token is asked for there like anywhere.
+/// The operator needs no service key; an operation of a user needs the user's token there, too.
 #[tokio::test]
 async fn the_operators_socket_judges_a_users_token_before_anything_else_too() {
     let service = Service::start().await;

@@ -14,7 +14,7 @@ async fn published(service: &Service) -> Value {
     service.anonymous().get(PASERK).send().await.ok()
 }
 
-/// The id of the key that a token names.
+/// The id of the key in a token's footer.
 fn kid(token: &str) -> String {
     use base64::Engine as _;
     let footer = token.rsplit('.').next().unwrap();
@@ -34,7 +34,7 @@ fn state(keys: &Value, kid: &str) -> String {
     key.map_or("gone", |key| key["state"].as_str().unwrap()).to_owned()
 }
 
-/// Keys are drawn by the library, so those of the same age come in any order.
+/// Sorts keys by purpose and state, for stable snapshots: the order of ids of the same age is random.
 fn in_order(keys: &mut Value) {
     keys.as_array_mut().unwrap().sort_by_key(|key| format!("{}{}", key["purpose"], key["state"]));
 }
@@ -106,7 +106,7 @@ fn decode(base64url: &str) -> Vec<u8> {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(base64url).unwrap()
 }
 
-/// The 32 bytes after the `SubjectPublicKeyInfo` head of RFC 8410.
+/// The 32 bytes of a PEM key, after the `SubjectPublicKeyInfo` head of RFC 8410.
 fn pem_key(pem: &str) -> Vec<u8> {
     use base64::Engine as _;
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
@@ -143,8 +143,7 @@ async fn whoever_has_the_keys_is_told_so_until_they_change() {
     assert_ne!(before.header("etag"), after.header("etag"));
 }
 
-/// A cache puts the headers of a 304 in place of those it has (RFC 9111 §4.3.4): one that read `no-store` there kept the
-/// keys of before.
+/// A cache replaces its headers by those of a 304 (RFC 9111 §4.3.4): one that read `no-store` there kept old keys.
 #[tokio::test]
 async fn an_answer_without_a_body_has_the_headers_of_the_one_with_it() {
     let service = Service::with(&[("cors_origins", "https://app.example")]).await;
@@ -181,8 +180,8 @@ async fn a_retired_key_is_published_until_its_last_token_has_expired_and_no_long
     assert_eq!(answer.status, 200, "what the tag names has changed");
 }
 
-/// Any PASETO library verifies our tokens with what we publish: here with the library's own entry point, which reads
-/// the real clock, so the token is one of now.
+/// Any PASETO library verifies the service's tokens with the published keys: here with the library's own function,
+/// which reads the real clock, so the token is minted now.
 #[tokio::test]
 async fn a_published_key_verifies_a_token_by_the_library_alone() {
     let service = Service::start().await;

@@ -1,4 +1,4 @@
-//! What keeps guessers out, and what a client is told that has to wait.
+//! Limits on guessing, and the answers of clients that have to wait.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn who_gets_no_turn_at_hashing_is_told_to_come_back() {
     phone.get("/api/v1/auth/me").on(&busy).send().await.ok();
 }
 
-/// Otherwise a busy minute would lock out everyone who tried in it.
+/// Otherwise one minute of overload would lock out every user who tried to sign in.
 #[tokio::test]
 async fn who_got_no_turn_has_not_used_up_an_attempt() {
     let service = Service::start().await;
@@ -94,7 +94,7 @@ async fn who_got_no_turn_has_not_used_up_an_attempt() {
     }
 }
 
-/// Somebody who registers a name over and over does not stand between its owner and the right password.
+/// Attempts to register a taken name do not count against its owner's sign-ins.
 #[tokio::test]
 async fn registering_a_taken_name_does_not_lock_its_owner_out() {
     let service = Service::with(&[("sign_in_attempts_per_account", "2")]).await;
@@ -140,8 +140,8 @@ async fn wrong_passwords_at_once_are_looked_at_only_so_often() {
     assert_eq!((looked_at, refused), (3, 297));
 }
 
-/// Ten wrong passwords a minute from anywhere keep a stranger's sign-in out; nothing of what the owner does on a device
-/// that is signed in, or was.
+/// Ten wrong passwords a minute from anywhere keep a stranger from signing in, but not the owner on a device that is
+/// or was signed in.
 #[tokio::test]
 async fn strangers_cannot_keep_out_who_is_or_was_signed_in() {
     let tight = [("sign_in_attempts_per_account", "3"), ("sign_in_attempts_per_address", "3")];
@@ -197,7 +197,7 @@ async fn an_old_refresh_token_buys_its_own_few_guesses_and_nothing_else() {
     laptop.post("/api/v1/auth/password").json(&body).send().await.ok();
 }
 
-/// Whoever has a token of their own, or none, learns nothing from it about other names.
+/// A token of another user, or none at all, reveals nothing about other names.
 #[tokio::test]
 async fn a_token_that_proves_nothing_changes_no_answer() {
     let service = Service::with(&[("sign_in_attempts_per_account", "1")]).await;
@@ -223,7 +223,7 @@ async fn a_token_that_proves_nothing_changes_no_answer() {
     }
 }
 
-/// A changed password is how a user locks out whoever stole a token.
+/// With a new password a user locks out a thief, whose stolen token must not help to guess it.
 #[tokio::test]
 async fn a_token_from_before_a_change_of_the_password_proves_nothing() {
     let service = Service::with(&[("sign_in_attempts_per_account", "1")]).await;
@@ -252,7 +252,7 @@ async fn an_account_and_an_address_sign_in_so_often_an_hour() {
     someone.login("ada", PASSWORD).await.ok();
     let refused = someone.login("ada", PASSWORD).await.refused("rate_limited");
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1800"));
-    // Who does not know the password is not told how often somebody signs in.
+    // A client that does not know the password must not learn how often somebody signs in.
     someone.login("ada", "not the right one").await.refused("wrong_credentials");
     someone.login("bob", PASSWORD).await.ok();
     someone.login("eve", PASSWORD).await.refused("rate_limited");

@@ -1,4 +1,4 @@
-//! Somebody who listens to the feed: reads events as they come, and believes none that is not signed.
+//! A follower of the feed that reads events as they come, and accepts only signed ones.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub const LIST: &str = "/api/v1/revocations";
 
 pub const NONCE: &str = "0Yq2n1sVb0iXbKc1k2xA7w";
 
-/// An event as it stands in the stream.
+/// An event of the stream, with its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     pub event: String,
@@ -28,7 +28,7 @@ pub struct Heard {
     pub data: String,
 }
 
-/// An open stream.
+/// An open stream of events.
 pub struct Listener<'a> {
     pub someone: Someone<'a>,
     pub id: String,
@@ -38,7 +38,7 @@ pub struct Listener<'a> {
 }
 
 impl<'a> Someone<'a> {
-    /// Opens the stream, after a position if one is given, and takes in its first word.
+    /// Opens the stream, after a position if one is given, and reads its `hello`.
     pub async fn listen(&self, since: Option<u64>) -> Listener<'a> {
         let ask = self.get(STREAM);
         let ask = match since {
@@ -70,7 +70,7 @@ impl<'a> Someone<'a> {
 }
 
 impl Listener<'_> {
-    /// The next event; none when the stream has ended.
+    /// Reads the next event; `None` when the stream has ended.
     pub async fn hear(&mut self) -> Option<Heard> {
         let mut heard = Heard::default();
         while let Some(line) =
@@ -88,7 +88,7 @@ impl Listener<'_> {
         None
     }
 
-    /// The next event, which is a frame; its id is its last position. What it repeats is left out.
+    /// Reads the next event, which has to be a frame whose id is its last position. Repeated entries are left out.
     pub async fn frame(&mut self) -> Frame {
         let heard = self.hear().await.expect("the stream goes on");
         assert_eq!(heard.event, "frame");
@@ -103,7 +103,7 @@ impl Listener<'_> {
         frame
     }
 
-    /// Frames until everything up to `position` is there: their entries.
+    /// Reads frames until `position` is reached, and returns their entries.
     pub async fn entries_up_to(&mut self, position: u64) -> Vec<Entry> {
         let mut entries = Vec::new();
         loop {
@@ -114,8 +114,8 @@ impl Listener<'_> {
         }
     }
 
-    /// There is nothing to hear, so from now on it has to keep up. The stream finds that out by asking the store, which
-    /// takes it as long as it takes us.
+    /// Asserts that no event is waiting, so that the stream is live from now on. The stream finds that out by a read
+    /// of the store, which takes it as long as the same read here.
     pub async fn is_level(&mut self) {
         let service = self.someone.service;
         for _ in 0..20 {
@@ -127,7 +127,7 @@ impl Listener<'_> {
         }
     }
 
-    /// Says that everything up to `applied` is in force here.
+    /// Confirms that everything up to `applied` is in force at this follower.
     pub async fn applied(&self, applied: u64) {
         self.someone.ping(applied, Some(&self.id)).await.ok();
     }
@@ -158,7 +158,7 @@ impl Service {
     }
 }
 
-/// What ended, in words.
+/// The entries as texts.
 pub fn told(entries: &[Entry]) -> Vec<String> {
     let word = |entry: &Entry| match &entry.revocation {
         Revocation::Device { device, .. } => format!("device {device}"),

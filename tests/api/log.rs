@@ -1,4 +1,4 @@
-//! What the service logs while a test runs. A test has its thread to itself, and so its own log.
+//! The lines that the service logs while a test runs. Each test has a thread of its own, and so a log of its own.
 
 use std::cell::RefCell;
 use std::io;
@@ -12,7 +12,7 @@ thread_local! {
     static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Begins to keep what this thread logs, down to the finest level.
+/// Starts to collect the lines of this thread, at every level.
 pub fn listen() {
     INSTALL.call_once(|| {
         let subscriber =
@@ -22,7 +22,7 @@ pub fn listen() {
     LINES.with_borrow_mut(|lines| *lines = Some(Vec::new()));
 }
 
-/// What was logged since.
+/// The lines collected since [`listen`].
 pub fn text() -> String {
     LINES.with_borrow(|lines| String::from_utf8(lines.clone().expect("somebody listens")).unwrap())
 }

@@ -1,5 +1,5 @@
-//! Signing out of one device. It is for the client that is leaving: whatever still proves which device that is will
-//! do, and a client whose storage is empty gets a plain answer.
+//! Signing out of one device. The client is leaving: any token that still proves which device it is suffices, and a
+//! client whose storage is empty gets a plain answer.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::service::Service;
 
 const LOGOUT: &str = "/api/v1/auth/logout";
 
-/// With the phone's bearer, and this body.
+/// Signs out with the phone's bearer token and this body.
 async fn with_body(phone: &Device<'_>, media: Option<&str>, body: &str) -> Answer {
     let ask = phone.post(LOGOUT);
     match media {
@@ -177,7 +177,7 @@ async fn what_is_not_authentic_signs_nobody_out() {
     phone.works().await;
 }
 
-/// What storages, forms and mistakes make clients send.
+/// Unreadable bodies that clients send because of their storages, forms and mistakes.
 fn unreadable() -> Vec<(&'static str, String)> {
     let json = "application/json";
     let mut all: Vec<(&str, String)> =

@@ -1,8 +1,9 @@
-//! The public app in process: what clients, resource servers and administrators get to see.
+//! The public app in process, as clients, resource servers and administrators use it.
 //!
-//! Clock and chance are the tests' own ([`service`]), the store can be made to fail ([`store`]), and whoever asks is an
-//! actor ([`actors`]), so that a test reads like a sentence. Every answer any test gets is compared with the OpenAPI
-//! document ([`declared`]); that everything in the document is really answered is the business of [`contract`].
+//! Clock and randomness are the tests' own ([`service`]), the store can be made to fail ([`store`]), and every client
+//! is an actor ([`actors`]), so that a test reads like a sentence. Every answer of every test is compared with the
+//! OpenAPI document ([`declared`]); that the service really gives every answer in the document is checked by
+//! [`contract`].
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Names that people type and systems send: what is forgiven, what is refused, and who keeps an old name.
+//! Names that people type and systems send: what is normalized, what is refused, and accounts whose names are older
+//! than the rules.
 
 use poem::http::Method;
 use rescind::model::ids::UserId;
@@ -12,7 +13,7 @@ use crate::service::{START, Service};
 
 const USERS: &str = "/api/v1/admin/users";
 
-/// An account from before a rule for new names.
+/// Adds an account whose name is older than a rule for new names.
 async fn older_account(service: &Service, name: &str, number: u8) -> String {
     let donor = service.store.user_named("ada").await.unwrap().unwrap();
     let username: Username =
@@ -69,7 +70,7 @@ async fn no_name_is_taken_apart_by_a_path() {
     }
 }
 
-/// Whatever else a name has, its path leads to it.
+/// A name that may be chosen can be used in a path, whatever characters it has.
 #[tokio::test]
 async fn every_name_that_may_be_chosen_can_be_managed_by_it() {
     let service = Service::start().await;
@@ -206,7 +207,7 @@ async fn a_name_keeps_its_joiners_and_is_found_without_them() {
     }
 }
 
-/// Signing in, registering, opening a session for somebody and renaming.
+/// The same rules apply to signing in, registering, opening a session and renaming.
 #[tokio::test]
 async fn device_names_are_cleaned_and_cut_and_never_invisible() {
     let service = Service::start().await;
@@ -246,7 +247,7 @@ async fn device_names_are_cleaned_and_cut_and_never_invisible() {
     }
 }
 
-/// Commands name service keys by id: none may be called like one.
+/// A service key cannot have a name like an id, since commands accept either.
 #[tokio::test]
 async fn no_service_key_is_named_like_an_id_or_invisible() {
     let service = Service::start().await;

@@ -100,7 +100,7 @@ async fn a_key_is_taken_as_bearer_and_as_the_password_of_basic() {
     assert_eq!(answer.json["error"], "invalid_client");
 }
 
-/// As OAuth's libraries write a password: `%5F` for `_`, `%2D` for `-`.
+/// A password as OAuth libraries encode it: `%5F` for `_`, `%2D` for `-`.
 fn form_encoded(key: &str) -> String {
     percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
@@ -274,7 +274,7 @@ async fn revoking_a_token_signs_its_device_out_and_a_strangers_token_is_no_error
     laptop.works().await;
 }
 
-/// As at signing out: a client that is leaving does not fail at what its storage or its library makes it send.
+/// As in signing out, a client that leaves does not fail because of what its storage or library makes it send.
 #[tokio::test]
 async fn beside_an_authentic_bearer_a_token_that_cannot_be_read_means_the_device_of_that_one() {
     let service = Service::start().await;

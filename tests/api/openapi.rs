@@ -29,7 +29,7 @@ async fn the_documents_are_served() {
     }
 }
 
-/// What both documents have is the same in both, so that it does not matter where one looks it up.
+/// A component in both documents is the same in both, so that either may be looked up.
 #[test]
 fn the_documents_agree() {
     let [apps, followers] = documents();
@@ -131,7 +131,7 @@ fn numbers_are_of_64_bits_and_texts_of_no_closed_set() {
     }
 }
 
-/// A request's schema is closed exactly where the service refuses what it does not know.
+/// A request's schema is closed exactly where the service refuses unknown fields.
 #[test]
 fn requests_are_closed_and_sign_outs_are_not() {
     for operation in operations() {

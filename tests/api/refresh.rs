@@ -1,4 +1,4 @@
-//! Refreshing over HTTP: the replay table, one test a line.
+//! Refreshing over HTTP: the replay table, one test for each row.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::actors::{Device, PASSWORD};
 use crate::log;
 use crate::service::Service;
 
-/// What the tokens of one device say, without their bytes.
+/// The sequence number of a refresh token.
 async fn sequence(service: &Service, token: &str) -> u64 {
     let mut sequence = 0;
     service.mint().await.refresh(token, |claims| sequence = claims.sequence.value());
@@ -85,7 +85,7 @@ async fn a_lost_answer_and_parallel_tabs_get_the_same_successor() {
     either.works().await;
 }
 
-/// Each of them refreshes with the token it finds when it is sent: the first one's answer may have come or not.
+/// Each request refreshes with the token that it finds when it is sent, before or after the first one's answer.
 #[tokio::test]
 async fn parallel_requests_that_refresh_each_on_its_own_advance_once_a_minute() {
     let service = Service::start().await;
@@ -107,7 +107,7 @@ async fn parallel_requests_that_refresh_each_on_its_own_advance_once_a_minute() 
     assert_eq!(sequence(&service, &newest.refresh).await, successor + 1);
 }
 
-/// A thief on the mobile network's IPv6 beside an owner on IPv4: two networks, of which one is remembered.
+/// A thief on the mobile network's IPv6 and an owner on IPv4 are on two networks, of which the device remembers one.
 #[tokio::test]
 async fn a_thief_in_the_other_address_family_is_counted_and_noticed() {
     let service = Service::start().await;
@@ -184,8 +184,7 @@ async fn a_neighbour_in_the_same_network_is_no_stranger() {
     moved(&phone, "192.0.3.1").present_refresh().await.refused("refresh_reused");
 }
 
-/// Where nobody vouches for the header, it is anybody's claim: the thief's does not make him a neighbour, and the
-/// owner's does not make him a stranger.
+/// Without trusted proxies `X-Forwarded-For` is ignored, since any client could claim the network of a device with it.
 #[tokio::test]
 async fn without_trusted_proxies_the_header_moves_nobody() {
     let service = Service::with(&[("trusted_proxies", ""), ("refresh_recoveries", "0")]).await;

@@ -1,5 +1,5 @@
-//! A store that went back in time. Only an authentic token proves it, and from the first proof on nobody is told yes until
-//! the store is told that it was restored; no honest token proves it.
+//! A rolled-back store. Only an authentic token proves it, and from the first proof on no check succeeds until an
+//! operator confirms that the store was restored; no honest token is a proof.
 
 use rescind::auth::signing_keys::first_keys;
 use rescind::model::counters::{Era, Generation};
@@ -16,7 +16,7 @@ use crate::store::Mood;
 
 const DAY: u64 = 24 * 3600;
 
-/// Tokens of this device, changed into some that its store cannot have minted; and where each is presented.
+/// The tokens that prove a rollback: ones that the store cannot have minted, each with where it is presented.
 #[derive(Clone, Copy, Debug)]
 enum Proof {
     LaterGeneration,
@@ -46,7 +46,7 @@ const PROOFS: [Proof; 11] = [
     Proof::RevokedDevice,
 ];
 
-/// The id of a device made now, of which the store has never heard.
+/// The id of a device made now, which the store does not know.
 fn unheard_of(service: &Service) -> DeviceId {
     World::manual(service.now(), 99).0.device_id()
 }
@@ -86,7 +86,7 @@ fn is_marked(service: &Service) -> bool {
     service.figures().lines().any(|line| line == "rescind_store_rolled_back 1")
 }
 
-/// As `rescind store restored` does it.
+/// Confirms the restoration, as `rescind store restored` does.
 async fn restore(service: &Service) {
     let world = World::manual(service.now(), 3).0;
     let keys = first_keys(&service.master_key(), service.now()).unwrap();
@@ -94,7 +94,7 @@ async fn restore(service: &Service) {
     service.store.restored(request).await.unwrap();
 }
 
-/// Nobody is told yes, nobody is signed out, and readiness says why.
+/// Asserts that no check succeeds, nobody is signed out, and readiness names the cause.
 async fn assert_answers_nothing(service: &Service, phone: &Device<'_>) {
     let server = service.resource_server().await;
     for answer in [
@@ -174,7 +174,7 @@ async fn a_proof_that_finds_no_room_counts_here_until_it_is_written_down() {
     assert!(is_marked(&service.again(|_| {}).await));
 }
 
-/// Nothing a client can hold by honest means, however old or odd, stops the service.
+/// No token that a client can hold honestly, however old or odd, stops the service.
 #[tokio::test]
 async fn no_honest_token_is_a_proof() {
     let service = Service::start().await;
@@ -224,7 +224,7 @@ async fn no_honest_token_is_a_proof() {
     assert!(!is_marked(&service));
 }
 
-/// By a clock that is wrong, an old device may look young.
+/// With a wrong clock, an old device may look young.
 #[tokio::test]
 async fn a_clock_in_doubt_makes_no_device_young() {
     let service = Service::start().await;

@@ -1,4 +1,4 @@
-//! A good request for every operation of the document: what the walks over all operations start from.
+//! A valid request for every operation of the document, from which the tests of all operations start.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::ask::Ask;
 use crate::declared::{Operation, operations};
 use crate::service::Service;
 
-/// A user with two devices, and tools of every scope.
+/// A user with two devices, and tools with service keys of every scope.
 pub struct Scene<'a> {
     pub service: &'a Service,
     pub phone: Device<'a>,
@@ -18,7 +18,7 @@ pub struct Scene<'a> {
     pub follower: Someone<'a>,
 }
 
-/// What an operation wants to be asked with.
+/// The credential that an operation requires.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wants {
     Nothing,
@@ -44,7 +44,7 @@ impl Operation {
     }
 }
 
-/// The operation of that id.
+/// The operation with that id.
 pub fn operation(id: &str) -> &'static Operation {
     operations().iter().find(|operation| operation.id == id).expect("an operation of the document")
 }
@@ -62,7 +62,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Asks the operation for something it does, as the phone or with the right key.
+    /// A request that succeeds, from the phone or with the right service key.
     pub fn good(&self, operation: &Operation) -> Ask<'a> {
         let (device, user) = (&self.laptop.id, &self.laptop.user);
         let path = operation.path.replace("{id}", device).replace("{device}", device).replace("{user}", user);
@@ -84,7 +84,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// The body of a good request, where there is one.
+    /// The body of a valid request; `None` where there is none.
     pub fn body(&self, operation: &str) -> Option<Value> {
         Some(match operation {
             "register" => json!({"username": "grace", "password": PASSWORD}),

@@ -1,4 +1,4 @@
-//! The service under test: real parts, with a clock and a chance of the test's own.
+//! The service under test: real parts, with a clock and randomness of the test's own.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ use tokio::task::JoinHandle;
 
 use crate::store::{self, FailingStore};
 
-/// 2026-11-22T10:00:00Z.
+/// The time at which tests start, 2026-11-22T10:00:00Z.
 pub const START: Timestamp = Timestamp::from_unix(1_795_341_600);
 
 pub const ISSUER: &str = "https://sessions.example";
 
-/// The service, as the world and as the operator reach it.
+/// The service with both of its apps, the public one and the operator's.
 pub struct Service {
     pub public: BoxEndpoint<'static, Response>,
     pub operator: BoxEndpoint<'static, Response>,
@@ -49,12 +49,13 @@ impl Drop for Service {
 }
 
 impl Service {
-    /// A new one, with the default settings but for cheap hashing, patience with guessers and a proxy on loopback.
+    /// A new service with default settings except for cheap hashing, high limits on guessing and a trusted proxy on
+    /// loopback.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A new one with some settings changed.
+    /// A new service with some settings changed.
     pub async fn with(changes: &[(&str, &str)]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let (world, clock) = World::manual(START, 7);
@@ -75,7 +76,7 @@ impl Service {
         Self::open(store, settings, world, clock, folder, |_| {}).await
     }
 
-    /// Another process over the same store, with other settings.
+    /// A second process over the same store, with changed settings.
     pub async fn again(&self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.settings.clone();
         change(&mut settings);
@@ -83,7 +84,7 @@ impl Service {
         Self::open(Arc::clone(&self.store), settings, world, clock, Arc::clone(&self.folder), |_| {}).await
     }
 
-    /// The same service with so little patience that a stalled store is noticed at once.
+    /// A second process over the same store whose deadline is so short that a stalled store is noticed at once.
     pub async fn impatient(&self) -> Self {
         let (world, clock) = (self.world.clone(), Arc::clone(&self.clock));
         let hasty = |entrance: &mut Entrance| entrance.deadline = Duration::from_millis(20);
@@ -116,39 +117,39 @@ impl Service {
         Self { public, operator, auth, feed, clock, store, settings, world, folder, publishing }
     }
 
-    /// What the clock shows.
+    /// The time of the service's clock.
     pub fn now(&self) -> Timestamp {
         self.world.now()
     }
 
-    /// Housekeeping takes its turn.
+    /// Runs housekeeping once: reads the clock and sweeps.
     pub async fn look_and_sweep(&self) {
         self.auth.look_at_clock(&mut false);
         self.auth.sweep().await.unwrap();
     }
 
-    /// Time passes.
+    /// Advances the clock.
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The figures, as Prometheus reads them.
+    /// The metrics in Prometheus' text format.
     pub fn figures(&self) -> String {
         self.auth.metrics().encode()
     }
 
-    /// What the service's own keys can mint: for tokens that no client could get.
+    /// The service's own signing keys, to mint tokens that no client could get.
     pub async fn mint(&self) -> Mint {
         self.mint_as(ISSUER, "rescind").await
     }
 
-    /// What seals its keys.
+    /// The master key that seals the service's keys.
     pub fn master_key(&self) -> MasterKey {
         let line = std::fs::read_to_string(self.settings.master_key_path()).unwrap();
         MasterKey::parse(&line).unwrap()
     }
 
-    /// The same, of another issuer or for another audience.
+    /// The service's own signing keys under another issuer or audience.
     pub async fn mint_as(&self, issuer: &str, audience: &str) -> Mint {
         let set = self.store.keys().await.unwrap();
         let master = self.master_key();
@@ -158,18 +159,18 @@ impl Service {
     }
 }
 
-/// The service's own keys, in the hands of a test.
+/// The service's own signing keys in the hands of a test.
 pub struct Mint(Keyring);
 
 impl Mint {
-    /// `token` with other claims.
+    /// Mints an access token with the claims of `token`, changed.
     pub fn access(&self, token: &str, change: impl FnOnce(&mut AccessClaims)) -> String {
         let mut claims = (*self.0.trusted().verify(token).unwrap()).clone();
         change(&mut claims);
         self.0.mint_access(&claims).unwrap()
     }
 
-    /// `token` with other claims.
+    /// Mints a refresh token with the claims of `token`, changed.
     pub fn refresh(&self, token: &str, change: impl FnOnce(&mut RefreshClaims)) -> String {
         let mut claims = self.0.open_refresh(token).unwrap();
         change(&mut claims);

@@ -1,4 +1,4 @@
-//! Registering, signing in, staying signed in: the happy paths, as the deployed clients walk them.
+//! Registering, signing in, staying signed in: the successful paths, as deployed clients use them.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The store under the service: the one place that says which engine, and a wrapper that fails on purpose.
+//! The store under the service: the only place that chooses the engine, and a wrapper that fails on purpose.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,8 +25,8 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 
-/// The engine that the tests run on: memory, or what `RESCIND_TEST_STORE` names. An embedded one lives beside the other
-/// files of the service, a shared one in a database that is dropped with it.
+/// Opens the engine that the tests run on: memory, or the one that `RESCIND_TEST_STORE` names. An embedded store is
+/// in the service's folder, a shared one in a database that is dropped with the second value.
 pub async fn open(folder: &Path) -> (SharedStore, Option<Database>) {
     match std::env::var("RESCIND_TEST_STORE").as_deref() {
         #[cfg(feature = "sled")]
@@ -50,21 +50,21 @@ pub async fn open(folder: &Path) -> (SharedStore, Option<Database>) {
     }
 }
 
-/// How the store feels.
+/// How the store behaves.
 #[derive(Clone, Debug, Default)]
 pub enum Mood {
-    /// It answers.
+    /// Every call is answered.
     #[default]
     Well,
-    /// Everything fails.
+    /// Every call fails.
     Failing(StoreError),
-    /// Writing steps fail, reads answer.
+    /// Steps fail, reads are answered.
     ReadOnly(StoreError),
-    /// Nothing is ever answered.
+    /// No call is ever answered.
     Stalled,
 }
 
-/// A store that does as it is told.
+/// A store that fails or stalls when a test says so.
 pub struct FailingStore {
     inner: SharedStore,
     mood: Mutex<Mood>,
@@ -88,27 +88,27 @@ impl FailingStore {
         *self.mood.lock().unwrap() = mood;
     }
 
-    /// A process that opens it from now on finds `newest` to be the newest moment it knows of.
+    /// Makes `newest` the newest time on record for every process that opens the store from now on.
     pub fn has_on_record(&self, newest: Timestamp) {
         *self.recorded.lock().unwrap() = Some(newest);
     }
 
-    /// How many devices count as live.
+    /// The number of devices that count as live.
     pub async fn live_devices(&self) -> u64 {
         self.inner.totals().await.unwrap().live_devices
     }
 
-    /// The store cannot answer.
+    /// Makes every call fail.
     pub fn fail(&self) {
         self.feel(Mood::Failing(StoreError::Unavailable("unplugged /dev/secret".to_owned())));
     }
 
-    /// What is written from now on can be seen, but does not become durable: nobody is told the log.
+    /// Holds back reads of the log, as if later writes were not durable yet.
     pub fn hold_log(&self) {
         self.log_held.send_replace(true);
     }
 
-    /// It has become durable.
+    /// Releases reads of the log.
     pub fn release_log(&self) {
         self.log_held.send_replace(false);
     }
@@ -123,7 +123,7 @@ impl FailingStore {
         }
     }
 
-    /// All there is to see of users and devices: equal before and after whatever changes nothing.
+    /// The readable contents of users and devices, to assert that nothing was changed.
     pub async fn contents(&self) -> String {
         let store = &self.inner;
         let (clock, totals) = (store.clock().await.unwrap(), store.totals().await.unwrap());
@@ -141,7 +141,7 @@ macro_rules! forward {
     ($($kind:ident $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         #[async_trait]
         impl Store for FailingStore {
-            /// No clock but the test's: a database's own would know nothing of it.
+            /// The time on record alone: a database's own clock would not be the test's.
             async fn time(&self) -> Result<StoreTime, StoreError> {
                 self.judge(false).await?;
                 Ok(StoreTime::Recorded(*self.recorded.lock().unwrap()))

@@ -1,5 +1,4 @@
-//! What the documents say in words and numbers is what the service does: every text that names a code or a status, and
-//! every limit.
+//! The texts and limits of the documents match the service: every code or status that a text names, and every limit.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +10,7 @@ use crate::declared::{Operation, document, documents, operations, resolve};
 use crate::sample::Scene;
 use crate::service::Service;
 
-/// Everything with a description, and where it stands.
+/// Collects everything with a description, and its path in the document.
 fn described<'a>(value: &'a Value, at: &str, all: &mut Vec<(String, &'a Value)>) {
     match value {
         Value::Object(members) => {
@@ -29,7 +28,7 @@ fn code(word: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| code.as_str() == word)
 }
 
-/// The statuses a text names: numbers of three digits from 100 to 599 that are no part of another.
+/// The statuses that a text names: numbers of three digits from 400 to 599 that are not part of another.
 fn statuses(text: &str) -> BTreeSet<u16> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "._-:`".contains(c)));
     let words = words.map(|word| word.trim_end_matches(['.', ':']));
@@ -40,7 +39,7 @@ fn statuses(text: &str) -> BTreeSet<u16> {
         .collect()
 }
 
-/// What an operation says of itself names only codes and statuses that it sends: each is provoked by `contract`.
+/// An operation's own description names only codes and statuses that it sends; `contract` provokes each of them.
 #[test]
 fn what_an_operation_says_names_what_it_sends() {
     let mut named = 0;
@@ -70,12 +69,12 @@ fn what_an_operation_says_names_what_it_sends() {
     assert!(named >= 4, "only {named}: is anything looked at?");
 }
 
-/// Sign-outs speak of what ended tokens get from then on, from any operation: `ended` and `logout` show that they do.
+/// Codes that sign-outs name for later requests of any operation; the tests `ended` and `logout` provoke them.
 fn elsewhere() -> [(&'static str, &'static str); 2] {
     [("logout", "signed_out"), ("logoutAll", "signed_out_everywhere")]
 }
 
-/// The list of codes is complete, and the status beside each is what is sent with it.
+/// The list of codes is complete, with every status that each code is sent with.
 #[test]
 fn the_list_of_codes_says_which_status_each_is_sent_with() {
     for document in documents() {
@@ -107,7 +106,7 @@ fn the_list_of_codes_says_which_status_each_is_sent_with() {
     }
 }
 
-/// `errors` stands in the answers that the text names, and in no other.
+/// `errors` is in the answers whose codes the text names, and in no other.
 #[test]
 fn fields_are_named_with_the_codes_that_say_so() {
     let text = document()["components"]["schemas"]["Problem"]["properties"]["errors"]["description"]
@@ -127,7 +126,7 @@ fn fields_are_named_with_the_codes_that_say_so() {
     assert!(shown.is_subset(&named), "{shown:?}");
 }
 
-/// Every number that a description calls a limit stands in the schema, too.
+/// Every number that a description calls a limit is in the schema, too.
 #[test]
 fn limits_stand_in_schemas_and_not_in_prose_alone() {
     for document in documents() {
@@ -158,7 +157,7 @@ fn limits_stand_in_schemas_and_not_in_prose_alone() {
     }
 }
 
-/// A value that is just beyond what a schema allows.
+/// Values that are just beyond what a schema allows.
 fn beyond(schema: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     if let Some(most) = schema["maxLength"].as_u64() {
@@ -191,7 +190,7 @@ async fn is_refused(scene: &Scene<'_>, operation: &Operation, field: &str, value
     assert!((400..500).contains(&answer.status), "{} {field} {value}: {}", operation.id, answer.text);
 }
 
-/// No schema promises a limit that nobody keeps. (What is within is sent by every other test.)
+/// Every limit of a schema is enforced. (Every other test sends values within them.)
 #[tokio::test]
 async fn what_is_beyond_a_limit_is_refused() {
     let service = Service::start().await;
@@ -223,7 +222,7 @@ async fn what_is_beyond_a_limit_is_refused() {
     assert!(tried >= 40, "{tried}");
 }
 
-/// A password's limit is in bytes: one of as many characters as the schema allows is taken where they are of one byte.
+/// A password's limit is in bytes: one with as many characters as the schema allows is accepted if each is one byte.
 #[tokio::test]
 async fn the_longest_values_that_schemas_allow_are_taken() {
     let service = Service::start().await;
@@ -237,7 +236,7 @@ async fn the_longest_values_that_schemas_allow_are_taken() {
     administrator.post(&path).json(&json!({"reason": "r".repeat(200)})).send().await.ok();
 }
 
-/// An operation says that it takes a key as the password of Basic where its clients have no other way.
+/// An operation declares a key as the password of Basic only where its clients have no other way to send it.
 #[test]
 fn basic_is_declared_where_it_is_sent() {
     let basic =
@@ -254,7 +253,7 @@ fn basic_is_declared_where_it_is_sent() {
     }
 }
 
-/// What an operation takes nothing of has no parameter for it.
+/// An operation that reads nothing of its body declares no body.
 #[test]
 fn a_body_that_is_always_empty_is_none() {
     for operation in operations().iter().filter(|operation| operation.method != Method::GET) {

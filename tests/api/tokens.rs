@@ -1,4 +1,4 @@
-//! Tokens: each kind is good in its own place only, and any change to one makes it nothing.
+//! Tokens: each kind is accepted where it belongs only, and any change makes one invalid.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::actors::Device;
 use crate::answer::Answer;
 use crate::service::{ISSUER, Service};
 
-/// Where a credential of some kind can be put.
+/// The places where a request can hold a credential of some kind.
 const PLACES: [&str; 4] = ["bearer of a user", "refresh", "service key", "basic password"];
 
 async fn put(service: &Service, place: &str, text: &str) -> Answer {
@@ -45,7 +45,7 @@ async fn each_kind_passes_in_its_own_place_only() {
     }
 }
 
-/// What can happen to a text: each character changed, removed, doubled; parts moved, cut and added.
+/// Mutations of a text: each character changed, removed, doubled; parts moved, cut and added.
 fn mutations(good: &str) -> Vec<String> {
     let mut all = Vec::new();
     for at in 0..good.len() {
@@ -192,7 +192,7 @@ async fn a_token_for_nobody_acts_for_nobody() {
     put(&service, PLACES[0], &crossed).await.refused("unavailable");
 }
 
-/// Not even one that we signed.
+/// A token over the limit is refused even if the service signed it.
 #[tokio::test]
 async fn a_token_over_two_kibibytes_is_not_looked_at() {
     let service = Service::start().await;
