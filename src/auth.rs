@@ -1,13 +1,13 @@
-//! The use cases: what people, clients and administrators do. They know no HTTP and no storage engine.
+//! The use cases of users, clients, resource servers and administrators. They know no HTTP and no storage engine.
 //!
-//! One file a use case. Each takes what was parsed, asks the store for one step, and turns the step's outcome into an
+//! Each use case has a file. It takes parsed input, runs one step of the store, and turns the step's outcome into an
 //! answer or an [`error::AuthError`]. Whatever acts for a signed-in user goes through [`authenticate`].
 //!
-//! Rooms: [`register`], [`login`], [`refresh`], [`logout`], [`password`], [`account`] and [`devices`] are the user's;
-//! [`introspect`], [`administer`] and [`service_keys`] the resource servers' and administrators'; [`issue`] makes the
-//! answer of every sign-in, [`signing_keys`] looks after the keys, [`last_seen`] and [`housekeeping`] work beside the
-//! requests; [`hashing`] and [`limits`] keep guessers out, [`rollback`] a store that went back in time; `events` are
-//! the lines of the log that tell who did what.
+//! Modules: [`register`], [`login`], [`refresh`], [`logout`], [`password`], [`account`] and [`devices`] for users;
+//! [`introspect`], [`administer`] and [`service_keys`] for resource servers and administrators; [`issue`] mints the
+//! tokens of every sign-in; [`signing_keys`] manages the keys; [`last_seen`] and [`housekeeping`] run beside the
+//! requests; [`hashing`] and [`limits`] protect against guessing, [`rollback`] against a store that was rolled back;
+//! `events` are the security events in the log.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -42,33 +42,33 @@ pub mod rollback;
 pub mod service_keys;
 pub mod signing_keys;
 
-/// What the settings say about sessions.
+/// The settings of sessions.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long an access token lives, at most an hour.
+    /// The lifetime of an access token, at most an hour.
     pub access_lifetime: Duration,
-    /// How long a device lasts without a refresh.
+    /// The time after which a device expires without a refresh.
     pub device_idle: Duration,
-    /// How long a device lasts in any case.
+    /// The time after which a device expires in any case.
     pub device_lifetime: Duration,
-    /// How many live devices a user may have.
+    /// The most live devices of a user.
     pub devices_per_user: u64,
-    /// Whether anyone may register.
+    /// Whether registration is open to everybody.
     pub registration: bool,
-    /// The refresh rule.
+    /// The refresh-token replay rule.
     pub replay: ReplayPolicy,
 }
 
-/// Where a request comes from.
+/// The client that sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The client's address, as far as it can be believed.
+    /// The client's address, as far as it can be trusted.
     pub address: IpAddr,
-    /// What the client calls itself, at most 256 characters.
+    /// The client's `User-Agent`, cut to 256 characters.
     pub user_agent: Option<String>,
 }
 
-/// Everything the use cases work with. One per process.
+/// The use cases with everything they need. One per process.
 pub struct Auth {
     store: SharedStore,
     world: World,
@@ -84,7 +84,7 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Puts the parts together over a founded store.
+    /// Assembles the use cases over an initialized store.
     pub fn new(
         store: SharedStore,
         clock: Arc<ReferenceClock>,
@@ -99,30 +99,30 @@ impl Auth {
         Self { store, world, clock, log_age, policy, keys, hashing, limits, last_seen, rollback, metrics }
     }
 
-    /// The store, for those who look at it without a use case: health, metrics.
+    /// The store, for reads that are not a use case: health, metrics.
     pub fn store(&self) -> &SharedStore {
         &self.store
     }
 
-    /// The figures.
+    /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// `time` from now on, as a clock that is behind has to count it: what is kept for so long must not be over when the
-    /// clock is set.
+    /// A lifetime of `time`, longer by what the wall clock is behind the latest known time: it must not be over when
+    /// the clock is set right.
     fn lasting(&self, time: Duration) -> Duration {
         time.saturating_add(self.world.now().until(self.clock.latest()))
     }
 
-    /// Whether what is good until `end` is over only because the wall clock jumped ahead while this process ran. Nobody is
-    /// signed out over that.
+    /// Whether a lifetime until `end` is over only because the wall clock jumped ahead while this process ran. Nobody
+    /// is signed out because of that.
     fn ran_out_by_a_jump(&self, end: Timestamp) -> bool {
         let jumped = u64::try_from(self.clock.ahead()).unwrap_or(0);
         jumped > TOLERATED.as_secs() && self.clock.steady() < end
     }
 
-    /// The time since a fixed moment by a clock that nobody sets, for the limits.
+    /// The node's uptime by the monotonic clock, for the rate limits.
     fn since_start(&self) -> Duration {
         self.world.uptime()
     }

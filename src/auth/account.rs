@@ -8,7 +8,7 @@ use crate::model::device::LastSeen;
 use crate::store::steps::account::{DeleteUser, UserDeleted};
 
 impl Auth {
-    /// Who the caller is, on which device, and when and from where that was last heard of.
+    /// The caller's user and device, and when and from where the device was last seen.
     pub async fn me(
         &self,
         bearer: &Bearer,
@@ -19,7 +19,7 @@ impl Auth {
         Ok((caller, last_seen))
     }
 
-    /// Deletes the caller's account: everything ends, the name is free again.
+    /// Deletes the caller's account: ends everything and frees the username.
     pub async fn delete_account(
         &self,
         bearer: &Bearer,

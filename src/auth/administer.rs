@@ -1,4 +1,4 @@
-//! What administrators do with users and devices. Each deed is logged with the reason they give.
+//! Administration of users and devices. Every action is logged with the administrator's reason.
 
 use super::devices::DevicePage;
 use std::fmt;
@@ -23,16 +23,16 @@ use crate::store::steps::session::OpenDevice;
 use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
 use crate::store::{EndedPlace, ListedUser};
 
-/// Who administers.
+/// An administrator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Administrator {
-    /// Whoever may open the administration socket.
+    /// A person with access to the administration socket.
     Operator,
-    /// The owner of a service key.
+    /// The bearer of a service key.
     ServiceKey {
-        /// Which.
+        /// The id of the service key.
         id: ServiceKeyId,
-        /// Where the request comes from.
+        /// The client's address.
         address: IpAddr,
     },
 }
@@ -46,28 +46,28 @@ impl fmt::Display for Administrator {
     }
 }
 
-/// On whose word something is done, and why.
+/// The administrator who ordered an action, and the reason.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// On whose.
+    /// The administrator.
     pub by: Administrator,
-    /// Why, if that was said.
+    /// The reason, if one was given.
     pub reason: Option<String>,
 }
 
 impl Order {
-    /// Notes in the log what was done: an administrator's deed is never silent.
+    /// Logs an administrative action as a warning, so that it is never silent.
     pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
         tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = events::request_id(), "done by an administrator");
     }
 
-    /// Notes in the log what was done to the keys or for users, which is shown to whoever did it already.
+    /// Logs an action on keys or on behalf of users at level info; whoever did it has seen its result.
     pub fn note(&self, event: &'static str, on: &dyn fmt::Display) {
         tracing::info!(event, %on, by = %self.by, request_id = events::request_id(), "done by an administrator");
     }
 }
 
-/// What an administrator names a user by.
+/// The kind of identifier by which an administrator names a user.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meant {
     Id,
@@ -76,7 +76,8 @@ enum Meant {
 }
 
 impl Meant {
-    /// Takes `id:` or `name:` off a text that reads as an id. Any other text is a name as it stands: names have colons, too.
+    /// Removes the prefix `id:` or `name:` from a text that otherwise reads as an id. Any other text is returned
+    /// unchanged, since a username may contain a colon.
     fn read(text: &str) -> (Self, &str) {
         let prefixed = [("id:", Self::Id), ("name:", Self::Name)];
         let taken = prefixed.iter().find_map(|(prefix, meant)| Some((*meant, text.strip_prefix(prefix)?)));
@@ -85,10 +86,10 @@ impl Meant {
 }
 
 impl Auth {
-    /// The user an administrator means, by id or by name.
+    /// Finds the user that an administrator names by id or username.
     ///
-    /// No new account can be named like an id, but an older one may be named like the id of somebody else. Then neither is
-    /// taken for the other: such a text is refused as ambiguous, and `id:` or `name:` in front of it says which is meant.
+    /// A new username cannot read as an id, but an older one may equal another user's id. Such a text is refused as
+    /// ambiguous; the prefix `id:` or `name:` selects one of the two users.
     pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
         let (meant, text) = Meant::read(id_or_name);
         let by_id = match UserId::parse(text).filter(|_| meant != Meant::Name) {
@@ -106,17 +107,17 @@ impl Auth {
         }
     }
 
-    /// Users in order of their names' keys, after the one with the key `after`.
+    /// Lists users in order of their names' keys, after the one with the key `after`.
     pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, AuthError> {
         Ok(self.store.users(after, limit).await?)
     }
 
-    /// How many of the user's devices are live.
+    /// The number of the user's live devices.
     pub async fn live_devices(&self, user: &User) -> Result<u64, AuthError> {
         Ok(user.live_devices(self.store.clock().await?.era))
     }
 
-    /// The user's live devices.
+    /// Lists the user's live devices.
     pub async fn devices_of(
         &self,
         user: UserId,
@@ -126,7 +127,7 @@ impl Auth {
         self.device_page(user, after, limit).await
     }
 
-    /// The user's ended devices that are still kept, the one that ended last first.
+    /// Lists the user's ended devices that are still kept, the latest end first.
     pub async fn ended_devices_of(
         &self,
         user: UserId,
@@ -174,7 +175,7 @@ impl Auth {
         }
     }
 
-    /// Disables or enables a user.
+    /// Disables or enables a user. Returns the user and the number of devices that ended.
     pub async fn set_disabled(
         &self,
         user: UserId,
@@ -194,7 +195,7 @@ impl Auth {
         }
     }
 
-    /// Sets a user's password and ends every device of it.
+    /// Sets a user's password and ends all of the user's devices. Returns how many ended.
     pub async fn replace_password(
         &self,
         user: &User,
@@ -231,7 +232,7 @@ impl Auth {
         }
     }
 
-    /// Ends every device of everyone.
+    /// Ends every device of every user by a new era.
     pub async fn logout_everyone(&self, order: Order) -> Result<Era, AuthError> {
         let era = self.store.end_everyone(self.world.now()).await?;
         self.metrics.sign_out("everyone");

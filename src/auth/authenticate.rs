@@ -1,4 +1,4 @@
-//! Who calls: from an access token to a user who is signed in, by the one decision.
+//! Authentication of the caller: from an access token to a signed-in user, by the one decision.
 
 use std::sync::Arc;
 
@@ -13,37 +13,37 @@ use crate::store::Standing;
 use crate::store::steps::Refusal;
 use crate::token::NotAuthentic;
 
-/// What stood in the place of a bearer credential.
+/// The bearer credential of a request (RFC 6750).
 #[derive(Clone, PartialEq, Eq)]
 pub enum Bearer {
-    /// Nothing.
+    /// The request has no credential.
     Missing,
-    /// Something that is no bearer credential.
+    /// The request has something that is not a bearer credential.
     Malformed,
-    /// A token, perhaps.
+    /// Text that may be a token.
     Token(String),
 }
 
 /// A signed-in user on one device.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// What the token says.
+    /// The claims of the caller's token.
     pub claims: Arc<AccessClaims>,
-    /// The user.
+    /// The user as stored.
     pub user: User,
-    /// The device.
+    /// The device as stored.
     pub device: Device,
 }
 
 impl Caller {
-    /// What the caller presented, for a step to judge again.
+    /// The claims that a step judges again within its transaction.
     pub fn presented(&self) -> Presented {
         (&*self.claims).into()
     }
 }
 
 impl Auth {
-    /// The signed-in user that `bearer` acts for now.
+    /// Authenticates the bearer of an access token.
     pub async fn authenticate(&self, bearer: &Bearer, origin: &Origin) -> Result<Caller, AuthError> {
         let token = match bearer {
             Bearer::Missing => return Err(AuthError::TokenMissing),
@@ -60,7 +60,8 @@ impl Auth {
         Ok(Caller { claims, user, device })
     }
 
-    /// The claims of an authentic access token with what the store says of it, judged now.
+    /// The claims of an authentic access token with the stored state of its user and device, or the refusal by the one
+    /// decision.
     pub(super) async fn judged_access(
         &self,
         token: &str,
@@ -95,14 +96,14 @@ impl Auth {
         }
     }
 
-    /// The claims of an access token that is ours, whether or not it still counts.
+    /// The claims of an authentic access token of this issuer, whether or not it is still valid.
     pub(super) async fn authentic_access(&self, token: &str) -> Result<Option<Arc<AccessClaims>>, AuthError> {
         let keyring = self.keys.checked(self).await?;
         Ok(keyring.trusted().verify(token).ok())
     }
 
-    /// A refusal as an error. A caller that was judged a moment ago and is ahead now is judged once more when it comes
-    /// back, and then it is a proof.
+    /// Turns a refusal by a step into an error. [`Refusal::Ahead`] is not recorded as a proof of a rollback here, but when
+    /// the token is presented and judged again.
     #[expect(clippy::unused_self, reason = "every refusal goes through here")]
     pub(super) fn refused(&self, refusal: Refusal) -> AuthError {
         refusal.into()

@@ -1,4 +1,4 @@
-//! The caller's devices: listed, renamed, ended.
+//! The caller's devices: listing, renaming, ending.
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
@@ -10,17 +10,17 @@ use crate::store::Listed;
 use crate::store::steps::device::Renamed;
 use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
 
-/// One page of devices.
+/// One page of a list of devices.
 #[derive(Clone, Debug)]
 pub struct DevicePage<Place = DeviceId> {
-    /// The devices: live ones in order of sign-in.
+    /// The devices of the page; live ones in order of sign-in.
     pub devices: Vec<Listed>,
-    /// The place of the last of them, if there may be more.
+    /// The position after which the next page starts, if there may be more.
     pub next: Option<Place>,
 }
 
 impl Auth {
-    /// The caller's live devices, at most `limit`, after `after`.
+    /// Lists the caller's live devices after `after`, at most `limit`.
     pub async fn devices(
         &self,
         bearer: &Bearer,

@@ -1,4 +1,4 @@
-//! Why a use case did not answer, in the words of the service; the ways in translate it into theirs.
+//! Errors of the use cases; HTTP and the command line translate them.
 
 use super::hashing::HashingError;
 use super::limits::RetryAfter;
@@ -9,16 +9,16 @@ use crate::store::steps::Refusal;
 use crate::token::MintError;
 use crate::token::keyring::KeyringError;
 
-/// Why a use case did not answer.
+/// The reason why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// No token was given.
+    /// The request has no token.
     #[error("no token was given")]
     TokenMissing,
-    /// What was given is not an authentic token of ours.
+    /// The text is not an authentic token of this issuer.
     #[error("not an authentic token")]
     TokenInvalid,
-    /// The access token ran out: refresh.
+    /// The access token has expired; the client should refresh.
     #[error("the access token ran out")]
     TokenExpired,
     /// The token no longer acts for its user.
@@ -27,48 +27,48 @@ pub enum AuthError {
     /// The refresh token was used before; its device is ended now.
     #[error("the refresh token was used before")]
     RefreshReused,
-    /// Username and password do not belong together, or the account is disabled.
+    /// Username and password do not match, or the account is disabled.
     #[error("wrong username or password")]
     WrongCredentials,
-    /// The caller's password is wrong; the caller's token is not.
+    /// The caller's password is wrong, while the caller's token is valid.
     #[error("wrong password")]
     WrongPassword,
-    /// The credential does not allow this, or the settings do not: a sentence for the caller.
+    /// The credential or the settings do not allow the action; with a sentence for the caller.
     #[error("forbidden: {0}")]
     Forbidden(String),
-    /// Somebody has that name.
+    /// The username belongs to another account.
     #[error("the username is taken")]
     UsernameTaken,
     /// The new password is not acceptable.
     #[error("the field {field} is not acceptable: {why}")]
     WeakPassword {
-        /// Which field it was in.
+        /// The name of the request field.
         field: &'static str,
-        /// Why.
+        /// The reason.
         why: WeakPassword,
     },
-    /// A field is not acceptable: its name and the code of what is wrong.
+    /// A request field is not acceptable: its name and the `code` of the problem.
     #[error("the field {0} is not acceptable: {1}")]
     Field(&'static str, &'static str),
-    /// There is no such thing, or it is somebody else's.
+    /// The resource does not exist, or belongs to another user.
     #[error("not found")]
     NotFound,
-    /// One user has the id that was given, and another one has it for a name.
+    /// One user has the given id, and another one has it as a username.
     #[error("one user has this id, and another one this name")]
     AmbiguousUser,
-    /// Too many failed attempts: wait.
+    /// Too many attempts; with the seconds to wait.
     #[error("too many attempts: wait {0} s")]
     RateLimited(u64),
-    /// Too much work at once: wait a little.
+    /// The service is overloaded; the client should try again a little later.
     #[error("too much work at once")]
     Overloaded,
-    /// The store does not answer.
+    /// The store does not answer or refuses to write.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store contradicts a token of ours: it was rolled back.
+    /// The store was rolled back: an authentic token is ahead of its counters.
     #[error("the store was rolled back: a token is ahead of it")]
     RolledBack,
-    /// A fault of ours.
+    /// An internal error.
     #[error("internal: {0}")]
     Internal(String),
 }

@@ -1,8 +1,8 @@
-//! The security events of the log: what happened, to whom, on which device, and from where.
+//! Security events in the log: what happened, to which user and device, and from where.
 //!
-//! Each is one line with the field `event`, and with the `request_id` of the request that caused it, as in that request's own
-//! line and in its problem; what the service does on its own has none. Nothing that a client has typed is in it but its user agent: people type
-//! passwords where a name belongs.
+//! Each is one line with the field `event`, and with the `request_id` of the request that caused it, as in that
+//! request's own line and in its problem document; events of the service itself have none. The only client input in it
+//! is the user agent, because people type passwords where a username belongs.
 
 use std::future::Future;
 
@@ -13,17 +13,17 @@ tokio::task_local! {
     static REQUEST_ID: Box<str>;
 }
 
-/// Runs `answering`, the work that the request with this id causes: every event that it records names the id.
+/// Runs `answering` on behalf of the request `request_id`: every event it records has that id.
 pub async fn caused_by<F: Future>(request_id: &str, answering: F) -> F::Output {
     REQUEST_ID.scope(request_id.into(), answering).await
 }
 
-/// The id of the request that causes what happens now; none of what the service does on its own.
+/// The id of the current request; `None` in tasks of the service itself.
 pub(super) fn request_id() -> Option<String> {
     REQUEST_ID.try_with(|id| id.clone().into_string()).ok()
 }
 
-/// Notes that `event` happened to a user and perhaps to one device, caused from `origin`. A user whom nobody knows has no
+/// Records that `event` happened to a user and perhaps a device, caused by the client `origin`. An unknown user has no
 /// id.
 pub(super) fn record(event: &'static str, user: Option<UserId>, device: Option<DeviceId>, origin: &Origin) {
     tracing::info!(
@@ -37,8 +37,8 @@ pub(super) fn record(event: &'static str, user: Option<UserId>, device: Option<D
     );
 }
 
-/// Notes that something was refused before it cost us anything. The target says that such lines may be dropped when there
-/// are too many, since anybody can cause them.
+/// Records a refusal that cost no work. The log target marks such lines as droppable when there are too many, since
+/// anybody can cause them.
 pub(super) fn record_refusal(event: &'static str, origin: &Origin) {
     tracing::info!(
         target: "rescind::request",

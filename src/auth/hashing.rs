@@ -1,11 +1,12 @@
-//! Hashing passwords: argon2id, a bounded number at once, the same work whoever asks.
+//! Password hashing: argon2id, with bounded concurrency and equal cost for every outcome.
 //!
-//! One hash costs 19 MiB and a core for some 15 ms, so the number that run at once is what protects memory and the
-//! other requests: `turns` gives them out, `memory` lends the memory, `argon` does the computing. An unknown or
-//! disabled user costs the same work as a wrong password: which of the three it was cannot be told from the time
-//! the answer takes.
+//! One hash takes 19 MiB and a core for some 15 ms, so the limit on concurrent hashes protects memory and the other
+//! requests. An unknown or disabled user costs the same work as a wrong password, so that the time of the answer does
+//! not tell them apart (user enumeration).
 //!
-//! Randomness is an argument: whoever hashes brings the salt.
+//! Randomness is an argument: the caller supplies the salt.
+//!
+//! Modules: `turns` is the hash queue, `memory` the pool of memory blocks, `argon` the computation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,38 +26,38 @@ use argon::Recipe;
 use memory::Shelf;
 use turns::{Turn, Turns};
 
-/// Why no hash came out.
+/// The reason why a hash could not be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashingError {
-    /// Every turn was taken for as long as we were willing to wait: try again later.
+    /// The hash queue did not reach the request within the allowed wait.
     #[error("too many password hashes at once")]
     Overloaded,
-    /// The stored hash is damaged, of another algorithm, or asks for an absurd amount of work.
+    /// The stored hash is damaged, of another algorithm, or asks for an unreasonable amount of work.
     #[error("the stored password hash cannot be used")]
     Unusable,
-    /// The configured parameters are not argon2's, or absurd.
+    /// The configured parameters are outside argon2's or this service's limits.
     #[error("hash parameters out of range: {0}")]
     Parameters(&'static str),
-    /// The job died.
+    /// The hashing job panicked, or its computation failed.
     #[error("the hashing job failed")]
     Failed,
 }
 
-/// What came of checking a password.
+/// The result of verifying a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verified {
-    /// It is the user's password.
+    /// The password is the user's.
     Match {
-        /// Made with other parameters than the present ones: hash the password again and store that over this very
-        /// hash.
+        /// Whether the hash has outdated parameters: the password should be hashed again and stored in place of this
+        /// very hash.
         stale: bool,
     },
-    /// It is not, or there is no such user.
+    /// The password is wrong, or there is no such user.
     Mismatch,
 }
 
-/// The one place where passwords are hashed. Share it: its bound holds for the whole process. Turns are shared by
-/// [`Source`].
+/// The password hasher. It is shared, since its limit holds for the whole process; its capacity is divided fairly
+/// between clients by [`Source`].
 #[derive(Debug)]
 pub struct Hashing {
     parameters: HashParameters,
@@ -65,13 +66,13 @@ pub struct Hashing {
 }
 
 impl Hashing {
-    /// At most `at_once` hashes run at the same time; one that gets no turn within `wait` is refused.
+    /// A hasher that runs at most `at_once` hashes at the same time and refuses one that has waited for `wait`.
     pub fn new(parameters: HashParameters, at_once: usize, wait: Duration) -> Result<Self, HashingError> {
         parameters.check()?;
         Ok(Self { parameters, turns: Turns::new(at_once, wait), shelf: Arc::default() })
     }
 
-    /// Hashes a password for storing, in a turn of `source`. The salt is fresh randomness, never used before.
+    /// Hashes a new password, queued under `source`. The salt must be fresh random bytes.
     pub async fn hash(
         &self,
         source: Source,
@@ -83,11 +84,11 @@ impl Hashing {
         self.work(source, recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
     }
 
-    /// Checks a password against the user's hash, in a turn of `source`; `None`, for an unknown or disabled user, costs the same and
-    /// never matches.
+    /// Verifies a password against the user's hash, queued under `source`. `None`, for an unknown or disabled user,
+    /// costs the same and never matches.
     ///
-    /// A hash with other parameters costs what those cost, so until its user has signed in once the time may tell
-    /// it from an unknown name.
+    /// A hash with other parameters costs what those cost, so until its user has signed in once the time may
+    /// distinguish it from an unknown name.
     pub async fn verify(
         &self,
         source: Source,
@@ -125,7 +126,7 @@ impl Hashing {
         self.turns.run(source, job).await?
     }
 
-    /// How busy the hashing is, for metrics.
+    /// The current load of the hash queue, for metrics.
     pub fn load(&self) -> Load {
         self.turns.load()
     }

@@ -1,4 +1,4 @@
-//! What goes on beside the requests: notes are written, the sweep runs, gauges are set.
+//! Background work: writing last-seen records, sweeping expired records, setting gauges.
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
@@ -11,16 +11,16 @@ use crate::store::priority::Priority;
 use crate::store::steps::sweep::Sweep;
 use crate::store::{StoreError, StoreTime};
 
-/// How often notes of last sight are written and gauges set.
+/// The interval of writing last-seen records and setting gauges.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How often the sweep looks for work; half of what a count of devices may lag behind.
+/// The interval of the sweep; half of the longest time that a count of devices may lag behind.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// How much one sweeping step may do.
+/// The most records that one step of the sweep handles.
 const BATCH: usize = 200;
 
-/// Whether a task that is tried again and again works: it is logged when that changes, not each second.
+/// The outcome of a repeated task. Only changes are logged, not every failure.
 #[derive(Debug, Default)]
 struct Health {
     failing: bool,
@@ -38,7 +38,7 @@ impl Health {
 }
 
 impl Auth {
-    /// Keeps house until dropped. What fails is tried again next time.
+    /// Runs housekeeping until dropped. What fails is tried again at the next interval.
     pub async fn keep_house(self: Arc<Self>) -> Infallible {
         let (mut writing, mut sweeping) = (Health::default(), Health::default());
         let (mut looking, mut clock_wrong) = (Health::default(), false);
@@ -66,7 +66,7 @@ impl Auth {
         }
     }
 
-    /// Asks the database, if there is one, what time it is.
+    /// Reads the database's clock, if there is one, and fails if this node's clock is too far from it.
     async fn ask_the_time(&self) -> Result<(), StoreError> {
         let asked = self.world.uptime();
         if let StoreTime::Database(now) = self.store.time().await? {
@@ -75,8 +75,8 @@ impl Auth {
         self.clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string()))
     }
 
-    /// Looks whether the clock was set, and says so when it begins or ends to be wrong; `wrong` is what it was found to be
-    /// before.
+    /// Reads the wall clock to detect that it was set, and logs when it becomes wrong or right; `wrong` is the
+    /// previous result.
     pub fn look_at_clock(&self, wrong: &mut bool) {
         self.clock.look();
         self.metrics.clock_ahead.set(self.clock.ahead());
@@ -95,8 +95,8 @@ impl Auth {
         }
     }
 
-    /// Sweeps until there is nothing left to do, in small steps that let others in between. What it ends and drops is
-    /// gone for good, so it goes by time that is confirmed, and the log by time this process has itself seen.
+    /// Sweeps in small steps that let other steps in between, until nothing is left to do. Sweeping deletes for good,
+    /// so records expire by confirmed time, and log entries by the monotonic clock of this process.
     pub async fn sweep(&self) -> Result<(), StoreError> {
         self.ask_the_time().await?;
         let head = self.store.clock().await?.head;

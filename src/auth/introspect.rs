@@ -1,4 +1,4 @@
-//! Resource servers ask about a token (RFC 7662): the same decision, for somebody else.
+//! Token introspection for resource servers (RFC 7662), by the same decision as every other check.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use crate::model::verdict::{Reason, Verdict};
 use crate::store::StoreError;
 use crate::store::steps::Refusal;
 
-/// What a token is worth now.
+/// The result of an introspection.
 #[derive(Clone, Debug)]
 pub enum Introspection {
-    /// Nothing; why is not told.
+    /// The token is not active; the reason is not revealed.
     Inactive,
-    /// An access token that acts for its user.
+    /// The token is an access token that acts for its user.
     Access {
-        /// What it says.
+        /// The claims of the access token.
         claims: Arc<AccessClaims>,
-        /// The user's name.
+        /// The username, as displayed.
         username: String,
     },
-    /// A refresh token that would be taken.
+    /// The token is the newest refresh token of a live device.
     Refresh {
-        /// What it says.
+        /// The claims of the refresh token.
         claims: Box<RefreshClaims>,
-        /// The user's name.
+        /// The username, as displayed.
         username: String,
     },
 }
 
 impl Auth {
-    /// What `token` is worth now. A store that cannot answer is an error, never "inactive".
+    /// Introspects a token. If the store cannot answer, that is an error, never "inactive".
     pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
         self.ensure_not_rolled_back()?;
         let now = self.world.now();

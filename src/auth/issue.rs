@@ -1,4 +1,4 @@
-//! The answer of every sign-in: an access token and a refresh token for one device.
+//! Issuing tokens: an access token and a refresh token for one device.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::steps::session::Session;
 
-/// Tokens for one device, and whose they are.
+/// The tokens of one device, with its user and the device.
 pub struct Issued {
     /// The access token.
     pub access: String,
     /// The refresh token.
     pub refresh: String,
-    /// How long the access token lives from now.
+    /// The remaining lifetime of the access token.
     pub expires_in: Duration,
-    /// How long the refresh token lives from now.
+    /// The remaining lifetime of the refresh token.
     pub refresh_expires_in: Duration,
-    /// The user.
+    /// The user of the device.
     pub user: User,
-    /// The device.
+    /// The device that the tokens belong to.
     pub device: Device,
 }
 
-/// An access token and how long it lives from now.
+/// An access token and its remaining lifetime.
 pub struct Access {
-    /// The token.
+    /// The access token.
     pub token: String,
-    /// How long it lives.
+    /// The remaining lifetime of the access token.
     pub expires_in: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Auth {
         })
     }
 
-    /// Mints an access token that ends at `end`, or with the device if that comes first.
+    /// Mints an access token that expires at `end`, or with the device if that comes first.
     pub(super) async fn issue_access(
         &self,
         device: &Device,

@@ -1,6 +1,6 @@
-//! When devices were last heard of: noted beside the requests, written a little later in one go.
+//! Last-seen records of devices: collected with the requests, written together a little later.
 //!
-//! A device is written at most once a minute; a note that is lost in a crash was only a note.
+//! A device is written at most once a minute; a crash may lose the latest records.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,18 +16,18 @@ use crate::model::user::User;
 use crate::store::StoreError;
 use crate::world::World;
 
-/// A device is written at most so often.
+/// The shortest time between two writes for one device.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// How many devices are remembered as written lately; a forgotten one is written once more.
+/// The number of devices whose last write is remembered; a forgotten one is written once more.
 const REMEMBERED: usize = 65_536;
 
-/// How many notes may wait to be written; further ones are dropped.
+/// The most records waiting to be written; further ones are dropped.
 const MOST_WAITING: usize = 65_536;
 
-/// Notes that wait, and the devices that need none.
+/// The records waiting to be written, and the devices noted recently.
 pub(super) struct LastSeenNotes {
-    /// At which uptime each was noted.
+    /// The uptime at which each device was last noted.
     noted: Cache<DeviceId, Duration>,
     waiting: Mutex<HashMap<DeviceId, (UserId, LastSeen)>>,
 }
@@ -39,7 +39,7 @@ impl Default for LastSeenNotes {
 }
 
 impl LastSeenNotes {
-    /// Notes that `device` was heard of from `origin`, unless that was noted within the minute.
+    /// Notes that `device` was used by the client `origin`, unless it was noted within the last minute.
     pub(super) fn note(&self, user: &User, device: &Device, origin: &Origin, world: &World) {
         let (now, uptime) = (world.now(), world.uptime());
         let is_noted = match self.noted.get(&device.id) {
@@ -62,13 +62,13 @@ impl LastSeenNotes {
     }
 }
 
-/// The record of being heard of from `origin`.
+/// The last-seen record of a use by the client `origin` at `now`.
 pub(super) fn seen(origin: &Origin, now: Timestamp) -> LastSeen {
     LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent.clone() }
 }
 
 impl Auth {
-    /// Writes the notes that wait, and says how many these were.
+    /// Writes the waiting records; returns how many.
     pub async fn write_last_seen(&self) -> Result<usize, StoreError> {
         let mut notes = self.last_seen.take();
         let count = notes.len();

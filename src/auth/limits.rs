@@ -1,20 +1,21 @@
-//! How often a password may be tried, and how much a client may have written: token buckets.
+//! Rate limits as token buckets: for password attempts, and for steps that store new records.
 //!
-//! Only wrong passwords cost a try. An attempt *holds* its token before its password is looked at, and gives it back
-//! when the password was right. So a thousand parallel guesses need a thousand tokens, where "check, then count the
-//! failures" would let all of them through; and right passwords, however many at once, are never refused: when the
-//! tokens that are left are all held, an attempt waits until another one is settled.
+//! Only wrong passwords cost a token. An attempt *holds* its token before its password is verified, and returns it if
+//! the password was right. So a thousand parallel guesses need a thousand tokens, where "check, then count the
+//! failures" would admit all of them; and right passwords, however many at once, are never refused: if all remaining
+//! tokens are held, an attempt waits until another one is settled.
 //!
-//! Three sorts of attempt have buckets of their own, so that none can be kept out by another:
+//! Three kinds of attempt have buckets of their own, so that none can block another:
 //!
 //! * a sign-in: the account's and the source address's;
-//! * a sign-in beside an authentic earlier refresh token of the account: that of the device the token was made for.
-//!   Whoever fails at the account from elsewhere cannot keep out its owner, and whoever stole an old token gets the
-//!   guesses of one device;
-//! * a signed-in device that confirms its user's password: that device's.
+//! * a sign-in with an authentic earlier refresh token of the account: that of the token's device. Failures from
+//!   elsewhere cannot lock out the account's owner, and a thief of an old token gets the guesses of one device;
+//! * a signed-in device that confirms its user's password: that of the device.
 //!
-//! What leaves a record on disk costs a token when it succeeds: registrations and sign-ins, and ending all other
-//! devices. `bucket` keeps the buckets.
+//! Steps that leave a record on disk cost a token when they succeed: registrations, sign-ins, and ending all other
+//! devices.
+//!
+//! Modules: `bucket` the token buckets.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -29,17 +30,17 @@ pub use bucket::{Allowance, RetryAfter};
 
 use bucket::{Buckets, Denied, Hold};
 
-/// Most accounts, addresses, devices and users remembered: about 10 MiB each when full.
+/// The most accounts, addresses, devices or users remembered per kind of bucket: about 10 MiB each when full.
 const MOST_KEYS: usize = 100_000;
 
-/// What each kind of bucket allows.
+/// The allowance of each kind of bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowances {
     /// Failed sign-ins of one account.
     pub failures_per_account: Allowance,
     /// Failed sign-ins from one address.
     pub failures_per_address: Allowance,
-    /// Failed confirmations by one signed-in device, and failed sign-ins beside a refresh token of one device.
+    /// Failed confirmations by one signed-in device, and failed sign-ins with a refresh token of one device.
     pub failures_per_device: Allowance,
     /// Registrations from one address.
     pub registrations_per_address: Allowance,
@@ -47,7 +48,7 @@ pub struct Allowances {
     pub sign_ins_per_account: Allowance,
     /// Successful sign-ins from one address.
     pub sign_ins_per_address: Allowance,
-    /// How often one user ends all other devices.
+    /// Sign-outs of all other devices by one user.
     pub sign_outs_of_others_per_user: Allowance,
 }
 
@@ -65,27 +66,27 @@ pub struct Limits {
     wait: Duration,
 }
 
-/// An account by its name, whether or not it exists: to a guesser both look alike. Hashed, so that a key is small
-/// and no name is kept.
+/// The key of an account: a hash of its username, whether or not it exists, because both must look alike to a guesser.
+/// A hash is small and stores no name.
 type AccountKey = [u8; 16];
 
-/// The addresses one client can choose from freely: a whole IPv4 address, the first 64 bits of an IPv6 one.
+/// The addresses among which one client can choose freely: a whole IPv4 address, the first 64 bits of an IPv6 one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum SourceKey {
     V4([u8; 4]),
     V6(u64),
 }
 
-/// Why an attempt may not begin.
+/// The reason why an attempt may not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Too many failed before it.
+    /// Too many attempts failed before.
     TooMany(RetryAfter),
-    /// Too many others are at work, and none was settled for as long as an attempt waits.
+    /// Too many other attempts are in progress, and none was settled within the wait.
     Busy,
 }
 
-/// An attempt under way. Dropped, it counts as a failure: so does a client that did not wait for the answer.
+/// An attempt in progress. Dropping it counts as a failure, as when the client does not wait for the answer.
 #[derive(Debug)]
 #[must_use = "an attempt that is not given back counts as a failure"]
 pub struct Attempt<'a>(Tokens<'a>);
@@ -97,7 +98,7 @@ enum Tokens<'a> {
 }
 
 impl Limits {
-    /// Empty buckets. An attempt waits at most `wait` for those before it to be settled.
+    /// Limits with full buckets. An attempt waits at most `wait` for others to be settled.
     pub fn new(allowances: Allowances, wait: Duration) -> Self {
         Self {
             accounts: Buckets::new(allowances.failures_per_account, MOST_KEYS),
@@ -112,33 +113,34 @@ impl Limits {
         }
     }
 
-    /// Pays for one registration. A success costs as much as a failure: each new account takes room that only its
+    /// Takes a token for one registration, whether it succeeds or fails: each new account takes room that only its
     /// owner gives back.
     pub fn registration(&self, source: IpAddr, now: Duration) -> Result<(), RetryAfter> {
         self.registrations.take(SourceKey::of(source), now)
     }
 
-    /// Pays for one successful sign-in, once the password is known to be right: so the refusal tells nothing to those
-    /// who do not know it.
+    /// Takes a token for one successful sign-in, after the password was verified: so a refusal reveals nothing to
+    /// those who do not know the password.
     pub fn signed_in(&self, user: UserId, source: IpAddr, now: Duration) -> Result<(), RetryAfter> {
         let source = SourceKey::of(source);
         self.source_sign_ins.take(source, now)?;
         self.account_sign_ins.take(user, now).inspect_err(|_| self.source_sign_ins.give_back(source))
     }
 
-    /// Gives back what [`Limits::signed_in`] took: no device was opened.
+    /// Returns the tokens of [`Limits::signed_in`], if no device was opened.
     pub fn not_signed_in(&self, user: UserId, source: IpAddr) {
         self.source_sign_ins.give_back(SourceKey::of(source));
         self.account_sign_ins.give_back(user);
     }
 
-    /// Pays for ending all other devices of a user, which leaves an entry in the log and takes no sign-in to repeat.
+    /// Takes a token for ending all other devices of a user, which adds an entry to the log and can be repeated
+    /// without a sign-in.
     pub fn sign_out_of_others(&self, user: UserId, now: Duration) -> Result<(), RetryAfter> {
         self.sign_outs_of_others.take(user, now)
     }
 
-    /// Begins a sign-in. `now` is the time since any fixed moment, preferably by a clock that does not jump: `bucket`
-    /// bears one that does.
+    /// Begins a sign-in. `now` is the time since any fixed moment, preferably by a monotonic clock; the buckets
+    /// tolerate jumps.
     pub async fn sign_in(
         &self,
         username: &Username,
@@ -181,7 +183,7 @@ impl Limits {
         .await
     }
 
-    /// Begins a sign-in beside an authentic earlier refresh token that was made for `device`.
+    /// Begins a sign-in with an authentic earlier refresh token of `device`.
     pub async fn sign_in_of_known(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, Refused> {
         self.of_device(&self.known_devices, device, now).await
     }
@@ -221,7 +223,7 @@ impl Limits {
 }
 
 impl Attempt<'_> {
-    /// The password was right, or was never looked at because we were overloaded: it costs nothing.
+    /// Returns the attempt's tokens: the password was right, or was not verified because of overload.
     pub fn give_back(self) {
         match self.0 {
             Tokens::SignIn(account, source) => {

@@ -1,4 +1,4 @@
-//! Signing in with username and password.
+//! Sign-in with username and password.
 
 use super::error::AuthError;
 use super::hashing::{Salt, Source, Verified};
@@ -14,16 +14,16 @@ use crate::model::username::Username;
 use crate::store::steps::password::Rehash;
 use crate::store::steps::session::{NewDevice, OpenDevice, Opened};
 
-/// What a client says about the device it signs in on; the rest is guessed from its user agent.
+/// The device's name and kind as the client gave them; what is missing is guessed from its user agent.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceWish {
-    /// What people call it.
+    /// The name of the device.
     pub name: Option<DeviceName>,
-    /// What sort of device it is.
+    /// The kind of device.
     pub kind: Option<DeviceKind>,
 }
 
-/// Only a wrong guess costs an attempt; an answer that says nothing about the password gives it back.
+/// Settles an attempt: only a wrong password costs its token, any other result returns it.
 pub(super) fn settle<T>(attempt: Attempt<'_>, result: Result<T, AuthError>) -> Result<T, AuthError> {
     if !matches!(result, Err(AuthError::WrongCredentials | AuthError::WrongPassword)) {
         attempt.give_back();
@@ -35,8 +35,8 @@ impl Auth {
     /// Signs a user in on a new device. An unknown user, a disabled one and a wrong password cost the same work and
     /// get the same answer.
     ///
-    /// `refresh` is a refresh token that the client got for this user before. When it is one, failures of others do
-    /// not count; when it is not, it is as if it had not been sent.
+    /// `refresh` is a refresh token that the client got for this user before. If it is one, failures of other clients
+    /// do not count; if not, it is ignored.
     pub async fn login(
         &self,
         username: &str,
@@ -88,12 +88,11 @@ impl Auth {
         settle(attempt, self.check_and_open(&username, &password, device, origin).await)
     }
 
-    /// The device that `refresh` was made for, if that proves that the client was signed in as `username` before.
+    /// The device that `refresh` was made for, if the token proves that the client was signed in as `username` before.
     ///
-    /// The token has to be authentic, of this user, and not from before the last change of the password, which is how
-    /// a user locks out whoever stole one. It need not be live: it gives nothing but a count of failures of its own.
-    /// Who cannot tell this from a sign-in without a token learns nothing about names: a token that is not of this
-    /// user changes no answer, whether or not there is such a user.
+    /// The token has to be authentic, of this user, and not from before the last password change, by which a user
+    /// locks out a thief. It need not be live, since it only selects the counter of failures. It reveals nothing about
+    /// usernames: a token that is not of this user changes no answer, whether or not the user exists.
     async fn known_device(&self, username: &Username, refresh: &str) -> Result<Option<DeviceId>, AuthError> {
         let Some(claims) = self.authentic_refresh(refresh).await? else { return Ok(None) };
         let named = self.store.user_named(username.key()).await?;
@@ -152,7 +151,7 @@ impl Auth {
         }
     }
 
-    /// The device a sign-in from `origin` opens.
+    /// The device that a sign-in by the client `origin` opens.
     pub(super) fn new_device(&self, wish: DeviceWish, origin: &Origin) -> NewDevice {
         let guess = user_agent::readable(origin.user_agent.as_deref().unwrap_or_default());
         let name = wish.name.or_else(|| DeviceName::parse(&guess.name).ok());
@@ -168,8 +167,8 @@ impl Auth {
         }
     }
 
-    /// Hashes a password again with the parameters of today. The user is signed in already: a failure only waits for
-    /// the next time.
+    /// Hashes a password again with the current parameters. The user is signed in already, so a failure only postpones
+    /// it to the next sign-in.
     async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &Origin) {
         let (source, salt) = (Source::of(origin.address), Salt(self.world.random()));
         let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };

@@ -1,4 +1,4 @@
-//! Sign-outs: of one device, of every device, of every other device.
+//! Sign-outs of one device, of every device, and of every other device.
 
 use super::authenticate::Bearer;
 use super::error::AuthError;
@@ -9,16 +9,16 @@ use crate::model::counters::Generation;
 use crate::model::device::Cause;
 use crate::store::steps::sign_out::{By, DeviceEnded, DevicesEnded, EndDevice, EndDevices, NamedBy};
 
-/// What a sign-out of many devices did.
+/// The result of a sign-out of many devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedOut {
-    /// How many devices were ended.
+    /// The number of devices that ended.
     pub signed_out: u64,
-    /// The user's generation now.
+    /// The user's new generation.
     pub generation: Generation,
 }
 
-/// A device that is leaving, and the token that names it.
+/// A device to be signed out, and the token that names it.
 #[derive(Clone, Copy)]
 struct Leaving {
     presented: Presented,
@@ -33,11 +33,11 @@ impl Leaving {
 }
 
 impl Auth {
-    /// Signs out the device that is leaving: the one its refresh token names, else the one its bearer token names.
-    /// Returns how many devices that ended: 1, or 0 if it had ended before.
+    /// Signs out one device: the one that the refresh token names, else the one that the bearer token names. Returns
+    /// 1, or 0 if it had ended before.
     ///
-    /// Whatever still proves which device it is will do: the token may be expired, replaced or long dead. Beside an
-    /// authentic bearer token whatever else was sent cannot keep the client from leaving.
+    /// Any authentic token will do, even an expired or replaced one. With an authentic bearer token the sign-out
+    /// succeeds whatever else was sent, unless the refresh token belongs to another user.
     pub async fn logout(
         &self,
         refresh: Option<&str>,
@@ -67,11 +67,12 @@ impl Auth {
         }
     }
 
-    /// Signs out the device that an access or a refresh token belongs to (RFC 7009); an unknown token is no error, and
-    /// beside an authentic bearer token means the device of that one. None was given when it could not be read.
+    /// Revokes an access or refresh token by signing out its device (RFC 7009). An unknown token is no error; with an
+    /// authentic bearer token it means the device of that one. `token` is `None` if it was missing or unreadable.
     ///
     /// # Errors
-    /// [`AuthError::TokenMissing`] if neither names a device because none was given.
+    ///
+    /// [`AuthError::TokenMissing`] if there is neither a token nor an authentic bearer token.
     pub async fn revoke(
         &self,
         token: Option<&str>,
@@ -117,7 +118,7 @@ impl Auth {
             .map(|claims| Leaving { presented: (&claims).into(), token: NamedBy::Refresh(claims.sequence) }))
     }
 
-    /// Ends the device of a client that leaves; if its token is from before a password change, that of its bearer token.
+    /// Ends a device; if its token is older than a password change, the device of the bearer token instead.
     async fn sign_out_leaving(
         &self,
         leaving: Leaving,
@@ -165,7 +166,7 @@ impl Auth {
         Ok(self.store.end_device(request).await?)
     }
 
-    /// Signs out every device of the caller, this one too.
+    /// Signs out every device of the caller, including this one.
     pub async fn logout_all(&self, bearer: &Bearer, origin: &Origin) -> Result<SignedOut, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let by = By::Caller { presented: caller.presented(), keep: false };
@@ -180,8 +181,8 @@ impl Auth {
         }
     }
 
-    /// Signs out every device of the caller but this one, and gives it an access token of the new generation that
-    /// ends no later than the presented one.
+    /// Signs out every device of the caller except this one, and issues an access token of the new generation that
+    /// expires no later than the presented one.
     pub async fn logout_others(
         &self,
         bearer: &Bearer,

@@ -1,4 +1,4 @@
-//! A password changes: the other devices are signed out, this one goes on with new tokens.
+//! Change of the password: signs out the other devices, and gives this one new tokens.
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
@@ -43,9 +43,9 @@ impl Auth {
         }
     }
 
-    /// Makes sure that the caller knows the password: a token alone does not change or delete an account.
+    /// Confirms that the caller knows the password: a token alone must not change or delete an account.
     ///
-    /// The device is signed in already, so only its own failures count: no stranger can keep it from this.
+    /// Only failures of this device count, so that nobody else can block it.
     pub(super) async fn confirm(
         &self,
         caller: &Caller,

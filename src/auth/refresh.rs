@@ -1,4 +1,4 @@
-//! A refresh token buys the next pair.
+//! Refresh: exchanges a refresh token for a new pair of tokens.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ use crate::store::steps::session::{Refreshed, RotateRefresh, Session};
 use crate::token::refresh;
 
 impl Auth {
-    /// Decides on a refresh token by the replay table and mints what it buys.
+    /// Decides on a refresh token by the replay rule and mints the resulting tokens.
     pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, AuthError> {
         let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
         self.ensure_not_rolled_back()?;
@@ -64,7 +64,7 @@ impl Auth {
         }
     }
 
-    /// The claims of a refresh token that is ours, whether or not it still counts.
+    /// The claims of an authentic refresh token of this issuer, whether or not it is still valid.
     pub(super) async fn authentic_refresh(&self, token: &str) -> Result<Option<RefreshClaims>, AuthError> {
         // Introspection and revocation are asked about access tokens too: those need no look at the store here.
         if !token.starts_with(refresh::HEADER) {

@@ -1,4 +1,4 @@
-//! A new account, signed in on its first device.
+//! Registration of an account, with a sign-in on its first device.
 
 use super::error::AuthError;
 use super::hashing::{Salt, Source};
@@ -41,7 +41,7 @@ impl Auth {
         }
     }
 
-    /// Adds an account without signing it in: an administrator's way.
+    /// Adds an account for an administrator, without signing it in.
     pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;

@@ -1,7 +1,7 @@
-//! A store that went back in time: from the first proof on nobody is told yes, until `rescind store restored`.
+//! Detection of a rolled-back store: from the first proof on, every check is refused until `rescind store restored`.
 //!
-//! The store itself holds the mark, so it outlives a restart and reaches every node; a node looks for it every second,
-//! and at its start. A proof that could not be written down counts for this node until it could.
+//! The store itself holds the mark, so it survives a restart and reaches every node; a node reads it at its start and
+//! every second. A proof that could not be written counts for this node until it could.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,10 +15,10 @@ use crate::store::StoreError;
 use crate::store::steps::rollback::{ReportRollback, RollbackReported};
 use crate::world::reference::TOLERATED;
 
-/// What this node knows of it.
+/// This node's knowledge of a rollback.
 #[derive(Debug, Default)]
 pub(super) struct Rollback {
-    /// The store is marked, or a proof waits to be written down.
+    /// Whether the store is marked, or a proof waits to be written.
     known: AtomicBool,
     unwritten: Mutex<Option<ReportRollback>>,
 }
@@ -30,12 +30,12 @@ impl Rollback {
 }
 
 impl Auth {
-    /// Refuses to go on if the store is known to have been rolled back.
+    /// Returns an error if the store is known to have been rolled back.
     pub fn ensure_not_rolled_back(&self) -> Result<(), AuthError> {
         if self.rollback.known.load(Ordering::Acquire) { Err(AuthError::RolledBack) } else { Ok(()) }
     }
 
-    /// Looks whether the store is marked as rolled back, and writes the mark if that failed before.
+    /// Reads the store's mark of a rollback, and first writes it if that failed before.
     pub async fn look_for_rollback(&self) -> Result<(), StoreError> {
         let waiting = *self.rollback.unwritten();
         if let Some(report) = waiting {
@@ -49,7 +49,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Takes the authentic token of `presented`, which is ahead of the store, as a proof. Returns what its bearer is told.
+    /// Reports that the authentic token `presented` is ahead of the store, which proves a rollback. Returns the error
+    /// for its bearer.
     pub(super) async fn ahead(&self, presented: Presented, sequence: Option<Sequence>) -> AuthError {
         match self.prove_rollback(presented, sequence).await {
             Ok(true) => AuthError::RolledBack,
@@ -59,8 +60,8 @@ impl Auth {
         }
     }
 
-    /// Looks whether the authentic token of `presented`, whose device is not live, is of one that the store has never
-    /// heard of, and so a proof.
+    /// Checks whether the device of the authentic token `presented` should have a record but has none, which proves a
+    /// rollback.
     pub(super) async fn unknown_device(
         &self,
         presented: Presented,
@@ -102,7 +103,7 @@ impl Auth {
         ReportRollback { presented, sequence, now: self.undoubted_time() }
     }
 
-    /// Now, if no witness of the time contradicts the wall clock: a wrong one would call old devices young.
+    /// The current time, if no other source contradicts the wall clock: a wrong one would make old devices look young.
     fn undoubted_time(&self) -> Option<Timestamp> {
         let latest = self.clock.latest();
         let behind = self.world.now().until(latest);

@@ -1,4 +1,5 @@
-//! Service keys: the credential of a resource server or an administrator's tool. Shown once, stored hashed.
+//! Service keys: credentials of resource servers and administrators' tools. The text is shown once, only a hash is
+//! stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,22 +12,22 @@ use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::visible;
 
-/// How a key's text begins, so that scanners for leaked secrets know it.
+/// The prefix of a key's text, by which secret scanners recognise it.
 const PREFIX: &str = "rescind_sk_";
 
 /// The longest name, in characters.
 const LONGEST_NAME: usize = 100;
 
-/// A new service key with its text, which is shown this once.
+/// A new service key with its text, which is shown only once.
 pub struct NewServiceKey {
-    /// What is stored.
+    /// The key as stored.
     pub key: ServiceKey,
-    /// The credential.
+    /// The text of the key, the credential.
     pub text: Zeroizing<String>,
 }
 
 impl Auth {
-    /// Makes a service key.
+    /// Creates a service key.
     pub async fn add_service_key(&self, name: &str, scopes: &[Scope]) -> Result<NewServiceKey, AuthError> {
         let name = name.trim();
         if visible::cleaned(name, LONGEST_NAME).is_none() {
@@ -57,7 +58,7 @@ impl Auth {
         Ok(NewServiceKey { key, text })
     }
 
-    /// Every service key, the oldest first.
+    /// Lists all service keys, the oldest first.
     pub async fn list_service_keys(&self) -> Result<Vec<ServiceKey>, AuthError> {
         Ok(self.store.service_keys().await?)
     }
@@ -67,7 +68,7 @@ impl Auth {
         if self.store.remove_service_key(id).await? { Ok(()) } else { Err(AuthError::NotFound) }
     }
 
-    /// The service key that `text` is, if it has `scope`.
+    /// Authenticates the bearer of a service key and checks its scope.
     pub async fn service_key(
         &self,
         text: &str,

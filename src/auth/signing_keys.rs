@@ -1,6 +1,6 @@
-//! The keys tokens are made with: made at first start, published, rotated, retired, distrusted.
+//! Signing keys: created at the first start, published, rotated, retired, distrusted.
 //!
-//! There is always one `active` and one `next` key of each purpose: whoever verifies locally has the next key before
+//! There is always one `active` and one `next` key for each purpose, so that local verifiers have the next key before
 //! it is used. A retired key verifies until the last token minted with it has expired.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,25 +17,26 @@ use crate::store::{KeySet, Names, SharedStore};
 use crate::token::keyring::{self, Keyring, Published};
 use crate::token::sealing::MasterKey;
 
-/// The keyring in use, and what it takes to open the next one.
+/// The current keyring, and what is needed to open the next one.
 pub struct SigningKeys {
     master: MasterKey,
     names: Names,
     current: RwLock<Arc<Keyring>>,
 }
 
-/// The access keys as everyone may know them.
+/// The access keys in the form in which they are published.
 #[derive(Clone, Debug)]
 pub struct PublicKeySet {
     /// The version of the key set.
     pub version: KeysVersion,
     /// The keys whose tokens are accepted.
     pub trusted: Vec<Published>,
-    /// The ids of the keys whose tokens are dead. Not the keys: a reader that takes whatever keys it is given has to be safe.
+    /// The ids of the distrusted keys. The keys themselves are left out, so that a reader that accepts every published
+    /// key is safe.
     pub distrusted: Vec<Kid>,
 }
 
-/// The first keys of a new store.
+/// Creates the first keys of a new store.
 pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, AuthError> {
     let mut keys = Vec::new();
     for purpose in [Purpose::Access, Purpose::Refresh] {
@@ -47,7 +48,8 @@ pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, 
 }
 
 impl SigningKeys {
-    /// Opens the store's key set. Tokens will carry `names`; those with names that were in use before are ours as well.
+    /// Opens the store's key set. New tokens carry `names`; tokens with names that were in use before are accepted,
+    /// too.
     pub async fn open(
         store: &SharedStore,
         master: MasterKey,
@@ -58,22 +60,22 @@ impl SigningKeys {
         Ok(Self { master, names, current: RwLock::new(Arc::new(keyring)) })
     }
 
-    /// `iss` of the tokens.
+    /// The issuer, `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         &self.names.issuer
     }
 
-    /// `aud` of the tokens.
+    /// The audience, `aud` of the access tokens.
     pub fn audience(&self) -> &str {
         &self.names.audience
     }
 
-    /// The keyring in use.
+    /// The current keyring, without asking the store.
     pub(super) fn current(&self) -> Arc<Keyring> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keyring in use, after a look whether the key set has changed.
+    /// The current keyring, reloaded if the store's key set has another version.
     pub(super) async fn checked(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
         let keyring = self.current();
         if auth.store.clock().await?.keys == keyring.version() {
@@ -83,7 +85,7 @@ impl SigningKeys {
         }
     }
 
-    /// Another keyring than `known`, if the store's key set has another version; else the token is not ours.
+    /// The keyring of the stored version, if that is not the version of `known`; else the token is invalid.
     pub(super) async fn newer_than(
         &self,
         known: &Keyring,
@@ -105,7 +107,8 @@ impl SigningKeys {
     }
 }
 
-/// The key set as it is stored now. The names are read after it: whoever adds to them makes a new version.
+/// Opens the stored key set. The names are read after the keys: whoever adds a name makes a new version of the key
+/// set.
 async fn keyring(
     store: &SharedStore,
     master: &MasterKey,
@@ -126,27 +129,27 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 impl Auth {
-    /// `iss` of the tokens.
+    /// The issuer, `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         self.keys.issuer()
     }
 
-    /// `aud` of the access tokens.
+    /// The audience, `aud` of the access tokens.
     pub fn audience(&self) -> &str {
         self.keys.audience()
     }
 
-    /// Every key, the oldest first, with the version of the set.
+    /// Lists all keys, the oldest first, with the version of the set.
     pub async fn list_keys(&self) -> Result<KeySet, AuthError> {
         Ok(self.store.keys().await?)
     }
 
-    /// The keyring in use.
+    /// The current keyring.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, AuthError> {
         self.keys.checked(self).await
     }
 
-    /// The access keys as everyone may know them now.
+    /// The access keys to publish.
     pub async fn public_keys(&self) -> Result<PublicKeySet, AuthError> {
         let (keyring, now) = (self.keyring().await?, self.world.now());
         let mut set =
@@ -161,7 +164,7 @@ impl Auth {
         Ok(set)
     }
 
-    /// Puts the next keys to use, retires the active ones, makes new next ones.
+    /// Rotates the keys: the next ones become active, the active ones are retired, and new next ones are created.
     pub async fn rotate_keys(&self) -> Result<KeySet, AuthError> {
         self.change_keys(None, |auth, set, now, put| {
             for purpose in [Purpose::Access, Purpose::Refresh] {
@@ -172,7 +175,7 @@ impl Auth {
         .await
     }
 
-    /// Stops using one key; its tokens live on until they expire.
+    /// Retires one key; its tokens are accepted until they expire.
     pub async fn retire_key(&self, kid: &Kid) -> Result<KeySet, AuthError> {
         self.change_keys(None, |auth, set, now, put| {
             let key = find(set, kid)?;
@@ -181,7 +184,7 @@ impl Auth {
         .await
     }
 
-    /// Ends every token of one key, at the next check.
+    /// Distrusts one key; its tokens are refused from the next check on.
     pub async fn distrust_key(&self, kid: &Kid, order: Order) -> Result<KeySet, AuthError> {
         let keys = self
             .change_keys(Some(kid), |auth, set, now, put| {
@@ -217,7 +220,7 @@ impl Auth {
         }
     }
 
-    /// Takes `key` out of use into `state`, and puts another in its place if it had one.
+    /// Moves `key` to `state`, and replaces it if it was active or next.
     fn leave(
         &self,
         set: &[KeyRecord],
@@ -240,7 +243,7 @@ impl Auth {
         Ok(())
     }
 
-    /// The next key of a purpose becomes active, the active one goes into `state`, and a new next one is made.
+    /// Activates the next key of a purpose, moves the active one to `state`, and creates a new next one.
     fn advance(
         &self,
         set: &[KeyRecord],
@@ -274,8 +277,7 @@ fn find<'a>(set: &'a [KeyRecord], kid: &Kid) -> Result<&'a KeyRecord, AuthError>
     set.iter().find(|key| key.kid == *kid).ok_or(AuthError::NotFound)
 }
 
-/// A retired key whose last token has expired has nothing left to do. A distrusted one stays on the list for good:
-/// the list is where one looks it up.
+/// Whether a key can be dropped: it is retired and its last token has expired. A distrusted one is listed for good.
 fn forgettable(key: &KeyRecord, now: Timestamp) -> bool {
     matches!(key.state, KeyState::Retired { until } if until <= now)
 }

@@ -1,4 +1,4 @@
-//! argon2id and its PHC strings.
+//! Argon2id and its PHC strings.
 
 use argon2::password_hash::{self, Output, ParamsString, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -8,20 +8,20 @@ use zeroize::Zeroizing;
 use super::HashingError;
 use crate::model::password::{Password, PasswordHash};
 
-/// Bytes of a hash we make.
+/// The bytes of a new hash.
 const OUTPUT_BYTES: usize = 32;
 
-/// Bytes of a salt we use (RFC 9106 §3.1).
+/// The bytes of a new salt (RFC 9106 §3.1).
 const SALT_BYTES: usize = 16;
 
-/// argon2id's parameters. The default is OWASP's first choice.
+/// The parameters of argon2id. The default is the first choice of the OWASP Password Storage Cheat Sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashParameters {
-    /// Memory of one hash in KiB.
+    /// The memory of one hash in KiB.
     pub memory_kib: u32,
-    /// Passes over that memory.
+    /// The number of passes over the memory.
     pub iterations: u32,
-    /// Lanes.
+    /// The number of lanes.
     pub parallelism: u32,
 }
 
@@ -32,8 +32,8 @@ impl Default for HashParameters {
 }
 
 impl HashParameters {
-    /// Refuses what argon2 does not know, and what could only be a mistake or an attack: a stored hash decides how
-    /// much work checking it is.
+    /// Checks that argon2 supports the parameters and that they are reasonable: the parameters in a stored hash decide
+    /// how much work its verification is.
     pub(super) fn check(self) -> Result<(), HashingError> {
         if !(1..=16).contains(&self.parallelism) {
             Err(HashingError::Parameters("parallelism is 1 to 16"))
@@ -47,11 +47,11 @@ impl HashParameters {
     }
 }
 
-/// Sixteen random bytes, used for one hash.
+/// The salt of one hash: sixteen random bytes, never reused.
 #[derive(Clone, Copy, Debug)]
 pub struct Salt(pub [u8; SALT_BYTES]);
 
-/// Everything a hash is made from but the password, and what is to come out.
+/// The inputs of an argon2id job except the password, with the expected result.
 pub(super) struct Recipe {
     parameters: HashParameters,
     salt: Vec<u8>,
@@ -60,7 +60,7 @@ pub(super) struct Recipe {
 
 enum Expected {
     Bytes(Output),
-    /// No password leads here.
+    /// No password matches.
     Nothing,
 }
 
@@ -69,7 +69,7 @@ impl Recipe {
         Self { parameters, salt: salt.0.to_vec(), expected: Expected::Nothing }
     }
 
-    /// As costly as a hash made now, and nothing matches it.
+    /// A job as costly as a new hash, which no password matches.
     pub(super) fn decoy(parameters: HashParameters) -> Self {
         Self::fresh(parameters, Salt([0; SALT_BYTES]))
     }
@@ -95,13 +95,13 @@ impl Recipe {
         Some(Self { parameters, salt, expected: Expected::Bytes(expected) })
     }
 
-    /// Whether one made now would have other parameters, or another size.
+    /// Whether a hash made now would have other parameters, or another size.
     pub(super) fn differs_from(&self, parameters: HashParameters) -> bool {
         let other_size = matches!(self.expected, Expected::Bytes(bytes) if bytes.len() != OUTPUT_BYTES);
         self.parameters != parameters || self.salt.len() != SALT_BYTES || other_size
     }
 
-    /// How many blocks of memory the work takes.
+    /// The number of memory blocks the job needs.
     pub(super) fn block_count(&self) -> usize {
         self.params(OUTPUT_BYTES).map_or(0, |params| params.block_count())
     }
@@ -166,8 +166,8 @@ impl Recipe {
 mod tests {
     use super::*;
 
-    /// Of "correct horse": the first three made with argon2-cffi, which wraps the reference implementation in C,
-    /// the last by Django.
+    /// Hashes of "correct horse": the first three made with argon2-cffi, which wraps the reference implementation in
+    /// C, the last by Django.
     const REFERENCE: [&str; 4] = [
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AdweBLwcflnNX2HVW8i1Mtu7frrn4Ki7h/rYSGuU7Is",
         "$argon2id$v=19$m=64,t=1,p=4$c2FsdHNhbHQ$cIWivas3DgHe/rG6Ssaqhw",

@@ -1,24 +1,24 @@
-//! The memory hashes are computed in: kept from one hash to the next while others wait, given back to the system
-//! when nobody does.
+//! The pool of memory blocks for hashing: blocks are reused while other hashes wait, and freed when none does.
 //!
-//! Fresh memory costs a page fault for every 4 KiB: measured, it made a hash of 19 MiB take 25 ms in place of 15.
-//! So a burst of sign-ins works in the same pieces; there are never more of them than turns.
+//! Fresh memory costs a page fault for every 4 KiB: measured, a hash of 19 MiB took 25 ms instead of 15. There are
+//! never more allocations than concurrent hashes.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use argon2::Block;
 
-/// More than 32 MiB, the most that glibc ever keeps in its heaps. Up to that size it raises its threshold for
-/// mapping memory to what it has seen freed, and 19 MiB pieces stay resident for ever: 270 MiB after 200 hashes,
-/// measured. A mapping of its own really goes back; its pages that are never touched cost nothing.
+/// The least capacity of an allocation: more than 32 MiB, the most that glibc ever keeps in its heaps. Up to that size
+/// glibc raises its threshold for mapping memory to what it has seen freed, and 19 MiB allocations stay resident for
+/// ever: 270 MiB after 200 hashes, measured. A mapping of its own is returned to the system, and its untouched pages
+/// cost nothing.
 const OWN_MAPPING_BYTES: usize = 33 << 20;
 
 #[derive(Debug, Default)]
 pub(super) struct Shelf(Mutex<Vec<Vec<Block>>>);
 
 impl Shelf {
-    /// So many blocks, whatever is in them: argon2 writes each before it reads it.
+    /// Takes `count` blocks with arbitrary content: argon2 writes each block before it reads it.
     pub(super) fn take(&self, count: usize) -> Vec<Block> {
         let kept = self.pieces().pop();
         kept.filter(|blocks| blocks.len() == count).unwrap_or_else(|| {
@@ -28,12 +28,12 @@ impl Shelf {
         })
     }
 
-    /// Keeps a piece for the next one.
+    /// Returns blocks for the next hash.
     pub(super) fn put(&self, blocks: Vec<Block>) {
         self.pieces().push(blocks);
     }
 
-    /// Frees every piece.
+    /// Frees all blocks in the pool.
     pub(super) fn clear(&self) {
         let pieces = mem::take(&mut *self.pieces());
         drop(pieces);

@@ -1,7 +1,9 @@
-//! Turns: at most so many jobs at once, a short wait, then no.
+//! The hash queue: a limit of concurrent jobs, with a bounded wait.
 //!
-//! Turns are shared by source, not by request: sources that wait get one each, round after round. So whoever asks for
-//! a thousand waits for the thousand, and the next client for one.
+//! Capacity is shared by source, not by request: waiting sources get one job each in turn. So a client that sends a
+//! thousand requests waits for a thousand, and the next client for one.
+//!
+//! Modules: `queue` the order of waiting jobs, `source` the client that a job is counted for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,19 +20,19 @@ mod source;
 use queue::{Permit, Queue};
 pub use source::Source;
 
-/// How many jobs of one source may wait, for each that may run.
+/// The most waiting jobs of one source, per job that may run.
 const WAITING_PER_TURN: usize = 256;
 
-/// How busy the hashing is.
+/// The load of the hash queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
-    /// Requests waiting for a turn now.
+    /// The number of requests waiting now.
     pub waiting: u64,
-    /// Jobs running now.
+    /// The number of jobs running now.
     pub running: u64,
-    /// Jobs that ended since the start.
+    /// The number of jobs finished since the start.
     pub finished: u64,
-    /// Requests that got no turn since the start.
+    /// The number of requests refused since the start.
     pub refused: u64,
 }
 
@@ -55,11 +57,10 @@ impl Turns {
         Self { queue: Arc::new(queue), wait, counts: Arc::default() }
     }
 
-    /// Runs a job of `source` off the async threads, in its turn.
+    /// Runs a job on a blocking thread when `source` is next.
     ///
-    /// The permit moves into the job. Dropping this future, as happens when a client hangs up, does not stop a job
-    /// that runs, so it must not free its turn either: else hanging up and trying again would run any number at
-    /// once.
+    /// The permit moves into the job. Dropping this future, as when a client disconnects, does not stop a running job,
+    /// so it must not free the permit either: else disconnecting and trying again would run any number at once.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         source: Source,
@@ -93,8 +94,8 @@ impl Turns {
     }
 }
 
-/// Held by a job while it runs. The fields go in this order: who gets the next turn finds this job no longer
-/// counted.
+/// The permit of a running job. The order of the fields matters: when the permit is passed on, this job is no longer
+/// counted as running.
 pub(super) struct Turn {
     counts: Arc<Counts>,
     _running: During,
@@ -102,13 +103,13 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Whether anyone waits for a turn at this moment.
+    /// Whether any request waits now.
     pub(super) fn is_awaited(&self) -> bool {
         self.counts.waiting.load(Relaxed) > 0
     }
 }
 
-/// One more in a gauge for as long as this lives.
+/// A guard that counts one more in a gauge while it lives.
 struct During {
     counts: Arc<Counts>,
     gauge: fn(&Counts) -> &AtomicU64,

@@ -1,9 +1,11 @@
-//! Token buckets for many keys in bounded memory, by the generic cell rate algorithm (GCRA, ITU-T I.371): a bucket
-//! is one number, the moment at which it will be full again. Taking a token moves that moment on; a bucket whose
-//! moment has passed is full, and need not be kept.
+//! Token buckets for many keys in bounded memory, by the generic cell rate algorithm (GCRA, ITU-T I.371): the state of
+//! a bucket is one number, the time at which it will be full again. Taking a token moves that time forward; a full
+//! bucket need not be stored.
 //!
-//! A token can be *taken*, or *held* until it is known whether it has to be taken. While the tokens that are left are
-//! all held, one more caller is neither let through nor refused: it waits until a holder has settled. `hold` has that.
+//! A token can be *taken*, or *held* until its use is decided. While all remaining tokens are held, a further caller
+//! is neither admitted nor refused: it waits until a holder has settled.
+//!
+//! Modules: `hold` the held tokens.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -16,22 +18,22 @@ pub(super) use hold::{Denied, Hold};
 
 use hold::Held;
 
-/// How much a bucket allows.
+/// The size and refill rate of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// Tokens in a full bucket.
+    /// The number of tokens in a full bucket.
     pub burst: u32,
-    /// The time in which one token comes back.
+    /// The time in which one token is refilled.
     pub every: Duration,
 }
 
-/// How long to wait before trying again.
+/// The time to wait before the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many attempts: try again in {} s", self.seconds())]
 pub struct RetryAfter(Duration);
 
 impl RetryAfter {
-    /// Whole seconds, rounded up and at least 1, as the `Retry-After` header wants them.
+    /// The wait in whole seconds, rounded up and at least 1, for the `Retry-After` header.
     pub fn seconds(self) -> u64 {
         self.0.as_secs().saturating_add(u64::from(self.0.subsec_nanos() > 0)).max(1)
     }
@@ -44,8 +46,8 @@ pub(super) struct Buckets<K> {
     kept: Mutex<Kept<K>>,
 }
 
-/// The same pairs twice: by key, and in the order in which they can be forgotten. And the tokens that are held, of
-/// no more keys than there are callers at work.
+/// The state of all buckets that are not full: by key, and in the order in which they fill up, with the held tokens of
+/// the callers in progress.
 #[derive(Debug)]
 struct Kept<K> {
     full_at: HashMap<K, Duration>,
@@ -59,7 +61,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         Self { allowance, most_keys, kept: Mutex::new(kept) }
     }
 
-    /// Takes a token, or says when there will be one.
+    /// Takes a token, or returns the time until there is one.
     pub(super) fn take(&self, key: K, now: Duration) -> Result<(), RetryAfter> {
         let mut kept = self.kept();
         let after = self.after_one_more(&mut kept, key, now)?;
@@ -67,7 +69,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         Ok(())
     }
 
-    /// When the bucket will be full again if one more token is taken, or how long it takes until there is one.
+    /// The time at which the bucket would be full again after one more token is taken, or the wait until there is one.
     fn after_one_more(&self, kept: &mut Kept<K>, key: K, now: Duration) -> Result<Duration, RetryAfter> {
         kept.forget_full(now);
         let empty = self.empty(now);
@@ -84,7 +86,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         Ok(after)
     }
 
-    /// When a bucket that is emptied at `now` will be full again.
+    /// The time at which a bucket emptied at `now` would be full again.
     fn empty(&self, now: Duration) -> Duration {
         now.saturating_add(self.allowance.every.saturating_mul(self.allowance.burst))
     }
@@ -96,7 +98,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         }
     }
 
-    /// Puts back one token that was taken.
+    /// Returns one token that was taken.
     pub(super) fn give_back(&self, key: K) {
         let mut kept = self.kept();
         // If the bucket was forgotten meanwhile it is as good as full.
@@ -119,8 +121,8 @@ impl<K: Copy + Ord + Hash> Kept<K> {
         self.by_moment.insert((moment, key));
     }
 
-    /// Forgets two at a time, so that the past melts away faster than new keys come and no single call pays for
-    /// all of it.
+    /// Forgets up to two full buckets: more than a call can add, so that full buckets are cleared without any single
+    /// call paying for all.
     fn forget_full(&mut self, now: Duration) {
         for _ in 0..2 {
             if self.by_moment.first().is_some_and(|(moment, _)| *moment <= now) {
@@ -129,8 +131,7 @@ impl<K: Copy + Ord + Hash> Kept<K> {
         }
     }
 
-    /// Forgets the bucket that has least to forget: a flood of new keys pushes out its own, not the ones under
-    /// attack.
+    /// Forgets the bucket that is full soonest: a flood of new keys pushes out its own, not the ones under attack.
     fn forget_first(&mut self) {
         if let Some((_, key)) = self.by_moment.pop_first() {
             self.full_at.remove(&key);

@@ -37,7 +37,7 @@ fn device(id: u8) -> DeviceId {
     DeviceId::from_bytes([id; 16])
 }
 
-/// What comes of it without waiting.
+/// The output of a future that is ready at once; `None` if it would wait.
 fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => Some(outcome),

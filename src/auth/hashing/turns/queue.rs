@@ -1,4 +1,4 @@
-//! Who is next: one queue a source, taken round robin (as in fair queueing, RFC 970).
+//! The order of waiting jobs: one queue per source, served round robin (as in fair queueing, RFC 970).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Source;
 
-/// The permits to run a job, and who waits for one.
+/// The permits to run a job, and the requests waiting for one.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting_per_source: usize,
@@ -18,11 +18,11 @@ pub(super) struct Queue {
 struct State {
     free: usize,
     waiting: HashMap<Source, VecDeque<oneshot::Sender<Permit>>>,
-    /// The sources that wait, each once, the next one first.
+    /// The sources with waiting requests, each once, the next one first.
     round: VecDeque<Source>,
 }
 
-/// Leave to run one job. Dropped, it goes to whoever is next.
+/// A permit to run one job. Dropping it passes it to the next request.
 #[derive(Debug)]
 pub(super) struct Permit {
     queue: Option<Arc<Queue>>,
@@ -34,7 +34,7 @@ impl Queue {
         Self { waiting_per_source, state: Mutex::new(state) }
     }
 
-    /// Waits for a permit; none if too many of this source wait already.
+    /// Waits for a permit; `None` if too many requests of this source wait already.
     pub(super) async fn permit(self: &Arc<Self>, source: Source) -> Option<Permit> {
         let turn = {
             let mut state = self.state();
@@ -47,7 +47,7 @@ impl Queue {
         turn.await.ok()
     }
 
-    /// Hands a permit on. Nothing waits while a permit is free.
+    /// Passes a permit to the next request. No request waits while a permit is free.
     fn hand_on(self: Arc<Self>) {
         let mut state = self.state();
         while let Some(next) = state.next() {
@@ -65,7 +65,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many wait, those that hung up included.
+    /// The number of waiting requests, including abandoned ones.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.state().waiting.values().map(VecDeque::len).sum()

@@ -1,18 +1,18 @@
-//! On whose behalf a password is hashed.
+//! The source of a hash: the client that shares one part of the hash queue.
 
 use std::net::IpAddr;
 
-/// On whose behalf a password is hashed: those of one source share its turns.
+/// The source of a hash, by which the hash queue shares its capacity.
 ///
-/// A network as large as one holder is commonly given, or whoever has many addresses would have as many shares. It
-/// decides who is next, not who is let in, so neighbours lose nothing by sharing one while there are turns for all.
+/// A source is a network as large as one holder is commonly given, so that many addresses do not get many shares. It
+/// decides the order, not access, so neighbours in one network lose nothing while there is capacity for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// The first 24 bits of an IPv4 address.
     V4([u8; 3]),
     /// The first 48 bits of an IPv6 address.
     V6([u8; 6]),
-    /// An administrator, on whichever way.
+    /// An administrator, on the socket or with a service key.
     Operator,
 }
 

@@ -13,7 +13,7 @@ fn network(address: &str) -> Source {
     Source::of(address.parse().unwrap())
 }
 
-/// A job that says when it has begun, and ends when told.
+/// A job that signals its start, and ends when signalled.
 fn held() -> (impl FnOnce(&Turn) + Send + 'static, Receiver<()>, Sender<()>) {
     let (begun, has_begun) = channel();
     let (end, may_end) = channel();
@@ -91,7 +91,7 @@ async fn a_job_that_dies_gives_its_turn_back() {
     assert_eq!(turns.load().running, 0);
 }
 
-/// Fills the only turn, has `sources` queue up one after the other, and says in which order they got theirs.
+/// Occupies the only permit, queues `sources` one after the other, and returns the order in which they ran.
 async fn order_of_turns(sources: &[Source]) -> Vec<usize> {
     let turns = Arc::new(Turns::new(1, SOON));
     let (job, has_begun, end) = held();

@@ -1,4 +1,4 @@
-//! Tokens that are held until their holder knows whether they have to be taken.
+//! Held tokens, whose holder decides later whether they are taken.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::{Buckets, Kept, RetryAfter};
 
-/// The held tokens of one key, and the callers that wait for them.
+/// The held tokens of one key, and the number of callers waiting for them.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     tokens: u32,
@@ -16,16 +16,16 @@ pub(super) struct Held {
     settled: Arc<Notify>,
 }
 
-/// Why no token is held.
+/// The reason why no token could be held.
 #[derive(Debug)]
 pub(in crate::auth::limits) enum Denied<'a, K: Copy + Ord + Hash> {
-    /// Every token is taken: how long until one comes back.
+    /// Every token is taken; with the time until one is refilled.
     Empty(RetryAfter),
-    /// Every token that is left is held by others: wait for them, then try again.
+    /// Every remaining token is held by others: wait for them, then try again.
     Busy(Waiting<'a, K>),
 }
 
-/// A token that is held. Dropped without [`Hold::release`], it is taken.
+/// A held token. Dropping it without [`Hold::release`] takes it.
 #[derive(Debug)]
 #[must_use = "a token that is not released is taken"]
 pub(in crate::auth::limits) struct Hold<'a, K: Copy + Ord + Hash> {
@@ -35,8 +35,8 @@ pub(in crate::auth::limits) struct Hold<'a, K: Copy + Ord + Hash> {
     released: bool,
 }
 
-/// A place among the callers that wait for a key. Keep it until the next try is over: dropped, it lets the next caller
-/// try if there is anything to be had.
+/// A registration as a waiting caller of a key. To be kept until the next try is over: dropping it lets the next
+/// caller try if there is a token or a refusal for it.
 #[derive(Debug)]
 pub(in crate::auth::limits) struct Waiting<'a, K: Copy + Ord + Hash> {
     buckets: &'a Buckets<K>,
@@ -49,7 +49,8 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     /// Holds a token.
     ///
     /// # Errors
-    /// [`Denied`]: all are taken, or those that are left are held.
+    ///
+    /// [`Denied`] if all tokens are taken, or the remaining ones are held.
     pub(in crate::auth::limits) fn hold(&self, key: K, now: Duration) -> Result<Hold<'_, K>, Denied<'_, K>> {
         let mut kept = self.kept();
         self.after_one_more(&mut kept, key, now).map_err(Denied::Empty)?;
@@ -64,7 +65,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         Err(Denied::Busy(Waiting { buckets: self, key, now, settled }))
     }
 
-    /// Whether one more token can be held: what is taken and what is held leave one.
+    /// Whether one more token can be held beside those taken and held.
     fn has_room(&self, kept: &Kept<K>, key: K, now: Duration) -> bool {
         let empty = self.empty(now);
         let taken = kept.full_at.get(&key).map_or(now, |moment| (*moment).clamp(now, empty));
@@ -72,7 +73,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         taken.saturating_add(self.allowance.every.saturating_mul(held.saturating_add(1))) <= empty
     }
 
-    /// Lets one waiting caller try again, if what it would find is an answer: a token, or none for good.
+    /// Wakes one waiting caller if its next try would be decided: by a token, or by a refusal.
     fn wake_next(&self, kept: &mut Kept<K>, key: K, now: Duration) {
         let has_answer = self.has_room(kept, key, now) || self.after_one_more(kept, key, now).is_err();
         let Some(held) = kept.held.get(&key) else { return };
@@ -85,7 +86,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
 }
 
 impl<K: Copy + Ord + Hash> Hold<'_, K> {
-    /// Gives the token back: it was not needed.
+    /// Returns the token unused.
     pub(in crate::auth::limits) fn release(mut self) {
         self.released = true;
     }
@@ -106,7 +107,7 @@ impl<K: Copy + Ord + Hash> Drop for Hold<'_, K> {
 }
 
 impl<K: Copy + Ord + Hash> Waiting<'_, K> {
-    /// Waits until a holder has settled. It may be worth nothing: somebody else may have been quicker.
+    /// Waits until a holder has settled. Another caller may still be faster, so the next try may fail again.
     pub(in crate::auth::limits) async fn settled(&self) {
         self.settled.notified().await;
     }
