@@ -1,4 +1,4 @@
-//! The embedded store as a whole: told table by table, and taken over in commits like any other.
+//! The embedded store as the source or target of a copy: read table by table, written in ordinary commits.
 
 use std::fmt;
 use std::ops::Bound;
@@ -22,10 +22,10 @@ use crate::store::archive::{Archive, Kind, Source, Target, rolled_back};
 use crate::store::records::{Change, Records as _};
 use crate::store::{Founding, StoreError};
 
-/// How many records make a page, and a commit.
+/// The number of records in a page, and in a commit.
 const PAGE: usize = 1000;
 
-/// A data folder, held while its store is taken elsewhere or arrives.
+/// A data folder, locked while its store is copied from it or to it.
 pub struct SledArchive {
     committer: Committer,
     opened: Opened,
@@ -35,14 +35,14 @@ pub struct SledArchive {
 }
 
 impl SledArchive {
-    /// The store in `path`, which is to be taken to the place shown as `to`.
+    /// Opens the store in `path` as the source of a copy to the location shown as `to`.
     pub fn leaving(path: &Path, cache_bytes: u64, to: &str) -> Result<Self, OpenError> {
         let (opened, left) = open_to_leave(path, cache_bytes, to)?;
         check(&opened, OpenMode::Existing)?;
         Self::over(opened, 0, left)
     }
 
-    /// The empty folder `path`, which is to take `store` over, and to keep so much space free.
+    /// Opens the empty folder `path` as the target of a copy of `store`, with so much space kept free.
     pub fn arriving(
         path: &Path,
         cache_bytes: u64,
@@ -119,7 +119,7 @@ impl Target for SledArchive {
         self.committer.run(move |view| Ok((taken_over(&view, page)?, ()))).await
     }
 
-    /// Each page was made durable when it was put.
+    /// Does nothing, since each page was made durable when it was put.
     async fn keep(&mut self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! How a record is written: a version, then its fields in order (postcard). No names, no padding.
+//! The encoding of records: a version byte, then the fields in order (postcard), without names or padding.
 //!
-//! The version is of the record's own shape, so that a later release can read what an earlier one wrote.
+//! The version is that of the record's own shape, so that a later release can read what an earlier one wrote.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,24 +9,26 @@ use sled::IVec;
 use super::layout::Table;
 use crate::store::StoreError;
 
-/// The shape of every record that does not say otherwise.
+/// The version of every record whose table does not name another one.
 const VERSION: u8 = 1;
 
-/// The longest record: sled moves larger ones into files of their own, which it never syncs.
+/// The longest record in bytes: sled moves larger ones into files of their own, which it never syncs.
 pub(super) const LONGEST: usize = 4096;
 
-/// Writes `record` in version 1.
+/// Encodes `record` in version 1.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the record would be too long to be kept durably.
+///
+/// [`StoreError::Unavailable`] if the record is too long to be stored durably.
 pub(super) fn encode(table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
     encode_as(VERSION, table, record)
 }
 
-/// Writes `record` in the shape it has in `version`.
+/// Encodes `record`, which has the shape of `version`.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the record would be too long to be kept durably.
+///
+/// [`StoreError::Unavailable`] if the record is too long to be stored durably.
 pub(super) fn encode_as(version: u8, table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
     let refused = |why: &str| StoreError::Unavailable(format!("{why} for the table of {table}"));
     let bytes =
@@ -34,10 +36,12 @@ pub(super) fn encode_as(version: u8, table: Table, record: &impl Serialize) -> R
     if bytes.len() > LONGEST { Err(refused("a record is too long")) } else { Ok(bytes.into()) }
 }
 
-/// Reads a record of version 1.
+/// Decodes a record of version 1.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if the bytes are not exactly one record. The decoder's own words are not passed on.
+///
+/// [`StoreError::Corrupt`] if the bytes are not exactly one record. The decoder's message is not passed on, because it
+/// may quote the record.
 pub(super) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
     match versioned(table, bytes)? {
         (VERSION, written) => fields(table, written),
@@ -45,17 +49,19 @@ pub(super) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<
     }
 }
 
-/// The version of a record, and its fields as they were written.
+/// The version of a record, and its encoded fields.
 ///
 /// # Errors
-/// [`StoreError::Corrupt`] if there is not even a version.
+///
+/// [`StoreError::Corrupt`] if the record is empty.
 pub(super) fn versioned(table: Table, bytes: &[u8]) -> Result<(u8, &[u8]), StoreError> {
     bytes.split_first().map(|(version, written)| (*version, written)).ok_or_else(|| unreadable(table))
 }
 
-/// Reads the fields of a record whose version has the shape of `T`.
+/// Decodes the fields of a record whose version has the shape of `T`.
 ///
 /// # Errors
+///
 /// [`StoreError::Corrupt`] if the bytes are not exactly these fields.
 pub(super) fn fields<T: DeserializeOwned>(table: Table, written: &[u8]) -> Result<T, StoreError> {
     match postcard::take_from_bytes(written) {

@@ -1,14 +1,16 @@
-//! The only writer of the store.
+//! The commit queue, the only writer of the store.
 //!
 //! One thread runs the steps one after the other, so a step needs no transaction, meets no conflict and is never
-//! tried twice. The thread takes everything that waits, runs it, applies all of it as **one** batch, makes it durable
-//! with **one** `flush` and **one** `fdatasync`, notes it in the `head` file, and only then wakes the callers: the more
-//! callers there are, the less each sync costs.
+//! retried. The thread takes all waiting steps, runs them, applies their writes as **one** batch, makes it durable
+//! with **one** `flush` and **one** `fdatasync`, records it in the `head` file, and only then answers the callers
+//! (group commit): the more callers there are, the less each sync costs.
 //!
-//! sled's `flush` hands the bytes to the kernel but does not sync them, so the sync is ours, on a descriptor of our
-//! own (`fdatasync` is about the file, not the descriptor). When a write, a flush or a sync fails, nobody can say any
-//! more what is on the disk — a second `fdatasync` would answer "fine" for pages the kernel has dropped. So
-//! nobody is answered, and the process ends; the next start reads what really is there.
+//! sled's `flush` passes the bytes to the kernel but does not sync them, so the committer syncs on a descriptor of its
+//! own (`fdatasync` concerns the file, not the descriptor). After a failed write, flush or sync the content of the
+//! disk is unknown — a second `fdatasync` would succeed for pages the kernel has dropped. So no caller is answered,
+//! and the process ends; the next start reads what is really on the disk.
+//!
+//! Modules: `disk` the commit itself, `writer` the thread, `watchdog` the detection of a failed or hanging disk.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -33,21 +35,21 @@ pub use watchdog::exit;
 use watchdog::{Probe, Watchdog};
 use writer::{Order, Writer};
 
-/// Runs steps on the writer thread. Share it behind an `Arc`; dropping it ends the thread after what is queued.
+/// Runs steps on the writer thread. Shared behind an `Arc`; dropping it ends the thread after the queued steps.
 pub struct Committer {
     orders: SyncSender<Order>,
     watchdog: Arc<Watchdog>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// How much may wait, and for how long.
+/// The limits of the commit queue.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Steps that may wait for the thread; one more is refused as unavailable.
+    /// The most steps that may wait for the thread; one more is refused as unavailable.
     pub queue: usize,
-    /// Steps that share one sync, so that the first of them is not kept waiting by a stream of others.
+    /// The most steps that share one sync, so that the first of them does not wait for an endless group.
     pub group: usize,
-    /// How long a group may take. After an I/O error sled may wait for ever instead of failing.
+    /// The longest time a group may take. After an I/O error sled may wait for ever instead of failing.
     pub patience: Duration,
 }
 
@@ -57,23 +59,24 @@ impl Default for Limits {
     }
 }
 
-/// One group that became durable.
+/// A group of steps that became durable.
 #[derive(Debug, Clone, Copy)]
 pub struct Commit {
-    /// Steps in the group, those that wrote nothing included.
+    /// The number of steps in the group, including those that wrote nothing.
     pub steps: usize,
-    /// Records written by all of them; one that several of them wrote counts once, the commit's own number not.
+    /// The number of records written by the group; one that several steps wrote counts once, the commit's own record
+    /// not.
     pub writes: usize,
-    /// How long the flush and the `fdatasync` took; `None` when there was nothing to make durable.
+    /// The time that the flush and the `fdatasync` took; `None` if there was nothing to make durable.
     pub sync: Option<Duration>,
 }
 
-/// What the committer tells the process it lives in.
+/// The callbacks of the committer.
 pub struct Hooks {
-    /// Called once when the disk can no longer be trusted, with the reason. In production [`exit`]; should it
-    /// return, nobody is answered all the same.
+    /// Called once when the disk can no longer be trusted, with the reason. In production [`exit`]; should it return,
+    /// no caller is answered all the same.
     pub fatal: Box<dyn Fn(&str) + Send + Sync>,
-    /// Called on the writer thread before a group is acknowledged: only count.
+    /// Called on the writer thread before a group is acknowledged; must be quick.
     pub observer: Box<dyn Fn(Commit) + Send>,
 }
 
@@ -84,7 +87,7 @@ impl Default for Hooks {
 }
 
 impl Committer {
-    /// Starts the writer thread and the thread that watches it.
+    /// Starts the writer thread and its watchdog.
     pub fn start(store: &Opened, reserve: Reserve, limits: Limits, hooks: Hooks) -> io::Result<Self> {
         let disk = store.disk()?;
         let tree = disk.tree.clone();
@@ -115,20 +118,21 @@ impl Committer {
         Ok(Self { orders, watchdog, writer: Mutex::new(Some(writer)) })
     }
 
-    /// How long the present group has taken, once that is longer than any disk that works needs.
+    /// How long the current group has taken, once that is longer than any working disk needs.
     pub(super) fn stalled(&self) -> Option<Duration> {
         self.watchdog.stalled()
     }
 
-    /// Runs `step` on the writer thread: it reads, decides, and says what to write and what to answer.
+    /// Runs `step` on the writer thread: it reads, decides, and returns its writes and its outcome.
     ///
-    /// The answer comes once all that the step wrote **and all that it may have read** is on stable storage — also
-    /// when it wrote nothing, and also when it failed. A caller that stops waiting takes nothing back: the step
-    /// still runs. A step that panics writes nothing.
+    /// The outcome is returned once all that the step wrote **and all that it may have read** is on stable storage —
+    /// also if it wrote nothing, and also if it failed. A dropped future cancels nothing: the step still runs. A step
+    /// that panics writes nothing.
     ///
     /// # Errors
-    /// What the step returned; [`StoreError::Full`] when it would write below the reserve;
-    /// [`StoreError::Unavailable`] when too much is waiting, the step panicked, or the committer has ended.
+    ///
+    /// The error of the step; [`StoreError::Full`] if it would write below the reserve; [`StoreError::Unavailable`] if
+    /// the queue is full, the step panicked, or the committer has ended.
     pub async fn run<T, F>(&self, step: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -149,8 +153,8 @@ impl Committer {
         answer.await.unwrap_or_else(|_| Err(unavailable("the writer has ended")))
     }
 
-    /// Carries out what is queued, makes it durable, and ends the thread. Blocks until then. Later steps, and
-    /// those that squeeze in meanwhile, are answered as unavailable.
+    /// Runs the queued steps, makes them durable, and ends the thread; blocks until then. Later steps, and those
+    /// queued meanwhile, are answered as unavailable.
     pub fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {

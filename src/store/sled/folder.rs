@@ -1,8 +1,8 @@
 //! The data folder around the engine.
 //!
-//! sled creates whatever it does not find, so by itself a lost file is a new, empty store. The folder therefore
-//! carries a marker, `FORMAT`, written before sled touches anything and finished once the store is founded: without
-//! it nothing here is ours, and with it nothing may be missing.
+//! sled creates whatever it does not find, so by itself it takes a lost file for a new, empty store. The folder
+//! therefore has a marker, `FORMAT`, written before sled starts and completed once the store is initialized: without
+//! it the folder is not a store, and with it no file may be missing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -14,34 +14,34 @@ use super::snapshot;
 use crate::model::ids::StoreId;
 use crate::trusted::{self, Distrust};
 
-/// The layout of the folder and of the records in it. A store of another format is refused, not guessed at.
+/// The version of the folder's layout and of its records. A store of another format is refused.
 pub(super) const FORMAT: u32 = 2;
 
 const MARKER: &str = "FORMAT";
 const MARKER_DRAFT: &str = "FORMAT.new";
 const LOCK: &str = "lock";
-/// There since the first start that left a snapshot.
+/// The file that exists since the first start that left a snapshot.
 const SNAPSHOT_NOTE: &str = "snapshot-needed";
 const SNAPSHOT_NOTE_TEXT: &[u8] =
     b"`db` cannot be read without the newest of the files named snap.*: keep them together.\n";
 
-/// What may be in a folder where a store is about to be founded: our own traces, and what a file system brings.
+/// Files that a folder may hold before a store is initialized in it: traces of an earlier attempt, and `lost+found`.
 const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
 
-/// How far the folder has come.
+/// The stage of a data folder in its life, as recorded in `FORMAT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// Being founded: nothing was ever acknowledged from here.
+    /// Initialization has begun: nothing was ever acknowledged from this folder.
     Founding,
-    /// Founded: the data must be there.
+    /// The store is initialized: its data must exist.
     Founded,
-    /// An unfinished copy of this store: nothing was ever acknowledged from here.
+    /// The folder holds an unfinished copy of this store: nothing was ever acknowledged from it.
     Copying(StoreId),
-    /// Everything in it was taken there; it is of the past.
+    /// The store was moved to the location shown here; the data in this folder is outdated.
     Moved(String),
 }
 
-/// The data folder, held by this process until dropped.
+/// The data folder, locked by this process until dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -49,7 +49,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Enters the folder, creating it if `mode` says so, and holds it against every other process.
+    /// Opens the folder, creating it if `mode` allows, and locks it against other processes.
     pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, Stage), OpenError> {
         let fail = |e| OpenError::io(path, e);
         let found = match trusted::folder(path) {
@@ -78,23 +78,23 @@ impl Folder {
         &self.path
     }
 
-    /// The engine's data file.
+    /// The path of the engine's data file.
     pub(super) fn data_path(&self) -> PathBuf {
         self.path.join("db")
     }
 
-    /// The engine's own settings. sled never syncs it.
+    /// The path of the engine's own settings, which sled never syncs.
     pub(super) fn conf_path(&self) -> PathBuf {
         self.path.join("conf")
     }
 
-    /// The witness of the last commit.
+    /// The path of the `head` file, the witness of the last commit.
     pub(super) fn head_path(&self) -> PathBuf {
         self.path.join("head")
     }
 
-    /// Removes half-written snapshots: a process killed during its start leaves one, and sled takes it for a
-    /// damaged one. Safe, because the folder is held: nobody is writing it any more.
+    /// Removes unfinished snapshots: a process killed during its start leaves one, and sled takes it for a damaged
+    /// one. Safe because the folder is locked: no process is writing it.
     pub(super) fn sweep(&self) -> io::Result<()> {
         for snapshot in self.snapshots()? {
             if snapshot.extension().is_some_and(|e| e == "generating") {
@@ -104,8 +104,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what an interrupted founding left: killed at the wrong moment, sled leaves a `conf` it cannot read.
-    /// Nothing was ever acknowledged from a folder that is still being founded.
+    /// Removes what an interrupted initialization left: killed at the wrong moment, sled leaves a `conf` it cannot
+    /// read. Nothing was ever acknowledged from a folder that is still being initialized.
     pub(super) fn start_over(&self) -> io::Result<()> {
         let mut leftovers = self.snapshots()?;
         leftovers.extend([self.data_path(), self.conf_path(), self.head_path(), self.snapshot_note()]);
@@ -121,7 +121,7 @@ impl Folder {
     /// Checks that sled has the snapshot it needs.
     ///
     /// Its log alone holds everything only until the first start that found a log: from then on each start clears what
-    /// the snapshot says is free, and without the snapshot sled takes the gaps for the end of the log and clears the
+    /// the snapshot marks as free, and without the snapshot sled takes the gaps for the end of the log and clears the
     /// rest.
     pub(super) fn check_snapshot(&self) -> Result<(), OpenError> {
         let fail = |e| OpenError::io(&self.path, e);
@@ -140,8 +140,8 @@ impl Folder {
         refused(format!("its snapshot, the file `{name}`, is damaged"))
     }
 
-    /// Makes the name of the snapshot that a start has left outlive a power cut, before anything is acknowledged that
-    /// needs it. sled syncs the file, not the folder. From then on [`Folder::check_snapshot`] asks for one.
+    /// Makes the name of the snapshot that a start has left durable, before anything that needs it is acknowledged.
+    /// sled syncs the file, not the folder. From then on [`Folder::check_snapshot`] requires a snapshot.
     pub(super) fn keep_snapshot(&self) -> io::Result<()> {
         let note = self.snapshot_note();
         if !note.try_exists()? && !self.snapshots()?.is_empty() {
@@ -157,7 +157,8 @@ impl Folder {
         self.path.join(SNAPSHOT_NOTE)
     }
 
-    /// Closes every file to other users. sled makes its own with whatever mode the process leaves open.
+    /// Removes the access of other users to every file. sled creates its files with the mode that the process's umask
+    /// allows.
     pub(super) fn close_to_others(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -169,15 +170,15 @@ impl Folder {
         Ok(())
     }
 
-    /// From which position of its log on sled will read it again: what its newest snapshot does not cover. A snapshot
-    /// is named after that position.
+    /// The position in the log from which sled will replay it: the end of what its newest snapshot covers, which is in
+    /// the snapshot's name.
     pub(super) fn replayed_from(&self) -> io::Result<u64> {
         let newest = self.snapshots()?.into_iter().max();
         let position = newest.as_ref().and_then(|newest| newest.extension()?.to_str());
         Ok(position.and_then(|position| u64::from_str_radix(position, 16).ok()).unwrap_or(0))
     }
 
-    /// Writes down how far the folder has come, durably: the draft, its name, and the folder's own name.
+    /// Records the stage durably: the draft, its rename, and the folder's own name are synced.
     pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
         let write = || {
             let draft = self.path.join(MARKER_DRAFT);
@@ -244,7 +245,7 @@ fn marker(stage: &Stage) -> String {
     }
 }
 
-/// Reads what [`marker`] writes, and nothing else.
+/// Parses exactly what [`marker`] writes.
 fn parse(text: &str) -> Option<Stage> {
     let line = text.strip_prefix(&format!("rescind {FORMAT}"))?.strip_suffix('\n')?;
     match line.strip_prefix(' ').map_or((line, ""), |words| words.split_once(' ').unwrap_or((words, ""))) {
@@ -260,7 +261,7 @@ fn create(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Takes a folder that holds nothing yet, and closes it to others: a mounted volume comes open.
+/// Takes an empty folder for a new store, and closes it to other users: a mounted volume is often open to all.
 fn adopt(path: &Path) -> Result<(), OpenError> {
     let fail = |e| OpenError::io(path, e);
     for entry in fs::read_dir(path).map_err(fail)? {
@@ -280,8 +281,8 @@ fn refuse_onlookers(path: &Path, mode: u32) -> Result<(), OpenError> {
     if others == 0 { Ok(()) } else { Err(OpenError::TooOpen { path: path.to_owned(), mode }) }
 }
 
-/// A lock of our own beside sled's: sled takes its lock in the middle of opening, after the sweep would be due, and
-/// does not say who holds it.
+/// Locks the folder with a file of its own beside sled's: sled takes its lock late, after unfinished snapshots are
+/// removed, and does not say which process holds it.
 fn hold(path: &Path) -> Result<File, OpenError> {
     let fail = |e| OpenError::io(path, e);
     let mut options = OpenOptions::new();

@@ -1,26 +1,26 @@
-//! The witness of the last commit: a small file beside the data, `head`.
+//! The commit witness: a small file `head` beside the data, which records the last commit.
 //!
-//! When sled's log is cut short or garbled, sled opens what comes before the damage and says nothing: the store would
-//! wake up in its own past, with sign-outs undone. So every commit carries a number, in the same batch as what it
-//! writes, and once it is synced the number is also written here, before anybody is answered. A tree that is behind
-//! its `head` has lost something that was acknowledged.
+//! If sled's log is cut short or corrupted, sled opens what precedes the damage without an error: the store would
+//! return to an earlier state, with sign-outs undone. So every commit has a number, in the same batch as its writes,
+//! and once it is synced the number is also written here, before any caller is answered. A tree that is behind its
+//! `head` has lost something that was acknowledged.
 //!
 //! * `head` is never ahead of what is durable, because it is written after the sync. So a crash in between leaves it
 //!   behind, which is no damage.
-//! * It needs no sync of its own: a killed process loses nothing of what it has written, and after a power cut an
-//!   older `head` only witnesses less. Only before a restored store takes another id is it synced, without the old one:
-//!   an older `head` would speak of another store then.
-//! * It is made, in full length and synced, before the store counts as founded, and then only written over. So a founded
-//!   store whose `head` is missing, short or unreadable was tampered with or damaged, and is refused: there is no
-//!   witness any more that nothing is lost.
-//! * Two slots are written in turn, so a torn write leaves the one before.
+//! * It needs no sync of its own: a killed process loses nothing it has written, and after a power failure an older
+//!   `head` only proves less. Only before a restored store takes another id is it synced, without the old id: an older
+//!   `head` would name another store then.
+//! * It is created in full length and synced before the store counts as initialized, and then only overwritten. So an
+//!   initialized store whose `head` is missing, short or unreadable was tampered with or damaged, and is refused:
+//!   there is no proof any more that nothing is lost.
+//! * Two slots are written in turn, so that a torn write leaves the previous one.
 //!
-//! It also says how long the data file was, because sled may use its last part again for what is older than the last
+//! It also records the length of the data file, because sled may reuse its last part for records older than the last
 //! commit: a file that is shorter now was shortened by sled, or cut.
 //!
-//! What it cannot see is bytes that rot in the middle of the log: that is the business of [`scrub`](super::scrub) and
-//! [`sum`](super::sum). Nobody here sees the whole folder going back in time, as when an old image of the disk is
-//! put in its place; for that there are tokens and followers that are ahead of the store.
+//! It cannot detect corrupted bytes in the middle of the log: that is the task of [`scrub`](super::scrub) and
+//! [`sum`](super::sum). Nor can any module here detect that the whole folder went back in time, as when an old image
+//! of the disk is restored; tokens and followers that are ahead of the store reveal that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -31,25 +31,25 @@ use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
 use crate::store::sled::sum::Sum;
 
-/// A slot has a sector of its own, the unit a disk writes whole.
+/// The size of a slot: a sector, the unit that a disk writes atomically.
 const SECTOR: usize = 512;
 const SLOTS: u64 = 2;
 
-/// What the tree says of the last commit in it.
+/// The record in the tree about its last commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastCommit {
-    /// How many there were.
+    /// The number of commits so far.
     pub(super) number: u64,
-    /// The newest moment the records speak of; 1970 if none.
+    /// The newest time in any record; 1970 if there is none.
     pub(super) newest: Timestamp,
-    /// What all records come to.
+    /// The checksum of all records.
     pub(super) sum: Sum,
 }
 
 impl LastCommit {
     const LENGTH: usize = 16 + Sum::LENGTH;
 
-    /// Before the first.
+    /// The state before the first commit.
     pub(super) fn none() -> Self {
         Self { number: 0, newest: Timestamp::from_unix(0), sum: Sum::default() }
     }
@@ -73,25 +73,25 @@ impl LastCommit {
     }
 }
 
-/// What the file says.
+/// The content of the `head` file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Seen {
-    /// The last commit that was synced.
+    /// The number of the last synced commit.
     pub(super) commit: u64,
-    /// Of which store; none before its founding.
+    /// The store's id; `None` before the store is initialized.
     pub(super) store: Option<StoreId>,
-    /// How long the data file was then, in bytes.
+    /// The length of the data file at that commit, in bytes.
     pub(super) length: u64,
 }
 
-/// The file, open for the one writer.
+/// The `head` file, open for the writer.
 #[derive(Debug)]
 pub(super) struct Head {
     file: File,
 }
 
 impl Head {
-    /// Makes the file, durably but for its name: the folder is synced with the marker.
+    /// Creates the file durably except for its name: the folder is synced with the marker.
     pub(super) fn create(path: &Path) -> io::Result<()> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         for slot in 0..SLOTS {
@@ -105,17 +105,17 @@ impl Head {
         Ok(Self { file: File::options().write(true).open(path)? })
     }
 
-    /// Notes a commit that has been synced.
+    /// Records a commit that has been synced.
     pub(super) fn note(&self, seen: Seen) -> io::Result<()> {
         self.file.write_all_at(&seen.to_sector(), (seen.commit % SLOTS) * SECTOR as u64)
     }
 
-    /// What was noted outlives a power cut.
+    /// Makes the last record durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// What the file at `path` says. `None`: nothing that can be read.
+    /// Reads the file at `path`; `None` if it is missing or unreadable.
     pub(super) fn read(path: &Path) -> io::Result<Option<Seen>> {
         let mut bytes = Vec::new();
         match File::open(path) {

@@ -1,8 +1,8 @@
-//! Where each record lives: the keys of the tree.
+//! The keys of the tree, by table.
 //!
 //! The first byte of a key is its table. Numbers are big-endian and ids are UUIDv7, so the order of the keys is the
-//! order lists are told in; and a user's live devices, those under its present stamp, are one prefix, so a bump
-//! hides them all without touching one.
+//! order of lists; and a user's live devices, those under the user's current stamp, have one prefix, so that a bump
+//! hides them all without writing any.
 
 use std::fmt;
 
@@ -13,26 +13,27 @@ use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::records::Look;
 
-/// The format the tree was founded with: the first record ever written, and never changed.
+/// The format of the tree at its initialization: the first record written, never changed.
 pub(super) const FORMAT_KEY: &[u8] = b"\0format";
-/// Number, time and sum of the last commit.
+/// The number, time and checksum of the last commit.
 pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
-/// Where the engine's own records end.
+/// The first key after the engine's own records.
 pub(super) const FIRST_TABLE: &[u8] = &[1];
 pub(super) const FOUNDING: &[u8] = &[Table::Founding as u8];
 pub(super) const CLOCK: &[u8] = &[Table::Clock as u8];
 pub(super) const ROLLED_BACK: &[u8] = &[Table::RolledBack as u8];
 pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
 
-/// The tables; 0 is the engine's own. A number is never given twice: a record of an old format must not be taken for another thing.
+/// The tables; 0 is the engine's own. A number is never reused, so that a record of an old format is not taken for
+/// another one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Table {
-    /// One record.
+    /// A single record: the store identity.
     Founding = 1,
-    /// One record.
+    /// A single record: the counters.
     Clock = 2,
-    /// One record.
+    /// A single record: the totals.
     Totals = 3,
     /// `user`
     Users = 4,
@@ -52,17 +53,17 @@ pub(super) enum Table {
     Log = 11,
     /// `time ‖ user ‖ era ‖ generation ‖ device` → nothing
     Looks = 12,
-    /// One record, which is nothing, if the store was rolled back.
+    /// A single empty record, present if the store was rolled back.
     RolledBack = 13,
 }
 
 impl Table {
-    /// The prefix of the whole table.
+    /// The prefix of all keys of the table.
     pub(super) const fn prefix(self) -> [u8; 1] {
         [self as u8]
     }
 
-    /// A record of this table makes no sense. Neither key nor content is told: both name people.
+    /// The error for an invalid record of this table. It quotes neither key nor content, because both identify people.
     pub(super) fn corrupt(self, what: &str) -> StoreError {
         StoreError::Corrupt(format!("{what} in the table of {self}"))
     }
@@ -101,7 +102,7 @@ pub(super) fn device(user: UserId, stamp: Stamp, id: DeviceId) -> [u8; 49] {
     join(Table::Devices, &[user.as_bytes(), &era, &generation, id.as_bytes()])
 }
 
-/// The prefix of the user's devices that stand under `stamp`.
+/// The prefix of the user's devices that are live under `stamp`.
 pub(super) fn devices_under(user: UserId, stamp: Stamp) -> [u8; 33] {
     let (era, generation) = numbers(stamp);
     join(Table::Devices, &[user.as_bytes(), &era, &generation])
@@ -120,12 +121,12 @@ pub(super) fn last_seen(user: UserId, id: DeviceId) -> [u8; 33] {
     join(Table::LastSeen, &[user.as_bytes(), id.as_bytes()])
 }
 
-/// Reads a key back: the record itself does not say.
+/// Parses a user's key: the record itself does not hold the id.
 pub(super) fn parse_user(key: &[u8]) -> Option<UserId> {
     Some(UserId::from_bytes(key.strip_prefix(&Table::Users.prefix())?.try_into().ok()?))
 }
 
-/// Reads a key back: the record itself says neither.
+/// Parses the key of a last-seen record: the record itself holds neither id.
 pub(super) fn parse_last_seen(key: &[u8]) -> Option<(UserId, DeviceId)> {
     let (user, device) = key.strip_prefix(&Table::LastSeen.prefix())?.split_first_chunk()?;
     Some((UserId::from_bytes(*user), DeviceId::from_bytes(device.try_into().ok()?)))
@@ -149,7 +150,7 @@ pub(super) fn look(look: &Look) -> [u8; 57] {
     join(Table::Looks, &[&at, look.user.as_bytes(), &era, &generation, look.device.as_bytes()])
 }
 
-/// Reads a key back: a look has no value of its own.
+/// Parses the key of an expiry check, whose record is empty.
 pub(super) fn parse_look(key: &[u8]) -> Option<Look> {
     let rest = key.strip_prefix(&Table::Looks.prefix())?;
     let (at, place) = rest.split_first_chunk()?;
@@ -158,12 +159,12 @@ pub(super) fn parse_look(key: &[u8]) -> Option<Look> {
     Some(Look { at, user, stamp, device })
 }
 
-/// Reads a key back: whose device, under which stamp, and which.
+/// Parses the key of a live device: user, stamp and device.
 pub(super) fn parse_device(key: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
     parse_place(key.strip_prefix(&Table::Devices.prefix())?)
 }
 
-/// Reads a key back: whose device, and which.
+/// Parses the key of an ended device: user and device.
 pub(super) fn parse_ended(key: &[u8]) -> Option<(UserId, DeviceId)> {
     let (user, device) = key.strip_prefix(&Table::Ended.prefix())?.split_first_chunk()?;
     Some((UserId::from_bytes(*user), DeviceId::from_bytes(device.try_into().ok()?)))
@@ -180,7 +181,7 @@ fn parse_place(place: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
     Some((UserId::from_bytes(*user), stamp, DeviceId::from_bytes(device.try_into().ok()?)))
 }
 
-/// With the sign turned round, moments before 1970 come first.
+/// The sign bit, inverted so that times before 1970 sort first.
 const SIGN: u64 = 1 << 63;
 
 fn in_order(at: Timestamp) -> [u8; 8] {
@@ -191,7 +192,7 @@ fn numbers(stamp: Stamp) -> ([u8; 8], [u8; 8]) {
     (stamp.era.value().to_be_bytes(), stamp.generation.value().to_be_bytes())
 }
 
-/// On the stack: a check builds two of them.
+/// Joins the parts of a key on the stack, since a check builds two keys.
 fn join<const N: usize>(table: Table, parts: &[&[u8]]) -> [u8; N] {
     let mut key = [0; N];
     let mut rest = key.as_mut_slice();

@@ -1,10 +1,10 @@
-//! The way in: from a path to an engine that is known to be whole.
+//! Opening the store: from a path to an engine that is known to be complete.
 //!
 //! Opening refuses rather than repairs. sled is never started without the snapshot that its last start left: it would
-//! clear what only the snapshot leads to. No file with data in it is ever deleted.
+//! clear what only the snapshot refers to. No file with data in it is ever deleted.
 //!
-//! Rooms: `start` (sled itself), `doubt` (whether it has read everything), `recover` (a copy of a store that has lost its
-//! snapshot), `error` (what is said instead of opening).
+//! Modules: `start` (starting sled), `doubt` (the check whether sled has read everything), `recover` (a copy of a
+//! store that has lost its snapshot), `error` (the reasons to refuse).
 
 use std::fmt;
 use std::fs::{self, File};
@@ -28,16 +28,16 @@ use error::refusal;
 pub use recover::{Recovered, recover};
 use start::start;
 
-/// Whether a store may be founded.
+/// Whether a store may be initialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
-    /// Found one if the folder is missing or empty (`rescind serve`).
+    /// Initialize a store if the folder is missing or empty (`rescind serve`).
     Create,
-    /// Only what is there (every other command).
+    /// Open an existing store only (every other command).
     Existing,
 }
 
-/// An open store. The folder stays held as long as this lives: keep it until every [`sled::Tree`] handle is gone.
+/// An open store. The folder stays locked while this lives: keep it until every [`sled::Tree`] handle is dropped.
 pub struct Opened {
     db: sled::Db,
     folder: Folder,
@@ -46,19 +46,19 @@ pub struct Opened {
 }
 
 impl fmt::Debug for Opened {
-    /// Not sled's, which prints every record.
+    /// Prints the path only, because sled's `Debug` prints every record.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
 impl Opened {
-    /// All records: the first byte of a key is its table; table 0 belongs to this module.
+    /// The tree with all records: the first byte of a key is its table; table 0 belongs to this module.
     pub fn tree(&self) -> &sled::Tree {
         &self.db
     }
 
-    /// What the writer needs. `fdatasync` is about the file, so a descriptor of our own will do.
+    /// The parts that the writer needs. `fdatasync` concerns the file, so a second descriptor is sufficient.
     pub(super) fn disk(&self) -> io::Result<Disk> {
         Ok(Disk {
             tree: self.tree().clone(),
@@ -77,12 +77,12 @@ impl Opened {
         self.last
     }
 
-    /// What the witness said when the store was opened.
+    /// The commit witness when the store was opened.
     pub(super) fn witnessed(&self) -> Seen {
         self.witnessed
     }
 
-    /// The data folder.
+    /// The path of the data folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -91,7 +91,8 @@ impl Opened {
 /// Opens the store in `path`, with at most about `cache_bytes` of it in memory.
 ///
 /// # Errors
-/// See [`OpenError`]; after an error nothing of ours is left running and nothing with data in it was deleted.
+///
+/// See [`OpenError`]; after an error no thread of sled is left running and nothing with data in it was deleted.
 pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, OpenError> {
     let (folder, stage) = Folder::enter(path, mode)?;
     let path = path.to_owned();
@@ -109,7 +110,8 @@ pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, Ope
     }
 }
 
-/// Opens the store in `path` to be taken to the place shown as `to`; and whether it had been left for it before.
+/// Opens the store in `path` as the source of a copy to the location shown as `to`. Returns whether it was marked as
+/// moved there before.
 pub(super) fn open_to_leave(path: &Path, cache_bytes: u64, to: &str) -> Result<(Opened, bool), OpenError> {
     let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
     let path = path.to_owned();
@@ -122,8 +124,8 @@ pub(super) fn open_to_leave(path: &Path, cache_bytes: u64, to: &str) -> Result<(
     }
 }
 
-/// Makes the empty folder at `path` one that takes a copy of `store`; and whether it held an unfinished one, which is
-/// gone now.
+/// Opens the empty folder at `path` as the target of a copy of `store`. Returns whether it held an unfinished copy,
+/// which was removed.
 pub(super) fn open_to_arrive(
     path: &Path,
     cache_bytes: u64,
@@ -149,7 +151,7 @@ fn begin(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
     Ok(opened)
 }
 
-/// Goes on with what is there.
+/// Opens an initialized store and checks it.
 fn go_on(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
     let witnessed = expect_data(&folder)?;
     let mut opened = Opened { witnessed, ..Opened::start(folder, cache_bytes)? };
@@ -157,7 +159,8 @@ fn go_on(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
     Ok(opened)
 }
 
-/// sled would make an empty data file where there is none; and it does not know how long a file was.
+/// Checks that the data file exists: sled would create an empty one. Notes a pending integrity check if the file is
+/// shorter than at the last commit, which sled does not know.
 fn expect_data(folder: &Folder) -> Result<Seen, OpenError> {
     let fail = |e| OpenError::io(folder.path(), e);
     let damaged = |reason| Err(OpenError::damaged(folder.path(), reason));
@@ -186,7 +189,7 @@ impl Opened {
         Ok(Self { db, folder, last: LastCommit::none(), witnessed: Seen::default() })
     }
 
-    /// Writes down how far the folder has come.
+    /// Records the stage of the folder durably.
     pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
         self.folder.mark(stage)
     }

@@ -1,4 +1,4 @@
-//! What the steps read, out of the tree; and what they write, into it.
+//! The records that steps read from the tree, and the changes they write to it.
 
 use std::ops::Bound;
 
@@ -35,12 +35,12 @@ impl View<'_> {
         self.get(key)?.map(|bytes| decode(table, &bytes)).transpose()
     }
 
-    /// A record that is there from the founding on: without it the store is damaged, or was never founded.
+    /// A record that exists since the initialization: without it the store is damaged or was never initialized.
     fn singleton<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<T> {
         self.record(table, key)?.ok_or_else(|| table.corrupt("the record is missing"))
     }
 
-    /// Records from `start` on whose key starts with `prefix`.
+    /// The records from `start` on whose key starts with `prefix`.
     fn list<T: DeserializeOwned>(
         &self,
         table: Table,
@@ -212,28 +212,28 @@ impl Records for View<'_> {
     }
 }
 
-/// The user that a record of its table is.
+/// Decodes a record of the users' table.
 pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
     let (key, value) = record?;
     let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Users))?;
     Ok(StoredUser::decode(&value)?.under(id))
 }
 
-/// The device that a record of its table is.
+/// Decodes a record of the devices' table.
 pub(super) fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, stamp, id) = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
     StoredDevice::decode(&value, user, stamp, id)
 }
 
-/// The ended device that a record of its table is.
+/// Decodes a record of the ended devices' table.
 pub(super) fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
     let (user, id) = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
     StoredEnded::decode(&value, user, id)
 }
 
-/// The look that a record of its table is.
+/// Decodes a record of the expiry checks' table.
 pub(super) fn look(record: Read<(IVec, IVec)>) -> Read<Look> {
     let (key, _) = record?;
     layout::parse_look(&key).ok_or_else(|| unreadable_key(Table::Looks))

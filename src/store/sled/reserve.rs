@@ -1,11 +1,10 @@
-//! The free space that is never written into.
+//! The reserve of free disk space.
 //!
-//! After a single "no space left on device" sled refuses every further write, also when there is room again, and
-//! does not open on a full disk. So it must never meet one: writing stops while there is still room to open,
-//! to sweep and to repair.
+//! After a single "no space left on device" sled refuses every further write, even when there is space again, and does
+//! not open on a full disk. So writing stops while there is still space to open, to sweep and to repair.
 //!
-//! It stops in steps, by [`Priority`]: what adds to the store first, sign-outs last. So a disk that somebody fills
-//! with sign-ins is never too full to sign out.
+//! It stops in steps by [`Priority`]: what adds to the store first, sign-outs last. So a disk that somebody fills with
+//! sign-ins is never too full for a sign-out.
 
 use std::io;
 use std::path::Path;
@@ -13,16 +12,16 @@ use std::path::Path;
 use super::SEGMENT;
 use crate::store::priority::Priority;
 
-/// What a write costs on disk beyond its own bytes, at worst: the page it lands in is written anew.
+/// The overhead of a record in bytes, at worst: the page it belongs to is rewritten.
 const PAGE: u64 = 4096;
 
-/// What sled itself may need at any moment: the segment that a group of steps fills, and the next one.
+/// The space that sled itself may need at any time: the segment that a group of steps fills, and the next one.
 const FLOOR: u64 = 2 * SEGMENT as u64;
 
-/// The smallest distance between where the first and the last priority stop.
+/// The smallest difference between the limits of the first and the last priority.
 const LEAST_SPAN: u64 = 8 << 20;
 
-/// How much free space each priority leaves.
+/// The free space that writes of each priority must leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steps {
     floor: u64,
@@ -30,7 +29,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// What adds to the store leaves `reserve` bytes. `start` is what the next start writes before anything else.
+    /// Limits for a reserve of `reserve` bytes. `start` is the number of bytes that the next start writes first.
     fn new(reserve: u64, start: u64) -> Self {
         let floor = FLOOR.saturating_add(start);
         Self { floor, span: reserve.saturating_sub(floor).max(LEAST_SPAN) }
@@ -47,13 +46,13 @@ impl Steps {
         self.floor.saturating_add(span)
     }
 
-    /// The highest priority for which `free` bytes are too few, if any: those below it are stopped too.
+    /// The highest priority for which `free` bytes are insufficient, if any; all lower ones are stopped too.
     pub fn stopped(self, free: u64) -> Option<Priority> {
         Priority::ALL.into_iter().rev().find(|priority| free < self.left_by(*priority))
     }
 }
 
-/// Watches the free space of one file system on behalf of the one writer.
+/// The monitor of the free space on one file system, used by the writer.
 pub struct Reserve {
     steps: Steps,
     free: Box<dyn FnMut() -> io::Result<u64> + Send>,
@@ -61,7 +60,7 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// Keeps `bytes` free on the file system that holds `folder`, and what steps of a higher priority may not use up.
+    /// Keeps `bytes` free on the file system of `folder`, and less for steps of a higher priority.
     pub fn new(folder: &Path, bytes: u64) -> io::Result<Self> {
         let steps = Steps::new(bytes, next_start(folder)?);
         let folder = folder.to_owned();
@@ -72,19 +71,19 @@ impl Reserve {
         Self { steps, free: Box::new(free), measured: None }
     }
 
-    /// Where each priority stops.
+    /// The limits of each priority.
     pub fn steps(&self) -> Steps {
         self.steps
     }
 
-    /// Looks again at the next question. The committer calls this once per group, so a measurement is never older
-    /// than one group, and a group without writes costs none.
+    /// Discards the measurement. The committer calls this once per group, so a measurement is never older than one
+    /// group, and a group without writes costs none.
     pub fn forget(&mut self) {
         self.measured = None;
     }
 
-    /// Whether `count` records of `bytes` bytes altogether may be written. What is let in is taken off the last
-    /// measurement, so the answer stays careful until the next one.
+    /// Whether `count` records of `bytes` bytes altogether may be written. Admitted writes are subtracted from the
+    /// last measurement, so the answer stays conservative until the next one.
     pub fn admit(&mut self, priority: Priority, count: usize, bytes: u64) -> io::Result<bool> {
         let free = match self.measured {
             Some(free) => free,
@@ -97,13 +96,13 @@ impl Reserve {
         Ok(enough)
     }
 
-    /// The highest priority that the last measurement leaves no room for.
+    /// The highest priority for which the last measurement is insufficient.
     pub fn stopped(&self) -> Option<Priority> {
         self.steps.stopped(self.measured?)
     }
 }
 
-/// What sled writes when it is started: a snapshot beside the last one, which grows with the store.
+/// The bytes that sled writes at its start: a snapshot beside the last one, which grows with the store.
 fn next_start(folder: &Path) -> io::Result<u64> {
     let mut bytes: u64 = 0;
     for entry in std::fs::read_dir(folder)? {
@@ -115,7 +114,7 @@ fn next_start(folder: &Path) -> io::Result<u64> {
     Ok(bytes.saturating_mul(2))
 }
 
-/// Bytes that the owner of `folder` may still write to its file system.
+/// The bytes that the owner of `folder` may still write to its file system.
 pub fn free_space(folder: &Path) -> io::Result<u64> {
     let seen = rustix::fs::statvfs(folder)?;
     Ok(seen.f_bavail.saturating_mul(seen.f_frsize))

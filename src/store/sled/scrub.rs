@@ -1,15 +1,14 @@
-//! Reads sled's log before sled does, and says whether some of it cannot be read.
+//! Reads sled's log before sled does, and reports whether some of it is unreadable.
 //!
-//! Every message of the log carries a checksum, but rebuilding its index sled takes a message it cannot read in the
-//! middle of the log for the rest of a segment that was being used again, passes over it and says nothing: the
-//! records in it are gone, or older than they were. Most often sled is wrong then, sometimes it is right: after a
-//! power cut a segment that was being used again may well be half of one and half of the other. The log alone cannot
-//! tell the two apart. So what is found here is a doubt, not a verdict; the verdict is for the [`Sum`](super::sum::Sum)
-//! of what sled has made of it.
+//! Every message of the log has a checksum. But when sled rebuilds its index, it takes an unreadable message in the
+//! middle of the log for the rest of a reused segment and skips it without an error: the records in it are lost, or
+//! older than they were. Mostly sled is wrong then, sometimes it is right: after a power failure a reused segment may
+//! well be half of one and half of the other. The log alone cannot distinguish the two. So a finding here is only a
+//! suspicion; the [`Sum`](super::sum::Sum) of the records that sled has read decides.
 //!
-//! Only what sled replays is read, from its newest snapshot on. What lies before is checked by sled when a page
-//! of it is asked for. The end of the log may be torn by any crash; what is acknowledged and lost with it, the
-//! [`head`](super::head) knows.
+//! Only what sled replays is read, from its newest snapshot on. sled checks what lies before when it reads a page of
+//! it. The end of the log may be torn by any crash; the [`head`](super::head) shows whether anything acknowledged was
+//! lost with it.
 
 use std::fs::File;
 use std::io;
@@ -19,19 +18,20 @@ mod message;
 
 use message::{Message, SegmentHeader};
 
-/// How large sled's segments are; a setting of sled's that its files cannot do without.
+/// The size of sled's segments in bytes; sled cannot read its files with another one.
 ///
-/// sled's garbage collector frees one segment at a time, and then pauses until its next turn. With the segments of
-/// half a megabyte that sled chooses by itself it cannot keep up with many writers, and three quarters of the file are garbage.
+/// sled's garbage collector frees one segment at a time, and then pauses until its next run. With sled's default
+/// segments of half a megabyte it cannot keep up with many writers, and three quarters of the file are garbage.
 pub const SEGMENT: usize = 4 << 20;
 
-/// sled starts no message so close to the end of a segment.
+/// The number of bytes at the end of a segment in which sled starts no message.
 const RED_ZONE: usize = 32;
 
-/// The first place that cannot be read of the log in `data` from the position `since` on.
+/// The first unreadable place of the log in `data` from the position `since` on.
 ///
 /// # Errors
-/// When the file itself cannot be read.
+///
+/// If the file itself cannot be read.
 pub(super) fn doubt(data: &File, since: u64) -> io::Result<Option<String>> {
     let segment_size = SEGMENT as u64;
     let since = since / segment_size * segment_size;
@@ -61,7 +61,7 @@ pub(super) fn doubt(data: &File, since: u64) -> io::Result<Option<String>> {
     Ok(torn.map(|(_, at)| format!("the log cannot be read at byte {at}")))
 }
 
-/// Where in a segment the first message stands that cannot be read; none if it is whole.
+/// The offset in a segment of the first unreadable message; `None` if the segment is intact.
 fn tear(content: &[u8], position: u64) -> Option<u64> {
     let mut at = SegmentHeader::LENGTH;
     while at + RED_ZONE <= SEGMENT {
@@ -74,7 +74,7 @@ fn tear(content: &[u8], position: u64) -> Option<u64> {
     None
 }
 
-/// What there is of `buffer`'s length at `at`.
+/// Reads up to `buffer`'s length at `at`; less at the end of the file.
 fn read<'a>(data: &File, buffer: &'a mut [u8], at: u64) -> io::Result<&'a [u8]> {
     let mut length = 0;
     while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
@@ -94,8 +94,8 @@ mod tests {
 
     use super::*;
 
-    /// A log of sled's, and where in the file those of its segments begin that one after them calls stable; the oldest
-    /// first, for sled uses them again as it likes.
+    /// A log of sled's, and the offsets in the file of those segments that a later one marks as stable; the oldest
+    /// first, since sled reuses segments in any order.
     fn log(records: u32) -> (TempDir, File, Vec<u64>) {
         let folder = tempfile::tempdir().unwrap();
         let db = sled::Config::new().path(folder.path()).segment_size(SEGMENT).open().unwrap();
@@ -123,14 +123,14 @@ mod tests {
         (folder, data, headers.into_iter().map(|(_, at)| at).collect())
     }
 
-    /// What the segment at `at` begins with; none for one that is free.
+    /// The header of the segment at `at`; `None` if the segment is free.
     fn header(data: &File, at: u64) -> Option<SegmentHeader> {
         SegmentHeader::read(read(data, &mut [0; SegmentHeader::LENGTH], at).unwrap())
     }
 
     const SEVERAL_SEGMENTS: u32 = 30_000;
 
-    /// The doubt that `bytes` at `at` raise, which are then put back.
+    /// The finding for `bytes` written at `at`, which are then restored.
     fn doubt_with(data: &File, at: u64, bytes: &[u8], since: u64) -> Option<String> {
         let mut before = vec![0; bytes.len()];
         data.read_exact_at(&mut before, at).unwrap();

@@ -1,5 +1,5 @@
-//! How sled 0.34.7 writes its snapshots: the table of pages, its length in eight bytes and its CRC-32 in four, both
-//! little-endian. Read from its source.
+//! The format of the snapshots of sled 0.34.7, as in its source: the table of pages, its length in eight bytes and its
+//! CRC-32 in four, both little-endian.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -8,10 +8,11 @@ use std::path::Path;
 const TRAILER: u64 = 12;
 const CHUNK: usize = 64 * 1024;
 
-/// Whether the snapshot at `path` is as it was written. sled checks the same, but only once it has begun to start.
+/// Whether the snapshot at `path` is intact. sled checks the same, but only after it has begun to start.
 ///
 /// # Errors
-/// When the file cannot be read.
+///
+/// If the file cannot be read.
 pub(super) fn is_whole(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();

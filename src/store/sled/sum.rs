@@ -1,8 +1,8 @@
-//! What all records come to.
+//! The checksum of all records.
 //!
-//! Kept by the writer in the record of the last commit, so it is as atomic as what it sums up. A record that is gone,
-//! or is back to what it was before, changes it. Counting again means reading everything, so that is done only when
-//! there is doubt.
+//! The writer updates it in the record of the last commit, atomically with the records. A lost record, or one with an
+//! earlier value, changes it. Computing it anew means reading everything, so that is done only when a check is
+//! pending.
 
 use std::ops::Bound;
 
@@ -10,7 +10,7 @@ use super::layout::FIRST_TABLE;
 use super::view::View;
 use crate::store::StoreError;
 
-/// How many records there are, and a hash of all of them that does not depend on their order.
+/// The number of records, and a hash of all of them that does not depend on their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     records: u64,
@@ -18,13 +18,14 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    /// How long it is, written down.
+    /// The encoded length in bytes.
     pub(super) const LENGTH: usize = 16;
 
-    /// Of everything there is but the engine's own records.
+    /// Computes the checksum of all records except the engine's own.
     ///
     /// # Errors
-    /// What cannot be read has no sum.
+    ///
+    /// If a record cannot be read.
     pub(super) fn of(records: &View<'_>) -> Result<Self, StoreError> {
         let mut sum = Self::default();
         for record in records.scan_from(&[], Bound::Included(FIRST_TABLE)) {
@@ -34,19 +35,19 @@ impl Sum {
         Ok(sum)
     }
 
-    /// With one record more.
+    /// Adds a record.
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_add(1);
         self.hashes = self.hashes.wrapping_add(hash(key, value));
     }
 
-    /// With one record less.
+    /// Removes a record.
     pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_sub(1);
         self.hashes = self.hashes.wrapping_sub(hash(key, value));
     }
 
-    /// How many records.
+    /// The number of records.
     pub(super) fn records(self) -> u64 {
         self.records
     }

@@ -1,4 +1,4 @@
-//! What a reader sees of the store.
+//! The view that a reader has of the store.
 
 use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
@@ -11,8 +11,8 @@ use crate::store::StoreError;
 
 static NOTHING: Changes = BTreeMap::new();
 
-/// The records, with the writes of the group that is being made laid over them: a step sees what the steps before
-/// it decided, although the group is applied as a whole.
+/// The records, with the pending writes of the current group over them: a step sees the writes of earlier steps,
+/// although the group is applied as a whole.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     tree: &'a sled::Tree,
@@ -20,7 +20,7 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What has been applied, for reading outside the writer thread. It may be a sync ahead of the disk.
+    /// The applied records, for reading outside the writer thread. They may not be durable yet.
     pub fn applied(tree: &'a sled::Tree) -> Self {
         Self { tree, pending: &NOTHING }
     }
@@ -29,7 +29,7 @@ impl<'a> View<'a> {
         Self { tree, pending }
     }
 
-    /// The value of `key`. `Ok(None)` is absence; what cannot be read is an error.
+    /// The value of `key`; `Ok(None)` if there is none, an error if it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<IVec>, StoreError> {
         match self.pending.get(key) {
             Some(pending) => Ok(pending.clone()),
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
         self.scan_from(prefix, Bound::Included(prefix))
     }
 
-    /// The same, from `start` on: the next page of a list.
+    /// The records whose key starts with `prefix`, from `start` on: the next page of a list.
     pub fn scan_from(&self, prefix: &[u8], start: Bound<&[u8]>) -> Scan<'a> {
         let range = (start, Bound::Unbounded);
         Scan {
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Records in the order of their keys. See [`View::scan`].
+/// An iterator over records in the order of their keys, as [`View::scan`] returns it.
 pub struct Scan<'a> {
     prefix: Vec<u8>,
     stored: Peekable<sled::Iter>,

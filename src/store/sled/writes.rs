@@ -1,4 +1,4 @@
-//! What one step wants written.
+//! The writes of one step.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use sled::IVec;
 use crate::model::timestamp::Timestamp;
 use crate::store::priority::Priority;
 
-/// Keys and their new values; `None` removes.
+/// Keys and their new values; `None` removes the key.
 pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
 
-/// The writes of one step: applied all or none.
+/// The writes of one step, applied atomically.
 ///
-/// They can be counted, because a step without any must pass where others are refused, and because "signing out
-/// everywhere costs the same for one device as for ten thousand" is proven by counting.
+/// They are counted, because a step without writes must succeed where others are refused, and because tests prove by
+/// the count that a sign-out everywhere costs the same for one device as for ten thousand.
 #[derive(Debug, Default)]
 pub struct Writes {
     changes: Changes,
@@ -22,53 +22,53 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// A step that only reads.
+    /// The writes of a step that only reads.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Nothing yet, of this priority.
+    /// An empty set of writes with this priority.
     pub fn of(priority: Priority) -> Self {
         Self { priority, ..Self::default() }
     }
 
-    /// How long this is still written when free space runs out.
+    /// The priority, which decides how long the step is still written when free space runs out.
     pub fn priority(&self) -> Priority {
         self.priority
     }
 
-    /// Sets `key` to `value`, whatever was there.
+    /// Sets `key` to `value`.
     pub fn put(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
         self.changes.insert(key.into(), Some(value.into()));
     }
 
-    /// Removes `key`, if it is there.
+    /// Removes `key` if it exists.
     pub fn delete(&mut self, key: impl Into<IVec>) {
         self.changes.insert(key.into(), None);
     }
 
-    /// Says that something of this happened at `at`; the store remembers the newest moment it was told.
+    /// Notes that a change happened at `at`; the store keeps the newest such time.
     pub fn happened(&mut self, at: Timestamp) {
         self.newest = self.newest.max(Some(at));
     }
 
-    /// The newest moment that was told.
+    /// The newest noted time.
     pub fn newest(&self) -> Option<Timestamp> {
         self.newest
     }
 
-    /// How many records this touches.
+    /// The number of keys written or removed.
     pub fn count(&self) -> usize {
         self.changes.len()
     }
 
-    /// Keys and values together, in bytes.
+    /// The length of all keys and values, in bytes.
     pub fn bytes(&self) -> u64 {
         let length = |(key, value): (&IVec, &Option<IVec>)| key.len() + value.as_ref().map_or(0, |v| v.len());
         self.changes.iter().map(length).fold(0, |sum, n| sum + u64::try_from(n).unwrap_or(u64::MAX))
     }
 
-    /// Whether applying this would change nothing.
+    /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What a commit is made of: one batch with its number and its sum, one flush, one sync, one note for the next start.
+//! A commit: one batch with its number and the checksum, one flush, one sync, and one record in the `head` file.
 
 use std::fs::File;
 
@@ -11,20 +11,20 @@ use crate::store::sled::layout::{COMMIT_KEY, FOUNDING};
 use crate::store::sled::view::View;
 use crate::store::sled::writes::Changes;
 
-/// The store as the writer holds it.
+/// The open files and state of the store, owned by the writer.
 pub(in crate::store::sled) struct Disk {
-    /// Every record.
+    /// The tree with every record.
     pub(in crate::store::sled) tree: sled::Tree,
-    /// The file that is synced.
+    /// The data file that is synced.
     pub(in crate::store::sled) data: File,
-    /// The witness.
+    /// The `head` file, the witness of the last commit.
     pub(in crate::store::sled) head: Head,
-    /// What the tree says of itself.
+    /// The last commit in the tree.
     pub(in crate::store::sled) last: LastCommit,
 }
 
 impl Disk {
-    /// Writes `changes`, the number of this commit and the new sum, all or none.
+    /// Writes `changes`, the number of this commit and the new checksum atomically, not yet durably.
     pub(super) fn apply(&mut self, changes: Changes, newest: Option<Timestamp>) -> Result<(), String> {
         let mut last = self.last;
         last.number = last.number.saturating_add(1);
@@ -52,13 +52,14 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes everything written so far durable, and notes that it is.
+    /// Makes everything written so far durable, and records that in the `head` file.
     pub(super) fn sync(&mut self) -> Result<(), String> {
         let store = self.store().map_err(|e| format!("reading the store failed: {e}"))?;
         self.sync_as(store)
     }
 
-    /// The store gets another id: its witness must not contradict it, whatever becomes of the power meanwhile.
+    /// Makes the `head` file name no store before the store gets another id, so that it does not contradict the new
+    /// one after a power failure.
     fn witness_no_store(&self) -> Result<(), String> {
         self.sync_as(None)?;
         self.head.sync().map_err(|e| format!("syncing the last commit's note failed: {e}"))

@@ -9,7 +9,7 @@ use crate::store::sled::open::{OpenMode, open};
 
 mod process;
 
-/// A committer with everything it says kept, on a real store.
+/// A committer on a real store, which records its callbacks.
 struct Room {
     committer: Arc<Committer>,
     commits: Receiver<Commit>,
@@ -18,18 +18,18 @@ struct Room {
     _parent: TempDir,
 }
 
-/// What is fed to the writer in the place of the real things.
+/// Replacements of the writer's inputs.
 #[derive(Default)]
 struct Props {
-    /// Synced instead of the data file.
+    /// The file that is synced instead of the data file.
     file: Option<File>,
     reserve: u64,
     limits: Limits,
-    /// What the engine says when it is asked whether it has failed.
+    /// The probe of the engine.
     probe: Option<Probe>,
 }
 
-/// Nothing has failed.
+/// A probe that reports no failure.
 fn well() -> Probe {
     Arc::new(|| Ok(()))
 }
@@ -74,7 +74,7 @@ async fn read(committer: &Committer, key: &'static str) -> Result<bool, StoreErr
     committer.run(move |view| Ok((Writes::none(), view.get(key.as_bytes())?.is_some()))).await
 }
 
-/// Keeps the writer busy until the returned end is dropped, so that what comes next shares a group.
+/// Keeps the writer busy until the returned sender is dropped, so that the steps queued meanwhile share a group.
 async fn occupy(committer: &Arc<Committer>) -> SyncSender<()> {
     let (free, wait) = sync_channel::<()>(0);
     let (entered, inside) = oneshot::channel();
@@ -198,7 +198,7 @@ async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
     assert!(matches!(waiting.await.unwrap(), Err(StoreError::Unavailable(_))));
 }
 
-/// Longer than any test.
+/// A time limit longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
 #[tokio::test]

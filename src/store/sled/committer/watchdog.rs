@@ -1,4 +1,4 @@
-//! What happens when the disk fails, or hangs.
+//! The detection of a failed or hanging disk, which ends the process.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,26 +6,26 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The exit status after a failed disk (`EX_IOERR`).
+/// The exit status after a disk failure (`EX_IOERR`).
 const EXIT_CODE: i32 = 74;
 
-/// How long the reason may take to reach standard error; a reader that has stopped reading must not keep us alive.
+/// The longest time to wait for standard error, so that a blocked reader does not keep the process alive.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// How long a group may take before the engine is asked whether it has failed. A sync takes milliseconds; with this and
-/// the look that follows, the process is gone within a second of a failed write.
+/// How long a group may take before the engine is asked whether a write has failed. A sync takes milliseconds; with
+/// the next check, the process ends within a second of a failed write.
 const ASK_AFTER: Duration = Duration::from_millis(300);
 
-/// How often the watchdog looks.
+/// The interval of the watchdog's checks.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// How long a group may take before the service says that it is not ready.
+/// How long a group may take before the service reports that it is not ready.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
-/// Asks the engine whether a write of its has failed. It may wait as long as the engine likes.
+/// Asks the engine whether one of its writes has failed; may block for ever.
 pub(super) type Probe = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
-/// Shared by the writer and the thread that watches it.
+/// The state that the writer and its watchdog share.
 pub(super) struct Watchdog {
     busy_since: Mutex<Option<Instant>>,
     failed: AtomicBool,
@@ -43,35 +43,35 @@ impl Watchdog {
         }
     }
 
-    /// The writer begins a group.
+    /// Notes that the writer begins a group.
     pub(super) fn begin(&self) {
         *self.busy() = Some(Instant::now());
     }
 
-    /// The writer has made the group durable. `false`: too late, the end has been called, nobody may be answered.
+    /// Notes that the writer has made the group durable. `false` if the watchdog has failed it already: no caller may
+    /// be answered then.
     pub(super) fn end(&self) -> bool {
         *self.busy() = None;
         !self.failed.load(Ordering::SeqCst)
     }
 
-    /// Calls the end, once.
+    /// Reports a failure, once.
     pub(super) fn fail(&self, reason: &str) {
         if !self.failed.swap(true, Ordering::SeqCst) {
             (self.fatal)(reason);
         }
     }
 
-    /// How long the writer has been at a group for which a second is too long; none while all is well.
+    /// How long the writer has been at its group, if that is a second or more or a failure was reported.
     pub(super) fn stalled(&self) -> Option<Duration> {
         let busy = self.busy().map(|since| since.elapsed());
         busy.filter(|busy| *busy >= STALLED_AFTER || self.failed.load(Ordering::SeqCst))
     }
 
-    /// Looks at the writer until it is gone. A few looks a second, instead of a wake-up per group, keep the watching
-    /// out of the writer's way.
+    /// Checks the writer until it has ended. A few checks a second cost the writer less than a wake-up per group.
     ///
-    /// After a failed write sled's `flush` may wait for ever for a write that will never be tried again. But sled has noted
-    /// the failure, and whoever flushes next is told: that is the probe.
+    /// After a failed write sled's `flush` may wait for ever for a write that will not be retried. But sled remembers
+    /// the failure, and the next `flush` returns it: that is the probe.
     pub(super) fn watch(self: &Arc<Self>, writer_ended: &Receiver<()>, patience: Duration, probe: &Probe) {
         let look = LOOK.min(patience / 4);
         while let Err(RecvTimeoutError::Timeout) = writer_ended.recv_timeout(look) {
@@ -86,7 +86,7 @@ impl Watchdog {
         }
     }
 
-    /// Puts the question on a thread of its own, since the answer may never come. One question at a time.
+    /// Runs the probe on a thread of its own, since it may never return; one at a time.
     fn ask(self: &Arc<Self>, probe: &Probe) {
         if self.asking.swap(true, Ordering::SeqCst) {
             return;
@@ -108,9 +108,9 @@ impl Watchdog {
     }
 }
 
-/// Ends the process at once: one line on standard error, no destructor, exit status 74.
+/// Ends the process at once: one line on standard error, no destructors, exit status 74.
 ///
-/// No destructor, because sled's would try to write again.
+/// No destructors, because sled's would try to write again.
 pub fn exit(reason: &str) -> ! {
     let line = format!("rescind: fatal: {reason}; nothing more was acknowledged, ending now\n");
     let (said, heard) = channel();

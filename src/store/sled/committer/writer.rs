@@ -1,4 +1,4 @@
-//! The writer thread.
+//! The writer thread of the committer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::store::sled::reserve::Reserve;
 use crate::store::sled::view::View;
 use crate::store::sled::writes::{Changes, Writes};
 
-/// What waits in the queue.
+/// An order in the commit queue.
 pub(super) enum Order {
-    /// Run a step; what comes back wakes its caller.
+    /// Run a step and return the callback that answers its caller.
     Step(Box<dyn FnOnce(&mut Writer) -> Release + Send>),
     /// End after this group.
     Close,
 }
 
-/// Wakes one caller with its outcome.
+/// Answers one caller with its outcome.
 type Release = Box<dyn FnOnce() + Send>;
 
 impl Order {
@@ -36,16 +36,18 @@ pub(super) struct Writer {
     reserve: Reserve,
     watchdog: Arc<Watchdog>,
     observer: Box<dyn Fn(Commit) + Send>,
-    /// Something was written since the last sync — by us, or by an earlier process that was killed before its own.
+    /// Whether anything was written since the last sync — by this process, or by an earlier one that was killed before
+    /// its own.
     unsynced: bool,
-    /// The writes of the present group, applied as one batch: each batch costs sled two buffers of half a
-    /// megabyte, written one by one, so a batch per step would cap us at a few thousand steps a second.
+    /// The writes of the current group, applied as one batch: each batch costs sled two buffers of half a megabyte,
+    /// written one by one, so a batch per step would limit the store to a few thousand steps a second.
     pending: Changes,
-    /// The newest moment those writes speak of.
+    /// The newest time in those writes.
     newest: Option<Timestamp>,
     /// The reason to end. Once set, no step runs and no caller is answered.
     broken: Option<String>,
-    /// What free space is too little for; kept so that the log says it once, not at every refusal.
+    /// The highest priority for which free space is insufficient; remembered so that it is logged once, not at every
+    /// refusal.
     stopped: Option<Priority>,
 }
 
@@ -60,7 +62,7 @@ impl Writer {
         Self { disk, reserve, watchdog, observer, unsynced, pending, newest, broken, stopped }
     }
 
-    /// Works until the committer is closed or dropped, or the disk fails.
+    /// Runs groups until the committer is closed or dropped, or the disk fails.
     pub(super) fn run(mut self, queue: &Queue, group: usize) {
         let watchdog = self.watchdog.clone();
         let ended = catch_unwind(AssertUnwindSafe(|| while self.group(queue, group) {}));
@@ -70,7 +72,7 @@ impl Writer {
         }
     }
 
-    /// One group. `false` when it was the last.
+    /// Runs one group; `false` if it was the last.
     fn group(&mut self, queue: &Queue, limit: usize) -> bool {
         let Ok(first) = queue.recv() else { return false };
         self.watchdog.begin();
@@ -104,7 +106,7 @@ impl Writer {
         !last
     }
 
-    /// Runs one step and takes in what it wants written. Called by the order it came in.
+    /// Runs one step and adds its writes to the group.
     pub(super) fn perform<T>(
         &mut self,
         step: impl FnOnce(View<'_>) -> Result<(Writes, T), StoreError>,

@@ -1,8 +1,8 @@
-//! Doubt whether sled has read everything that was in its log, and what settles it.
+//! The pending integrity check: whether sled has read everything in its log.
 //!
-//! A doubt is written down, in a file `doubt`, before sled starts: by starting, sled makes its peace with whatever
-//! it found, so the next start would find nothing wrong. It stays until all records have been summed up and come to what
-//! the last commit says. So a store that has lost records is refused every time.
+//! The need for a check is recorded in a file `doubt` before sled starts: sled clears damaged parts of its log when it
+//! starts, so the next start would find nothing wrong. The file stays until the checksum of all records equals that of
+//! the last commit. So a store that has lost records is refused at every start.
 
 use std::fs::{self, File};
 use std::io;
@@ -20,7 +20,7 @@ fn path(folder: &Folder) -> PathBuf {
     folder.path().join("doubt")
 }
 
-/// Looks through what sled is about to read, and notes what gives reason to doubt.
+/// Reads the log that sled is about to read, and records a pending check if it is damaged.
 pub(super) fn look(folder: &Folder) -> io::Result<()> {
     let data = match File::open(folder.data_path()) {
         Ok(data) => data,
@@ -33,7 +33,7 @@ pub(super) fn look(folder: &Folder) -> io::Result<()> {
     }
 }
 
-/// Notes a doubt, durably.
+/// Records a pending integrity check durably.
 pub(super) fn note(folder: &Folder, reason: &str) -> io::Result<()> {
     tracing::warn!(%reason, "the store may have lost records: all of them will be counted");
     fs::write(path(folder), reason)?;
@@ -41,7 +41,7 @@ pub(super) fn note(folder: &Folder, reason: &str) -> io::Result<()> {
     File::open(folder.path())?.sync_all()
 }
 
-/// Settles a doubt that was noted: `sum` is what all records must come to.
+/// Runs a pending integrity check: `sum` is the expected checksum of all records.
 pub(super) fn settle(folder: &Folder, tree: &sled::Tree, sum: Sum) -> Result<(), OpenError> {
     let fail = |e| OpenError::io(folder.path(), e);
     let reason = match fs::read(path(folder)) {

@@ -1,4 +1,4 @@
-//! Why a data folder was not opened.
+//! The reasons why a data folder was not opened.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,50 +7,50 @@ use crate::advice;
 use crate::store::sled::folder::FORMAT;
 use crate::trusted::Distrust;
 
-/// Why a data folder was not opened. Each message says what to do next.
+/// The reason why a data folder was not opened. Each message says what to do next.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages name")]
 pub enum OpenError {
-    /// Nothing was ever founded there.
+    /// The folder holds no store.
     #[error("there is no store in {path:?}: run `rescind serve` first, or name the right folder with --data")]
     Missing { path: PathBuf },
-    /// Another process holds it.
+    /// Another process has locked the folder.
     #[error("the data folder {path:?} is in use by {}: end it first", holder(*.pid))]
     InUse { path: PathBuf, pid: Option<u32> },
-    /// The file system says no.
+    /// A file system operation failed.
     #[error("the data folder {path:?} cannot be used: {reason}; {}", advice::for_file(.reason))]
     NotWritable { path: PathBuf, reason: io::Error },
-    /// Something in it, or the folder itself, is not what it has to be.
+    /// The folder or a file in it has the wrong type, owner or permissions.
     #[error("the data folder {folder:?}: {path:?} is not trusted: {reason}")]
     NotTrusted { folder: PathBuf, path: PathBuf, reason: String },
-    /// The file system has no room to open, let alone to write.
+    /// The file system has no space left.
     #[error("no space is left for the data folder {path:?}: make room and start again")]
     DiskFull { path: PathBuf },
-    /// Others on this machine could read it.
+    /// Other users of this machine may read the folder.
     #[error("other users may enter the data folder {path:?} (mode {mode:03o}): run `chmod 700 {path:?}`")]
     TooOpen { path: PathBuf, mode: u32 },
-    /// It holds other things; nothing was touched.
+    /// The folder holds other files and no marker; nothing was changed.
     #[error("{path:?} holds {stranger:?} but no FORMAT file, so it is not a store: choose an empty folder")]
     NotAStore { path: PathBuf, stranger: String },
-    /// Another version of Rescind wrote it.
+    /// The folder has the format of another version of Rescind.
     #[error(
         "the store in {path:?} has format {found}, this rescind reads {FORMAT}: use the version that wrote it"
     )]
     OtherFormat { path: PathBuf, found: String },
-    /// It was taken elsewhere.
+    /// The store was moved to another location.
     #[error(
         "the store in {path:?} was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
     )]
     Moved { path: PathBuf, to: String },
-    /// A copy that was stopped.
+    /// The folder holds an unfinished copy.
     #[error(
         "{path:?} holds an unfinished copy of a store: run the same `rescind store copy` again, or remove the folder"
     )]
     Unfinished { path: PathBuf },
-    /// A copy would replace it.
+    /// The target of a copy holds a store already.
     #[error("{path:?} holds a store already, and a copy replaces none: name an empty or a new folder")]
     NotEmpty { path: PathBuf },
-    /// It was a store.
+    /// The folder holds a damaged store.
     #[error(
         "the store in {path:?} is damaged: {reason}. Move the folder away, put a backup in its place, and do not open it again: opening clears what follows the damage"
     )]
@@ -65,7 +65,7 @@ pub enum OpenError {
         "the store in {path:?} cannot be recovered without its snapshot: {reason}. That was seen on a copy, which is removed; the store is as it was. Move its folder away and put a backup of the whole folder in its place"
     )]
     NotRecovered { path: PathBuf, reason: String },
-    /// It has its snapshot.
+    /// The store has its snapshot and needs no recovery.
     #[error("the store in {path:?} has its snapshot: there is nothing to recover, start it as it is")]
     NothingLost { path: PathBuf },
 }
@@ -98,7 +98,7 @@ impl OpenError {
     }
 }
 
-/// What sled's own refusal means.
+/// Translates the error of sled's start.
 pub(super) fn refusal(path: &Path, refused: sled::Error) -> OpenError {
     match refused {
         // sled's own lock, held by a process that does not know ours.

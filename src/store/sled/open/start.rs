@@ -1,4 +1,4 @@
-//! sled is started, and watched while it is.
+//! Starting sled.
 
 use std::fs::File;
 use std::io;
@@ -11,15 +11,14 @@ use super::{OpenError, doubt};
 use crate::store::sled::SEGMENT;
 use crate::store::sled::folder::Folder;
 
-/// How long threads of an engine that has been closed may still hold its file.
+/// The longest time that threads of a closed engine may still hold its file.
 const ENGINE_ENDS: Duration = Duration::from_secs(5);
 
-/// Every so many milliseconds sled's garbage collector takes a turn; without turns there would be no collection.
-/// In a turn it frees at most one segment, so this and [`SEGMENT`] say how much can be written in a second before
-/// garbage gathers.
+/// The interval in milliseconds at which sled's garbage collector runs; without it nothing is collected. A run frees
+/// at most one segment, so this and [`SEGMENT`] limit how much can be written in a second before garbage accumulates.
 const TURN: u64 = 200;
 
-/// Starts sled, and makes sure that the snapshot it leaves will be there at the next start.
+/// Starts sled, and makes the snapshot it leaves durable for the next start.
 pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     let fail = |e| OpenError::io(folder.path(), e);
     wait_for_engine(folder)?;
@@ -39,8 +38,8 @@ pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenE
     Ok(db)
 }
 
-/// Waits until nothing holds the data file. Our own lock says that no other rescind does; but when a store is closed
-/// and opened again by one process, threads of the old engine may hold it a moment longer than its handles.
+/// Waits until no thread holds the data file. The folder's lock excludes other processes; but if one process closes
+/// and reopens a store, threads of the old engine may hold the file a moment longer than its handles.
 fn wait_for_engine(folder: &Folder) -> Result<(), OpenError> {
     let file = match File::open(folder.data_path()) {
         Ok(file) => file,

@@ -21,7 +21,7 @@ const KEY: &[u8] = b"\x01key";
 const OLDER: &[u8] = &[6; 500];
 const NEWEST: &[u8] = &[7; 500];
 
-/// A folder that does not exist yet, in a parent that is removed at the end.
+/// A path that does not exist yet, in a folder that is removed at the end.
 fn fresh() -> (TempDir, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let path = parent.path().join("data");
@@ -36,14 +36,14 @@ fn existing(path: &Path) -> Result<Opened, OpenError> {
     open(path, CACHE, OpenMode::Existing)
 }
 
-/// A founded store with enough in it to span several of sled's segments, closed again.
+/// An initialized store with enough records to span several of sled's segments, closed again.
 fn filled() -> (TempDir, PathBuf) {
     let (parent, path) = fresh();
     commit(&create(&path).unwrap());
     (parent, path)
 }
 
-/// Commits twenty times, to the end of which what [`assert_whole`] expects is acknowledged.
+/// Makes the twenty commits whose records [`assert_whole`] expects.
 fn commit(store: &Opened) {
     let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
     let committer =
@@ -67,14 +67,14 @@ fn assert_whole(store: &Opened) {
     assert_eq!(read_all(store).unwrap(), 6000);
 }
 
-/// How many records are there and up to date; or the first error.
+/// The number of records that are present and up to date; or the first error.
 fn read_all(store: &Opened) -> Result<usize, StoreError> {
     View::applied(store.tree())
         .scan(b"\x02")
         .try_fold(0, |count, record| record.map(|(_, value)| count + usize::from(value == NEWEST)))
 }
 
-/// This test binary again, as another process that does one `task` with the folder.
+/// A command that starts this test binary as another process, to do one `task` with the folder.
 fn other_process(task: &str, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "store::sled::open::tests::as_other_process", "--nocapture", "--ignored"]);

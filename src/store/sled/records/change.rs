@@ -1,4 +1,4 @@
-//! Changes of records, as writes of keys and values.
+//! Changes of records as writes of keys and values.
 
 use super::stored::{StoredDevice, StoredEnded, StoredUser, encode_entry};
 use crate::model::timestamp::Timestamp;
@@ -10,11 +10,12 @@ use crate::store::sled::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Tab
 use crate::store::sled::view::View;
 use crate::store::sled::writes::Writes;
 
-/// What `changes` mean for the tree.
+/// The writes of a step's `changes`.
 ///
 /// # Errors
-/// A record that is too long; or anything but the founding before the store is founded: the folder of a store that
-/// was never founded is started over.
+///
+/// A record is too long; or the store is not initialized and the changes do not initialize it: its folder would be
+/// started over.
 pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Result<Writes, StoreError> {
     let founded = changes.is_empty()
         || changes.records.iter().any(|change| matches!(change, Change::Found(_)))
@@ -26,7 +27,7 @@ pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Resul
     collected(Writes::of(priority), view, changes.settled(view)?)
 }
 
-/// The same of records that are written as they are, founded or not: those of a copy.
+/// The writes of copied records, which are stored as they are, whether or not the store is initialized.
 pub(in crate::store::sled) fn taken_over(
     view: &View<'_>,
     records: Vec<Change>,
@@ -86,7 +87,7 @@ fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), Store
     Ok(())
 }
 
-/// A user is written at every sign-in; its place in the index only when there is something new to say.
+/// Writes a user, which happens at every sign-in; the index of names only if the name has changed.
 fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), StoreError> {
     let (id, key) = (user.id, layout::user(user.id));
     let before = view.get(&key)?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
@@ -97,7 +98,7 @@ fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), Stor
     Ok(())
 }
 
-/// The moment a change speaks of as now. It never lies ahead of the clock the step was taken by.
+/// The time at which a change says it happened, never ahead of the clock of its step.
 fn moment(change: &Change) -> Option<Timestamp> {
     match change {
         Change::Found(founding) => Some(founding.at),

@@ -1,4 +1,4 @@
-//! What of a user and a device is written: all that their keys do not say already.
+//! The stored form of users and devices: all fields that their keys do not hold.
 //!
 //! The ids and the stamp would be two fifths of a device's record, and a record is written more than once: with every
 //! page it shares, and again when that page is moved.
@@ -25,10 +25,11 @@ pub(in crate::store::sled) use entry::{decode_entry, encode_entry};
 /// The version in which users are written.
 const VERSION: u8 = 3;
 
-/// What version 1 did not say, as version 3 says it of nothing: `password_since`, `kept` with its two fields, and `left`.
+/// The default values, in version 3, of the fields that version 1 lacks: `password_since`, `kept` with its two fields,
+/// and `left`.
 const ADDED_TO_VERSION_1: [u8; 4] = [0; 4];
 
-/// What version 2 did not say, as version 3 says it of nothing: `left`.
+/// The default value, in version 3, of the field that version 2 lacks: `left`.
 const ADDED_TO_VERSION_2: [u8; 1] = [0];
 
 /// A user without its id.
@@ -72,12 +73,12 @@ impl StoredUser {
         }
     }
 
-    /// The record of a user.
+    /// Encodes the record of a user.
     pub(super) fn encode(user: User) -> Result<IVec, StoreError> {
         encode_as(VERSION, Table::Users, &Self::of(user))
     }
 
-    /// The user, without its id, whose record `bytes` is.
+    /// Decodes the record of a user, without its id.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         match versioned(Table::Users, bytes)? {
             (VERSION, written) => fields(Table::Users, written),
@@ -87,7 +88,7 @@ impl StoredUser {
         }
     }
 
-    /// What it signs in with.
+    /// The username in the record.
     pub(super) fn username(&self) -> &Username {
         &self.username
     }

@@ -1,20 +1,20 @@
-//! How sled 0.34.7 writes its log: segments with a header, filled with messages. Read from its source.
+//! The format of the log of sled 0.34.7, as in its source: segments with a header, filled with messages.
 
 use crc32fast::Hasher;
 
-/// What a segment begins with.
+/// The header of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
-    /// The place of the segment in the log, in bytes; not its place in the file.
+    /// The position of the segment in the log, in bytes; not its offset in the file.
     pub(super) position: u64,
-    /// Up to where the log was known to be written when the segment was begun.
+    /// The position up to which the log was known to be written when the segment was begun.
     pub(super) stable: u64,
 }
 
 impl SegmentHeader {
     pub(super) const LENGTH: usize = 20;
 
-    /// The header of a segment; none if it has none that can be read.
+    /// Reads the header of a segment; `None` if it has no valid one.
     pub(super) fn read(segment: &[u8]) -> Option<Self> {
         let (checksum, rest) = segment.split_first_chunk()?;
         let (numbers, _) = rest.split_first_chunk::<16>()?;
@@ -30,20 +30,20 @@ impl SegmentHeader {
     }
 }
 
-/// A message that is as it was written.
+/// A message with a valid checksum.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Message {
     kind: u8,
     length: usize,
 }
 
-/// Marks what holds no message.
+/// The kind of unused space.
 const NONE: u8 = 0;
-/// Fills the rest of a segment.
+/// The kind of the message that fills the rest of a segment.
 const CAP: u8 = 2;
 
 impl Message {
-    /// The message that `bytes`, the rest of segment `number`, begin with; none if it cannot be read.
+    /// Reads the first message in `bytes`, the rest of segment `number`; `None` if it is unreadable.
     pub(super) fn read(bytes: &[u8], number: u64) -> Option<Self> {
         let (checksum, checked) = bytes.split_first_chunk()?;
         let (kind, rest) = checked.split_first()?;
@@ -59,18 +59,18 @@ impl Message {
         whole.then_some(Self { kind: *kind, length: checksum.len() + header.len() + body.len() })
     }
 
-    /// Whether nothing follows in its segment.
+    /// Whether this is the last message of its segment.
     pub(super) fn is_last(&self) -> bool {
         self.kind == CAP
     }
 
-    /// In bytes, with all that belongs to it.
+    /// The length of the message in bytes, with its header.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 }
 
-/// The number that `bytes` begin with, and what follows it.
+/// Reads the number at the start of `bytes`; returns it with the rest.
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let first = *first;

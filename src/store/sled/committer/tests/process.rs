@@ -1,4 +1,4 @@
-//! What only a process that ends can show.
+//! Tests that need a process which ends.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 
-/// This test binary again, as another process that does one `task` with the folder.
+/// Starts this test binary as another process that does one `task` with the folder.
 fn other_process(task: &str, path: &std::path::Path) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([
@@ -45,7 +45,7 @@ async fn as_other_process() {
     }
 }
 
-/// Writes for ever, saying after each answer what was acknowledged.
+/// Writes for ever, and prints after each answer what was acknowledged.
 async fn acknowledge(committer: Arc<Committer>, name: u32) {
     for n in 0_u32.. {
         let key = format!("key {name} {n}");
@@ -78,7 +78,7 @@ fn acknowledged_steps_survive_a_kill() {
     }
 }
 
-/// The key in a line that was written to its end before the kill.
+/// The key in a line that was completely written before the kill.
 fn acknowledged_key(line: &str) -> Option<String> {
     let key = line.strip_suffix(" .")?;
     key.find("key ").map(|at| key[at..].to_owned())

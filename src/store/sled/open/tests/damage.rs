@@ -1,4 +1,4 @@
-//! Stores that something has happened to.
+//! Damaged stores.
 
 use std::os::unix::fs::FileExt as _;
 
@@ -9,7 +9,7 @@ pub(super) fn snapshots(path: &Path) -> Vec<PathBuf> {
     fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).filter(named).collect()
 }
 
-/// As if it had never been started again.
+/// Removes the snapshots, as if the store had never been started again.
 fn forget_snapshots(path: &Path) {
     for snapshot in snapshots(path) {
         fs::remove_file(snapshot).unwrap();
@@ -71,7 +71,7 @@ fn a_half_written_snapshot_is_swept() {
     assert!(!leftover.exists());
 }
 
-/// What is in each file of a folder.
+/// The content of each file of a folder.
 pub(super) fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.filter(|entry| entry.is_file());
@@ -193,7 +193,7 @@ fn what_an_interrupted_founding_left_is_not_in_the_way() {
     assert!(existing(&path).unwrap().tree().get(KEY).unwrap().is_none());
 }
 
-/// Writes over what is at `at` in the data file.
+/// Overwrites the data file at position `at`.
 fn garble(path: &Path, at: u64, bytes: &[u8]) {
     File::options().write(true).open(path.join("db")).unwrap().write_all_at(bytes, at).unwrap();
 }
@@ -218,8 +218,8 @@ fn a_data_file_cut_short_is_refused() {
     }
 }
 
-/// Puts garbage in one place after the other. Much of sled's log is padding or has been superseded, so many places
-/// hold nothing any more; what matters is that a hit never goes unnoticed.
+/// Writes garbage at one position after the other. Much of sled's log is padding or superseded, so many positions hold
+/// no record any more; what matters is that an effect never goes unnoticed.
 fn assert_garbage_is_noticed(path: &Path) -> usize {
     let files =
         || fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).filter(|file| file.is_file());

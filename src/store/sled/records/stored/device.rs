@@ -1,7 +1,7 @@
-//! How a device is written: live, or ended.
+//! The stored form of devices, live or ended.
 //!
-//! Version 2 of both records. Version 1 knew until when a window is open instead of when the device advanced, remembered
-//! a network of each address family, and knew no floor for access tokens.
+//! Both records have version 2. Version 1 stored the end of the grace window instead of the time of the advance, a
+//! network of each address family, and no floor for access tokens.
 
 use serde::{Deserialize, Serialize};
 use sled::IVec;
@@ -16,7 +16,7 @@ use crate::store::StoreError;
 use crate::store::sled::codec::{encode_as, fields, versioned};
 use crate::store::sled::layout::Table;
 
-/// The version both records are written in.
+/// The version in which both records are written.
 const VERSION: u8 = 2;
 
 /// A device without its id, its user and its stamp.
@@ -32,14 +32,14 @@ pub(in crate::store::sled::records) struct StoredDevice<R = StoredRefresh> {
     ended: Option<Ended>,
 }
 
-/// An ended device: its key says nothing of its stamp.
+/// An ended device with its stamp, which its key does not hold.
 #[derive(Serialize, Deserialize)]
 pub(in crate::store::sled::records) struct StoredEnded<R = StoredRefresh> {
     stamp: Stamp,
     device: StoredDevice<R>,
 }
 
-/// Where a device's refresh tokens stand.
+/// The refresh-token state of a device.
 #[derive(Serialize, Deserialize)]
 pub(in crate::store::sled::records) struct StoredRefresh {
     current: Sequence,
@@ -51,7 +51,7 @@ pub(in crate::store::sled::records) struct StoredRefresh {
     recoveries: Vec<Timestamp>,
 }
 
-/// The same in version 1.
+/// The refresh-token state in version 1.
 #[derive(Deserialize)]
 struct RefreshOfVersion1 {
     current: Sequence,
@@ -63,7 +63,7 @@ struct RefreshOfVersion1 {
 }
 
 impl StoredDevice {
-    /// The record of a device.
+    /// Encodes the record of a live device.
     pub(in crate::store::sled::records) fn encode(device: Device) -> Result<IVec, StoreError> {
         encode_as(VERSION, Table::Devices, &Self::of(device))
     }
@@ -75,7 +75,7 @@ impl StoredDevice {
         Self { name, kind, created, authenticated, idle_end, absolute_end, refresh, ended }
     }
 
-    /// The device whose record `bytes` is.
+    /// Decodes the record of a live device.
     pub(in crate::store::sled::records) fn decode(
         bytes: &[u8],
         user: UserId,
@@ -101,13 +101,13 @@ impl<R: Into<RefreshState>> StoredDevice<R> {
 }
 
 impl StoredEnded {
-    /// The record of an ended device.
+    /// Encodes the record of an ended device.
     pub(in crate::store::sled::records) fn encode(device: Device) -> Result<IVec, StoreError> {
         let stamp = device.stamp;
         encode_as(VERSION, Table::Ended, &Self { stamp, device: StoredDevice::of(device) })
     }
 
-    /// The ended device whose record `bytes` is.
+    /// Decodes the record of an ended device.
     pub(in crate::store::sled::records) fn decode(
         bytes: &[u8],
         user: UserId,

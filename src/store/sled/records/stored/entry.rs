@@ -1,7 +1,6 @@
-//! How an entry of the log is written.
+//! The stored form of log entries.
 //!
-//! Version 2 says of a bump that it is because of a new password. Every other entry is written in version 1, which has
-//! no room for that.
+//! Version 2 adds whether a bump is due to a password change. All other entries are written in version 1.
 
 use serde::Deserialize;
 use sled::IVec;
@@ -15,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::sled::codec::{encode_as, fields, versioned};
 use crate::store::sled::layout::Table;
 
-/// An entry in version 1.
+/// A log entry in version 1.
 #[derive(Deserialize)]
 struct EntryOfVersion1 {
     position: Position,
@@ -23,7 +22,7 @@ struct EntryOfVersion1 {
     revocation: RevocationOfVersion1,
 }
 
-/// What ended, in version 1.
+/// A revocation in version 1.
 #[derive(Deserialize)]
 enum RevocationOfVersion1 {
     Device { user: UserId, device: DeviceId },
@@ -46,13 +45,13 @@ impl From<EntryOfVersion1> for Entry {
     }
 }
 
-/// The record of an entry. What version 1 has no room for is not written when there is nothing to say.
+/// Encodes a log entry: in version 2 only if it is due to a password change.
 pub(in crate::store::sled) fn encode_entry(entry: &Entry) -> Result<IVec, StoreError> {
     let is_new = matches!(entry.revocation, Revocation::Generation { password_changed: true, .. });
     encode_as(if is_new { 2 } else { 1 }, Table::Log, entry)
 }
 
-/// The entry whose record `bytes` is.
+/// Decodes a log entry.
 pub(in crate::store::sled) fn decode_entry(bytes: &[u8]) -> Result<Entry, StoreError> {
     match versioned(Table::Log, bytes)? {
         (2, written) => fields(Table::Log, written),
@@ -65,7 +64,7 @@ pub(in crate::store::sled) fn decode_entry(bytes: &[u8]) -> Result<Entry, StoreE
 mod tests {
     use super::*;
 
-    /// As the version before wrote it.
+    /// A bump as the previous version wrote it.
     const BUMP_1: &str =
         "01 29 80c8ceb40d 01 07070707070707070707070707070707 05 01 08080808080808080808080808080808";
     const BUMP_2: &str =
