@@ -1,4 +1,4 @@
-//! What a request can be answered with whatever its operation is, provoked on raw sockets: the document lists it all.
+//! The answers that any request can get, provoked on raw sockets: the document lists all of them.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -8,10 +8,10 @@ use crate::client::Answer;
 use crate::place::Place;
 use crate::server::Server;
 
-/// Sends these bytes on a connection of their own: the answer, and the connection.
+/// Sends these bytes on a new connection, and returns the answer and the connection.
 fn said(server: &Server, bytes: &str) -> (Answer, TcpStream) {
     let mut caller = server.client.connect().unwrap();
-    // The server may hang up before all of it is sent.
+    // The server may close the connection before everything is sent.
     let _cut = caller.write_all(bytes.as_bytes());
     (Answer::read(&mut caller).unwrap(), caller)
 }

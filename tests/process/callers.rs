@@ -1,4 +1,4 @@
-//! Callers that are slow, speak another protocol, or vanish: each is cut, and the service goes on.
+//! Clients that are slow, speak another protocol, or vanish: each is disconnected, and the service goes on.
 
 use std::io::{Read, Write};
 
@@ -10,7 +10,7 @@ fn impatient(place: &Place) -> Server {
     place.serve_with(&["--set", "request_timeout=1s"])
 }
 
-/// Says this and no more, and fails unless the server ends the connection. What it said before comes back.
+/// Sends these bytes and nothing more, asserts that the server ends the connection, and returns what it sent.
 #[track_caller]
 fn cut_after(server: &Server, said: &[u8]) -> String {
     let mut caller = server.client.connect().unwrap();

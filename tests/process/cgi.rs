@@ -1,4 +1,4 @@
-//! A backend that folds the names of headers, as many do: a web server that asks PHP over `FastCGI`.
+//! A backend that folds the names of headers, as many do: PHP behind `FastCGI`.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,15 +11,15 @@ use std::time::Instant;
 
 use crate::client::PATIENCE;
 
-/// Prints what PHP takes the request's headers for. Dots in their names it folds by itself.
+/// Prints the request's headers as PHP names them. PHP folds dots in their names itself.
 const SCRIPT: &str = "<?php foreach ($_SERVER as $name => $value) if (strpos($name, 'HTTP_') === 0) echo \"$name: $value\\n\";";
 
-/// How a web server makes the name of a variable of the name of a header.
+/// How a web server derives the name of a variable from the name of a header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Folding {
-    /// As RFC 3875 §4.1.18 says: hyphens become underscores.
+    /// RFC 3875 §4.1.18: hyphens become underscores.
     Hyphens,
-    /// As lighttpd does, and Apache did: everything that is no letter and no digit becomes one.
+    /// lighttpd, and Apache earlier: every character except letters and digits becomes an underscore.
     Everything,
 }
 
@@ -36,7 +36,7 @@ impl Folding {
     }
 }
 
-/// The backend. The body of an answer is the method, and a line for each header as PHP sees it.
+/// A running backend. The body of its answers is the method, and a line for each header as PHP names it.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) address: String,
@@ -44,7 +44,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Starts one that has its files in `folder`.
+    /// Starts a backend with its files in `folder`.
     pub(crate) fn start(folder: &Path, folding: Folding) -> Self {
         let (script, socket) = (folder.join("script.php"), folder.join("php.sock"));
         std::fs::write(&script, SCRIPT).unwrap();
@@ -90,7 +90,7 @@ impl Drop for Backend {
     }
 }
 
-/// The variables of a request. Headers of one name are one, with their values in a list.
+/// The variables of a request. Headers that fold to one name share a variable, with their values in a list.
 fn variables(head: &str, folding: Folding) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
@@ -100,7 +100,7 @@ fn variables(head: &str, folding: Folding) -> BTreeMap<String, String> {
     variables
 }
 
-/// One request in `FastCGI` 1.0, and what came on the standard output of the script.
+/// Sends one request in `FastCGI` 1.0, and returns the standard output of the script.
 fn ask(socket: &Path, variables: &BTreeMap<String, String>) -> io::Result<String> {
     const BEGIN: u8 = 1;
     const PARAMS: u8 = 4;

@@ -1,4 +1,4 @@
-//! A small HTTP client: one connection a request, read no further than the answer goes. So when it returns, the
+//! A small HTTP client: one connection for each request, read no further than the answer. So when it returns, the
 //! answer has just arrived and nothing else is known of the server.
 
 use std::io::{Read, Write};
@@ -10,20 +10,20 @@ use serde_json::Value;
 
 use crate::secrets::Secrets;
 
-/// Longer than any answer may take; only a server that hangs meets it.
+/// A time longer than any answer may take; only a server that hangs exceeds it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whoever talks to one server.
+/// A client of one server.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    /// Host and port.
+    /// The server's host and port.
     pub(crate) address: String,
     pub(crate) secrets: Arc<Secrets>,
     request_id: Option<String>,
     forwarded_for: Option<String>,
 }
 
-/// An answer, read in full.
+/// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// What a request carries.
+/// The body of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Payload<'a> {
     None,
@@ -49,12 +49,12 @@ impl Client {
         }
     }
 
-    /// The same client, whose requests carry this id: what finds them in a log or a trace.
+    /// A copy of the client whose requests carry this id, to find them in a log or a trace.
     pub(crate) fn marked(&self, request_id: &str) -> Self {
         Self { request_id: Some(request_id.to_owned()), ..self.clone() }
     }
 
-    /// The same client behind a proxy, which says that the client's address is this one.
+    /// A copy of the client whose requests name this address in `X-Forwarded-For`.
     pub(crate) fn forwarded_for(&self, address: &str) -> Self {
         Self { forwarded_for: Some(address.to_owned()), ..self.clone() }
     }
@@ -71,7 +71,7 @@ impl Client {
         self.send("POST", path, bearer, Payload::Form(body)).unwrap()
     }
 
-    /// One request; an empty `bearer` is none. An error means that no whole answer came.
+    /// Sends one request; an empty `bearer` is left out. An error means that no complete answer came.
     pub(crate) fn send(
         &self,
         method: &str,
@@ -86,7 +86,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// A connection on which nothing was said yet.
+    /// A new connection.
     pub(crate) fn connect(&self) -> std::io::Result<TcpStream> {
         let connection = TcpStream::connect(&self.address)?;
         connection.set_read_timeout(Some(PATIENCE))?;
@@ -117,7 +117,7 @@ impl Client {
 }
 
 impl Answer {
-    /// Reads one answer, and not a byte more than its length says.
+    /// Reads one answer, and not a byte beyond its length.
     pub(crate) fn read(connection: &mut TcpStream) -> std::io::Result<Self> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -144,14 +144,14 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The answer's JSON, if all went well.
+    /// The answer's JSON; asserts that the request succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert!((200..300).contains(&self.status), "{self:?}");
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// The status and the Problem's code, as one word: `401 signed_out`.
+    /// The status and the problem's code: `401 signed_out`.
     pub(crate) fn problem(&self) -> String {
         let code = self.json()["code"].as_str().map(str::to_owned);
         format!("{} {}", self.status, code.unwrap_or_else(|| panic!("{self:?}")))

@@ -1,5 +1,5 @@
-//! Followers and issuers whose clocks are wrong: a clock decides about `exp`, so a follower that is more than a minute off
-//! its issuer accepts nothing.
+//! Followers and issuers with wrong clocks: `exp` is judged by the clock, so a follower whose clock differs by more
+//! than a minute from its issuer's accepts no token.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::skipped::skipped;
 
-/// Debian's, for whatever this machine is: the loader knows what `$LIB` is there.
+/// Debian's library for any architecture: the loader replaces `$LIB`.
 const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
-/// Whether clocks can be set for one process alone.
+/// Whether the clock of a single process can be set on this machine.
 pub(crate) fn clocks_can_be_set() -> bool {
     let there = Command::new("faketime").arg("--version").stdout(Stdio::null()).status().is_ok();
     if !there {
@@ -22,17 +22,17 @@ pub(crate) fn clocks_can_be_set() -> bool {
     there
 }
 
-/// This process takes the time to be other than it is by so much. Durations stay what they are.
+/// Starts the process with a wall clock that is off by `offset`. Durations are not affected.
 pub(crate) fn off_by(command: &mut Command, offset: &str) {
     command.env("LD_PRELOAD", FAKETIME).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
 }
 
-/// The clock of one process, which can be set while it runs.
+/// The wall clock of one process, which can be set while it runs.
 #[derive(Debug)]
 pub(crate) struct Clock(PathBuf);
 
 impl Clock {
-    /// One that is right for now, kept in this file.
+    /// Gives the process a clock that is right at first, and reads its offset from this file.
     pub(crate) fn of(command: &mut Command, file: &Path) -> Self {
         let clock = Self(file.to_owned());
         clock.set("+0");
@@ -43,7 +43,7 @@ impl Clock {
         clock
     }
 
-    /// Sets it to so many seconds ahead (`+90`) or behind (`-90`).
+    /// Sets the clock this number of seconds ahead (`+90`) or behind (`-90`).
     pub(crate) fn set(&self, offset: &str) {
         // In one go: it is read at every look at the clock.
         let new = self.0.with_extension("new");
@@ -52,7 +52,7 @@ impl Clock {
     }
 }
 
-/// A guard with such a clock.
+/// A guard whose clock is off by `offset`.
 fn guard(scene: &Scene, offset: &str) -> Server {
     let mut command = scene.guard_command(&[]);
     off_by(&mut command, offset);
@@ -135,8 +135,8 @@ fn serve_says_that_its_clock_is_behind_its_store() {
     }
 }
 
-/// As a machine's clock does that is corrected twice: nobody is signed out, and a guard that begins afterwards knows what
-/// had ended.
+/// A machine's clock that is set wrong and corrected signs nobody out, and a guard that starts afterwards knows every
+/// end.
 #[test]
 fn a_clock_that_jumps_and_comes_back_leaves_everything_as_it_was() {
     if !clocks_can_be_set() {

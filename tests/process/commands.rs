@@ -1,4 +1,4 @@
-//! The command line on a running service: what people see, what programs get, and what is refused.
+//! The commands on a running service: output for people, output for programs, and refusals.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn running() -> (Place, Server) {
     (place, server)
 }
 
-/// The rows of a table, cells between two or more spaces.
+/// The rows of a table, whose cells are separated by two or more spaces.
 fn rows(table: &str) -> Vec<Vec<&str>> {
     table
         .lines()

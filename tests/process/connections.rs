@@ -1,4 +1,4 @@
-//! Connections of the real binary: what they cost, how many there are, and what is said to requests that are none.
+//! Connections of the real binary: their memory, their limits, and the answers to invalid requests.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
@@ -12,14 +12,14 @@ use crate::place::{Place, RESCIND, SERVE};
 use crate::postgres::eventually;
 use crate::server::Server;
 
-/// What a process holds in memory, in KiB.
+/// The resident memory of a process, in KiB.
 fn resident(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// How many connections read nothing. Each would cost the whole of its answer if that were copied.
+/// The number of connections that read nothing. Each would cost the length of its answer if that were copied.
 const UNREAD: usize = 400;
 
 #[test]
@@ -44,11 +44,11 @@ fn answers_that_nobody_reads_take_no_memory_of_their_own() {
     }
 }
 
-/// Says something that is no request in order, on a connection of its own.
+/// Sends an invalid request on a new connection, and returns the answer.
 #[track_caller]
 fn told(server: &Server, said: &str) -> Answer {
     let mut caller = server.client.connect().unwrap();
-    // The server may hang up before all of it is sent.
+    // The server may close the connection before everything is sent.
     let _cut = caller.write_all(said.as_bytes());
     let answer = Answer::read(&mut caller).unwrap();
     assert_eq!(answer.header("connection"), Some("close"));
@@ -92,7 +92,7 @@ fn a_request_that_is_not_in_order_is_answered_like_any_other() {
     assert_eq!(Answer::read(&mut caller).unwrap().status, 200);
 }
 
-/// A connection over which nothing is said.
+/// A connection without a request.
 fn silent(server: &Server) -> TcpStream {
     let connection = server.client.connect().unwrap();
     connection.set_nonblocking(true).unwrap();
@@ -152,7 +152,7 @@ fn who_says_nothing_keeps_nobody_out_and_one_address_has_its_share() {
     let server = place.serve_with(&share);
     let silent: Vec<_> = (0..64).map(|_| silent(&server)).collect();
     assert_eq!(server.client.get("/livez", "").status, 200);
-    // They may be told a moment after the answer: each is ended by a task of its own.
+    // They may end a moment after the answer: each in a task of its own.
     eventually("no more than its share are open", || silent.iter().filter(|one| is_open(one)).count() <= 6);
     let speaking: Vec<_> = (0..6).map(|_| spoken(&server)).collect();
     eventually("the silent ones give way", || !silent.iter().any(is_open));

@@ -1,4 +1,4 @@
-//! A store that cannot be trusted is refused, with the reason and the next step; nothing is made in its place.
+//! A damaged store is refused with the reason and the next step; no store is made in its place.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::place::{Place, RESCIND, SERVE, run};
 use crate::session::Session;
 
-/// A place with a store that holds something, and no server.
+/// A working directory with a store that holds records, and no server.
 pub(crate) fn with_store() -> Place {
     let place = Place::new();
     let server = place.serve();
@@ -20,7 +20,7 @@ pub(crate) fn with_store() -> Place {
     place
 }
 
-/// What is in a data folder, but for what a refused start may leave or set aside.
+/// The files in a data folder, except those that a refused start may leave or set aside.
 fn files(folder: &Path) -> Vec<String> {
     let names = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| !name.starts_with("snap")).collect();
@@ -60,7 +60,7 @@ fn a_damaged_store_is_refused_again_and_again() {
     }
 }
 
-/// Garbles the data file from this part of it on: 2 is its middle, 0 its begin.
+/// Overwrites the data file from this quarter on: 2 is its middle, 0 its start.
 fn overwrite(data: &Path, part: usize) {
     let mut bytes = fs::read(data.join("db")).unwrap();
     let from = bytes.len() * part / 4;

@@ -1,4 +1,4 @@
-//! `rescind doctor`, the real command: each diagnosis with its exit code and the next step.
+//! `rescind doctor`, the real command: each finding with its exit code and the next step.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -14,7 +14,7 @@ use crate::damaged::with_store;
 use crate::full::a_reserve_can_exceed_the_disk;
 use crate::place::{Place, RESCIND, Ran, run};
 
-/// Asks the doctor as programs do; gives the exit code and the gravest of what is said about one thing.
+/// Runs the doctor with `--json`; returns the exit code and the most severe finding about one subject.
 fn asked(place: &Place, flags: &str, about: &str) -> (i32, Value) {
     found(&place.run(&format!("doctor --json {FREE_PORTS} {flags}")), about)
 }
@@ -30,7 +30,7 @@ fn found(ran: &Ran, about: &str) -> (i32, Value) {
     (ran.code.unwrap(), Value::clone(gravest))
 }
 
-/// Whatever else runs on this machine is no concern of these tests.
+/// Settings that make the result independent of the ports in use on this machine.
 const FREE_PORTS: &str = "--set listen=127.0.0.1:0 --set metrics_listen=127.0.0.1:0";
 
 #[track_caller]

@@ -1,4 +1,5 @@
-//! Acknowledged means durable: the disk has it before the caller has the answer, and a disk that fails answers nobody.
+//! An acknowledged step is durable: it is on the disk before the client has the answer, and a failing disk
+//! acknowledges nothing.
 
 use serde_json::json;
 
@@ -7,10 +8,10 @@ use crate::place::Place;
 use crate::session::{Session, credentials};
 use crate::trace::{self, Trace};
 
-/// A sync of sled's own may fall into one answer by chance, not into each of these.
+/// The number of tries: a sync of sled's own may fall into one answer by chance, but not into all of them.
 const TIMES: usize = 5;
 
-/// What `EX_IOERR` is, the exit status after a failed disk.
+/// The exit status after a failed disk, `EX_IOERR`.
 const EXIT_AFTER_DISK: i32 = 74;
 
 #[test]
@@ -57,7 +58,7 @@ fn the_snapshot_of_a_start_outlives_a_power_cut_before_anything_is_acknowledged(
     Trace::of(&place).assert_the_snapshots_name_is_kept();
 }
 
-/// Signs in until no answer comes any more; gives what was acknowledged.
+/// Signs in until no answer comes any more, and returns the acknowledged sessions.
 fn sign_in_until_silence(client: &Client) -> Vec<Session> {
     let mut acknowledged = vec![Session::register(client, "ada", "Phone")];
     while acknowledged.len() < 50 {

@@ -1,4 +1,4 @@
-//! The feed of the real binary: what was acknowledged is told, however the process fares.
+//! The feed of the real binary: every acknowledged end is sent, whatever happens to the process.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -11,7 +11,7 @@ use crate::listener::Listener;
 use crate::place::Place;
 use crate::session::Session;
 
-/// The devices that ended.
+/// The devices of entries that end devices.
 fn devices(entries: &[Entry]) -> Vec<String> {
     let device = |entry: &Entry| match &entry.revocation {
         Revocation::Device { device, .. } => device.to_string(),
@@ -51,7 +51,7 @@ fn a_sign_out_is_told_proven_and_confirmed() {
     assert_eq!(answer, json!({"signed_out": 1, "generation": 2, "in_force": true}));
 }
 
-/// Nothing is written to it meanwhile that would fail.
+/// The server notices the closed connection long before a wait for a confirmation would end.
 #[test]
 fn a_follower_that_closed_its_connection_gives_up_its_place_and_delays_nobody() {
     let place = Place::new();
@@ -62,7 +62,7 @@ fn a_follower_that_closed_its_connection_gives_up_its_place_and_delays_nobody() 
         let mut gone = Listener::open(&server.client, &key, None);
         gone.news();
         gone.close(how);
-        // Longer than the tests have patience for.
+        // Longer than any test waits.
         server.client.post("/api/v1/auth/logout-all?wait=90s", &phone.access, &json!({})).ok();
     }
     // There is one place, and it is free again.
@@ -72,7 +72,7 @@ fn a_follower_that_closed_its_connection_gives_up_its_place_and_delays_nobody() 
 #[test]
 fn a_stop_ends_every_stream_at_once() {
     let place = Place::new();
-    // Longer than the tests have patience for: a stream that is waited for fails.
+    // Longer than any test waits: a stop that waits for a stream fails.
     let server = place.serve_with(&["--set", "shutdown_grace=120s"]);
     let key = place.service_key("feed");
     let mut follower = Listener::open(&server.client, &key, None);
@@ -132,7 +132,7 @@ fn what_was_acknowledged_before_a_kill_is_told_after_it() {
     assert_eq!(told, expected, "each once, in order");
 }
 
-/// One that does not read holds a few buffers; once it reads again it has to come back, and has missed nothing.
+/// A follower that does not read costs a few buffers; its stream ends, and after reconnecting it has missed nothing.
 #[test]
 fn a_reader_that_stops_is_dropped_and_goes_on_where_it_was() {
     const SIGN_OUTS: u64 = 3_000;
@@ -152,7 +152,7 @@ fn a_reader_that_stops_is_dropped_and_goes_on_where_it_was() {
     assert_eq!(again.up_to(SIGN_OUTS).len() as u64, SIGN_OUTS - told);
 }
 
-/// Ends all of one user's sessions so many times, over one connection.
+/// Signs one user out everywhere that many times, over one connection.
 fn sign_out_again_and_again(client: &Client, key: &str, times: u64) {
     let request = format!(
         "POST /api/v1/admin/users/ada/logout-all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n"
@@ -164,7 +164,7 @@ fn sign_out_again_and_again(client: &Client, key: &str, times: u64) {
     }
 }
 
-/// The stream outlives what a request may take, and nobody in between takes it for dead.
+/// A stream outlives the request timeout, and comments keep intermediaries from closing it.
 #[test]
 fn a_silent_stream_is_kept_alive() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Followers behind a bad wire, a killed issuer, and while they sleep: no ended token is accepted past the bound, and
-//! nothing that ended is forgotten.
+//! Followers behind a faulty network, a killed issuer, or stopped themselves: no ended token is accepted beyond the
+//! bound, and no end is forgotten.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +63,7 @@ fn a_wire_that_alters_frames() {
     behind(Mischief::AlterFrames);
 }
 
-/// A later issuer may say more than today's followers know.
+/// A later version of the issuer may send events that this follower does not know.
 #[test]
 fn what_is_not_known_is_passed_over() {
     let scene = Scene::new(1);
@@ -103,7 +103,7 @@ fn a_wire_that_floods() {
 
 #[test]
 fn what_is_too_long_is_refused_without_being_kept() {
-    /// More than the longest frame and the longest answer take, and less than a flood brings in a moment.
+    /// The allowance in KiB: more than the longest frame and answer take, and less than a flood brings in a moment.
     const MORE_KIB: u64 = 8 << 10;
     let scene = Scene::new(1);
     let guard = &scene.guards[0];
@@ -121,8 +121,8 @@ fn what_is_too_long_is_refused_without_being_kept() {
     guard.assert_comes_to(&session.access, "401 signed_out_everywhere");
 }
 
-/// Answers still come, so only the entries that they promise tell that the stream is dead. It is opened again, and
-/// that goes on for as long as it takes.
+/// Pongs still arrive, so only the head that they prove shows that the stream is dead. The follower opens it again
+/// until entries arrive.
 #[test]
 fn a_stream_that_died_unnoticed_is_opened_again_and_again() {
     let scene = Scene::new(1);

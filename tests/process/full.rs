@@ -1,4 +1,4 @@
-//! A disk that fills up: sign-ins stop first, sign-outs last, checks never; and sled never meets the end of it.
+//! A disk that fills up: sign-ins stop first, sign-outs last, checks never; and sled never meets a full disk.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use disk::{Disk, MIB};
 
 mod disk;
 
-/// Whether the largest reserve that can be set is more than what is free here.
+/// Whether the largest reserve that can be set exceeds the free space of this disk.
 pub(crate) fn a_reserve_can_exceed_the_disk() -> bool {
     let disk = rustix::fs::statvfs(std::env::temp_dir()).unwrap();
     let can = disk.f_bavail.saturating_mul(disk.f_frsize) < 1024 << 30;
@@ -58,7 +58,7 @@ fn below_the_reserve_nobody_signs_in_and_everybody_can_sign_out() {
     phone.assert_dead(&server.client, "signed_out_everywhere");
 }
 
-/// What readiness says is refused.
+/// The steps that readiness reports as refused.
 fn refused(ready: &Value) -> Vec<&str> {
     ready["refused"]
         .as_array()
@@ -130,8 +130,8 @@ fn writing_stops_in_steps_and_the_disk_is_never_full_for_the_store() {
     server.stop();
 }
 
-/// Somebody who signs in and out until nothing more is let in has not kept anyone from signing out; and no amount of
-/// signing out gets the store into the last bytes.
+/// A user who signs in and out until sign-ins are refused cannot keep others from signing out; and sign-outs alone
+/// cannot use up the last bytes.
 #[test]
 fn a_disk_filled_by_sign_ins_still_takes_sign_outs() {
     let Some(disk) = Disk::of(40 * MIB) else { return };

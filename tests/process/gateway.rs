@@ -1,5 +1,5 @@
-//! The configurations of `examples/{nginx,caddy,traefik,envoy}` under the real servers, in front of a plain backend: it
-//! knows the user of each request it sees, and sees none of those who are signed out.
+//! The configurations of `examples/{nginx,caddy,traefik,envoy}` under the real proxies, in front of a plain backend:
+//! it knows the user of each request it gets, and gets no request of a user who is signed out.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,14 +15,14 @@ use crate::session::Session;
 use crate::skipped::skipped;
 use crate::wire::Mischief;
 
-/// Everything in the folder it runs in.
+/// The arguments that keep every file of nginx in its working directory.
 const NGINX: [&str; 8] = ["-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"];
 
 const CADDY: [&str; 3] = ["run", "--config", "Caddyfile"];
 
 const TRAEFIK: [&str; 1] = ["--configFile=traefik.yaml"];
 
-/// Else it would take over from one that runs on this machine already.
+/// The arguments of Envoy, which would otherwise take over from one that already runs on this machine.
 const ENVOY: [&str; 5] = ["--disable-hot-restart", "--concurrency", "1", "-c", "envoy.yaml"];
 
 /// A proxy with an example's configuration.
@@ -33,7 +33,7 @@ struct Gateway {
     client: Client,
 }
 
-/// Says what it was asked: the request's head is the answer's body, and how long the request's body is.
+/// Starts a backend whose answers repeat the request's head and the length of its body.
 fn backend() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -60,14 +60,14 @@ fn backend() -> String {
     address
 }
 
-/// Where the proxy has what is its.
+/// The working directory of the proxy.
 fn proxy_folder(scene: &Scene) -> std::path::PathBuf {
     let folder = scene.place.path("proxy");
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Whether the program is there; else the test says that it was left out.
+/// Whether the program is installed; otherwise the test reports itself as skipped.
 fn is_there(program: &str) -> bool {
     let there = Command::new(program).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !there {
@@ -77,12 +77,12 @@ fn is_there(program: &str) -> bool {
 }
 
 impl Gateway {
-    /// Starts `program` with its example's configuration, in which only the ports are others.
+    /// Starts `program` with its example's configuration, with other ports only.
     fn start(program: &str, words: &[&str]) -> Option<Self> {
         is_there(program).then(|| Self::before(program, words, Scene::calm(1), &backend()))
     }
 
-    /// The same in front of a backend that folds the names of headers.
+    /// Starts `program` with its example's configuration in front of a backend that folds the names of headers.
     fn start_before_cgi(program: &str, words: &[&str], folding: Folding) -> Option<Self> {
         if !is_there(program) || !is_there("php-cgi") {
             return None;
@@ -116,7 +116,7 @@ impl Gateway {
         Self::with(program, words, &files, &address, scene)
     }
 
-    /// The same with files of the test's own.
+    /// Starts `program` with these configuration files.
     fn with(program: &str, words: &[&str], files: &[(&str, &str)], address: &str, scene: Scene) -> Self {
         let folder = proxy_folder(&scene);
         for (name, text) in files {
@@ -142,7 +142,7 @@ impl Gateway {
         std::fs::read_to_string(proxy_folder(&self.scene).join("log")).unwrap_or_default()
     }
 
-    /// Asks for a page as the bearer of `token`, with more header lines.
+    /// Requests a page with `token` as bearer and more header lines.
     fn ask(&self, token: &str, lines: &str) -> Answer {
         self.exchange(&format!("GET /orders?page=2 HTTP/1.1\r\nAuthorization: Bearer {token}\r\n{lines}"), "")
     }
@@ -164,7 +164,7 @@ impl Gateway {
         }
     }
 
-    /// A guard that is gone makes it answer with `when_down`.
+    /// Asserts that the configuration does what its example promises; without a guard the answer is `when_down`.
     fn keeps_its_word(mut self, when_down: u16) {
         let session = Session::register(self.scene.client(), "ada", "Phone");
         let me = session.me(self.scene.client()).ok();
@@ -230,7 +230,7 @@ impl Gateway {
         assert_eq!(down.status, when_down, "{down:?}");
     }
 
-    /// However a client spells a header of the guard's, a backend that folds names finds what the guard said and nothing else.
+    /// Asserts that a backend that folds names gets the guard's headers and nothing else, however a client spells them.
     fn keeps_its_word_to_a_backend_that_folds(self) {
         let session = Session::register(self.scene.client(), "ada", "Phone");
         let user = session.me(self.scene.client()).ok()["user"]["id"].as_str().unwrap().to_owned();
@@ -297,7 +297,8 @@ impl Gateway {
         assert_eq!((page.status, auth(&page)), (200, known.to_vec()), "{page:?}");
     }
 
-    /// A request hidden in a body is not one to the guard, and nobody reaches it through the proxy.
+    /// Asserts that a request in a body is no request to the guard, and that no client reaches the guard through the
+    /// proxy.
     fn assert_the_guard_is_asked_by_the_proxy_only(&self, token: &str) {
         let asked = || self.scene.guards[0].asked();
         let (before, hidden) =
@@ -318,7 +319,7 @@ impl Gateway {
 
 const APP: &str = "https://app.example";
 
-/// Every spelling of the guard's headers that some server takes for them, but the guard's own.
+/// Every spelling of the guard's headers that some server folds to them, except the guard's own.
 fn spellings() -> Vec<String> {
     // What a name may have besides letters and digits (RFC 9110 §5.6.2).
     let marks = "-_.!#$%&'*+^`|~";
@@ -338,7 +339,7 @@ impl Drop for Gateway {
     }
 }
 
-/// What TLS ends in: an nginx before the service, with a certificate of its own for this machine.
+/// The configuration of an nginx that ends TLS before the service, with a certificate for this machine.
 const TLS: &str = "worker_processes 1; events { worker_connections 64; }
     http {
         access_log off;
@@ -422,7 +423,7 @@ fn envoy_passes_on_who_is_signed_in_and_nobody_else() {
     gateway.keeps_its_word(503);
 }
 
-/// Else the tests below could not fail.
+/// The tests of folding backends could not fail if the backend did not fold.
 #[test]
 fn the_backend_folds_the_names_of_headers() {
     if !is_there("php-cgi") {

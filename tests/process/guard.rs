@@ -1,4 +1,4 @@
-//! `rescind guard` as a process: what it needs, what it says when something is wrong, and how it ends.
+//! `rescind guard` as a process: its arguments, its messages when something is wrong, and its end.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -23,8 +23,8 @@ fn a_yes_says_who_it_is() {
     assert_eq!(answer.header("x-auth-generation"), Some("1"));
 }
 
-/// `ext_authz` over HTTP asks with the client's method for the client's path behind a prefix, without the body, on a
-/// connection that it keeps; 200 is a yes and nothing else.
+/// `ext_authz` over HTTP sends the client's method and path behind a prefix, without the body, on a connection that
+/// it keeps; only 200 allows the request.
 #[test]
 fn it_answers_what_envoy_asks() {
     let scene = Scene::calm(1);
@@ -76,7 +76,7 @@ fn a_no_says_why_and_what_to_do() {
     assert!(figures.contains("rescind_guard_entries 1"), "{figures}");
 }
 
-/// As the service itself says it.
+/// The guard gives the same codes as the service itself.
 #[test]
 fn a_change_of_password_and_a_sign_out_everywhere_else_are_told_apart() {
     let scene = Scene::calm(1);
@@ -182,7 +182,7 @@ fn past_the_bound_it_asks_when_told_to() {
     guard.assert_comes_to(&good.access, "503 stale");
 }
 
-/// Runs a guard that has to give up.
+/// Runs a guard that has to exit with an error.
 fn refused(scene: &Scene, key: &str, url: &str, issuer: &str, audience: &str) -> Ran {
     let words =
         ["guard", "--url", url, "--issuer", issuer, "--audience", audience, "--listen", "127.0.0.1:0"];
@@ -211,7 +211,7 @@ fn a_guard_whose_audience_no_token_has_says_so_and_which_one_they_have() {
     other.assert_comes_to(&session.access, "401 token_invalid");
 }
 
-/// The service key goes over that wire, and the keys that tokens are believed by come over it.
+/// The connection carries the service key, and the public keys by which tokens are accepted.
 #[test]
 fn plain_http_to_another_machine_is_warned_of() {
     let scene = Scene::new(0);

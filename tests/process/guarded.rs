@@ -1,4 +1,4 @@
-//! What the tests of followers work with: a service, a wire, and guards behind it.
+//! The scene of the tests with followers: a service, a fault-injecting proxy, and guards behind it.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::wire::Wire;
 
-/// The shortest there is, so that tests that have to outwait it are short too.
+/// The shortest `max_staleness`, so that tests that wait for it are short, too.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
 
-/// As it is by default, for those that do not: a machine that is busy may be late by the shortest.
+/// The default `max_staleness`, for tests that must not exceed it: a busy machine may be late for the shortest.
 const CALM: Duration = Duration::from_secs(10);
 
-/// A service and those who follow it.
+/// A service and its followers.
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) guards: Vec<Server>,
@@ -23,18 +23,18 @@ pub(crate) struct Scene {
     pub(crate) server: Option<Server>,
     pub(crate) place: Place,
     pub(crate) key: String,
-    /// The issuer keeps this name, wherever it listens later.
+    /// The issuer of the tokens, which stays the same on every port.
     pub(crate) issuer: String,
     pub(crate) bound: Duration,
 }
 
 impl Scene {
-    /// With so many guards, all of them ready.
+    /// A scene with this number of guards, all of them ready.
     pub(crate) fn new(guards: usize) -> Self {
         Self::with(guards, BOUND)
     }
 
-    /// The same with guards that nothing is slow enough for to make them stale.
+    /// A scene with guards that do not become stale on a slow machine.
     pub(crate) fn calm(guards: usize) -> Self {
         Self::with(guards, CALM)
     }
@@ -51,13 +51,13 @@ impl Scene {
         scene
     }
 
-    /// Around a server that is started by this command, without guards.
+    /// A scene without guards around a server that this command starts.
     pub(crate) fn of_server(place: Place, serve: Command) -> Self {
         let server = place.start(serve);
         Self::of(place, server)
     }
 
-    /// Around a server that runs, without guards.
+    /// A scene without guards around a running server.
     pub(crate) fn of(place: Place, server: Server) -> Self {
         let key = place.service_key("feed");
         let wire = Wire::to(&server.client.address);
@@ -65,12 +65,12 @@ impl Scene {
         Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer, bound: BOUND }
     }
 
-    /// Starts one more.
+    /// Starts another guard.
     pub(crate) fn guard(&self, more: &[&str]) -> Server {
         self.place.start(self.guard_command(more))
     }
 
-    /// What starts one more.
+    /// The command that starts another guard.
     pub(crate) fn guard_command(&self, more: &[&str]) -> Command {
         let url = format!("http://{}", self.wire.address);
         let words = ["guard", "--url", &url, "--issuer", &self.issuer, "--audience", "rescind"];
@@ -85,13 +85,13 @@ impl Scene {
         &self.server.as_ref().unwrap().client
     }
 
-    /// Signs the user out everywhere. Returns when that was acknowledged.
+    /// Signs the user out everywhere, and returns the time after the acknowledgement.
     pub(crate) fn sign_out(&self, session: &Session) -> Instant {
         self.client().post("/api/v1/auth/logout-all", &session.access, &serde_json::json!({})).ok();
         Instant::now()
     }
 
-    /// `kill -9`, and a start on another port.
+    /// Kills the server with SIGKILL, and starts another one on another port.
     pub(crate) fn restart(&mut self) {
         drop(self.server.take().unwrap().kill());
         self.start();
@@ -103,7 +103,7 @@ impl Scene {
         self.server = Some(server);
     }
 
-    /// From the bound on nobody lets the token pass, for as long again.
+    /// Asserts that after the bound no guard accepts the token, for as long again.
     #[track_caller]
     pub(crate) fn assert_refused_past_the_bound(&self, session: &Session, acknowledged: Instant) {
         // Also before the bound has passed: the sooner, the better, but then it need not be so yet.
@@ -125,12 +125,12 @@ impl Scene {
 }
 
 impl Server {
-    /// What this guard says of a token.
+    /// The guard's answer to a check of the token.
     pub(crate) fn check(&self, token: &str) -> Answer {
         self.client.get("/verify", token)
     }
 
-    /// The same as a word: `204`, `401 signed_out`.
+    /// The guard's verdict on the token as status and code: `204`, `401 signed_out`.
     pub(crate) fn verdict(&self, token: &str) -> String {
         let answer = self.check(token);
         match answer.header("x-auth-code") {
@@ -139,27 +139,27 @@ impl Server {
         }
     }
 
-    /// How often this guard was asked about a token.
+    /// The number of checks that this guard has answered.
     pub(crate) fn asked(&self) -> u64 {
         let figures = self.client.get("/metrics", "").body;
         let verdicts = figures.lines().filter(|line| line.starts_with("rescind_guard_verdicts_total{"));
         verdicts.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
-    /// It says so in the end.
+    /// Waits until the guard's verdict on the token is `expected`.
     #[track_caller]
     pub(crate) fn assert_comes_to(&self, token: &str, expected: &str) {
         self.assert_becomes(expected, || self.verdict(token));
     }
 
-    /// The most memory this process ever had, in KiB.
+    /// The peak memory of the process, in KiB.
     pub(crate) fn most_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Its issuer has been heard, and freshness is proven.
+    /// Waits until the guard is ready, so that freshness is proven.
     #[track_caller]
     pub(crate) fn assert_ready(&self) {
         self.assert_becomes("200", || self.client.get("/readyz", "").status.to_string());

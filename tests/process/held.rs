@@ -1,4 +1,4 @@
-//! One process at a time has the store; commands go to it, or open the store themselves, and never make one.
+//! Exclusive access to the store: commands go to the running server, or open the store themselves, and never make one.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -41,7 +41,7 @@ fn a_command_without_a_server_opens_the_store_itself() {
     phone.assert_dead(&place.serve().client, "signed_out_everywhere");
 }
 
-/// Somebody else on the machine, to whom the data folder is closed.
+/// The user id of another user, who may not open the data folder.
 const STRANGER: u32 = 65_534;
 
 #[test]

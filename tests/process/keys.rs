@@ -1,4 +1,4 @@
-//! Signing keys and service keys on the command line, and what becomes of the tokens.
+//! Signing keys and service keys on the command line, and the tokens of keys that are retired or distrusted.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::place::Place;
 use crate::session::Session;
 
-/// The ids of the signing keys for this purpose in this state.
+/// The ids of the signing keys with this purpose and state.
 fn kids(place: &Place, purpose: &str, state: &str) -> Vec<String> {
     let list = place.run("key list --json").json();
     let keys = list["results"].as_array().unwrap().iter();

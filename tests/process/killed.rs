@@ -1,4 +1,4 @@
-//! `kill -9` right after the answer, then a start on another port: what was answered is still so.
+//! SIGKILL right after an answer, then a start on another port: everything acknowledged is still in force.
 
 use std::net::TcpListener;
 
@@ -25,7 +25,7 @@ impl Scene {
         Self::with(&[])
     }
 
-    /// Every refresh with the newest token advances its device, without a minute between.
+    /// A scene in which every refresh with the newest token advances its device, without waiting a minute.
     fn advancing_at_every_refresh() -> Self {
         Self::with(&["--set", "refresh_grace=0s"])
     }
@@ -46,13 +46,13 @@ impl Scene {
         self.client().post(&format!("/api/v1/{path}/"), bearer, body).ok()
     }
 
-    /// A sign-out over HTTP, which says how many devices it ended.
+    /// Signs out over HTTP, and asserts how many devices that ended.
     #[track_caller]
     fn sign_out(&self, path: &str, bearer: &str, body: &Value, count: u64) {
         assert_eq!(self.post(path, bearer, body)["signed_out"], count);
     }
 
-    /// The last answer has just arrived: kills the server, and starts another one on another port.
+    /// Kills the server right after its last answer, and starts another one on another port.
     fn restart(&mut self) {
         let before = self.server.take().unwrap().kill();
         // Held meanwhile, so that the system cannot give it out again.

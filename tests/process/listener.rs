@@ -1,4 +1,4 @@
-//! Somebody who follows the feed over a connection of his own, and believes only what is signed.
+//! A follower of the feed on a connection of its own, which accepts only signed frames.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -24,14 +24,14 @@ pub(crate) struct Listener {
     issuer: String,
     keys: PublicKeys,
     connection: BufReader<TcpStream>,
-    /// What is left of the present chunk.
+    /// The number of bytes left in the current chunk.
     chunk: usize,
     id: String,
     pub(crate) applied: u64,
 }
 
 impl Listener {
-    /// Opens the stream with a service key, after a position if one is given, and takes in its first word.
+    /// Opens the stream with a service key, after a position if one is given, and reads its `hello`.
     pub(crate) fn open(client: &Client, key: &str, since: Option<u64>) -> Self {
         let published = client.get("/.well-known/paserk", "").ok();
         let mut keys = PublicKeys::none();
@@ -67,12 +67,12 @@ impl Listener {
         listener
     }
 
-    /// Closes its side of the connection, or both.
+    /// Shuts down this side of the connection, or both.
     pub(crate) fn close(&self, how: Shutdown) {
         self.connection.get_ref().shutdown(how).unwrap();
     }
 
-    /// The next byte of the stream; none when it has ended, or the server is gone.
+    /// Reads the next byte; `None` when the stream or the server has ended.
     fn byte(&mut self) -> Option<u8> {
         if self.chunk == 0 {
             let mut size = String::new();
@@ -101,7 +101,7 @@ impl Listener {
         }
     }
 
-    /// The next event; none when the stream has ended.
+    /// Reads the next event; `None` when the stream has ended.
     pub(crate) fn hear(&mut self) -> Option<Event> {
         let (mut name, mut id, mut data) = (String::new(), String::new(), String::new());
         loop {
@@ -116,7 +116,7 @@ impl Listener {
         }
     }
 
-    /// The entries of the next frame that are news; none when the stream has ended.
+    /// Reads the next frame and returns its entries that are new; `None` when the stream has ended.
     pub(crate) fn news(&mut self) -> Option<Vec<Entry>> {
         let (name, id, data) = self.hear()?;
         assert_eq!(name, "frame");
@@ -128,7 +128,7 @@ impl Listener {
         Some(frame.entries.into_iter().filter(|entry| entry.position > before).collect())
     }
 
-    /// Everything that is news up to `position`.
+    /// Reads until `position` is reached, and returns the entries that are new.
     pub(crate) fn up_to(&mut self, position: u64) -> Vec<Entry> {
         let mut all = Vec::new();
         while self.applied < position {
@@ -137,7 +137,7 @@ impl Listener {
         all
     }
 
-    /// Proves how fresh it is: the position it would have to have applied.
+    /// Pings, and returns the head of the log that the signed answer names.
     pub(crate) fn ping(&self) -> u64 {
         let body = json!({"nonce": NONCE, "applied": self.applied, "follower": self.id});
         let answer = self.client.post("/api/v1/revocations/ping", &self.key, &body).ok();

@@ -1,4 +1,4 @@
-//! The log and the figures of a service that was used. That no secret is in them, every test checks.
+//! The log and the metrics of a service after use. Every test checks that they hold no secret.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -9,7 +9,7 @@ use crate::client::{Client, Payload};
 use crate::place::{Place, RESCIND};
 use crate::session::{PASSWORD, Session, credentials};
 
-/// Every secret in every place where one may stand, the wrong places too; gives the number of requests.
+/// Sends every secret everywhere a client may put it, wrong places too; returns the number of requests.
 fn traffic(client: &Client) -> usize {
     let phone = Session::register(client, "ada", "Phone");
     let renewed = phone.refreshed(client);
@@ -74,7 +74,7 @@ fn a_line_for_people_says_the_same() {
     assert!(requests[0].contains(first) && requests[0].contains("request_id="), "{log}");
 }
 
-/// The lines of security events, with what each says of who and where.
+/// The lines of security events.
 fn events(log: &str) -> Vec<Value> {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["event"].is_string()).collect()
@@ -195,7 +195,7 @@ fn a_trace_shows_nothing_that_the_store_writes() {
     assert!(!log.contains("sled::") && !log.contains("$argon2id$") && !log.contains("v4.local."), "{log}");
 }
 
-/// An address of this machine that no other test and no other run uses, so that its port is free.
+/// An address of this machine that no other test or run uses, so that its port is free.
 fn address_of_our_own() -> String {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     format!("{}:9464", Ipv4Addr::new(127, 46, high, low))

@@ -1,12 +1,12 @@
-//! The real binary, as a process: started, asked, killed, traced, given bad settings and damaged stores.
+//! The real binary as a process: started, used, killed, traced, with bad settings and damaged stores.
 //!
-//! Every test has a folder of its own and lets the system choose the ports, so they run side by side. Nothing waits
-//! by the clock: a server is ready when it has said so, gone when the system says so. Whatever any process prints is
+//! Every test has a working directory of its own and lets the system choose the ports, so they run side by side. No
+//! test sleeps: a server is ready when it says so, and gone when the system says so. The output of every process is
 //! compared with every token, password and key of its test (`secrets`).
 //!
-//! Rooms: `place` (the folder and its processes), `server`, `client`, `session`, `secrets`, `trace`, `listener` (who
-//! reads the feed), `wire` (what lies between followers and their issuer) and `guarded` (all of these together) are what the
-//! tests work with; all the others are tests, named after what they show.
+//! Modules: `place` (the working directory and its processes), `server`, `client`, `session`, `secrets`, `trace`,
+//! `listener` (a follower of the feed), `wire` (a fault-injecting proxy between followers and their issuer) and
+//! `guarded` (all of these together) are what the tests use; all others are tests, named after what they show.
 
 #![allow(
     clippy::unwrap_used,

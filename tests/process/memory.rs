@@ -1,4 +1,4 @@
-//! The memory of a running server, searched for what passed through it; and what a process that dies leaves behind.
+//! The memory of a running server, searched for secrets; and what a crashed process leaves behind.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::session::Session;
 use crate::skipped::skipped;
 
-/// Everything that a server can write to in its memory; `None` where this machine does not let us look.
+/// The writable memory of a server; `None` where this machine does not allow reading it.
 fn memory(server: &Server) -> Option<Vec<Vec<u8>>> {
     let maps = fs::read_to_string(format!("/proc/{}/maps", server.pid())).ok()?;
     let memory = File::open(format!("/proc/{}/mem", server.pid())).ok()?;

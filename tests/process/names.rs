@@ -1,12 +1,12 @@
-//! The names in tokens, `iss` and `aud`: chosen at the first start, changed by settings without anybody being signed out,
-//! and never an address that nobody can reach.
+//! The claims `iss` and `aud`: chosen at the first start, changed by settings without signing anybody out, and never
+//! an address that no client can reach.
 
 use crate::place::{Place, RESCIND, refused};
 use crate::session::Session;
 
 const QUIET: [&str; 3] = ["serve", "--metrics-listen", "off"];
 
-/// The first start on this address, which has to be refused.
+/// Asserts that the first start on this address is refused.
 fn refused_on(place: &Place, address: &str) {
     let words = [&QUIET[..], &["--listen", address]].concat();
     let ran = refused(place.program(RESCIND, &words), &place.secrets);

@@ -1,4 +1,4 @@
-//! A folder of its own, and the processes that run in it. The data is where it is by default: `./rescind-data`.
+//! A working directory for one test, and the processes in it. The data folder is the default, `./rescind-data`.
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::server::Server;
 /// The binary under test.
 pub(crate) const RESCIND: &str = env!("CARGO_BIN_EXE_rescind");
 
-/// How tests start a server: on any free port, with room for many sign-ins.
+/// The arguments of a server in tests: any free port, and high limits on sign-ins.
 pub(crate) const SERVE: [&str; 9] = [
     "serve",
     "--listen",
@@ -34,7 +34,7 @@ pub(crate) struct Place {
     pub(crate) secrets: Arc<Secrets>,
 }
 
-/// What a command did.
+/// The exit code and output of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -47,7 +47,8 @@ impl Place {
         Self { folder: tempfile::tempdir().unwrap(), secrets: Arc::default() }
     }
 
-    /// One in which a database may take its time: a machine that is busy with other tests is slow, not broken.
+    /// A working directory whose settings give a database more time: a machine busy with other tests is slow, not
+    /// broken.
     pub(crate) fn patient() -> Self {
         let place = Self::new();
         let budgets = "store_read_budget = \"10s\"\nstore_step_budget = \"20s\"\n";
@@ -67,7 +68,7 @@ impl Place {
         self.path("rescind-data.key")
     }
 
-    /// A program in this place, knowing nothing of the environment the tests run in.
+    /// A command in this working directory, without the environment of the tests.
     pub(crate) fn program(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.folder.path()).env_clear();
@@ -91,12 +92,12 @@ impl Place {
         server
     }
 
-    /// Runs `rescind` with these words, to its end.
+    /// Runs `rescind` with these arguments to its end.
     pub(crate) fn run(&self, line: &str) -> Ran {
         self.run_with(line, "")
     }
 
-    /// The same, with something piped in.
+    /// Runs `rescind` with these arguments and this standard input to its end.
     pub(crate) fn run_with(&self, line: &str, stdin: &str) -> Ran {
         let ran = run(self.program(RESCIND, &line.split_whitespace().collect::<Vec<_>>()), stdin);
         // A new service key is shown, once; whatever else shows a secret fails.
@@ -107,12 +108,12 @@ impl Place {
         ran
     }
 
-    /// A server that has to refuse to start.
+    /// Starts a server that has to refuse to start.
     pub(crate) fn refused(&self, more: &[&str]) -> Ran {
         refused(self.program(RESCIND, &[&SERVE, more].concat()), &self.secrets)
     }
 
-    /// A new service key, made by the command.
+    /// Makes a service key with the command.
     pub(crate) fn service_key(&self, scope: &str) -> String {
         let made = self.run(&format!("service-key add tests --scope {scope} --json")).json();
         let key = made["key"].as_str().unwrap();
@@ -121,7 +122,7 @@ impl Place {
     }
 }
 
-/// A server that has to refuse to start; one that says anything has started, and is ended.
+/// Starts a server that has to refuse to start; one that prints anything has started, and is killed.
 pub(crate) fn refused(mut command: Command, secrets: &Secrets) -> Ran {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -151,14 +152,14 @@ pub(crate) fn run(mut command: Command, stdin: &str) -> Ran {
 }
 
 impl Ran {
-    /// What it printed, if all went well.
+    /// The standard output; asserts that the command succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
         self.out
     }
 
-    /// The one line of JSON it printed.
+    /// The one line of JSON on standard output; asserts that the command succeeded.
     #[track_caller]
     pub(crate) fn json(self) -> Value {
         let out = self.ok();
@@ -166,7 +167,7 @@ impl Ran {
         serde_json::from_str(&out).unwrap()
     }
 
-    /// It failed, said all of this, and what to do next.
+    /// Asserts that the command failed with these texts in its message.
     #[track_caller]
     pub(crate) fn assert_failed(&self, parts: &[&str]) {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");

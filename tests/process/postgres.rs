@@ -1,13 +1,13 @@
-//! Several nodes on one PostgreSQL, all of them processes: what one node has answered holds on all of them, whatever
-//! becomes of the database.
+//! Several nodes on one PostgreSQL, all of them processes: what one node has acknowledged is in force on all of them,
+//! whatever happens to the database.
 //!
 //! Every test has a cluster of its own, which it may kill, restart, stall or replicate. The counts are small;
-//! `RESCIND_TEST_ROUNDS=full` makes them those that the figures are to be believed for, and `RESCIND_TEST_FIGURES`
-//! names a file that the figures are added to.
+//! `RESCIND_TEST_ROUNDS=full` raises them to those of the published figures, and `RESCIND_TEST_FIGURES` names a file
+//! that the figures are added to.
 //!
-//! Rooms: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `cord` (what lies between a database and a
-//! node), `nodes` (ours), `load` and `ledger` (clients that know what they were told); all the others are tests, named
-//! after what they show.
+//! Modules: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `cord` (a fault-injecting proxy between a
+//! node and its database), `nodes` (of the service), `load` and `ledger` (clients that remember every answer); all
+//! others are tests, named after what they show.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -48,8 +48,8 @@ mod stuck;
 
 use cluster::Cluster;
 
-/// The folder of PostgreSQL's programs. Without one the tests show nothing, and say so; on a build server that is a
-/// failure.
+/// The folder of PostgreSQL's programs. Without it the tests report themselves as skipped, which is a failure on a
+/// build server.
 fn programs() -> Option<PathBuf> {
     let folder = std::env::var_os("TEST_POSTGRES_BIN").map(PathBuf::from);
     if folder.is_none() {
@@ -58,12 +58,12 @@ fn programs() -> Option<PathBuf> {
     folder
 }
 
-/// How often a test does what it shows: seldom, or as often as it takes to believe it.
+/// The number of rounds of a test: `few`, or `full` when the figures are to be published.
 fn rounds(few: usize, full: usize) -> usize {
     if std::env::var_os("RESCIND_TEST_ROUNDS").is_some_and(|rounds| rounds == "full") { full } else { few }
 }
 
-/// A figure, for people and for the file of figures.
+/// Prints a figure, and adds it to the file of figures.
 fn figure(what: &str, value: impl Into<f64>, unit: &str, goal: Option<&str>) {
     static WRITING: Mutex<()> = Mutex::new(());
     let value = value.into();
@@ -74,12 +74,12 @@ fn figure(what: &str, value: impl Into<f64>, unit: &str, goal: Option<&str>) {
     writeln!(file, "{}", json!({ "what": what, "value": value, "unit": unit, "goal": goal })).unwrap();
 }
 
-/// A number of things as a figure.
+/// A count as the value of a figure.
 fn count(things: usize) -> f64 {
     f64::from(u32::try_from(things).unwrap())
 }
 
-/// Asks until it is so; says how long that took.
+/// Repeats a check until it succeeds, and returns the time that took.
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let begun = Instant::now();
     while !is_so() {

@@ -1,4 +1,4 @@
-//! What the README tells people to type does what it says.
+//! The commands of the README do what the README says.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -10,11 +10,11 @@ use crate::skipped::skipped;
 
 pub(crate) const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 
-/// The service and the guard, as the README calls them.
+/// The service's URL in the README.
 const SERVICE: &str = "http://127.0.0.1:8080";
 const GUARD: &str = "127.0.0.1:8090";
 
-/// The README's blocks in a language.
+/// The README's code blocks in a language.
 fn blocks(language: &str) -> Vec<String> {
     let text = std::fs::read_to_string(README).unwrap();
     let open = format!("\n```{language}\n");
@@ -28,7 +28,7 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// Its commands, but for those that build and test: `tests/run` and a clean checkout run them.
+/// The README's commands, except those that build and test: `tests/run` and a clean checkout run them.
 fn commands() -> Vec<String> {
     const BUILD: [&str; 2] = ["cargo install --path .", "tests/run"];
     let mut blocks = blocks("sh");
@@ -37,7 +37,7 @@ fn commands() -> Vec<String> {
     blocks
 }
 
-/// What a test types after the block that verifies in Python: it has to refuse what it is not to accept.
+/// Commands after the README's verification in Python, which has to refuse these tokens.
 const REFUSALS: &str = r#"
 if python3 verify.py $URL elsewhere "$ACCESS"; then exit 91; fi
 if python3 verify.py $URL rescind "${ACCESS}A"; then exit 92; fi
@@ -47,13 +47,13 @@ ACCESS=$(sign_in)
 python3 verify.py $URL rescind "$ACCESS"
 "#;
 
-/// An address that nobody listens on.
+/// A free address.
 fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-/// Types all blocks into one shell, in an empty folder, as they stand but for where things listen. Gives each block with
-/// what it and whatever runs in the background printed until the next one.
+/// Runs all blocks in one shell in an empty folder, unchanged except for addresses. Returns each block with what it
+/// and its background jobs printed until the next one.
 fn typed(blocks: &[String]) -> Vec<(String, String)> {
     let place = Place::new();
     let (service, guard) = (free_address(), free_address());
@@ -122,7 +122,7 @@ fn the_readmes_commands_run_in_one_shell_in_an_empty_folder() {
     }
 }
 
-/// Whoever reads only the README hears of every scope and of what makes a master key.
+/// The README names every scope and the commands around the master key, for readers of nothing else.
 #[test]
 fn the_readme_names_every_scope_and_command_that_a_first_day_takes() {
     let readme = std::fs::read_to_string(README).unwrap();
@@ -134,7 +134,7 @@ fn the_readme_names_every_scope_and_command_that_a_first_day_takes() {
     }
 }
 
-/// The library's promise and its example are those of its module docs, where the example is compiled.
+/// The README's example of the library is that of the module docs, where it is compiled.
 #[test]
 fn the_readme_says_of_the_library_what_the_library_says() {
     let docs = include_str!("../../src/verifier.rs");
@@ -150,7 +150,7 @@ fn the_readme_says_of_the_library_what_the_library_says() {
     assert!(promise.contains(&quoted.join(" ")), "{quoted:?}");
 }
 
-/// What the README writes into somebody's `Cargo.toml` names features that there are.
+/// The dependency that the README shows names an existing feature.
 #[test]
 fn the_readmes_dependency_is_this_crate() {
     let ours: toml::Table = toml::from_str(include_str!("../../Cargo.toml")).unwrap();

@@ -1,4 +1,4 @@
-//! The README's demo and tables are made from what the binary says and does. `README_UPDATE=1` writes them anew.
+//! The README's demo and tables are generated from the binary. `README_UPDATE=1` rewrites them.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::place::{Place, RESCIND, run};
 use crate::readme::README;
 
-/// The README with this block between its marks.
+/// The README with this block between the marks of its name.
 fn with_block(readme: &str, name: &str, block: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = readme.split_once(&open).unwrap_or_else(|| panic!("README.md has no {open}"));
@@ -29,7 +29,7 @@ fn assert_current(name: &str, block: &str) {
     }
 }
 
-/// What a caller of an operation shows.
+/// The credential that an operation requires, in words.
 fn credential(document: &Value, operation: &Value) -> &'static str {
     let security = operation.get("security").unwrap_or(&document["security"]).as_array().unwrap();
     let has = |name: &str| security.iter().any(|way| way.get(name).is_some());
@@ -43,7 +43,7 @@ fn credential(document: &Value, operation: &Value) -> &'static str {
     }
 }
 
-/// A text in a table's cell.
+/// A text escaped for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
@@ -81,7 +81,7 @@ fn the_settings_are_current() {
     assert_current("settings", &table);
 }
 
-/// But for where it listens and how long it took, which are other ones each time.
+/// The demo is compared without its address and its duration, which differ in each run.
 #[test]
 fn the_demo_is_current() {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo.sh");

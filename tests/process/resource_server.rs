@@ -1,4 +1,4 @@
-//! The resource servers of `examples/`, as somebody runs them: whoever is signed in is answered, and nobody else.
+//! The resource servers of `examples/` as processes: they answer users who are signed in, and nobody else.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::guarded::Scene;
 use crate::place::RESCIND;
 use crate::session::Session;
 
-/// The example, as it stands now: a run of some of the tests alone does not build it.
+/// Builds an example and returns its path, since a run of some tests alone does not build it.
 fn built(example: &str) -> String {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let mut command = Command::new(cargo);

@@ -1,4 +1,4 @@
-//! A store that was put back from a copy: what ended since is live in it, and only who is told can know.
+//! A store that was restored from a copy: what ended since is live in it, and only an operator can know that.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::place::{Place, RESCIND, run};
 use crate::session::Session;
 use crate::trace;
 
-/// As a backup does it.
+/// Copies a folder as a backup does.
 fn copied(place: &Place, from: &str, to: &str) {
     run(place.program("rm", &["-rf", to]), "").ok();
     run(place.program("cp", &["-a", from, to]), "").ok();
@@ -56,7 +56,7 @@ fn followers_forget_nothing_when_a_store_is_put_back_and_start_anew_once_they_ar
     scene.assert_everywhere(&Session::login(scene.client(), "ada", "Phone"), "204");
 }
 
-/// What was taken back after the copy was made: a session, a service key, a signing key, an account, a password.
+/// What ends after the copy is made: a session, a service key, a signing key, an account, a password.
 #[test]
 fn nothing_that_was_taken_back_after_the_copy_is_revived_and_what_went_back_is_told() {
     let place = Place::new();
@@ -129,7 +129,7 @@ fn strings(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
-/// What a client got after the copy was made proves that the copy was put back.
+/// A token that was issued after the copy was made proves that the copy was restored.
 #[test]
 fn a_device_that_the_copy_has_never_heard_of_stops_every_check_until_it_is_told() {
     let place = Place::new();
@@ -181,7 +181,8 @@ fn a_script_has_to_say_yes_and_there_has_to_be_a_store_that_nobody_serves() {
     Session::register(&server.client, "ada", "Phone").assert_alive(&server.client);
 }
 
-/// Also between the commit and the note of it, where the witness knows the store by its old name.
+/// A command killed at any write leaves a whole store, also between the commit and its record, when the commit
+/// witness has the old id.
 #[test]
 fn killed_anywhere_it_is_a_whole_store() {
     if !trace::is_here() {

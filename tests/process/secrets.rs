@@ -1,4 +1,4 @@
-//! What must never be printed: every token, password and key a test has sent or received.
+//! The secrets of a test, which no process may print: every token, password and key that it has sent or received.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 /// The fields that hold secrets, in requests and in answers.
 const SECRET_FIELDS: [&str; 6] = ["access", "refresh", "password", "current_password", "new_password", "key"];
 
-/// The secrets of one place.
+/// The secrets of one test.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets(Mutex<Vec<String>>);
 
 impl Secrets {
-    /// Keeps one.
+    /// Adds a secret.
     pub(crate) fn note(&self, secret: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
     }
 
-    /// Keeps those in a JSON text, wherever in it they are.
+    /// Adds the secrets in a JSON text, at any depth.
     pub(crate) fn note_in(&self, json: &str) {
         if let Ok(value) = serde_json::from_str(json) {
             self.walk(&value);
@@ -39,7 +39,7 @@ impl Secrets {
         }
     }
 
-    /// Fails if one of them is in what a process printed.
+    /// Asserts that no secret is in the output of a process.
     pub(crate) fn assert_absent(&self, process: &str, printed: &str) {
         let secrets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let line = printed.lines().find(|line| secrets.iter().any(|secret| line.contains(secret.as_str())));

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::{Client, PATIENCE};
 use crate::secrets::Secrets;
 
-/// A running server.
+/// A running server, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     ears: Vec<JoinHandle<()>>,
 }
 
-/// How a server ended, and all it had said.
+/// The exit status of a server, and its standard error.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -29,12 +29,12 @@ pub(crate) struct Ended {
 }
 
 impl Server {
-    /// Starts it and waits until it listens.
+    /// Starts a server and waits until it listens.
     pub(crate) fn start(command: Command, secrets: &Arc<Secrets>) -> Self {
         Self::start_at(command, secrets, "listening on http://")
     }
 
-    /// The same for one whose first line begins otherwise; what follows is where it listens.
+    /// Starts a server whose first line begins with `first_line`, followed by its address.
     pub(crate) fn start_at(mut command: Command, secrets: &Arc<Secrets>, first_line: &str) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -56,8 +56,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Sends a signal. One to stand still has been obeyed when this returns: until the thread that takes it has had its
-    /// turn on a busy machine, the others go on.
+    /// Sends a signal. After SIGSTOP it waits until every thread is suspended, which takes a moment on a busy machine.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let began = Instant::now();
@@ -67,14 +66,14 @@ impl Server {
         }
     }
 
-    /// `kill -9`: no goodbye, nothing written any more.
+    /// Kills the server with SIGKILL, and returns its address.
     pub(crate) fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.end();
         self.client.address.clone()
     }
 
-    /// Stops it as an operator would.
+    /// Stops the server with SIGTERM, as an operator would.
     pub(crate) fn stop(mut self) -> Ended {
         self.signal(Signal::TERM);
         let ended = self.end();
@@ -82,9 +81,9 @@ impl Server {
         ended
     }
 
-    /// Waits for its end, however it comes. Both pipes are closed then, also by whoever traced it.
+    /// Waits for the end of the server, and until both pipes are closed, also by a tracer.
     pub(crate) fn end(&mut self) -> Ended {
-        // One that hangs closes its pipes never: then this fails, and the drop kills it.
+        // A server that hangs never closes its pipes: then this fails, and the drop kills it.
         self.stderr.wait_for("the end", |_| None::<()>);
         let status = self.child.wait().unwrap();
         for ear in self.ears.drain(..) {
@@ -108,7 +107,7 @@ impl Drop for Server {
     }
 }
 
-/// What came out of one pipe so far.
+/// The output of one pipe so far.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     so_far: Mutex<(String, bool)>,
@@ -159,14 +158,14 @@ impl Heard {
         }
     }
 
-    /// Waits for a line with this in it.
+    /// Waits for a line that contains this text.
     pub(crate) fn wait_for_line(&self, part: &str) -> String {
         let line = |text: &str| text.lines().find(|line| line.contains(part)).map(str::to_owned);
         self.wait_for(part, line).unwrap_or_else(|| panic!("{part} was not said: {}", self.text()))
     }
 }
 
-/// Whether every thread of a process was made to stand still.
+/// Whether every thread of a process is suspended.
 pub(crate) fn stands_still(process: u32) -> bool {
     let mut threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     threads.all(|thread| {

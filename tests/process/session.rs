@@ -6,7 +6,7 @@ use crate::client::{Answer, Client};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// What a sign-in or a refresh gave.
+/// The tokens of a sign-in or a refresh.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) access: String,
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// Makes the user, signed in on this device.
+    /// Registers a user, signed in on this device.
     #[track_caller]
     pub(crate) fn register(client: &Client, username: &str, device: &str) -> Self {
         Self::of(&client.post("/api/v1/auth/register/", "", &credentials(username, device)).ok())
@@ -45,7 +45,7 @@ impl Session {
         client.post("/api/v1/auth/refresh/", "", &json!({ "refresh": self.refresh }))
     }
 
-    /// What the device goes on with after its user has set another password on it.
+    /// Changes the password on the device, and returns its new tokens.
     #[track_caller]
     pub(crate) fn with_new_password(&self, client: &Client, password: &str) -> Self {
         let body = json!({ "current_password": PASSWORD, "new_password": password });
@@ -56,14 +56,14 @@ impl Session {
         client.get("/api/v1/auth/me/", &self.access)
     }
 
-    /// Both tokens act for their user.
+    /// Asserts that both tokens work.
     #[track_caller]
     pub(crate) fn assert_alive(&self, client: &Client) {
         assert_eq!(self.me(client).ok()["device"]["id"], self.device.as_str());
         self.refreshed(client);
     }
 
-    /// Both tokens are refused, for this reason.
+    /// Asserts that both tokens are refused with this code.
     #[track_caller]
     pub(crate) fn assert_dead(&self, client: &Client, code: &str) {
         let refused = format!("401 {code}");

@@ -1,4 +1,5 @@
-//! Settings that are wrong keep the service from starting: the file, the key and the near name are told, no secret is.
+//! Invalid settings keep the service from starting: the message names the file, the key and the nearest key, and no
+//! secret.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: what runs is finished, what hangs is not waited for, and the next start works.
+//! SIGTERM and SIGINT: running requests are finished, hanging ones are not waited for, and the next start works.
 
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;

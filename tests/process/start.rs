@@ -1,4 +1,4 @@
-//! A start: what is said, and what stands in its way without harm.
+//! Starts: what is printed, and obstacles that do no harm.
 
 use std::net::TcpListener;
 

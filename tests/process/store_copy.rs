@@ -1,4 +1,4 @@
-//! A store taken from a folder to a database and back: every token goes on working, and there is never a second store.
+//! A store copied from a folder to a database and back: every token goes on working, and there are never two stores.
 
 use std::process::Stdio;
 
@@ -39,13 +39,13 @@ impl Scene {
         Some(Self { place, phone, laptop, ended, database, admin })
     }
 
-    /// `rescind store copy` with these words.
+    /// Runs `rescind store copy` with these arguments.
     fn copy(&self, from: &str, to: &str) -> Ran {
         let line = format!("store copy --from {from} --to {to} --json --set {KEY}");
         self.place.run(&line)
     }
 
-    /// A copy that is killed when one of its threads makes such a call for the nth time. Says whether that came to pass.
+    /// Runs a copy that is killed when a thread makes this system call for the nth time. Returns whether it was killed.
     fn killed_at(&self, call: &str, nth: usize, from: &str, to: &str) -> bool {
         let kill = format!("inject={call}:signal=KILL:when={nth}");
         let strace = ["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &kill, RESCIND];
@@ -55,7 +55,7 @@ impl Scene {
         ran.code.is_none()
     }
 
-    /// Whether there is a store here, in a folder or in the database.
+    /// Whether there is a store at this folder or connection string.
     fn is_store(&self, at: &str) -> bool {
         let place = if at == self.database.url() { "--store" } else { "--data" };
         self.place.run(&format!("user list --json --set {KEY} {place} {at}")).code == Some(0)
@@ -65,13 +65,13 @@ impl Scene {
         self.place.serve_with(&["--store", self.database.url(), "--data", data, "--set", KEY])
     }
 
-    /// Makes the tables, and no store: without a master key none is founded.
+    /// Makes the tables without a store: without a master key none is initialized.
     fn make_tables(&self) {
         let more = ["--store", self.database.url(), "--data", "node", "--set", "master_key_file=none"];
         self.place.refused(&more).assert_failed(&["none", "it is missing"]);
     }
 
-    /// How many of these there are in the database.
+    /// The number that a query of the database returns.
     async fn count(&self, query: &str) -> i64 {
         self.admin.query_one(query, &[]).await.unwrap().get(0)
     }
@@ -190,11 +190,11 @@ async fn killed_half_way_it_is_no_store_and_the_next_copy_completes_it() {
     scene.assert_alive(&server);
 }
 
-/// The system calls that a copy is killed at: what makes a page durable and what marks a folder, and what is said to the
-/// database.
+/// The system calls that a copy is killed at: those that make pages durable and mark a folder, and those that send to
+/// the database.
 const CALLS: [&str; 3] = ["fdatasync", "fsync", "sendto,writev"];
 
-/// How many more of what is said to the database are let pass from one time to the next.
+/// The step between two tested calls that send to the database.
 const STRIDE: usize = 9;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! What `strace` saw of a server.
+//! The system calls of a server, recorded by `strace`.
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
@@ -12,7 +12,8 @@ const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 const WRITES: [&str; 4] = ["write", "writev", "sendto", "sendmsg"];
 const SYNCS: [&str; 2] = ["fsync", "fdatasync"];
 
-/// Whether there is an `strace`. Without one its tests show nothing, and say so; on a build server that is a failure.
+/// Whether `strace` is installed. Without it its tests report themselves as skipped, which is a failure on a build
+/// server.
 pub(crate) fn is_here() -> bool {
     let found =
         Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
@@ -29,7 +30,7 @@ pub(crate) fn serve(place: &Place, options: &[&str]) -> Server {
     place.start(place.program("strace", &[&strace, options, &[RESCIND], &SERVE].concat()))
 }
 
-/// The calls a reader of [`Trace`] looks at.
+/// The option for `strace` that selects the calls which [`Trace`] reads.
 pub(crate) fn watched() -> String {
     format!("trace={}", [&READS[..], &WRITES, &SYNCS].concat().join(","))
 }
@@ -43,7 +44,7 @@ struct Call {
     returned: usize,
 }
 
-/// All calls, in the order in which they returned.
+/// Every call, in the order of their returns.
 pub(crate) struct Trace(Vec<Call>);
 
 impl Trace {
@@ -71,7 +72,7 @@ impl Trace {
         Self(calls)
     }
 
-    /// Fails unless the data file was synced, from begin to end, after the request with this id was read and before
+    /// Asserts that the data file was synced, from begin to end, after the request with this id was read and before
     /// the first byte of its answer was written.
     #[track_caller]
     pub(crate) fn assert_synced_before_the_answer(&self, request_id: &str) {
@@ -91,8 +92,8 @@ impl Trace {
         assert!(all.iter().any(|call| synced(call)), "{request_id} was answered without a sync: {all:?}");
     }
 
-    /// Fails unless the folder that holds the data was synced after sled's snapshot got its name there and before the data
-    /// file was first synced for an acknowledgement.
+    /// Asserts that the data's folder was synced after sled's snapshot got its name there and before the data file
+    /// was first synced for an acknowledgement.
     #[track_caller]
     pub(crate) fn assert_the_snapshots_name_is_kept(&self) {
         let named = |call: &&Call| {
@@ -117,7 +118,7 @@ impl Call {
         Some(Self { name, text, began, returned })
     }
 
-    /// What its first argument is open on, as `-y` writes it: `7<data/db>`.
+    /// The file of the first argument, as `-y` writes it: `7<data/db>`.
     fn file(&self) -> &str {
         let open = self.text.split_once('<').map_or("", |(_, rest)| rest);
         open.split_once('>').map_or("", |(file, _)| file)

@@ -1,5 +1,5 @@
-//! A wire between followers and their issuer that can be cut, and that can do mischief to what the issuer says: to the
-//! frames of the stream and to the answers to pings, each as a whole. All other answers pass as they are.
+//! A fault-injecting proxy between followers and their issuer. It can be cut, and can corrupt the frames of the
+//! stream and the answers to pings, each as a whole. All other answers pass unchanged.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,38 +9,39 @@ use std::time::Duration;
 
 use crate::client::PATIENCE;
 
-/// What the wire does.
+/// What the proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mischief {
-    /// Carries everything.
+    /// Forwards everything.
     None,
-    /// No connection stays or comes about.
+    /// Closes every connection, and every new one.
     Cut,
-    /// Frames and answers arrive later.
+    /// Delays frames and answers to pings.
     Delay(Duration),
-    /// Frames are not carried.
+    /// Drops every frame.
     DropFrames,
-    /// Each frame comes twice.
+    /// Sends every frame twice.
     RepeatFrames,
-    /// Each frame waits for the next one, and comes after it.
+    /// Holds each frame until the next one was sent.
     SwapFrames,
-    /// One character of each frame is another.
+    /// Changes one character of each frame.
     AlterFrames,
-    /// Before each frame comes an event that no follower of today knows.
+    /// Adds an event of an unknown type before each frame.
     AddEvents,
-    /// Answers to pings never come.
+    /// Never sends answers to pings.
     DropPongs,
-    /// The first answer is given again, for ever.
+    /// Answers every ping with the last answer that was forwarded.
     RepeatPongs,
-    /// One character of each answer is another.
+    /// Changes one character of each answer to a ping.
     AlterPongs,
-    /// Frames are not carried, and the answer from before is given for ever: someone hides what has ended.
+    /// Drops every frame and answers every ping with the last answer that was forwarded, as an attacker who hides
+    /// what has ended.
     Hide,
-    /// Frames and answers begin and never end.
+    /// Sends frames and answers that never end.
     Flood,
 }
 
-/// The wire.
+/// A running proxy, stopped when dropped.
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) address: String,
@@ -58,15 +59,15 @@ struct State {
     target: String,
     mischief: Mischief,
     open: Vec<TcpStream>,
-    /// The last answer to a ping that was carried.
+    /// The last answer to a ping that was forwarded, if any.
     pong: Option<Vec<u8>>,
-    /// How many streams were opened.
+    /// The number of streams opened so far.
     streams: usize,
     closed: bool,
 }
 
 impl Wire {
-    /// A wire to the server at `target`.
+    /// A proxy to the server at `target`.
     pub(crate) fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -93,13 +94,13 @@ impl Wire {
         Self { address, inner }
     }
 
-    /// From now on the server is somewhere else.
+    /// Forwards to another server from now on, and closes every connection.
     pub(crate) fn lead_to(&self, target: &str) {
         target.clone_into(&mut self.inner.state.lock().unwrap().target);
         self.cut_all();
     }
 
-    /// From now on it does this.
+    /// Changes the behaviour from now on.
     pub(crate) fn set(&self, mischief: Mischief) {
         self.inner.state.lock().unwrap().mischief = mischief;
         self.inner.changed.notify_all();
@@ -160,7 +161,7 @@ impl Inner {
         });
     }
 
-    /// Carries answers until one end is gone.
+    /// Forwards answers until one side has closed.
     fn answers(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
         loop {
             let head = head(&mut from)?;
@@ -198,7 +199,7 @@ impl Inner {
         Some(body)
     }
 
-    /// Carries the chunks of a stream; each is one event, as the server writes it.
+    /// Forwards the chunks of a stream; the server writes each event as one chunk.
     fn chunks(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
         let mut kept: Option<Vec<u8>> = None;
         loop {
@@ -238,7 +239,7 @@ impl Inner {
         }
     }
 
-    /// As long as that, or until the wire does something else.
+    /// Waits for a time, or until the behaviour changes.
     fn wait(&self, time: Duration) {
         let state = self.state.lock().unwrap();
         let mischief = state.mischief;
@@ -248,7 +249,7 @@ impl Inner {
             .unwrap();
     }
 
-    /// Until the wire does something else; then the connection ends.
+    /// Waits until the behaviour changes; then the connection ends.
     fn never(&self) -> Option<Vec<u8>> {
         let state = self.state.lock().unwrap();
         let mischief = state.mischief;
@@ -303,14 +304,14 @@ fn write_chunk(to: &mut impl Write, chunk: &[u8]) -> std::io::Result<()> {
     to.write_all(b"\r\n")
 }
 
-/// Writes until nobody takes it any more.
+/// Writes until the other side has closed.
 fn flood(mut write: impl FnMut(&[u8]) -> std::io::Result<()>) -> Option<()> {
     let bytes = vec![b'A'; 64 << 10];
     while write(&bytes).is_ok() {}
     None
 }
 
-/// Makes one character in the middle of the signed text another one.
+/// Changes one character within the signed text.
 fn alter(text: &mut [u8]) {
     let start = text.windows(10).position(|part| part == b"v4.public.").unwrap() + 10;
     let at = start + (text.len() - start) / 3;

@@ -294,7 +294,7 @@ async fn a_stream_that_is_read_has_no_end() {
 /// Sends a text and returns everything received until the connection ends.
 async fn exchange(address: SocketAddr, said: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may hang up before all of it is sent.
+    // The server may close the connection before everything is sent.
     let _cut = stream.write_all(said.as_bytes()).await;
     until_cut(&mut stream).await
 }

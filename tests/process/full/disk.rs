@@ -1,4 +1,4 @@
-//! A small disk of a test's own, in memory, in a mount namespace of its own; its data folder is all of it.
+//! A small disk in memory for one test, in a mount namespace of its own; the data folder is the whole disk.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -11,14 +11,14 @@ use crate::skipped::skipped;
 
 pub(super) const MIB: u64 = 1 << 20;
 
-/// The disk. It lasts as long as the process that holds its namespace.
+/// A small disk, which exists as long as the process that holds its namespace.
 pub(super) struct Disk {
     place: Place,
     holder: Child,
 }
 
 impl Disk {
-    /// One of so many bytes; none where this machine does not let us mount it.
+    /// Mounts a disk of this size; `None` where this machine does not allow it.
     pub(super) fn of(bytes: u64) -> Option<Self> {
         let place = Place::new();
         std::fs::create_dir(place.data()).unwrap();
@@ -40,20 +40,20 @@ impl Disk {
         Some(disk)
     }
 
-    /// A path as this process reaches it.
+    /// The path of the disk in this process's namespace.
     fn seen(&self) -> PathBuf {
         let inside = self.place.data();
         let inside = inside.strip_prefix("/").unwrap();
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
-    /// Bytes that are free.
+    /// The number of free bytes.
     pub(super) fn free(&self) -> u64 {
         let seen = rustix::fs::statvfs(self.seen()).unwrap();
         seen.f_bavail * seen.f_frsize
     }
 
-    /// Takes or gives so much that `bytes` are free.
+    /// Fills or empties the disk until `bytes` are free.
     pub(super) fn leave(&self, bytes: u64) {
         let path = self.seen().join("filler");
         let before = std::fs::metadata(&path).map_or(0, |file| file.len());
@@ -71,7 +71,7 @@ impl Disk {
         }
     }
 
-    /// Gives all of it back.
+    /// Removes the filler.
     pub(super) fn empty(&self) {
         std::fs::remove_file(self.seen().join("filler")).unwrap();
     }

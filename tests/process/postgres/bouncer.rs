@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode, as Debian has it: each transaction may run on another connection.
+//! PgBouncer in transaction mode, with Debian's defaults: each transaction may run on another connection.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -18,8 +18,8 @@ pub(super) struct Bouncer {
 }
 
 impl Bouncer {
-    /// One in front of `cluster`, with fewer connections to it than the nodes have to here; none where there is no
-    /// PgBouncer.
+    /// Starts a PgBouncer with fewer connections to `cluster` than the nodes have to it; `None` where it is not
+    /// installed.
     pub(super) fn start(cluster: &Cluster) -> Option<Self> {
         let version = Command::new("pgbouncer").arg("-V").env("PATH", path()).stdout(Stdio::null()).status();
         if !version.is_ok_and(|status| status.success()) {
@@ -47,7 +47,7 @@ impl Bouncer {
         Some(Self { child, _folder: folder, port })
     }
 
-    /// The service's connection string through it.
+    /// The connection string of the service through PgBouncer.
     pub(super) fn url(&self) -> String {
         cluster::url(&format!("127.0.0.1:{}", self.port))
     }

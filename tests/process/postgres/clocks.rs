@@ -1,4 +1,4 @@
-//! A node's clock beside the database's: what it writes is kept by the one and dropped by the others.
+//! A node whose clock differs from the database's: it does not start, or answers nothing until the clock is right.
 
 use super::Cluster;
 use super::nodes::Nodes;

@@ -1,5 +1,5 @@
-//! A PostgreSQL of a test's own, in a folder of its own, run as nobody when the tests are root's: PostgreSQL refuses
-//! to be. It syncs as in earnest.
+//! A PostgreSQL cluster in a folder of its own, run as nobody when the tests run as root, which PostgreSQL refuses
+//! to. It syncs as in production.
 
 use std::fs;
 use std::io::Write as _;
@@ -16,10 +16,10 @@ use tempfile::TempDir;
 use super::programs;
 use crate::server::{Heard, stands_still};
 
-/// Whom PostgreSQL runs as where the tests are root's.
+/// The user id of PostgreSQL where the tests run as root.
 const NOBODY: u32 = 65534;
 
-/// The password in every connection string; nobody asks for it, and nobody may ever print it.
+/// The password in every connection string; the server does not ask for it, and no process may print it.
 pub(super) const PASSWORD: &str = "password-of-the-database";
 
 /// The database of the service.
@@ -32,7 +32,7 @@ pub(super) struct Cluster {
     pub(super) folder: TempDir,
     pub(super) port: u16,
     settings: Vec<String>,
-    /// What the postmaster is started by, instead of by nothing.
+    /// The command that starts the postmaster; empty where it is started directly.
     within: Vec<String>,
     running: Option<Running>,
 }
@@ -44,12 +44,12 @@ struct Running {
 }
 
 impl Cluster {
-    /// A new one with an empty database for the service; none where there is no PostgreSQL.
+    /// A new running cluster with an empty database for the service; `None` where PostgreSQL is not installed.
     pub(super) fn fresh() -> Option<Self> {
         Self::fresh_within(&[])
     }
 
-    /// The same, the postmaster started by another program, as `exec` would.
+    /// A new running cluster whose postmaster is started by another program, which ends in `exec`.
     pub(super) fn fresh_within(within: &[&str]) -> Option<Self> {
         let mut cluster = Self::empty(programs()?);
         cluster.within = within.iter().map(|&word| word.to_owned()).collect();
@@ -62,7 +62,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// A folder and a port, for a cluster that comes from elsewhere.
+    /// A folder and a port for a cluster that is made in another way.
     pub(super) fn empty(programs: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
@@ -70,12 +70,12 @@ impl Cluster {
         Self { programs, folder, port: free_port(), settings: Vec::new(), within: Vec::new(), running: None }
     }
 
-    /// Another one that is to be filled, of the same programs.
+    /// An empty cluster with the same programs.
     pub(super) fn beside(&self) -> Self {
         Self::empty(self.programs.clone())
     }
 
-    /// A setting from the next start on.
+    /// Sets a parameter of PostgreSQL from the next start on.
     pub(super) fn set(&mut self, setting: &str) {
         self.settings.push(setting.to_owned());
     }
@@ -84,17 +84,17 @@ impl Cluster {
         self.folder.path().join("data").to_str().unwrap().to_owned()
     }
 
-    /// Host and port, as they stand in a connection string.
+    /// The host and port for a connection string.
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The service's connection string.
+    /// The connection string of the service.
     pub(super) fn url(&self) -> String {
         url(&self.address())
     }
 
-    /// Starts it and waits until it takes connections.
+    /// Starts the cluster and waits until it accepts connections.
     pub(super) fn start(&mut self) {
         let mut postgres = self.program("postgres", &["-D", &self.data(), "-p", &self.port.to_string()]);
         let settings = ["listen_addresses=127.0.0.1", "shared_buffers=32MB", "max_connections=200"];
@@ -109,23 +109,23 @@ impl Cluster {
         self.running = Some(Running { postmaster, log });
     }
 
-    /// What `pg_ctl restart -m immediate` does: all is dropped where it stands, and the next start recovers.
+    /// Restarts as `pg_ctl restart -m immediate` does: without a checkpoint, so that the start recovers.
     pub(super) fn restart_immediately(&mut self) {
         self.end(Signal::QUIT);
         self.start();
     }
 
-    /// As an operator stops it.
+    /// Stops the cluster as `pg_ctl stop` does.
     pub(super) fn stop(&mut self) {
         self.end(Signal::INT);
     }
 
-    /// A standby takes writes from now on. Not by a statement: a query of a standby gives way to what it replays.
+    /// Promotes a standby. Not by a statement: a query on a standby is cancelled for what it replays.
     pub(super) fn promote(&self) {
         self.run("pg_ctl", &["promote", "-s", "-w", "-D", &self.data()]);
     }
 
-    /// As a machine dies: every process at once, and none comes back.
+    /// Kills every process at once, as a machine that loses power does.
     pub(super) fn kill(&mut self) {
         self.signal(Signal::STOP);
         for process in self.processes().into_iter().rev() {
@@ -134,7 +134,7 @@ impl Cluster {
         self.end(Signal::KILL);
     }
 
-    /// The ids of its processes, as `kill` takes them.
+    /// The process ids, as arguments of `kill`.
     pub(super) fn ids(&self) -> String {
         self.processes()
             .iter()
@@ -143,7 +143,7 @@ impl Cluster {
             .join(" ")
     }
 
-    /// Every process of it stands still, or goes on: a database that does not answer.
+    /// Sends a signal to every process: SIGSTOP makes a database that does not answer.
     pub(super) fn signal(&self, signal: Signal) {
         // The postmaster first, so that it starts no other.
         for process in self.processes() {
@@ -151,7 +151,7 @@ impl Cluster {
         }
     }
 
-    /// Whether it is dead, or stands still.
+    /// Whether the cluster is stopped or suspended.
     pub(super) fn is_away(&self) -> bool {
         self.running.as_ref().is_none_or(|running| stands_still(running.postmaster.id()))
     }
@@ -169,17 +169,17 @@ impl Cluster {
         [postmaster].into_iter().chain(children).filter_map(|id| Pid::from_raw(id.cast_signed())).collect()
     }
 
-    /// Waits until its log says this.
+    /// Waits for a line of the cluster's log that contains this text.
     pub(super) fn wait_for_line(&self, part: &str) -> String {
         self.running.as_ref().unwrap().log.wait_for_line(part)
     }
 
-    /// Its log so far.
+    /// The cluster's log so far.
     pub(super) fn log(&self) -> String {
         self.running.as_ref().unwrap().log.text()
     }
 
-    /// Runs this in the service's database; gives the rows, cells between `|`.
+    /// Runs a statement in the service's database, and returns the rows with `|` between cells.
     pub(super) fn sql(&self, statement: &str) -> String {
         self.sql_in(DATABASE, statement)
     }
@@ -189,8 +189,8 @@ impl Cluster {
         self.run("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", statement])
     }
 
-    /// A session in the service's database in which this has been done, in a transaction that stays open until it is
-    /// dropped.
+    /// Opens a session in the service's database that has run a statement, in a transaction that stays open until it
+    /// is dropped.
     pub(super) fn holding(&self, statement: &str) -> Holding {
         let url = format!("postgres://postgres@{}/{DATABASE}", self.address());
         let mut psql = self.program("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url]);
@@ -210,7 +210,7 @@ impl Cluster {
         self.wait_for_line("reloading configuration files");
     }
 
-    /// Runs one of PostgreSQL's programs to its end; gives what it printed.
+    /// Runs one of PostgreSQL's programs to its end, and returns its output.
     pub(super) fn run(&self, program: &str, args: &[&str]) -> String {
         let output = self.program(program, args).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -227,7 +227,7 @@ impl Cluster {
     }
 }
 
-/// A session that holds something.
+/// A session with an open transaction, ended when dropped.
 #[derive(Debug)]
 pub(super) struct Holding(Child);
 
@@ -248,12 +248,12 @@ impl Drop for Cluster {
     }
 }
 
-/// The service's connection string, to whatever speaks PostgreSQL at this address, or at several.
+/// The service's connection string to a PostgreSQL server, or a proxy of one, at one or several addresses.
 pub(super) fn url(address: &str) -> String {
     format!("postgres://postgres:{PASSWORD}@{address}/{DATABASE}")
 }
 
-/// A program run as nobody if the tests are root's, started by `within`. It ends with the test that started it.
+/// A program started by `within`, run as nobody if the tests run as root. It ends with the test that started it.
 pub(super) fn unprivileged(within: &[&str], program: &str) -> Command {
     let identity: &[&str] =
         if is_root() { &["--reuid=65534", "--regid=65534", "--clear-groups"] } else { &[] };
@@ -263,7 +263,7 @@ pub(super) fn unprivileged(within: &[&str], program: &str) -> Command {
     command
 }
 
-/// Where programs are, also those that Debian puts where only root looks.
+/// The search path for programs, with the folders where Debian installs those for root.
 pub(super) fn path() -> String {
     format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default())
 }
@@ -272,15 +272,14 @@ pub(super) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Gives a file or folder to whom PostgreSQL runs as.
+/// Gives a file or folder to the user that PostgreSQL runs as.
 pub(super) fn owned(path: &Path) {
     if is_root() {
         chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
     }
 }
 
-/// A port that nobody listens on, below those that the system gives to clients: it stays free while what listens there
-/// is restarted.
+/// A free port below those that the system gives to clients: it stays free while the server on it is restarted.
 pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() * 61 % 12_000).unwrap();

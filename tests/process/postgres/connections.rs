@@ -1,4 +1,4 @@
-//! A database that grants fewer connections than a node may open: requests share those there are.
+//! A database that allows fewer connections than a node may open: requests share the available ones.
 
 use std::thread;
 
@@ -6,17 +6,17 @@ use super::Cluster;
 use super::nodes::{Node, Shared};
 use crate::session::Session;
 
-/// Threads that ask at once, several times as many as there are connections.
+/// The number of threads that send requests at once, several times the number of connections.
 const CLIENTS: usize = 24;
 
-/// A role that gets no more connections than this, with rights to make tables.
+/// A role with this connection limit and the right to make tables.
 fn limited(cluster: &Cluster, connections: usize) -> Shared {
     cluster.sql(&format!("create role ada login connection limit {connections}"));
     cluster.sql("grant create on database rescind to ada");
     Shared::new(&format!("postgres://ada@{}/rescind", cluster.address()))
 }
 
-/// Every request of all clients is answered with what it asked for.
+/// Asserts that every request of all clients succeeds.
 fn assert_all_answered(node: &Node) {
     let client = &node.server.client;
     let phone = Session::login(client, "ada", "Phone");
@@ -61,7 +61,7 @@ fn requests_wait_for_a_connection_that_is_there_when_the_database_grants_no_more
         assert_all_answered(&node);
         cluster.sql(count).parse::<usize>().unwrap() > 3
     });
-    // None at all: that is told, not waited for.
+    // None at all: that is reported, not waited for.
     let other = shared.with_store(&shared.store);
     cluster.sql("alter role ada connection limit 0");
     other.refused(&[]).assert_failed(&["cannot be reached", "no connection left", "store_connections"]);

@@ -1,22 +1,22 @@
-//! What lies between one node and its database: bytes that go through, stand still, or have no way at all.
+//! A fault-injecting proxy between a node and its database: it forwards, stalls or refuses connections.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-/// How it is.
+/// What the proxy does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Everything goes through.
+    /// Forwards every byte.
     Open,
-    /// Nothing goes through, and nobody is told: what was sent arrives once the way is open again.
+    /// Forwards nothing and closes nothing: what was sent arrives once the proxy forwards again.
     Silent,
-    /// No connection stays or comes about.
+    /// Closes every connection, and every new one.
     Cut,
 }
 
-/// The cord.
+/// A running proxy, stopped when dropped.
 #[derive(Debug)]
 pub(super) struct Cord {
     pub(super) address: String,
@@ -26,14 +26,14 @@ pub(super) struct Cord {
 #[derive(Debug)]
 struct Inner {
     target: String,
-    /// None in the end.
+    /// The current behaviour; `None` once the proxy is dropped.
     way: Mutex<Option<Way>>,
     changed: Condvar,
     open: Mutex<Vec<TcpStream>>,
 }
 
 impl Cord {
-    /// A cord to the database at `target`.
+    /// A proxy to the database at `target`.
     pub(super) fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -56,7 +56,7 @@ impl Cord {
         Self { address, inner }
     }
 
-    /// From now on it is like this.
+    /// Changes the behaviour from now on.
     pub(super) fn set(&self, way: Way) {
         self.inner.set(Some(way));
     }

@@ -1,7 +1,7 @@
-//! `deploy/`: what compose and nginx are told fits together, and nginx does with real nodes what it is there for.
+//! `deploy/`: the files for compose and nginx agree, and nginx does its work in front of real nodes.
 //!
-//! There is no Docker here, so compose itself does not run; that what it names is there, and that the nodes take the
-//! settings it gives them, is shown.
+//! Docker is not available, so compose itself does not run; the tests show that the files it names exist, and that
+//! nodes accept the settings it gives them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,14 +36,14 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value:?}"))
 }
 
-/// The services that are nodes.
+/// The services of compose that are nodes.
 fn nodes(compose: &Value) -> Vec<(&str, &Value)> {
     let services = compose["services"].as_mapping().unwrap().iter();
     let services = services.map(|(name, service)| (text(name), service));
     services.filter(|(_, service)| service["image"] == "rescind").collect()
 }
 
-/// A node's settings, as its container's environment has them.
+/// The settings of a node in its container's environment.
 fn environment(node: &Value) -> BTreeMap<String, String> {
     let variables = node["environment"].as_mapping().unwrap().iter();
     // `${NAME:-default}` is the default unless somebody says otherwise.
@@ -54,7 +54,7 @@ fn environment(node: &Value) -> BTreeMap<String, String> {
     variables.map(|(name, set)| (text(name).to_owned(), value(text(set)))).collect()
 }
 
-/// A copy of the folder, with secrets.
+/// A copy of the folder `deploy/`, with secrets.
 fn copy() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("deploy");
@@ -132,7 +132,7 @@ fn nginx_knows_the_nodes_and_they_know_nginx() {
     assert!(nginx.contains(&format!("listen {published};")));
 }
 
-/// A running nginx.
+/// A running nginx, ended when dropped.
 struct Nginx {
     child: Child,
     _folder: TempDir,
@@ -140,7 +140,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// One with the very file of `deploy/` but for the addresses, before these nodes.
+    /// Starts nginx with the file of `deploy/` in front of these nodes, with other addresses only.
     fn before(nodes: &Nodes) -> Option<Self> {
         let version = Command::new("nginx").arg("-v").env("PATH", path()).stderr(Stdio::null()).status();
         if !version.is_ok_and(|status| status.success()) {

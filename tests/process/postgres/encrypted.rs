@@ -1,5 +1,5 @@
-//! Passwords' hashes and sealed keys do not travel in the clear: beyond this machine the connection to the database is
-//! encrypted, or there is none.
+//! Password hashes and sealed keys do not travel in plain text: beyond this machine the connection to the database is
+//! encrypted, or refused.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -12,7 +12,7 @@ use crate::place::{Place, run};
 use crate::session::Session;
 use crate::skipped::skipped;
 
-/// An address of this machine that is not loopback; none where there is no network.
+/// An address of this machine that is not loopback; `None` where there is no network.
 fn address() -> Option<String> {
     // Nothing is sent: a route is looked up. TEST-NET-1 (RFC 5737) is nobody's.
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
@@ -23,7 +23,7 @@ fn address() -> Option<String> {
     Some(address.ok()?.ip().to_string())
 }
 
-/// A cluster that this machine reaches as another one would.
+/// A cluster that this machine reaches through this address, as another machine would.
 fn reachable(address: &str) -> Option<Cluster> {
     let mut cluster = Cluster::fresh()?;
     cluster.admit(&format!("host all all {address}/32 trust"));
@@ -32,7 +32,7 @@ fn reachable(address: &str) -> Option<Cluster> {
     Some(cluster)
 }
 
-/// What the doctor says of the connection, with its grade.
+/// The doctor's finding about the connection, with its grade.
 fn diagnosed(shared: &Shared, more: &[&str]) -> (String, String) {
     let words = ["doctor", "--json", "--set", "listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"];
     let ran = run(shared.program(&Place::patient(), &[&words, more].concat()), "");

@@ -1,4 +1,4 @@
-//! A sign-out answered by one node holds on all of them from that answer on.
+//! A sign-out acknowledged by one node is in force on all nodes from that answer on.
 
 use std::thread;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use crate::session::Session;
 const NODES: usize = 3;
 const CLIENTS: usize = 8;
 
-/// One user signs out everywhere on one node after the other, and asks the others at once; says how often an earlier
-/// token was still accepted.
+/// Signs one user out everywhere on one node after the other, and checks at once on the others. Returns how often an
+/// earlier token was still accepted.
 fn sign_out_over_and_over(nodes: &[Client], key: &str, user: &str, rounds: usize) -> usize {
     Session::register(&nodes[0], user, "Phone");
     let first = opened(&nodes[0], key, user);
@@ -43,7 +43,7 @@ fn sign_out_over_and_over(nodes: &[Client], key: &str, user: &str, rounds: usize
     accepted
 }
 
-/// The same by several users at a time.
+/// Runs such sign-outs for several users at a time.
 pub(super) fn accepted_afterwards(nodes: &Nodes, each: usize) -> usize {
     let (key, clients) = (nodes.service_key(&["sessions"]), nodes.clients());
     thread::scope(|scope| {

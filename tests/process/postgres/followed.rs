@@ -1,5 +1,5 @@
-//! Followers of a node that is cut off from the database while another one still signs people out: the node cannot
-//! prove anything, so neither can they.
+//! Followers of a node that is cut off from the database while another node still signs users out: neither the node
+//! nor its followers can prove freshness.
 
 use std::time::Instant;
 

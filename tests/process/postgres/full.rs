@@ -1,4 +1,4 @@
-//! The database's disk is full: what writes is refused, checks go on, and a start says what is wrong.
+//! A full disk of the database: writes are refused, checks go on, and a start reports the cause.
 
 use serde_json::json;
 
@@ -9,10 +9,11 @@ use crate::client::Answer;
 use crate::session::Session;
 use crate::skipped::skipped;
 
-/// Mounts a small disk that is seen, and gone, with the postmaster alone.
+/// Mounts a small disk in the mount namespace of the postmaster.
 const SMALL_DISK: &str = "mount -t tmpfs -o size=64m,uid=65534,gid=65534,mode=0700 small /mnt && exec \"$@\"";
 
-/// A cluster whose databases are on a small disk; its log of writes is elsewhere, or a full disk would end it.
+/// A cluster whose databases are on a small disk; its write-ahead log is elsewhere, since a full disk would end the
+/// server.
 fn small() -> Option<Cluster> {
     if !is_root() {
         skipped("only root can mount a small disk, so nothing shows what a full one does");
@@ -32,7 +33,7 @@ fn small() -> Option<Cluster> {
     Some(cluster)
 }
 
-/// Writes until there is no room, and then in smaller pieces.
+/// Fills the disk, in smaller and smaller pieces.
 fn fill(cluster: &Cluster) {
     let fill = "do $$ declare piece int := 4000000; begin
         while piece > 100 loop

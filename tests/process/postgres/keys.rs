@@ -1,4 +1,4 @@
-//! A change of keys on one node is one on all of them, at once.
+//! A change of keys on one node is in force on all nodes at once.
 
 use super::Cluster;
 use super::nodes::Nodes;

@@ -1,8 +1,8 @@
-//! A user's clients that remember what they were told, and hold the nodes to it.
+//! A user's clients that remember every answer, and compare later answers with it.
 //!
-//! What was answered is certain: an answer that contradicts it is a step that was lost, and is counted. What was answered
-//! with 503 was done or was not, and until the database is at rest both are right; after that it is one of them for good,
-//! and of a sign-out everywhere all of it or nothing.
+//! An acknowledged step is certain: a later answer that contradicts it is a lost step, and is counted. A step
+//! answered with 503 may have been taken or not; until the database is at rest both are right, after that it is one
+//! of them for good, and a sign-out everywhere was taken as a whole or not at all.
 
 use std::time::Instant;
 
@@ -12,60 +12,62 @@ use super::nodes::open;
 use crate::client::{Answer, Client, PATIENCE};
 use crate::session::Session;
 
-/// How a token of a device that ended is refused.
+/// The problems of tokens of an ended device.
 const ENDED: [&str; 2] = ["401 signed_out", "401 signed_out_everywhere"];
 
-/// More devices than this at a time show nothing more.
+/// The most live devices of a user; more would show nothing more.
 const DEVICES: usize = 5;
 
-/// One user and its devices.
+/// One user and its devices, with what their clients know.
 #[derive(Debug)]
 pub(super) struct Ledger {
     nodes: Vec<Client>,
     key: String,
     user: String,
     devices: Vec<Held>,
-    /// Sign-ins that were not answered: so many devices may be there besides.
+    /// The number of sign-ins that were not answered: as many devices may be listed besides.
     perhaps: usize,
-    /// A step was not answered: nothing is signed out any more, which would hide what was lost, until it is looked after.
+    /// Whether a step was not answered since the last settlement. Until then nothing is signed out, which would hide
+    /// a lost step.
     shaken: bool,
-    /// What decides what is done next: the same in every run.
+    /// The state of the random generator, which makes every run choose the same steps.
     turn: u64,
     pub(super) tally: Tally,
 }
 
-/// What came of the calls.
+/// The counts of all calls.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Tally {
-    /// Answered steps.
+    /// The number of acknowledged steps.
     pub(super) acknowledged: usize,
-    /// Steps that were answered with 503.
+    /// The number of steps that were answered with 503.
     pub(super) unanswered: usize,
-    /// Of these, steps that turned out to have been taken.
+    /// The number of steps answered with 503 that turned out to have been taken.
     pub(super) taken: usize,
-    /// Looks at rest after a device whose sign-in, last refresh or end was acknowledged: both its tokens, on every node.
+    /// The number of devices checked at rest whose sign-in, last refresh or end was acknowledged: both tokens, on
+    /// every node.
     pub(super) looked_after: usize,
-    /// Acknowledged steps that an answer contradicted later.
+    /// The number of acknowledged steps that a later answer contradicted.
     pub(super) lost: usize,
 }
 
-/// How a step was answered.
+/// The answer to a step.
 #[derive(Debug)]
 enum Told {
     Acknowledged(Value),
     Unanswered,
-    /// As if a step that was acknowledged before had never been.
+    /// The answer shows that an acknowledged step was lost.
     Contradicted,
 }
 
-/// What came of one call.
+/// The result of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Acted {
-    /// A step was taken.
+    /// A step was acknowledged.
     Acknowledged,
-    /// Come back later.
+    /// The answer was 503.
     Unanswered,
-    /// A question was answered, or there was nothing to do.
+    /// A check was answered, or there was nothing to do.
     Asked,
 }
 
@@ -78,15 +80,15 @@ struct Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Alive,
-    /// A sign-out of it was not answered.
+    /// A sign-out of the device was not answered.
     Leaving,
-    /// A sign-out of all was not answered.
+    /// A sign-out of every device was not answered.
     Sweeping,
     Ended,
 }
 
 impl Ledger {
-    /// A user who is not there yet.
+    /// Registers a user with one device.
     pub(super) fn new(nodes: Vec<Client>, key: &str, user: &str, seed: u64) -> Self {
         let devices =
             vec![Held { session: Session::register(&nodes[0], user, "Phone"), state: State::Alive }];
@@ -94,7 +96,7 @@ impl Ledger {
         Self { nodes, key, user, devices, perhaps: 0, shaken: false, turn: seed, tally: Tally::default() }
     }
 
-    /// Does the next thing, and says what came of it.
+    /// Takes the next step, chosen at random, and returns its result.
     pub(super) fn act(&mut self) -> Acted {
         let before = self.tally;
         let (node, choice) = (self.draw(self.nodes.len()), self.draw(16));
@@ -115,7 +117,7 @@ impl Ledger {
         }
     }
 
-    /// xorshift64*, whose upper bits are as good as any.
+    /// The next random number below `below`, by xorshift64*.
     fn draw(&mut self, below: usize) -> usize {
         self.turn ^= self.turn >> 12;
         self.turn ^= self.turn << 25;
@@ -124,7 +126,7 @@ impl Ledger {
         usize::try_from(drawn).unwrap() % below
     }
 
-    /// One that was told of a device in this state, if there is any.
+    /// A random device in a wanted state, if there is one.
     fn any(&mut self, wanted: impl Fn(State) -> bool) -> Option<usize> {
         let those: Vec<usize> =
             (0..self.devices.len()).filter(|&at| wanted(self.devices[at].state)).collect();
@@ -138,7 +140,8 @@ impl Ledger {
         if answer.status == 503 { Acted::Unanswered } else { Acted::Asked }
     }
 
-    /// Whether an answer agrees with what was told before. If not, that was lost, and from now on this is what was told.
+    /// Compares an answer with the device's state. A contradiction counts as a lost step, and becomes the device's
+    /// state.
     fn judge(&mut self, at: usize, answer: &Answer) {
         let state = self.devices[at].state;
         let seen = match answer.status {
@@ -162,8 +165,8 @@ impl Ledger {
         self.tally.lost += 1;
     }
 
-    /// What an answer to a step says, asked for by a device that is alive if it is one that asks. Nothing but 503 may say
-    /// that it was not taken.
+    /// Evaluates the answer to a step that the device `by` asked for, which is alive. Only 503 leaves open whether
+    /// the step was taken.
     fn noted(&mut self, by: Option<usize>, answer: Answer) -> Told {
         match (answer.status, by) {
             (503, _) => {
@@ -196,7 +199,8 @@ impl Ledger {
         }
     }
 
-    /// An unanswered refresh leaves the client with its old token, which is good for the same successor.
+    /// Refreshes a device. Without an answer the client keeps its old token, which can be exchanged for the same
+    /// successor.
     fn refresh(&mut self, node: usize) {
         let Some(at) = self.any(|state| state == State::Alive) else { return self.sign_in(node) };
         let answer = self.devices[at].session.refresh(&self.nodes[node]);
@@ -240,8 +244,8 @@ impl Ledger {
         }
     }
 
-    /// With the database at rest: what was not answered is found out, and everything that was ever told is so, on every
-    /// node.
+    /// Asserts, with the database at rest, that every acknowledged step is in force on every node, and finds out
+    /// which unanswered steps were taken.
     pub(super) fn settle(&mut self) {
         // Whatever is still under way for this user comes before this.
         let mut tries = 0;
@@ -298,7 +302,7 @@ impl Ledger {
         self.tally.taken += usize::from(all > 0);
     }
 
-    /// No device is listed that nobody asked for, and none is missing.
+    /// Asserts that every known device is listed, and no more than may have been signed in.
     fn count(&mut self) {
         let mut alive = self.devices.iter().filter(|device| device.state == State::Alive);
         let known = alive.clone().count();
@@ -313,7 +317,8 @@ impl Ledger {
     }
 }
 
-/// Asks until it is answered, or for as long as anything may take: a database at rest is not at once noticed to be.
+/// Repeats a request until it is answered, or for [`PATIENCE`]: nodes do not notice at once that the database is at
+/// rest.
 fn answered(mut ask: impl FnMut() -> Answer) -> Answer {
     let begun = Instant::now();
     loop {

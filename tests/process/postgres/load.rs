@@ -1,4 +1,4 @@
-//! Users on all nodes at once, each with a ledger of its own, while something happens to the database.
+//! Users on all nodes at once, each with a ledger, while something happens to the database.
 
 use std::sync::{Condvar, Mutex};
 use std::thread;
@@ -11,14 +11,14 @@ use crate::client::PATIENCE;
 
 const USERS: usize = 6;
 
-/// Between two calls of a client that was told to come back: not the seconds it was asked for, but not at once.
+/// The pause of a client after a 503: shorter than `Retry-After` asks for, but not zero.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The users.
+/// The users that make the load.
 #[derive(Debug)]
 pub(super) struct Load(Vec<Ledger>);
 
-/// How far they are.
+/// The number of acknowledged steps, and whether the users have to stop.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     at: Mutex<(usize, bool)>,
@@ -36,7 +36,7 @@ impl Load {
         Self((0..USERS).map(ledger).collect())
     }
 
-    /// They go on all the while `meanwhile` runs; then all of them are held to account.
+    /// Lets the users take steps while `meanwhile` runs, then settles every ledger.
     pub(super) fn during<T>(&mut self, meanwhile: impl FnOnce(&Progress) -> T) -> T {
         let progress = Progress::default();
         let happened = thread::scope(|scope| {
@@ -56,7 +56,7 @@ impl Load {
         happened
     }
 
-    /// What came of all calls so far.
+    /// The sum of all ledgers' counts.
     pub(super) fn tally(&self) -> Tally {
         self.0.iter().fold(Tally::default(), |sum, Ledger { tally, .. }| Tally {
             acknowledged: sum.acknowledged + tally.acknowledged,
@@ -69,7 +69,7 @@ impl Load {
 }
 
 impl Tally {
-    /// The figures of what came of `what`; and a failure if anything acknowledged was lost.
+    /// Prints the figures, and asserts that no acknowledged step was lost.
     #[track_caller]
     pub(super) fn told(&self) {
         figure("steps acknowledged meanwhile", count(self.acknowledged), "", None);
@@ -82,7 +82,7 @@ impl Tally {
     }
 }
 
-/// Stops the users when it is dropped.
+/// Stops the users when dropped.
 struct Stopped<'a>(&'a Progress);
 
 impl Drop for Stopped<'_> {
@@ -113,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// Waits until so many more steps are acknowledged.
+    /// Waits until `more` further steps are acknowledged.
     pub(super) fn acknowledged(&self, more: usize) {
         let at = self.at.lock().unwrap();
         let goal = at.0 + more;
@@ -123,7 +123,7 @@ impl Progress {
     }
 }
 
-/// Stops everyone when one fails.
+/// Stops all users when the thread of one panics.
 struct Failed<'a>(&'a Progress);
 
 impl Drop for Failed<'_> {

@@ -1,5 +1,5 @@
-//! A store taken to a database with a synchronous standby, or away from one: what is not on the standby has not
-//! happened, or a promotion would bring a second store to life.
+//! A store copied to a database with a synchronous standby, or away from one: what is not on the standby is not
+//! acknowledged, or a promotion would create a second store.
 
 use rustix::process::Signal;
 
@@ -41,7 +41,7 @@ impl Scene {
         self.copy(&self.pair.url(), "./back")
     }
 
-    /// The standby follows again.
+    /// Resumes the standby and waits until it has caught up.
     fn go_on(&self) {
         self.pair.standby.signal(Signal::CONT);
         self.pair.wait_until_in_step();

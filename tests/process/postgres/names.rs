@@ -1,4 +1,4 @@
-//! Nodes whose settings name different issuers, as while one after the other is started anew.
+//! Nodes whose settings name different issuers, as while they are restarted one after the other.
 
 use super::Cluster;
 use super::nodes::{Nodes, Shared};

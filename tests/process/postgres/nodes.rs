@@ -1,4 +1,4 @@
-//! Nodes of one service: processes that share a database and a master key, and nothing else.
+//! Nodes of one service: processes that share only a database and a master key.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,12 +16,12 @@ use crate::secrets::Secrets;
 use crate::server::Server;
 use crate::session::Session;
 
-/// A machine that is busy with other tests is slow, not broken. Of the log only what is wrong: thousands of requests are
-/// made.
+/// The settings of nodes in tests: long timeouts, since a machine busy with other tests is slow, not broken; and only
+/// warnings in the log, since there are thousands of requests.
 const SETTINGS: [&str; 6] =
     ["--set", "hash_wait=30s", "--set", "request_timeout=60s", "--set", "log_level=warn"];
 
-/// One node, in a place of its own.
+/// One node with a working directory of its own.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) server: Server,
@@ -29,7 +29,7 @@ pub(super) struct Node {
     metrics: Client,
 }
 
-/// What all nodes share.
+/// The database, master key and secrets that all nodes share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) store: String,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     keys: Place,
 }
 
-/// Several nodes.
+/// Several nodes of one service.
 #[derive(Debug)]
 pub(super) struct Nodes {
     pub(super) nodes: Vec<Node>,
@@ -46,7 +46,7 @@ pub(super) struct Nodes {
 }
 
 impl Shared {
-    /// A new master key for the store at `url`.
+    /// Makes a master key for the store at `url`.
     pub(super) fn new(url: &str) -> Self {
         let keys = Place::new();
         let secrets = Arc::clone(&keys.secrets);
@@ -66,7 +66,7 @@ impl Shared {
         place
     }
 
-    /// `rescind` with these words, in this place, with what all nodes share.
+    /// `rescind` with these arguments in this working directory, on the shared store.
     pub(super) fn program(&self, place: &Place, words: &[&str]) -> Command {
         let mut command = place.program(RESCIND, words);
         command.env("RESCIND_STORE", &self.store).env("RESCIND_MASTER_KEY_FILE", &self.master_key);
@@ -78,7 +78,7 @@ impl Shared {
         self.join_with(more, |_, _| ()).0
     }
 
-    /// Starts another node whose command is changed before.
+    /// Starts another node after changing its command.
     pub(super) fn join_with<T>(
         &self,
         more: &[&str],
@@ -96,7 +96,7 @@ impl Shared {
         (Node { server, place, metrics: Client::new(&metrics, &self.secrets) }, changed)
     }
 
-    /// A new service key with these scopes, made by a command beside `node`.
+    /// Makes a service key with these scopes, by a command beside `node`.
     pub(super) fn service_key(&self, node: &Node, scopes: &[&str]) -> String {
         let mut words = vec!["service-key", "add", "tests", "--json"];
         words.extend(scopes.iter().flat_map(|scope| ["--scope", scope]));
@@ -106,12 +106,12 @@ impl Shared {
         key.to_owned()
     }
 
-    /// A node that has to refuse to start.
+    /// Starts a node that has to refuse to start.
     pub(super) fn refused(&self, more: &[&str]) -> Ran {
         self.refused_with(more, |_| ())
     }
 
-    /// The same for one whose command is changed before.
+    /// Starts a node that has to refuse to start, after changing its command.
     pub(super) fn refused_with(&self, more: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let place = self.place();
         let mut command = self.program(&place, &[&SERVE, more].concat());
@@ -119,31 +119,31 @@ impl Shared {
         refused(command, &self.secrets)
     }
 
-    /// Another master key, for who starts with the wrong one.
+    /// The same store with another master key file.
     pub(super) fn with_master_key(&self, path: &str) -> Self {
         let secrets = Arc::clone(&self.secrets);
         let master_key = path.to_owned();
         Self { store: self.store.clone(), master_key, secrets, keys: Place::new() }
     }
 
-    /// The same with another connection string.
+    /// The same master key with another connection string.
     pub(super) fn with_store(&self, url: &str) -> Self {
         Self { store: url.to_owned(), ..self.with_master_key(&self.master_key) }
     }
 
-    /// A file for a test's own use.
+    /// The path of a file for a test's own use.
     pub(super) fn path(&self, name: &str) -> String {
         self.keys.path(name).to_str().unwrap().to_owned()
     }
 }
 
 impl Nodes {
-    /// So many, all started at once on a database that may be empty.
+    /// Starts this number of nodes at once, on a database that may be empty.
     pub(super) fn start(url: &str, count: usize) -> Self {
         Self::with(url, count, &[])
     }
 
-    /// The same with more settings.
+    /// Starts this number of nodes at once, with more settings.
     pub(super) fn with(url: &str, count: usize, more: &[&str]) -> Self {
         let shared = Shared::new(url);
         let nodes = std::thread::scope(|scope| {
@@ -157,17 +157,17 @@ impl Nodes {
         self.nodes.iter().map(|node| node.server.client.clone()).collect()
     }
 
-    /// The client of one node, counted round and round.
+    /// The client of a node; numbers beyond the last node start again at the first.
     pub(super) fn client(&self, at: usize) -> &Client {
         &self.nodes[at % self.nodes.len()].server.client
     }
 
-    /// A command beside one of the nodes.
+    /// Runs a command beside one of the nodes.
     pub(super) fn command(&self, at: usize, words: &[&str]) -> Ran {
         run(self.shared.program(&self.nodes[at].place, words), "")
     }
 
-    /// A new service key with these scopes.
+    /// Makes a service key with these scopes.
     pub(super) fn service_key(&self, scopes: &[&str]) -> String {
         self.shared.service_key(&self.nodes[0], scopes)
     }
@@ -183,13 +183,13 @@ impl Nodes {
     }
 }
 
-/// Opens a session for a user that another system vouches for: no password is hashed.
+/// Opens a session for a user through the API for other systems, which hashes no password.
 pub(super) fn open(client: &Client, key: &str, user: &str) -> Answer {
     let device: Value = json!({ "device": { "name": "Phone", "kind": "mobile" } });
     client.post(&format!("/api/v1/admin/users/{user}/sessions/"), key, &device)
 }
 
-/// The same, if it works.
+/// Opens a session through the API for other systems, and asserts that it succeeds.
 #[track_caller]
 pub(super) fn opened(client: &Client, key: &str, user: &str) -> Session {
     Session::of(&open(client, key, user).ok())

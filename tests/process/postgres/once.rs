@@ -1,4 +1,4 @@
-//! A refresh token rotates once, on however many nodes it is shown at a time.
+//! A refresh token rotates once, on however many nodes it is presented at a time.
 
 use std::sync::Barrier;
 use std::thread;
@@ -10,11 +10,11 @@ use crate::session::Session;
 const NODES: usize = 3;
 const AT_ONCE: usize = 32;
 
-/// Each node believes what the test says about a client's address.
+/// The setting that makes a node trust the addresses that a test claims.
 pub(super) const BEHIND_A_PROXY: [&str; 2] = ["--set", "trusted_proxies=127.0.0.1/32"];
 
-/// One token is shown many times at once, and one of its successors after it; says how often the device advanced. It is
-/// shown from another network each time, since a device advances once a minute from one.
+/// Presents one token many times at once, and one of its successors after it; returns how often the device advanced.
+/// Each round is on another network, since a device advances once a minute on one.
 #[track_caller]
 pub(super) fn refresh_at_once(nodes: &Nodes, rounds: usize) -> f64 {
     let mut phone = Session::register(nodes.client(0), "grace", "Phone");

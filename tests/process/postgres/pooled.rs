@@ -1,4 +1,4 @@
-//! The same behind PgBouncer in transaction mode, where a connection has no memory and no notification arrives.
+//! Several nodes behind PgBouncer in transaction mode, where a session keeps no state and no notification arrives.
 
 use super::bouncer::Bouncer;
 use super::load::Load;

@@ -1,4 +1,4 @@
-//! The primary dies under load and its synchronous standby takes its place: nothing acknowledged is lost.
+//! The primary dies under load and its synchronous standby is promoted: no acknowledged step is lost.
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,9 +11,9 @@ use super::{count, figure, rounds};
 use crate::session::{PASSWORD, Session};
 
 const NODES: usize = 3;
-/// Steps that are acknowledged before each promotion and after the last.
+/// The number of steps that are acknowledged before each promotion and after the last.
 const STEPS: usize = 60;
-/// Steps that have committed on a primary that dies, and not on the standby that takes its place.
+/// The number of steps that are committed on a primary that dies, but not on the standby that is promoted.
 const IN_BETWEEN: usize = 3;
 
 #[test]
@@ -39,7 +39,7 @@ fn nothing_acknowledged_is_lost() {
     load.tally().told();
 }
 
-/// A commit that is there and has not reached the standby is not one yet: neither is a step that only read it.
+/// A commit that has not reached the standby is not acknowledged, nor is a step that only read it.
 #[test]
 fn without_its_standby_nothing_is_acknowledged() {
     let Some(mut pair) = Pair::start() else { return };
@@ -74,7 +74,7 @@ fn without_its_standby_nothing_is_acknowledged() {
     laptop.assert_alive(nodes.client(1));
 }
 
-/// That somebody is gone is told like anything else: not before the standby knows.
+/// The deletion of an account is reported, like any step, only once the standby has it.
 #[test]
 fn without_its_standby_nobody_is_gone() {
     let Some(pair) = Pair::start() else { return };

@@ -1,4 +1,4 @@
-//! What keeps a node from starting: it says what is wrong and what to do, and ends with an exit code.
+//! Starts that are refused: the node reports what is wrong and what to do, and ends with an exit code.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::nodes::{Nodes, Shared};
 use super::standby::follow;
 use crate::session::Session;
 
-/// A password that the database does not take.
+/// A wrong password for the database.
 const WRONG: &str = "not-the-password";
 
 #[test]
@@ -81,7 +81,7 @@ fn a_master_key_that_is_missing_or_another() {
     phone.assert_alive(&node.server.client);
 }
 
-/// Neither before the first start nor after one that failed is there anything to lose.
+/// Before a first start, and after one that failed, there is no store to lose.
 #[test]
 fn a_first_start_and_what_the_doctor_says_of_it() {
     let Some(cluster) = Cluster::fresh() else { return };

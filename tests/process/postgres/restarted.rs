@@ -1,4 +1,4 @@
-//! The database is restarted under load, dropping all where it stands: nothing acknowledged is lost.
+//! The database is restarted under load without a checkpoint: no acknowledged step is lost.
 
 use std::time::Instant;
 
@@ -7,19 +7,19 @@ use super::nodes::Nodes;
 use super::{Cluster, count, eventually, figure, rounds};
 
 const NODES: usize = 3;
-/// Steps that are acknowledged before each restart and after the last. Right after each it is looked after what was
-/// acknowledged, before much else hides it.
+/// The number of steps that are acknowledged before each restart and after the last. Acknowledged steps are checked
+/// right after each restart, before many others hide a lost one.
 const STEPS: usize = 60;
 
-/// Every node says that requests may come.
+/// Waits until every node is ready.
 pub(super) fn ready(nodes: &Nodes) {
     for client in nodes.clients() {
         eventually("a node is ready", || client.get("/readyz", "").status == 200);
     }
 }
 
-/// Whether a commit waits before it is written: then a restart meets most steps between their COMMIT and the disk, and
-/// nobody may have been told that they were taken. Else it meets them anywhere.
+/// Makes every commit wait before it is written, or not. With the wait a restart meets most steps between their
+/// COMMIT and the disk, when none may be acknowledged yet.
 fn slow_commits(cluster: &Cluster, slow: bool) {
     let microseconds = if slow { 20_000 } else { 0 };
     cluster.sql("alter system set commit_siblings = 0");

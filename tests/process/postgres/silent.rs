@@ -1,4 +1,4 @@
-//! A database that does not answer, or is not there: 503, never "valid", never "signed out".
+//! A database that does not answer or does not exist: 503, never "valid", never "signed out".
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use super::{Cluster, eventually, figure, rounds};
 use crate::client::{Answer, Client};
 use crate::session::Session;
 
-/// The budget of a check in milliseconds: as it is by default where the figure is to be believed, else one that a busy
-/// machine keeps to as well.
+/// The budget of a check in milliseconds: the default where the figure is published, else one that a busy machine
+/// keeps, too.
 fn read_budget() -> usize {
     rounds(2_000, 250)
 }
 
-/// A request may take longer than tests wait at all: what is answered sooner is answered for another reason.
+/// Nodes whose requests may take longer than any test waits: an earlier answer has another reason.
 fn patient_nodes(url: &str, count: usize) -> Nodes {
     let read = format!("store_read_budget={}ms", read_budget());
     Nodes::with(
@@ -34,7 +34,7 @@ fn assert_unavailable(answer: &Answer) {
     assert!(answer.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok()), "{answer:?}");
 }
 
-/// Asks about both tokens in every way there is; says how long the slowest answer took.
+/// Checks both tokens in every way, asserts 503, and returns the time of the slowest answer in seconds.
 fn ask_in_vain(client: &Client, key: &str, tokens: [&Session; 2]) -> f64 {
     let mut slowest = 0.0_f64;
     for token in tokens {
@@ -76,7 +76,7 @@ fn a_database_that_stands_still_is_503_within_the_budget() {
     }
 }
 
-/// Whoever asks whether it is ready is told what is wrong: how the connections ended, and then why there is no other.
+/// Waits until readiness reports this fault of the database.
 #[track_caller]
 fn assert_says(client: &Client, what: &str) {
     eventually(what, || {

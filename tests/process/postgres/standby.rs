@@ -5,10 +5,10 @@ use std::thread;
 use super::cluster::url;
 use super::{Cluster, eventually};
 
-/// Says that a commit waits for whichever standby there is, and forever if there is none.
+/// The setting that makes a commit wait for any standby, for ever if there is none.
 const SYNCHRONOUS: &str = "synchronous_standby_names=*";
 
-/// Two clusters, of which one follows the other.
+/// A primary and its standby.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) primary: Cluster,
@@ -16,7 +16,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Both running, in step. None where there is no PostgreSQL.
+    /// Starts both, and waits until the standby has caught up. `None` where PostgreSQL is not installed.
     pub(super) fn start() -> Option<Self> {
         let primary = Cluster::fresh()?;
         let standby = follow(&primary);
@@ -27,20 +27,21 @@ impl Pair {
         Some(pair)
     }
 
-    /// The connection string that names both.
+    /// The connection string with both addresses.
     pub(super) fn url(&self) -> String {
         let mut addresses = [self.primary.address(), self.standby.address()];
         addresses.sort();
         format!("{}?target_session_attrs=read-write", url(&addresses.join(",")))
     }
 
-    /// The primary's machine dies, and the standby takes its place.
+    /// Kills the primary, and promotes the standby.
     pub(super) fn promote(&mut self) {
         self.primary.kill();
         self.standby.promote();
     }
 
-    /// The same when the standby has been away for a moment, and so many steps wait for it.
+    /// Kills the standby until this number of steps waits for it, then kills the primary, and starts and promotes the
+    /// standby.
     pub(super) fn promote_behind(&mut self, steps: usize) {
         self.standby.kill();
         let waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
@@ -50,7 +51,7 @@ impl Pair {
         self.standby.promote();
     }
 
-    /// The dead primary is replaced by a new standby of the one that took its place.
+    /// Replaces the dead primary by a new standby of the promoted one.
     pub(super) fn replace(&mut self) {
         let dead = std::mem::replace(&mut self.primary, self.standby.beside());
         // The same address: it is in the nodes' connection string.
@@ -61,8 +62,8 @@ impl Pair {
         self.wait_until_in_step();
     }
 
-    /// Does it while an impatient operator breaks off every wait for a standby that is away. PostgreSQL then says that it
-    /// has committed, and warns.
+    /// Runs `work` while every wait for the suspended standby is cancelled, as an impatient operator does. PostgreSQL
+    /// then reports the commit, with a warning.
     pub(super) fn broken_off<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let working = scope.spawn(work);
@@ -85,7 +86,7 @@ impl Pair {
     }
 }
 
-/// A new standby of `primary`, which takes reads.
+/// A new standby of `primary`, which accepts reads.
 pub(super) fn follow(primary: &Cluster) -> Cluster {
     let mut standby = primary.beside();
     fill(&mut standby, primary);

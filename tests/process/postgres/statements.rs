@@ -1,13 +1,13 @@
-//! How many statements a page of a list takes, as the database itself counts them: one, however long the page is.
+//! The number of statements for a page of a list, as the database counts them: one, however long the page is.
 
 use super::Cluster;
 use super::nodes::{Nodes, opened};
 
-/// Users of a page. A statement for each of them could not be overlooked among the few that a node sends on its own.
+/// The number of users on a page: one statement for each would stand out from the few that a node sends on its own.
 const USERS: usize = 300;
 const DEVICES: usize = 6;
 
-/// Copies of the one user there is.
+/// Copies the only user.
 const COPIES: &str = "insert into rescind.users (id, name, doc)
     select u.id, u.name, jsonb_set(jsonb_set(jsonb_set(u.doc, '{id}', to_jsonb(u.id)),
         '{username,key}', to_jsonb(u.name)), '{username,shown}', to_jsonb(u.name))::json
@@ -20,7 +20,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// Runs a command beside the node. Says how many statements on this table it took, and how many in all.
+    /// Runs a command beside the node, and returns the numbers of statements that it took on this table and in total.
     fn statements(&self, words: &[&str], table: &str) -> (usize, usize) {
         self.cluster.sql("select pg_stat_statements_reset()");
         let printed = self.nodes.command(0, words).ok();

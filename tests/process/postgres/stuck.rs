@@ -1,4 +1,4 @@
-//! What is stuck half way holds up nobody for long: a node that stands still within a step, a standby that is away.
+//! A node that is suspended within a step, or a standby that is away, delays the others only for a bounded time.
 
 use std::thread;
 
