@@ -1,8 +1,8 @@
-//! The shared store as a whole, told and taken over in one transaction.
+//! The shared store as the source or target of a copy, read and written in one transaction.
 //!
-//! A source is locked against every writer from its first record to its end, so nothing is written that the copy has
-//! not; a target shows nothing before all of it is there. Only the last step has a transaction of its own: a copy that
-//! is kept waits, marked, until its source has been left.
+//! A source is locked against every writer from its first record to its end, so that the copy misses no write; a
+//! target shows nothing before the copy is complete. Only the last step is a transaction of its own: a committed copy
+//! stays marked as unfinished until its source is marked as moved.
 
 use std::fmt;
 use std::path::Path;
@@ -28,14 +28,14 @@ use crate::store::{Founding, StoreError};
 
 mod rows;
 
-/// A transaction that may take as long as it takes, but does not wait for others.
+/// Begins a transaction of any duration that does not wait long for locks.
 const BEGIN: &str = "begin isolation level read committed read write;
     set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '5s'";
 
-/// How long connections of nodes are given to end.
+/// How long to wait for the connections of nodes to end.
 const LEAVING: Duration = Duration::from_secs(2);
 
-/// Nobody writes any of it meanwhile.
+/// Locks all tables against writers.
 const STAND_STILL: &str =
     "lock table rescind.service, rescind.totals, rescind.users, rescind.devices, rescind.last_seen,
     rescind.looks, rescind.log, rescind.keys, rescind.service_keys in share mode";
@@ -44,12 +44,12 @@ const CLEAR: &str =
     "truncate rescind.totals, rescind.users, rescind.devices, rescind.last_seen, rescind.looks, rescind.log,
     rescind.keys, rescind.service_keys";
 
-/// What the database has not counted it plans badly.
+/// Updates the planner's statistics, without which it plans badly.
 const COUNT: &str =
     "analyze rescind.users; analyze rescind.devices; analyze rescind.last_seen; analyze rescind.looks;
     analyze rescind.log";
 
-/// A database that is held while its store is taken elsewhere or arrives.
+/// A database, locked while its store is copied from it or to it.
 pub struct PostgresArchive {
     connection: Connection,
     kind: Kind,
@@ -57,7 +57,7 @@ pub struct PostgresArchive {
 }
 
 impl PostgresArchive {
-    /// The store in the database at `url`, which is to be taken to the place shown as `to`.
+    /// Opens the store in the database at `url` as the source of a copy to the location shown as `to`.
     pub async fn leaving(url: &str, authority: Option<&Path>, to: &str) -> Result<Self, OpenError> {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Existing).await?;
@@ -65,7 +65,7 @@ impl PostgresArchive {
         Ok(Self { connection, kind: Kind::Clock, before })
     }
 
-    /// The empty database at `url`, which is to take `store` over.
+    /// Opens the empty database at `url` as the target of a copy of `store`.
     pub async fn arriving(url: &str, authority: Option<&Path>, store: StoreId) -> Result<Self, OpenError> {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Create).await?;
@@ -81,7 +81,7 @@ async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, Open
     Ok(Connection::over(client, connection, way.tls))
 }
 
-/// Locks the source. Says whether it was left for `to` before.
+/// Locks the source. Returns whether it was marked as moved to `to` before.
 async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
     let (asked, mut others) = (Instant::now(), connected_nodes(client).await?);
     // Those of a node that has just been stopped may be there a moment longer.
@@ -107,14 +107,14 @@ async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
     }
 }
 
-/// How many connections nodes have to this database.
+/// The number of connections that nodes have to this database.
 async fn connected_nodes(client: &Client) -> Result<i64, OpenError> {
     let others = "select count(*) from pg_stat_activity
         where datname = current_database() and application_name = 'rescind' and pid <> pg_backend_pid()";
     column(&ask(client, others).await?, 0)
 }
 
-/// Locks the target, and clears it of an unfinished copy. Says whether there was one.
+/// Locks the target, and removes an unfinished copy from it. Returns whether there was one.
 async fn arriving(client: &Client, store: StoreId) -> Result<bool, OpenError> {
     client.batch_execute(BEGIN).await.map_err(|error| busy(&error))?;
     let state = "select founding is not null or moved is not null, copying from rescind.service for update";
@@ -165,7 +165,7 @@ impl PostgresArchive {
         self.client().batch_execute(text).await.map_err(failed)
     }
 
-    /// What is said to be there afterwards is also on the standby, if the database waits for one.
+    /// Commits. If the database waits for a standby, the data is on the standby, too, when this returns.
     async fn commit(&self) -> Result<(), StoreError> {
         if self.connection.commit().await.map_err(failed)? {
             Ok(())

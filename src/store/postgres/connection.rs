@@ -1,4 +1,4 @@
-//! One connection: what runs on it, and what the server remarks meanwhile.
+//! A connection to the database, with the server's notices.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long the server may take to hear that nobody waits any more.
+/// How long the server may take to accept a cancel request.
 const HEARD: Duration = Duration::from_secs(5);
 
-/// Rows of an answer.
+/// The rows of an answer.
 pub(super) type Rows = Vec<tokio_postgres::Row>;
 
 /// An open connection.
@@ -29,7 +29,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Starts to work the connection off; it ends when this is dropped.
+    /// Spawns the task that drives the connection; it ends when this is dropped.
     pub(super) fn over<S, T>(
         client: Client,
         connection: tokio_postgres::Connection<S, T>,
@@ -45,25 +45,25 @@ impl Connection {
         Self { client, tls, worked_off, remarked, busy, committing }
     }
 
-    /// The client, for one exchange that ends with [`Connection::done`]. One that was given up half way is not used
-    /// again: what it waits for would hold up whoever comes next.
+    /// The client, for one exchange that ends with [`Connection::done`]. A connection whose exchange was abandoned is
+    /// not reused: its pending answers would delay the next caller.
     pub(super) fn begin(&self) -> &Client {
         self.busy.store(true, Ordering::SeqCst);
         &self.client
     }
 
-    /// The client, for whoever has the connection alone.
+    /// The client, for the only user of the connection.
     pub(super) fn client_mut(&mut self) -> &mut Client {
         &mut self.client
     }
 
-    /// The exchange is over, and the connection as it was before.
+    /// Notes that the exchange has ended and the connection is clean.
     pub(super) fn done(&self) {
         self.busy.store(false, Ordering::SeqCst);
     }
 
-    /// Nobody uses it for now. An exchange that was given up half way ends here, and with it what the server holds for
-    /// it: else others would wait for its locks until somebody looks at this connection again.
+    /// Ends an abandoned exchange when the connection is returned, and with it its locks on the server: else others
+    /// would wait for them until the connection is used again.
     pub(super) fn let_go(&self) {
         if !self.busy.load(Ordering::SeqCst) {
             return;
@@ -81,13 +81,13 @@ impl Connection {
         });
     }
 
-    /// Whether it can be used.
+    /// Whether the connection can be reused.
     pub(super) fn is_idle(&self) -> bool {
         !self.busy.load(Ordering::SeqCst) && !self.client.is_closed()
     }
 
-    /// Commits. `Ok(false)`: the server says it has, and warns: a wait for its standby was broken off, so the commit may
-    /// yet be lost with this server.
+    /// Commits. `Ok(false)` if the server has committed with a warning: it stopped waiting for its standby, so the
+    /// commit may be lost with this server.
     pub(super) async fn commit(&self) -> Result<bool, tokio_postgres::Error> {
         self.remarked.store(false, Ordering::SeqCst);
         self.committing.store(true, Ordering::SeqCst);

@@ -1,29 +1,29 @@
-//! Whether the connection to the database has to be encrypted.
+//! Encryption of the connection to the database.
 //!
-//! TLS is required unless every host is this machine (a loopback address, `localhost`, or a Unix socket) or
-//! `sslmode=disable` is written. `prefer` and `allow`, which fall back to an unencrypted connection without a word, do
-//! so on this machine alone. Where TLS is spoken the server's certificate and name are always verified: `verify-ca` and
-//! `verify-full` are taken as `require`.
+//! TLS is required unless every host is this machine (a loopback address, `localhost`, or a Unix socket) or the
+//! connection string has `sslmode=disable`. `prefer` and `allow`, which silently fall back to an unencrypted
+//! connection, do so on this machine alone. With TLS the server's certificate and name are always verified:
+//! `verify-ca` and `verify-full` mean the same as `require`.
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// What a connection string says about encryption.
+/// The encryption that a connection string requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// TLS, or no connection.
+    /// TLS is required.
     Required,
-    /// Every host is this machine: TLS if the database offers it.
+    /// TLS is used if the database offers it, since every host is this machine.
     IfOffered,
-    /// None, since that is written.
+    /// TLS is not used, because the connection string says so.
     Disabled {
-        /// Every host is this machine all the same.
+        /// Whether every host is this machine.
         here: bool,
     },
 }
 
 impl Encryption {
-    /// Requires TLS of `config` where it has to be required.
+    /// Sets TLS as required in `config` where it has to be.
     pub(super) fn apply(config: &mut Config) -> Self {
         match config.get_ssl_mode() {
             SslMode::Disable => Self::Disabled { here: is_this_machine(config) },
@@ -36,7 +36,7 @@ impl Encryption {
     }
 }
 
-/// The values of `sslmode` that other clients know and ours does not, as those that mean the same here.
+/// Replaces the values of `sslmode` that other clients know and this one does not by those that mean the same here.
 pub(super) fn known_modes(url: &str) -> String {
     let Some((place, parameters)) = url.split_once('?') else { return url.to_owned() };
     let known = |parameter: &str| {
@@ -51,7 +51,7 @@ pub(super) fn known_modes(url: &str) -> String {
     format!("{place}?{}", parameters.join("&"))
 }
 
-/// Whether every host is this machine. Where an address is given beside a name, it is what is connected to.
+/// Whether every host is this machine. An address given beside a name is the one that is connected to.
 fn is_this_machine(config: &Config) -> bool {
     let addresses = config.get_hostaddrs();
     if !addresses.is_empty() {

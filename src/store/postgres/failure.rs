@@ -1,18 +1,18 @@
-//! What an error of the database means for what was asked of it.
+//! Classification of the database's errors by what can be done about them.
 
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
-/// Why something was not done.
+/// The reason why a request to the database failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Others were in the way: nothing was done, and done again it works.
+    /// A conflict with other transactions: nothing was written, and a retry can succeed.
     Conflict,
-    /// The connection is gone, or leads to a database that takes no writes any more. Another one may do.
+    /// The connection is lost, or leads to a database that is read-only; another connection may work.
     Lost(String),
-    /// There is nothing to be done about it here.
+    /// An error that a retry cannot solve.
     Final(StoreError),
 }
 
@@ -23,7 +23,7 @@ impl From<StoreError> for Failure {
 }
 
 impl From<Error> for Failure {
-    /// The database's own words are not passed on, they may quote a record: its SQLSTATE says what it is.
+    /// Classifies an error by its SQLSTATE. The database's message is not passed on, because it may quote a record.
     fn from(error: Error) -> Self {
         let Some(code) = error.code() else {
             return Self::Lost("the connection to the database was lost".to_owned());

@@ -1,4 +1,4 @@
-//! What a step sees: records that were read for it, and the first one it misses.
+//! The records that were read for a step, and the first one it lacks.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use crate::store::{Clock, Founding, StoreError, Totals};
 
 type Read<T> = Result<T, StoreError>;
 
-/// Something a step reads.
+/// A record or list that a step reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Need {
     Founding,
@@ -40,7 +40,7 @@ pub(super) enum Need {
     Due(Timestamp, usize),
 }
 
-/// What was read so far: the documents that answer each need, none where there is nothing.
+/// The records read so far, as documents by need; an empty list if there are none.
 #[derive(Default)]
 pub(super) struct Loaded {
     answers: HashMap<Need, Vec<String>>,
@@ -48,7 +48,7 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Notes that `need` was looked for.
+    /// Notes that `need` was read.
     pub(super) fn looked_for(&mut self, need: Need) {
         self.answers.entry(need).or_default();
     }
@@ -58,7 +58,7 @@ impl Loaded {
         self.answers.entry(need).or_default().push(document);
     }
 
-    /// What was asked for and had not been read. Whatever was decided without it does not count.
+    /// Takes the record or list that was requested but had not been read; a decision made without it does not count.
     pub(super) fn missed(&self) -> Option<Need> {
         self.missed.take()
     }
@@ -80,7 +80,7 @@ impl Loaded {
     }
 }
 
-/// The parser's own words are not passed on: they quote what they could not read.
+/// Parses a document. The parser's message is not passed on, because it may quote the document.
 pub(super) fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
     serde_json::from_str(document).map_err(|_| StoreError::Corrupt("a record cannot be read".to_owned()))
 }

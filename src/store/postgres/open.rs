@@ -1,4 +1,4 @@
-//! The way in: from a URL to a database that is known to keep its promises.
+//! Opening the database: from a URL to a database that is known to be durable.
 
 use std::error::Error as _;
 use std::path::Path;
@@ -13,113 +13,115 @@ use super::encryption::{Encryption, known_modes};
 use super::schema;
 use super::tls::{self, TlsError};
 
-/// The oldest PostgreSQL whose promises are known.
+/// The oldest supported version of PostgreSQL.
 const OLDEST: u32 = 13;
 
-/// How long a first connection may take.
+/// The time limit for the first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the client says when no host takes writes; it has no code for it.
+/// A part of the client's message if no host accepts writes, an error without a code.
 const READ_ONLY: &str = "does not allow writes";
 
-/// What is told of a database that does not speak TLS.
+/// The message about a database without TLS.
 const NO_TLS: &str = "it offers no TLS, and beyond this machine the connection has to be encrypted. Set `ssl = on` and a certificate in its configuration, or, where the whole network between is yours alone, write sslmode=disable at the end of `store`: postgres://user:password@host/database?sslmode=disable";
 
-/// What the client says of it; it has no code for it.
+/// A part of the client's message about a database without TLS, an error without a code.
 const NO_TLS_SAID: &str = "does not support TLS";
 
-/// Whether tables may be made.
+/// Whether tables may be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
-    /// When there are none, they are made; older ones are brought up to date (`rescind serve`).
+    /// Create the tables if there are none, and migrate older ones (`rescind serve`).
     Create,
-    /// Only what is there (every other command).
+    /// Use existing tables only (every other command).
     Existing,
 }
 
-/// Why a database was not opened. Each message says what to do next; none repeats the URL, which holds a password.
+/// The reason why a database was not opened. Each message says what to do next; none repeats the URL, which holds a
+/// password.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages name")]
 pub enum OpenError {
-    /// It is no connection string.
+    /// The text is not a connection string.
     #[error(
         "`store` is no connection string PostgreSQL's client reads ({reason}): write postgres://user:password@host/database"
     )]
     Url { reason: String },
-    /// TLS cannot be spoken.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// Nobody answers, or not so that we understand.
+    /// The database does not answer, or not by the protocol.
     #[error(
         "the database cannot be reached: {reason}. See that it runs, and that `store` names its host and port"
     )]
     Unreachable { reason: String },
-    /// It does not speak TLS, and has to.
+    /// The database offers no TLS, which is required.
     #[error("the database cannot be reached: {}", NO_TLS)]
     Unencrypted,
-    /// It says no.
+    /// The database refuses the user.
     #[error(
         "the database refuses this user: {reason}. `store` names both, or the file that RESCIND_STORE_FILE names does"
     )]
     Refused { reason: String },
-    /// Nothing was ever founded there.
+    /// The database holds no store.
     #[error(
         "there is no store in this database: run `rescind serve` on it once, or name the right database with --store"
     )]
     Missing,
-    /// A newer Rescind works there.
+    /// The tables were made by a newer version of Rescind.
     #[error("the database's tables have version {found}, this rescind works with {known}: use the version that wrote them", known = schema::VERSION)]
     Newer { found: i32 },
-    /// An older Rescind made them.
+    /// The tables were made by an older version of Rescind.
     #[error("the database's tables have version {found}, this rescind works with {known}: start `rescind serve` of this version once, it brings them up to date", known = schema::VERSION)]
     Older { found: i32 },
-    /// It is older than its promises are known for.
+    /// The version of PostgreSQL is not supported.
     #[error("the database is PostgreSQL {found}; this needs {OLDEST} or newer: upgrade it")]
     OldServer { found: u32 },
-    /// It takes no writes.
+    /// The database is read-only.
     #[error(
         "the database is a read-only standby: name the primary, or all hosts of the cluster, in the connection string"
     )]
     ReadOnly,
-    /// It acknowledges what it may lose.
+    /// A setting of the database lets it acknowledge commits that it may lose.
     #[error(
         "the database has {setting} = {found}, so what it acknowledges can be lost: set {setting} = on in its configuration, and look for another value that ALTER DATABASE or ALTER ROLE gave it"
     )]
     Careless { setting: &'static str, found: String },
-    /// It has no room.
+    /// The database's disk is full.
     #[error("the database's disk is full: make room and start again")]
     DiskFull,
-    /// The store was taken elsewhere.
+    /// The store was moved to another location.
     #[error(
         "the store in this database was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty database with `rescind store copy`"
     )]
     Moved { to: String },
-    /// A copy that was stopped.
+    /// The database holds an unfinished copy.
     #[error(
         "this database holds an unfinished copy of a store: run the same `rescind store copy` again, or drop the schema `rescind`"
     )]
     Unfinished,
-    /// A copy would replace it.
+    /// The target of a copy holds a store already.
     #[error("this database holds a store already, and a copy replaces none: name an empty database")]
     NotEmpty,
-    /// A store is taken elsewhere only while nobody uses it.
+    /// The store is in use, while a copy requires that no node uses it.
     #[error("the store in this database is in use ({by}): stop every rescind that works on it first")]
     InUse { by: String },
-    /// Anything else.
+    /// Any other error while the tables are set up.
     #[error("the database refuses to be set up (SQLSTATE {code}): {advice}")]
     Setup { code: String, advice: &'static str },
 }
 
-/// How to connect.
+/// The parameters of a connection.
 pub(super) struct Way {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
 }
 
-/// What the connection string `url` says about encryption.
+/// The encryption that the connection string `url` requires.
 ///
 /// # Errors
-/// [`OpenError::Url`] if it is none.
+///
+/// [`OpenError::Url`] if the text is not a connection string.
 pub fn encryption(url: &str) -> Result<Encryption, OpenError> {
     read(url).map(|(_, encryption)| encryption)
 }
@@ -131,7 +133,7 @@ fn read(url: &str) -> Result<(Config, Encryption), OpenError> {
     Ok((config, encryption))
 }
 
-/// Opens the database at `url` for `mode`, and says how to connect to it from now on.
+/// Opens the database at `url` for `mode`; returns the parameters of further connections.
 pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) -> Result<Way, OpenError> {
     let way = way(url, authority, "rescind")?;
     let (mut client, connection) =
@@ -147,10 +149,11 @@ pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) ->
     checked.map(|()| way)
 }
 
-/// Connects to the database at `url` and looks at nothing in it: what its connection string says about encryption, and
-/// whether the connection is encrypted as the database sees it.
+/// Connects to the database at `url` without reading its tables. Returns the encryption that the connection string
+/// requires, and whether the connection is encrypted as the database sees it.
 ///
 /// # Errors
+///
 /// See [`OpenError`].
 pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, bool), OpenError> {
     let encryption = encryption(url)?;
@@ -165,7 +168,7 @@ pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, b
     Ok((encryption, encrypted || encryption == Encryption::Required))
 }
 
-/// How to connect to the database at `url`, under this name.
+/// The parameters of connections to the database at `url` with this application name.
 pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way, OpenError> {
     let (mut config, _) = read(url)?;
     config
@@ -178,7 +181,8 @@ pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way
     Ok(Way { config, tls: tls::connector(authority)? })
 }
 
-/// Whether the store is here, and not half copied or moved away. Whoever may make tables may also found it in them.
+/// Checks that the store is in this database, neither half copied nor moved away. A missing store is an error unless
+/// `mode` may initialize one.
 async fn is_here(client: &Client, mode: OpenMode) -> Result<(), OpenError> {
     let asked = "select founding is not null, copying is not null, moved->>'to' from rescind.service";
     let row = client.query_typed_one(asked, &[]).await.map_err(|error| refusal(&error))?;
@@ -191,7 +195,7 @@ async fn is_here(client: &Client, mode: OpenMode) -> Result<(), OpenError> {
     }
 }
 
-/// Whether this is a database that keeps its promises, with tables of our version.
+/// Checks that the database is durable and its tables have the current version.
 pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), OpenError> {
     promises(client).await?;
     let found = match mode {
@@ -206,7 +210,7 @@ pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), Ope
     }
 }
 
-/// Whether what this database acknowledges is durable.
+/// Checks that commits which this database acknowledges are durable.
 async fn promises(client: &Client) -> Result<(), OpenError> {
     let said = "select current_setting('server_version_num')::bigint, current_setting('fsync', true), current_setting('synchronous_commit', true)";
     let row = client.query_typed_one(said, &[]).await.map_err(|error| refusal(&error))?;
@@ -255,13 +259,14 @@ pub(super) fn refusal(error: &Error) -> OpenError {
     }
 }
 
-/// Whether it answers, but has no connection left for this user. PgBouncer before 1.21 has no code of its own for it.
+/// Whether the database answers but has no connection left for this user. PgBouncer before 1.21 has no code of its own
+/// for that.
 pub(super) fn grants_no_more(error: &Error) -> bool {
     let bouncer = |error: &DbError| error.message().starts_with("no more connections allowed");
     error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) || error.as_db_error().is_some_and(bouncer)
 }
 
-/// Why no connection came about, in words for an operator. They repeat no password.
+/// The reason why a connection failed, in words for an operator and without a password.
 pub(super) fn reason(error: &Error) -> String {
     if let Some(code) = error.code() {
         return match code {
@@ -306,7 +311,7 @@ fn says(error: &Error, word: &str) -> bool {
     false
 }
 
-/// The client's own words, but for what they quote.
+/// The reason why a connection string was not parsed, without quoting it.
 fn parse_reason(error: &Error) -> String {
     if says(error, "sslmode") {
         "sslmode takes require, which verifies the certificate and the name, or disable".to_owned()

@@ -1,7 +1,8 @@
-//! The connections: a bounded number, made when they are wanted, and made again when the database was away.
+//! The connection pool: a bounded number of connections, made on demand, and made again after the database was
+//! unreachable.
 //!
-//! A database may grant fewer than the settings allow (`max_connections`, a limit of the role or of the database). Then
-//! requests share those that were granted, in the order in which they came, and now and then one asks for more.
+//! A database may grant fewer than the settings allow (`max_connections`, a limit of the role or of the database).
+//! Then requests share the granted ones in order of arrival, and from time to time one request tries to get another.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,13 +19,14 @@ use super::connection::Connection;
 use super::failure::Failure;
 use crate::store::StoreError;
 
-/// The longest that nobody tries to connect after somebody could not. Well below the time a node may take to recover.
+/// The longest pause between attempts to connect to an unreachable database, well below the time a node may take to
+/// recover.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The shortest.
+/// The shortest pause between attempts to connect.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// A connection out of the pool; it goes back when it is dropped.
+/// A connection from the pool, returned when dropped.
 pub(super) struct Pooled {
     // Goes back before the next request is let in.
     connection: Object<Connector>,
@@ -45,18 +47,18 @@ impl Drop for Pooled {
     }
 }
 
-/// The connections.
+/// The connection pool.
 pub(super) struct Pool {
     connections: managed::Pool<Connector>,
-    /// One for each connection that may be in use at once.
+    /// One permit for each connection that may be in use at once.
     turns: Arc<Semaphore>,
-    /// How many turns were taken out of use, because the database grants no connection for them.
+    /// The number of permits taken out of use, because the database grants no connections for them.
     withheld: Mutex<usize>,
     waiting: AtomicUsize,
     patience: Duration,
 }
 
-/// Counts a request as waiting as long as this is there.
+/// A guard that counts a request as waiting while it lives.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -73,7 +75,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Pool {
-    /// At most `size` connections; none is made yet.
+    /// A pool of at most `size` connections, without any yet.
     pub(super) fn new(
         config: Config,
         tls: MakeRustlsConnect,
@@ -90,7 +92,7 @@ impl Pool {
         Ok(Self { connections, turns, withheld, waiting, patience })
     }
 
-    /// A connection that is idle, or a new one.
+    /// An idle connection, or a new one.
     pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
         let deadline = tokio::time::Instant::now() + self.patience;
         loop {
@@ -119,7 +121,7 @@ impl Pool {
         Err(Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())))
     }
 
-    /// Counts the caller's turn as one that is taken out of use. `false`: it is the last one, and stays.
+    /// Takes the caller's permit out of use. `false` if it is the last one, which stays in use.
     fn withhold(&self) -> bool {
         let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         let others = *withheld + 1 < self.connections.status().max_size;
@@ -127,7 +129,8 @@ impl Pool {
         others
     }
 
-    /// Puts turns back into use: all of them once the database has granted a connection again, one now and then before.
+    /// Puts permits back into use: all of them once the database has granted a connection again, one from time to time
+    /// before.
     fn ask_for_more(&self) {
         let mut withheld = self.withheld.lock().unwrap_or_else(PoisonError::into_inner);
         if *withheld == 0 {
@@ -142,14 +145,14 @@ impl Pool {
         self.turns.add_permits(more);
     }
 
-    /// How many connections there are, and how many requests wait for one.
+    /// The number of connections, and of requests waiting for one.
     pub(super) fn load(&self) -> (usize, usize) {
         let status = self.connections.status();
         (status.size, self.waiting.load(Ordering::Relaxed))
     }
 }
 
-/// Makes connections.
+/// The factory of connections.
 pub(super) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
@@ -157,35 +160,35 @@ pub(super) struct Connector {
     away: Mutex<Option<Away>>,
 }
 
-/// Since the database could not be reached, or grants no more connections.
+/// The state since the database could not be reached, or granted no more connections.
 struct Away {
     until: Instant,
     pause: Duration,
     unreachable: Unreachable,
-    /// Whether somebody was sent to ask again.
+    /// Whether a request was already chosen to try again.
     asked: bool,
 }
 
-/// Whether another connection would be granted.
+/// Whether the database grants further connections.
 enum Granting {
-    /// The last one was.
+    /// The last attempt succeeded.
     All,
-    /// It was not, some time ago; the caller is the one who asks again.
+    /// The last attempt failed some time ago; the caller is the one to try again.
     Perhaps,
-    /// It was not, just now.
+    /// The last attempt failed recently, or another request already tries again.
     None,
 }
 
-/// The database cannot be reached, and why.
+/// The database could not be reached; with the reason.
 #[derive(Clone, Debug)]
 pub(super) struct Unreachable {
     why: String,
-    /// It can, but grants no more connections.
+    /// Whether the database answers but grants no more connections.
     full: bool,
 }
 
 impl Connector {
-    /// Refuses at once while there is no point in another try.
+    /// Fails at once during the pause after a failed attempt.
     fn pause(&self) -> Result<(), Unreachable> {
         let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &*away {
@@ -206,7 +209,7 @@ impl Connector {
         }
     }
 
-    /// Notes how a try ended. The pause doubles while the database stays away.
+    /// Notes the result of an attempt. The pause doubles while the database stays unreachable.
     fn note(&self, tried: Result<(), &Unreachable>) {
         let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match tried {

@@ -1,4 +1,4 @@
-//! A statement with its values, ready to be sent.
+//! A statement with its parameters.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::connection::Rows;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 
-/// A value of a statement.
+/// A parameter of a statement, with its type.
 type Value = (Box<dyn ToSql + Sync + Send>, Type);
 
-/// A statement with its values.
+/// A statement with its parameters.
 ///
-/// It is sent with the types of its values and without a name: in one round trip, and through a pooler that gives each
-/// transaction another connection, on which a name would mean nothing.
+/// It is sent with the types of its parameters and without a name: in one round trip, and through a pooler that gives
+/// each transaction another connection, on which a prepared statement would not exist.
 pub(super) struct Query {
     text: &'static str,
     values: Vec<Value>,
@@ -24,7 +24,7 @@ impl Query {
         Self { text, values: Vec::new() }
     }
 
-    /// The next value.
+    /// Adds the next parameter.
     fn with(mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> Self {
         self.values.push((Box::new(value), of));
         self
@@ -66,7 +66,7 @@ impl Query {
         self.with(numbers.into_iter().map(|number| number.0).collect::<Vec<_>>(), Type::INT8_ARRAY)
     }
 
-    /// Sends it and waits for the rows. What is polled first is sent first.
+    /// Sends the statement and waits for the rows. Statements are sent in the order in which they are first polled.
     pub(super) async fn run(&self, client: &Client) -> Result<Rows, tokio_postgres::Error> {
         let values: Vec<_> = self.values.iter().map(borrowed).collect();
         client.query_typed(self.text, &values).await
@@ -77,7 +77,7 @@ fn borrowed((value, of): &Value) -> (&(dyn ToSql + Sync), Type) {
     (&**value, of.clone())
 }
 
-/// A whole number as the database keeps it. Ours count from zero and stay far below the largest.
+/// An integer as the database stores it, `bigint`. Larger numbers are capped; ours count from zero and stay far below.
 #[derive(Clone, Copy)]
 pub(super) struct Number(i64);
 

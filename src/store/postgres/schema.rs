@@ -1,18 +1,18 @@
-//! The tables, and how they grow: each version is a file, run once, in order.
+//! The tables and their migrations: each version is a file, run once, in order.
 
 use tokio_postgres::{Client, Error};
 
-/// What turns version n - 1 into version n, from the first on. What was released is never changed.
+/// The migrations from version n - 1 to version n, the first one first. A released one is never changed.
 const VERSIONS: [&str; 3] =
     [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
-/// The version this build works with.
+/// The version of the tables that this build works with.
 pub(super) const VERSION: i32 = 3;
 
-/// Names the lock under which nodes that start together migrate one after the other.
+/// Takes the lock that lets nodes which start together migrate one after the other.
 const LOCK: &str = "select pg_advisory_xact_lock(7310868735422395236)";
 
-/// The version of the database's tables; 0 when there are none.
+/// The version of the database's tables; 0 if there are none.
 pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     if client.query_typed_one("select to_regclass('rescind.version') is not null", &[]).await?.try_get(0)? {
         client.query_typed_one("select coalesce(max(version), 0) from rescind.version", &[]).await?.try_get(0)
@@ -21,8 +21,8 @@ pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     }
 }
 
-/// Brings the tables to [`VERSION`], whoever else tries; tables that are newer are left alone. Says which version they
-/// have then.
+/// Migrates the tables to [`VERSION`], safely if several nodes do so at once; newer tables are left alone. Returns the
+/// version that they have then.
 pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
     let found = version(client).await?;
     if found >= VERSION {

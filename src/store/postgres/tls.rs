@@ -8,21 +8,21 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Why TLS cannot be spoken.
+/// The reason why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The file of the certificate authority.
+    /// The file of the certificate authority cannot be read.
     #[error("the file {path:?} of `store_ca_file` holds no certificate that can be read; it takes PEM")]
     Authority {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// The library refuses.
+    /// The TLS library refused its configuration.
     #[error("TLS cannot be set up")]
     Setup,
 }
 
-/// TLS that trusts the authorities of this machine, and the one in `authority`.
+/// A TLS connector that trusts the certificate authorities of this machine, and those in the file `authority`.
 pub(super) fn connector(authority: Option<&Path>) -> Result<MakeRustlsConnect, TlsError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

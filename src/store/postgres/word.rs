@@ -1,5 +1,5 @@
-//! Word that something was written: by this node at once, by another one when its notification is heard, and in any
-//! case a tenth of a second later. So nothing is late when notifications are lost, as behind a pooler.
+//! Notification of changes: of this node's at once, of another node's when its `NOTIFY` arrives, and in any case after
+//! a tenth of a second. So nothing is late if notifications are lost, as behind a pooler.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -9,23 +9,23 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How late word may be.
+/// The interval of unconditional notifications, the longest delay.
 const LATEST: Duration = Duration::from_millis(100);
 
-/// How long after a connection was lost the next one is tried.
+/// The pause before a new connection after one was lost.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The channel that nodes tell each other on that the log grew.
+/// The `NOTIFY` channel for additions to the log.
 pub(super) const CHANNEL: &str = "rescind";
 
-/// Spreads the word; dropped, it falls silent.
+/// The change notifier; dropping it stops its tasks.
 pub(super) struct Word {
     written: watch::Sender<()>,
     tasks: [JoinHandle<()>; 2],
 }
 
 impl Word {
-    /// Listens to the other nodes from now on.
+    /// Starts to listen to the other nodes.
     pub(super) fn spread(config: Config, tls: MakeRustlsConnect) -> Self {
         let written = watch::Sender::new(());
         let tasks =
@@ -33,7 +33,7 @@ impl Word {
         Self { written, tasks }
     }
 
-    /// This node wrote something.
+    /// Notifies this node's receivers of a change made by this node.
     pub(super) fn tell(&self) {
         self.written.send_replace(());
     }

@@ -1,4 +1,4 @@
-//! What a step writes, as statements: few of them, however much there is.
+//! The statements that write a step's changes: a few, however many changes there are.
 
 use serde::Serialize;
 
@@ -13,10 +13,10 @@ use crate::model::user::User;
 use crate::store::records::{Change, Changes, Counted, Look};
 use crate::store::{Clock, StoreError, Totals};
 
-/// The statements that write `changes`, in the order they are to run. `era` is the one the step saw.
+/// The statements that write `changes`, in the order in which they are to run. `era` is the one the step read.
 ///
-/// Users and devices come first, whose locks the step holds; the clock after them; and last the totals, on which
-/// others wait the shortest so.
+/// Users and devices come first, whose locks the step holds; the counters next; and the totals last, because other
+/// steps wait for their lock, which is then held the shortest.
 pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, StoreError> {
     let counts = changes.counts();
     let Changes { records, log, counted, priority: _ } = changes;
@@ -41,7 +41,7 @@ pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, Store
     Ok(queries)
 }
 
-/// The device that a change writes anew.
+/// The device whose record a change rewrites.
 fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
     match change {
         Change::Device(device) | Change::Ended(device) => Some((device.user, device.id)),
@@ -49,7 +49,7 @@ fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
     }
 }
 
-/// Changes that are written together, one statement a kind.
+/// Changes that are written together, one statement per kind.
 #[derive(Default)]
 struct Many {
     seen: Vec<(UserId, DeviceId, String)>,
@@ -59,7 +59,7 @@ struct Many {
 }
 
 impl Many {
-    /// Keeps a change for later if its kind comes in numbers; else says how it is written.
+    /// Collects a change of a numerous kind; for any other returns its statement.
     fn keep_or_write(&mut self, change: Change) -> Result<Option<Query>, StoreError> {
         Ok(Some(match change {
             Change::LastSeen(user, device, seen) => {
@@ -174,7 +174,7 @@ fn put_device(device: &Device, ended: bool) -> Result<Query, StoreError> {
     Ok(stamped(Query::new(text).user(device.user).device(device.id), device.stamp).text(document(device)?))
 }
 
-/// Only of devices that are there; in one order, so that two nodes do not wait for each other in a circle.
+/// Writes last-seen records of existing devices only; in a fixed order, so that two nodes do not deadlock.
 fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> Query {
     // One statement takes one note a device.
     let mut newest = std::collections::BTreeMap::new();
@@ -204,7 +204,7 @@ fn looks(text: &'static str, looks: &[Look]) -> Query {
 }
 
 /// Appends to the log. The row of the counters stays locked until the commit: so the order of the log is the order of
-/// commits, and whoever reads up to a position has missed none before it.
+/// commits, and a reader up to a position has missed no entry before it.
 fn append(log: &[(Timestamp, Revocation)]) -> Result<Query, StoreError> {
     let after = log.iter().fold(Clock::default(), |clock, (_, revocation)| clock.with(revocation));
     let documents: Result<Vec<_>, _> = log.iter().map(|(_, revocation)| document(revocation)).collect();
@@ -241,7 +241,7 @@ fn set_clock(clock: Clock) -> Query {
         .number(clock.head.value())
 }
 
-/// Of a store without any so far.
+/// Sets the totals of a store that has none yet.
 fn set_totals(totals: Totals) -> Query {
     Query::new(
         "insert into rescind.totals (era, shard, users, live_devices) select era, 0, $1, $2 from rescind.service",

@@ -1,4 +1,4 @@
-//! Records as rows: how each kind is told, and how a page of it is taken over.
+//! Records as rows: reading each kind of record, and writing a page of it.
 
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
@@ -11,7 +11,7 @@ use crate::store::postgres::query::Query;
 use crate::store::postgres::write::{document, statements};
 use crate::store::records::{Change, Changes};
 
-/// Each record of the kind, as a JSON document.
+/// The query for all records of a kind, each as a JSON document.
 pub(super) fn told(kind: Kind) -> &'static str {
     match kind {
         Kind::Clock => "select json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service",
@@ -37,7 +37,7 @@ pub(super) fn told(kind: Kind) -> &'static str {
     }
 }
 
-/// The record that a document tells.
+/// Parses the JSON document of a record.
 pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
     Ok(match kind {
         Kind::Clock => Change::Clock(parse(document)?),
@@ -56,7 +56,7 @@ pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
     })
 }
 
-/// The statements that write a page: one for the kinds of which there are millions.
+/// The statements that write a page of records; one statement for all records of a numerous kind.
 pub(super) fn taken_over(page: Vec<Change>) -> Result<Vec<Query>, StoreError> {
     let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
