@@ -104,7 +104,7 @@ impl Auth {
         &self.store
     }
 
-    /// The metrics.
+    /// The metrics of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }

@@ -120,11 +120,11 @@ impl OpenError {
     }
 }
 
-/// The assembled service.
+/// The assembled service, ready to serve.
 pub struct Service {
-    /// The use cases.
+    /// The use cases over the store.
     pub auth: Arc<Auth>,
-    /// The revocation feed.
+    /// The revocation feed of this node.
     pub feed: Arc<Feed>,
     /// Whether the store was initialized by this start.
     pub founded_now: bool,

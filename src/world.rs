@@ -32,7 +32,7 @@ enum Source {
     Manual(Arc<Manual>),
 }
 
-/// A clock that only moves when told, and randomness derived from a seed.
+/// A clock that moves only by calls, and randomness derived from a seed.
 #[derive(Debug)]
 pub struct Manual {
     millis: AtomicI64,

@@ -23,7 +23,7 @@ use crate::store::steps::session::OpenDevice;
 use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
 use crate::store::{EndedPlace, ListedUser};
 
-/// An administrator.
+/// The administrator who acts on users, devices or keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Administrator {
     /// A person with access to the administration socket.
@@ -32,7 +32,7 @@ pub enum Administrator {
     ServiceKey {
         /// The id of the service key.
         id: ServiceKeyId,
-        /// The client's address.
+        /// The address of the client that presented the key.
         address: IpAddr,
     },
 }
@@ -49,7 +49,7 @@ impl fmt::Display for Administrator {
 /// The administrator who ordered an action, and the reason.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// The administrator.
+    /// The administrator who ordered it.
     pub by: Administrator,
     /// The reason, if one was given.
     pub reason: Option<String>,
@@ -219,7 +219,7 @@ impl Auth {
         }
     }
 
-    /// Deletes a user.
+    /// Deletes a user: ends every device and frees the username.
     pub async fn delete_user(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
         match self.store.delete_user(DeleteUser { user, caller: None, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {

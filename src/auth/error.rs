@@ -44,7 +44,7 @@ pub enum AuthError {
     WeakPassword {
         /// The name of the request field.
         field: &'static str,
-        /// The reason.
+        /// The rule that the password breaks.
         why: WeakPassword,
     },
     /// A request field is not acceptable: its name and the `code` of the problem.
@@ -68,7 +68,7 @@ pub enum AuthError {
     /// The store was rolled back: an authentic token is ahead of its counters.
     #[error("the store was rolled back: a token is ahead of it")]
     RolledBack,
-    /// An internal error.
+    /// An internal error, with a description for the log.
     #[error("internal: {0}")]
     Internal(String),
 }

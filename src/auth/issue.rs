@@ -12,9 +12,9 @@ use crate::store::steps::session::Session;
 
 /// The tokens of one device, with its user and the device.
 pub struct Issued {
-    /// The access token.
+    /// The access token as PASETO text.
     pub access: String,
-    /// The refresh token.
+    /// The refresh token as PASETO text.
     pub refresh: String,
     /// The remaining lifetime of the access token.
     pub expires_in: Duration,
@@ -28,7 +28,7 @@ pub struct Issued {
 
 /// An access token and its remaining lifetime.
 pub struct Access {
-    /// The access token.
+    /// The access token as PASETO text.
     pub token: String,
     /// The remaining lifetime of the access token.
     pub expires_in: Duration,

@@ -144,7 +144,7 @@ impl Auth {
         Ok(self.store.keys().await?)
     }
 
-    /// The current keyring.
+    /// The current keyring, reloaded if the key set has changed.
     pub async fn keyring(&self) -> Result<Arc<Keyring>, AuthError> {
         self.keys.checked(self).await
     }

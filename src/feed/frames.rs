@@ -29,7 +29,7 @@ pub struct Signed {
     pub last: Position,
     /// The version of the key set when the frame was signed.
     pub keys: KeysVersion,
-    /// The signed text.
+    /// The signed text, at most [`LONGEST_FRAME`](crate::token::feed::LONGEST_FRAME) bytes.
     pub text: String,
 }
 

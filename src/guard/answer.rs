@@ -12,7 +12,7 @@ use crate::http::code::Code;
 use crate::http::listen::Fault;
 use crate::verifier::{Claims, Rejection};
 
-/// A complete answer.
+/// A complete answer with its body.
 pub type Answer = Response<Full<Bytes>>;
 
 /// The code for a request without a token.

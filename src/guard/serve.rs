@@ -51,7 +51,7 @@ impl std::fmt::Display for Listen {
     }
 }
 
-/// An open listener.
+/// An open listener on TCP or a Unix socket.
 #[derive(Debug)]
 pub struct Bound {
     listener: Listener,

@@ -9,7 +9,7 @@ use super::timestamp::Timestamp;
 /// The claims of an access token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// `iss`: the issuer.
+    /// `iss`: the issuer that minted the token.
     pub issuer: String,
     /// `sub`: the user the token acts for.
     pub subject: UserId,

@@ -16,7 +16,7 @@ macro_rules! counter {
                 Self(value)
             }
 
-            /// The counter's value.
+            /// The value of the counter.
             pub const fn value(self) -> u64 {
                 self.0
             }
@@ -63,9 +63,9 @@ impl Era {
 /// The values of both counters that can end a token: a device is live, and a token valid, only under the current ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The service's era.
+    /// The era of the service.
     pub era: Era,
-    /// The user's generation.
+    /// The generation of the user.
     pub generation: Generation,
 }
 

@@ -57,7 +57,7 @@ impl DeviceKind {
     /// The longest kind, in characters.
     pub const LONGEST: usize = 32;
 
-    /// Parses a kind.
+    /// Parses the kind of a device.
     pub fn parse(text: &str) -> Result<Self, DeviceTextError> {
         if text.is_empty() {
             return Err(DeviceTextError::TooShort);
@@ -93,7 +93,7 @@ pub struct Device {
     pub stamp: Stamp,
     /// The device's displayed name.
     pub name: DeviceName,
-    /// The device's kind.
+    /// The kind of the device.
     pub kind: DeviceKind,
     /// When the device signed in.
     pub created: Timestamp,
@@ -145,7 +145,7 @@ pub enum Cause {
     RefreshReused,
     /// The device was evicted by a newer sign-in, because the user had as many devices as allowed.
     Evicted,
-    /// The device expired.
+    /// The device expired without a refresh.
     Expired,
     /// An administrator ended the device.
     Administrator,

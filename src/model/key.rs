@@ -102,7 +102,7 @@ impl KeyState {
 pub struct KeyRecord {
     /// The key's PASERK id.
     pub kid: Kid,
-    /// The key's purpose.
+    /// The purpose of the key.
     pub purpose: Purpose,
     /// The key's state in its life cycle.
     pub state: KeyState,

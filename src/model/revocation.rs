@@ -11,7 +11,7 @@ use super::timestamp::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Revocation {
-    /// One device ended.
+    /// The end of one device.
     Device {
         /// The user the device belongs to.
         user: UserId,
@@ -50,6 +50,6 @@ pub struct Entry {
     pub position: Position,
     /// When the entry was written.
     pub at: Timestamp,
-    /// The event.
+    /// The event that the entry records.
     pub revocation: Revocation,
 }

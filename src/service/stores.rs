@@ -138,7 +138,7 @@ pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered,
 pub struct Restored {
     /// The new id of the store.
     pub store: StoreId,
-    /// The new era.
+    /// The new era, which ended every token of the copy.
     pub era: Era,
     /// The signing keys of the copy, which are distrusted now.
     pub distrusted: Vec<Kid>,

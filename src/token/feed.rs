@@ -171,7 +171,7 @@ pub struct Statement {
 /// A batch of consecutive entries of the revocation log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The issuer's statement.
+    /// The statement of the issuer.
     pub statement: Statement,
     /// Whether a snapshot begins with this frame.
     pub start: bool,
@@ -249,7 +249,7 @@ impl Pong {
         if pong.statement.issuer == issuer { Ok(pong) } else { Err(Refused::OtherIssuer) }
     }
 
-    /// Signs the pong.
+    /// Signs the pong with the active key.
     pub(super) fn sign(&self, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
         seal(&wire::write_pong(self)?, key, footer, LONGEST_PONG)
     }

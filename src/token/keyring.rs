@@ -40,7 +40,7 @@ impl TrustedKeys {
         Self { issuer, audience, others: Vec::new(), keys: PublicKeys::none(), seen: Seen::empty() }
     }
 
-    /// Adds a key.
+    /// Adds a trusted key.
     fn trust(&mut self, kid: &Kid, key: PublicKey) {
         self.keys.insert(kid, key);
     }
@@ -65,7 +65,7 @@ impl TrustedKeys {
 /// An access key as published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The key's record.
+    /// The record of the key.
     pub record: KeyRecord,
     /// The public key: 32 bytes of Ed25519.
     pub public: [u8; 32],

@@ -56,7 +56,7 @@ pub enum ConnectError {
         "the issuer there calls itself {found:?}, not {expected:?}: if that is right, say it with `issuer`"
     )]
     OtherIssuer {
-        /// The expected issuer.
+        /// The issuer that was expected.
         expected: String,
         /// The issuer that answered.
         found: String,

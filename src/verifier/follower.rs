@@ -90,7 +90,7 @@ impl Follower {
         behind.is_some_and(|sent| self.view.world.uptime().saturating_sub(sent) > since)
     }
 
-    /// Creates a ping.
+    /// Creates a ping and remembers its nonce.
     pub(super) fn ask(&mut self) -> Option<Asked> {
         self.forget();
         self.watch();

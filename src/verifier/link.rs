@@ -64,7 +64,7 @@ pub enum Trouble {
     /// Status 410: the log no longer reaches back to the position.
     #[error("what was missed is no longer kept")]
     Gone,
-    /// Any other status.
+    /// Any other status than 200.
     #[error("it answered {0}")]
     Status(u16),
     /// The answer is not what was expected.
@@ -156,7 +156,7 @@ impl Link {
         Ok(Self { client, base, authorization })
     }
 
-    /// The issuer's address.
+    /// The address of the issuer.
     pub(super) fn base(&self) -> &str {
         &self.base
     }

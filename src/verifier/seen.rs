@@ -20,7 +20,7 @@ const DIGITS: usize = 32;
 /// Verified tokens by their full text.
 pub(super) struct Seen {
     places: Box<[ArcSwapOption<Verified>]>,
-    /// A hash function with a random key, so that nobody can make tokens that collide.
+    /// A hash function with a random key, so that tokens which collide cannot be made on purpose.
     hasher: RandomState,
 }
 

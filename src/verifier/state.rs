@@ -39,7 +39,7 @@ pub(super) struct State {
 /// Both clocks, read together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Now {
-    /// The wall clock.
+    /// The wall clock, in whole seconds.
     pub(super) wall: Timestamp,
     wall_millis: i64,
     uptime: u64,

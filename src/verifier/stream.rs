@@ -53,9 +53,9 @@ impl Events {
 #[derive(Debug, Default)]
 struct Parser {
     chunk: Bytes,
-    /// The unfinished line.
+    /// The line that is not yet complete.
     line: Vec<u8>,
-    /// The unfinished event.
+    /// The event that is not yet complete.
     told: Told,
     after_return: bool,
 }

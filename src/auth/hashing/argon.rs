@@ -60,7 +60,7 @@ pub(super) struct Recipe {
 
 enum Expected {
     Bytes(Output),
-    /// No password matches.
+    /// No password matches this job.
     Nothing,
 }
 

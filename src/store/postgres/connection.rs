@@ -18,7 +18,7 @@ const HEARD: Duration = Duration::from_secs(5);
 /// The rows of an answer.
 pub(super) type Rows = Vec<tokio_postgres::Row>;
 
-/// An open connection.
+/// An open connection to the database.
 pub(super) struct Connection {
     client: Client,
     tls: MakeRustlsConnect,

@@ -11,7 +11,7 @@ use tokio_postgres::config::{Host, SslMode};
 /// The encryption that a connection string requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
-    /// TLS is required.
+    /// TLS is required; there is no fallback.
     Required,
     /// TLS is used if the database offers it, since every host is this machine.
     IfOffered,

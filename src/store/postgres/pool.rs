@@ -47,7 +47,7 @@ impl Drop for Pooled {
     }
 }
 
-/// The connection pool.
+/// The connection pool of a node.
 pub(super) struct Pool {
     connections: managed::Pool<Connector>,
     /// One permit for each connection that may be in use at once.

@@ -35,23 +35,23 @@ pub(super) enum Table {
     Clock = 2,
     /// A single record: the totals.
     Totals = 3,
-    /// `user`
+    /// Users, by `user`.
     Users = 4,
-    /// `username's key` → `user`
+    /// The index of usernames: `username's key` → `user`.
     Names = 5,
-    /// `user ‖ era ‖ generation ‖ device`
+    /// Live devices, by `user ‖ era ‖ generation ‖ device`.
     Devices = 6,
-    /// `user ‖ device`
+    /// Ended devices, by `user ‖ device`.
     Ended = 7,
-    /// `user ‖ device`
+    /// Last-seen records, by `user ‖ device`.
     LastSeen = 8,
-    /// `kid`
+    /// Keys of tokens, by `kid`.
     Keys = 9,
-    /// `service key`
+    /// Service keys, by `service key`.
     ServiceKeys = 10,
-    /// `position`
+    /// Log entries, by `position`.
     Log = 11,
-    /// `time ‖ user ‖ era ‖ generation ‖ device` → nothing
+    /// Expiry checks, by `time ‖ user ‖ era ‖ generation ‖ device`; the records are empty.
     Looks = 12,
     /// A single empty record, present if the store was rolled back.
     RolledBack = 13,

@@ -35,13 +35,13 @@ impl Sum {
         Ok(sum)
     }
 
-    /// Adds a record.
+    /// Adds a record to the checksum.
     pub(super) fn add(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_add(1);
         self.hashes = self.hashes.wrapping_add(hash(key, value));
     }
 
-    /// Removes a record.
+    /// Removes a record from the checksum.
     pub(super) fn remove(&mut self, key: &[u8], value: &[u8]) {
         self.records = self.records.wrapping_sub(1);
         self.hashes = self.hashes.wrapping_sub(hash(key, value));

@@ -1,4 +1,4 @@
-//! Starting sled.
+//! Starting sled in a checked folder.
 
 use std::fs::File;
 use std::io;

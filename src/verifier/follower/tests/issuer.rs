@@ -27,7 +27,7 @@ use crate::world::{Manual, World};
 pub(super) const ISSUER: &str = "https://id.example";
 pub(super) const AUDIENCE: &str = "https://shop.example";
 
-/// The test issuer.
+/// The issuer of a test.
 #[derive(Clone)]
 pub(super) struct Issuer {
     world: World,
@@ -312,7 +312,7 @@ impl Trial {
         Self { world, hands, issuer, view, follower, events }
     }
 
-    /// Lets seconds pass.
+    /// Advances both clocks by `seconds`.
     pub(super) fn pass(&self, seconds: u64) {
         self.hands.advance(Duration::from_secs(seconds));
     }

@@ -1,4 +1,4 @@
-//! Damaged stores.
+//! Tests that damaged stores are refused.
 
 use std::os::unix::fs::FileExt as _;
 
