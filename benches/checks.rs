@@ -74,7 +74,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
         side.rates.clear();
     }
     for round in 0..ROUNDS {
-        // Another one goes first each time, so that none has the better place.
+        // Another side goes first each time, so that no side has an advantage.
         for turn in 0..sides.len() {
             let at = (round + turn) % sides.len();
             sides.get_mut(at).context("a side")?.round()?;

@@ -35,7 +35,7 @@ impl Cluster {
         if rustix::process::geteuid().is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
         }
-        // Free a moment ago; should somebody have taken it since, the start fails and says so.
+        // The port was free a moment ago; if it was taken since, the start fails with a message.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let server = format!("postgres://postgres@127.0.0.1:{port}");
         let cluster = Self { programs, server, folder, ours: true };
@@ -97,7 +97,7 @@ impl Cluster {
             command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
         }
         command.arg("--no-new-privs").arg(self.programs.join(program)).args(words).current_dir("/");
-        // A server that is started here would hold on to our pipes for ever.
+        // A server that is started here would keep the pipes open.
         let starts = words.first() == Some(&"start");
         let output = if starts {
             let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;

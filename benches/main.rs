@@ -64,7 +64,7 @@ fn apart(words: &[&str]) -> Result<()> {
     let status = Command::new(std::env::current_exe()?)
         .args(words)
         .env(MEASURING, "1")
-        // What went wrong is said in the last lines then.
+        // The last lines of the log then show the error.
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stderr(File::create(&log)?)

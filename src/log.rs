@@ -203,7 +203,7 @@ struct WholeWrites<W>(W);
 
 impl<W: Write> Write for WholeWrites<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Standard error is locked for all of it.
+        // Standard error is locked for the whole buffer.
         self.0.write_all(bytes)?;
         Ok(bytes.len())
     }
@@ -374,7 +374,7 @@ mod tests {
         let (queues, guard) = Queues::over(stuck(), stuck());
         let room = Arc::clone(queues.kept.room());
         let stopped = reader.lock().unwrap();
-        // More than fills the writer's buffer, so that the writer stands.
+        // The text fills the buffer, so that the writer blocks.
         let text = "x".repeat(BUFFER / 8);
         let log =
             || (0..EVENTS).for_each(|n| tracing::warn!(n, text = if n < 16 { &*text } else { "" }, "warned"));

@@ -102,7 +102,7 @@ impl GuardCommand {
             let what = format!("cannot listen on {}: {error}", self.listen);
             Failure::new(what, "choose another address with --listen; port 0 picks a free one")
         })?;
-        // Nobody may be reading; that is no reason not to guard.
+        // A closed standard output is no reason to stop.
         let _ = writeln!(io::stdout(), "listening on {}", bound.place()).and_then(|()| io::stdout().flush());
         let guard = Guard::new(self.cookie.clone());
         let done = tokio::select! {

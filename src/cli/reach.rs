@@ -157,7 +157,7 @@ fn understand(status: StatusCode, bytes: &[u8]) -> Result<Value, Refusal> {
     }
     let field = |name: &str| value.get(name).and_then(Value::as_str);
     let code = field("code").ok_or(Refusal::Unreadable)?.to_owned();
-    // Most details are a code's advice to apps; what an operator can do, the failure says.
+    // Most details are a code's advice to apps; the failure has advice for operators.
     let advice = Code::ALL.iter().find(|known| known.as_str() == code).map(|known| known.advice());
     let detail = field("detail").filter(|detail| Some(*detail) != advice);
     let mut text = detail.or_else(|| field("title")).unwrap_or(&code).to_owned();

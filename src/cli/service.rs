@@ -32,7 +32,7 @@ pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Fai
         .map_err(|error| Failure::new(error.to_string(), "correct log_level"))?;
     let stop = stop_signal()?;
     let listening = |listening: &Listening| {
-        // Nobody may be reading; that is no reason not to serve.
+        // A closed standard output is no reason to stop.
         let _ = announce(&mut io::stdout(), listening, &settings);
         chosen.note(&settings.data);
     };
@@ -162,7 +162,7 @@ impl From<ServeError> for Failure {
             ServeError::Socket(SocketError::Io { ref source, .. }) => {
                 Self::new(error.to_string(), advice::for_file(source))
             }
-            // What it says is what to do.
+            // The message says what to do next.
             ServeError::Socket(_) => Self::new(error.to_string(), ""),
             ServeError::Io(ref source) => Self::new(error.to_string(), advice::for_file(source)),
         }

@@ -22,7 +22,7 @@ pub(super) struct DeviceInput {
 pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
     let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
     let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
-    // Whatever a system calls itself, nobody is kept out for it.
+    // A name that cannot be used is ignored: a device's default name must not keep its user out.
     wish.name = name.and_then(|name| DeviceName::parse(&name).ok());
     match kind.as_deref().map(DeviceKind::parse).transpose() {
         Ok(kind) => wish.kind = kind,

@@ -209,7 +209,7 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
         operation["security"] = json!([]);
     }
     if let Some(ways) = operation["security"].as_array_mut().filter(|_| !id.starts_with("introspect")) {
-        // It is taken everywhere, but only OAuth's clients have no other way.
+        // The password of Basic is accepted everywhere, but only OAuth clients have no other way to send a key.
         ways.retain(|way| way.get(BASIC).is_none());
     }
     if plain::schema_name(&operation["requestBody"]["content"]["application/json"]) == Some(NOTHING)

@@ -78,7 +78,7 @@ impl Revocations {
         since: Header<Option<String>>,
     ) -> Result<EventStream, Problem> {
         let key = credential.service_key(&auth, Scope::Feed).await?;
-        // What is no position is not ours to continue: a snapshot.
+        // A value that is no position cannot be continued: the stream starts with a snapshot.
         let since = since.0.and_then(|since| since.parse().ok()).map(Position::new);
         Ok(EventStream(feed.follow(&key, since)?))
     }

@@ -109,7 +109,7 @@ pub async fn run(
     if let Err(error) = service.auth.write_last_seen().await {
         tracing::warn!(%error, "last-seen notes were not written");
     }
-    // The socket's file goes with the server; a stale one would only make the next command look twice.
+    // The socket's file is removed with the server, so that the next command need not try a stale one.
     let _ = std::fs::remove_file(settings.admin_socket());
     let early = early.map(|ended| ended.unwrap_or_else(|error| Err(io::Error::other(error))));
     Ok(early.into_iter().chain(rest).collect::<io::Result<()>>()?)

@@ -51,7 +51,7 @@ impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for EndingThre
             return true;
         }
         let line = Line::of(event).format(self.format);
-        // A log that cannot be written has nowhere to say so.
+        // A failure to write the log cannot be reported.
         let _written = self.writer.make_writer_for(event.metadata()).write_all(line.as_bytes());
         false
     }

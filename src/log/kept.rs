@@ -86,7 +86,7 @@ impl Room {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if state.waiting >= self.most {
                 state.gone = true;
-                // Whoever else waits need not.
+                // No other thread has to wait any longer.
                 self.changed.notify_all();
             }
         }

@@ -65,7 +65,7 @@ pub(super) fn origin(text: &str) -> Option<String> {
 pub(super) fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let clean = |c: char| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c);
-    // Every address of a machine is none that a client could use.
+    // The unspecified address is no address for clients.
     let host = rest.split('/').next().unwrap_or(rest);
     let every = ["0.0.0.0", "[::]"]
         .iter()

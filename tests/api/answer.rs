@@ -21,7 +21,7 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let (status, headers) = (parts.status.as_u16(), parts.headers);
         if headers.get(header::CONTENT_TYPE).is_some_and(|media| media == "text/event-stream") {
-            // It has no end; see `listener` for those who listen.
+            // A stream has no end; `listener` reads it event by event.
             return Self { status, headers, text: String::new(), json: Value::String(String::new()) };
         }
         let text = body.into_string().await.unwrap();

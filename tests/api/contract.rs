@@ -78,7 +78,7 @@ async fn ask_without_right(scene: &Scene<'_>, operation: &Operation, code: &str)
             let key = scene.service.bearer_of_scopes(&[other]).await.credential.unwrap();
             good.without_credential().bearer(&key).send().await
         }
-        // What happened to the phone is reason enough.
+        // The phone's token was ended before, which provokes the code.
         _ => good.send().await,
     }
 }
@@ -128,7 +128,7 @@ async fn ask_at_a_bad_time(scene: &Scene<'_>, operation: &Operation, code: &str)
 
 async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> Answer {
     let good = scene.good(operation);
-    // Beside a bearer token no body keeps anyone from leaving.
+    // Beside a bearer token `logout` ignores a faulty body.
     let good = if operation.id == "logout" { good.without_credential() } else { good };
     let path = good.target().to_owned();
     let content = &operation.definition["requestBody"]["content"];
@@ -196,7 +196,7 @@ fn is_as_told(operation: &Operation, code: &str, answer: &Answer) {
     assert_eq!(example["detail"], advice, "{} {code}", operation.id);
     for error in example["errors"].as_array().into_iter().flatten() {
         let (field, inputs) = (error["field"].as_str().unwrap(), operation.inputs());
-        // Where there is no field to be wrong, one too many is.
+        // For an operation without inputs the error is an unknown field.
         assert!(
             inputs.contains(field) || (inputs.is_empty() && error["code"] == "unknown"),
             "{} {field}",

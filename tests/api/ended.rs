@@ -32,7 +32,7 @@ fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static 
         ("access as password", good().basic("any", &phone.access)),
     ];
     match operation.id {
-        // What these act by is a password of their own: a wrong one, or no bearer would be needed.
+        // These operations act by a password in the body, which has to be wrong: a right one needs no bearer.
         "login" => {
             let wrong = json!({"username": "ada", "password": "not the right one"});
             all = all.into_iter().map(|(name, ask)| (name, ask.json(&wrong))).collect();
@@ -49,7 +49,7 @@ fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static 
         }
         "logout" => all.push(("only a bearer", good().json(&json!({})).bearer(&phone.access))),
         "introspect" | "revoke" => {
-            // What revoking acts by is the token in the form.
+            // Revocation acts by the token in the form.
             all.retain(|_| operation.id == "introspect");
             let ask = || scene.good(operation);
             all.push(("access in the form", ask().form(&[("token", &phone.access)])));

@@ -141,7 +141,7 @@ async fn a_token_from_before_a_password_change_signs_nobody_out() {
     let body = json!({"current_password": PASSWORD, "new_password": "yet another tulip"});
     old.post("/api/v1/auth/password").json(&body).send().await.refused("password_changed");
     phone.works().await;
-    // The client that stays leaves as well when it sends the token it had before.
+    // An older refresh token beside a valid bearer still signs out the device.
     let body = json!({"refresh": old.refresh});
     let answer = phone.post("/api/v1/auth/logout").json(&body).send().await.ok();
     assert_eq!(answer, json!({"signed_out": 1}));
@@ -177,7 +177,7 @@ async fn deleting_the_account_ends_everything_and_frees_the_name() {
     phone.is_refused("signed_out_everywhere").await;
     laptop.is_refused("signed_out_everywhere").await;
     service.anonymous().login("ada", PASSWORD).await.refused("wrong_credentials");
-    // Whoever takes the name is somebody else.
+    // The next user with the same name is another user.
     let mut next = service.phone("ada").await;
     assert_ne!(next.user, phone.user);
     next.works().await;
@@ -252,7 +252,7 @@ async fn no_token_outlives_its_device() {
     phone.take(&session);
     service.pass(10);
     phone.me().await.refused("token_expired");
-    // A device that ran out was, to its owner, signed out.
+    // For its owner an expired device is signed out.
     phone.present_refresh().await.refused("signed_out");
 }
 

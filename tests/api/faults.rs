@@ -17,7 +17,7 @@ async fn a_store_that_fails_is_503_at_every_operation_whatever_the_token() {
     let scene = Scene::set(&service).await;
     let ended = Scene { phone: service.phone("ada").await, ..Scene::set(&service).await };
     ended.phone.logout().await.ok();
-    // Verified and remembered, which must not be enough.
+    // Every node remembers a token it has verified, which must not be enough.
     scene.phone.me().await.ok();
     for error in
         [StoreError::Unavailable("/dev/secret".into()), StoreError::Corrupt("page 17 of /dev/secret".into())]

@@ -117,7 +117,7 @@ async fn a_position_that_cannot_be_continued_begins_a_snapshot() {
     service.pass(66 * 60);
     service.auth.sweep().await.unwrap();
     let news = signs_out(&service, 1).await;
-    // One that has none of it in memory any more.
+    // A new process has no entry in memory.
     let service = service.again(|_| {}).await;
     let server = service.follower().await;
     for since in [0, 2, 7, u64::MAX] {
@@ -278,7 +278,7 @@ async fn an_entry_is_told_only_once_it_is_durable() {
     let (phone, server) = (service.phone("ada").await, service.follower().await);
     let mut listener = server.listen(None).await;
     listener.frame().await;
-    // What was written can be seen, but is not on the disk yet: whoever reads the log waits.
+    // Steps are visible but not on the disk yet: a read of the log waits.
     service.store.hold_log();
     phone.logout().await.ok();
     assert_eq!(service.head().await, 1);

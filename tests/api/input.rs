@@ -39,7 +39,7 @@ async fn a_credential_is_judged_before_anything_else_of_a_request() {
     };
     let before = service.store.contents().await;
     for operation in operations().iter().filter(|operation| operation.wants() != Wants::Nothing) {
-        // A sign-out without a bearer is what its body says.
+        // A sign-out without a bearer token acts by its body alone.
         if operation.id == "logout" {
             continue;
         }
@@ -99,7 +99,7 @@ async fn a_member_given_twice_is_refused_by_name() {
             assert_eq!(answer.fields(), fields, "{body}");
         }
     }
-    // Whoever leaves is held to the fields that count.
+    // A sign-out refuses repeated fields that it knows, but no others.
     let twice = r#"{"refresh": "a", "refresh": "b"}"#;
     assert_eq!(post("logout", twice).send().await.refused("invalid_request").fields(), ["refresh duplicate"]);
     let phone = service.phone("ada").await;
@@ -168,7 +168,7 @@ async fn an_answer_says_where_to_go_instead_of_a_path_that_is_none() {
     for path in ["/auth/login", "/hunter2", "/"] {
         assert!(detail(path).await.contains("`/openapi.json`"), "{path}");
     }
-    // What is there but not found is another matter.
+    // A known path with an unknown id is a 404 without suggestions.
     let phone = service.phone("ada").await;
     let answer = phone.get("/api/v1/devices/019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20").send().await;
     assert!(!answer.refused("not_found").text.contains("Below"));
@@ -256,7 +256,7 @@ async fn apps_of_another_service_are_told_which_fields_or_which_setting() {
     let lenient = service.again(|settings| settings.ignore_unknown_fields = true).await;
     let session = lenient.anonymous().post("/api/v1/auth/login").json(&body).send().await.ok();
     assert_eq!(session["device"]["name"], "Phone");
-    // Only what is unknown, and only there.
+    // The setting ignores unknown fields, not missing or wrong ones.
     let wrong = json!({"username": 1, "email": "x"});
     let answer = lenient.anonymous().post("/api/v1/auth/register").json(&wrong).send().await;
     assert_eq!(answer.refused("invalid_request").fields(), ["username wrong_type", "password required"]);

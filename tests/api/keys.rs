@@ -88,7 +88,7 @@ async fn the_public_keys_are_published_in_every_form() {
         assert_eq!(key["public"], json!(format!("k4.public.{x}")));
         assert_eq!(key["jwk"]["kid"], key["kid"]);
         assert_eq!(pem_key(key["pem"].as_str().unwrap()), decode(x));
-        // The id is computed from the key by the PASERK library, not taken from us.
+        // The id is computed from the key by the PASERK library.
         let public = pasetors::keys::AsymmetricPublicKey::try_from(key["public"].as_str().unwrap()).unwrap();
         let mut id = String::new();
         pasetors::paserk::FormatAsPaserk::fmt(&pasetors::paserk::Id::from(&public), &mut id).unwrap();
@@ -134,7 +134,7 @@ async fn whoever_has_the_keys_is_told_so_until_they_change() {
     let answer = ask(&etag).await;
     assert_eq!(answer.status, 200);
     assert_ne!(answer.header("etag"), etag);
-    // Also when there are as many keys as before: one was taken out, one was made.
+    // The tag also differs when the number of keys is the same: one was removed, another one made.
     let before = service.anonymous().get(PASERK).send().await;
     change(&service, &format!("{}/distrust", kid(&service.phone("ada").await.access))).await;
     let after = service.anonymous().get(PASERK).send().await;
@@ -231,7 +231,7 @@ async fn the_next_key_is_published_before_it_is_used_and_rotation_ends_no_sessio
     let second = kid(&phone.access);
     assert_eq!(state(&before, &second), "next");
     assert_eq!(state(&published(&service).await, &second), "active");
-    // Until its last token has expired, then no longer.
+    // A retired key is published until its last token has expired.
     let not_after = published(&service).await;
     let retired = not_after["keys"].as_array().unwrap().iter().find(|key| key["kid"] == first).unwrap();
     assert_eq!(retired["not_after"], "2026-11-22T11:00:00Z");
@@ -259,7 +259,7 @@ async fn a_distrusted_key_ends_its_tokens_at_the_next_check() {
     let service = Service::start().await;
     let mut phone = service.phone("ada").await;
     let other_node = service.again(|_| {}).await;
-    // Verified and remembered, here and on another node.
+    // Every node remembers the token as verified.
     phone.me().await.ok();
     phone.get("/api/v1/auth/me").on(&other_node).send().await.ok();
     let first = kid(&phone.access);

@@ -20,7 +20,7 @@ async fn an_account_takes_so_many_wrong_passwords_and_then_waits() {
     // From elsewhere and in other letters it is the same account; another one is not.
     service.anonymous().login("ADA", PASSWORD).await.refused("rate_limited");
     service.phone("bob").await;
-    // Whoever is signed in stays so.
+    // A signed-in device stays signed in.
     phone.me().await.ok();
     service.pass(19);
     phone.someone.login("ada", PASSWORD).await.refused("rate_limited");
@@ -74,7 +74,7 @@ async fn who_gets_no_turn_at_hashing_is_told_to_come_back() {
     let ask = phone.someone.post("/api/v1/auth/login").json(&body).on(&busy);
     let answer = ask.send().await.refused("overloaded");
     assert_eq!((answer.status, answer.header("retry-after")), (503, "1"));
-    // What needs no hash goes on.
+    // Requests that need no hash are answered.
     phone.get("/api/v1/auth/me").on(&busy).send().await.ok();
 }
 
@@ -190,7 +190,7 @@ async fn an_old_refresh_token_buys_its_own_few_guesses_and_nothing_else() {
     }
     let refused = thief.login_again("ada", PASSWORD, &phone.refresh).await.refused("rate_limited");
     assert_eq!((refused.status, refused.header("retry-after")), (429, "30"));
-    // Neither another device, nor a sign-in without a token, nor what is signed in has to wait for it.
+    // The limit of one device delays no other device, no sign-in without a token, and no request of a signed-in device.
     laptop.someone.login_again("ada", PASSWORD, &laptop.refresh).await.ok();
     laptop.someone.login("ada", PASSWORD).await.ok();
     let body = json!({"current_password": PASSWORD, "new_password": "staple engine tulip"});
@@ -271,6 +271,6 @@ async fn a_user_ends_all_other_devices_so_often_an_hour() {
     let refused = phone.logout_others().await.refused("rate_limited");
     assert_eq!((refused.status, refused.header("retry-after")), (429, "1800"));
     phone.change_password("staple engine tulip", PASSWORD).await.refused("rate_limited");
-    // One by one, and all of them, is always allowed.
+    // Single devices, and all of them, may be signed out without limit.
     phone.logout_all().await.ok();
 }

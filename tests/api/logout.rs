@@ -49,7 +49,7 @@ async fn no_body_an_empty_one_null_and_an_empty_object_mean_the_same() {
         let phone = service.phone("ada").await;
         assert_eq!(with_body(&phone, media, body).await.ok(), json!({"signed_out": 1}), "{media:?} {body}");
         phone.is_refused("signed_out").await;
-        // Again it is done already, and the bearer still says which device.
+        // The second time the device is signed out already, and its bearer token still identifies it.
         assert_eq!(with_body(&phone, media, body).await.ok(), json!({"signed_out": 0}), "{media:?} {body}");
         let nobody = service.anonymous().post(LOGOUT);
         let nobody = if let Some(media) = media { nobody.body(media, body) } else { nobody };

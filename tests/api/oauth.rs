@@ -149,7 +149,7 @@ async fn a_key_is_taken_from_the_form_or_from_the_header_and_not_from_both() {
             (["client_secret not_allowed".to_owned()].as_slice(), &json!("invalid_request"))
         );
     }
-    // The key first, then what is asked.
+    // The service key is judged before the rest of the request.
     let ask = |fields: &[(&str, &str)]| service.anonymous().post("/oauth/introspect").form(fields);
     ask(&[("client_secret", "nonsense")]).send().await.refused("token_invalid");
     let refused = ask(&[("client_secret", &key)]).send().await.refused("invalid_request");

@@ -90,7 +90,7 @@ fn mutations(good: &str) -> Vec<String> {
 async fn every_mutation_of_an_access_token_fails() {
     let service = Service::start().await;
     let phone = service.phone("ada").await;
-    // Verified and remembered: what is remembered must not vouch for what merely looks alike.
+    // The service remembers the token as verified, which must not count for a similar one.
     phone.me().await.ok();
     for text in mutations(&phone.access).into_iter().filter(|text| text.is_ascii()) {
         let answer = put(&service, "bearer of a user", &text).await;
@@ -129,7 +129,7 @@ async fn a_token_of_another_service_is_nothing_here() {
     other.me().await.ok();
     put(&ours, "bearer of a user", &other.access).await.refused("token_invalid");
     put(&ours, "refresh", &other.refresh).await.refused("token_invalid");
-    // Nor with our footer in the place of theirs.
+    // A foreign token with a footer of this service is invalid, too.
     for (foreign, own) in [(&other.access, &phone.access), (&other.refresh, &phone.refresh)] {
         let (head, _) = foreign.rsplit_once('.').unwrap();
         let (_, footer) = own.rsplit_once('.').unwrap();
@@ -152,7 +152,7 @@ async fn a_token_of_another_issuer_or_audience_is_nothing_here() {
             audience.clone_into(&mut claims.audience);
         });
         put(&service, PLACES[0], &token).await.refused("token_invalid");
-        // Names that this store's tokens had before are ours; others are not, whatever the names are now.
+        // Tokens with an earlier name of this store are accepted, others are not, whatever the names are now.
         let renamed = service.again(|settings| {
             settings.issuer = Some(if issuer.is_empty() { "-" } else { issuer }.to_owned());
             settings.audience = Some(if audience.is_empty() { "-" } else { audience }.to_owned());
@@ -187,7 +187,7 @@ async fn a_token_for_nobody_acts_for_nobody() {
     let bobs = bobs.unwrap();
     let older = mint.access(&phone.access, |claims| claims.stamp.era = Era::new(1));
     put(&service, PLACES[0], &older).await.refused("reset");
-    // One that we signed for a device which this user never had: the store that minted it is another one.
+    // The service signed the token for a device that its user never had, so another store must have minted it.
     let crossed = mint.access(&phone.access, |claims| claims.device = bobs.device);
     put(&service, PLACES[0], &crossed).await.refused("unavailable");
 }

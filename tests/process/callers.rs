@@ -16,7 +16,7 @@ fn cut_after(server: &Server, said: &[u8]) -> String {
     let mut caller = server.client.connect().unwrap();
     caller.write_all(said).unwrap();
     let mut heard = Vec::new();
-    // A reset is an end as well; waiting in vain is not.
+    // A reset ends the connection, too; a timeout does not.
     if let Err(error) = caller.read_to_end(&mut heard) {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
     }

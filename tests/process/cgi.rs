@@ -113,7 +113,7 @@ fn ask(socket: &Path, variables: &BTreeMap<String, String>) -> io::Result<String
     let mut params = Vec::new();
     for (name, value) in variables {
         for text in [name, value] {
-            // The form of lengths from 128 on will do for all.
+            // Lengths from 128 on have this form, which is allowed for shorter ones, too.
             params.extend((u32::try_from(text.len()).unwrap() | 1 << 31).to_be_bytes());
         }
         params.extend([name.as_bytes(), value.as_bytes()].concat());

@@ -45,7 +45,7 @@ impl Clock {
 
     /// Sets the clock this number of seconds ahead (`+90`) or behind (`-90`).
     pub(crate) fn set(&self, offset: &str) {
-        // In one go: it is read at every look at the clock.
+        // The file is replaced atomically, since it is read at every use of the clock.
         let new = self.0.with_extension("new");
         std::fs::write(&new, format!("{offset}\n")).unwrap();
         std::fs::rename(new, &self.0).unwrap();
@@ -106,7 +106,7 @@ fn an_issuer_that_is_90_seconds_off_is_not_believed() {
         );
         scene.sign_out(&gone);
         assert_refuses(&scene.guard(&[]), [&gone, &good]);
-        // One whose clock is wrong in the same way sees no difference.
+        // A guard whose clock is wrong in the same way sees no difference.
         let guard = guard(&scene, offset);
         guard.assert_comes_to(&good.access, "204");
         assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere");
@@ -130,7 +130,7 @@ fn serve_says_that_its_clock_is_behind_its_store() {
     let told = "the clock is behind the newest record of the store";
     assert!(at("-2h").contains(told));
     for fine in ["+2h", "+0"] {
-        // What the first of them writes is dated ahead, and the second is not blamed for less than a minute.
+        // The first server's records are dated ahead; a difference of less than a minute is accepted.
         assert!(!at(fine).contains(told), "{fine}");
     }
 }

@@ -33,7 +33,7 @@ fn answers_that_nobody_reads_take_no_memory_of_their_own() {
         for _ in 0..UNREAD {
             let mut reader = server.client.connect().unwrap();
             reader.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
-            // The answer has begun: all of it that is to be in memory is there.
+            // The answer has begun, so all of it that is buffered is in memory.
             assert_eq!(reader.peek(&mut [0]).unwrap(), 1);
             unread.push(reader);
         }
@@ -116,7 +116,7 @@ fn is_open(mut connection: &TcpStream) -> bool {
 fn a_command_is_answered_where_there_are_no_file_descriptors_left() {
     let place = Place::new();
     let server = place.serve();
-    // They keep what they have: each has sent a request.
+    // These connections stay open: each has sent a request.
     let taken: Vec<_> = (0..8).map(|_| spoken(&server)).collect();
     let files = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
     let open: BTreeSet<u64> =
@@ -125,7 +125,7 @@ fn a_command_is_answered_where_there_are_no_file_descriptors_left() {
     let limit = (0..=u64::from(u16::MAX)).find(|descriptor| !open.contains(descriptor));
     let pid = Pid::from_raw(i32::try_from(server.pid()).unwrap());
     prlimit(pid, Resource::Nofile, Rlimit { current: limit, maximum: limit }).unwrap();
-    // They wait for descriptors, and would take whichever becomes free.
+    // These connections wait for a descriptor, and would take any that becomes free.
     let _waiting: Vec<_> = (0..3).map(|_| server.client.connect().unwrap()).collect();
     for _ in 0..3 {
         place.run("user list").ok();

@@ -15,7 +15,7 @@ pub(crate) fn with_store() -> Place {
     for _ in 0..20 {
         Session::login(&server.client, "ada", "Laptop");
     }
-    // Killed: a store that was closed has a snapshot as well, which shows such damage in another way.
+    // Killed, because a server that stops writes a snapshot, which reports such damage differently.
     server.kill();
     place
 }
@@ -53,7 +53,7 @@ fn a_damaged_store_is_refused_again_and_again() {
             place.refused(&[]).assert_failed(&["./rescind-data", "is damaged", reason, NEXT_STEP]);
             place.run("user list").assert_failed(&[reason, NEXT_STEP]);
         }
-        // What was there still is; a doubt about it is noted beside it.
+        // The files are unchanged, except for a note that the store may be damaged.
         let mut after = files(&place.data());
         after.retain(|name| name != "doubt");
         assert_eq!(after, before, "{reason}");
@@ -179,7 +179,7 @@ fn a_folder_that_cannot_be_written_is_refused() {
     let place = with_store();
     fs::set_permissions(place.data(), Permissions::from_mode(0o500)).unwrap();
     let command = if rustix::process::getuid().is_root() {
-        // Root without its powers: a folder of its own that it may not write.
+        // Root without capabilities may not write to its own folder.
         let powerless = ["--bounding-set=-all", "--inh-caps=-all", RESCIND];
         place.program("setpriv", &[&powerless[..], &SERVE].concat())
     } else {

@@ -65,7 +65,7 @@ fn a_follower_that_closed_its_connection_gives_up_its_place_and_delays_nobody() 
         // Longer than any test waits.
         server.client.post("/api/v1/auth/logout-all?wait=90s", &phone.access, &json!({})).ok();
     }
-    // There is one place, and it is free again.
+    // The only slot for streams is free again.
     Listener::open(&server.client, &key, None).news();
 }
 
@@ -119,7 +119,7 @@ fn what_was_acknowledged_before_a_kill_is_told_after_it() {
         }
         let before = server.kill();
         let _taken = TcpListener::bind(&before);
-        // Whatever had reached the stream may be read; then it ends.
+        // Events that had reached the stream may be read; then it ends.
         while let Some(entries) = follower.news() {
             told.extend(devices(&entries));
         }

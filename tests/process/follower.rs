@@ -155,7 +155,7 @@ fn a_follower_that_sleeps() {
     let gone = Session::register(scene.client(), "ada", "Phone");
     guard.assert_comes_to(&gone.access, "204");
     guard.signal(Signal::STOP);
-    // Sent while it sleeps, so that it is the first thing it sees when it wakes.
+    // The request is sent while the guard is suspended, so it is the first event after that.
     let asked = std::thread::scope(|scope| {
         let acknowledged = scene.sign_out(&gone);
         while acknowledged.elapsed() < BOUND * 2 {
@@ -215,7 +215,7 @@ fn a_store_put_back_from_a_copy_alarms_and_brings_nothing_back() {
         }
     }
     scene.assert_everywhere(&good, "503 stale");
-    // One that knows nothing of what was lost follows the store as it is.
+    // A guard that starts now knows nothing of the lost records, and follows the store as it is.
     let new = scene.guard(&[]);
     new.assert_ready();
     new.assert_comes_to(&good.access, "204");
@@ -284,9 +284,10 @@ fn a_fence_waits_for_every_follower() {
     for guard in &scene.guards {
         assert_eq!(guard.verdict(&gone.access), "401 signed_out_everywhere", "at once");
     }
-    // One that sleeps holds nobody up longer than said. The others have as long, which is not always enough.
+    // A suspended guard delays the answer no longer than `wait`. The other guards have the same time, which is not
+    // always enough.
     scene.guards[0].signal(Signal::STOP);
-    // How many there are is for a service key to know.
+    // Only a service key gets the number of followers.
     let administrator = scene.place.service_key("admin");
     let path = "/api/v1/admin/users/ada/logout-all?wait=1s";
     let began = Instant::now();

@@ -96,11 +96,11 @@ fn writing_stops_in_steps_and_the_disk_is_never_full_for_the_store() {
 
     disk.leave(20 * MIB);
     assert_eq!(refused(&ready()), ["sign_in", "refresh"]);
-    // Not the one that refreshed within a minute: its token is told again, and nothing is written.
+    // This device did not refresh within the last minute; one that did gets the same token without a write.
     assert_eq!(devices[4].refresh(client).problem(), "503 unavailable");
     logout(&devices[1]).ok();
 
-    // Not much more than sled itself may need.
+    // Hardly more than sled itself may need is left.
     disk.leave(10 * MIB);
     assert_eq!(refused(&ready()), ["sign_in", "refresh", "sweep"]);
     logout(&devices[2]).ok();
@@ -118,7 +118,7 @@ fn writing_stops_in_steps_and_the_disk_is_never_full_for_the_store() {
     assert_eq!(devices[2].me(client).problem(), "401 signed_out");
     server.kill();
 
-    // It starts on a disk as full as it ever makes it, and knows all it said.
+    // The server starts on a disk as full as it lets it become, and knows everything it has acknowledged.
     let server = serve();
     let client = &server.client;
     assert_eq!(devices[2].me(client).problem(), "401 signed_out");
@@ -139,7 +139,7 @@ fn a_disk_filled_by_sign_ins_still_takes_sign_outs() {
     let client = &server.client;
     let victim = Session::register(client, "ada", "Phone");
     let mut open = Vec::new();
-    // Less than a few hundred rounds fill: how many there are is not what this is about.
+    // Little enough that a few hundred rounds fill it.
     disk.leave(24 * MIB + 400 * 1024);
     let stopped = (0..100_000).find_map(|_| {
         let answer = client.post("/api/v1/auth/login/", "", &credentials("ada", "Phone"));

@@ -123,7 +123,7 @@ impl Gateway {
             std::fs::write(folder.join(name), text).unwrap();
         }
         let mut command = scene.place.program(program, words);
-        // Whatever it keeps, it keeps here.
+        // Every file of the proxy stays in this folder.
         command.current_dir(&folder).env("HOME", &folder).stdin(Stdio::null());
         let log = std::fs::File::create(folder.join("log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -181,7 +181,7 @@ impl Gateway {
             format!("x-auth-user: {user}"),
         ];
 
-        // Traefik listens before it knows where to.
+        // Traefik listens before it knows its routes.
         self.assert_comes_to(&session.access, 200);
         let page = self.ask(&session.access, "");
         assert_eq!((page.status, lines(&page)), (200, known.to_vec()), "{page:?} {}", self.log());
@@ -253,7 +253,7 @@ impl Gateway {
             assert_eq!((page.status, auth(&page)), (200, known.to_vec()), "{page:?}");
         }
 
-        // What a browser asks before its page may send a request passes, and names nobody.
+        // A CORS preflight passes, and names no user.
         let preflight = format!("Origin: {APP}\r\nAccess-Control-Request-Method: DELETE\r\n");
         let overrides =
             "X-HTTP-Method-Override: DELETE\r\nX.HTTP.Method: DELETE\r\nX_Method_Override: DELETE\r\n";
@@ -290,7 +290,7 @@ impl Gateway {
             let answer = self.exchange(&format!("{line} /orders HTTP/1.1\r\n{lines}"), "");
             assert_eq!(answer.status, 401, "{line} {lines:?} is no preflight: {answer:?}");
         }
-        // A request that is called so and has a token is its bearer's.
+        // An `OPTIONS` request with a token is checked like any other.
         let line =
             format!("OPTIONS /orders HTTP/1.1\r\nAuthorization: Bearer {}\r\n{preflight}", session.access);
         let page = self.exchange(&line, "");
@@ -331,7 +331,7 @@ fn spellings() -> Vec<String> {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if let Some(mut proxy) = self.proxy.take() {
-            // Not at once: nginx has children, which it takes along only when it is told to end.
+            // SIGTERM, not SIGKILL: nginx ends its workers only when it ends in order.
             let pid = rustix::process::Pid::from_child(&proxy);
             let _told = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
             let _ended = proxy.wait();

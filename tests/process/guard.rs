@@ -111,7 +111,7 @@ fn a_socket_and_a_cookie_will_do() {
     let scene = Scene::new(0);
     let session = Session::register(scene.client(), "ada", "Phone");
     let path = scene.place.path("guard.sock");
-    // What an earlier run left behind is replaced.
+    // A socket left by an earlier run is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let listen = format!("unix:{}", path.display());
     let url = format!("http://{}", scene.wire.address);
@@ -134,7 +134,7 @@ fn a_socket_and_a_cookie_will_do() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.0 204") || answer.starts_with("HTTP/1.1 204"), "{answer}");
-    // The next one takes its place before it ends.
+    // The next guard takes over the socket before this one ends.
     let next = start();
     guard.stop();
     assert!(path.exists(), "it is the other one's");

@@ -106,7 +106,7 @@ impl Scene {
     /// Asserts that after the bound no guard accepts the token, for as long again.
     #[track_caller]
     pub(crate) fn assert_refused_past_the_bound(&self, session: &Session, acknowledged: Instant) {
-        // Also before the bound has passed: the sooner, the better, but then it need not be so yet.
+        // Before the bound has passed the token may still be accepted.
         while acknowledged.elapsed() < BOUND * 2 {
             for guard in &self.guards {
                 let past = acknowledged.elapsed() > BOUND;

@@ -36,7 +36,7 @@ fn a_command_without_a_server_opens_the_store_itself() {
     server.stop();
     let ran = place.run("user logout-all ada --reason lost --json");
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "{\"signed_out\":1,\"generation\":2}\n"), "{ran:?}");
-    // Nobody else writes it down when no server runs.
+    // Without a server, only the command's own log records the event.
     assert!(ran.err.contains("user_signed_out") && ran.err.contains("reason=\"lost\""), "{ran:?}");
     phone.assert_dead(&place.serve().client, "signed_out_everywhere");
 }
@@ -49,12 +49,12 @@ fn a_command_of_another_user_is_told_whose_it_has_to_be() {
     let place = Place::new();
     let _server = place.serve();
     let mode = |path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    // The stranger needs a way to the program and the folder, wherever the tests run.
+    // The other user needs access to the program and the folder, wherever the tests run.
     mode(place.path("."), 0o755);
     fs::copy(RESCIND, place.path("rescind")).unwrap();
     let mut command = place.program("./rescind", &["user", "list"]);
     if rustix::process::geteuid().is_root() {
-        // Nothing is closed to root.
+        // Root may open every folder, so the command runs as another user.
         command.uid(STRANGER);
     } else {
         mode(place.data(), 0o000);

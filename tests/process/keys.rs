@@ -75,7 +75,7 @@ fn a_service_key_is_shown_once_and_stops_when_it_is_removed() {
     let (id, key) = (text("id"), text("key"));
     let exactly = format!(r#"{{"id":"{id}","name":"api","scopes":["introspect","admin"],"key":"{key}"}}"#);
     assert_eq!(made.ok(), format!("{exactly}\n"));
-    // From here on nothing may show it any more.
+    // From here on no process may print the key.
     place.secrets.note(&key);
 
     let introspect = || server.client.form("/oauth/introspect", &key, &format!("token={}", phone.access));

@@ -52,7 +52,7 @@ fn neither_passwords_nor_the_master_key_stay_in_memory() {
     client.post("/api/v1/auth/password", &phone.access, &change).ok();
     client.post("/api/v1/auth/login", "", &account(second)).ok();
     place.run_with("user add bob --password-stdin", &format!("{second} of bob\n")).ok();
-    // A connection that is kept, with its buffers.
+    // A connection that stays open keeps its buffers.
     let body = account(second).to_string();
     let mut kept = client.connect().unwrap();
     let head = format!(
@@ -85,7 +85,7 @@ fn neither_passwords_nor_the_master_key_stay_in_memory() {
 #[test]
 fn a_process_that_dies_leaves_no_image_of_its_memory() {
     let place = Place::new();
-    // Whatever the service manager allows.
+    // The process has to disable core dumps even where the limit allows them.
     let command = place.program("prlimit", &[&["--core=unlimited", RESCIND][..], &SERVE].concat());
     let mut server = place.start(command);
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
@@ -101,7 +101,7 @@ fn a_process_that_dies_leaves_no_image_of_its_memory() {
 fn other_users_read_no_file_of_the_store() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
-    // A careless umask.
+    // A umask that leaves files open to others.
     let serve = format!("umask 000; exec {RESCIND} {}", SERVE.join(" "));
     let open = || place.program("sh", &["-c", &serve]);
     place.start(open()).stop();

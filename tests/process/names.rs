@@ -19,13 +19,13 @@ fn a_store_is_not_founded_under_every_address_of_a_machine() {
     for address in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
         refused_on(&place, address);
     }
-    // What was refused is in nobody's way.
+    // A refused start leaves nothing that hinders the next one.
     let words =
         [&QUIET[..], &["--listen", "0.0.0.0:0", "--set", "public_url=https://auth.example.com"]].concat();
     let server = place.start(place.program(RESCIND, &words));
     assert_eq!(issuer(&server.client), "https://auth.example.com");
     server.stop();
-    // Once it is founded it may listen anywhere.
+    // A store that is initialized may be served on any address.
     drop(place.start(place.program(RESCIND, &[&QUIET[..], &["--listen", "0.0.0.0:0"]].concat())));
 }
 

@@ -144,7 +144,7 @@ pub(crate) fn refused(mut command: Command, secrets: &Secrets) -> Ran {
 pub(crate) fn run(mut command: Command, stdin: &str) -> Ran {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that ends without reading closes the pipe: no concern of ours.
+    // A command that ends without reading closes the pipe, which is no error.
     let _unread = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

@@ -12,7 +12,7 @@ fn built(example: &str) -> String {
     let cargo = option_env!("CARGO").unwrap_or("cargo");
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--locked", "--example", example]);
-    // What Cargo tells a test of its package would have it build others anew that look at the same.
+    // Variables that Cargo sets for tests would make it rebuild packages that depend on them.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"]
             .iter()

@@ -25,7 +25,7 @@ fn a_request_under_way_is_finished_and_the_next_start_works() {
             body.len()
         );
         caller.write_all(head.as_bytes()).unwrap();
-        // The server asks for the body: so the request is under way.
+        // The server asks for the body, so the request has begun.
         assert_eq!(Answer::read(&mut caller).unwrap().status, 100);
         server.signal(signal);
         server.stderr.wait_for_line("stopping");

@@ -156,7 +156,7 @@ async fn a_copy_replaces_no_store_and_takes_no_keys_that_do_not_open() {
 async fn killed_half_way_it_is_no_store_and_the_next_copy_completes_it() {
     let Some(scene) = Scene::new().await else { return };
     scene.make_tables();
-    // Whoever writes the log, which comes last, has to wait for us: then most of the copy is written, surely.
+    // The write of the log, which comes last, waits for this lock: by then most of the copy is written.
     let wait =
         "create function rescind.wait() returns trigger language plpgsql set lock_timeout = 0 as $$ begin
             perform pg_advisory_xact_lock(1); return new;

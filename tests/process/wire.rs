@@ -208,7 +208,7 @@ impl Inner {
             let send = match self.mischief() {
                 _ if !is_frame => vec![chunk],
                 Mischief::Flood => {
-                    // The frame as it is, but for its end.
+                    // The frame without its end.
                     write_chunk(&mut to, chunk.trim_ascii_end()).ok()?;
                     return flood(|bytes| write_chunk(&mut to, bytes));
                 }

@@ -35,7 +35,7 @@ pub(super) async fn find(settings: &Settings, server: bool) -> State {
     match service::look(settings).await {
         Ok(look) => State::Open(look),
         Err(error) if error.is_missing() => State::None,
-        // It may have begun to answer since.
+        // A server may have begun to answer since.
         Err(error) if error.is_in_use() && server_answers(settings) => State::Served,
         Err(error) if error.is_in_use() => State::Held,
         Err(error) => State::Closed(error),
@@ -62,7 +62,7 @@ pub(super) fn judge(state: &State, settings: &Settings, now: i64) -> Diagnosis {
             let well = if shared { "the database answers" } else { "no server runs on this data folder" };
             look.time.and_then(|time| doubt(time, now)).unwrap_or_else(|| Diagnosis::good(ABOUT, well))
         }
-        // The reason says what to do next.
+        // The message says what to do next.
         State::Closed(error) => Diagnosis::new(ABOUT, Grade::Bad, error.to_string(), ""),
     }
 }

@@ -76,7 +76,7 @@ impl Acceptor {
                 Err(error) if is_the_peers_doing(&error) => {}
                 Err(error) if is_out_of_files(&error) && self.spare.give_up() => {}
                 Err(error) if is_out_of_files(&error) && places.give_way() => {
-                    // Its file is closed as soon as its task has had its turn.
+                    // The closed connection's descriptor is free once its task has run.
                     tokio::time::sleep(PAUSE.0).await;
                 }
                 Err(error) => {

@@ -48,7 +48,7 @@ pub(super) async fn serve<S: Service>(
     let exchange = Arc::new(Exchange { server, place, peer, progress });
     let answer = service_fn(|request: Request<Incoming>| {
         let exchange = Arc::clone(&exchange);
-        // At once: whatever is written from now on is about this request.
+        // Set at once: every byte written from now on belongs to this request.
         exchange.progress.set(Stage::Answering);
         exchange.place.has_spoken();
         async move { Ok::<_, Infallible>(exchange.answer(request).await) }
@@ -88,7 +88,7 @@ pub(super) async fn serve<S: Service>(
         Ok(()) if stream.socket().has_unread() => {
             let _ = timeout(LAST_WORDS, drain(stream.socket())).await;
         }
-        // How else a connection ends is its peer's affair.
+        // Any other end needs no last answer.
         _ => {}
     }
 }
@@ -146,7 +146,7 @@ impl<S: Service> Exchange<S> {
             return Ok(());
         };
         let client = proxies.client_address(peer, headers);
-        // What a proxy asks for itself counts for nobody.
+        // A request of the proxy itself counts for no client.
         if proxies.trusts(client) {
             return Ok(());
         }

@@ -91,7 +91,7 @@ impl Fault {
         if error.is_parse_too_large() {
             return if rest.contains(&b'\n') { Self::HeadTooLarge } else { Self::TargetTooLong };
         }
-        // It says so in its text alone.
+        // hyper reports this fault in its text only.
         if error.to_string().contains("transfer-encoding") { Self::TransferCoding } else { Self::Malformed }
     }
 }

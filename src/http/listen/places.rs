@@ -191,7 +191,7 @@ impl State {
             |id: &&u64| address.is_none() || self.open.get(*id).is_some_and(|counted| *counted == address);
         let Some(id) = self.silent.keys().find(of_address).copied() else { return false };
         if let Some(cut) = self.silent.remove(&id) {
-            // Its task ends with it; one that has ended by itself does not listen any more.
+            // The connection's task ends with the message; a task that has ended already does not receive it.
             let _ = cut.send(());
         }
         self.end(id);

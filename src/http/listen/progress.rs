@@ -44,7 +44,7 @@ impl Progress {
         Arc::new(Self { stage: AtomicU8::new(Stage::Reading as u8), client: Mutex::default() })
     }
 
-    // All of it happens in one task; the order of memory does not matter.
+    // One task does all of it, so the memory ordering does not matter.
     pub(super) fn stage(&self) -> Stage {
         const STAGES: [Stage; 5] =
             [Stage::Reading, Stage::Answering, Stage::Sending, Stage::Streaming, Stage::Sent];

@@ -241,7 +241,7 @@ impl Drop for Holding {
 impl Drop for Cluster {
     fn drop(&mut self) {
         if self.running.is_some() {
-            // One that was made to stand still hears nothing else.
+            // A suspended process handles no signal before SIGCONT.
             self.signal(Signal::CONT);
             self.end(Signal::QUIT);
         }

@@ -180,7 +180,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Its workers go with it when it is asked, not when it is killed.
+        // SIGTERM, not SIGKILL: nginx ends its workers only when it ends in order.
         let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _reaped = self.child.wait();
     }

@@ -66,7 +66,7 @@ fn a_database_elsewhere_that_offers_no_tls_is_refused_unless_that_is_written() {
     let (grade, what) = diagnosed(&written, &[]);
     assert_eq!(grade, "warning", "{what}");
     assert!(what.contains("not encrypted") && what.contains("sslmode=disable"), "{what}");
-    // On this machine nobody listens.
+    // A connection within this machine needs no encryption.
     let here = written.with_store(&cluster.url());
     assert_eq!(diagnosed(&here, &[]).0, "good");
     drop(here.join(&[]));

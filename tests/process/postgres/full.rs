@@ -55,7 +55,7 @@ fn writes_are_refused_and_checks_go_on() {
     let key = nodes.service_key(&["sessions", "introspect"]);
     let phone = Session::register(nodes.client(0), "ada", "Phone");
     fill(&cluster);
-    // A page that has room takes a few more.
+    // Pages with free space take a few more rows.
     let mut taken = 0;
     while super::nodes::open(nodes.client(taken), &key, "ada").status == 201 {
         taken += 1;

@@ -222,7 +222,7 @@ impl Ledger {
         match told["signed_out"].as_u64() {
             Some(1) => {}
             Some(0) if !certain => self.tally.taken += 1,
-            // Its sign-in is not there.
+            // The device's acknowledged sign-in is lost.
             Some(0) => self.tally.lost += 1,
             _ => panic!("{told}"),
         }
@@ -236,7 +236,7 @@ impl Ledger {
         for device in self.devices.iter_mut().filter(|device| device.state != State::Ended) {
             device.state = match (&told, device.state) {
                 (Told::Acknowledged(_), _) => State::Ended,
-                // Whatever becomes of the rest, of this one nothing new is known.
+                // Whatever happened to the others, nothing new is known of this device.
                 (Told::Unanswered, State::Leaving) => State::Leaving,
                 (Told::Unanswered, _) => State::Sweeping,
                 (Told::Contradicted, before) => before,

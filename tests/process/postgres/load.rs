@@ -44,7 +44,7 @@ impl Load {
                 let progress = &progress;
                 scope.spawn(move || progress.until_stopped(|| ledger.act()));
             }
-            // Else a failure there would wait for users who go on for ever.
+            // A failure of `meanwhile` would otherwise wait for users who never stop.
             let _stopped = Stopped(&progress);
             meanwhile(&progress)
         });
@@ -94,7 +94,7 @@ impl Drop for Stopped<'_> {
 
 impl Progress {
     fn until_stopped(&self, mut act: impl FnMut() -> Acted) {
-        // Nobody waits for one that failed.
+        // A user that fails must not be waited for.
         let _failed = Failed(self);
         loop {
             let acted = act();

@@ -71,7 +71,7 @@ fn a_founding_that_did_not_reach_the_standby_is_not_acknowledged() {
     let Some(scene) = Scene::new() else { return };
     let shared = scene.shared.with_master_key("none");
     shared.refused(&[]).assert_failed(&["none", "it is missing"]);
-    // The standby stands still when all but the founding has reached it.
+    // The trigger suspends the standby when everything except the initialization has reached it.
     let standby = scene.pair.standby.ids();
     scene.pair.primary.sql(&format!(
         "create function rescind.alone() returns trigger language plpgsql as $$ begin
@@ -92,7 +92,7 @@ fn a_store_whose_leaving_did_not_reach_the_standby_is_not_founded_elsewhere() {
     let Some(scene) = Scene::new() else { return };
     scene.arrive().ok();
     scene.pair.standby.signal(Signal::STOP);
-    // Nor the second time, when the primary knows that it has been left.
+    // Nor the second time, when the primary has recorded that the store was moved.
     for _ in 0..2 {
         let leaving = scene.pair.broken_off(|| scene.leave());
         leaving.assert_failed(&[NOT_WAITED, "could not be marked as moved", "run the same command again"]);

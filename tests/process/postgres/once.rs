@@ -33,14 +33,14 @@ pub(super) fn refresh_at_once(nodes: &Nodes, rounds: usize) -> f64 {
             let tabs: Vec<_> = (0..AT_ONCE).map(tab).collect();
             tabs.into_iter().map(|tab| tab.join().unwrap()).collect()
         });
-        // None of them was signed out, and each has a token that the others do as well as it does.
+        // No tab was signed out, and the tabs' tokens are equivalent.
         assert!(tabs.iter().all(|tab| tab.device == phone.device));
         phone = tabs[round % AT_ONCE].clone();
     }
 
     phone.assert_alive(nodes.client(1));
     let class = |class: &str| nodes.metric(&format!("rescind_refreshes_total{{class=\"{class}\"}}"));
-    // But for the last one, which shows that it still works.
+    // One less: the last refresh shows that the device still works.
     let (advanced, repeated) = (class("rotated") - 1.0, class("repeated"));
     assert_eq!((advanced, repeated), (count(rounds), count(rounds * (AT_ONCE - 1))));
     advanced

@@ -56,7 +56,7 @@ fn without_its_standby_nothing_is_acknowledged() {
         let node = nodes.client(at);
         let signed_out = pair.broken_off(|| node.post("/api/v1/auth/logout/", "", &refresh));
         assert_eq!(signed_out.problem(), "503 unavailable");
-        // Whoever reads it now may see it; nobody may pass it on.
+        // A reader of the primary may see the sign-out; no answer may report it.
         assert_eq!(phone.me(node).problem(), "401 signed_out");
         assert_eq!(pair.broken_off(|| node.get("/api/v1/revocations", &key)).problem(), "503 unavailable");
         assert_eq!(
@@ -64,7 +64,7 @@ fn without_its_standby_nothing_is_acknowledged() {
             "503 unavailable"
         );
     }
-    // The primary's machine is lost as well, and the standby knows of no sign-out.
+    // The primary's machine is lost, too, and the standby has no sign-out.
     pair.primary.kill();
     pair.standby.start();
     pair.standby.promote();

@@ -68,7 +68,7 @@ fn a_master_key_that_is_missing_or_another() {
     let Some(cluster) = Cluster::fresh() else { return };
     let shared = Shared::new(&cluster.url());
     let missing = shared.path("nowhere.key");
-    // One that was made here would be known to this node alone.
+    // A master key made here would be unknown to other nodes.
     let refused = shared.with_master_key(&missing).refused(&[]);
     refused.assert_failed(&["master key", &missing, "from another node", "rescind key master"]);
     assert!(fs::metadata(&missing).is_err(), "a master key was made");
@@ -136,7 +136,7 @@ fn a_read_only_standby() {
     let standby = follow(&cluster);
     let shared = nodes.shared.with_store(&standby.url());
     shared.refused(&[]).assert_failed(&["read-only standby", "name the primary"]);
-    // Whichever of the two is named first.
+    // The result does not depend on the order of the hosts.
     let both = url(&format!("{},{}", standby.address(), cluster.address()));
     let node = shared.with_store(&both).join(&[]);
     Session::register(&node.server.client, "ada", "Phone").assert_alive(nodes.client(0));
@@ -146,7 +146,7 @@ fn a_read_only_standby() {
 fn a_database_that_loses_what_it_acknowledges() {
     let Some(cluster) = Cluster::fresh() else { return };
     let shared = Shared::new(&cluster.url());
-    // One of them does not wait for its own disk, the other one not for a standby's.
+    // One setting does not wait for the primary's disk, the other not for the standby's.
     for careless in ["off", "local"] {
         cluster.sql(&format!("alter role postgres set synchronous_commit = {careless}"));
         let what = format!("synchronous_commit = {careless}, so");

@@ -98,7 +98,7 @@ fn a_standby_that_nobody_promoted_is_not_asked() {
     let ended = opened(nodes.client(0), &key, "ada");
     nodes.client(0).form("/oauth/revoke", "", &format!("token={}", ended.refresh)).ok();
     cluster.stop();
-    // It would answer, with what was true a while ago.
+    // The standby would answer, with outdated records.
     ask_in_vain(nodes.client(0), &key, [&phone, &ended]);
     assert_says(nodes.client(0), "every host is a read-only standby");
     standby.promote();

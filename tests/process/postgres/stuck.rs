@@ -22,7 +22,7 @@ fn a_node_that_stands_still_within_a_step_gives_up_its_locks() {
     thread::scope(|scope| {
         let held = cluster.holding("select from rescind.users for update");
         let unanswered = scope.spawn(|| logout_all(0, &phone));
-        // Not the sweep of either, which waits as well.
+        // The step, not the sweep of either node, which waits as well.
         let waiting = "select count(*) from pg_stat_activity
             where wait_event_type = 'Lock' and query like '%users where id = $1 for no key update'";
         eventually("the step waits", || cluster.sql(waiting) != "0");
