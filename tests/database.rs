@@ -1,4 +1,4 @@
-//! Databases for tests: one of its own for each, on the server that `TEST_DATABASE_URL` names as a superuser.
+//! Databases for tests: one for each test, on the server that `TEST_DATABASE_URL` names as a superuser.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,24 +7,24 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::skipped::skipped;
 
-/// An empty database, nobody else's as long as this is there.
+/// An empty database that no other test uses until it is dropped.
 pub(crate) struct Database {
     server: Config,
     name: String,
     url: String,
 }
 
-/// What one test left empty the next one takes: to make a database and to drop it costs more than most tests do.
+/// The pool of databases: to empty one costs less than to make and drop one for each test.
 static EMPTY: Mutex<Empty> = Mutex::new(Empty { names: Vec::new(), used: 0 });
 
-/// Databases that nobody uses, and how many are used.
+/// The databases not in use, and the number of those in use.
 struct Empty {
     names: Vec<String>,
     used: usize,
 }
 
 impl Database {
-    /// One of its own; none without a server, which is said.
+    /// Takes or makes an empty database; without a server the test reports itself as skipped and gets `None`.
     pub(crate) async fn fresh() -> Option<Self> {
         let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
             skipped("TEST_DATABASE_URL is not set, so nothing ran on PostgreSQL; `tests/run rust` sets it");
@@ -39,7 +39,7 @@ impl Database {
         Some(Self { server: config, name, url })
     }
 
-    /// How to connect to it.
+    /// The connection string of the database.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -48,7 +48,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
-        // Whoever drops this may be within a runtime, where nothing else can be waited for.
+        // A thread of its own, since the value may be dropped within a runtime, where nothing else can be waited for.
         let emptied = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -69,13 +69,13 @@ fn taken() -> Option<String> {
 }
 
 async fn made(server: &Config) -> String {
-    // Others may test on the same server.
+    // The name is random, since others may test on the same server.
     let name = format!("rescind_test_{}", World::real().store_id().to_string().replace('-', "_"));
     execute(server, &format!("create database {name}")).await;
     name
 }
 
-/// Takes everything out of a database, and everybody.
+/// Ends every other connection to a database and drops its schema.
 async fn empty(server: &Config, name: &str) {
     let mut within = server.clone();
     within.dbname(name);
@@ -84,7 +84,8 @@ async fn empty(server: &Config, name: &str) {
     execute(&within, &format!("{others}; drop schema if exists rescind cascade")).await;
 }
 
-/// Those to be dropped: all of them when nobody uses one any more, as after the last test.
+/// Returns a database to the pool. Gives the databases to drop: all of them once none is in use, as after the last
+/// test.
 fn given_back(name: String) -> Vec<String> {
     let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
     empty.used -= 1;

@@ -1,10 +1,10 @@
-//! What a test leaves out for want of something on this machine: said on the terminal, and a failure where nothing may
-//! be left out.
+//! Tests that are skipped because this machine lacks something: reported on the terminal, and a failure in CI.
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-/// Says so, once for each reason. The harness keeps what a passing test prints to itself, so this goes round it.
+/// Reports a skipped test, once for each reason. The harness captures the output of a passing test, so this writes to
+/// stderr itself.
 pub(crate) fn skipped(why: &str) {
     static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "in CI nothing is skipped: {why}");

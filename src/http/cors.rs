@@ -50,7 +50,7 @@ impl Cors {
         Self { origins: origins.into_iter().map(allowed).collect(), credentials }
     }
 
-    /// The answer to a preflight request, or `None` for any other request.
+    /// The answer to a preflight request; `None` for any other request, and where no origin is allowed.
     pub fn preflight(&self, request: &Request) -> Option<Response> {
         let asks = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ORIGIN)

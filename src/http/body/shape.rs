@@ -16,7 +16,7 @@ use crate::http::code::FieldCode;
 
 /// The deepest nesting of schemas, which ends one that contains itself; no schema of ours nests deeper.
 const DEPTH: usize = 8;
-/// The most faults that one answer names.
+/// The most faults that one check of a body or a query lists.
 pub(in crate::http) const NAMED: usize = 32;
 /// The most characters of an unknown field's name that an answer repeats.
 const NAME_LENGTH: usize = 64;
@@ -148,7 +148,8 @@ impl Shape {
         }
     }
 
-    /// Lists every fault of a value, in the schema's order, as (path of the field, code). Empty when the value fits.
+    /// Lists the faults of a value, in the schema's order, as (path of the field, code): at most [`NAMED`]. Empty
+    /// when the value fits.
     pub fn check(&self, value: &Value, unknown: Unknown) -> Vec<(String, FieldCode)> {
         let mut found = Findings { unknown, errors: Vec::new() };
         found.check(self, value, "");

@@ -130,7 +130,8 @@ pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Val
     }
 }
 
-/// The error of a field that a request of an operation can have wrong, as a problem lists it; null if there is none.
+/// The error of a field that a request of an operation can have wrong, as a problem lists it; an unknown parameter
+/// where there is none.
 pub(super) fn fault(operation: &Value, schemas: &Value) -> Value {
     let content = operation["requestBody"]["content"].as_object();
     let schema = content.and_then(|content| content.values().next()).and_then(super::plain::schema_name);
