@@ -1,4 +1,4 @@
-//! What the suite asks of a kind of store beyond the contract: a fresh one, and the way back into it.
+//! The engines under test: how the suite gets a fresh store and opens it again.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ mod sled;
 pub(crate) use postgres::PostgresBackend;
 pub(crate) use sled::SledBackend;
 
-/// One store of a kind, open.
+/// An open store of one engine.
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
-    /// The store. Whoever keeps a clone lets go of it before a reopening.
+    /// The open store. Clones of it must be dropped before it is opened again.
     fn store(&self) -> SharedStore;
 
-    /// Closes the store as a killed process would and opens it again.
+    /// Closes the store as a killed process would, and opens it again.
     async fn reopen(&mut self);
 
-    /// How much was written so far, in records or statements; none where that is not counted.
+    /// The number of records or statements written so far; `None` if the engine does not count them.
     fn writes(&self) -> Option<u64>;
 
-    /// How many devices or rounds are many: as many steps as take seconds.
+    /// The size of a large test, in devices or rounds: as many steps as take a few seconds.
     fn many(&self) -> u64 {
         10_000
     }
 }
 
-/// The reference. It has nothing to be reopened from, so a reopening changes nothing.
+/// The reference engine in memory, for which opening again changes nothing.
 pub(crate) struct MemoryBackend(Arc<MemoryStore>);
 
 impl MemoryBackend {
-    /// An empty one.
+    /// An empty store in memory.
     pub(crate) fn fresh() -> Self {
         Self(Arc::new(MemoryStore::empty()))
     }

@@ -1,4 +1,4 @@
-//! What the version before wrote is read by this one, in a database that both share.
+//! Records that the previous version wrote into a shared database are read by this one.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rescind::store::steps::session::Refreshed;
 use crate::backend::PostgresBackend;
 use crate::service::{ELSEWHERE, HOME, Pair, Service};
 
-/// A device that signed in under this version, with the document of its refresh tokens as `refresh` says.
+/// A device that signed in under this version, whose refresh-token document is replaced by `refresh`.
 async fn written_as(service: &Service, url: &str, name: &str, refresh: &str) -> Pair {
     let phone = service.register(name).await;
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
@@ -24,7 +24,7 @@ async fn written_as(service: &Service, url: &str, name: &str, refresh: &str) -> 
     phone
 }
 
-/// As the version before wrote it: two networks, and until when the window is open.
+/// A refresh-token document as the previous version wrote it: two networks, and the end of the window.
 fn document(grace_until: i64, networks: &str) -> String {
     format!(
         r#"{{"current":8,"floor":3,"grace_until":{grace_until},"networks":{networks},"recovered":false,"recoveries":[]}}"#

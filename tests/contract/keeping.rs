@@ -1,4 +1,4 @@
-//! Clauses on what is kept: across a reopening, and how long.
+//! Clauses on durability across a reopening, and on how long records are kept.
 
 use rescind::model::counters::Position;
 use rescind::model::device::Cause;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::service::{DAY, HOUR, IDLE, LIFETIME, MINUTE, Pair, Service};
 
-/// Whatever a step answered is so after the process was killed.
+/// Every acknowledged step holds after the process was killed.
 pub(crate) async fn acknowledged_is_durable(mut service: Service) {
     let phone = service.register("ada").await;
     let user = phone.user();
@@ -137,7 +137,7 @@ pub(crate) async fn left_behind_is_kept_28_days_then_swept(mut service: Service)
     assert_eq!(service.sweep().await, Swept::default());
 }
 
-/// A user who signs out everywhere every week keeps no more records than one who does it once.
+/// A user who signs out everywhere every week keeps no more records than one who does so once.
 pub(crate) async fn bumps_keep_nothing_longer(service: Service) {
     let phone = service.register("ada").await;
     let user = phone.user();
@@ -183,7 +183,7 @@ pub(crate) async fn expired_devices_are_ended_by_the_sweep(mut service: Service)
     assert_eq!(service.live(user).await, 0);
 }
 
-/// A service that was off for a year catches up in one sweep, whatever is due at the same second.
+/// A service that was off for a year catches up in one sweep, even if everything is due in the same second.
 pub(crate) async fn expired_long_ago_is_forgotten_at_last(service: Service) {
     let phone = service.register("ada").await;
     let mut shorter = service.rotation(&phone.refresh, crate::service::HOME);
@@ -217,7 +217,7 @@ pub(crate) async fn a_sweep_goes_in_small_batches(service: Service) {
     assert_eq!(expired, 9);
 }
 
-/// However often a user signs in and out: the oldest records give way, at the same cost each time.
+/// However often a user signs in and out, the oldest records are dropped, at the same cost each time.
 pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Service) {
     let most = usize::try_from(PAST_KEPT).unwrap();
     let phone = service.register("ada").await;
@@ -258,7 +258,7 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
     assert_eq!(service.store().user(user).await.unwrap().unwrap().kept.count, 1);
 }
 
-/// The same of devices that one sign-out left behind, of which it touched none.
+/// The limit on records also holds for devices that one sign-out left behind without writing any.
 pub(crate) async fn signing_out_everywhere_keeps_so_many_records(mut service: Service) {
     let most = usize::try_from(PAST_KEPT).unwrap();
     let mut phone = service.register("ada").await;

@@ -1,4 +1,4 @@
-//! Clauses on the founding and on the keys of the service.
+//! Clauses on the initialization and on the keys of the service.
 
 use rescind::model::counters::KeysVersion;
 use rescind::model::ids::StoreId;
@@ -43,7 +43,7 @@ fn restore(service: &Service, store: StoreId, keys: Vec<KeyRecord>) -> Restore {
     Restore { store, keys, keep_service_keys: false, now: service.now() }
 }
 
-/// What was taken back after the copy was made cannot be told from what was not: none of it is good.
+/// A key distrusted after the copy was made cannot be told from the others: a restored store trusts none of them.
 pub(crate) async fn restored_it_trusts_no_key_of_the_copy(mut service: Service) {
     let read = service.store().keys().await.unwrap().version;
     let [active, retired] =

@@ -28,7 +28,7 @@ mod skipped;
 mod two_weeks;
 mod unreadable;
 
-/// Lists every clause for one kind of store; without a server to have one on there is none, which says so.
+/// Lists every clause for one engine; without a database server the shared store's are skipped with a message.
 macro_rules! contract {
     ($engine:ident on $backend:expr, $lives:literal lives) => {
         mod $engine {
@@ -60,7 +60,7 @@ macro_rules! contract {
                     a_thief_on_the_same_network_is_noticed, strict_forgives_nothing;
             );
 
-            /// A whole store for every case, so it is handed the way to make one.
+            /// The test gets the constructor, because it needs a new store for every case.
             #[test]
             fn follows_the_model() {
                 crate::model::follows_the_model($lives, async || Some(Service::found($backend?).await));

@@ -1,5 +1,5 @@
-//! Random lives of a service, on a store, on the reference and on a naive model of the contract: every answer, every
-//! token, count, list and log entry must agree.
+//! Random histories of a service on a store, on the reference and on a naive model of the contract: every answer,
+//! every token, count, list and log entry must agree.
 
 mod compare;
 mod drive;
@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::service::Service;
 use drive::Drive;
 
-/// So many lives; `PROPTEST_CASES` makes it more.
+/// Runs `lives` random histories; `PROPTEST_CASES` overrides the number.
 pub(crate) fn follows_the_model(lives: u32, found: impl AsyncFn() -> Option<Service>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = Config { failure_persistence: None, ..Config::default() };

@@ -1,4 +1,4 @@
-//! Clauses on past devices: how their ends are told, and in which order.
+//! Clauses on past devices: the time and cause of their ends, and their order.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::service::{MINUTE, Service};
 
 type End = (Timestamp, Cause, Option<String>);
 
-/// When and why each of a user's past devices ended, as it is told.
+/// The time and cause of the end of each of a user's past devices, as the store lists them.
 async fn told(service: &Service, user: rescind::model::ids::UserId) -> BTreeMap<DeviceId, End> {
     let listed = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
     let end = |listed: rescind::store::Listed| {
@@ -22,7 +22,7 @@ async fn told(service: &Service, user: rescind::model::ids::UserId) -> BTreeMap<
     listed.into_iter().map(end).collect()
 }
 
-/// Sign-outs that reach ever further, one after the other: none takes the place of the one before.
+/// Later sign-outs that reach further do not replace the first end of a device.
 pub(crate) async fn the_first_end_of_a_device_is_told(mut service: Service) {
     let phone = service.register("ada").await;
     let user = phone.user();

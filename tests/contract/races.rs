@@ -1,4 +1,4 @@
-//! Races, many of each: whatever comes first, nothing older survives.
+//! Races, many of each: whichever step comes first, nothing older survives.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use rescind::store::steps::sign_out::DevicesEnded;
 
 use crate::service::{HOME, IDLE, Pair, Service, password};
 
-/// So many users race at once, for a store that acknowledges in groups.
+/// The number of users that race at once, for a store that commits in groups.
 const LANES: u64 = 16;
 
-/// Runs both at once; whose turn it is to start first alternates.
+/// Runs both futures at once; which one starts first alternates.
 async fn race<A: Send + 'static, B: Send + 'static>(
     round: u64,
     one: impl Future<Output = A> + Send + 'static,
@@ -28,7 +28,7 @@ async fn race<A: Send + 'static, B: Send + 'static>(
     (one.await.unwrap(), other.await.unwrap())
 }
 
-/// Runs every lane's rounds. Each answers how often the older side came first; both must have happened.
+/// Runs every lane's rounds. Each lane returns how often the older side came first; both orders must have happened.
 async fn all_lanes<F: Future<Output = u64> + Send + 'static>(
     service: Service,
     lane: impl Fn(Arc<Service>, Pair) -> F,

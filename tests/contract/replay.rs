@@ -1,4 +1,4 @@
-//! Schedules of honest and hostile clients: the promises of the replay rule, over days.
+//! Schedules of honest and hostile clients: the guarantees of the replay rule, over days.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use rescind::store::steps::session::Refreshed;
 
 use crate::service::{DAY, ELSEWHERE, HOME, HOUR, MINUTE, Pair, Service};
 
-/// What an honest phone may be reached through.
+/// The networks of an honest phone.
 const NETWORKS: [&str; 3] = [HOME, "203.0.113.80", "2001:db8:7::80"];
 const RECOVERIES: usize = 5;
 
-/// A number below `bound`, the same in every run.
+/// A random number below `bound`, the same in every run.
 fn draw(service: &Service, bound: u64) -> u64 {
     u64::from_le_bytes(service.world.random()) % bound
 }
 
-/// Some minutes.
+/// A random number of minutes.
 fn minutes(service: &Service, from: u64, to: u64) -> Duration {
     MINUTE * u32::try_from(from + draw(service, to - from)).unwrap()
 }
 
-/// Presents what `holder` holds and keeps what comes back; false when it was signed out.
+/// Presents the holder's refresh token and keeps the answer; false if the device was signed out.
 async fn present(service: &Service, holder: &mut Pair, from: &str) -> bool {
     match service.refresh(&holder.refresh, from).await {
         Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
@@ -34,8 +34,8 @@ async fn present(service: &Service, holder: &mut Pair, from: &str) -> bool {
     }
 }
 
-/// Lost answers, parallel tabs, crashes between commit and answer, changing networks; never more than five
-/// recoveries within 24 hours.
+/// Lost answers, parallel tabs, crashes between commit and answer, changing networks; never more than five recoveries
+/// within 24 hours.
 pub(crate) async fn honest_devices_stay_signed_in(mut service: Service) {
     let mut phone = service.register("ada").await;
     let mut recovered = Vec::new();
@@ -90,8 +90,8 @@ pub(crate) async fn honest_devices_stay_signed_in(mut service: Service) {
     }
 }
 
-/// Lets an owner, and a thief with a copy of its token, refresh whenever their access tokens run out. Answers how long
-/// the theft went unnoticed.
+/// Lets an owner, and a thief with a copy of the owner's token, refresh whenever their access tokens expire. Returns
+/// how long the theft stayed unnoticed.
 async fn until_noticed(service: &Service, name: &str, thief_from: &str) -> Duration {
     let mut owner = service.register(name).await;
     for _ in 0..3 {
@@ -145,8 +145,8 @@ pub(crate) async fn a_thief_elsewhere_is_noticed(service: Service) {
     is_noticed(service, ELSEWHERE).await;
 }
 
-/// Out of step. One who follows the owner within seconds, every time, on its own network, is caught by no rule that
-/// forgives a lost answer.
+/// The thief refreshes out of step with the owner. One who follows the owner within seconds, every time, on the same
+/// network, is detected by no rule that forgives a lost answer.
 pub(crate) async fn a_thief_on_the_same_network_is_noticed(service: Service) {
     let mut owner = service.register("in step").await;
     let mut thief = owner.clone();

@@ -1,5 +1,5 @@
-//! A service at work on a store, as the use cases drive it: a clock that stands until it is moved, the same ids in
-//! every run, and what a client holds after signing in.
+//! A service on a store, as the use cases drive it: a manual clock, the same ids in every run, and the tokens a client
+//! holds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,22 +36,22 @@ pub(crate) const ACCESS: Duration = Duration::from_secs(15 * 60);
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(crate) const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 
-/// Where the owners are.
+/// The address of owners.
 pub(crate) const HOME: &str = "192.0.2.7";
-/// Where they are not.
+/// An address on another network.
 pub(crate) const ELSEWHERE: &str = "198.51.100.9";
 
-/// A founded store, a clock and chance.
+/// An initialized store with a manual clock and seeded randomness.
 pub(crate) struct Service {
     backend: Box<dyn Backend>,
     pub(crate) world: World,
     pub(crate) clock: Arc<Manual>,
     pub(crate) policy: ReplayPolicy,
-    /// How many live devices a user may have.
+    /// The most live devices of a user.
     pub(crate) most: u64,
 }
 
-/// What a client holds after it signed in or refreshed.
+/// The tokens a client holds after a sign-in or a refresh.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) access: Presented,
@@ -100,7 +100,7 @@ pub(crate) fn network(address: &str) -> Network {
 }
 
 impl Service {
-    /// Founds the store of `backend`.
+    /// Initializes the store of `backend`.
     pub(crate) async fn found(backend: impl Backend) -> Self {
         let (world, clock) = World::manual(START, 7);
         let founding = Founding {
@@ -119,7 +119,7 @@ impl Service {
         self.backend.store()
     }
 
-    /// How many devices or rounds are many.
+    /// The size of a large test, in devices or rounds.
     pub(crate) fn many(&self) -> u64 {
         self.backend.many()
     }
@@ -128,7 +128,7 @@ impl Service {
         self.backend.reopen().await;
     }
 
-    /// What `step` wrote, in records; none where the backend does not count.
+    /// The number of records that `step` wrote; `None` if the engine does not count them.
     pub(crate) async fn cost_of<T>(&self, step: impl Future<Output = T>) -> Option<(u64, T)> {
         let before = self.backend.writes();
         let outcome = step.await;
@@ -164,7 +164,7 @@ impl Service {
         Register { id, username: username(name), password: password(0), device, now: self.now() }
     }
 
-    /// A new user with password 0, signed in on a first device.
+    /// Registers a user with password 0, signed in on a first device.
     pub(crate) async fn register(&self, name: &str) -> Pair {
         let request = self.registration(name, Some(self.new_device(HOME)));
         match self.store().register(request).await.unwrap() {
@@ -222,7 +222,7 @@ impl Service {
         }
     }
 
-    /// The client leaves.
+    /// Signs the client's device out.
     pub(crate) async fn sign_out(&self, pair: &Pair) -> DeviceEnded {
         self.store().end_device(self.ending(pair.user(), pair.device(), None)).await.unwrap()
     }
@@ -231,8 +231,8 @@ impl Service {
         EndDevices { by: sign_out::By::Caller { presented: caller.access, keep }, now: self.now() }
     }
 
-    /// Signs out everywhere, or everywhere else. Answers how many devices and, if it stays, what the caller's
-    /// new access token says.
+    /// Signs out everywhere, or everywhere else if `keep`. Returns how many devices ended and, if `keep`, the claims
+    /// of the caller's new access token.
     pub(crate) async fn sign_out_all(&self, caller: &Pair, keep: bool) -> (u64, Option<Presented>) {
         match self.store().end_devices(self.everywhere(caller, keep)).await.unwrap() {
             DevicesEnded::Ended { signed_out, user, kept } => {
@@ -247,13 +247,13 @@ impl Service {
         SetDisabled { user, disabled, note: Some("asked for".to_owned()), now: self.now() }
     }
 
-    /// What the one decision says of an access token.
+    /// The verdict on an access token.
     pub(crate) async fn verdict(&self, access: &Presented) -> Verdict {
         let standing = self.store().standing(access.user, access.device).await.unwrap();
         standing.judge(access, self.now())
     }
 
-    /// How many devices count as live.
+    /// The number of the user's live devices.
     pub(crate) async fn live(&self, user: UserId) -> u64 {
         let era = self.store().clock().await.unwrap().era;
         self.store().user(user).await.unwrap().unwrap().live_devices(era)
@@ -268,7 +268,7 @@ impl Service {
         self.store().log(Position::default(), usize::MAX).await.unwrap()
     }
 
-    /// A sweep as of now, by a node that saw every entry as soon as it was written.
+    /// A sweep at the current time, by a node that saw every entry as soon as it was written.
     pub(crate) async fn sweeping(&self, limit: usize) -> Sweep {
         let kept = |entry: &&Entry| entry.at + LOG_KEPT > self.now();
         let log = self.log().await;
@@ -279,7 +279,7 @@ impl Service {
         Sweep { now: self.now(), outlived, limit }
     }
 
-    /// Sweeps until there is nothing left to do; sums up.
+    /// Sweeps until nothing is left to do; returns the totals.
     pub(crate) async fn sweep(&self) -> Swept {
         let mut sum = Swept::default();
         loop {

@@ -1,4 +1,4 @@
-//! Clauses on devices: how they are opened, how their refresh tokens rotate, how they are counted and named.
+//! Clauses on devices: opening, rotation of refresh tokens, counting and naming.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ async fn session_of(service: &Service, pair: &Pair) -> rescind::store::steps::se
     }
 }
 
-/// Each of a client's parallel requests refreshes with whatever token it finds when it is sent.
+/// Each of a client's parallel requests refreshes with the token that is stored when it is sent.
 pub(crate) async fn a_device_advances_once_a_minute_from_one_network(mut service: Service) {
     let phone = service.register("ada").await;
     let second = service.rotate(&phone).await;
@@ -72,7 +72,7 @@ pub(crate) async fn a_device_advances_once_a_minute_from_one_network(mut service
     assert!(matches!(answer, Refreshed::Recovered(_)), "one network is remembered, the last one: {answer:?}");
 }
 
-/// The successor that a recovery granted may be lost as well, and the phone may have moved on.
+/// The answer of a recovery may be lost as well, while the phone changes its network.
 pub(crate) async fn a_recovery_opens_the_window_again(mut service: Service) {
     let phone = service.register("ada").await;
     let renewed = service.rotate(&phone).await;
@@ -119,7 +119,7 @@ pub(crate) async fn a_reused_token_ends_its_device(mut service: Service) {
     assert_eq!(ended.note.as_deref(), Some("198.51.100.9 okhttp/4.12"));
 }
 
-/// Tokens that know more than the store: it lost what it had acknowledged, and ends nothing.
+/// Tokens that are ahead of the store prove that it lost acknowledged writes; they end nothing.
 pub(crate) async fn what_rolled_back_is_ahead(service: Service) {
     let phone = service.register("ada").await;
     let mut refresh = phone.refresh.clone();
@@ -142,7 +142,7 @@ async fn refuses_to_decide(service: &Service, access: &Presented) {
     assert_eq!(answer, DeviceEnded::Refused(Refusal::Ahead));
 }
 
-/// +1 at a sign-in, −1 at an end, an eviction or a sweep, 0 or 1 after a bump.
+/// The count rises by one at a sign-in, falls by one at an end, an eviction or a sweep, and is 0 or 1 after a bump.
 pub(crate) async fn live_count_follows_the_rule(mut service: Service) {
     service.most = 4;
     let phone = service.register("ada").await;

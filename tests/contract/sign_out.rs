@@ -1,4 +1,4 @@
-//! Clauses on sign-outs: one device, all of a user's, everyone's.
+//! Clauses on sign-outs: of one device, of all of a user's, of every user's.
 
 use rescind::model::claims::Presented;
 use rescind::model::counters::Position;
@@ -163,7 +163,7 @@ pub(crate) async fn bump_is_constant_cost(mut service: Service) {
     assert!(costs[0].iter().all(|cost| *cost <= 12), "{costs:?}");
 }
 
-/// Signs the user in until it has so many devices.
+/// Signs the user in until the given number of devices is live.
 async fn fill(service: &Service, caller: &Pair, devices: u64) {
     let mut opening = JoinSet::new();
     for _ in service.live(caller.user()).await..devices {
@@ -176,7 +176,7 @@ async fn fill(service: &Service, caller: &Pair, devices: u64) {
     opening.join_all().await;
 }
 
-/// Between a request's authentication and its step the caller was signed out, and the step goes by that.
+/// The caller is signed out between a request's authentication and its step, which honours the sign-out.
 pub(crate) async fn revocation_wins_races(service: Service) {
     let phone = service.register("ada").await;
     let user = phone.user();

@@ -1,7 +1,7 @@
-//! Two weeks of clients and thieves under the replay rule, and under the one it took the place of: then the newest token
-//! always advanced, and a network of each address family was remembered.
+//! Two weeks of clients and thieves under the replay rule, and under the previous one, in which the newest token
+//! always advanced and a network of each address family was remembered.
 //!
-//! Time is simulated to the millisecond; today's rule is the store's own step.
+//! Time is simulated to the millisecond; the current rule is the store's own step.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::service::{START, Service};
 mod clients;
 mod thieves;
 
-/// Milliseconds since the start, or a number of them.
+/// A time since the start, or a duration, in milliseconds.
 type Millis = u64;
 
 const SECOND: Millis = 1_000;
@@ -31,7 +31,7 @@ enum Rule {
     Todays,
 }
 
-/// Devices under one of the rules.
+/// The devices under one of the rules.
 struct Trials {
     service: Service,
     begun: u64,
@@ -42,7 +42,7 @@ impl Trials {
         Self { service: Service::found(MemoryBackend::fresh()).await, begun: 0 }
     }
 
-    /// A device that has just signed in.
+    /// Signs in a new device.
     async fn device(&mut self, rule: Rule) -> Device<'_> {
         self.begun += 1;
         let claims = self.service.register(&format!("user {}", self.begun)).await.refresh;
@@ -58,7 +58,7 @@ struct Device<'a> {
 }
 
 impl Device<'_> {
-    /// Which token the one of number `presented` buys; none when it is refused.
+    /// Refreshes with the token number `presented`; the number of the answer's token, or `None` if refused.
     async fn refresh(&mut self, presented: u64, from: &'static str, at: Millis) -> Option<u64> {
         if self.rule == Rule::Earlier {
             return self.earlier.refresh(presented, from, at);
@@ -75,13 +75,13 @@ impl Device<'_> {
     }
 }
 
-/// A device under the earlier rule.
+/// A device under the previous rule.
 #[derive(Default)]
 struct Earlier {
     current: u64,
-    /// When it last advanced or recovered.
+    /// When the device last advanced or recovered.
     opened: Option<Millis>,
-    /// The last network of IPv4 and of IPv6.
+    /// The last IPv4 network and the last IPv6 network.
     networks: BTreeMap<bool, &'static str>,
     recovered: bool,
     recoveries: Vec<Millis>,
@@ -121,11 +121,11 @@ impl Earlier {
     }
 }
 
-/// Numbers that are the same in every run and under either rule (`SplitMix64`).
+/// Random numbers that are the same in every run and under either rule (`SplitMix64`).
 struct Chance(u64);
 
 impl Chance {
-    /// A number of `from..to`.
+    /// A random number of `from..to`.
     fn draw(&mut self, from: u64, to: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

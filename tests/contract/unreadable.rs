@@ -1,7 +1,7 @@
-//! Corruption is never absence: whatever cannot be read fails the step that needs it, and nothing is written.
+//! Corruption is never absence: an unreadable record fails the step that needs it, and nothing is written.
 //!
-//! Here the reference engine is told which kind of record it cannot read, so the steps are tried for every kind. That
-//! an engine notices damage is that engine's own clause.
+//! The reference engine is told which kind of record it cannot read, and every step is tried for every kind. Whether
+//! an engine detects damage is a clause of that engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -192,7 +192,8 @@ async fn corruption_is_an_error() {
 
 type Answer = (&'static str, &'static [u8], Option<StoreError>);
 
-/// Takes steps that write nothing: they are refused, or need every kind of record and so fail. Says which each needs.
+/// Runs steps so that none writes anything: each is refused, or needs every kind of record and so fails. Returns which
+/// kinds each step needs.
 async fn every_step(
     service: &Service,
     phone: &crate::service::Pair,

@@ -1,4 +1,4 @@
-//! The shared store, in a database of its own on the server that `TEST_DATABASE_URL` names.
+//! The shared store, in a database of its own on the server in `TEST_DATABASE_URL`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use rescind::store::postgres::{OpenMode, Options, PostgresStore};
 use super::Backend;
 use crate::database::Database;
 
-/// A store in a database that is dropped at the end.
+/// A shared store in a database that is dropped at the end.
 pub(crate) struct PostgresBackend {
     store: Arc<PostgresStore>,
     writes: Arc<AtomicU64>,
@@ -18,14 +18,14 @@ pub(crate) struct PostgresBackend {
 }
 
 impl PostgresBackend {
-    /// One in a new database; none without a server.
+    /// A store in a new database; `None` without a server.
     pub(crate) async fn fresh() -> Option<Self> {
         let (database, writes) = (Database::fresh().await?, Arc::default());
         let store = open(&database, &writes, OpenMode::Create).await;
         Some(Self { store, writes, database })
     }
 
-    /// How to connect to its database.
+    /// The URL of the store's database.
     pub(crate) fn url(&self) -> &str {
         self.database.url()
     }
@@ -54,7 +54,7 @@ impl Backend for PostgresBackend {
         self.store.clone()
     }
 
-    /// As another node, with connections of its own.
+    /// Opens the store as another node, with connections of its own.
     async fn reopen(&mut self) {
         self.store = open(&self.database, &self.writes, OpenMode::Existing).await;
     }
@@ -63,7 +63,8 @@ impl Backend for PostgresBackend {
         Some(self.writes.load(Ordering::SeqCst))
     }
 
-    /// Each step of one user waits for the commit before; `RESCIND_TEST_ROUNDS=full` takes the time.
+    /// The size of a large test: smaller, because each step of one user waits for the commit before.
+    /// `RESCIND_TEST_ROUNDS=full` runs the full size.
     fn many(&self) -> u64 {
         if std::env::var("RESCIND_TEST_ROUNDS").is_ok_and(|rounds| rounds == "full") { 10_000 } else { 1_000 }
     }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::Backend;
 
-/// A store in a folder that is removed at the end.
+/// An embedded store in a folder that is removed at the end.
 pub(crate) struct SledBackend {
     store: Arc<SledStore>,
     writes: Arc<AtomicU64>,
@@ -23,7 +23,7 @@ pub(crate) struct SledBackend {
 }
 
 impl SledBackend {
-    /// One in a new folder.
+    /// A store in a new folder.
     pub(crate) fn fresh() -> Self {
         let (folders, writes) = (tempfile::tempdir().unwrap(), Arc::default());
         let store = open(&folders.path().join("0"), &writes, OpenMode::Create);
@@ -53,7 +53,7 @@ impl Backend for SledBackend {
         self.store.clone()
     }
 
-    /// Opens a copy of what the open store has on disk by now: nothing its end would still have written is in it.
+    /// Opens a copy of what the open store has on disk now, without anything its closing would still write.
     async fn reopen(&mut self) {
         self.store.close();
         let from = self.folder();

@@ -1,4 +1,4 @@
-//! What the store, its twin and the model must agree on between two operations.
+//! The state in which the store, the reference and the model must agree between two operations.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::outcome::Outcome;
 const KEPT: i64 = 28 * 24 * 60 * 60;
 
 impl Drive {
-    /// Panics where they do not.
+    /// Panics where the three disagree.
     pub(super) async fn compare(&self) {
         self.compare_tokens().await;
         self.compare_log().await;
@@ -34,7 +34,7 @@ impl Drive {
         assert_eq!(store.clock().await.unwrap(), self.twin.clock().await.unwrap());
     }
 
-    /// Whether every access token ever handed out is good.
+    /// Compares whether every access token ever issued is valid.
     async fn compare_tokens(&self) {
         let log = self.service.store().log(Position::default(), usize::MAX).await.unwrap();
         for (device, pairs) in self.pairs.iter().enumerate() {
@@ -56,7 +56,7 @@ impl Drive {
         }
     }
 
-    /// Who follows the log gives the same reason, for as long as the token could live.
+    /// Compares the reason that a follower of the log gives, as long as the token could be valid.
     fn compare_follower(&self, log: &[Entry], presented: &Presented, said: Option<&Outcome>) {
         if presented.expires <= self.service.now() {
             return;

@@ -1,4 +1,4 @@
-//! Takes one operation on the store, on its twin in memory and on the model.
+//! Runs one operation on the store, on the reference in memory and on the model.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::operation::{Operation, Pick};
 use super::outcome::Outcome;
 use crate::service::{HOME, IDLE, Pair, Service, password};
 
-/// The three side by side. Users, devices and tokens have the same indices everywhere.
+/// The store, the reference and the model. Users, devices and tokens have the same indices in all of them.
 pub(super) struct Drive {
     pub(super) service: Service,
     pub(super) twin: SharedStore,
@@ -30,10 +30,10 @@ pub(super) struct Drive {
     pub(super) swept: bool,
 }
 
-/// What the model expects, and what the store said.
+/// The expected outcome by the model, and the outcome of the store.
 type Outcomes = (Outcome, Outcome);
 
-/// Takes a step on both stores and sees that they answer the same.
+/// Runs a step on both stores and asserts that they answer the same.
 macro_rules! both {
     ($drive:ident.$step:ident($($argument:expr),*)) => {{
         let said = $drive.service.store().$step($($argument.clone()),*).await.unwrap();
@@ -57,7 +57,7 @@ impl Drive {
         Self { service, twin, naive, users: Vec::new(), pairs: Vec::new(), swept: false }
     }
 
-    /// Takes one operation; one that points at what is not there is passed over.
+    /// Runs one operation; one whose index points at nothing is skipped.
     pub(super) async fn take(&mut self, operation: &Operation) {
         self.swept = matches!(operation, Operation::Sweep);
         let Some((expected, said)) = self.outcomes(operation).await else { return };
@@ -263,7 +263,7 @@ impl Drive {
         index.checked_rem(self.users.len())
     }
 
-    /// From the newest back: those are mostly alive.
+    /// Counts from the newest device back, because the newest are mostly live.
     fn device(&self, index: usize) -> Option<usize> {
         let back = index.checked_rem(self.pairs.len())?;
         Some(self.pairs.len() - 1 - back)

@@ -1,6 +1,5 @@
-//! The contract told a second time, as simply as it can be told: nothing is counted, stamped or indexed. A bump walks
-//! over every device and every token and ends them; a count counts; whether a refresh token is good follows from the
-//! list of what happened.
+//! The contract in its simplest form: nothing is counted, stamped or indexed. A bump visits every device and every
+//! token and ends them; a count counts; whether a refresh token is valid follows from the list of all events.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use rescind::model::verdict::Reason;
 use super::outcome::Outcome;
 use crate::service::{ACCESS, DAY, IDLE, LIFETIME};
 
-/// A moment or a span, in seconds.
+/// A time or a duration, in seconds.
 type Seconds = i64;
 
 fn seconds(span: std::time::Duration) -> Seconds {
@@ -45,9 +44,9 @@ pub(crate) struct Device {
     seen: Seconds,
     pub(crate) sequence: u64,
     floor: u64,
-    /// Advances: when, from which network, to which sequence.
+    /// The advances: time, network and new sequence.
     rotations: Vec<(Seconds, &'static str, u64)>,
-    /// Recoveries: when, for which sequence.
+    /// The recoveries: time and sequence.
     recoveries: Vec<(Seconds, u64)>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) end: Option<End>,
@@ -56,11 +55,11 @@ pub(crate) struct Device {
 pub(crate) struct End {
     pub(crate) at: Seconds,
     pub(crate) cause: Cause,
-    /// By a bump, not by itself.
+    /// Whether a bump ended the device, not a step of its own.
     pub(crate) left_behind: bool,
 }
 
-/// A pair of tokens somebody holds.
+/// A pair of tokens that a client holds.
 pub(crate) struct Token {
     sequence: u64,
     fate: Option<Reason>,
@@ -85,7 +84,7 @@ impl Naive {
         self.devices[device].idle_end.min(self.devices[device].absolute_end)
     }
 
-    /// Why an access token does not act for its user, if it does not.
+    /// The reason why an access token does not act for its user, as an error.
     pub(crate) fn judge(&self, device: usize, token: usize) -> Result<(), Outcome> {
         let (found, token) = (&self.devices[device], &self.devices[device].tokens[token]);
         self.reason(device, token.fate, token.access_until).map_or(Ok(()), |reason| {
@@ -122,7 +121,7 @@ impl Naive {
         }
     }
 
-    /// Ends all of a user's devices but `keep`; answers how many there were.
+    /// Ends all of a user's devices except `keep`; returns how many there were.
     fn bump(&mut self, user: usize, keep: Option<usize>, cause: Cause) -> u64 {
         self.users[user].bumps += 1;
         self.write(Line::Generation(user, self.users[user].bumps + 1));
@@ -270,7 +269,7 @@ impl Naive {
         Outcome::SignedOut(ended)
     }
 
-    /// An administrator's; `password` when it is for a new password.
+    /// Ends all of a user's devices for an administrator; `password` is the new password, if one is set.
     pub(crate) fn end_all_of(&mut self, user: usize, password: Option<u64>) -> Outcome {
         if self.users[user].deleted {
             return Outcome::NoUser;

@@ -1,10 +1,10 @@
-//! Operations, drawn at random. Indices point among whatever there is when the operation's turn comes.
+//! Operations, drawn at random. Indices select among what exists when the operation runs.
 
 use proptest::prelude::*;
 
 use crate::service::{ELSEWHERE, HOME};
 
-/// A device, and how many of its tokens back.
+/// A device, and how many tokens back from its newest one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pick {
     pub(crate) device: usize,
@@ -34,7 +34,7 @@ pub(crate) enum Operation {
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * 60;
 
-/// A life of a service.
+/// A random history of a service.
 pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation(), 1..120)
 }

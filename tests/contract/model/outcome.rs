@@ -1,4 +1,4 @@
-//! What an operation came to, in words that both the store and the naive model can say.
+//! The outcome of an operation, in a form common to the store and the model.
 
 use rescind::model::verdict::Reason;
 use rescind::store::steps::Refusal;
@@ -13,7 +13,7 @@ pub(crate) enum Outcome {
     Repeated(u64),
     Recovered(u64),
     Reused,
-    /// So many devices.
+    /// The number of devices that were signed out.
     SignedOut(u64),
     NotLive,
     NoUser,
@@ -21,13 +21,13 @@ pub(crate) enum Outcome {
     PasswordChanged,
     UsernameTaken,
     Refused(Reason),
-    /// Said of a device whose record may be gone, and with it the exact reason.
+    /// A refusal of a device whose record may be dropped, and with it the exact reason.
     RefusedSomehow,
     Ahead,
 }
 
 impl Outcome {
-    /// Whether this, said by the model, is what the store said.
+    /// Whether this outcome of the model matches the store's.
     pub(crate) fn is(&self, said: &Outcome) -> bool {
         self == said || matches!((self, said), (Outcome::RefusedSomehow, Outcome::Refused(_)))
     }

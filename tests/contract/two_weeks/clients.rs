@@ -1,5 +1,5 @@
-//! Honest clients without single flight: each of the requests that find the access token expired refreshes on its own,
-//! with the token that is stored when it is sent, and the last answer wins.
+//! Honest clients whose parallel requests refresh independently: each request that finds the access token expired
+//! refreshes with the token stored when it is sent, and the last answer is kept.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,17 +7,17 @@ use std::fmt::Write as _;
 use super::{Chance, MINUTE, Millis, Rule, TWO_WEEKS, Trials};
 use crate::service::HOME;
 
-/// A step of one of the requests.
+/// An event of one request.
 enum Event {
-    /// It was answered 401: its refresh is sent with the token that is stored now.
+    /// The request was answered 401: its refresh is sent with the token stored now.
     Send,
-    /// Its refresh arrives with this token.
+    /// The request's refresh arrives at the service with this token.
     Arrive(u64),
-    /// The answer arrives: a token, or a refusal.
+    /// The answer to the refresh arrives: a token, or a refusal.
     Answer(Option<u64>),
 }
 
-/// Whether a client is signed out within two weeks, when so many of a hundred answers are `lost`.
+/// Whether a client is signed out within two weeks, if `lost` of a hundred answers are lost.
 async fn is_signed_out(trials: &mut Trials, rule: Rule, parallel: u64, lost: u64, seed: u64) -> bool {
     let (mut device, mut chance) = (trials.device(rule).await, Chance(seed));
     let (mut stored, mut at): (u64, Millis) = (0, 0);

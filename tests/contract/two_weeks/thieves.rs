@@ -1,4 +1,4 @@
-//! Thieves with a copy of an honest device's token: how long a theft goes unnoticed.
+//! Thieves with a copy of an honest device's token: how long a theft stays unnoticed.
 
 use std::fmt::Write as _;
 
@@ -8,16 +8,16 @@ use crate::service::{ELSEWHERE, HOME};
 /// An address of the family that the owner does not use.
 const OTHER_FAMILY: &str = "2001:db8:7::80";
 
-/// When a thief presents what it holds.
+/// When a thief presents the stolen token.
 #[derive(Clone, Copy)]
 enum Habit {
-    /// Once every so often.
+    /// Once per interval.
     Every(Millis),
-    /// Once before the owner, and then half a minute after each time the owner advanced.
+    /// Once before the owner, and then half a minute after each advance of the owner.
     InStep,
 }
 
-/// How long a theft goes unnoticed; none when it still does after two weeks.
+/// How long a theft stays unnoticed; `None` if longer than two weeks.
 async fn until_noticed(
     trials: &mut Trials,
     rule: Rule,
@@ -65,7 +65,7 @@ async fn until_noticed(
     }
 }
 
-/// The median over many thefts, in minutes; unnoticed ones last.
+/// The median over many thefts, in minutes; unnoticed ones count as the longest.
 async fn median(trials: &mut Trials, rule: Rule, habit: Habit, from: &'static str) -> String {
     let mut times = Vec::new();
     for seed in 0..41 {
