@@ -148,7 +148,7 @@ impl Shape {
         }
     }
 
-    /// Lists the faults of a value, in the schema's order, as (path of the field, code): at most [`NAMED`]. Empty
+    /// Lists the faults of a value, in the schema's order, as (path of the field, code): at most `NAMED`. Empty
     /// when the value fits.
     pub fn check(&self, value: &Value, unknown: Unknown) -> Vec<(String, FieldCode)> {
         let mut found = Findings { unknown, errors: Vec::new() };
