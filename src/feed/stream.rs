@@ -31,7 +31,7 @@ pub enum Event {
     Frame(Arc<Signed>),
     /// A fence waits for the follower, which should ping at once.
     Ping,
-    /// A keep-alive after [`SILENCE`] without another event.
+    /// A keep-alive, after a time without another event.
     Silence,
 }
 
