@@ -1,15 +1,15 @@
-//! A store as a whole, for taking it elsewhere: every record, kind by kind and page by page, while nobody uses it.
+//! All records of a store, kind by kind and page by page, for a copy while no node uses the store.
 //!
-//! A copy is a move, since two stores that both go on would contradict each other about what has ended. So at no
-//! moment both are one: the target is founded last, after the source has been left, and what is half copied is no
-//! store. Whoever is stopped in between starts the copy again.
+//! A copy moves the store, since two stores in use would contradict each other about what has ended. So at no time
+//! both are usable: the target is initialized last, after the source is marked as moved, and a partial copy is not a
+//! store. An interrupted copy is started again.
 
 use async_trait::async_trait;
 
 use super::records::Change;
 use super::{Founding, StoreError};
 
-/// A kind of records, in the order they are taken over: the counters before the totals, which are of their era.
+/// A kind of record, in the order of copying: the counters before the totals, which belong to their era.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "they are the variants of `Change`")]
 pub enum Kind {
@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind but the founding.
+    /// Every kind except the store identity.
     pub const ALL: [Self; 10] = [
         Self::Clock,
         Self::Totals,
@@ -40,7 +40,7 @@ impl Kind {
         Self::Log,
     ];
 
-    /// Its stable name, for programs.
+    /// The stable name of the kind, for programs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Clock => "clock",
@@ -57,47 +57,47 @@ impl Kind {
     }
 }
 
-/// A store that was rolled back is put right where it is: what proves it would be forgotten on the way.
+/// The error for a store that was rolled back: it has to be restored where it is, because a copy lacks the proof.
 #[cfg(any(feature = "sled", feature = "postgres"))]
 pub(super) fn rolled_back() -> StoreError {
     StoreError::Unavailable("it was rolled back: run `rescind store restored` on it first".to_owned())
 }
 
-/// Records that can be told one after the other.
+/// A store whose records can be read one page after the other.
 #[async_trait]
 pub trait Archive: Send {
-    /// Begins with the first record of `kind`.
+    /// Starts reading at the first record of `kind`.
     async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError>;
 
-    /// The next records of that kind, each once, in no particular order; none when all were told.
+    /// The next records of the kind, each once, in no particular order; empty after the last one.
     async fn page(&mut self) -> Result<Vec<Change>, StoreError>;
 }
 
-/// A store that is taken elsewhere; nobody else writes to it meanwhile.
+/// The source of a copy; no node writes to it meanwhile.
 #[async_trait]
 pub trait Source: Archive {
-    /// What it was founded as.
+    /// The identity of the store.
     async fn founding(&mut self) -> Result<Founding, StoreError>;
 
-    /// Whether it was left for this very target before.
+    /// Whether the source was marked as moved to this very target before.
     fn left(&self) -> bool;
 
-    /// Marks it, durably, as left for `to`: from now on nobody serves from it. Once more does no harm.
+    /// Marks the source durably as moved to `to`: no node serves from it any more. Idempotent.
     async fn leave(&mut self, to: &str) -> Result<(), StoreError>;
 }
 
-/// What becomes a store.
+/// The target of a copy, which becomes a store.
 #[async_trait]
 pub trait Target: Archive {
-    /// Whether it held an unfinished copy of the same store; it is gone now.
+    /// Whether the target held an unfinished copy of the same store, which was removed.
     fn resumed(&self) -> bool;
 
-    /// Takes a page of one kind over.
+    /// Writes a page of records of one kind.
     async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError>;
 
-    /// Makes all of it durable, as a copy that waits to be founded.
+    /// Makes the copy durable, still marked as unfinished.
     async fn keep(&mut self) -> Result<(), StoreError>;
 
-    /// Makes it a store.
+    /// Initializes the target as a store.
     async fn found(&mut self, founding: Founding) -> Result<(), StoreError>;
 }

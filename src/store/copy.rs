@@ -1,4 +1,4 @@
-//! Taking a store from one place to another: every record, compared by reading it back.
+//! Copying a store: every record is written, then read back and compared.
 
 use serde::Serialize;
 
@@ -6,30 +6,30 @@ use super::archive::{Archive, Kind, Source, Target};
 use super::records::Change;
 use super::{Founding, StoreError};
 
-/// Why a store was not copied. Unless it says otherwise the source is as it was.
+/// The reason why a store was not copied. Unless a variant says otherwise, the source is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages name")]
 pub enum CopyError {
-    /// The source fails.
+    /// The source could not be read.
     #[error("the store that is copied cannot be read: {0}")]
     Source(StoreError),
-    /// The target fails.
+    /// The target could not be written.
     #[error("the copy cannot be written: {0}; run the same command again, it starts over")]
     Target(StoreError),
-    /// Whether the source has been left is unknown.
+    /// It is unknown whether the source was marked as moved.
     #[error("all is copied, but the store could not be marked as moved: {0}; run the same command again")]
     Leaving(StoreError),
-    /// Whether the target is a store now is unknown. The source has been left.
+    /// It is unknown whether the target was initialized. The source is marked as moved.
     #[error(
         "all is copied, but whether the copy is a store now is unknown: {0}; start `rescind serve` on it, and if that calls the copy unfinished run the same command again"
     )]
     Founding(StoreError),
-    /// The source was left before, and what it was left for is not there any more.
+    /// The source was moved to this target before, and the copy there does not exist any more.
     #[error(
         "this store was moved to the target before, and the copy there is gone: restore it from its backup. What is left here is of the past"
     )]
     Gone,
-    /// What was written is not what is read back.
+    /// The records read back differ from those written.
     #[error(
         "the copy differs in its {}: {copied} were copied and {found} read back; the source is as it was, the copy is no store. Look after the target's disk and memory, then run the same command again",
         .kind.name()
@@ -37,39 +37,39 @@ pub enum CopyError {
     Differs { kind: Kind, copied: Tally, found: Tally },
 }
 
-/// How far a copy is.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many more records were written.
+    /// This many more records were written.
     Copied(u64),
-    /// So many more records were read back.
+    /// This many more records were read back.
     Compared(u64),
 }
 
-/// How many records there are, and a checksum that does not depend on their order: the sum of their hashes.
+/// The number of records, and a checksum that does not depend on their order: the sum of their hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many.
+    /// The number of records.
     pub count: u64,
     sum: [u64; 4],
 }
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// As what the store was founded, here as there.
+    /// The identity of the store, the same in source and target.
     pub founding: Founding,
-    /// How much of each kind, in order.
+    /// The tally of each kind, in order.
     pub tallies: Vec<(Kind, Tally)>,
 }
 
 impl Copied {
-    /// How many records of each kind, by its name.
+    /// The number of records of each kind, with the kind's name.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.tallies.iter().map(|(kind, tally)| (kind.name(), tally.count))
     }
 
-    /// One checksum of everything, in hex.
+    /// One checksum of all records, in hexadecimal.
     pub fn checksum(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (kind, tally) in &self.tallies {
@@ -82,7 +82,7 @@ impl Copied {
     }
 }
 
-/// Copies all of `source` to `target`, shown as `to`, leaves the source for it, and founds it.
+/// Copies all of `source` to `target`, shown as `to`, marks the source as moved, and initializes the target.
 pub async fn copy(
     source: &mut dyn Source,
     target: &mut dyn Target,
@@ -147,7 +147,7 @@ async fn read_back(
 }
 
 impl Tally {
-    /// Adds a page; says how many records it has.
+    /// Adds a page of records; returns how many it has.
     fn add_all(&mut self, page: &[Change]) -> Result<u64, StoreError> {
         let before = self.count;
         for record in page {
@@ -169,7 +169,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// Of the record's fields, whatever an engine writes them as.
+/// The hash of a record's fields, independent of the form in which an engine stores them.
 fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
     match record {
         Change::Clock(clock) => of(clock),

@@ -1,27 +1,27 @@
-//! What stops first when free space runs out.
+//! Priorities of writes when free space runs out.
 
-/// How long a step goes on when the disk fills up, the first to stop first.
+/// The priority of a step when the disk fills up, the first to stop first.
 ///
-/// Whoever takes something back must be able to as long as there is any room at all; so what adds to the store makes
-/// room for it, and a sign-in that was let in can still be signed out.
+/// Steps that end sessions must succeed as long as there is any space at all. So steps that add to the store stop
+/// earlier, and a session that was opened can still be ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Adds or changes something that can wait: registrations, sign-ins, names, notes of when a device was seen.
+    /// Adds or changes something that can wait: registrations, sign-ins, names, last-seen records.
     #[default]
     Adding,
-    /// Keeps a session going.
+    /// Continues a session: refreshes.
     Refreshing,
-    /// Sweeps: it writes a little to drop a lot.
+    /// Sweeps: writes a little to delete a lot.
     Sweeping,
-    /// Takes something back: sign-outs, disabling and deleting users, new passwords, keys.
+    /// Ends or protects sessions: sign-outs, disabling and deleting users, new passwords, keys.
     Ending,
 }
 
 impl Priority {
-    /// Every priority, the first to stop first.
+    /// All priorities, the first to stop first.
     pub const ALL: [Self; 4] = [Self::Adding, Self::Refreshing, Self::Sweeping, Self::Ending];
 
-    /// The stable word for readiness and metrics.
+    /// The stable name of the priority for readiness and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Adding => "sign_in",
@@ -31,7 +31,7 @@ impl Priority {
         }
     }
 
-    /// What of it people know, for messages.
+    /// The operations of this priority, for messages.
     pub const fn what(self) -> &'static str {
         match self {
             Self::Adding => "registrations, sign-ins and renamings",

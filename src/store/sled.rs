@@ -8,11 +8,12 @@
 //! * `open` — the way in: from a path to an engine that is known to be whole
 //! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
 //!   the witness of its last commit
-//! * `scrub`, `sum` — what sled does not say: whether some of its log cannot be read, and whether records are missing
-//! * `snapshot` — whether sled's own snapshot, which it cannot do without, is as it was written
+//! * `scrub`, `sum` — the checks that sled lacks: whether some of its log is unreadable, and whether records are
+//!   missing
+//! * `snapshot` — whether sled's own snapshot, which it needs, is intact
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
-//! * `view`, `writes` — what a step sees, and what it wants written, counted
-//! * `layout`, `codec`, `records` — where each record lives, how it is written, and the seam to the steps
+//! * `view`, `writes` — the records that a step reads, and its writes
+//! * `layout`, `codec`, `records` — the keys of records, their encoding, and the interface to the steps
 //! * `archive` — all of it, told and taken over page by page
 //! * `reserve` — the free space below which writing stops
 //!

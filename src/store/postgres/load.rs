@@ -45,17 +45,17 @@ pub(super) fn hold(about: &About) -> Option<Query> {
 /// A statement that reads records.
 pub(super) struct Load {
     query: Query,
-    /// What is looked for besides what the rows say they are.
+    /// The needs that the statement answers, even if it returns no row for them.
     needs: Vec<Need>,
-    /// What rows called `listed` are the answer to.
+    /// The list to which rows named `listed` belong.
     list: Option<List>,
 }
 
-/// What rows called `listed` are the answer to.
+/// The list to which rows named `listed` belong.
 #[derive(Clone)]
 enum List {
     Of(Need),
-    /// A page of the devices that stand under the stamp which the same statement says the user has.
+    /// A page of the devices live under the stamp that the same statement returns with the user.
     Standing(UserId, Option<DeviceId>, usize),
 }
 
@@ -81,14 +81,14 @@ impl Load {
         Self { query, needs: Vec::new(), list: Some(List::Of(list)) }
     }
 
-    /// Runs the statement and notes what it answers.
+    /// Runs the statement and collects its answer.
     pub(super) async fn run(self, client: &Client) -> Result<Answer, tokio_postgres::Error> {
         let rows = self.query.run(client).await?;
         Ok(Answer { rows, needs: self.needs, list: self.list })
     }
 }
 
-/// What a [`Load`] brought.
+/// The answer to a [`Load`].
 pub(super) struct Answer {
     rows: Rows,
     needs: Vec<Need>,
@@ -208,7 +208,7 @@ pub(super) fn beforehand(about: &About) -> Option<Load> {
     }
 }
 
-/// The counters, and all of these users and devices.
+/// Reads the counters and all of these users and devices.
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> Load {
     let query = Query::new(concat!(
         sql!(clock),
@@ -221,7 +221,7 @@ pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> Load {
     Load::of(query, needs.chain([Need::Clock]))
 }
 
-/// The looks that are due, of users that are `held` or gone.
+/// Reads the expiry checks that are due, of users that are locked (`held`) or deleted.
 pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> Load {
     let query = Query::new(
         "select 'listed', null::uuid, json_build_object('at', at, 'user', user_id,
@@ -236,7 +236,7 @@ pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> Load {
     Load::list(query, Need::Due(now, limit))
 }
 
-/// What a step asked for and had not been read.
+/// Reads what a step requested and had not been read.
 pub(super) fn missed(need: Need) -> Load {
     match need {
         Need::Founding | Need::Clock => Load::of(

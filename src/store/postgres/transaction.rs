@@ -18,10 +18,11 @@ use crate::store::StoreError;
 use crate::store::engine::About;
 use crate::store::records::Records;
 
-/// How often a step may ask for more. More than any of ours does: beyond it, it asks in circles.
+/// The most times that a step may request further records; more than any step needs, so beyond it the step does not
+/// end.
 const ROUNDS: usize = 512;
 
-/// A statement on its way.
+/// A statement that was sent.
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
 
 /// Begins with the statement `begin`, locks what the step is about, and reads what it is known to need.
@@ -60,7 +61,7 @@ pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -
     Ok(loaded)
 }
 
-/// Runs `work` on what was read, reading what it misses, until it misses nothing.
+/// Runs `work` on the records read so far and reads what it lacks, until it lacks nothing.
 pub(super) async fn complete<T>(
     connection: &Connection,
     loaded: &mut Loaded,
@@ -74,15 +75,15 @@ pub(super) async fn complete<T>(
     Err(Failure::Final(StoreError::Unavailable("a step asks for more and more".to_owned())))
 }
 
-/// Why a transaction cannot be acknowledged.
+/// The reason why a transaction cannot be acknowledged.
 pub(super) enum NotCommitted {
-    /// It was rolled back.
+    /// The transaction was rolled back.
     Known(Failure),
-    /// Perhaps it was not.
+    /// Whether the transaction was committed is unknown.
     Unknown(String),
 }
 
-/// Runs `statements` and commits. The connection can be used again unless the outcome is unknown.
+/// Runs `statements` and commits. The connection can be reused unless the outcome is unknown.
 pub(super) async fn commit(connection: &Connection, statements: &[Query]) -> Result<(), NotCommitted> {
     let client = connection.begin();
     let writes = join_all(statements.iter().map(|statement| send(statement, client)));
@@ -98,7 +99,7 @@ fn send<'a>(statement: &'a Query, client: &'a Client) -> Sent<'a> {
     Box::pin(async { statement.run(client).await.map(drop) })
 }
 
-/// What became of a transaction whose first refused statement is `refused`.
+/// The outcome of a transaction whose first failed statement has the error `refused`.
 fn judge(
     refused: Option<tokio_postgres::Error>,
     committed: Result<bool, tokio_postgres::Error>,

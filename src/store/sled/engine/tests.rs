@@ -262,7 +262,7 @@ async fn a_step_whose_record_is_too_long_writes_nothing() {
     assert_eq!(store.service_keys().await.unwrap().len(), 1);
 }
 
-/// What the log answers is told to followers, and they are never told the contrary.
+/// The log's answers go to followers, which never receive contradicting ones.
 #[tokio::test]
 async fn the_log_says_nothing_that_is_not_acknowledged_yet() {
     let (_parent, path) = fresh();

@@ -1,14 +1,15 @@
-//! Recovery of a store whose snapshot is gone or damaged: on a copy, and only with proof.
+//! Recovery of a store whose snapshot is lost or damaged: on a copy, and only with proof.
 //!
-//! Without a snapshot sled reads its log from the begin, and takes the first segment that a start has cleared for the end:
-//! what comes after it is lost to sled, which then clears it. Measured with a store that grew, killed and started again 40
-//! times, each time read once without its snapshot: while its log was one segment all records were there (11 of 11), and with
-//! two segments they were there 3 times of 29; otherwise sled did not even find the first record. So whether the log is
-//! enough depends on which segments have become free, and nobody can tell beforehand.
+//! Without a snapshot sled reads its log from the beginning, and takes the first segment that a start has cleared for
+//! the end: what comes after it is lost to sled, which then clears it. Measured with a store that grew, killed and
+//! started again 40 times, each time read once without its snapshot: while its log was one segment all records were
+//! found (11 of 11), and with two segments they were found 3 times of 29; otherwise sled did not even find the first
+//! record. So whether the log is sufficient depends on which segments have become free, which cannot be known
+//! beforehand.
 //!
-//! Therefore it is tried on a copy, where sled may clear what it likes. The copy counts as recovered only if it does not end
-//! before the last commit that `head` witnesses, and all its records come to the sum that its last commit says. Anything
-//! less is refused, and the copy removed.
+//! Therefore recovery runs on a copy, where sled may clear what it likes. The copy counts as recovered only if it does
+//! not end before the last commit in `head`, and the checksum of all its records equals that of its last commit. Any
+//! other copy is removed.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,19 +19,21 @@ use super::{OpenError, Opened, doubt, go_on};
 use crate::store::sled::folder::{Folder, Stage};
 use crate::store::sled::open::OpenMode;
 
-/// What was recovered.
+/// The result of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// How many records.
+    /// The number of recovered records.
     pub records: u64,
     /// The number of the last commit.
     pub commit: u64,
 }
 
-/// Recovers the store in the folder `from`, which has lost its snapshot, in the new folder `to`, and leaves `from` as moved.
+/// Recovers the store in the folder `from`, which has lost its snapshot, in the new folder `to`, and marks `from` as
+/// moved.
 ///
 /// # Errors
-/// See [`OpenError`]; after an error `from` is as it was, and nothing is left of what was tried in `to`.
+///
+/// See [`OpenError`]; after an error `from` is unchanged, and the copy in `to` is removed.
 pub fn recover(from: &Path, to: &Path, cache_bytes: u64) -> Result<Recovered, OpenError> {
     let source = without_snapshot(from)?;
     let (target, stage) = Folder::enter(to, OpenMode::Create)?;
@@ -55,7 +58,7 @@ pub fn recover(from: &Path, to: &Path, cache_bytes: u64) -> Result<Recovered, Op
     }
 }
 
-/// Enters the folder of a founded store that cannot be opened for lack of its snapshot.
+/// Locks the folder of an initialized store that cannot be opened for lack of its snapshot.
 fn without_snapshot(path: &Path) -> Result<Folder, OpenError> {
     let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
     let path = path.to_owned();
@@ -72,7 +75,7 @@ fn without_snapshot(path: &Path) -> Result<Folder, OpenError> {
     }
 }
 
-/// Copies everything but the snapshot, and opens the copy under the doubt that records are missing.
+/// Copies everything except the snapshot, and opens the copy with a pending integrity check.
 fn read_copy(source: &Folder, target: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
     let path = target.path().to_owned();
     let fail = |e| OpenError::io(&path, e);
@@ -86,7 +89,7 @@ fn read_copy(source: &Folder, target: Folder, cache_bytes: u64) -> Result<Opened
     Ok(opened)
 }
 
-/// Copies a file durably, if there is one: whoever opens the copy says what is missing.
+/// Copies a file durably if it exists; a missing one is reported when the copy is opened.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     match fs::copy(from, to) {
         Ok(_) => File::open(to)?.sync_all(),
@@ -95,7 +98,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what was tried in a folder that was empty before, and the folder if nothing else is in it.
+/// Removes the copy from a folder that was empty before, and the folder if nothing else is in it.
 fn clear(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
