@@ -4,6 +4,7 @@ use poem::http::Method;
 use serde_json::{Value, json};
 
 use crate::actors::{PASSWORD, Someone};
+use crate::sample::operation;
 use crate::service::Service;
 
 const USERS: &str = "/api/v1/admin/users";
@@ -210,6 +211,10 @@ async fn ended_devices_are_listed_page_by_page_and_the_first_end_stays() {
     };
     let expected: Vec<_> = expected.into_iter().map(|(id, cause)| (id, cause.to_owned())).collect();
     assert_eq!(listed.iter().map(told).collect::<Vec<_>>(), expected);
+    // Generated clients send nothing that does not fit a pattern of the document.
+    let parameters = operation("listDevicesOfUser").definition["parameters"].as_array().unwrap();
+    let cursor = parameters.iter().find(|parameter| parameter["name"] == "after").unwrap();
+    assert!(cursor["schema"]["pattern"].is_null(), "{cursor}");
     for cursor in ["x", "17", "17.x", &expected[0].0] {
         let answer = administrator.get(&format!("{path}&after={cursor}")).send().await;
         assert_eq!(answer.refused("invalid_request").fields(), ["after invalid_format"]);
