@@ -132,11 +132,7 @@ impl Service for Arc<Guard> {
     }
 
     async fn refuse(&self, fault: Fault, _: Option<Parts>, _: Option<SocketAddr>) -> Response<Self::Body> {
-        tracing::warn!(
-            status = fault.status().as_u16(),
-            reason = fault.advice(),
-            "a request is not understood"
-        );
+        fault.note();
         answer::not_understood(fault)
     }
 }

@@ -42,11 +42,7 @@ impl Service for Figures {
         _: Option<Parts>,
         _: Option<SocketAddr>,
     ) -> hyper::Response<Self::Body> {
-        tracing::warn!(
-            status = fault.status().as_u16(),
-            reason = fault.advice(),
-            "a request is not understood"
-        );
+        fault.note();
         Problem::from(fault).to_response(Context::default()).into()
     }
 }

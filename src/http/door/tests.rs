@@ -189,6 +189,9 @@ async fn the_log_names_the_route_and_nothing_the_caller_sent() {
     let lines = lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!((&lines[0]["route"], &lines[0]["status"]), (&"/api/me".into(), &200.into()));
+    // The log may drop what anybody can cause at no cost, and no failure.
+    assert_eq!((&lines[0]["target"], &lines[0]["level"]), (&"rescind::request".into(), &"INFO".into()));
+    assert_ne!(lines[1]["target"], "rescind::request");
     assert_eq!((&lines[1]["route"], &lines[1]["code"]), (&"/api/fail".into(), &"internal".into()));
     assert_eq!((&lines[1]["level"], &lines[1]["cause"]), (&"ERROR".into(), &"panicked: at the disco".into()));
     assert!(!format!("{lines:?}").contains("hunter2"));

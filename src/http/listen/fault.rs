@@ -61,6 +61,13 @@ impl Fault {
         }
     }
 
+    /// Logs that a request was refused, where no line is written for each request. The target says that such
+    /// lines may be dropped when there are too many, since anybody can cause them.
+    pub fn note(self) {
+        let status = self.status().as_u16();
+        tracing::info!(target: "rescind::request", status, reason = self.advice(), "a request is not understood");
+    }
+
     /// The fault of a head that could be read, if any.
     pub(super) fn of(head: &Parts, longest_target: usize) -> Option<Self> {
         // The target without scheme and host, which only requests to proxies have.
@@ -144,6 +151,16 @@ mod tests {
         {
             assert_eq!(coded(coding), Some(Fault::TransferCoding), "{coding}");
         }
+    }
+
+    #[test]
+    fn a_flood_of_faults_may_be_dropped_from_the_log() {
+        let lines = crate::log::capture();
+        Fault::HeadTooLarge.note();
+        let line = &lines()[0];
+        assert_eq!((&line["target"], &line["level"]), (&"rescind::request".into(), &"INFO".into()));
+        assert_eq!(line["status"], 431);
+        assert_eq!(line["reason"], Fault::HeadTooLarge.advice());
     }
 
     #[test]
