@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
 
+use serde_json::Value;
 use tracing::Level;
 
 static INSTALL: Once = Once::new();
@@ -25,6 +26,21 @@ pub fn listen() {
 /// The lines collected since [`listen`].
 pub fn text() -> String {
     LINES.with_borrow(|lines| String::from_utf8(lines.clone().expect("somebody listens")).unwrap())
+}
+
+/// The lines since then that name an event: the fields of each, and as `kept` whether the log drops it when there are too
+/// many lines.
+pub fn events() -> Vec<Value> {
+    let lines = text();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let event = |line: Value| {
+        let mut fields = line["fields"].clone();
+        let is_info = line["level"] == "INFO" && line["target"] != "rescind::request";
+        fields["kept"] = (is_info || line["level"] == "WARN" || line["level"] == "ERROR").into();
+        fields.as_object_mut().unwrap().remove("message");
+        fields
+    };
+    lines.filter(|line| line["fields"]["event"].is_string()).map(event).collect()
 }
 
 struct ThisThread;

@@ -34,6 +34,7 @@ mod clocks;
 mod contract;
 mod devices;
 mod ended;
+mod events;
 mod everywhere;
 mod faults;
 mod feed;
