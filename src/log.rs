@@ -391,6 +391,55 @@ mod tests {
     }
 
     #[test]
+    fn only_what_costs_its_cause_nothing_and_what_is_for_debugging_may_be_dropped() {
+        let (droppable, kept) = (Buffer::default(), Buffer::default());
+        let (queues, guard) = Queues::over(droppable.clone(), kept.clone());
+        tracing::subscriber::with_default(
+            subscriber(parse_level("debug").unwrap(), Format::Text, queues),
+            || {
+                tracing::info!(target: DROPPABLE, "request");
+                tracing::debug!(target: DROPPABLE, "quiet request");
+                tracing::debug!("detail");
+                tracing::warn!(target: DROPPABLE, "bad request");
+                tracing::info!("event");
+                tracing::error!("failure");
+            },
+        );
+        drop(guard);
+        let words = |buffer: &Buffer| {
+            let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+            let word = |line: &str| line.rsplit(": ").next().unwrap().to_owned();
+            text.lines().map(word).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&droppable), ["request", "quiet request", "detail"]);
+        assert_eq!(words(&kept), ["bad request", "event", "failure"]);
+    }
+
+    #[test]
+    fn the_lines_of_one_queue_go_out_in_one_piece() {
+        struct Pieces(Vec<String>);
+
+        impl io::Write for Pieces {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                unreachable!("another thread could write in between")
+            }
+
+            fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+                self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+                Ok(())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+
+        let mut writer = WholeWrites(Pieces(Vec::new()));
+        assert_eq!(writer.write(b"one\ntwo\n").unwrap(), 8);
+        assert_eq!(writer.0.0, ["one\ntwo\n"]);
+    }
+
+    #[test]
     fn a_level_may_name_targets_and_nonsense_is_refused() {
         assert!(parse_level("warn,rescind::http=debug").is_ok());
         let error = parse_level("rescind=loud").unwrap_err();
