@@ -86,6 +86,12 @@ mod tests {
             );
         }
         assert!(age.seen.len() <= 200, "{}", age.seen.len());
+        let last = age.seen.back().unwrap().1;
+        for second in 20_000..30_000 {
+            age.see(last, BOOT + Duration::from_secs(second));
+        }
+        assert_eq!(age.seen.back().unwrap().1, last);
+        assert!(age.seen.len() <= 200, "a log in which nothing happens adds none");
     }
 
     #[test]
@@ -93,5 +99,7 @@ mod tests {
         let mut age = age(&[(0, 9), (60, 5), (120, 12)]);
         assert_eq!(age.outlived(BOOT + LOG_KEPT + SECOND * 119), Position::new(5));
         assert_eq!(age.outlived(BOOT + LOG_KEPT + SECOND * 120), Position::new(12));
+        age.see(Position::new(3), BOOT + LOG_KEPT + SECOND * 200);
+        assert_eq!(age.outlived(BOOT + LOG_KEPT + SECOND * 200), Position::new(3), "no more is there");
     }
 }

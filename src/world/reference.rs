@@ -208,6 +208,9 @@ mod tests {
 
     fn started() -> (ReferenceClock, World, Arc<Manual>) {
         let (world, manual) = World::manual(START, 1);
+        // The machine has run for long before.
+        manual.advance(DAY * 10);
+        manual.set(START);
         (ReferenceClock::start(world.clone()), world, manual)
     }
 
@@ -220,6 +223,7 @@ mod tests {
     #[test]
     fn a_jump_ahead_confirms_nothing_and_moves_no_window() {
         let (clock, world, manual) = started();
+        clock.hear_of_record(START + Duration::from_secs(30));
         pass(&clock, &manual, HOUR);
         manual.set(world.now() + DAY * 40);
         clock.look();
@@ -263,6 +267,9 @@ mod tests {
         clock.look();
         pass(&clock, &manual, HOUR * 23);
         assert_eq!(clock.confirmed(), START - DAY * 40 + HOUR * 43);
+        assert_eq!(clock.steady(), START + HOUR * 43);
+        pass(&clock, &manual, HOUR);
+        assert_eq!((clock.confirmed(), clock.steady()), (world.now(), world.now()), "a day without another");
     }
 
     #[test]
@@ -283,10 +290,16 @@ mod tests {
         let late = TOLERATED + Duration::from_secs(1);
         assert_eq!(clock.hear_of_record(START + late), Some(late));
         assert_eq!(clock.latest(), START + late);
+        manual.set(START + Duration::from_secs(30));
+        clock.look();
+        assert_eq!(clock.steady(), START, "that is still behind the records");
         manual.set(START + DAY * 90);
         clock.look();
         assert_eq!(clock.steady(), START + DAY * 90);
         assert_eq!(clock.confirmed(), START + late, "it ends nothing for all that");
+        manual.set(START + DAY * 180);
+        clock.look();
+        assert_eq!(clock.steady(), START + DAY * 90, "the next jump is one like any other");
     }
 
     #[test]
@@ -297,6 +310,8 @@ mod tests {
         assert_eq!((clock.check(), clock.steady()), (Ok(()), START + TOLERATED), "all nodes count alike");
         clock.hear_of_database(database(61), world.uptime());
         assert_eq!(clock.check(), Err(ClocksApart { seconds: -61 }));
+        assert_eq!(clock.ahead(), -61);
+        assert_eq!(clock.latest(), START + Duration::from_secs(61), "the database knows of it");
         manual.set(START + Duration::from_secs(130));
         assert_eq!(
             clock.check().unwrap_err().to_string().split(':').next(),
@@ -305,6 +320,24 @@ mod tests {
         manual.set(START + Duration::from_secs(70));
         assert_eq!(clock.check(), Ok(()));
         assert_eq!(clock.confirmed(), START + TOLERATED);
+    }
+
+    #[test]
+    fn the_database_is_believed_to_have_answered_half_way_between_question_and_answer() {
+        let (clock, world, manual) = started();
+        let asked = world.uptime();
+        manual.advance(Duration::from_secs(10));
+        clock.hear_of_database(START.unix() * 1000, asked);
+        assert_eq!(clock.steady(), START + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_database_behind_confirms_no_more_than_it_says() {
+        let (clock, world, _) = started();
+        clock.hear_of_database(START.unix() * 1000, world.uptime());
+        let behind = START - Duration::from_secs(30);
+        clock.hear_of_database(behind.unix() * 1000, world.uptime());
+        assert_eq!((clock.check(), clock.confirmed()), (Ok(()), behind));
     }
 
     #[test]
