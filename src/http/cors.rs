@@ -143,6 +143,8 @@ mod tests {
             response.header("access-control-allow-headers"),
             Some("authorization, content-type, x-request-id")
         );
+        assert_eq!(response.header("access-control-allow-methods"), Some("GET, POST, PATCH, DELETE"));
+        assert_eq!(response.header("access-control-max-age"), Some("7200"));
         assert_eq!(response.header("access-control-expose-headers"), Some("x-request-id, retry-after"));
         assert_eq!(response.header("access-control-allow-credentials"), None);
         let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
@@ -157,9 +159,12 @@ mod tests {
             let response = cors().preflight(&asked).unwrap();
             response.header("access-control-allow-headers").unwrap_or_default().to_owned()
         };
-        for names in
-            ["authorization,baggage,content-type,sentry-trace", "traceparent, tracestate", "x-requested-with"]
-        {
+        for names in [
+            "authorization,baggage,content-type,sentry-trace",
+            "traceparent, tracestate",
+            "x-requested-with",
+            &"a".repeat(2_048),
+        ] {
             assert_eq!(ask(names), names);
         }
         let fixed = "authorization, content-type, x-request-id";
@@ -208,6 +213,40 @@ mod tests {
     #[test]
     fn an_ordinary_options_request_is_no_preflight() {
         assert!(cors().preflight(&request(Method::POST, APP)).is_none());
-        assert!(cors().preflight(&Request::builder().method(Method::OPTIONS).finish()).is_none());
+        for header in ["origin", "access-control-request-method", "x-request-id"] {
+            let alone = Request::builder().method(Method::OPTIONS).header(header, APP).finish();
+            assert!(cors().preflight(&alone).is_none(), "{header}");
+        }
+    }
+
+    #[test]
+    fn cookies_of_a_listed_page_are_warned_of_once_unless_they_are_allowed() {
+        const OTHER: &str = "https://other.example";
+        let lines = crate::log::capture();
+        let ask = |cors: &Cors, origin: &str, cookie: Option<&str>| {
+            let mut request = request(Method::GET, origin);
+            if let Some(cookie) = cookie {
+                request.headers_mut().insert(header::COOKIE, cookie.parse().unwrap());
+            }
+            cors.allowed(&request)
+        };
+        let listed = || [APP, OTHER].map(HeaderValue::from_static).to_vec();
+        let cors = Cors::new(listed(), false);
+        ask(&cors, APP, None);
+        ask(&cors, "https://evil.example", Some("a=b"));
+        assert!(lines().is_empty());
+        for origin in [APP, OTHER, APP] {
+            assert_eq!(ask(&cors, origin, Some("a=b")).unwrap(), origin);
+        }
+        let warned = lines();
+        let origins: Vec<_> = warned.iter().map(|line| line["origin"].as_str().unwrap()).collect();
+        assert_eq!(origins, [APP, OTHER]);
+        for line in warned {
+            assert_eq!(line["level"], "WARN");
+            assert!(line["message"].as_str().unwrap().contains("cors_credentials = true"), "{line}");
+            assert!(!line.to_string().contains("a=b"), "{line}");
+        }
+        ask(&Cors::new(listed(), true), APP, Some("a=b"));
+        assert!(lines().is_empty());
     }
 }
