@@ -290,6 +290,12 @@ mod tests {
         assert_eq!(limits.response.as_secs(), 40, "and to be read");
     }
 
+    #[test]
+    fn an_address_has_the_connections_the_settings_say() {
+        let settings = Settings::with(&[("connections_per_address", "6")]).unwrap();
+        assert_eq!(limits(&settings).per_address, 6);
+    }
+
     #[tokio::test]
     async fn housekeeping_that_panics_ends_the_service() {
         let mut listeners = JoinSet::from_iter([std::future::pending()]);

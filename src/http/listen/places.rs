@@ -307,6 +307,7 @@ mod tests {
             [&mut spoken, &mut oldest, &mut younger, &mut new].map(gives_way),
             [false, true, false, false]
         );
+        assert_eq!(places.state().open.len(), 3, "its place is free at once");
         drop(oldest);
         let _next = admit(&places, "198.51.100.5").unwrap();
         assert!(gives_way(&mut younger), "its place was given away once, not twice");
@@ -320,6 +321,44 @@ mod tests {
         let mut second = admit(&places, "198.51.100.1").unwrap();
         let _third = admit(&places, "198.51.100.1").unwrap();
         assert_eq!([&mut other, &mut first, &mut second].map(gives_way), [false, true, false]);
+        assert_eq!(places.state().taken("198.51.100.1".parse().unwrap()), 2, "its place is free at once");
+    }
+
+    #[test]
+    fn the_log_says_once_that_an_address_has_all_it_may_have_and_again_after_it_had_none() {
+        let lines = crate::log::capture();
+        let places = Places::new(100, 1);
+        for round in 1..=2 {
+            let taken = admit(&places, "198.51.100.1").unwrap();
+            taken.place.has_spoken();
+            for _ in 0..3 {
+                assert!(admit(&places, "198.51.100.1").is_err());
+                assert!(places.admit_client("198.51.100.1".parse().unwrap()).is_err());
+            }
+            let said = lines();
+            assert_eq!(said.len(), 1, "round {round}: {said:?}");
+            assert_eq!((&said[0]["address"], &said[0]["connections"]), (&"198.51.100.1".into(), &1.into()));
+        }
+    }
+
+    #[test]
+    fn the_log_says_once_that_every_place_is_taken_and_again_after_half_of_them_were_free() {
+        let lines = crate::log::capture();
+        let places = Places::new(4, 4);
+        let mut taken: Vec<_> =
+            (1..5).map(|at| admit(&places, &format!("198.51.100.{at}")).unwrap()).collect();
+        let one_more = |at: u8| admit(&places, &format!("198.51.100.{at}")).unwrap();
+        assert!(lines().is_empty());
+        let more = [one_more(5), one_more(6)];
+        let said = lines();
+        assert_eq!((said.len(), &said[0]["connections"]), (1, &4.into()), "{said:?}");
+        // Two of the others gave way. Half of all is not yet fewer than half.
+        drop(more);
+        taken.extend([one_more(7), one_more(8), one_more(9)]);
+        assert!(lines().is_empty());
+        drop(taken);
+        let _again: Vec<_> = (1..6).map(|at| admit(&places, &format!("198.51.100.{at}")).unwrap()).collect();
+        assert_eq!(lines().len(), 1);
     }
 
     #[test]
