@@ -72,6 +72,9 @@ async fn a_coded_body_is_refused_and_told_so() {
             assert!(answer.text.contains("without `Content-Encoding`"), "{}", answer.text);
         }
     }
+    let two_lines = scene.good(operation("login")).header(header::CONTENT_ENCODING, "identity");
+    let two_lines = two_lines.header(header::CONTENT_ENCODING, "gzip");
+    two_lines.send().await.refused("unsupported_media_type");
     let plain = scene.good(operation("login")).header(header::CONTENT_ENCODING, "identity");
     plain.send().await.ok();
 }

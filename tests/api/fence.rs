@@ -142,19 +142,28 @@ async fn a_wait_is_a_length_of_time_and_never_longer_than_a_request_may_take() {
     assert!(began.elapsed() >= Duration::from_secs(4), "it did wait");
 }
 
-/// A follower that has pinged on its own is not asked to ping.
+/// A follower that has pinged on its own is not asked to ping, and one that has not is asked once.
 #[tokio::test]
 async fn a_follower_that_has_confirmed_by_itself_is_not_called() {
     let service = Service::start().await;
-    let (phone, mut listener) = (service.phone("ada").await, service.follower().await.listen(None).await);
-    listener.frame().await;
+    let (phone, server) = (service.phone("ada").await, service.follower().await);
+    let (mut prompt, mut late) = (server.listen(None).await, server.listen(None).await);
+    for listener in [&mut prompt, &mut late] {
+        listener.frame().await;
+    }
     phone.logout_all().await.ok();
-    listener.entries_up_to(1).await;
-    listener.applied(1).await;
-    let fenced = service.feed.fence(Duration::from_secs(8)).await;
-    assert_eq!((fenced.followers, fenced.confirmed), (1, 1));
-    service.phone("eve").await.logout_all().await.ok();
-    assert_eq!(listener.hear().await.unwrap().event, "frame", "no ping before it");
+    for listener in [&mut prompt, &mut late] {
+        listener.entries_up_to(1).await;
+        listener.is_level().await;
+    }
+    prompt.applied(1).await;
+    let (fenced, ()) = tokio::join!(service.feed.fence(Duration::from_secs(8)), async {
+        assert_eq!(late.hear().await.unwrap().event, "ping");
+        late.is_level().await;
+        prompt.is_level().await;
+        late.applied(1).await;
+    });
+    assert_eq!((fenced.followers, fenced.confirmed), (2, 2));
 }
 
 /// The sign-out remains valid, although its confirmations cannot be determined.

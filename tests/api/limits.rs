@@ -181,7 +181,8 @@ async fn strangers_cannot_keep_a_signed_in_owner_from_the_account() {
 
 #[tokio::test]
 async fn an_old_refresh_token_buys_its_own_few_guesses_and_nothing_else() {
-    let service = Service::with(&[("sign_in_attempts_per_device", "2")]).await;
+    let tight = ["device", "account", "address"].map(|of| format!("sign_in_attempts_per_{of}"));
+    let service = Service::with(&tight.each_ref().map(|setting| (setting.as_str(), "2"))).await;
     let phone = service.phone("ada").await;
     let laptop = service.laptop("ada").await;
     let thief = service.anonymous();
@@ -193,8 +194,8 @@ async fn an_old_refresh_token_buys_its_own_few_guesses_and_nothing_else() {
     // The limit of one device delays no other device, no sign-in without a token, and no request of a signed-in device.
     laptop.someone.login_again("ada", PASSWORD, &laptop.refresh).await.ok();
     laptop.someone.login("ada", PASSWORD).await.ok();
-    let body = json!({"current_password": PASSWORD, "new_password": "staple engine tulip"});
-    laptop.post("/api/v1/auth/password").json(&body).send().await.ok();
+    thief.login("ada", PASSWORD).await.ok();
+    phone.change_password(PASSWORD, "staple engine tulip").await.ok();
 }
 
 /// A token of another user, or none at all, reveals nothing about other names.
