@@ -195,6 +195,8 @@ mod tests {
         assert_eq!(told(7, 2), Some((20, Cause::Disabled)));
         assert_eq!(told(7, 3), Some((30, Cause::Administrator)));
         assert_eq!(told(30, 3), None, "all that lived went on");
+        user.set_live_devices(Era::new(50), 1);
+        assert_eq!(user.left_at(stamp(30, 4)), None, "none lived when that era ended");
     }
 
     #[test]

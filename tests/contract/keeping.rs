@@ -1,13 +1,15 @@
 //! Clauses on durability across a reopening, and on how long records are kept.
 
+use rescind::model::claims::Presented;
 use rescind::model::counters::Position;
 use rescind::model::device::Cause;
 use rescind::model::verdict::{Reason, Verdict};
 use rescind::store::steps::PAST_KEPT;
+use rescind::store::steps::rollback::{KNOWN_FOR, ReportRollback, RollbackReported};
 use rescind::store::steps::sweep::Swept;
 use tokio::task::JoinSet;
 
-use crate::service::{DAY, HOUR, IDLE, LIFETIME, MINUTE, Pair, Service};
+use crate::service::{DAY, HOME, HOUR, IDLE, LIFETIME, MINUTE, Pair, Service};
 
 /// Every acknowledged step holds after the process was killed.
 pub(crate) async fn acknowledged_is_durable(mut service: Service) {
@@ -256,6 +258,44 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
     }
     assert_eq!(looked, kept.len(), "nothing is left of the others, not even a note to look at them");
     assert_eq!(service.store().user(user).await.unwrap().unwrap().kept.count, 1);
+}
+
+/// The tokens of a device whose record gave way are of one that the store does not know any more: that is no rollback. Those
+/// of a younger one, of which it has never heard, are.
+pub(crate) async fn a_record_that_gave_way_proves_no_rollback(service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let mut gone = Vec::new();
+    for _ in 0..PAST_KEPT + 4 {
+        let laptop = service.sign_in(user).await;
+        service.sign_out(&laptop).await;
+        gone.push(laptop.access);
+        service.pass(MINUTE / 60);
+    }
+    let newest = service.store().user(user).await.unwrap().unwrap().kept.given_way.unwrap();
+    let unheard_of = Presented { device: service.new_device(HOME).id, ..gone[0] };
+    let report_with = async |presented: Presented, sequence| {
+        let request = ReportRollback { presented, sequence, now: Some(service.now()) };
+        service.store().report_rollback(request).await.unwrap()
+    };
+    let report = async |presented: Presented| report_with(presented, None).await;
+    let gave_way: Vec<_> = gone.iter().filter(|presented| presented.device <= newest).collect();
+    assert!(gave_way.len() >= 2 && gave_way.len() < gone.len(), "{}", gave_way.len());
+    for presented in gave_way {
+        assert_eq!(service.store().standing(user, presented.device).await.unwrap().device, None);
+        assert_eq!(report(*presented).await, RollbackReported::Refuted);
+    }
+    let of_nobody = Presented { user: service.world.user_id(), ..unheard_of };
+    assert_eq!(report(of_nobody).await, RollbackReported::Refuted, "who may have been deleted");
+    let current = Some(phone.refresh.sequence);
+    assert_eq!(report_with(phone.access, current).await, RollbackReported::Refuted);
+    assert!(!service.store().rolled_back().await.unwrap());
+    let young =
+        |age| ReportRollback { presented: unheard_of, sequence: None, now: Some(service.now() + age) };
+    assert!(young(KNOWN_FOR - MINUTE).must_have_a_record());
+    assert!(!young(KNOWN_FOR).must_have_a_record(), "its record may have been swept");
+    assert_eq!(report(unheard_of).await, RollbackReported::Proven);
+    assert!(service.store().rolled_back().await.unwrap());
 }
 
 /// The limit on records also holds for devices that one sign-out left behind without writing any.

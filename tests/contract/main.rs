@@ -42,6 +42,7 @@ macro_rules! contract {
                 keeping: acknowledged_is_durable, log_has_no_gaps_and_is_ordered, log_is_kept_65_minutes,
                     ended_is_kept_28_days_then_swept, left_behind_is_kept_28_days_then_swept,
                     bumps_keep_nothing_longer, signing_in_and_out_keeps_so_many_records,
+                    a_record_that_gave_way_proves_no_rollback,
                     signing_out_everywhere_keeps_so_many_records, expired_devices_are_ended_by_the_sweep,
                     expired_long_ago_is_forgotten_at_last, a_sweep_goes_in_small_batches;
                 keys: founded_once, restored_it_is_another_store_in_which_nobody_is_signed_in, restored_it_trusts_no_key_of_the_copy, names_of_tokens_are_remembered, keys_change_only_from_the_version_read, service_keys_come_and_go;

@@ -88,14 +88,17 @@ pub(crate) async fn past_devices_are_listed_in_pages_the_last_end_first(mut serv
     ended.reverse();
     service.reopen().await;
 
-    let mut read = Vec::new();
-    let mut after = None;
-    loop {
-        let page = service.store().ended_devices(user, after, 2).await.unwrap();
-        assert!(page.len() <= 2);
-        let Some(last) = page.last() else { break };
-        after = EndedPlace::of(&last.device);
-        read.extend(page.iter().map(|listed| listed.device.id));
+    // In pages of one, too, which part those that ended at the same moment.
+    for limit in [1, 2, 4] {
+        let mut read = Vec::new();
+        let mut after = None;
+        loop {
+            let page = service.store().ended_devices(user, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            after = EndedPlace::of(&last.device);
+            read.extend(page.iter().map(|listed| listed.device.id));
+        }
+        assert_eq!(read, ended, "{limit}");
     }
-    assert_eq!(read, ended);
 }
