@@ -6,14 +6,15 @@
 //!
 //! Modules: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
 //! account; `visible` the characters allowed in names; [`device`], [`refresh_state`], [`network`] and [`user_agent`] a
-//! sign-in; [`claims`] the content of tokens; [`revocation`] the entries of the revocation log; [`key`] and
-//! [`service_key`] the credentials of the service itself.
+//! sign-in; [`claims`] the content of tokens and [`names`] their issuer and audience; [`revocation`] the entries of the
+//! revocation log; [`key`] and [`service_key`] the credentials of the service itself.
 
 pub mod claims;
 pub mod counters;
 pub mod device;
 pub mod ids;
 pub mod key;
+pub mod names;
 pub mod network;
 #[cfg(feature = "server")]
 pub mod password;

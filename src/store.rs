@@ -31,6 +31,7 @@ use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::device::{Device, DeviceName, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use crate::model::key::KeyRecord;
+use crate::model::names::Names;
 use crate::model::revocation::{Entry, Revocation};
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
@@ -106,22 +107,13 @@ pub struct Founding {
     pub names: Vec<Names>,
 }
 
-/// What tokens say of who issued them and for whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names {
-    /// Claim `iss`.
-    pub issuer: String,
-    /// Claim `aud`.
-    pub audience: String,
-}
-
 impl Founding {
     /// The names that tokens are given now.
     pub fn present(&self) -> Names {
         self.names.last().cloned().unwrap_or_else(|| self.first())
     }
 
-    /// Every names that a token of this store may carry.
+    /// Every pair of names that a token of this store may carry.
     pub fn all_names(&self) -> Vec<Names> {
         std::iter::once(self.first()).chain(self.names.iter().cloned()).collect()
     }

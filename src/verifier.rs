@@ -54,11 +54,29 @@
 //! | a store was restored from a copy without that command: the same id, a shorter log, or another entry at the last position when the stream is opened again | as for a cut network that heals when the stream is opened again; no known revocation is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness`; against a thief of the key who is also on the wire only `https` helps | of other keys are accepted |
 //! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of an unknown key are refused as `stale`, not as invalid |
+//! | the issuer was given another name or audience by its settings | as when nothing happens | are accepted, with the names of before and those of now; those with names that are not here yet are refused as `stale`, not as invalid |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more revocations within 65 minutes than `max_entries` | not at all | are refused as `stale` |
 //!
 //! Wall clocks decide about `exp` alone, and only while they agree with the issuer's to the minute. A token with a
 //! lifetime above 60 minutes is refused, since entries are forgotten 65 minutes after they were received.
+//!
+//! # Whose tokens are accepted
+//!
+//! An issuer and an audience say which service is meant: the one at the url that publishes this pair among its names. What
+//! it publishes beside its keys is every pair of `iss` and `aud` that its live tokens may carry: the pair of now, and those
+//! of before its settings named others. **Exactly these pairs are accepted, each as a pair**, and followed as the keys are:
+//! a change of the setting `issuer` or `audience` signs nobody out here, whether this verifier was told of it before, after
+//! or not at all. [`Event::Renamed`] says when the pair of now is not the one that was expected.
+//!
+//! * If only the issuer is as expected, and the expected pair is none of those it publishes, then the expected pair alone
+//!   counts: no token that is made now is accepted ([`Event::OtherAudience`]).
+//! * If not even that, somebody else answers there, and nothing is accepted ([`ConnectError::OtherIssuer`],
+//!   [`Event::OtherIssuer`]).
+//! * An issuer of an earlier version publishes no pairs: the expected one counts alone.
+//!
+//! Names are no way to keep a server away from the service: they are the issuer's to change, and who shall no longer
+//! accept its tokens loses the service key.
 //!
 //! # Costs of each choice
 //!
@@ -77,8 +95,8 @@
 //!   processors with AVX-512 IFMA, and changes nothing on others.
 //!
 //! Modules: `builder` (configuration), `claims`, `rejection` and `event` (the results), `state` with `revoked` and
-//! `keys` with `seen` (what `verify` reads), `follower` with `pings` (the only writer, without I/O), `follow`, `link`
-//! and `stream` (the only ones with I/O), `introspect`.
+//! `keys` with `names` and `seen` (what `verify` reads), `follower` with `pings` (the only writer, without I/O), `follow`,
+//! `link` and `stream` (the only ones with I/O), `introspect`.
 
 mod builder;
 mod claims;
@@ -88,6 +106,7 @@ mod follower;
 mod introspect;
 mod keys;
 mod link;
+mod names;
 mod pings;
 mod rejection;
 mod revoked;
@@ -115,10 +134,11 @@ pub use crate::model::revocation::Revocation;
 pub use crate::model::timestamp::Timestamp;
 pub use crate::model::verdict::Reason;
 
+use crate::model::names::Names;
 use crate::model::verdict::Verdict;
 use crate::world::World;
 use event::Listener;
-use keys::Keys;
+use keys::{Keys, Unverified};
 use link::Link;
 use state::{Now, State};
 
@@ -145,8 +165,8 @@ pub enum WhenStale {
 /// The state that `verify` reads, from any thread.
 #[derive(Debug)]
 struct View {
-    issuer: String,
-    audience: String,
+    /// Who the issuer is expected to be.
+    expected: Names,
     max_staleness: Duration,
     max_entries: usize,
     listener: Listener,
@@ -207,10 +227,20 @@ impl View {
         let doubt = state.doubt(now, self.max_staleness);
         let unless_stale = |rejection| doubt.map_or(rejection, Rejection::Stale);
         let keys = self.keys.load();
-        let Some(verified) = keys.verify(token, &self.issuer, &self.audience) else {
-            let is_outdated = keys.version < state.newest_keys() && keys.may_lack_the_key_of(token);
-            let rejection = if is_outdated { Rejection::Stale(Doubt::Keys) } else { Rejection::Invalid };
-            return Err((None, unless_stale(rejection)));
+        let verified = match keys.verify(token) {
+            Ok(verified) => verified,
+            Err(unverified) => {
+                let is_outdated = keys.version < state.newest_keys();
+                let may_be_good = match unverified {
+                    Unverified::NotAuthentic => is_outdated && keys.may_lack_the_key_of(token),
+                    // The issuer may have got the names after the moment of which everything is known.
+                    Unverified::OtherNames(issued) => {
+                        is_outdated || state.as_of().is_none_or(|as_of| issued >= as_of)
+                    }
+                };
+                let rejection = if may_be_good { Rejection::Stale(Doubt::Keys) } else { Rejection::Invalid };
+                return Err((None, unless_stale(rejection)));
+            }
         };
         let claims = verified.claims();
         let sound = claims.is_short_lived();

@@ -11,9 +11,10 @@ use super::error::AuthError;
 use crate::model::claims::LONGEST_ACCESS;
 use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 use crate::store::steps::keys::{KeysSaved, SaveKeys};
-use crate::store::{KeySet, Names, SharedStore};
+use crate::store::{KeySet, SharedStore};
 use crate::token::keyring::{self, Keyring, Published};
 use crate::token::sealing::MasterKey;
 
@@ -24,9 +25,11 @@ pub struct SigningKeys {
     current: RwLock<Arc<Keyring>>,
 }
 
-/// The access keys in the form in which they are published.
+/// The access keys in the form in which they are published, with the names in their tokens.
 #[derive(Clone, Debug)]
 pub struct PublicKeySet {
+    /// Every pair of names that a live token may carry, the one that tokens are given now first.
+    pub names: Vec<Names>,
     /// The version of the key set.
     pub version: KeysVersion,
     /// The keys whose tokens are accepted.
@@ -117,7 +120,6 @@ async fn keyring(
 ) -> Result<Keyring, AuthError> {
     let KeySet { version, keys } = store.keys().await?;
     let others = store.founding().await?.map_or_else(Vec::new, |founding| founding.all_names());
-    let others = others.into_iter().map(|Names { issuer, audience }| (issuer, audience)).collect();
     let keyring = Keyring::open(version, &keys, master, &names.issuer, &names.audience, now)?;
     Ok(keyring.accepting(others))
 }
@@ -152,8 +154,8 @@ impl Auth {
     /// The access keys to publish.
     pub async fn public_keys(&self) -> Result<PublicKeySet, AuthError> {
         let (keyring, now) = (self.keyring().await?, self.world.now());
-        let mut set =
-            PublicKeySet { version: keyring.version(), trusted: Vec::new(), distrusted: Vec::new() };
+        let (version, names) = (keyring.version(), keyring.trusted().names().to_vec());
+        let mut set = PublicKeySet { names, version, trusted: Vec::new(), distrusted: Vec::new() };
         for key in keyring.published() {
             if key.record.state.is_trusted(now) {
                 set.trusted.push(key.clone());

@@ -40,10 +40,10 @@ pub(super) struct GuardCommand {
     /// Where the issuer answers: http://… or https://…
     #[arg(long)]
     url: String,
-    /// The issuer that tokens name [default: the url]
+    /// The issuer that tokens name, now or before its settings changed it [default: the url]
     #[arg(long)]
     issuer: Option<String>,
-    /// The audience that tokens must be for
+    /// The audience that tokens of this issuer are for
     #[arg(long)]
     audience: String,
     /// Where to listen: an address, or a socket whose folder only the proxy may enter

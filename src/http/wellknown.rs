@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::Auth;
 use crate::model::key::KeyState;
+use crate::model::names::Names;
 use crate::token::keyring::Published;
 
 /// The bytes before an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410 §4).
@@ -35,10 +36,13 @@ pub(super) struct WellKnown;
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "PublicKeys")]
 struct KeysAnswer {
-    /// The `iss` of every token.
+    /// The `iss` of every token that is made now.
     issuer: String,
-    /// The `aud` of every access token.
+    /// The `aud` of every access token that is made now.
     audience: String,
+    /// Every `iss` with its `aud` that a live access token may carry: those of now first, then those that tokens were given
+    /// before settings named others. Accept each of these pairs, and no other pair.
+    names: Vec<NamesAnswer>,
     /// The version of the set; it grows with every change.
     version: i64,
     /// Where the feed of revocations is, as a reference relative to the URL of this answer.
@@ -48,6 +52,16 @@ struct KeysAnswer {
     /// The ids of keys that were distrusted: whoever remembers one of these keys has to forget it, also when an older answer
     /// names it again.
     distrusted: Vec<String>,
+}
+
+/// What access tokens say of who issued them and for whom.
+#[derive(Debug, Object, Serialize)]
+#[oai(rename = "TokenNames")]
+struct NamesAnswer {
+    /// The `iss`.
+    issuer: String,
+    /// The `aud` that goes with it.
+    audience: String,
 }
 
 /// A key to verify access tokens with.
@@ -130,6 +144,7 @@ impl WellKnown {
         let answer = KeysAnswer {
             issuer: auth.issuer().to_owned(),
             audience: auth.audience().to_owned(),
+            names: set.names.into_iter().map(NamesAnswer::of).collect(),
             version: super::answers::count(set.version.value()),
             feed: FEED.to_owned(),
             keys: set.trusted.iter().map(KeyAnswer::of).collect(),
@@ -150,6 +165,12 @@ impl KeysAnswer {
     fn etag(&self) -> String {
         let hash = blake3::hash(&serde_json::to_vec(self).unwrap_or_default()).to_hex();
         format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
+    }
+}
+
+impl NamesAnswer {
+    fn of(Names { issuer, audience }: Names) -> Self {
+        Self { issuer, audience }
     }
 }
 

@@ -357,6 +357,9 @@ mod tests {
         assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
     }
 
+    /// A bump: its generation, the device that goes on, and whether a new password is the cause.
+    type Heard = (u64, Option<DeviceId>, bool);
+
     /// Each row: the bumps a follower receives (generation, kept device, whether a new password was the cause), then
     /// the verdict on this device's tokens of the generations from 1 on.
     #[test]
@@ -366,7 +369,6 @@ mod tests {
         let (ended, live) = (Verdict::Ended, Verdict::Live);
         let changed = ended(PasswordChanged);
         let (superseded, everywhere) = (ended(Superseded), ended(SignedOutEverywhere));
-        type Heard = (u64, Option<DeviceId>, bool);
         let cases: [(&str, &[Heard], &[Verdict]); 6] = [
             ("a new password here", &[(2, Some(this), true)], &[changed, live]),
             ("heard of again", &[(2, Some(this), true), (2, Some(this), true)], &[changed, live]),

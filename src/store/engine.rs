@@ -9,13 +9,13 @@ use super::priority::Priority;
 use super::records::{Changes, Records};
 use super::steps::{self, Step, account, device, keys, password, rollback, session, sign_out, sweep};
 use super::{
-    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, Names, Standing, Store, StoreError, StoreTime,
-    Totals,
+    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, Standing, Store, StoreError, StoreTime, Totals,
 };
 use crate::model::claims::Presented;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Device, DeviceName, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+use crate::model::names::Names;
 use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;

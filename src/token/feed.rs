@@ -23,7 +23,7 @@
 //! | claim | |
 //! |---|---|
 //! | `type` | `"frame"` or `"pong"` |
-//! | `iss` | the issuer, as in its tokens; a text of another issuer is refused |
+//! | `iss` | the issuer, one of those that `/.well-known/paserk` has in its `names`; a text of another issuer is refused, after a look whether the names have changed |
 //! | `store` | the id of the store that the log belongs to. A restored store has a new one: forget what you hold |
 //! | `time` | the issuer's clock when the text was signed. Frames are kept and repeated; only a pong's is current |
 //! | `head` | the position of the newest durable entry at that time |
@@ -189,12 +189,16 @@ impl Frame {
 
     /// Verifies the text of a frame.
     ///
-    /// Proves that the holder of a key of `keys` made it for followers of `issuer`. The follower has to check that the
-    /// frame continues what it has applied.
-    pub fn verify(text: &str, keys: &PublicKeys, issuer: &str) -> Result<Self, Refused> {
+    /// Proves that the holder of a key of `keys` made it under the name of an issuer that `is_issuer` accepts. The follower has
+    /// to check that the frame continues what it has applied.
+    pub fn verify(
+        text: &str,
+        keys: &PublicKeys,
+        is_issuer: impl FnOnce(&str) -> bool,
+    ) -> Result<Self, Refused> {
         let (payload, footer) = open(text, keys, LONGEST_FRAME)?;
         let frame = wire::read_frame(&payload).ok_or(Refused::NotUnderstood)?;
-        if frame.statement.issuer != issuer {
+        if !is_issuer(&frame.statement.issuer) {
             return Err(Refused::OtherIssuer);
         }
         let forged = frame.entries.iter().any(|entry| match &entry.revocation {
@@ -243,10 +247,14 @@ pub struct Pong {
 
 impl Pong {
     /// Verifies the text of a pong. The follower has to check that the nonce is the one it sent.
-    pub fn verify(text: &str, keys: &PublicKeys, issuer: &str) -> Result<Self, Refused> {
+    pub fn verify(
+        text: &str,
+        keys: &PublicKeys,
+        is_issuer: impl FnOnce(&str) -> bool,
+    ) -> Result<Self, Refused> {
         let (payload, _) = open(text, keys, LONGEST_PONG)?;
         let pong = wire::read_pong(&payload).ok_or(Refused::NotUnderstood)?;
-        if pong.statement.issuer == issuer { Ok(pong) } else { Err(Refused::OtherIssuer) }
+        if is_issuer(&pong.statement.issuer) { Ok(pong) } else { Err(Refused::OtherIssuer) }
     }
 
     /// Signs the pong with the active key.

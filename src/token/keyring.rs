@@ -21,15 +21,14 @@ use super::{LONGEST, MintError, NotAuthentic, access, refresh};
 use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 
 /// The public keys whose access tokens are accepted, with the issuer and audience the tokens must have.
 #[derive(Debug)]
 pub struct TrustedKeys {
-    issuer: String,
-    audience: String,
-    /// Further pairs of issuer and audience that are accepted in tokens.
-    others: Vec<(String, String)>,
+    /// Every pair of names that tokens of these keys may carry, the present one first.
+    names: Vec<Names>,
     keys: PublicKeys,
     seen: Seen,
 }
@@ -37,7 +36,13 @@ pub struct TrustedKeys {
 impl TrustedKeys {
     /// A set without keys; tokens must name `issuer` and `audience`.
     pub fn none(issuer: String, audience: String) -> Self {
-        Self { issuer, audience, others: Vec::new(), keys: PublicKeys::none(), seen: Seen::empty() }
+        let names = vec![Names { issuer, audience }];
+        Self { names, keys: PublicKeys::none(), seen: Seen::empty() }
+    }
+
+    /// Every pair of names that tokens may carry, the one that they are given now first.
+    pub fn names(&self) -> &[Names] {
+        &self.names
     }
 
     /// Adds a trusted key.
@@ -52,9 +57,7 @@ impl TrustedKeys {
             return Ok(claims);
         }
         let claims = Arc::new(self.keys.authentic(token)?);
-        let named = |issuer: &str, audience: &str| claims.issuer == issuer && claims.audience == audience;
-        let ours = named(&self.issuer, &self.audience);
-        if !ours && !self.others.iter().any(|(issuer, audience)| named(issuer, audience)) {
+        if !self.names.iter().any(|names| names.are_of(&claims)) {
             return Err(NotAuthentic);
         }
         self.seen.remember(token, &claims);
@@ -157,10 +160,14 @@ impl Keyring {
         })
     }
 
-    /// Accepts access tokens of these issuers, each with its audience, as well.
+    /// Accepts access tokens that carry one of these pairs of names as well.
     #[must_use]
-    pub fn accepting(mut self, others: Vec<(String, String)>) -> Self {
-        self.trusted.others = others;
+    pub fn accepting(mut self, others: Vec<Names>) -> Self {
+        for other in others {
+            if !self.trusted.names.contains(&other) {
+                self.trusted.names.push(other);
+            }
+        }
         self
     }
 

@@ -57,15 +57,9 @@ impl PublicKeys {
         self.keys.keys().all(|footer| other.keys.contains_key(footer))
     }
 
-    /// The claims of an access token signed by one of these keys, for this `issuer` and `audience`. Time and
-    /// revocation are not checked, and nothing is cached.
-    pub fn access(&self, token: &str, issuer: &str, audience: &str) -> Result<AccessClaims, NotAuthentic> {
-        let claims = self.authentic(token)?;
-        if claims.issuer == issuer && claims.audience == audience { Ok(claims) } else { Err(NotAuthentic) }
-    }
-
-    /// The claims of an access token signed by one of these keys, with any issuer and audience.
-    pub(super) fn authentic(&self, token: &str) -> Result<AccessClaims, NotAuthentic> {
+    /// The claims of an access token signed by one of these keys, with any issuer and audience: the caller has to compare
+    /// them. Time and revocation are not checked, and nothing is cached.
+    pub(crate) fn authentic(&self, token: &str) -> Result<AccessClaims, NotAuthentic> {
         if token.len() > LONGEST {
             return Err(NotAuthentic);
         }

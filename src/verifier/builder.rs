@@ -11,10 +11,12 @@ use super::follow::Follow;
 use super::follower::Follower;
 use super::keys::KeyHolder;
 use super::link::{Link, ServiceKey, Trouble};
+use super::names::AcceptedNames;
 use super::rejection::Doubt;
 use super::state::{Now, State};
 use super::{Task, Verifier, View, WhenStale};
 use crate::model::counters::Era;
+use crate::model::names::Names;
 use crate::world::World;
 
 /// The interval of pings, unless `max_staleness` requires a shorter one.
@@ -104,14 +106,15 @@ impl Builder {
         }
     }
 
-    /// Sets the `iss` that tokens must carry, if it is not the url.
+    /// Sets the `iss` of the issuer's tokens, if it is not the url. Together with the audience it says which service is expected;
+    /// see [Whose tokens are accepted](super#whose-tokens-are-accepted).
     #[must_use]
     pub fn issuer(mut self, issuer: &str) -> Self {
         self.issuer = Some(issuer.to_owned());
         self
     }
 
-    /// Sets the `aud` that tokens must carry. Required.
+    /// Sets the `aud` of the issuer's tokens. Required.
     #[must_use]
     pub fn audience(mut self, audience: &str) -> Self {
         self.audience = Some(audience.to_owned());
@@ -181,10 +184,10 @@ impl Builder {
             return Err(ConnectError::TooStrict);
         }
         let link = Link::to(&self.url, &key)?;
-        let holder = KeyHolder::new(self.remembered_tokens);
+        let expected = Names { issuer: self.issuer.unwrap_or(self.url), audience };
+        let holder = KeyHolder::new(self.remembered_tokens, expected.clone());
         let view = Arc::new(View {
-            issuer: self.issuer.unwrap_or(self.url),
-            audience,
+            expected,
             max_staleness: self.max_staleness,
             max_entries: self.max_entries,
             listener: self.listener,
@@ -199,8 +202,8 @@ impl Builder {
         if link.is_exposed() {
             view.listener.tell(&Event::Unencrypted(link.base().to_owned()));
         }
-        if published.issuer != view.issuer {
-            let (expected, found) = (view.issuer.clone(), published.issuer.clone());
+        if AcceptedNames::of(&view.expected, &published).is_none() {
+            let (expected, found) = (view.expected.issuer.clone(), published.issuer);
             return Err(ConnectError::OtherIssuer { expected, found });
         }
         follower.publish(&published);

@@ -42,6 +42,14 @@ pub enum Event {
     StoreReplaced(StoreId),
     /// The set of keys changed to this version.
     Keys(KeysVersion),
+    /// The issuer's tokens are made under other names than expected now. They are accepted, for the issuer publishes the
+    /// expected names among its own; expect these names from now on.
+    Renamed {
+        /// What `iss` its tokens carry now.
+        issuer: String,
+        /// What `aud` its tokens carry now.
+        audience: String,
+    },
     /// Another issuer answers at the issuer's address: tokens are refused.
     OtherIssuer(String),
     /// The issuer's tokens are for another audience than the expected one: all of them are refused.
@@ -95,6 +103,11 @@ impl fmt::Display for Event {
             ),
             Self::StoreReplaced(store) => write!(f, "the issuer's store was replaced by {store}"),
             Self::Keys(version) => write!(f, "the keys are now version {}", version.value()),
+            Self::Renamed { issuer, audience } => write!(
+                f,
+                "the issuer's tokens now name the issuer {issuer:?} and the audience {audience:?}: they are accepted, as are those \
+                 with the names of before; expect the new names here"
+            ),
             Self::OtherIssuer(found) => {
                 write!(f, "the issuer there calls itself {found:?}: tokens are refused")
             }

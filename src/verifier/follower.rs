@@ -9,10 +9,12 @@ use std::time::Duration;
 use super::View;
 use super::event::Event;
 use super::keys::{KeyHolder, PublishedKeys};
+use super::names::AcceptedNames;
 use super::pings::{Answered, Asked, Pings};
 use super::rejection::Doubt;
 use super::state::{Now, State};
 use crate::model::counters::Position;
+use crate::model::names::Names;
 use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::{Frame, Pong, Refused, Statement};
 
@@ -26,8 +28,10 @@ pub(super) struct Follower {
     keys: KeyHolder,
     /// Whether the keys have to be fetched.
     fetch: bool,
-    /// The audience of the issuer's tokens, as last published.
-    audience: Option<String>,
+    /// The names in the tokens that the issuer mints, as last published.
+    present: Option<Names>,
+    /// Whether the names were fetched again since a text came that a known key signed under an unknown issuer.
+    foreign: Option<bool>,
     /// The position up to which the log is applied; `None` before a snapshot has begun.
     applied: Option<Position>,
     /// The last entry that was applied.
@@ -56,7 +60,8 @@ impl Follower {
             view,
             keys,
             fetch: true,
-            audience: None,
+            present: None,
+            foreign: None,
             applied: None,
             last: None,
             pings: Pings::default(),
@@ -99,18 +104,13 @@ impl Follower {
 
     /// Applies the published keys.
     pub(super) fn publish(&mut self, published: &PublishedKeys) {
-        if published.issuer != self.view.issuer {
-            return self.refuse_other(&published.issuer);
-        }
-        self.fetch = false;
-        if self.audience != published.audience {
-            self.audience.clone_from(&published.audience);
-            if let Some(found) = self.audience.clone().filter(|found| *found != self.view.audience) {
-                self.tell(&Event::OtherAudience { expected: self.view.audience.clone(), found });
-            }
-        }
         let current = self.view.keys.load_full();
-        let keys = self.keys.publish(&current, published);
+        let Some(keys) = self.keys.publish(&current, published) else {
+            return self.refuse_other(&published.issuer);
+        };
+        self.fetch = false;
+        self.foreign = self.foreign.map(|_| true);
+        self.compare_names(published.present(), &keys.names);
         if keys.version != current.version {
             self.tell(&Event::Keys(keys.version));
         }
@@ -118,12 +118,31 @@ impl Follower {
         self.prove();
     }
 
+    /// Says when the issuer's tokens are made under other names than expected.
+    fn compare_names(&mut self, present: Option<Names>, accepted: &AcceptedNames) {
+        if self.present == present {
+            return;
+        }
+        self.present.clone_from(&present);
+        let expected = &self.view.expected;
+        let Some(Names { issuer, audience }) = present.filter(|present| present != expected) else { return };
+        self.tell(&if accepted.contain(&Names { issuer: issuer.clone(), audience: audience.clone() }) {
+            Event::Renamed { issuer, audience }
+        } else {
+            Event::OtherAudience { expected: expected.audience.clone(), found: audience }
+        });
+    }
+
     /// Applies the answer to a ping.
     pub(super) fn pong(&mut self, text: &str) -> Stream {
-        let pong = match Pong::verify(text, &self.view.keys.load().public, &self.view.issuer) {
+        let keys = self.view.keys.load();
+        let pong = Pong::verify(text, &keys.public, |issuer| keys.names.are_of_issuer(issuer));
+        drop(keys);
+        let pong = match pong {
             Ok(pong) => pong,
             Err(refused) => return self.refuse(refused, "an answer to a ping", Stream::Keep),
         };
+        self.foreign = None;
         // An answer to no question of ours is late or replayed: it says nothing about now.
         let Some(asked) = self.pings.answer(&pong.nonce) else { return Stream::Keep };
         let Statement { store, time, head, era, keys, .. } = pong.statement;
@@ -144,10 +163,14 @@ impl Follower {
 
     /// Applies a frame of the stream.
     pub(super) fn frame(&mut self, text: &str) -> Stream {
-        let frame = match Frame::verify(text, &self.view.keys.load().public, &self.view.issuer) {
+        let keys = self.view.keys.load();
+        let frame = Frame::verify(text, &keys.public, |issuer| keys.names.are_of_issuer(issuer));
+        drop(keys);
+        let frame = match frame {
             Ok(frame) => frame,
             Err(refused) => return self.refuse(refused, "a frame", Stream::Begin),
         };
+        self.foreign = None;
         // Which store is the issuer's is for answers to say: a frame of another one may be a replayed one.
         if self.view.state.load().store != Some(frame.statement.store) {
             return Stream::Keep;
@@ -226,7 +249,13 @@ impl Follower {
             Refused::TooLong | Refused::NotAuthentic | Refused::NotUnderstood => {
                 self.tell(&Event::Altered(what));
             }
-            Refused::OtherIssuer => self.refuse_other("another"),
+            // The name it is signed under may be newer than ours.
+            Refused::OtherIssuer => {
+                self.fetch = true;
+                if *self.foreign.get_or_insert(false) {
+                    self.refuse_other("another");
+                }
+            }
         }
         next
     }

@@ -1,4 +1,4 @@
-//! The public keys that tokens are verified with, and the cache of verified tokens.
+//! The public keys that tokens are verified with, the names they must carry, and the cache of verified tokens.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,10 +6,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::claims::Verified;
+use super::names::AcceptedNames;
 use super::seen::Seen;
 use crate::model::counters::KeysVersion;
 use crate::model::key::Kid;
+use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
+use crate::token::NotAuthentic;
 use crate::token::public_keys::PublicKeys;
 
 /// One version of the key set, immutable.
@@ -18,10 +21,12 @@ pub(super) struct Keys {
     /// The version of the key set; zero before the issuer published one.
     pub(super) version: KeysVersion,
     pub(super) public: PublicKeys,
+    /// The names that tokens must carry.
+    pub(super) names: AcceptedNames,
     /// When retired keys end: no token they signed lives longer.
     ends: Vec<(Kid, Timestamp)>,
     distrusted: HashSet<Kid>,
-    /// The cache of verified tokens, shared with the next set unless that lacks a key of this one.
+    /// The cache of verified tokens, shared with the next set unless that lacks a key or a name of this one.
     seen: Arc<Seen>,
 }
 
@@ -31,6 +36,9 @@ pub(super) struct PublishedKeys {
     pub(super) issuer: String,
     /// The audience of every token minted now; an earlier issuer does not publish it.
     pub(super) audience: Option<String>,
+    /// Every issuer and audience that a live token may carry, as pairs; an earlier issuer does not say them.
+    #[serde(default)]
+    pub(super) names: Vec<Names>,
     pub(super) version: u64,
     pub(super) keys: Vec<PublishedKey>,
     /// The ids of keys that are never trusted again. An earlier issuer lists such keys in `keys` instead.
@@ -46,24 +54,46 @@ pub(super) struct PublishedKey {
     pub(super) not_after: Option<String>,
 }
 
+impl PublishedKeys {
+    /// What tokens that are minted now name, if it is said.
+    pub(super) fn present(&self) -> Option<Names> {
+        let audience = self.audience.clone()?;
+        Some(Names { issuer: self.issuer.clone(), audience })
+    }
+}
+
+/// Why a token is not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unverified {
+    /// None of the keys signed it.
+    NotAuthentic,
+    /// One of the keys signed it, at this time by the issuer's clock, but under other names than are accepted.
+    OtherNames(Timestamp),
+}
+
 /// The source of key sets, which remembers distrusted keys.
 #[derive(Debug)]
 pub(super) struct KeyHolder {
     places: usize,
+    /// Whose keys they have to be.
+    expected: Names,
     /// The keys that are never trusted again, even if a stale cached answer lists them as good.
     distrusted: HashSet<Kid>,
 }
 
 impl Keys {
-    /// The claims of an authentic token, from the cache or by verifying its signature.
-    pub(super) fn verify(&self, token: &str, issuer: &str, audience: &str) -> Option<Arc<Verified>> {
+    /// The claims of an authentic token with accepted names, from the cache or by verifying its signature.
+    pub(super) fn verify(&self, token: &str) -> Result<Arc<Verified>, Unverified> {
         if let Some(verified) = self.seen.recall(token) {
-            return Some(verified);
+            return Ok(verified);
         }
-        let claims = self.public.access(token, issuer, audience).ok()?;
+        let claims = self.public.authentic(token).map_err(|NotAuthentic| Unverified::NotAuthentic)?;
+        if !self.names.accept(&claims) {
+            return Err(Unverified::OtherNames(claims.issued));
+        }
         let verified = Arc::new(Verified::new(token, claims));
         self.seen.remember(token, &verified);
-        Some(verified)
+        Ok(verified)
     }
 
     /// Whether a newer key set may accept the token: it names a key that is neither in this set nor distrusted.
@@ -74,18 +104,21 @@ impl Keys {
 }
 
 impl KeyHolder {
-    /// A holder whose sets cache at most this many verified tokens.
-    pub(super) fn new(places: usize) -> Self {
-        Self { places, distrusted: HashSet::new() }
+    /// A holder of the keys of the issuer with these names, whose sets cache at most this many verified tokens.
+    pub(super) fn new(places: usize, expected: Names) -> Self {
+        Self { places, expected, distrusted: HashSet::new() }
     }
 
     /// A set without keys, for which no token is authentic.
     pub(super) fn none(&self) -> Keys {
-        self.set(KeysVersion::default(), PublicKeys::none(), Vec::new())
+        let names = AcceptedNames::only(&self.expected);
+        self.set(KeysVersion::default(), PublicKeys::none(), names, Vec::new())
     }
 
-    /// The published keys without the distrusted ones. A key that does not match its id is left out.
-    pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Keys {
+    /// The published keys without the distrusted ones; `None` if another issuer published them. A key that does not match its
+    /// id is left out.
+    pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Option<Keys> {
+        let names = AcceptedNames::of(&self.expected, published)?;
         let (mut public, mut ends) = (PublicKeys::none(), Vec::new());
         self.distrusted.extend(published.distrusted.iter().filter_map(|kid| Kid::parse(kid)));
         for key in &published.keys {
@@ -104,12 +137,12 @@ impl KeyHolder {
                 _ => {}
             }
         }
-        let keeps_all = current.public.is_within(&public);
-        let mut keys = self.set(KeysVersion::new(published.version), public, ends);
+        let keeps_all = current.public.is_within(&public) && current.names.are_within(&names);
+        let mut keys = self.set(KeysVersion::new(published.version), public, names, ends);
         if keeps_all {
             keys.seen = Arc::clone(&current.seen);
         }
-        keys
+        Some(keys)
     }
 
     /// The keys of `current` without the distrusted `kid`, with an empty cache.
@@ -117,12 +150,13 @@ impl KeyHolder {
         self.distrusted.insert(kid.clone());
         let mut public = current.public.clone();
         public.remove(kid);
-        self.set(current.version, public, current.ends.clone())
+        self.set(current.version, public, current.names.clone(), current.ends.clone())
     }
 
     /// The keys of `current`, with version zero until they are published again.
     pub(super) fn unconfirmed(&self, current: &Keys) -> Keys {
-        self.set(KeysVersion::default(), current.public.clone(), current.ends.clone())
+        let names = current.names.clone();
+        self.set(KeysVersion::default(), current.public.clone(), names, current.ends.clone())
     }
 
     /// The keys of `current` without those that have ended at `now`; `None` if none has.
@@ -135,11 +169,17 @@ impl KeyHolder {
         for (kid, _) in ended {
             public.remove(&kid);
         }
-        Some(self.set(current.version, public, ends))
+        Some(self.set(current.version, public, current.names.clone(), ends))
     }
 
-    fn set(&self, version: KeysVersion, public: PublicKeys, ends: Vec<(Kid, Timestamp)>) -> Keys {
+    fn set(
+        &self,
+        version: KeysVersion,
+        public: PublicKeys,
+        names: AcceptedNames,
+        ends: Vec<(Kid, Timestamp)>,
+    ) -> Keys {
         let (distrusted, seen) = (self.distrusted.clone(), Arc::new(Seen::of(self.places)));
-        Keys { version, public, ends, distrusted, seen }
+        Keys { version, public, names, ends, distrusted, seen }
     }
 }

@@ -28,7 +28,8 @@ pub enum Doubt {
     Clock,
     /// There are more revocations than `max_entries`.
     Full,
-    /// The issuer has newer keys than this verifier, and the token names an unknown one.
+    /// The issuer has newer keys than this verifier, and the token names an unknown one; or the token carries names that the
+    /// issuer may have been given since the last proof.
     Keys,
 }
 
@@ -81,7 +82,7 @@ impl fmt::Display for Rejection {
             Self::Stale(Doubt::Unproven) => "what was signed out is not known here yet",
             Self::Stale(Doubt::Late) => "what was signed out is not known freshly enough",
             Self::Stale(Doubt::Clock) => "the clock here and the issuer's disagree",
-            Self::Stale(Doubt::Keys) => "newer keys are not here yet",
+            Self::Stale(Doubt::Keys) => "newer keys or names are not here yet",
             Self::Stale(Doubt::Full) => "more was signed out than there is memory for",
         })
     }

@@ -15,7 +15,7 @@ use crate::model::verdict::{Bumped, Verdict, judge_followed};
 
 /// How long revocations are kept after their receipt, in seconds: longer than any access token lives, with a margin
 /// for clocks that disagree.
-const KEPT: u32 = (LONGEST_ACCESS.as_secs() + LEEWAY.as_secs()) as u32 + 4 * 60;
+const KEPT: u64 = LONGEST_ACCESS.as_secs() + LEEWAY.as_secs() + 4 * 60;
 
 /// Ended users, devices and eras. Read by any thread without a lock, written by one.
 ///
@@ -86,7 +86,7 @@ impl Revoked {
 
     /// Removes revocations that are so old that every token they ended has expired.
     pub(super) fn forget(&self, now: Duration) {
-        let is_of_use = |heard: u32| heard.saturating_add(KEPT) > seconds(now);
+        let is_of_use = |heard: u32| u64::from(heard) + KEPT > now.as_secs();
         self.users.pin().retain(|_, bump| is_of_use(bump.heard));
         self.devices.pin().retain(|_, heard| is_of_use(*heard));
     }

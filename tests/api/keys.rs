@@ -48,6 +48,12 @@ async fn the_public_keys_are_published_in_every_form() {
     200 {
       "issuer": "https://sessions.example",
       "audience": "rescind",
+      "names": [
+        {
+          "issuer": "https://sessions.example",
+          "audience": "rescind"
+        }
+      ],
       "version": 1,
       "feed": "../api/v1/revocations",
       "keys": [
@@ -141,6 +147,34 @@ async fn whoever_has_the_keys_is_told_so_until_they_change() {
     let count = |answer: &Answer| answer.json["keys"].as_array().unwrap().len();
     assert_eq!(count(&before), count(&after));
     assert_ne!(before.header("etag"), after.header("etag"));
+}
+
+/// By every node, also by one whose settings are those of before.
+#[tokio::test]
+async fn former_names_are_published_as_pairs_beside_the_present_one() {
+    let service = Service::start().await;
+    let before = service.anonymous().get(PASERK).send().await;
+    let renamed = |issuer: &'static str, audience: &'static str| {
+        service.again(move |settings| {
+            settings.issuer = Some(issuer.to_owned());
+            settings.audience = Some(audience.to_owned());
+        })
+    };
+    let pair = |issuer: &str, audience: &str| json!({"issuer": issuer, "audience": audience});
+    let first = pair("https://sessions.example", "rescind");
+    let (one, two) = (pair("https://one.example", "orders"), pair("https://two.example", "orders"));
+    let published = published(&renamed("https://one.example", "orders").await).await;
+    assert_eq!((&published["issuer"], &published["audience"]), (&one["issuer"], &one["audience"]));
+    assert_eq!(published["names"], json!([one, first]));
+    let node = renamed("https://two.example", "orders").await;
+    assert_eq!(self::published(&node).await["names"], json!([two, first, one]));
+    let known = service.anonymous().get(PASERK).header(header::IF_NONE_MATCH, before.header("etag"));
+    let after = known.send().await;
+    assert_eq!(after.status, 200, "what the tag names has changed");
+    assert_eq!(after.json["names"], json!([first, one, two]));
+    // Names that come back are told once.
+    let again = renamed("https://sessions.example", "rescind").await;
+    assert_eq!(self::published(&again).await["names"], json!([first, one, two]));
 }
 
 /// A cache replaces its headers by those of a 304 (RFC 9111 §4.3.4): one that read `no-store` there kept old keys.

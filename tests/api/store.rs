@@ -10,6 +10,7 @@ use rescind::model::claims::Presented;
 use rescind::model::counters::{Era, Position};
 use rescind::model::device::{DeviceName, LastSeen};
 use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
+use rescind::model::names::Names;
 use rescind::model::revocation::Entry;
 use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
@@ -18,7 +19,7 @@ use rescind::store::memory::MemoryStore;
 use rescind::store::priority::Priority;
 use rescind::store::steps::{account, device, keys, password, rollback, session, sign_out, sweep};
 use rescind::store::{
-    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, Names, SharedStore, Standing, Store, StoreError,
+    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError,
     StoreTime, Totals,
 };
 use tokio::sync::watch;

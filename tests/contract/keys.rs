@@ -3,11 +3,12 @@
 use rescind::model::counters::KeysVersion;
 use rescind::model::ids::StoreId;
 use rescind::model::key::{KeyRecord, KeyState, Kid, Purpose};
+use rescind::model::names::Names;
 use rescind::model::revocation::Revocation;
 use rescind::model::service_key::{Scope, ServiceKey};
 use rescind::model::verdict::{Reason, Verdict};
+use rescind::store::Founding;
 use rescind::store::steps::keys::{Found, Founded, KeysSaved, Restore, SaveKeys};
-use rescind::store::{Founding, Names};
 
 use crate::service::{MINUTE, Service};
 

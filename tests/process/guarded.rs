@@ -72,8 +72,13 @@ impl Scene {
 
     /// The command that starts another guard.
     pub(crate) fn guard_command(&self, more: &[&str]) -> Command {
+        self.guard_expecting(&self.issuer, "rescind", more)
+    }
+
+    /// What starts one more that expects these names in tokens.
+    pub(crate) fn guard_expecting(&self, issuer: &str, audience: &str, more: &[&str]) -> Command {
         let url = format!("http://{}", self.wire.address);
-        let words = ["guard", "--url", &url, "--issuer", &self.issuer, "--audience", "rescind"];
+        let words = ["guard", "--url", &url, "--issuer", issuer, "--audience", audience];
         let bound = format!("{}s", self.bound.as_secs());
         let rest = ["--listen", "127.0.0.1:0", "--max-staleness", &bound];
         let mut command = self.place.program(RESCIND, &[&words[..], &rest[..], more].concat());
@@ -98,7 +103,12 @@ impl Scene {
     }
 
     pub(crate) fn start(&mut self) {
-        let server = self.place.serve();
+        self.start_with(&[]);
+    }
+
+    /// Starts it with these settings.
+    pub(crate) fn start_with(&mut self, more: &[&str]) {
+        let server = self.place.serve_with(more);
         self.wire.lead_to(&server.client.address);
         self.server = Some(server);
     }
@@ -150,6 +160,16 @@ impl Server {
     #[track_caller]
     pub(crate) fn assert_comes_to(&self, token: &str, expected: &str) {
         self.assert_becomes(expected, || self.verdict(token));
+    }
+
+    /// It says yes in the end, and never no before.
+    #[track_caller]
+    pub(crate) fn assert_comes_to_accept(&self, token: &str) {
+        self.assert_becomes("204", || {
+            let verdict = self.verdict(token);
+            assert!(!verdict.starts_with("401"), "{verdict}: {}", self.stderr.text());
+            verdict
+        });
     }
 
     /// The peak memory of the process, in KiB.

@@ -1,7 +1,10 @@
 //! The claims `iss` and `aud`: chosen at the first start, changed by settings without signing anybody out, and never
 //! an address that no client can reach.
 
-use crate::place::{Place, RESCIND, refused};
+use rescind::verifier::{Builder, ServiceKey, Verifier};
+
+use crate::guarded::Scene;
+use crate::place::{Place, RESCIND, refused, run};
 use crate::session::Session;
 
 const QUIET: [&str; 3] = ["serve", "--metrics-listen", "off"];
@@ -64,6 +67,59 @@ fn an_issuer_or_audience_that_is_set_later_signs_nobody_out() {
     for session in &sessions {
         session.assert_alive(&server.client);
     }
+}
+
+/// Nor at a resource server, whether it was told of the change or not: a guard that runs on, one that is started with the
+/// names of before, one with those of now, and the library.
+#[test]
+fn an_issuer_or_audience_that_is_set_later_signs_nobody_out_where_tokens_are_verified() {
+    let mut scene = Scene::calm(1);
+    let old = Session::register(scene.client(), "ada", "Phone");
+    scene.assert_everywhere(&old, "204");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let verifier = runtime.block_on(expecting(&scene, &scene.issuer, "rescind").connect()).unwrap();
+    verifier.verify(&old.access).unwrap();
+
+    scene.server.take().unwrap().stop();
+    scene.start_with(&["--set", "issuer=https://auth.example.com", "--set", "audience=orders"]);
+    let new = Session::login(scene.client(), "ada", "Laptop");
+    let running = &scene.guards[0];
+    running.assert_comes_to_accept(&new.access);
+    running.assert_comes_to_accept(&old.access);
+    running
+        .stderr
+        .wait_for_line("tokens now name the issuer \"https://auth.example.com\" and the audience \"orders\"");
+    let untold = scene.guard(&[]);
+    let told = scene.place.start(scene.guard_expecting("https://auth.example.com", "orders", &[]));
+    for guard in [&untold, &told] {
+        guard.assert_ready();
+        guard.assert_comes_to_accept(&new.access);
+        guard.assert_comes_to_accept(&old.access);
+    }
+    assert!(!told.stderr.text().contains("tokens now name"), "{}", told.stderr.text());
+    let said = running.stderr.text();
+    assert!(!said.contains("calls itself") && !said.contains("not authentic"), "{said}");
+    let late = runtime.block_on(expecting(&scene, "https://auth.example.com", "orders").connect()).unwrap();
+    for verifier in [&verifier, &late] {
+        for session in [&old, &new] {
+            let claims = verifier.verify(&session.access).unwrap();
+            assert_eq!(claims.device().to_string(), session.device);
+        }
+    }
+    let wrong = run(scene.guard_expecting("https://never.example.com", "orders", &[]), "");
+    assert!(wrong.err.contains("calls itself"), "{wrong:?}");
+
+    scene.sign_out(&new);
+    for guard in [&scene.guards[0], &untold, &told] {
+        guard.assert_comes_to(&old.access, "401 signed_out_everywhere");
+        guard.assert_comes_to(&new.access, "401 signed_out_everywhere");
+    }
+}
+
+fn expecting(scene: &Scene, issuer: &str, audience: &str) -> Builder {
+    let url = format!("http://{}", scene.wire.address);
+    let key = ServiceKey::parse(&scene.key).unwrap();
+    Verifier::builder(&url).issuer(issuer).audience(audience).service_key(key).max_staleness(scene.bound)
 }
 
 #[test]

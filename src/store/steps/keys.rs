@@ -5,12 +5,13 @@ use super::sign_out::end_everyone;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::ids::{ServiceKeyId, StoreId};
 use crate::model::key::{KeyRecord, KeyState, Kid};
+use crate::model::names::Names;
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
-use crate::store::{Clock, Founding, Names, Totals};
+use crate::store::{Clock, Founding, Totals};
 
 /// Founds an empty store.
 #[derive(Clone, Debug)]

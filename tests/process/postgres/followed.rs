@@ -16,9 +16,20 @@ use crate::session::Session;
 
 /// A guard that follows this node.
 fn guard(shared: &Shared, node: &Node, key: &str, issuer: &str) -> Server {
+    guard_expecting(shared, node, key, (issuer, "rescind"), "1s")
+}
+
+/// A guard that follows this node, with the names that it expects in tokens and its bound.
+pub(super) fn guard_expecting(
+    shared: &Shared,
+    node: &Node,
+    key: &str,
+    (issuer, audience): (&str, &str),
+    bound: &str,
+) -> Server {
     let url = format!("http://{}", node.server.client.address);
-    let words = ["guard", "--url", &url, "--issuer", issuer, "--audience", "rescind"];
-    let rest = ["--listen", "127.0.0.1:0", "--max-staleness", "1s"];
+    let words = ["guard", "--url", &url, "--issuer", issuer, "--audience", audience];
+    let rest = ["--listen", "127.0.0.1:0", "--max-staleness", bound];
     let mut command = node.place.program(RESCIND, &[&words[..], &rest[..]].concat());
     command.env("RESCIND_SERVICE_KEY", key);
     let guard = Server::start(command, &shared.secrets);

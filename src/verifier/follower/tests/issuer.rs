@@ -11,6 +11,7 @@ use crate::model::claims::AccessClaims;
 use crate::model::counters::{Era, Generation, KeysVersion, Position, Stamp};
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::{KeyRecord, KeyState, Purpose};
+use crate::model::names::Names;
 use crate::model::revocation::{Entry, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::token::feed::{Frame, MOST_ENTRIES, Pong, Statement};
@@ -32,7 +33,9 @@ pub(super) const AUDIENCE: &str = "https://shop.example";
 pub(super) struct Issuer {
     world: World,
     master: Arc<MasterKey>,
-    audience: &'static str,
+    /// What its tokens name: now, and before.
+    names: Names,
+    former: Vec<Names>,
     records: Vec<KeyRecord>,
     keyring: Arc<Keyring>,
     version: u64,
@@ -54,11 +57,12 @@ impl Issuer {
                 records.push(make(purpose, state, &master, world.now()).unwrap());
             }
         }
-        let keyring = open(1, &records, &master, AUDIENCE, world);
+        let keyring = open(1, &records, &master, world);
         Self {
             world: world.clone(),
             master,
-            audience: AUDIENCE,
+            names: expected(),
+            former: Vec::new(),
             records,
             keyring,
             version: 1,
@@ -70,9 +74,30 @@ impl Issuer {
         }
     }
 
-    pub(super) fn for_audience(&self, audience: &'static str) -> Self {
-        let keyring = open(self.version, &self.records, &self.master, audience, &self.world);
-        Self { audience, keyring, ..self.clone() }
+    pub(super) fn for_audience(&self, audience: &str) -> Self {
+        self.named(ISSUER, audience)
+    }
+
+    /// The same with its tokens under these names, which nobody is told.
+    pub(super) fn named(&self, issuer: &str, audience: &str) -> Self {
+        let names = Names { issuer: issuer.to_owned(), audience: audience.to_owned() };
+        Self { names, ..self.clone() }
+    }
+
+    /// Started anew with settings that name these.
+    pub(super) fn rename(&mut self, issuer: &str, audience: &str) {
+        let names = Names { issuer: issuer.to_owned(), audience: audience.to_owned() };
+        let before = std::mem::replace(&mut self.names, names);
+        self.former.push(before);
+        self.version += 1;
+        self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: None });
+    }
+
+    /// Takes its word back that tokens may carry other names than those of now.
+    pub(super) fn forget_names(&mut self) {
+        self.former.clear();
+        self.version += 1;
+        self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: None });
     }
 
     /// A copy of the store as it is now, to be put back later.
@@ -112,9 +137,9 @@ impl Issuer {
         expires: Timestamp,
     ) -> String {
         let claims = AccessClaims {
-            issuer: ISSUER.to_owned(),
+            issuer: self.names.issuer.clone(),
             subject: Self::user(user),
-            audience: self.audience.to_owned(),
+            audience: self.names.audience.clone(),
             issued,
             expires,
             device: self.device(user),
@@ -168,7 +193,7 @@ impl Issuer {
             KeyState::Active;
         self.records.push(make(Purpose::Access, KeyState::Next, &self.master, self.now()).unwrap());
         self.version += 1;
-        self.keyring = open(self.version, &self.records, &self.master, self.audience, &self.world);
+        self.keyring = open(self.version, &self.records, &self.master, &self.world);
         changed
     }
 
@@ -194,7 +219,7 @@ impl Issuer {
 
     fn statement(&self) -> Statement {
         Statement {
-            issuer: ISSUER.to_owned(),
+            issuer: self.names.issuer.clone(),
             store: self.store,
             time: self.now(),
             head: self.head(),
@@ -247,20 +272,21 @@ impl Issuer {
         let keys = self.keyring.published().iter().filter(is_trusted).map(key).collect();
         let others = self.keyring.published().iter().filter(|key| !is_trusted(key));
         let distrusted = others.map(|key| key.record.kid.to_string()).collect();
-        let (issuer, audience) = (ISSUER.to_owned(), Some(AUDIENCE.to_owned()));
-        PublishedKeys { issuer, audience, version: self.version, keys, distrusted }
+        let Names { issuer, audience } = self.names.clone();
+        let names = std::iter::once(&self.names).chain(&self.former).cloned().collect();
+        PublishedKeys { issuer, audience: Some(audience), names, version: self.version, keys, distrusted }
     }
 }
 
-fn open(
-    version: u64,
-    records: &[KeyRecord],
-    master: &MasterKey,
-    audience: &str,
-    world: &World,
-) -> Arc<Keyring> {
+/// What the follower expects.
+pub(super) fn expected() -> Names {
+    Names { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
+}
+
+/// The names that a keyring accepts are no matter here: it only signs.
+fn open(version: u64, records: &[KeyRecord], master: &MasterKey, world: &World) -> Arc<Keyring> {
     let version = KeysVersion::new(version);
-    Arc::new(Keyring::open(version, records, master, ISSUER, audience, world.now()).unwrap())
+    Arc::new(Keyring::open(version, records, master, ISSUER, AUDIENCE, world.now()).unwrap())
 }
 
 /// A replica and its issuer.
@@ -294,10 +320,9 @@ impl Trial {
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
         let listener = Listener::new(move |event: &Event| heard.lock().unwrap().push(format!("{event:?}")));
-        let keys = KeyHolder::new(64);
+        let keys = KeyHolder::new(64, expected());
         let view = Arc::new(View {
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
+            expected: expected(),
             max_staleness: Duration::from_secs(10),
             max_entries,
             listener,

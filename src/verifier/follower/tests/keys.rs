@@ -78,6 +78,7 @@ fn an_audience_that_no_token_has_is_told_once() {
     trial.follower.publish(&published);
     assert!(!trial.heard("OtherAudience"));
     published.audience = Some("shop".to_owned());
+    published.names.clear();
     trial.follower.publish(&published);
     trial.follower.publish(&published);
     let told = trial.events().iter().filter(|event| event.contains("OtherAudience")).count();
