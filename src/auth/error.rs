@@ -19,7 +19,7 @@ pub enum AuthError {
     #[error("not an authentic token")]
     TokenInvalid,
     /// The access token has expired; the client should refresh.
-    #[error("the access token ran out")]
+    #[error("the access token has expired")]
     TokenExpired,
     /// The token no longer acts for its user.
     #[error("the token no longer acts for its user: {0:?}")]

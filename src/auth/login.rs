@@ -143,7 +143,7 @@ impl Auth {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");
-                    tracing::info!(event = "device_evicted", %user, %device, request_id = events::request_id(), "the least recently seen device gave way");
+                    tracing::info!(event = "device_evicted", %user, %device, request_id = events::request_id(), "the least recently seen device was evicted");
                 }
                 self.issue(*session, now).await
             }
@@ -173,7 +173,7 @@ impl Auth {
         let (source, salt) = (Source::of(origin.address), Salt(self.world.random()));
         let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };
         if let Err(error) = self.store.rehash_password(Rehash { user, verified, password: hash }).await {
-            tracing::warn!(%user, %error, "a password was not hashed anew");
+            tracing::warn!(%user, %error, "a password could not be hashed again");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::token::MintError;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedError {
     /// The log no longer reaches back to that position, or never had it: the follower has to begin with a snapshot.
-    #[error("the log does not continue from there")]
+    #[error("the log does not continue from that position")]
     Resnapshot,
     /// The service key already has the most open streams allowed per key, given here.
     #[error("a service key may have {0} streams open")]
@@ -17,7 +17,7 @@ pub enum FeedError {
     #[error("too many streams are open")]
     TooMany,
     /// The feed is closed because the service stops.
-    #[error("the service stops")]
+    #[error("the service is stopping")]
     Closed,
     /// The store or the keyring failed.
     #[error(transparent)]

@@ -135,19 +135,19 @@ const IMPLICIT_ASSERTION: &[u8] = b"rescind/feed/v1";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The text is longer than allowed and was not decoded.
-    #[error("it is too long")]
+    #[error("the text is too long")]
     TooLong,
     /// The footer names a key that is not in the set, perhaps a newer one.
-    #[error("it is signed by a key that is not trusted here")]
+    #[error("the text is signed by a key that is not trusted here")]
     UnknownKey,
     /// The signature or the format is wrong.
-    #[error("it is not authentic")]
+    #[error("the text is not authentic")]
     NotAuthentic,
     /// The signature is good but the claims are not those of the expected kind.
-    #[error("it is authentic but not understood")]
+    #[error("the text is authentic, but its claims are not those expected")]
     NotUnderstood,
     /// The text was made by another issuer.
-    #[error("it is another issuer's")]
+    #[error("the text is from another issuer")]
     OtherIssuer,
 }
 

@@ -54,9 +54,7 @@ pub enum ConnectError {
     #[error("max_staleness is too short: {} s is the least", SHORTEST_STALENESS.as_secs())]
     TooStrict,
     /// Another issuer answers at the address.
-    #[error(
-        "the issuer there calls itself {found:?}, not {expected:?}: if that is right, say it with `issuer`"
-    )]
+    #[error("the issuer at this address is {found:?}, not {expected:?}: if that is right, set `issuer`")]
     OtherIssuer {
         /// The issuer that was expected.
         expected: String,

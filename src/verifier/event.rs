@@ -87,14 +87,16 @@ impl fmt::Display for Event {
             Self::Stale(Doubt::Clock) => f.write_str(
                 "the clock here and the issuer's are more than a minute apart: tokens are refused",
             ),
-            Self::Stale(Doubt::Keys) => f.write_str("newer keys are not here yet: their tokens are refused"),
+            Self::Stale(Doubt::Keys) => {
+                f.write_str("newer keys have not been fetched yet: their tokens are refused")
+            }
             Self::Stale(Doubt::Full) => {
-                f.write_str("more has ended than the memory set aside can hold: tokens are refused")
+                f.write_str("there are more revocations than `max_entries`: tokens are refused")
             }
             Self::Disconnected(why) => write!(f, "the feed was interrupted: {why}"),
-            Self::Unanswered(why) => write!(f, "the issuer did not answer: {why}"),
+            Self::Unanswered(why) => write!(f, "a request to the issuer failed: {why}"),
             Self::Altered(what) => write!(f, "{what} is not authentic: something alters it on its way"),
-            Self::Missed => f.write_str("entries were missed: asking for all of them"),
+            Self::Missed => f.write_str("entries are missing: requesting a snapshot"),
             Self::RolledBack { head, applied } => write!(
                 f,
                 "the issuer's store lost what it had acknowledged: entry {} is another one or gone, and its log ends at {}",
@@ -118,8 +120,8 @@ impl fmt::Display for Event {
             ),
             Self::Unencrypted(url) => write!(
                 f,
-                "{url} is plain HTTP to another machine: whoever is on the way can read the service key and put in public keys of \
-                 his own, and so make tokens that are accepted here; use https://"
+                "{url} is plain HTTP to another machine: anybody on the network path can read the service key and replace the \
+                 public keys, and so make tokens that are accepted here; use https://"
             ),
         }
     }

@@ -62,10 +62,10 @@ pub enum Trouble {
     #[error("there is no {0} at this address: is it a Rescind service, and is the url right?")]
     NotThere(&'static str),
     /// Status 410: the log no longer reaches back to the position.
-    #[error("what was missed is no longer kept")]
+    #[error("the issuer's log no longer reaches back to the applied position")]
     Gone,
     /// Any other status than 200.
-    #[error("it answered {0}")]
+    #[error("it answered with status {0}")]
     Status(u16),
     /// The answer is not what was expected.
     #[error("it answered something that is not {0}")]

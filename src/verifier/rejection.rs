@@ -79,11 +79,11 @@ impl fmt::Display for Rejection {
             Self::Ended(Reason::SignedOutEverywhere) => "the user signed out everywhere",
             Self::Ended(Reason::Reset) => "every session of the service was ended",
             Self::Ended(Reason::UserDisabled) => "the account is disabled",
-            Self::Stale(Doubt::Unproven) => "what was signed out is not known here yet",
-            Self::Stale(Doubt::Late) => "what was signed out is not known freshly enough",
-            Self::Stale(Doubt::Clock) => "the clock here and the issuer's disagree",
-            Self::Stale(Doubt::Keys) => "newer keys or names are not here yet",
-            Self::Stale(Doubt::Full) => "more was signed out than there is memory for",
+            Self::Stale(Doubt::Unproven) => "freshness is not proven yet",
+            Self::Stale(Doubt::Late) => "freshness is no longer proven",
+            Self::Stale(Doubt::Clock) => "the clock here and the issuer's are more than a minute apart",
+            Self::Stale(Doubt::Keys) => "newer keys or names have not been fetched yet",
+            Self::Stale(Doubt::Full) => "there are more revocations than `max_entries`",
         })
     }
 }
