@@ -54,7 +54,7 @@
 //! | a store was restored from a copy without that command: the same id, a shorter log, or another entry at the last position when the stream is opened again | as for a cut network that heals when the stream is opened again; no known revocation is forgotten | are refused as `stale` after `max_staleness`, until `rescind store restored` is run there; `RolledBack` is an alarm |
 //! | a signing key is distrusted | until the entry arrives, at most `max_staleness`; against a thief of the key who is also on the wire only `https` helps | of other keys are accepted |
 //! | the issuer changed its keys, and the new ones cannot be fetched | at most `max_staleness` | are accepted for at most `max_staleness`; those of an unknown key are refused as `stale`, not as invalid |
-//! | the issuer was given another name or audience by its settings | as when nothing happens | are accepted, with the names of before and those of now; those with names that are not here yet are refused as `stale`, not as invalid |
+//! | the issuer's settings changed its name or audience | as without a failure | are accepted, with the former names and the current ones; those with names not yet fetched are refused as `stale`, not as invalid |
 //! | the clocks here and at the issuer differ by more than a minute | not at all | are refused as `stale` |
 //! | more revocations within 65 minutes than `max_entries` | not at all | are refused as `stale` |
 //!
@@ -63,20 +63,21 @@
 //!
 //! # Whose tokens are accepted
 //!
-//! An issuer and an audience say which service is meant: the one at the url that publishes this pair among its names. What
-//! it publishes beside its keys is every pair of `iss` and `aud` that its live tokens may carry: the pair of now, and those
-//! of before its settings named others. **Exactly these pairs are accepted, each as a pair**, and followed as the keys are:
-//! a change of the setting `issuer` or `audience` signs nobody out here, whether this verifier was told of it before, after
-//! or not at all. [`Event::Renamed`] says when the pair of now is not the one that was expected.
+//! The expected issuer and audience identify the service: the one at the url that publishes this pair among its
+//! names. Beside its keys the service publishes every pair of `iss` and `aud` that its valid tokens may carry: the
+//! current pair, and the former ones before its settings changed. **Exactly these pairs are accepted, each as a
+//! pair**, and they are updated like the keys: a change of the setting `issuer` or `audience` signs nobody out here,
+//! whether this verifier's configuration changes before, after or not at all. [`Event::Renamed`] reports that the
+//! current pair is not the expected one.
 //!
-//! * If only the issuer is as expected, and the expected pair is none of those it publishes, then the expected pair alone
-//!   counts: no token that is made now is accepted ([`Event::OtherAudience`]).
-//! * If not even that, somebody else answers there, and nothing is accepted ([`ConnectError::OtherIssuer`],
+//! * If only the issuer is as expected, and the expected pair is not published, the expected pair alone is accepted:
+//!   no token that is minted now is valid here ([`Event::OtherAudience`]).
+//! * If not even the issuer is as expected, nothing is accepted ([`ConnectError::OtherIssuer`],
 //!   [`Event::OtherIssuer`]).
-//! * An issuer of an earlier version publishes no pairs: the expected one counts alone.
+//! * An issuer of an earlier version publishes no pairs: the expected pair alone is accepted.
 //!
-//! Names are no way to keep a server away from the service: they are the issuer's to change, and who shall no longer
-//! accept its tokens loses the service key.
+//! Names cannot exclude a resource server from the service, since the issuer may change them: to exclude one, remove
+//! its service key.
 //!
 //! # Costs of each choice
 //!

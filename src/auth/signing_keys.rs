@@ -28,7 +28,7 @@ pub struct SigningKeys {
 /// The access keys in the form in which they are published, with the names in their tokens.
 #[derive(Clone, Debug)]
 pub struct PublicKeySet {
-    /// Every pair of names that a live token may carry, the one that tokens are given now first.
+    /// Every pair of names that a valid token may carry; the first is that of new tokens.
     pub names: Vec<Names>,
     /// The version of the key set.
     pub version: KeysVersion,

@@ -1,21 +1,21 @@
-//! Who tokens say issued them, and for whom.
+//! The names in tokens: issuer and audience.
 
 use serde::{Deserialize, Serialize};
 
 use super::claims::AccessClaims;
 
-/// What tokens say of who issued them and for whom. Both count together: the issuer of one pair with the audience of another
-/// is no pair.
+/// The issuer and the audience that a token carries. They are compared as a pair: the issuer of one pair with the
+/// audience of another does not match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// Claim `iss`.
+    /// The issuer, claim `iss`.
     pub issuer: String,
-    /// Claim `aud`.
+    /// The audience, claim `aud`.
     pub audience: String,
 }
 
 impl Names {
-    /// Whether these are the names in `claims`.
+    /// Whether `claims` carry these names.
     pub fn are_of(&self, claims: &AccessClaims) -> bool {
         self.issuer == claims.issuer && self.audience == claims.audience
     }

@@ -23,7 +23,7 @@
 //! | claim | |
 //! |---|---|
 //! | `type` | `"frame"` or `"pong"` |
-//! | `iss` | the issuer, one of those that `/.well-known/paserk` has in its `names`; a text of another issuer is refused, after a look whether the names have changed |
+//! | `iss` | the issuer, one of the `names` at `/.well-known/paserk`; a text of another issuer is refused unless the names, fetched again, contain it |
 //! | `store` | the id of the store that the log belongs to. A restored store has a new one: forget what you hold |
 //! | `time` | the issuer's clock when the text was signed. Frames are kept and repeated; only a pong's is current |
 //! | `head` | the position of the newest durable entry at that time |
@@ -189,8 +189,8 @@ impl Frame {
 
     /// Verifies the text of a frame.
     ///
-    /// Proves that the holder of a key of `keys` made it under the name of an issuer that `is_issuer` accepts. The follower has
-    /// to check that the frame continues what it has applied.
+    /// Proves that the holder of a key of `keys` made it for an issuer that `is_issuer` accepts. The follower has to check
+    /// that the frame continues what it has applied.
     pub fn verify(
         text: &str,
         keys: &PublicKeys,

@@ -27,7 +27,7 @@ use crate::model::timestamp::Timestamp;
 /// The public keys whose access tokens are accepted, with the issuer and audience the tokens must have.
 #[derive(Debug)]
 pub struct TrustedKeys {
-    /// Every pair of names that tokens of these keys may carry, the present one first.
+    /// Every pair of names that tokens of these keys may carry; the first is that of new tokens.
     names: Vec<Names>,
     keys: PublicKeys,
     seen: Seen,
@@ -40,7 +40,7 @@ impl TrustedKeys {
         Self { names, keys: PublicKeys::none(), seen: Seen::empty() }
     }
 
-    /// Every pair of names that tokens may carry, the one that they are given now first.
+    /// Every pair of names that tokens may carry; the first is that of new tokens.
     pub fn names(&self) -> &[Names] {
         &self.names
     }

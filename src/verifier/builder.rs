@@ -104,7 +104,7 @@ impl Builder {
         }
     }
 
-    /// Sets the `iss` of the issuer's tokens, if it is not the url. Together with the audience it says which service is expected;
+    /// Sets the `iss` of the issuer's tokens, if it is not the url. Together with the audience it identifies the expected service;
     /// see [Whose tokens are accepted](super#whose-tokens-are-accepted).
     #[must_use]
     pub fn issuer(mut self, issuer: &str) -> Self {

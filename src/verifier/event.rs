@@ -42,12 +42,12 @@ pub enum Event {
     StoreReplaced(StoreId),
     /// The set of keys changed to this version.
     Keys(KeysVersion),
-    /// The issuer's tokens are made under other names than expected now. They are accepted, for the issuer publishes the
-    /// expected names among its own; expect these names from now on.
+    /// The issuer's tokens now carry other names than the expected ones. They are accepted, because the issuer publishes
+    /// the expected names among its own; the configuration should change to these names.
     Renamed {
-        /// What `iss` its tokens carry now.
+        /// The `iss` of the issuer's tokens now.
         issuer: String,
-        /// What `aud` its tokens carry now.
+        /// The `aud` of the issuer's tokens now.
         audience: String,
     },
     /// Another issuer answers at the issuer's address: tokens are refused.

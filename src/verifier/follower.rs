@@ -30,7 +30,7 @@ pub(super) struct Follower {
     fetch: bool,
     /// The names in the tokens that the issuer mints, as last published.
     present: Option<Names>,
-    /// Whether the names were fetched again since a text came that a known key signed under an unknown issuer.
+    /// `None` unless a known key signed a text of an unknown issuer; then whether the names were fetched since.
     foreign: Option<bool>,
     /// The position up to which the log is applied; `None` before a snapshot has begun.
     applied: Option<Position>,
@@ -118,7 +118,7 @@ impl Follower {
         self.prove();
     }
 
-    /// Says when the issuer's tokens are made under other names than expected.
+    /// Reports when the issuer's tokens carry other names than the expected ones.
     fn compare_names(&mut self, present: Option<Names>, accepted: &AcceptedNames) {
         if self.present == present {
             return;

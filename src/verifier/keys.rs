@@ -21,7 +21,7 @@ pub(super) struct Keys {
     /// The version of the key set; zero before the issuer published one.
     pub(super) version: KeysVersion,
     pub(super) public: PublicKeys,
-    /// The names that tokens must carry.
+    /// The names that accepted tokens may carry.
     pub(super) names: AcceptedNames,
     /// When retired keys end: no token they signed lives longer.
     ends: Vec<(Kid, Timestamp)>,
@@ -36,7 +36,7 @@ pub(super) struct PublishedKeys {
     pub(super) issuer: String,
     /// The audience of every token minted now; an earlier issuer does not publish it.
     pub(super) audience: Option<String>,
-    /// Every issuer and audience that a live token may carry, as pairs; an earlier issuer does not say them.
+    /// Every issuer and audience that a live token may carry, as pairs; an earlier issuer does not publish them.
     #[serde(default)]
     pub(super) names: Vec<Names>,
     pub(super) version: u64,
@@ -55,19 +55,19 @@ pub(super) struct PublishedKey {
 }
 
 impl PublishedKeys {
-    /// What tokens that are minted now name, if it is said.
+    /// The names in tokens minted now; `None` if the audience is not published.
     pub(super) fn present(&self) -> Option<Names> {
         let audience = self.audience.clone()?;
         Some(Names { issuer: self.issuer.clone(), audience })
     }
 }
 
-/// Why a token is not verified.
+/// The reason why a token was not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unverified {
-    /// None of the keys signed it.
+    /// The token is not signed with a key of the set.
     NotAuthentic,
-    /// One of the keys signed it, at this time by the issuer's clock, but under other names than are accepted.
+    /// The token is authentic and was minted at this time by the issuer's clock, but carries names that are not accepted.
     OtherNames(Timestamp),
 }
 
@@ -75,7 +75,7 @@ pub(super) enum Unverified {
 #[derive(Debug)]
 pub(super) struct KeyHolder {
     places: usize,
-    /// Whose keys they have to be.
+    /// The names that the issuer of the keys must have.
     expected: Names,
     /// The keys that are never trusted again, even if a stale cached answer lists them as good.
     distrusted: HashSet<Kid>,

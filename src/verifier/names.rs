@@ -1,24 +1,24 @@
-//! Whose tokens are accepted: those of the issuer that was expected, under every name it has.
+//! The names that accepted tokens may carry: every pair that the expected issuer publishes.
 
 use super::keys::PublishedKeys;
 use crate::model::claims::AccessClaims;
 use crate::model::names::Names;
 
-/// The pairs of issuer and audience that are accepted; at least the one that was expected.
+/// The accepted pairs of issuer and audience, at least the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AcceptedNames(Vec<Names>);
 
 impl AcceptedNames {
-    /// The pair that was expected, and no other.
+    /// The expected pair alone.
     pub(super) fn only(expected: &Names) -> Self {
         Self(vec![expected.clone()])
     }
 
-    /// The pairs of the issuer that answered `published`. None if that is another issuer than was expected.
+    /// The pairs accepted from the issuer that answered `published`; `None` if that is not the expected issuer.
     ///
-    /// It is the expected one if the expected pair is among those that it publishes: then all of these are accepted. If only
-    /// its present issuer is as expected, then the expected pair alone is: an earlier issuer publishes no pairs, and one
-    /// whose audience is another mints no token for here.
+    /// If the expected pair is among the published ones, all of these are accepted. If only the current `iss` is as
+    /// expected, the expected pair alone is accepted: an earlier issuer publishes no pairs, and one with another audience
+    /// mints no token for this one.
     pub(super) fn of(expected: &Names, published: &PublishedKeys) -> Option<Self> {
         let mut all = published.names.clone();
         all.extend(published.present());
@@ -29,22 +29,22 @@ impl AcceptedNames {
         }
     }
 
-    /// Whether a token with these claims is for here.
+    /// Whether a token with these claims carries an accepted pair.
     pub(super) fn accept(&self, claims: &AccessClaims) -> bool {
         self.0.iter().any(|names| names.are_of(claims))
     }
 
-    /// Whether the pair is one of these.
+    /// Whether `names` is an accepted pair.
     pub(super) fn contain(&self, names: &Names) -> bool {
         self.0.contains(names)
     }
 
-    /// Whether the issuer calls itself so, or did.
+    /// Whether any accepted pair has this issuer.
     pub(super) fn are_of_issuer(&self, issuer: &str) -> bool {
         self.0.iter().any(|names| names.issuer == issuer)
     }
 
-    /// Whether `other` has all of these.
+    /// Whether `other` contains all of these pairs.
     pub(super) fn are_within(&self, other: &Self) -> bool {
         self.0.iter().all(|names| other.contain(names))
     }

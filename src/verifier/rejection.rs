@@ -29,7 +29,7 @@ pub enum Doubt {
     /// There are more revocations than `max_entries`.
     Full,
     /// The issuer has newer keys than this verifier, and the token names an unknown one; or the token carries names that the
-    /// issuer may have been given since the last proof.
+    /// issuer may have taken since the last proof.
     Keys,
 }
 

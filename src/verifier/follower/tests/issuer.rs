@@ -33,7 +33,7 @@ pub(super) const AUDIENCE: &str = "https://shop.example";
 pub(super) struct Issuer {
     world: World,
     master: Arc<MasterKey>,
-    /// What its tokens name: now, and before.
+    /// The names in new tokens; `former` are the earlier ones.
     names: Names,
     former: Vec<Names>,
     records: Vec<KeyRecord>,
@@ -78,13 +78,13 @@ impl Issuer {
         self.named(ISSUER, audience)
     }
 
-    /// The same with its tokens under these names, which nobody is told.
+    /// The same issuer, whose tokens carry these names without being published.
     pub(super) fn named(&self, issuer: &str, audience: &str) -> Self {
         let names = Names { issuer: issuer.to_owned(), audience: audience.to_owned() };
         Self { names, ..self.clone() }
     }
 
-    /// Started anew with settings that name these.
+    /// Changes the names in new tokens, as a restart with other settings does.
     pub(super) fn rename(&mut self, issuer: &str, audience: &str) {
         let names = Names { issuer: issuer.to_owned(), audience: audience.to_owned() };
         let before = std::mem::replace(&mut self.names, names);
@@ -93,7 +93,7 @@ impl Issuer {
         self.write(Revocation::Keys { version: KeysVersion::new(self.version), distrusted: None });
     }
 
-    /// Takes its word back that tokens may carry other names than those of now.
+    /// Withdraws the former names: tokens may carry only the current ones.
     pub(super) fn forget_names(&mut self) {
         self.former.clear();
         self.version += 1;
@@ -278,12 +278,12 @@ impl Issuer {
     }
 }
 
-/// What the follower expects.
+/// The names that the replica expects.
 pub(super) fn expected() -> Names {
     Names { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
 }
 
-/// The names that a keyring accepts are no matter here: it only signs.
+/// Opens a keyring that only signs, so the names it accepts do not matter.
 fn open(version: u64, records: &[KeyRecord], master: &MasterKey, world: &World) -> Arc<Keyring> {
     let version = KeysVersion::new(version);
     Arc::new(Keyring::open(version, records, master, ISSUER, AUDIENCE, world.now()).unwrap())

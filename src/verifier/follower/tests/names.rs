@@ -1,4 +1,4 @@
-//! Names in tokens that the issuer's settings change.
+//! Changes of the names in the issuer's tokens.
 
 use super::issuer::{ISSUER, expected};
 use super::*;
@@ -7,7 +7,7 @@ use crate::model::names::Names;
 const NEW: &str = "https://new.example";
 const SHOP: &str = "orders";
 
-/// Whatever is told of one change: the entry, then keys and names, then a proof.
+/// Delivers all that follows a change: the entry, then keys and names, then a proof.
 fn hear(trial: &mut Trial) {
     trial.deliver();
     trial.publish();
@@ -32,7 +32,7 @@ fn a_change_of_names_signs_nobody_out() {
     assert_eq!(trial.check(&before), ended(Reason::SignedOutEverywhere), "and it ends as any other");
 }
 
-/// Who was told of the new names accepts those of before, and the other way round.
+/// A verifier that expects the new names accepts the former ones, and the other way round.
 #[test]
 fn who_begins_after_a_change_accepts_both_whichever_it_expects() {
     for new_are_expected in [true, false] {
@@ -102,7 +102,7 @@ fn a_token_under_names_that_are_not_here_yet_may_be_good() {
     assert_eq!(trial.check(&never), Err(Rejection::Invalid));
 }
 
-/// As while the nodes of one service are started anew one after the other.
+/// The nodes of one service restart one after the other, so that both names are in use.
 #[test]
 fn news_of_names_is_followed_as_news_of_keys() {
     let mut trial = Trial::ready();
@@ -174,7 +174,7 @@ fn an_issuer_that_publishes_no_pairs_is_taken_at_its_present_name() {
     }
 }
 
-/// What a verifier of the version before asks of an answer.
+/// The fields that a verifier of the previous version requires.
 #[derive(serde::Deserialize)]
 struct Before {
     issuer: String,
@@ -182,7 +182,7 @@ struct Before {
     version: u64,
 }
 
-/// Byte for byte what a service of this version says, and what one of the version before said.
+/// The document of this version and of the previous one, byte for byte.
 #[test]
 fn answers_of_this_version_and_of_the_one_before_are_read() {
     use crate::verifier::keys::PublishedKeys;
