@@ -166,7 +166,7 @@ pub enum WhenStale {
 /// The state that `verify` reads, from any thread.
 #[derive(Debug)]
 struct View {
-    /// Who the issuer is expected to be.
+    /// The names that the issuer is expected to have.
     expected: Names,
     max_staleness: Duration,
     max_entries: usize,
