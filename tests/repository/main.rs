@@ -1,8 +1,9 @@
 //! What the repository says about itself: documents name what exists, the package has what a build needs, the oldest
-//! supported Rust is not older than what the dependencies need, `tests/run` says what it installs, the
-//! library shows what it means to show.
+//! supported Rust is not older than what the dependencies need, `tests/run` says what it installs, the library shows what
+//! it means to show, and the code keeps the rules that a reviewer would have to remember.
 //!
-//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are the tests.
+//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are about the repository; `dependencies`,
+//! `secrets` and `moments` about the code, which `source` reads.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,11 +16,15 @@
 use std::path::Path;
 use std::process::Command;
 
+mod dependencies;
 mod documents;
+mod moments;
 mod oldest_rust;
 mod package;
 mod plan;
 mod public;
+mod secrets;
+mod source;
 
 /// The folder that everything is in.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -1,0 +1,86 @@
+//! Who may use whom, within the crate and of libraries.
+
+use crate::{cargo, source::parts};
+
+/// What each part may use of the crate; what it does not name it does not know.
+const MAY_USE: [(&str, &[&str]); 16] = [
+    ("advice", &[]),
+    ("trusted", &["advice"]),
+    ("model", &[]),
+    ("world", &["model"]),
+    ("token", &["model", "world"]),
+    ("verifier", &["model", "world", "token"]),
+    ("store", &["advice", "trusted", "model"]),
+    ("metrics", &[]),
+    ("log", &["metrics"]),
+    ("settings", &["advice"]),
+    ("auth", &["model", "world", "token", "store", "metrics"]),
+    ("feed", &["model", "world", "token", "store", "metrics", "auth"]),
+    (
+        "service",
+        &["advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth", "feed"],
+    ),
+    (
+        "http",
+        &[
+            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth", "feed",
+            "service",
+        ],
+    ),
+    ("guard", &["advice", "trusted", "verifier", "http"]),
+    ("cli", &["advice", "trusted", "world", "settings", "service", "http", "log", "verifier", "guard"]),
+];
+
+/// Libraries that stand in one place each.
+const ONLY_IN: [(&str, &[&str]); 5] = [
+    ("poem::", &["http", "cli"]),
+    ("poem_openapi::", &["http"]),
+    ("sled::Tree", &["store"]),
+    ("pasetors::", &["token"]),
+    ("ed25519_dalek::", &["token"]),
+];
+
+#[test]
+fn dependencies_point_one_way() {
+    for (part, files) in parts() {
+        let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == part).expect("a part without a place");
+        for (path, code) in files {
+            for other in MAY_USE.iter().map(|(name, _)| *name).filter(|name| *name != part) {
+                let used = code.contains(&format!("crate::{other}"));
+                assert!(!used || allowed.contains(&other), "{} uses {other}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_library_stands_in_its_place() {
+    for (part, files) in parts() {
+        for (library, places) in ONLY_IN {
+            for (path, code) in &files {
+                let used = code.contains(library);
+                assert!(!used || places.contains(&part.as_str()), "{} uses {library}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_verifier_brings_nothing_of_the_server_along() {
+    let tree = cargo(&[
+        "tree",
+        "--locked",
+        "--edges=normal",
+        "--prefix=none",
+        "--format={p}",
+        "--no-default-features",
+        "--features=verifier",
+    ]);
+    let packages: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(packages.contains(&"pasetors") && packages.contains(&"hyper"), "{tree}");
+    let unwanted =
+        ["poem", "sled", "postgres", "sqlx", "clap", "argon2", "tracing-subscriber", "aws-lc", "openssl-sys"];
+    for package in packages {
+        assert!(!unwanted.iter().any(|name| package.starts_with(name)), "{package}");
+    }
+}
