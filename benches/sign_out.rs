@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rescind::model::ids::UserId;
-use rescind::store::memory::MemoryStore;
+use rescind::store::Store;
+use rescind::store::memory::Memory;
 
 use crate::load::{Connection, request};
 use crate::machine::rest;
@@ -84,19 +85,19 @@ pub(crate) fn times(stage: &Arc<Stage>, pairs: u64) -> Result<[Vec<f64>; 2]> {
 
 /// Counts the records that one logout-all writes, with the reference store: a step writes the same in every engine.
 fn writes(devices: u64) -> Result<f64> {
-    let store = Arc::new(MemoryStore::empty());
-    let stage = Arc::new(Stage::over(store.clone(), &CAP)?);
+    let engine = Arc::new(Memory::default());
+    let stage = Arc::new(Stage::over(Store::new(engine.clone()), &CAP)?);
     stage.run(async {
         let user = stage.add_user("counted").await?;
         stage
             .for_each(devices, move |stage, _| async move { stage.add_device(user).await.map(drop) })
             .await?;
-        let before = store.writes();
+        let before = engine.writes();
         let signed_out = stage.auth.logout_all_of(user, order()).await?.signed_out;
         if signed_out != devices {
             bail!("{signed_out} devices were signed out, not {devices}");
         }
-        Ok(f64::from(u32::try_from(store.writes() - before)?))
+        Ok(f64::from(u32::try_from(engine.writes() - before)?))
     })
 }
 

@@ -27,9 +27,10 @@ use rescind::model::timestamp::Timestamp;
 use rescind::model::username::Username;
 use rescind::service::{Mode, Service};
 use rescind::settings::Settings;
-use rescind::store::SharedStore;
-use rescind::store::steps::account::{Register, Registered};
-use rescind::store::steps::session::{NewDevice, OpenDevice, Opened};
+use rescind::store::Store;
+use rescind::store::steps::open_device::{OpenDevice, Opened};
+use rescind::store::steps::register::{Register, Registered};
+use rescind::store::steps::session::NewDevice;
 use rescind::world::World;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -89,11 +90,11 @@ impl Stage {
     }
 
     /// Opens the service over `store` with the default settings and `changes`.
-    pub(crate) fn over(store: SharedStore, changes: &[(&str, &str)]) -> Result<Self> {
+    pub(crate) fn over(store: Store, changes: &[(&str, &str)]) -> Result<Self> {
         Self::set_up(Runtime::new()?, changes, Some(store))
     }
 
-    fn set_up(runtime: Runtime, changes: &[(&str, &str)], store: Option<SharedStore>) -> Result<Self> {
+    fn set_up(runtime: Runtime, changes: &[(&str, &str)], store: Option<Store>) -> Result<Self> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let settings = settings(&folder, changes)?;
         let world = World::real();
@@ -169,7 +170,7 @@ impl Stage {
         let username = Username::parse(name).map_err(|error| anyhow!("{error}"))?;
         let (id, password) = (self.world.user_id(), self.password.clone());
         let request = Register { id, username, password, device: None, now: self.world.now() };
-        match self.auth.store().register(request).await? {
+        match self.auth.store().run(request).await? {
             Registered::User(_) => Ok(id),
             other => bail!("registering came to {other:?}"),
         }
@@ -195,7 +196,7 @@ impl Stage {
         };
         let most = u64::from(self.settings.devices_per_user);
         let request = OpenDevice { user, verified: None, device, most, now };
-        match self.auth.store().open_device(request).await? {
+        match self.auth.store().run(request).await? {
             Opened::Opened { session, .. } => Ok(session.device),
             other => bail!("opening a device came to {other:?}"),
         }

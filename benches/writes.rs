@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use rescind::model::claims::Presented;
 use rescind::model::device::{Device, DeviceName};
-use rescind::store::steps::device::Renamed;
+use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 
 use crate::load::{self, request};
 use crate::results::Figure;
@@ -104,7 +104,8 @@ async fn writer(stage: Arc<Stage>, device: Device) -> Result<u32> {
     let mut acknowledged = 0;
     for name in names.iter().cycle().take_while(|_| started.elapsed() < ROUND) {
         let (store, now) = (stage.auth.store(), stage.now());
-        match store.rename_device(presented, device.id, name.clone(), now).await? {
+        let renaming = RenameDevice { caller: presented, device: device.id, name: name.clone(), now };
+        match store.run(renaming).await? {
             Renamed::Renamed(_) => acknowledged += 1,
             other => bail!("renaming came to {other:?}"),
         }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
 use crate::model::timestamp::Timestamp;
-use crate::store::SharedStore;
+use crate::store::Store;
 use crate::store::log_age::LogAge;
 use crate::world::World;
 use crate::world::reference::{ReferenceClock, TOLERATED};
@@ -70,7 +70,7 @@ pub struct Origin {
 
 /// The use cases with everything they need. One per process.
 pub struct Auth {
-    store: SharedStore,
+    store: Store,
     world: World,
     clock: Arc<ReferenceClock>,
     log_age: Mutex<LogAge>,
@@ -86,7 +86,7 @@ pub struct Auth {
 impl Auth {
     /// Assembles the use cases over an initialized store.
     pub fn new(
-        store: SharedStore,
+        store: Store,
         clock: Arc<ReferenceClock>,
         policy: Policy,
         keys: signing_keys::SigningKeys,
@@ -100,7 +100,7 @@ impl Auth {
     }
 
     /// The store, for reads that are not a use case: health, metrics.
-    pub fn store(&self) -> &SharedStore {
+    pub fn store(&self) -> &Store {
         &self.store
     }
 

@@ -26,7 +26,8 @@ use crate::auth::Auth;
 use crate::metrics::Metrics;
 use crate::model::counters::Position;
 use crate::model::ids::StoreId;
-use crate::store::{SharedStore, StoreError};
+use crate::store::queries::service::ReadCounters;
+use crate::store::{Store, StoreError};
 use crate::token::feed::Frame;
 use crate::world::World;
 
@@ -76,7 +77,7 @@ impl Feed {
         store: StoreId,
         limits: Limits,
     ) -> Result<Self, StoreError> {
-        let published = auth.store().clock().await?.head;
+        let published = auth.store().read(ReadCounters).await?.head;
         let frames = Frames::new(Arc::clone(&auth), world.clone(), store);
         let news = watch::Sender::new(News { published, awaited: Position::default(), closed: false });
         let (recent, followers) = (Recent::from(published), Followers::new(limits));
@@ -105,7 +106,7 @@ impl Feed {
         i64::try_from(self.world.uptime().as_millis()).unwrap_or(i64::MAX)
     }
 
-    fn log(&self) -> &SharedStore {
+    fn log(&self) -> &Store {
         self.auth.store()
     }
 

@@ -18,8 +18,10 @@ use crate::metrics::Metrics;
 use crate::model::names::Names;
 use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
-use crate::store::steps::keys::{Found, Founded};
-use crate::store::{Founding, SharedStore, StoreError, StoreTime};
+use crate::store::queries::service::ReadFounding;
+use crate::store::steps::initialize::{Initialize, Initialized};
+use crate::store::steps::use_names::UseNames;
+use crate::store::{Founding, Store, StoreError, StoreTime};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
 use crate::world::reference::{ClocksApart, ReferenceClock};
@@ -153,7 +155,7 @@ impl Service {
 
     /// Assembles the service over an open store, to serve.
     pub async fn over(
-        store: SharedStore,
+        store: Store,
         settings: &Settings,
         world: World,
         metrics: Arc<Metrics>,
@@ -164,7 +166,7 @@ impl Service {
     }
 
     async fn assemble(
-        store: SharedStore,
+        store: Store,
         settings: &Settings,
         clock: Arc<ReferenceClock>,
         metrics: Arc<Metrics>,
@@ -176,7 +178,7 @@ impl Service {
         // Before anything is founded: settings that contradict themselves make no store.
         let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
             .map_err(|error| OpenError::Settings(error.to_string()))?;
-        let (founding, founded_now, master) = if let Some(founding) = store.founding().await? {
+        let (founding, founded_now, master) = if let Some(founding) = store.read(ReadFounding).await? {
             (founding, false, master_key::read(settings)?)
         } else {
             let master = master_key::read_or_make(settings, &world)?;
@@ -190,7 +192,7 @@ impl Service {
         };
         // A command mints no token for anybody: what its settings say is not noted.
         if serving && present != names {
-            store.use_names(names.clone(), world.now()).await?;
+            store.run(UseNames { names: names.clone(), now: world.now() }).await?;
         }
         let keys =
             SigningKeys::open(&store, master, names, clock.confirmed()).await.map_err(OpenError::Keys)?;
@@ -205,7 +207,7 @@ impl Service {
 
 /// Compares this node's clock with what the store knows of the time. A clock too far from the database's is an error;
 /// one behind the records of an embedded store is only logged, since the records may be ahead.
-pub(crate) async fn compare_clocks(store: &SharedStore, clock: &ReferenceClock) -> Result<(), OpenError> {
+pub(crate) async fn compare_clocks(store: &Store, clock: &ReferenceClock) -> Result<(), OpenError> {
     let asked = clock.world().uptime();
     match store.time().await? {
         StoreTime::Database(now) => clock.hear_of_database(now, asked),
@@ -225,7 +227,7 @@ pub(crate) async fn compare_clocks(store: &SharedStore, clock: &ReferenceClock) 
 }
 
 async fn found(
-    store: &SharedStore,
+    store: &Store,
     settings: &Settings,
     world: &World,
     master: &MasterKey,
@@ -248,9 +250,9 @@ async fn found(
         names: Vec::new(),
     };
     let keys = first_keys(master, now).map_err(OpenError::Keys)?;
-    Ok(match store.found(Found { founding, keys }).await? {
-        Founded::Now(founding) => (founding, true),
-        Founded::Before(founding) => (founding, false),
+    Ok(match store.run(Initialize { founding, keys }).await? {
+        Initialized::Now(founding) => (founding, true),
+        Initialized::Before(founding) => (founding, false),
     })
 }
 

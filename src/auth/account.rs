@@ -5,7 +5,8 @@ use super::error::AuthError;
 use super::logout::SignedOut;
 use super::{Auth, Origin, events};
 use crate::model::device::LastSeen;
-use crate::store::steps::account::{DeleteUser, UserDeleted};
+use crate::store::queries::devices::FindLastSeen;
+use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
 
 impl Auth {
     /// The caller's user and device, and when and from where the device was last seen.
@@ -15,7 +16,8 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(Caller, Option<LastSeen>), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
-        let last_seen = self.store.last_seen(caller.user.id, caller.device.id).await?;
+        let last_seen =
+            self.store.read(FindLastSeen { user: caller.user.id, device: caller.device.id }).await?;
         Ok((caller, last_seen))
     }
 
@@ -33,7 +35,7 @@ impl Auth {
             caller: Some((caller.presented(), caller.user.password)),
             now: self.world.now(),
         };
-        match self.store.delete_user(request).await? {
+        match self.store.run(request).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
                 events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), origin);

@@ -17,11 +17,16 @@ use crate::model::ids::{DeviceId, ServiceKeyId, UserId, reads_as_id};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
-use crate::store::steps::account::{DeleteUser, DisabledSet, SetDisabled, UserDeleted};
-use crate::store::steps::password::{By as PasswordBy, PasswordSet, SetPassword};
-use crate::store::steps::session::OpenDevice;
-use crate::store::steps::sign_out::{By, DevicesEnded, EndDevice, EndDevices};
-use crate::store::{EndedPlace, ListedUser};
+use crate::store::queries::devices::{EndedPlace, ListEndedDevices};
+use crate::store::queries::service::ReadCounters;
+use crate::store::queries::users::{FindUser, FindUserByName, ListUsers, ListedUser};
+use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
+use crate::store::steps::end_device::EndDevice;
+use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
+use crate::store::steps::end_everyone::EndEveryone;
+use crate::store::steps::open_device::OpenDevice;
+use crate::store::steps::set_disabled::{DisabledSet, SetDisabled};
+use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
 /// The administrator who acts on users, devices or keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,11 +98,11 @@ impl Auth {
     pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
         let (meant, text) = Meant::read(id_or_name);
         let by_id = match UserId::parse(text).filter(|_| meant != Meant::Name) {
-            Some(id) => self.store.user(id).await?,
+            Some(id) => self.store.read(FindUser { id }).await?,
             None => None,
         };
         let by_name = match Username::presented(text).ok().filter(|_| meant != Meant::Id) {
-            Some(name) => self.store.user_named(name.key()).await?,
+            Some(name) => self.store.read(FindUserByName { name: name.key().to_owned() }).await?,
             None => None,
         };
         match (by_id, by_name) {
@@ -109,12 +114,12 @@ impl Auth {
 
     /// Lists users in order of their names' keys, after the one with the key `after`.
     pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, AuthError> {
-        Ok(self.store.users(after, limit).await?)
+        Ok(self.store.read(ListUsers { after: after.map(str::to_owned), limit }).await?)
     }
 
     /// The number of the user's live devices.
     pub async fn live_devices(&self, user: &User) -> Result<u64, AuthError> {
-        Ok(user.live_devices(self.store.clock().await?.era))
+        Ok(user.live_devices(self.store.read(ReadCounters).await?.era))
     }
 
     /// Lists the user's live devices.
@@ -134,7 +139,7 @@ impl Auth {
         after: Option<EndedPlace>,
         limit: usize,
     ) -> Result<DevicePage<EndedPlace>, AuthError> {
-        let devices = self.store.ended_devices(user, after, limit).await?;
+        let devices = self.store.read(ListEndedDevices { user, after, limit }).await?;
         let last = devices.last().filter(|_| devices.len() >= limit);
         let next = last.and_then(|listed| EndedPlace::of(&listed.device));
         Ok(DevicePage { devices, next })
@@ -156,15 +161,15 @@ impl Auth {
             note: order.reason.clone(),
             now: self.world.now(),
         };
-        let ended = self.device_ended(self.store.end_device(request).await?)?;
+        let ended = self.device_ended(self.store.run(request).await?)?;
         order.record("device_ended", &device);
         Ok(ended)
     }
 
     /// Ends every device of a user.
     pub async fn logout_all_of(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
-        let by = By::Administrator { user, note: order.reason.clone() };
-        match self.store.end_devices(EndDevices { by, now: self.world.now() }).await? {
+        let by = EndDevicesBy::Administrator { user, note: order.reason.clone() };
+        match self.store.run(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("administrator");
                 order.record("user_signed_out", &user.id);
@@ -183,7 +188,7 @@ impl Auth {
         order: Order,
     ) -> Result<(User, u64), AuthError> {
         let request = SetDisabled { user, disabled, note: order.reason.clone(), now: self.world.now() };
-        match self.store.set_disabled(request).await? {
+        match self.store.run(request).await? {
             DisabledSet::Set { user, signed_out } => {
                 if disabled {
                     self.metrics.sign_out("disabled");
@@ -205,8 +210,9 @@ impl Auth {
         let password = Password::chosen(password, &user.username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
         let password = self.hashing.hash(Source::Operator, &password, Salt(self.world.random())).await?;
-        let request = SetPassword { by: PasswordBy::Administrator(user.id), password, now: self.world.now() };
-        match self.store.set_password(request).await? {
+        let request =
+            SetPassword { by: SetPasswordBy::Administrator(user.id), password, now: self.world.now() };
+        match self.store.run(request).await? {
             PasswordSet::Replaced { signed_out } => {
                 self.metrics.sign_out("password");
                 order.record("password_replaced", &user.id);
@@ -221,7 +227,7 @@ impl Auth {
 
     /// Deletes a user: ends every device and frees the username.
     pub async fn delete_user(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
-        match self.store.delete_user(DeleteUser { user, caller: None, now: self.world.now() }).await? {
+        match self.store.run(DeleteUser { user, caller: None, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("administrator");
                 order.record("user_deleted", &user);
@@ -234,7 +240,7 @@ impl Auth {
 
     /// Ends every device of every user by a new era.
     pub async fn logout_everyone(&self, order: Order) -> Result<Era, AuthError> {
-        let era = self.store.end_everyone(self.world.now()).await?;
+        let era = self.store.run(EndEveryone { now: self.world.now() }).await?;
         self.metrics.sign_out("everyone");
         order.record("everyone_signed_out", &"everyone");
         Ok(era)
@@ -248,7 +254,7 @@ impl Auth {
         origin: &Origin,
         order: Order,
     ) -> Result<Issued, AuthError> {
-        let found = self.store.user(user).await?.ok_or(AuthError::NotFound)?;
+        let found = self.store.read(FindUser { id: user }).await?.ok_or(AuthError::NotFound)?;
         if found.disabled.is_some() {
             return Err(AuthError::Forbidden("The user is disabled; enable the account first.".to_owned()));
         }

@@ -10,7 +10,9 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::Standing;
-use crate::store::steps::Refusal;
+use crate::store::queries::service::ReadCounters;
+use crate::store::queries::standing::ReadStanding;
+use crate::store::steps::caller::Refusal;
 use crate::token::NotAuthentic;
 
 /// The bearer credential of a request (RFC 6750).
@@ -71,10 +73,12 @@ impl Auth {
         let mut keyring = self.keys.current();
         loop {
             let Ok(claims) = keyring.trusted().verify(token) else {
-                keyring = self.keys.newer_than(&keyring, self.store.clock().await?.keys, self).await?;
+                keyring =
+                    self.keys.newer_than(&keyring, self.store.read(ReadCounters).await?.keys, self).await?;
                 continue;
             };
-            let standing = self.store.standing(claims.subject, claims.device).await?;
+            let standing =
+                self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
             if standing.clock.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
                 keyring = self.keys.reload(self).await?;

@@ -6,9 +6,10 @@ use super::{Auth, Origin, events};
 use crate::model::device::{Cause, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
-use crate::store::Listed;
-use crate::store::steps::device::Renamed;
-use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
+use crate::store::queries::devices::{FindLastSeen, ListDevices, Listed};
+use crate::store::queries::standing::ReadStanding;
+use crate::store::steps::end_device::{DeviceEnded, EndDevice};
+use crate::store::steps::rename_device::{RenameDevice, Renamed};
 
 /// One page of a list of devices.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ impl Auth {
         limit: usize,
     ) -> Result<DevicePage, AuthError> {
         let now = self.world.now();
-        let mut devices = self.store.devices(user, after, limit).await?;
+        let mut devices = self.store.read(ListDevices { user, after, limit }).await?;
         let next = if devices.len() < limit { None } else { devices.last().map(|listed| listed.device.id) };
         devices.retain(|listed| lives(listed, now));
         Ok(DevicePage { devices, next })
@@ -54,8 +55,8 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
-        let standing = self.store.standing(caller.user.id, device).await?;
-        let last_seen = self.store.last_seen(caller.user.id, device).await?;
+        let standing = self.store.read(ReadStanding { user: caller.user.id, device }).await?;
+        let last_seen = self.store.read(FindLastSeen { user: caller.user.id, device }).await?;
         let listed = standing.device.map(|device| Listed { device, last_seen });
         let now = self.world.now();
         let listed = listed.filter(|listed| lives(listed, now)).ok_or(AuthError::NotFound)?;
@@ -71,9 +72,10 @@ impl Auth {
         origin: &Origin,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
-        match self.store.rename_device(caller.presented(), device, name, self.world.now()).await? {
+        let request = RenameDevice { caller: caller.presented(), device, name, now: self.world.now() };
+        match self.store.run(request).await? {
             Renamed::Renamed(renamed) => {
-                let last_seen = self.store.last_seen(caller.user.id, device).await?;
+                let last_seen = self.store.read(FindLastSeen { user: caller.user.id, device }).await?;
                 Ok((caller, Listed { device: *renamed, last_seen }))
             }
             Renamed::NoDevice => Err(AuthError::NotFound),
@@ -98,7 +100,7 @@ impl Auth {
             note: None,
             now: self.world.now(),
         };
-        let ended = self.device_ended(self.store.end_device(request).await?)?;
+        let ended = self.device_ended(self.store.run(request).await?)?;
         if ended > 0 {
             events::record("device_signed_out", Some(caller.user.id), Some(device), origin);
         }

@@ -5,7 +5,7 @@ use super::limits::RetryAfter;
 use crate::model::password::WeakPassword;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
-use crate::store::steps::Refusal;
+use crate::store::steps::caller::Refusal;
 use crate::token::MintError;
 use crate::token::keyring::KeyringError;
 

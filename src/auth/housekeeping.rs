@@ -8,6 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Auth;
 use crate::store::priority::Priority;
+use crate::store::queries::service::{ReadCounters, ReadTotals};
 use crate::store::steps::sweep::Sweep;
 use crate::store::{StoreError, StoreTime};
 
@@ -99,7 +100,7 @@ impl Auth {
     /// so records expire by confirmed time, and log entries by the monotonic clock of this process.
     pub async fn sweep(&self) -> Result<(), StoreError> {
         self.ask_the_time().await?;
-        let head = self.store.clock().await?.head;
+        let head = self.store.read(ReadCounters).await?.head;
         let outlived = {
             let uptime = self.world.uptime();
             let mut age = self.log_age.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +109,7 @@ impl Auth {
         };
         loop {
             let request = Sweep { now: self.clock.confirmed(), outlived, limit: BATCH };
-            let swept = self.store.sweep(request).await?;
+            let swept = self.store.run(request).await?;
             if swept.expired + swept.forgotten + swept.entries > 0 {
                 tracing::debug!(?swept, "swept");
             }
@@ -125,13 +126,13 @@ impl Auth {
         self.metrics.hashes_running.set(i64::try_from(load.running).unwrap_or(i64::MAX));
         let refused = &self.metrics.hashes_refused;
         refused.inc_by(load.refused.saturating_sub(refused.get()));
-        if let Ok(stopped) = self.store.stopped().await {
+        if let Ok(stopped) = self.store.stopped() {
             for priority in Priority::ALL {
                 let refused = stopped.is_some_and(|stopped| priority <= stopped);
                 self.metrics.step_stopped(priority.as_str(), refused);
             }
         }
-        if let Ok(totals) = self.store.totals().await {
+        if let Ok(totals) = self.store.read(ReadTotals).await {
             self.metrics.live_devices.set(i64::try_from(totals.live_devices).unwrap_or(i64::MAX));
         }
     }

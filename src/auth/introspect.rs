@@ -7,7 +7,8 @@ use super::error::AuthError;
 use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::StoreError;
-use crate::store::steps::Refusal;
+use crate::store::queries::standing::ReadStanding;
+use crate::store::steps::caller::Refusal;
 
 /// The result of an introspection.
 #[derive(Clone, Debug)]
@@ -36,7 +37,8 @@ impl Auth {
         self.ensure_not_rolled_back()?;
         let now = self.world.now();
         if let Some(claims) = self.authentic_refresh(token).await? {
-            let standing = self.store.standing(claims.subject, claims.device).await?;
+            let standing =
+                self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
             let good_until = claims.expires;
             let newest =
                 standing.device.as_ref().is_some_and(|device| device.refresh.current == claims.sequence);

@@ -14,6 +14,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
+use crate::store::steps::note_seen::NoteSeen;
 use crate::world::World;
 
 /// The shortest time between two writes for one device.
@@ -74,7 +75,7 @@ impl Auth {
         let count = notes.len();
         while !notes.is_empty() {
             let rest = notes.split_off(notes.len().min(500));
-            self.store.note_seen(notes).await?;
+            self.store.run(NoteSeen { seen: notes }).await?;
             notes = rest;
         }
         Ok(count)

@@ -11,8 +11,11 @@ use crate::model::network::Network;
 use crate::model::password::{Password, PasswordHash};
 use crate::model::user_agent;
 use crate::model::username::Username;
-use crate::store::steps::password::Rehash;
-use crate::store::steps::session::{NewDevice, OpenDevice, Opened};
+use crate::store::queries::standing::ReadStanding;
+use crate::store::queries::users::FindUserByName;
+use crate::store::steps::open_device::{OpenDevice, Opened};
+use crate::store::steps::rehash_password::RehashPassword;
+use crate::store::steps::session::NewDevice;
 
 /// The device's name and kind as the client gave them; what is missing is guessed from its user agent.
 #[derive(Clone, Debug, Default)]
@@ -95,11 +98,11 @@ impl Auth {
     /// usernames: a token that is not of this user changes no answer, whether or not the user exists.
     async fn known_device(&self, username: &Username, refresh: &str) -> Result<Option<DeviceId>, AuthError> {
         let Some(claims) = self.authentic_refresh(refresh).await? else { return Ok(None) };
-        let named = self.store.user_named(username.key()).await?;
+        let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         if named.is_none_or(|user| user.id != claims.subject) {
             return Ok(None);
         }
-        let standing = self.store.standing(claims.subject, claims.device).await?;
+        let standing = self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
         Ok(standing.proves_user(&claims).then_some(claims.device))
     }
 
@@ -110,7 +113,7 @@ impl Auth {
         device: DeviceWish,
         origin: &Origin,
     ) -> Result<Issued, AuthError> {
-        let named = self.store.user_named(username.key()).await?;
+        let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         let id = named.as_ref().map(|user| user.id);
         let user = named.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
@@ -139,7 +142,7 @@ impl Auth {
     pub(super) async fn open(&self, request: OpenDevice) -> Result<Issued, AuthError> {
         self.ensure_not_rolled_back()?;
         let (user, now) = (request.user, request.now);
-        match self.store.open_device(request).await? {
+        match self.store.run(request).await? {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");
@@ -172,7 +175,7 @@ impl Auth {
     async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &Origin) {
         let (source, salt) = (Source::of(origin.address), Salt(self.world.random()));
         let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };
-        if let Err(error) = self.store.rehash_password(Rehash { user, verified, password: hash }).await {
+        if let Err(error) = self.store.run(RehashPassword { user, verified, password: hash }).await {
             tracing::warn!(%user, %error, "a password could not be hashed again");
         }
     }

@@ -7,7 +7,8 @@ use super::{Auth, Origin, events};
 use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
-use crate::store::steps::sign_out::{By, DeviceEnded, DevicesEnded, EndDevice, EndDevices, NamedBy};
+use crate::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
+use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 
 /// The result of a sign-out of many devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,14 +164,14 @@ impl Auth {
             note: None,
             now: self.world.now(),
         };
-        Ok(self.store.end_device(request).await?)
+        Ok(self.store.run(request).await?)
     }
 
     /// Signs out every device of the caller, including this one.
     pub async fn logout_all(&self, bearer: &Bearer, origin: &Origin) -> Result<SignedOut, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
-        let by = By::Caller { presented: caller.presented(), keep: false };
-        match self.store.end_devices(EndDevices { by, now: self.world.now() }).await? {
+        let by = EndDevicesBy::Caller { presented: caller.presented(), keep: false };
+        match self.store.run(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("logout_all");
                 events::record("signed_out_everywhere", Some(user.id), Some(caller.device.id), origin);
@@ -191,8 +192,8 @@ impl Auth {
         let caller = self.authenticate(bearer, origin).await?;
         self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
         let now = self.world.now();
-        let by = By::Caller { presented: caller.presented(), keep: true };
-        match self.store.end_devices(EndDevices { by, now }).await? {
+        let by = EndDevicesBy::Caller { presented: caller.presented(), keep: true };
+        match self.store.run(EndDevices { by, now }).await? {
             DevicesEnded::Ended { signed_out, user, kept: Some(device) } => {
                 self.metrics.sign_out("logout_others");
                 events::record("signed_out_elsewhere", Some(user.id), Some(device.id), origin);

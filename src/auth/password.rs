@@ -7,7 +7,7 @@ use super::issue::Issued;
 use super::login::settle;
 use super::{Auth, Origin, events};
 use crate::model::password::Password;
-use crate::store::steps::password::{By, PasswordSet, SetPassword};
+use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
 impl Auth {
     /// Changes the caller's password. Returns the caller's new tokens and how many other devices were signed out.
@@ -26,12 +26,12 @@ impl Auth {
         let salt = Salt(self.world.random());
         let password = self.hashing.hash(Source::of(origin.address), &new, salt).await?;
         let now = self.world.now();
-        let by = By::Caller {
+        let by = SetPasswordBy::Caller {
             presented: caller.presented(),
             verified: caller.user.password,
             idle: self.lasting(self.policy.device_idle),
         };
-        match self.store.set_password(SetPassword { by, password, now }).await? {
+        match self.store.run(SetPassword { by, password, now }).await? {
             PasswordSet::Changed { session, signed_out } => {
                 self.metrics.sign_out("password");
                 events::record("password_changed", Some(session.user.id), Some(session.device.id), origin);

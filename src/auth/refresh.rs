@@ -11,8 +11,9 @@ use crate::model::network::Network;
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
-use crate::store::steps::Refusal;
-use crate::store::steps::session::{Refreshed, RotateRefresh, Session};
+use crate::store::steps::caller::Refusal;
+use crate::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
+use crate::store::steps::session::Session;
 use crate::token::refresh;
 
 impl Auth {
@@ -32,7 +33,7 @@ impl Auth {
             now,
             steady: self.clock.steady(),
         };
-        let refreshed = self.store.rotate_refresh(request).await?;
+        let refreshed = self.store.run(request).await?;
         self.metrics.refresh(class(&refreshed));
         match refreshed {
             Refreshed::Rotated(session) | Refreshed::Repeated(session) => {

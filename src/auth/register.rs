@@ -8,7 +8,7 @@ use super::{Auth, Origin, events};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
-use crate::store::steps::account::{Register, Registered};
+use crate::store::steps::register::{Register, Registered};
 use crate::store::steps::session::NewDevice;
 
 impl Auth {
@@ -64,6 +64,6 @@ impl Auth {
         let password = self.hashing.hash(source, &password, Salt(self.world.random())).await?;
         let request =
             Register { id: self.world.user_id(), username, password, device, now: self.world.now() };
-        Ok(self.store.register(request).await?)
+        Ok(self.store.run(request).await?)
     }
 }

@@ -12,7 +12,9 @@ use crate::model::claims::Presented;
 use crate::model::counters::Sequence;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
-use crate::store::steps::rollback::{ReportRollback, RollbackReported};
+use crate::store::queries::service::IsRolledBack;
+use crate::store::queries::standing::ReadStanding;
+use crate::store::steps::report_rollback::{ReportRollback, RollbackReported};
 use crate::world::reference::TOLERATED;
 
 /// This node's knowledge of a rollback.
@@ -39,10 +41,10 @@ impl Auth {
     pub async fn look_for_rollback(&self) -> Result<(), StoreError> {
         let waiting = *self.rollback.unwritten();
         if let Some(report) = waiting {
-            self.store.report_rollback(report).await?;
+            self.store.run(report).await?;
             *self.rollback.unwritten() = None;
         }
-        let marked = self.store.rolled_back().await?;
+        let marked = self.store.read(IsRolledBack).await?;
         if self.rollback.unwritten().is_none() {
             self.note_rollback(marked);
         }
@@ -69,7 +71,8 @@ impl Auth {
     ) -> Result<(), AuthError> {
         // Most are of devices that are on record as ended, or whose records were swept long ago: these cost no step.
         let is_young = self.rollback_report(presented, sequence).must_have_a_record();
-        if !is_young || self.store.standing(presented.user, presented.device).await?.device.is_some() {
+        let standing = ReadStanding { user: presented.user, device: presented.device };
+        if !is_young || self.store.read(standing).await?.device.is_some() {
             return Ok(());
         }
         if self.prove_rollback(presented, sequence).await? { Err(AuthError::RolledBack) } else { Ok(()) }
@@ -81,7 +84,7 @@ impl Auth {
         sequence: Option<Sequence>,
     ) -> Result<bool, StoreError> {
         let report = self.rollback_report(presented, sequence);
-        match self.store.report_rollback(report).await {
+        match self.store.run(report).await {
             Ok(reported) => {
                 let proven = reported == RollbackReported::Proven;
                 if proven {

@@ -11,6 +11,8 @@ use super::{Auth, Origin, events};
 use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::visible;
+use crate::store::queries::keys::{FindServiceKey, ListServiceKeys};
+use crate::store::steps::service_keys::{AddServiceKey, RemoveServiceKey};
 
 /// The prefix of a key's text, by which secret scanners recognise it.
 const PREFIX: &str = "rescind_sk_";
@@ -54,18 +56,18 @@ impl Auth {
         let text = Zeroizing::new(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret.as_slice())));
         let digest = *blake3::hash(secret.as_slice()).as_bytes();
         let key = ServiceKey { id, name: name.to_owned(), scopes, digest, created: self.world.now() };
-        self.store.add_service_key(key.clone()).await?;
+        self.store.run(AddServiceKey { key: key.clone() }).await?;
         Ok(NewServiceKey { key, text })
     }
 
     /// Lists all service keys, the oldest first.
     pub async fn list_service_keys(&self) -> Result<Vec<ServiceKey>, AuthError> {
-        Ok(self.store.service_keys().await?)
+        Ok(self.store.read(ListServiceKeys).await?)
     }
 
     /// Removes a service key; its bearer is refused from now on.
     pub async fn remove_service_key(&self, id: ServiceKeyId) -> Result<(), AuthError> {
-        if self.store.remove_service_key(id).await? { Ok(()) } else { Err(AuthError::NotFound) }
+        if self.store.run(RemoveServiceKey { id }).await? { Ok(()) } else { Err(AuthError::NotFound) }
     }
 
     /// Authenticates the bearer of a service key and checks its scope.
@@ -85,7 +87,7 @@ impl Auth {
     async fn find_service_key(&self, text: &str, scope: Scope) -> Result<ServiceKey, AuthError> {
         let (id, secret) = parse(text).ok_or(AuthError::TokenInvalid)?;
         let digest = blake3::hash(secret.as_slice());
-        let key = self.store.service_key(id).await?.ok_or(AuthError::TokenInvalid)?;
+        let key = self.store.read(FindServiceKey { id }).await?.ok_or(AuthError::TokenInvalid)?;
         if !bool::from(digest.as_bytes().ct_eq(&key.digest)) {
             return Err(AuthError::TokenInvalid);
         }

@@ -13,8 +13,10 @@ use crate::model::counters::KeysVersion;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
-use crate::store::steps::keys::{KeysSaved, SaveKeys};
-use crate::store::{KeySet, SharedStore};
+use crate::store::Store;
+use crate::store::queries::keys::{KeySet, ReadKeySet};
+use crate::store::queries::service::{ReadCounters, ReadFounding};
+use crate::store::steps::save_keys::{KeysSaved, SaveKeys};
 use crate::token::keyring::{self, Keyring, Published};
 use crate::token::sealing::MasterKey;
 
@@ -54,7 +56,7 @@ impl SigningKeys {
     /// Opens the store's key set. New tokens carry `names`; tokens with names that were in use before are accepted,
     /// too.
     pub async fn open(
-        store: &SharedStore,
+        store: &Store,
         master: MasterKey,
         names: Names,
         now: Timestamp,
@@ -81,7 +83,7 @@ impl SigningKeys {
     /// The current keyring, reloaded if the store's key set has another version.
     pub(super) async fn checked(&self, auth: &Auth) -> Result<Arc<Keyring>, AuthError> {
         let keyring = self.current();
-        if auth.store.clock().await?.keys == keyring.version() {
+        if auth.store.read(ReadCounters).await?.keys == keyring.version() {
             Ok(keyring)
         } else {
             self.reload(auth).await
@@ -113,13 +115,13 @@ impl SigningKeys {
 /// Opens the stored key set. The names are read after the keys: whoever adds a name makes a new version of the key
 /// set.
 async fn keyring(
-    store: &SharedStore,
+    store: &Store,
     master: &MasterKey,
     names: &Names,
     now: Timestamp,
 ) -> Result<Keyring, AuthError> {
-    let KeySet { version, keys } = store.keys().await?;
-    let others = store.founding().await?.map_or_else(Vec::new, |founding| founding.all_names());
+    let KeySet { version, keys } = store.read(ReadKeySet).await?;
+    let others = store.read(ReadFounding).await?.map_or_else(Vec::new, |founding| founding.all_names());
     let keyring = Keyring::open(version, &keys, master, &names.issuer, &names.audience, now)?;
     Ok(keyring.accepting(others))
 }
@@ -143,7 +145,7 @@ impl Auth {
 
     /// Lists all keys, the oldest first, with the version of the set.
     pub async fn list_keys(&self) -> Result<KeySet, AuthError> {
-        Ok(self.store.keys().await?)
+        Ok(self.store.read(ReadKeySet).await?)
     }
 
     /// The current keyring, reloaded if the key set has changed.
@@ -204,7 +206,7 @@ impl Auth {
         change: impl Fn(&Self, &[KeyRecord], Timestamp, &mut Vec<KeyRecord>) -> Result<(), AuthError>,
     ) -> Result<KeySet, AuthError> {
         loop {
-            let KeySet { version, keys } = self.store.keys().await?;
+            let KeySet { version, keys } = self.store.read(ReadKeySet).await?;
             let now = self.world.now();
             let mut put = Vec::new();
             change(self, &keys, now, &mut put)?;
@@ -212,11 +214,11 @@ impl Auth {
             let drop =
                 keys.iter().filter(|key| forgettable(key, confirmed)).map(|key| key.kid.clone()).collect();
             let request = SaveKeys { read: version, put, drop, distrusted: distrusted.cloned(), now };
-            match self.store.save_keys(request).await? {
+            match self.store.run(request).await? {
                 KeysSaved::Stale => {}
                 KeysSaved::Saved(_) => {
                     self.keys.reload(self).await?;
-                    return Ok(self.store.keys().await?);
+                    return Ok(self.store.read(ReadKeySet).await?);
                 }
             }
         }

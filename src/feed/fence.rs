@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Feed;
 use crate::model::counters::Position;
+use crate::store::queries::service::ReadCounters;
 
 /// The shortest time between two requests to ping. Any user may start a fence, and a request costs a ping of every
 /// follower, so fences started in between share the next request.
@@ -80,7 +81,7 @@ impl Feed {
         let (followers, until) =
             (self.followers.all(), Instant::now() + wait.min(self.followers.longest_wait()));
         let mut fenced = Fenced { followers: followers.len(), confirmed: 0 };
-        let Ok(Ok(clock)) = timeout_at(until, self.log().clock()).await else { return fenced };
+        let Ok(Ok(clock)) = timeout_at(until, self.log().read(ReadCounters)).await else { return fenced };
         let here = clock.head;
         let confirmed = async {
             // One after the other is as good as all at once: it takes as long as the last of them.

@@ -10,6 +10,8 @@ use crate::auth::Auth;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::store::Clock;
+use crate::store::queries::log::ReadLog;
+use crate::store::queries::service::ReadCounters;
 use crate::token::feed::{Frame, MOST_SENT, Statement};
 use crate::world::World;
 
@@ -73,17 +75,17 @@ impl Frames {
     /// The counters as they are durable now. Everything acknowledged before the call is included.
     pub(super) async fn now(&self) -> Result<Clock, FeedError> {
         self.auth.ensure_not_rolled_back()?;
-        let clock = self.auth.store().clock().await?;
+        let clock = self.auth.store().read(ReadCounters).await?;
         // The counters may run ahead of the disk; the log does not, so it answers once they are on it.
-        self.auth.store().log(clock.head, 1).await?;
+        self.auth.store().read(ReadLog { after: clock.head, limit: 1 }).await?;
         Ok(clock)
     }
 
     /// A frame with the entries after `after`, at most `limit`; empty if there are none yet. [`FeedError::Resnapshot`]
     /// if the log does not continue from there.
     pub(super) async fn continuing(&self, after: Position, limit: usize) -> Result<Frame, FeedError> {
-        let clock = self.auth.store().clock().await?;
-        let mut entries = self.auth.store().log(after, limit).await?;
+        let clock = self.auth.store().read(ReadCounters).await?;
+        let mut entries = self.auth.store().read(ReadLog { after, limit }).await?;
         entries.retain(|entry| entry.position <= clock.head);
         let continues = match entries.first() {
             Some(first) => first.position == after.next(),
@@ -98,8 +100,8 @@ impl Frames {
 
     /// A frame that begins a snapshot: the oldest entries that are kept, at most `limit`.
     pub(super) async fn starting(&self, limit: usize) -> Result<Frame, FeedError> {
-        let clock = self.auth.store().clock().await?;
-        let mut entries = self.auth.store().log(Position::default(), limit).await?;
+        let clock = self.auth.store().read(ReadCounters).await?;
+        let mut entries = self.auth.store().read(ReadLog { after: Position::default(), limit }).await?;
         entries.retain(|entry| entry.position <= clock.head);
         let after = match entries.first() {
             Some(first) => Position::new(first.position.value().saturating_sub(1)),

@@ -12,6 +12,7 @@ use super::error::FeedError;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::service_key::Scope;
 use crate::store::StoreError;
+use crate::store::queries::keys::FindServiceKey;
 use crate::token::feed::MOST_SENT;
 
 /// The pause after a failure.
@@ -97,7 +98,7 @@ impl Feed {
         let keys: BTreeMap<_, _> =
             self.followers.all().into_iter().map(|follower| (follower.key, follower)).collect();
         for (id, follower) in keys {
-            match self.log().service_key(id).await {
+            match self.log().read(FindServiceKey { id }).await {
                 Ok(Some(key)) if key.scopes.contains(&Scope::Feed) => {}
                 Ok(_) => {
                     let ended = self.followers.end(id);

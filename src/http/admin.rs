@@ -24,7 +24,7 @@ use crate::auth::logout::SignedOut;
 use crate::auth::{Auth, Origin};
 use crate::feed::Feed;
 use crate::model::service_key::Scope;
-use crate::store::ListedUser;
+use crate::store::queries::users::ListedUser;
 
 /// The longest reason, in characters: a user's record stores two and has to stay below the store's limit of 4 KiB.
 const LONGEST_REASON: usize = 200;

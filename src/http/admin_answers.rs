@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::answers::count;
 use super::moment::Moment;
 use crate::model::user::User;
-use crate::store::Listed;
+use crate::store::queries::devices::Listed;
 
 /// A user, as administrators see one.
 #[derive(Debug, Object, Serialize)]

@@ -11,7 +11,7 @@ use crate::model::device::Device;
 use crate::model::device::LastSeen;
 use crate::model::ids::DeviceId;
 use crate::model::user::User;
-use crate::store::Listed;
+use crate::store::queries::devices::Listed;
 
 /// A sign-in: two tokens for one device.
 #[derive(Object, Serialize)]

@@ -82,7 +82,7 @@ impl Health {
     async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
         auth.store().ready().await.map_err(not_ready)?;
         auth.ensure_not_rolled_back().map_err(|error| Problem::from(error).with_detail(ROLLED_BACK))?;
-        match auth.store().stopped().await.map_err(not_ready)? {
+        match auth.store().stopped().map_err(not_ready)? {
             None => Ok(Json(HealthAnswer::ok())),
             Some(Priority::Ending) => {
                 Err(not_ready(StoreError::Full("nothing is written any more".to_owned())))

@@ -21,7 +21,7 @@ use crate::auth::administer::{Administrator, Order};
 use crate::model::ids::ServiceKeyId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::service_key::{Scope, ServiceKey};
-use crate::store::KeySet;
+use crate::store::queries::keys::KeySet;
 
 /// The order of every operation here: the operator's, since only the operator can open the socket.
 const BY_OPERATOR: Order = Order { by: Administrator::Operator, reason: None };

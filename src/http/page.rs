@@ -10,7 +10,7 @@ use super::code::{Code, FieldCode};
 use super::problem::Problem;
 use crate::model::ids::DeviceId;
 use crate::model::timestamp::Timestamp;
-use crate::store::EndedPlace;
+use crate::store::queries::devices::EndedPlace;
 
 /// The number of results on a page unless the client sets `limit`.
 const PAGE: u32 = 100;

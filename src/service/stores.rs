@@ -14,13 +14,16 @@ pub use crate::model::key::Kid;
 pub use crate::model::service_key::ServiceKey;
 pub use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::store::archive::{Source, Target};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
+use crate::store::queries::keys::{KeySet, ReadKeySet};
+use crate::store::queries::service::IsRolledBack;
+use crate::store::queries::users::ListUsers;
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
-use crate::store::steps::{self, keys::Restore};
-use crate::store::{KeySet, SharedStore};
+use crate::store::steps::restore::{self, Restore};
 use crate::token::keyring::Keyring;
 use crate::world::World;
 use crate::world::reference::ReferenceClock;
@@ -41,7 +44,7 @@ pub(super) async fn open(
     mode: Mode,
     metrics: &Arc<Metrics>,
     clock: &Arc<ReferenceClock>,
-) -> Result<SharedStore, OpenError> {
+) -> Result<Store, OpenError> {
     match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => shared(settings, url, mode, metrics, clock).await,
@@ -169,7 +172,7 @@ pub async fn restored(
     compare_clocks(&opened, &clock).await?;
     let master = master_key::read(settings)?;
     // New keys that are sealed under another master key than the old ones would make a store that does not open.
-    let KeySet { version, keys } = opened.keys().await?;
+    let KeySet { version, keys } = opened.read(ReadKeySet).await?;
     // An era is a time that has not been before: also not while a clock was ahead.
     let now = clock.latest();
     Keyring::open(version, &keys, &master, "", "", now).map_err(|error| OpenError::Keys(error.into()))?;
@@ -178,16 +181,16 @@ pub async fn restored(
     let made = keys.iter().map(|key| key.kid.clone()).collect();
     let store = world.store_id();
     let request = Restore { store, keys, keep_service_keys, now };
-    let steps::keys::Restored { era, distrusted, service_keys } = opened.restored(request).await?;
+    let restore::Restored { era, distrusted, service_keys } = opened.run(request).await?;
     let kept = keep_service_keys;
     Ok(Restored { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
 }
 
 /// Counts all users and the disabled ones.
-async fn counted(store: &SharedStore) -> Result<(u64, u64), OpenError> {
+async fn counted(store: &Store) -> Result<(u64, u64), OpenError> {
     let (mut users, mut disabled, mut after) = (0, 0, None);
     loop {
-        let page = store.users(after.as_deref(), 1_000).await?;
+        let page = store.read(ListUsers { after: after.clone(), limit: 1_000 }).await?;
         let Some(last) = page.last() else { return Ok((users, disabled)) };
         after = Some(last.user.username.key().to_owned());
         for listed in &page {
@@ -205,9 +208,9 @@ async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenEr
     match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => {
-            use crate::store::postgres::{OpenMode, PostgresStore};
+            use crate::store::postgres::{OpenMode, Postgres};
             let options = shared_options(settings);
-            let store = PostgresStore::connect(url.reveal(), options, OpenMode::Existing).await?;
+            let store = Postgres::connect(url.reveal(), options, OpenMode::Existing).await?;
             Ok(store.newest_record().await?)
         }
         #[cfg(not(feature = "postgres"))]
@@ -234,7 +237,7 @@ pub struct Look {
     allow(unreachable_code, clippy::unused_async, reason = "a build without a store opens none")
 )]
 pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
-    let (store, time): (SharedStore, _) = match &settings.store {
+    let (store, time): (Store, _) = match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => shared_time(settings, url).await?,
         #[cfg(not(feature = "postgres"))]
@@ -244,12 +247,12 @@ pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
         #[cfg(not(feature = "sled"))]
         None => return Err(NO_EMBEDDED),
     };
-    if store.rolled_back().await? {
+    if store.read(IsRolledBack).await? {
         return Err(OpenError::RolledBack);
     }
     let keys = match master_key::read(settings) {
         Ok(master) => {
-            let KeySet { version, keys } = store.keys().await?;
+            let KeySet { version, keys } = store.read(ReadKeySet).await?;
             let now = World::real().now();
             let opened = Keyring::open(version, &keys, &master, "", "", now);
             Some(opened.map(drop).map_err(|error| OpenError::Keys(error.into())))
@@ -297,9 +300,9 @@ fn embedded_options(settings: &Settings) -> crate::store::sled::Options {
 }
 
 #[cfg(feature = "sled")]
-fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<SharedStore, OpenError> {
+fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<Store, OpenError> {
     use crate::store::sled::committer::{Commit, Hooks};
-    use crate::store::sled::{OpenMode, Options, SledStore};
+    use crate::store::sled::{OpenMode, Options, Sled};
     let mode = match mode {
         Mode::Found => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
@@ -311,15 +314,15 @@ fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<S
         }
     });
     let options = Options { hooks: Hooks { observer, ..Hooks::default() }, ..embedded_options(settings) };
-    Ok(Arc::new(SledStore::open(&settings.data, options, mode)?))
+    Ok(Store::new(Arc::new(Sled::open(&settings.data, options, mode)?)))
 }
 
 #[cfg(feature = "sled")]
-fn embedded_time(settings: &Settings) -> Result<(SharedStore, Option<i64>), OpenError> {
-    use crate::store::sled::{OpenMode, SledStore};
-    let store = SledStore::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
+fn embedded_time(settings: &Settings) -> Result<(Store, Option<i64>), OpenError> {
+    use crate::store::sled::{OpenMode, Sled};
+    let store = Sled::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
     let newest = store.newest_record().map(Timestamp::unix);
-    Ok((Arc::new(store), newest))
+    Ok((Store::new(Arc::new(store)), newest))
 }
 
 #[cfg(feature = "postgres")]
@@ -340,9 +343,9 @@ async fn shared(
     mode: Mode,
     metrics: &Arc<Metrics>,
     clock: &Arc<ReferenceClock>,
-) -> Result<SharedStore, OpenError> {
+) -> Result<Store, OpenError> {
     use crate::store::StoreError;
-    use crate::store::postgres::{Observed, OpenMode, Options, PostgresStore};
+    use crate::store::postgres::{Observed, OpenMode, Options, Postgres};
     let mode = match mode {
         Mode::Found => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
@@ -354,21 +357,22 @@ async fn shared(
     let clock = Arc::clone(clock);
     let right = Box::new(move || clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string())));
     let options = Options { observer, clock: right, ..shared_options(settings) };
-    Ok(Arc::new(PostgresStore::connect(url.reveal(), options, mode).await?))
+    Ok(Store::new(Arc::new(Postgres::connect(url.reveal(), options, mode).await?)))
 }
 
 #[cfg(feature = "postgres")]
 async fn shared_time(
     settings: &Settings,
     url: &crate::settings::StoreUrl,
-) -> Result<(SharedStore, Option<i64>), OpenError> {
+) -> Result<(Store, Option<i64>), OpenError> {
     use crate::model::timestamp::Timestamp;
-    use crate::store::postgres::{OpenMode, PostgresStore};
-    use crate::store::{Store as _, StoreTime};
-    let store = PostgresStore::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
+    use crate::store::StoreTime;
+    use crate::store::postgres::{OpenMode, Postgres};
+    let engine = Postgres::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
+    let store = Store::new(Arc::new(engine));
     let time = match store.time().await? {
         StoreTime::Database(now) => Some(now.div_euclid(1000)),
         StoreTime::Recorded(newest) => newest.map(Timestamp::unix),
     };
-    Ok((Arc::new(store), time))
+    Ok((store, time))
 }

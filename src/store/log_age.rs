@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::steps::LOG_KEPT;
+use super::retention::LOG_KEPT;
 use crate::model::counters::Position;
 
 /// Notes closer than this to the one before are not kept, so that there are few of them.

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::engine::{About, Engine, Over};
+use super::engine::Engine;
+use super::erased::{ErasedQuery, ErasedStep};
 use super::records::{Change, Look, Records};
-use super::steps::Step;
 use super::{Clock, Founding, StoreError, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -20,22 +21,7 @@ use crate::model::service_key::ServiceKey;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 
-/// A store in memory.
-pub type MemoryStore = Over<Memory>;
-
-impl MemoryStore {
-    /// An empty one.
-    pub fn empty() -> Self {
-        Self(Memory::default())
-    }
-
-    /// How many records were written or dropped so far: what a step costs, counted.
-    pub fn writes(&self) -> u64 {
-        self.0.writes.load(Ordering::SeqCst)
-    }
-}
-
-/// The maps.
+/// An engine that keeps everything in memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     tables: RwLock<Tables>,
@@ -60,28 +46,27 @@ struct Tables {
     looks: BTreeSet<Look>,
 }
 
+impl Memory {
+    /// How many records were written or dropped so far: what a step costs, counted.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
 impl Engine for Memory {
-    async fn read<T: Send + 'static>(
-        &self,
-        _: About,
-        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
-        read(&*self.tables.read().map_err(|_| poisoned())?)
+    async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
+        query.run(&*self.tables.read().map_err(|_| poisoned())?)
     }
 
-    async fn step<T: Send + 'static>(
-        &self,
-        _: About,
-        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
+    async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
         let mut tables = self.tables.write().map_err(|_| poisoned())?;
-        let (changes, outcome) = step(&*tables)?;
-        for change in changes.settled(&*tables)? {
+        for change in step.decide(&*tables)?.settled(&*tables)? {
             tables.apply(change);
             self.writes.fetch_add(1, Ordering::SeqCst);
         }
         self.written.send_replace(());
-        Ok(outcome)
+        Ok(())
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {

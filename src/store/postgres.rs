@@ -5,13 +5,13 @@
 //! that a token is valid or ended. It knows what PostgreSQL 13 and newer promise, and uses nothing that a pooler in
 //! transaction mode takes away: no named statements, no session state, and `NOTIFY` only as a hint.
 //!
-//! * `engine` — the store itself, [`PostgresStore`]: reads, steps, and when either is tried again
+//! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again
 //! * `open` — the way in: from a URL to a database that is known to keep its promises
 //! * `schema` — the tables, and how they grow from version to version
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
-//! * `transaction` — one step: held still, decided, committed
-//! * `load`, `write`, `query` — the statements: what is read for a step, held still for it, and written by it
+//! * `transaction` — one step: locked, decided, committed
+//! * `load`, `write`, `query` — the statements: what is read for a step, locked for it, and written by it
 //! * `word` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
 //! * `archive` — all of it, told and taken over in one transaction
@@ -20,7 +20,7 @@
 //! A step is one transaction, and a pure function of what it reads. So it runs on what was read for it; should it ask
 //! for more, that is read, and it runs again. Whatever it is about is locked first, always in the order user, then
 //! the clock; only a step that logs a revocation touches the clock, and that row's lock makes the order of the log the
-//! order of commits. What a step decides is the business of [`steps`](super::steps), never of these rooms.
+//! order of commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
 mod connection;
@@ -40,5 +40,5 @@ mod write;
 
 pub use archive::PostgresArchive;
 pub use encryption::Encryption;
-pub use engine::{Observed, Options, Postgres, PostgresStore};
+pub use engine::{Observed, Options, Postgres};
 pub use open::{OpenError, OpenMode};

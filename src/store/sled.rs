@@ -4,7 +4,7 @@
 //! damaged folder is refused instead of being taken for an empty or an older one. sled alone promises none of the
 //! three: its `flush` is no fsync, its transactions cannot scan, and it opens what it can still read.
 //!
-//! * `engine` — the store itself, [`SledStore`]
+//! * `engine` — the engine itself, [`Sled`]
 //! * `open` — the way in: from a path to an engine that is known to be whole
 //! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
 //!   the witness of its last commit
@@ -17,7 +17,7 @@
 //! * `archive` — all of it, told and taken over page by page
 //! * `reserve` — the free space below which writing stops
 //!
-//! What a step decides is the business of [`steps`](super::steps), never of these rooms.
+//! What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
 mod codec;
@@ -36,6 +36,6 @@ pub mod view;
 pub mod writes;
 
 pub use archive::SledArchive;
-pub use engine::{Options, Sled, SledStore};
+pub use engine::{Options, Sled};
 pub use open::{OpenError, OpenMode, Recovered, recover};
 pub use scrub::SEGMENT;

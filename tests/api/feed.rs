@@ -2,6 +2,7 @@
 
 use rescind::model::service_key::Scope;
 use rescind::settings::Settings;
+use rescind::store::queries::service::ReadCounters;
 use rescind::token::feed::MOST_SENT;
 use serde_json::json;
 
@@ -250,7 +251,7 @@ async fn a_ping_is_answered_with_the_head_of_that_moment() {
     service.operator().post("/api/v1/admin/everyone/logout").send().await.ok();
     service.auth.rotate_keys().await.unwrap();
     let after = service.pong(&server.ping(0, None).await.ok()).await.statement;
-    let clock = service.auth.store().clock().await.unwrap();
+    let clock = service.auth.store().read(ReadCounters).await.unwrap();
     assert_eq!((after.head, after.era, after.keys), (clock.head, clock.era, clock.keys));
     assert_eq!(after.store, before.statement.store);
     assert_eq!(after.time.rfc3339(), "2026-11-22T10:00:00Z");

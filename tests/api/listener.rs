@@ -5,6 +5,7 @@ use std::io;
 use poem::http::header;
 use rescind::model::counters::Position;
 use rescind::model::revocation::{Entry, Revocation};
+use rescind::store::queries::service::ReadCounters;
 use rescind::token::feed::{Frame, Pong};
 use rescind::token::public_keys::PublicKeys;
 use serde_json::{Value, json};
@@ -155,7 +156,7 @@ impl Service {
 
     /// The position of the newest entry.
     pub async fn head(&self) -> u64 {
-        self.auth.store().clock().await.unwrap().head.value()
+        self.auth.store().read(ReadCounters).await.unwrap().head.value()
     }
 }
 

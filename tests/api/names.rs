@@ -4,8 +4,8 @@
 use poem::http::Method;
 use rescind::model::ids::UserId;
 use rescind::model::username::Username;
-use rescind::store::Store as _;
-use rescind::store::steps::account::{Register, Registered};
+use rescind::store::queries::users::FindUserByName;
+use rescind::store::steps::register::{Register, Registered};
 use serde_json::{Value, json};
 
 use crate::actors::PASSWORD;
@@ -15,12 +15,12 @@ const USERS: &str = "/api/v1/admin/users";
 
 /// Adds an account whose name is older than a rule for new names.
 async fn older_account(service: &Service, name: &str, number: u8) -> String {
-    let donor = service.store.user_named("ada").await.unwrap().unwrap();
+    let donor = service.store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().unwrap();
     let username: Username =
         serde_json::from_value(json!({"shown": name, "key": name.to_lowercase()})).unwrap();
     let id = UserId::from_bytes([0x70 + number; 16]);
     let request = Register { id, username, password: donor.password, device: None, now: START };
-    assert!(matches!(service.store.register(request).await.unwrap(), Registered::User(_)));
+    assert!(matches!(service.store.run(request).await.unwrap(), Registered::User(_)));
     id.to_string()
 }
 

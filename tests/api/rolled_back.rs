@@ -4,8 +4,8 @@
 use rescind::auth::signing_keys::first_keys;
 use rescind::model::counters::{Era, Generation};
 use rescind::model::ids::DeviceId;
-use rescind::store::steps::keys::Restore;
-use rescind::store::{Store as _, StoreError};
+use rescind::store::StoreError;
+use rescind::store::steps::restore::Restore;
 use rescind::world::World;
 use serde_json::json;
 
@@ -91,7 +91,7 @@ async fn restore(service: &Service) {
     let world = World::manual(service.now(), 3).0;
     let keys = first_keys(&service.master_key(), service.now()).unwrap();
     let request = Restore { store: world.store_id(), keys, keep_service_keys: false, now: service.now() };
-    service.store.restored(request).await.unwrap();
+    service.store.run(request).await.unwrap();
 }
 
 /// Asserts that no check succeeds, nobody is signed out, and readiness names the cause.

@@ -14,7 +14,8 @@ use rescind::metrics::Metrics;
 use rescind::model::claims::{AccessClaims, RefreshClaims};
 use rescind::model::timestamp::Timestamp;
 use rescind::settings::Settings;
-use rescind::store::Store as _;
+use rescind::store::Store;
+use rescind::store::queries::keys::ReadKeySet;
 use rescind::token::keyring::Keyring;
 use rescind::token::sealing::MasterKey;
 use rescind::world::{Manual, World};
@@ -102,7 +103,7 @@ impl Service {
     ) -> Self {
         let metrics = Arc::new(Metrics::new());
         let opened = rescind::service::Service::over(
-            Arc::clone(&store) as Arc<_>,
+            Store::clone(&store),
             &settings,
             world.clone(),
             metrics,
@@ -151,7 +152,7 @@ impl Service {
 
     /// The service's own signing keys under another issuer or audience.
     pub async fn mint_as(&self, issuer: &str, audience: &str) -> Mint {
-        let set = self.store.keys().await.unwrap();
+        let set = self.store.read(ReadKeySet).await.unwrap();
         let master = self.master_key();
         let keyring =
             Keyring::open(set.version, &set.keys, &master, issuer, audience, self.world.now()).unwrap();

@@ -1,57 +1,51 @@
-//! The store under the service: the only place that chooses the engine, and a wrapper that fails on purpose.
+//! The store under the service: the only place that chooses the engine, and a wrapper of the engine that fails on purpose.
 
 use std::fmt::Write as _;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rescind::model::claims::Presented;
-use rescind::model::counters::{Era, Position};
-use rescind::model::device::{DeviceName, LastSeen};
-use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
-use rescind::model::names::Names;
-use rescind::model::revocation::Entry;
-use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
-use rescind::model::user::User;
-use rescind::store::memory::MemoryStore;
+use rescind::store::engine::Engine;
+use rescind::store::erased::{ErasedQuery, ErasedStep};
+use rescind::store::memory::Memory;
 use rescind::store::priority::Priority;
-use rescind::store::steps::{account, device, keys, password, rollback, session, sign_out, sweep};
-use rescind::store::{
-    Clock, EndedPlace, Founding, KeySet, Listed, ListedUser, SharedStore, Standing, Store, StoreError,
-    StoreTime, Totals,
-};
+use rescind::store::queries::devices::{ListDevices, ListEndedDevices};
+use rescind::store::queries::service::{ReadCounters, ReadTotals};
+use rescind::store::queries::users::{ListUsers, ListedUser};
+use rescind::store::{Store, StoreError, StoreTime};
 use tokio::sync::watch;
 
 use crate::database::Database;
 
 /// Opens the engine that the tests run on: memory, or the one that `RESCIND_TEST_STORE` names. An embedded store is
 /// in the service's folder, a shared one in a database that is dropped with the second value.
-pub async fn open(folder: &Path) -> (SharedStore, Option<Database>) {
+pub async fn open(folder: &Path) -> (Arc<dyn Engine>, Option<Database>) {
     match std::env::var("RESCIND_TEST_STORE").as_deref() {
         #[cfg(feature = "sled")]
         Ok("sled") => {
-            use rescind::store::sled::{OpenMode, Options, SledStore};
-            let store = SledStore::open(&folder.join("data"), Options::default(), OpenMode::Create);
-            (Arc::new(store.unwrap()), None)
+            use rescind::store::sled::{OpenMode, Options, Sled};
+            let engine = Sled::open(&folder.join("data"), Options::default(), OpenMode::Create);
+            (Arc::new(engine.unwrap()), None)
         }
         Ok("postgres") => {
-            use rescind::store::postgres::{OpenMode, Options, PostgresStore};
+            use rescind::store::postgres::{OpenMode, Options, Postgres};
             let database = Database::fresh().await.expect("a server, since this store was asked for");
             // A machine that is busy with other tests is slow, not broken.
             let budget = Duration::from_secs(60);
             let options =
                 Options { connections: 4, read_budget: budget, step_budget: budget, ..Options::default() };
-            let store = PostgresStore::connect(database.url(), options, OpenMode::Create).await;
-            (Arc::new(store.unwrap()), Some(database))
+            let engine = Postgres::connect(database.url(), options, OpenMode::Create).await;
+            (Arc::new(engine.unwrap()), Some(database))
         }
-        Ok("memory") | Err(_) => (Arc::new(MemoryStore::empty()), None),
+        Ok("memory") | Err(_) => (Arc::new(Memory::default()), None),
         Ok(other) => panic!("there is no {other} store to test"),
     }
 }
 
-/// How the store behaves.
+/// How the engine behaves.
 #[derive(Clone, Debug, Default)]
 pub enum Mood {
     /// Every call is answered.
@@ -59,61 +53,21 @@ pub enum Mood {
     Well,
     /// Every call fails.
     Failing(StoreError),
-    /// Steps fail, reads are answered.
+    /// Steps fail, queries are answered.
     ReadOnly(StoreError),
     /// No call is ever answered.
     Stalled,
 }
 
-/// A store that fails or stalls when a test says so.
-pub struct FailingStore {
-    inner: SharedStore,
+/// An engine that fails or stalls when a test says so.
+struct FailingEngine {
+    inner: Arc<dyn Engine>,
     mood: Mutex<Mood>,
     recorded: Mutex<Option<Timestamp>>,
-    log_held: watch::Sender<bool>,
-    _database: Option<Database>,
+    durability_held: watch::Sender<bool>,
 }
 
-impl FailingStore {
-    pub fn over((inner, database): (SharedStore, Option<Database>)) -> Self {
-        Self {
-            inner,
-            mood: Mutex::default(),
-            recorded: Mutex::default(),
-            log_held: watch::Sender::default(),
-            _database: database,
-        }
-    }
-
-    pub fn feel(&self, mood: Mood) {
-        *self.mood.lock().unwrap() = mood;
-    }
-
-    /// Makes `newest` the newest time on record for every process that opens the store from now on.
-    pub fn has_on_record(&self, newest: Timestamp) {
-        *self.recorded.lock().unwrap() = Some(newest);
-    }
-
-    /// The number of devices that count as live.
-    pub async fn live_devices(&self) -> u64 {
-        self.inner.totals().await.unwrap().live_devices
-    }
-
-    /// Makes every call fail.
-    pub fn fail(&self) {
-        self.feel(Mood::Failing(StoreError::Unavailable("unplugged /dev/secret".to_owned())));
-    }
-
-    /// Holds back reads of the log, as if later writes were not durable yet.
-    pub fn hold_log(&self) {
-        self.log_held.send_replace(true);
-    }
-
-    /// Releases reads of the log.
-    pub fn release_log(&self) {
-        self.log_held.send_replace(false);
-    }
-
+impl FailingEngine {
     async fn judge(&self, writes: bool) -> Result<(), StoreError> {
         let mood = self.mood.lock().unwrap().clone();
         match mood {
@@ -123,83 +77,112 @@ impl FailingStore {
             Mood::Stalled => std::future::pending().await,
         }
     }
+}
+
+#[async_trait]
+impl Engine for FailingEngine {
+    async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
+        self.judge(false).await?;
+        self.inner.read(query).await
+    }
+
+    async fn read_durable(&self, query: Arc<dyn ErasedQuery>) -> Result<(), StoreError> {
+        self.judge(false).await?;
+        self.durability_held.subscribe().wait_for(|held| !held).await.map(drop).unwrap();
+        self.inner.read_durable(query).await
+    }
+
+    async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
+        self.judge(true).await?;
+        self.inner.commit(step).await
+    }
+
+    /// The time on record alone: a database's own clock would not be the test's.
+    async fn time(&self) -> Result<StoreTime, StoreError> {
+        self.judge(false).await?;
+        Ok(StoreTime::Recorded(*self.recorded.lock().unwrap()))
+    }
+
+    fn working(&self) -> Result<(), StoreError> {
+        self.inner.working()
+    }
+
+    fn stopped(&self) -> Result<Option<Priority>, StoreError> {
+        self.inner.stopped()
+    }
+
+    fn written(&self) -> watch::Receiver<()> {
+        self.inner.written()
+    }
+}
+
+/// A store that fails or stalls when a test says so.
+pub struct FailingStore {
+    store: Store,
+    engine: Arc<FailingEngine>,
+    /// The same records, by way of an engine that does not fail.
+    sound: Store,
+    _database: Option<Database>,
+}
+
+impl Deref for FailingStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl FailingStore {
+    pub fn over((inner, database): (Arc<dyn Engine>, Option<Database>)) -> Self {
+        let sound = Store::new(Arc::clone(&inner));
+        let (mood, recorded) = (Mutex::default(), Mutex::default());
+        let engine =
+            Arc::new(FailingEngine { inner, mood, recorded, durability_held: watch::Sender::default() });
+        Self { store: Store::new(engine.clone()), engine, sound, _database: database }
+    }
+
+    pub fn feel(&self, mood: Mood) {
+        *self.engine.mood.lock().unwrap() = mood;
+    }
+
+    /// Makes `newest` the newest time on record for every process that opens the store from now on.
+    pub fn has_on_record(&self, newest: Timestamp) {
+        *self.engine.recorded.lock().unwrap() = Some(newest);
+    }
+
+    /// The number of devices that count as live.
+    pub async fn live_devices(&self) -> u64 {
+        self.sound.read(ReadTotals).await.unwrap().live_devices
+    }
+
+    /// Makes every call fail.
+    pub fn fail(&self) {
+        self.feel(Mood::Failing(StoreError::Unavailable("unplugged /dev/secret".to_owned())));
+    }
+
+    /// Holds back durable reads, those of the log among them, as if later writes were not durable yet.
+    pub fn hold_log(&self) {
+        self.engine.durability_held.send_replace(true);
+    }
+
+    /// Releases durable reads.
+    pub fn release_log(&self) {
+        self.engine.durability_held.send_replace(false);
+    }
 
     /// The readable contents of users and devices, to assert that nothing was changed.
     pub async fn contents(&self) -> String {
-        let store = &self.inner;
-        let (clock, totals) = (store.clock().await.unwrap(), store.totals().await.unwrap());
+        let store = &self.sound;
+        let (clock, totals) =
+            (store.read(ReadCounters).await.unwrap(), store.read(ReadTotals).await.unwrap());
         let mut all = format!("{clock:?}\n{totals:?}\n");
-        for ListedUser { user, .. } in store.users(None, 1000).await.unwrap() {
-            let live = store.devices(user.id, None, 1000).await.unwrap();
-            let ended = store.ended_devices(user.id, None, 1000).await.unwrap();
+        for ListedUser { user, .. } in store.read(ListUsers { after: None, limit: 1000 }).await.unwrap() {
+            let of = user.id;
+            let live = store.read(ListDevices { user: of, after: None, limit: 1000 }).await.unwrap();
+            let ended = store.read(ListEndedDevices { user: of, after: None, limit: 1000 }).await.unwrap();
             writeln!(all, "{user:?}\n{live:?}\n{ended:?}").unwrap();
         }
         all
     }
-}
-
-macro_rules! forward {
-    ($($kind:ident $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        #[async_trait]
-        impl Store for FailingStore {
-            /// The time on record alone: a database's own clock would not be the test's.
-            async fn time(&self) -> Result<StoreTime, StoreError> {
-                self.judge(false).await?;
-                Ok(StoreTime::Recorded(*self.recorded.lock().unwrap()))
-            }
-
-            $(async fn $name(&self, $($argument: $type),*) -> Result<$answer, StoreError> {
-                self.judge(forward!(@$kind)).await?;
-                forward!(@held $kind self);
-                self.inner.$name($($argument),*).await
-            })*
-        }
-    };
-    (@read) => { false };
-    (@log) => { false };
-    (@step) => { true };
-    (@held log $store:ident) => {
-        $store.log_held.subscribe().wait_for(|held| !held).await.map(drop).unwrap();
-    };
-    (@held $kind:ident $store:ident) => {};
-}
-
-forward! {
-    read founding() -> Option<Founding>;
-    read stopped() -> Option<Priority>;
-    read clock() -> Clock;
-    read totals() -> Totals;
-    read standing(user: UserId, device: DeviceId) -> Standing;
-    read user(id: UserId) -> Option<User>;
-    read user_named(key: &str) -> Option<User>;
-    read users(after: Option<&str>, limit: usize) -> Vec<ListedUser>;
-    read devices(user: UserId, after: Option<DeviceId>, limit: usize) -> Vec<Listed>;
-    read ended_devices(user: UserId, after: Option<EndedPlace>, limit: usize) -> Vec<Listed>;
-    read last_seen(user: UserId, device: DeviceId) -> Option<LastSeen>;
-    read keys() -> KeySet;
-    read service_key(id: ServiceKeyId) -> Option<ServiceKey>;
-    read service_keys() -> Vec<ServiceKey>;
-    log log(after: Position, limit: usize) -> Vec<Entry>;
-    read log_grew(past: Position) -> ();
-    step found(request: keys::Found) -> keys::Founded;
-    step restored(request: keys::Restore) -> keys::Restored;
-    step use_names(names: Names, now: Timestamp) -> ();
-    step register(request: account::Register) -> account::Registered;
-    step open_device(request: session::OpenDevice) -> session::Opened;
-    step rotate_refresh(request: session::RotateRefresh) -> session::Refreshed;
-    step end_device(request: sign_out::EndDevice) -> sign_out::DeviceEnded;
-    step end_devices(request: sign_out::EndDevices) -> sign_out::DevicesEnded;
-    step end_everyone(now: Timestamp) -> Era;
-    step set_password(request: password::SetPassword) -> password::PasswordSet;
-    step rehash_password(request: password::Rehash) -> bool;
-    step set_disabled(request: account::SetDisabled) -> account::DisabledSet;
-    step delete_user(request: account::DeleteUser) -> account::UserDeleted;
-    step rename_device(caller: Presented, device: DeviceId, name: DeviceName, now: Timestamp) -> device::Renamed;
-    step note_seen(seen: Vec<(UserId, DeviceId, LastSeen)>) -> ();
-    step save_keys(request: keys::SaveKeys) -> keys::KeysSaved;
-    step add_service_key(key: ServiceKey) -> ();
-    step remove_service_key(id: ServiceKeyId) -> bool;
-    step sweep(request: sweep::Sweep) -> sweep::Swept;
-    read rolled_back() -> bool;
-    step report_rollback(request: rollback::ReportRollback) -> rollback::RollbackReported;
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rescind::store::SharedStore;
-use rescind::store::memory::MemoryStore;
+use rescind::store::Store;
+use rescind::store::memory::Memory;
 
 mod postgres;
 mod sled;
@@ -16,7 +16,7 @@ pub(crate) use sled::SledBackend;
 #[async_trait]
 pub(crate) trait Backend: Send + Sync + 'static {
     /// The open store. Clones of it must be dropped before it is opened again.
-    fn store(&self) -> SharedStore;
+    fn store(&self) -> Store;
 
     /// Closes the store as a killed process would, and opens it again.
     async fn reopen(&mut self);
@@ -31,19 +31,19 @@ pub(crate) trait Backend: Send + Sync + 'static {
 }
 
 /// The reference engine in memory, for which opening again changes nothing.
-pub(crate) struct MemoryBackend(Arc<MemoryStore>);
+pub(crate) struct MemoryBackend(Arc<Memory>);
 
 impl MemoryBackend {
     /// An empty store in memory.
     pub(crate) fn fresh() -> Self {
-        Self(Arc::new(MemoryStore::empty()))
+        Self(Arc::new(Memory::default()))
     }
 }
 
 #[async_trait]
 impl Backend for MemoryBackend {
-    fn store(&self) -> SharedStore {
-        self.0.clone()
+    fn store(&self) -> Store {
+        Store::new(self.0.clone())
     }
 
     async fn reopen(&mut self) {}

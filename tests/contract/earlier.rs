@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rescind::model::claims::RefreshClaims;
 use rescind::model::counters::Sequence;
-use rescind::store::steps::session::Refreshed;
+use rescind::store::steps::rotate_refresh::Refreshed;
 
 use crate::backend::PostgresBackend;
 use crate::service::{ELSEWHERE, HOME, Pair, Service};

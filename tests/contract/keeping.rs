@@ -4,8 +4,14 @@ use rescind::model::claims::Presented;
 use rescind::model::counters::Position;
 use rescind::model::device::Cause;
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::steps::PAST_KEPT;
-use rescind::store::steps::rollback::{KNOWN_FOR, ReportRollback, RollbackReported};
+use rescind::store::queries::devices::{FindLastSeen, ListEndedDevices};
+use rescind::store::queries::log::ReadLog;
+use rescind::store::queries::service::{IsRolledBack, ReadCounters, ReadTotals};
+use rescind::store::queries::standing::ReadStanding;
+use rescind::store::queries::users::FindUser;
+use rescind::store::retention::PAST_KEPT;
+use rescind::store::steps::end_everyone::EndEveryone;
+use rescind::store::steps::report_rollback::{KNOWN_FOR, ReportRollback, RollbackReported};
 use rescind::store::steps::sweep::Swept;
 use tokio::task::JoinSet;
 
@@ -31,12 +37,12 @@ pub(crate) async fn acknowledged_is_durable(mut service: Service) {
     service.reopen().await;
     assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::SignedOutEverywhere));
     let again = service.sign_in(user).await;
-    let era = service.store().end_everyone(service.now()).await.unwrap();
+    let era = service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     service.reopen().await;
     assert_eq!(service.verdict(&again.access).await, Verdict::Ended(Reason::Reset));
-    assert_eq!(service.store().clock().await.unwrap().era, era);
+    assert_eq!(service.store().read(ReadCounters).await.unwrap().era, era);
     assert_eq!(service.log().await.len(), 3);
-    let totals = service.store().totals().await.unwrap();
+    let totals = service.store().read(ReadTotals).await.unwrap();
     assert_eq!((totals.users, totals.live_devices), (1, 0));
 }
 
@@ -47,26 +53,26 @@ pub(crate) async fn log_has_no_gaps_and_is_ordered(mut service: Service) {
         for _ in 0..8 {
             let laptop = service.sign_in(phone.user()).await;
             let (store, request) = (service.store(), service.ending(laptop.user(), laptop.device(), None));
-            steps.spawn(async move { store.end_device(request).await.map(drop).unwrap() });
+            steps.spawn(async move { store.run(request).await.map(drop).unwrap() });
         }
         let (store, request) = (service.store(), service.everywhere(&phone, true));
-        steps.spawn(async move { store.end_devices(request).await.map(drop).unwrap() });
+        steps.spawn(async move { store.run(request).await.map(drop).unwrap() });
     }
     let (store, now) = (service.store(), service.now());
     steps.spawn(async move {
-        store.end_everyone(now).await.unwrap();
+        store.run(EndEveryone { now }).await.unwrap();
     });
     drop(steps.join_all().await);
     service.reopen().await;
 
-    let head = service.store().clock().await.unwrap().head;
+    let head = service.store().read(ReadCounters).await.unwrap().head;
     let positions: Vec<u64> = service.log().await.iter().map(|entry| entry.position.value()).collect();
     assert_eq!(positions, (1..=head.value()).collect::<Vec<_>>());
     assert!(positions.len() >= 5);
     let mut read: Vec<u64> = Vec::new();
     loop {
         let after = Position::new(read.last().copied().unwrap_or(0));
-        let page = service.store().log(after, 4).await.unwrap();
+        let page = service.store().read(ReadLog { after, limit: 4 }).await.unwrap();
         assert!(page.len() <= 4);
         let Some(first) = page.first() else { break };
         assert!(first.position > after);
@@ -90,7 +96,7 @@ pub(crate) async fn log_is_kept_65_minutes(mut service: Service) {
     service.pass(DAY);
     service.sweep().await;
     assert_eq!(service.log().await, []);
-    service.store().end_everyone(service.now()).await.unwrap();
+    service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     assert_eq!(service.log().await[0].position, Position::new(3), "positions are never given twice");
 }
 
@@ -102,12 +108,15 @@ pub(crate) async fn ended_is_kept_28_days_then_swept(mut service: Service) {
     service.pass(DAY * 28 - MINUTE);
     service.reopen().await;
     assert_eq!(service.sweep().await.forgotten, 0);
-    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap().len(),
+        1
+    );
     service.pass(MINUTE);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
-    assert_eq!(service.store().last_seen(user, phone.device()).await.unwrap(), None);
+    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(service.store().read(FindLastSeen { user, device: phone.device() }).await.unwrap(), None);
     service.pass(IDLE * 2);
     assert_eq!(service.sweep().await, Swept::default(), "nothing is left to look at");
 }
@@ -122,20 +131,23 @@ pub(crate) async fn left_behind_is_kept_28_days_then_swept(mut service: Service)
     service.sign_out_all(&phone, true).await;
     service.pass(DAY * 28 - MINUTE);
     assert_eq!(service.sweep().await.expired, 1, "eve’s device");
-    let past = service.store().ended_devices(user, None, 10).await.unwrap();
+    let past = service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap();
     assert_eq!(past.iter().map(|listed| listed.device.id).collect::<Vec<_>>(), [laptop.device()]);
     service.pass(MINUTE * 2);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
-    assert_eq!(service.store().last_seen(user, laptop.device()).await.unwrap(), None);
+    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(service.store().read(FindLastSeen { user, device: laptop.device() }).await.unwrap(), None);
     assert_eq!(service.live(user).await, 1);
 
-    service.store().end_everyone(service.now()).await.unwrap();
+    service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     service.pass(LIFETIME);
     service.sweep().await;
-    assert_eq!(service.store().ended_devices(user, None, 10).await.unwrap(), []);
-    assert_eq!(service.store().ended_devices(eve.user(), None, 10).await.unwrap(), []);
+    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(
+        service.store().read(ListEndedDevices { user: eve.user(), after: None, limit: 10 }).await.unwrap(),
+        []
+    );
     assert_eq!(service.sweep().await, Swept::default());
 }
 
@@ -150,7 +162,7 @@ pub(crate) async fn bumps_keep_nothing_longer(service: Service) {
         service.sweep().await;
         caller = service.sign_in(user).await;
     }
-    let kept = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
+    let kept = service.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap();
     assert!(kept.len() <= 10, "{} records are kept", kept.len());
     let oldest = kept.iter().map(|listed| listed.device.end()).min().unwrap();
     assert!(service.now() < oldest + DAY * 28);
@@ -170,7 +182,13 @@ pub(crate) async fn expired_devices_are_ended_by_the_sweep(mut service: Service)
     assert_eq!(service.device_ids(user).await, [phone.device()], "the refreshed one lives on");
     assert_eq!(service.live(user).await, 1);
     assert_eq!(service.log().await, [], "running out is no revocation: every token said when");
-    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
+    let ended = service
+        .store()
+        .read(ListEndedDevices { user, after: None, limit: 10 })
+        .await
+        .unwrap()
+        .remove(0)
+        .device;
     let (id, ended) = (ended.id, ended.ended.unwrap());
     assert_eq!((id, ended.cause, ended.at), (laptop.device(), Cause::Expired, service.now()));
 
@@ -190,11 +208,14 @@ pub(crate) async fn expired_long_ago_is_forgotten_at_last(service: Service) {
     let phone = service.register("ada").await;
     let mut shorter = service.rotation(&phone.refresh, crate::service::HOME);
     shorter.idle = DAY * 2;
-    service.store().rotate_refresh(shorter).await.unwrap();
+    service.store().run(shorter).await.unwrap();
     service.pass(DAY * 365);
     service.sweep().await;
     service.sweep().await;
-    assert_eq!(service.store().ended_devices(phone.user(), None, 10).await.unwrap(), []);
+    assert_eq!(
+        service.store().read(ListEndedDevices { user: phone.user(), after: None, limit: 10 }).await.unwrap(),
+        []
+    );
     assert_eq!(service.live(phone.user()).await, 0);
 }
 
@@ -208,7 +229,7 @@ pub(crate) async fn a_sweep_goes_in_small_batches(service: Service) {
     service.pass(IDLE);
     let mut expired = 0;
     for batch in 0.. {
-        let swept = service.store().sweep(service.sweeping(4).await).await.unwrap();
+        let swept = service.store().run(service.sweeping(4).await).await.unwrap();
         assert!(swept.expired <= 4 && swept.forgotten <= 4 && swept.entries <= 4, "{swept:?}");
         expired += swept.expired;
         if !swept.more {
@@ -238,14 +259,14 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
     // Every second sign-in has two records to drop.
     assert!(costs.iter().all(|cost| *cost <= 24), "{costs:?}");
     service.reopen().await;
-    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
+    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
     assert!((most..=most + 2).contains(&kept.len()), "{}", kept.len());
     let kept: Vec<_> = kept.iter().map(|listed| listed.device.id).collect();
     assert!(kept.contains(rounds.last().unwrap()) && !kept.contains(&rounds[0]), "the oldest gave way");
-    assert_eq!(service.store().last_seen(user, rounds[0]).await.unwrap(), None);
+    assert_eq!(service.store().read(FindLastSeen { user, device: rounds[0] }).await.unwrap(), None);
     assert_eq!(service.device_ids(user).await, [phone.device()], "no live one did");
     assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
-    let found = service.store().user(user).await.unwrap().unwrap();
+    let found = service.store().read(FindUser { id: user }).await.unwrap().unwrap();
     assert!(found.kept.given_way.is_some_and(|given| given >= rounds[0] && given < kept[0]));
     service.pass(DAY * 28);
     let mut looked = 0;
@@ -257,7 +278,7 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
         }
     }
     assert_eq!(looked, kept.len(), "nothing is left of the others, not even a note to look at them");
-    assert_eq!(service.store().user(user).await.unwrap().unwrap().kept.count, 1);
+    assert_eq!(service.store().read(FindUser { id: user }).await.unwrap().unwrap().kept.count, 1);
 }
 
 /// The tokens of a device whose record gave way are of one that the store does not know any more: that is no rollback. Those
@@ -272,30 +293,33 @@ pub(crate) async fn a_record_that_gave_way_proves_no_rollback(service: Service) 
         gone.push(laptop.access);
         service.pass(MINUTE / 60);
     }
-    let newest = service.store().user(user).await.unwrap().unwrap().kept.given_way.unwrap();
+    let newest = service.store().read(FindUser { id: user }).await.unwrap().unwrap().kept.given_way.unwrap();
     let unheard_of = Presented { device: service.new_device(HOME).id, ..gone[0] };
     let report_with = async |presented: Presented, sequence| {
         let request = ReportRollback { presented, sequence, now: Some(service.now()) };
-        service.store().report_rollback(request).await.unwrap()
+        service.store().run(request).await.unwrap()
     };
     let report = async |presented: Presented| report_with(presented, None).await;
     let gave_way: Vec<_> = gone.iter().filter(|presented| presented.device <= newest).collect();
     assert!(gave_way.len() >= 2 && gave_way.len() < gone.len(), "{}", gave_way.len());
     for presented in gave_way {
-        assert_eq!(service.store().standing(user, presented.device).await.unwrap().device, None);
+        assert_eq!(
+            service.store().read(ReadStanding { user, device: presented.device }).await.unwrap().device,
+            None
+        );
         assert_eq!(report(*presented).await, RollbackReported::Refuted);
     }
     let of_nobody = Presented { user: service.world.user_id(), ..unheard_of };
     assert_eq!(report(of_nobody).await, RollbackReported::Refuted, "who may have been deleted");
     let current = Some(phone.refresh.sequence);
     assert_eq!(report_with(phone.access, current).await, RollbackReported::Refuted);
-    assert!(!service.store().rolled_back().await.unwrap());
+    assert!(!service.store().read(IsRolledBack).await.unwrap());
     let young =
         |age| ReportRollback { presented: unheard_of, sequence: None, now: Some(service.now() + age) };
     assert!(young(KNOWN_FOR - MINUTE).must_have_a_record());
     assert!(!young(KNOWN_FOR).must_have_a_record(), "its record may have been swept");
     assert_eq!(report(unheard_of).await, RollbackReported::Proven);
-    assert!(service.store().rolled_back().await.unwrap());
+    assert!(service.store().read(IsRolledBack).await.unwrap());
 }
 
 /// The limit on records also holds for devices that one sign-out left behind without writing any.
@@ -312,18 +336,18 @@ pub(crate) async fn signing_out_everywhere_keeps_so_many_records(mut service: Se
     }
     phone = service.sign_in(user).await;
     service.reopen().await;
-    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
+    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
     assert!((most..=most + most / 4 + 2).contains(&kept.len()), "{}", kept.len());
     assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
     for _ in 0..most / 4 {
         service.sign_in(user).await;
     }
-    let kept = service.store().ended_devices(user, None, 10_000).await.unwrap();
+    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
     assert!(kept.len() <= most + 2, "{}", kept.len());
     service.pass(IDLE);
     while service.sweep().await.more {}
     assert_eq!(
-        service.store().ended_devices(user, None, 10_000).await.unwrap().len(),
+        service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap().len(),
         most / 4 + 1,
         "those of today"
     );

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rescind::model::device::Cause;
 use rescind::model::ids::DeviceId;
 use rescind::model::timestamp::Timestamp;
-use rescind::store::EndedPlace;
-use rescind::store::steps::sign_out::{By, EndDevices};
+use rescind::store::queries::devices::{EndedPlace, ListEndedDevices};
+use rescind::store::steps::end_devices::{EndDevices, EndDevicesBy};
+use rescind::store::steps::end_everyone::EndEveryone;
 
 use crate::service::{MINUTE, Service};
 
@@ -14,8 +15,9 @@ type End = (Timestamp, Cause, Option<String>);
 
 /// The time and cause of the end of each of a user's past devices, as the store lists them.
 async fn told(service: &Service, user: rescind::model::ids::UserId) -> BTreeMap<DeviceId, End> {
-    let listed = service.store().ended_devices(user, None, usize::MAX).await.unwrap();
-    let end = |listed: rescind::store::Listed| {
+    let listed =
+        service.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap();
+    let end = |listed: rescind::store::queries::devices::Listed| {
         let ended = listed.device.ended.unwrap();
         (listed.device.id, (ended.at, ended.cause, ended.note))
     };
@@ -42,19 +44,19 @@ pub(crate) async fn the_first_end_of_a_device_is_told(mut service: Service) {
         let phone = service.sign_in(user).await;
         service.pass(MINUTE);
         let note = Some(format!("ticket {round}"));
-        let by = By::Administrator { user, note: note.clone() };
-        service.store().end_devices(EndDevices { by, now: service.now() }).await.unwrap();
+        let by = EndDevicesBy::Administrator { user, note: note.clone() };
+        service.store().run(EndDevices { by, now: service.now() }).await.unwrap();
         expected.insert(phone.device(), (service.now(), Cause::Administrator, note));
 
         let phone = service.sign_in(user).await;
         service.pass(MINUTE);
-        service.store().set_disabled(service.disabling(user, true)).await.unwrap();
+        service.store().run(service.disabling(user, true)).await.unwrap();
         expected.insert(phone.device(), (service.now(), Cause::Disabled, Some("asked for".to_owned())));
-        service.store().set_disabled(service.disabling(user, false)).await.unwrap();
+        service.store().run(service.disabling(user, false)).await.unwrap();
 
         let phone = service.sign_in(user).await;
         service.pass(MINUTE);
-        service.store().end_everyone(service.now()).await.unwrap();
+        service.store().run(EndEveryone { now: service.now() }).await.unwrap();
         let why = Some("everyone was signed out".to_owned());
         expected.insert(phone.device(), (service.now(), Cause::Administrator, why));
         assert_eq!(told(&service, user).await, expected, "round {round}");
@@ -93,7 +95,7 @@ pub(crate) async fn past_devices_are_listed_in_pages_the_last_end_first(mut serv
         let mut read = Vec::new();
         let mut after = None;
         loop {
-            let page = service.store().ended_devices(user, after, limit).await.unwrap();
+            let page = service.store().read(ListEndedDevices { user, after, limit }).await.unwrap();
             assert!(page.len() <= limit);
             let Some(last) = page.last() else { break };
             after = EndedPlace::of(&last.device);

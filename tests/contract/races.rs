@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rescind::model::verdict::Verdict;
-use rescind::store::steps::password::{By, PasswordSet, SetPassword};
-use rescind::store::steps::session::{Opened, Refreshed};
-use rescind::store::steps::sign_out::DevicesEnded;
+use rescind::store::queries::standing::ReadStanding;
+use rescind::store::steps::end_devices::DevicesEnded;
+use rescind::store::steps::open_device::Opened;
+use rescind::store::steps::rotate_refresh::Refreshed;
+use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
 use crate::service::{HOME, IDLE, Pair, Service, password};
 
@@ -50,16 +52,15 @@ pub(crate) async fn a_login_never_survives_a_password_change(service: Service) {
         for round in 0..service.many() / LANES {
             let login = service.opening(user, &password(round));
             let change = SetPassword {
-                by: By::Caller { presented: caller.access, verified: password(round), idle: IDLE },
+                by: SetPasswordBy::Caller { presented: caller.access, verified: password(round), idle: IDLE },
                 password: password(round + 1),
                 now: service.now(),
             };
             let (store, again) = (service.store(), service.store());
-            let (opened, changed) =
-                race(round, async move { store.open_device(login).await.unwrap() }, async move {
-                    again.set_password(change).await.unwrap()
-                })
-                .await;
+            let (opened, changed) = race(round, async move { store.run(login).await.unwrap() }, async move {
+                again.run(change).await.unwrap()
+            })
+            .await;
             let PasswordSet::Changed { session, signed_out } = changed else { panic!("{changed:?}") };
             caller = Pair::minted(&session, service.now());
             match opened {
@@ -90,8 +91,8 @@ pub(crate) async fn a_refresh_never_survives_a_logout_all(service: Service) {
                 (service.rotation(&held.refresh, HOME), service.everywhere(&held, false));
             let (store, again) = (service.store(), service.store());
             let (refreshed, ended) =
-                race(round, async move { store.rotate_refresh(rotation).await.unwrap() }, async move {
-                    again.end_devices(everywhere).await.unwrap()
+                race(round, async move { store.run(rotation).await.unwrap() }, async move {
+                    again.run(everywhere).await.unwrap()
                 })
                 .await;
             assert!(matches!(ended, DevicesEnded::Ended { .. }), "{ended:?}");
@@ -105,7 +106,8 @@ pub(crate) async fn a_refresh_never_survives_a_logout_all(service: Service) {
                 other => panic!("{other:?}"),
             }
             for pair in older {
-                let standing = service.store().standing(user, pair.device()).await.unwrap();
+                let standing =
+                    service.store().read(ReadStanding { user, device: pair.device() }).await.unwrap();
                 let refresh = standing.judge_refresh(&(&pair.refresh).into(), service.now());
                 assert_ne!(refresh, Verdict::Live, "round {round}");
                 assert_ne!(standing.judge(&pair.access, service.now()), Verdict::Live, "round {round}");

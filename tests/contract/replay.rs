@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::steps::Refusal;
-use rescind::store::steps::session::Refreshed;
+use rescind::store::queries::service::ReadTotals;
+use rescind::store::steps::caller::Refusal;
+use rescind::store::steps::rotate_refresh::Refreshed;
 
 use crate::service::{DAY, ELSEWHERE, HOME, HOUR, MINUTE, Pair, Service};
 
@@ -127,7 +128,7 @@ async fn is_noticed(mut service: Service, thief_from: &str) {
     times.sort();
     assert!(times[20] <= HOUR * 2, "half of the thefts took longer than {:?}", times[20]);
     service.reopen().await;
-    assert_eq!(service.store().totals().await.unwrap().live_devices, 0);
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().live_devices, 0);
 
     // An older token than the previous one is reuse wherever it is presented, and at once.
     let first = service.register("ada").await;

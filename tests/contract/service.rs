@@ -17,13 +17,22 @@ use rescind::model::revocation::Entry;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::username::Username;
 use rescind::model::verdict::Verdict;
-use rescind::store::steps::LOG_KEPT;
-use rescind::store::steps::account::{Register, Registered, SetDisabled};
-use rescind::store::steps::keys::Found;
-use rescind::store::steps::session::{NewDevice, OpenDevice, Opened, Refreshed, RotateRefresh, Session};
-use rescind::store::steps::sign_out::{self, DeviceEnded, DevicesEnded, EndDevice, EndDevices};
+use rescind::store::queries::devices::ListDevices;
+use rescind::store::queries::log::ReadLog;
+use rescind::store::queries::service::ReadCounters;
+use rescind::store::queries::standing::ReadStanding;
+use rescind::store::queries::users::FindUser;
+use rescind::store::retention::LOG_KEPT;
+use rescind::store::steps::end_device::{DeviceEnded, EndDevice};
+use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
+use rescind::store::steps::initialize::Initialize;
+use rescind::store::steps::open_device::{OpenDevice, Opened};
+use rescind::store::steps::register::{Register, Registered};
+use rescind::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
+use rescind::store::steps::session::{NewDevice, Session};
+use rescind::store::steps::set_disabled::SetDisabled;
 use rescind::store::steps::sweep::{Sweep, Swept};
-use rescind::store::{Founding, SharedStore};
+use rescind::store::{Founding, Store};
 use rescind::world::{Manual, World};
 
 use crate::backend::Backend;
@@ -110,12 +119,12 @@ impl Service {
             at: START,
             names: Vec::new(),
         };
-        backend.store().found(Found { founding, keys: Vec::new() }).await.unwrap();
+        backend.store().run(Initialize { founding, keys: Vec::new() }).await.unwrap();
         let (policy, most) = (ReplayPolicy::default(), 100);
         Self { backend: Box::new(backend), world, clock, policy, most }
     }
 
-    pub(crate) fn store(&self) -> SharedStore {
+    pub(crate) fn store(&self) -> Store {
         self.backend.store()
     }
 
@@ -167,7 +176,7 @@ impl Service {
     /// Registers a user with password 0, signed in on a first device.
     pub(crate) async fn register(&self, name: &str) -> Pair {
         let request = self.registration(name, Some(self.new_device(HOME)));
-        match self.store().register(request).await.unwrap() {
+        match self.store().run(request).await.unwrap() {
             Registered::Session(session) => Pair::minted(&session, self.now()),
             other => panic!("{other:?}"),
         }
@@ -180,7 +189,7 @@ impl Service {
 
     /// Signs a user in with password 0.
     pub(crate) async fn sign_in(&self, user: UserId) -> Pair {
-        match self.store().open_device(self.opening(user, &password(0))).await.unwrap() {
+        match self.store().run(self.opening(user, &password(0))).await.unwrap() {
             Opened::Opened { session, .. } => Pair::minted(&session, self.now()),
             other => panic!("{other:?}"),
         }
@@ -199,7 +208,7 @@ impl Service {
     }
 
     pub(crate) async fn refresh(&self, claims: &RefreshClaims, address: &str) -> Refreshed {
-        self.store().rotate_refresh(self.rotation(claims, address)).await.unwrap()
+        self.store().run(self.rotation(claims, address)).await.unwrap()
     }
 
     /// Refreshes with the newest token.
@@ -224,17 +233,17 @@ impl Service {
 
     /// Signs the client's device out.
     pub(crate) async fn sign_out(&self, pair: &Pair) -> DeviceEnded {
-        self.store().end_device(self.ending(pair.user(), pair.device(), None)).await.unwrap()
+        self.store().run(self.ending(pair.user(), pair.device(), None)).await.unwrap()
     }
 
     pub(crate) fn everywhere(&self, caller: &Pair, keep: bool) -> EndDevices {
-        EndDevices { by: sign_out::By::Caller { presented: caller.access, keep }, now: self.now() }
+        EndDevices { by: EndDevicesBy::Caller { presented: caller.access, keep }, now: self.now() }
     }
 
     /// Signs out everywhere, or everywhere else if `keep`. Returns how many devices ended and, if `keep`, the claims
     /// of the caller's new access token.
     pub(crate) async fn sign_out_all(&self, caller: &Pair, keep: bool) -> (u64, Option<Presented>) {
-        match self.store().end_devices(self.everywhere(caller, keep)).await.unwrap() {
+        match self.store().run(self.everywhere(caller, keep)).await.unwrap() {
             DevicesEnded::Ended { signed_out, user, kept } => {
                 let stamp = user.stamp(caller.access.stamp.era);
                 (signed_out, kept.map(|_| Presented { stamp, ..caller.access }))
@@ -249,23 +258,24 @@ impl Service {
 
     /// The verdict on an access token.
     pub(crate) async fn verdict(&self, access: &Presented) -> Verdict {
-        let standing = self.store().standing(access.user, access.device).await.unwrap();
+        let standing =
+            self.store().read(ReadStanding { user: access.user, device: access.device }).await.unwrap();
         standing.judge(access, self.now())
     }
 
     /// The number of the user's live devices.
     pub(crate) async fn live(&self, user: UserId) -> u64 {
-        let era = self.store().clock().await.unwrap().era;
-        self.store().user(user).await.unwrap().unwrap().live_devices(era)
+        let era = self.store().read(ReadCounters).await.unwrap().era;
+        self.store().read(FindUser { id: user }).await.unwrap().unwrap().live_devices(era)
     }
 
     pub(crate) async fn device_ids(&self, user: UserId) -> Vec<DeviceId> {
-        let listed = self.store().devices(user, None, usize::MAX).await.unwrap();
+        let listed = self.store().read(ListDevices { user, after: None, limit: usize::MAX }).await.unwrap();
         listed.into_iter().map(|listed| listed.device.id).collect()
     }
 
     pub(crate) async fn log(&self) -> Vec<Entry> {
-        self.store().log(Position::default(), usize::MAX).await.unwrap()
+        self.store().read(ReadLog { after: Position::default(), limit: usize::MAX }).await.unwrap()
     }
 
     /// A sweep at the current time, by a node that saw every entry as soon as it was written.
@@ -274,7 +284,7 @@ impl Service {
         let log = self.log().await;
         let outlived = match log.iter().find(kept) {
             Some(entry) => Position::new(entry.position.value() - 1),
-            None => self.store().clock().await.unwrap().head,
+            None => self.store().read(ReadCounters).await.unwrap().head,
         };
         Sweep { now: self.now(), outlived, limit }
     }
@@ -283,7 +293,7 @@ impl Service {
     pub(crate) async fn sweep(&self) -> Swept {
         let mut sum = Swept::default();
         loop {
-            let swept = self.store().sweep(self.sweeping(16).await).await.unwrap();
+            let swept = self.store().run(self.sweeping(16).await).await.unwrap();
             sum.expired += swept.expired;
             sum.forgotten += swept.forgotten;
             sum.entries += swept.entries;

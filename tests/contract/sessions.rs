@@ -7,10 +7,16 @@ use rescind::model::counters::Sequence;
 use rescind::model::device::{Cause, DeviceName};
 use rescind::model::revocation::Revocation;
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::steps::Refusal;
-use rescind::store::steps::device::Renamed;
-use rescind::store::steps::session::{OpenDevice, Opened, Refreshed};
-use rescind::store::steps::sign_out::DeviceEnded;
+use rescind::store::queries::devices::{FindLastSeen, ListDevices, ListEndedDevices};
+use rescind::store::queries::service::ReadTotals;
+use rescind::store::queries::standing::ReadStanding;
+use rescind::store::steps::caller::Refusal;
+use rescind::store::steps::end_device::DeviceEnded;
+use rescind::store::steps::end_everyone::EndEveryone;
+use rescind::store::steps::note_seen::NoteSeen;
+use rescind::store::steps::open_device::{OpenDevice, Opened};
+use rescind::store::steps::rename_device::{RenameDevice, Renamed};
+use rescind::store::steps::rotate_refresh::Refreshed;
 use tokio::task::JoinSet;
 
 use crate::service::{ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service, password};
@@ -25,7 +31,7 @@ pub(crate) async fn refresh_rotates_once(mut service: Service) {
         let mut presenting = JoinSet::new();
         for _ in 0..AT_ONCE {
             let (store, request) = (service.store(), service.rotation(&held.refresh, HOME));
-            presenting.spawn(async move { store.rotate_refresh(request).await.unwrap() });
+            presenting.spawn(async move { store.run(request).await.unwrap() });
         }
         let mut rotated = 0;
         let mut successors = BTreeSet::new();
@@ -43,7 +49,8 @@ pub(crate) async fn refresh_rotates_once(mut service: Service) {
 }
 
 async fn session_of(service: &Service, pair: &Pair) -> rescind::store::steps::session::Session {
-    let standing = service.store().standing(pair.user(), pair.device()).await.unwrap();
+    let standing =
+        service.store().read(ReadStanding { user: pair.user(), device: pair.device() }).await.unwrap();
     rescind::store::steps::session::Session {
         user: standing.user.unwrap(),
         device: standing.device.unwrap(),
@@ -113,8 +120,15 @@ pub(crate) async fn a_reused_token_ends_its_device(mut service: Service) {
     assert_eq!(service.refresh(&phone.refresh, ELSEWHERE).await, signed_out, "never reused twice");
     assert_eq!(service.verdict(&laptop.access).await, Verdict::Live, "that device only");
     assert_eq!((service.log().await.len(), service.live(phone.user()).await), (1, 1));
-    let ended =
-        service.store().ended_devices(phone.user(), None, 10).await.unwrap().remove(0).device.ended.unwrap();
+    let ended = service
+        .store()
+        .read(ListEndedDevices { user: phone.user(), after: None, limit: 10 })
+        .await
+        .unwrap()
+        .remove(0)
+        .device
+        .ended
+        .unwrap();
     assert_eq!(ended.cause, Cause::RefreshReused);
     assert_eq!(ended.note.as_deref(), Some("198.51.100.9 okhttp/4.12"));
 }
@@ -138,7 +152,7 @@ pub(crate) async fn what_rolled_back_is_ahead(service: Service) {
 async fn refuses_to_decide(service: &Service, access: &Presented) {
     assert_eq!(service.verdict(access).await, Verdict::Ahead);
     let request = service.ending(access.user, access.device, Some(*access));
-    let answer = service.store().end_device(request).await.unwrap();
+    let answer = service.store().run(request).await.unwrap();
     assert_eq!(answer, DeviceEnded::Refused(Refusal::Ahead));
 }
 
@@ -149,7 +163,7 @@ pub(crate) async fn live_count_follows_the_rule(mut service: Service) {
     let user = phone.user();
     service.register("grace").await;
     let counts = async |service: &Service| {
-        (service.live(user).await, service.store().totals().await.unwrap().live_devices)
+        (service.live(user).await, service.store().read(ReadTotals).await.unwrap().live_devices)
     };
     assert_eq!(counts(&service).await, (1, 2));
     let laptop = service.sign_in(user).await;
@@ -173,11 +187,11 @@ pub(crate) async fn live_count_follows_the_rule(mut service: Service) {
     service.sweep().await;
     assert_eq!(counts(&service).await, (0, 0));
     service.sign_in(user).await;
-    service.store().end_everyone(service.now()).await.unwrap();
+    service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     assert_eq!(counts(&service).await, (0, 0));
     service.sign_in(user).await;
     assert_eq!(counts(&service).await, (1, 1));
-    assert_eq!(service.store().totals().await.unwrap().users, 2);
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 2);
 }
 
 pub(crate) async fn least_recently_seen_gives_way(mut service: Service) {
@@ -190,20 +204,26 @@ pub(crate) async fn least_recently_seen_gives_way(mut service: Service) {
     let third = service.sign_in(user).await;
     service.pass(MINUTE);
     let heard = vec![(user, first.device(), service.seen(ELSEWHERE))];
-    service.store().note_seen(heard).await.unwrap();
+    service.store().run(NoteSeen { seen: heard }).await.unwrap();
     service.reopen().await;
 
-    let answer = service.store().open_device(service.opening(user, &password(0))).await.unwrap();
+    let answer = service.store().run(service.opening(user, &password(0))).await.unwrap();
     let Opened::Opened { session, evicted } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [second.device()]);
     assert_eq!(service.device_ids(user).await, [first.device(), third.device(), session.device.id]);
     assert_eq!(service.verdict(&second.access).await, Verdict::Ended(Reason::SignedOut));
-    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
+    let ended = service
+        .store()
+        .read(ListEndedDevices { user, after: None, limit: 10 })
+        .await
+        .unwrap()
+        .remove(0)
+        .device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (second.device(), Cause::Evicted));
     assert_eq!(service.log().await.len(), 1, "giving way is a revocation");
 
     service.most = 1;
-    let answer = service.store().open_device(service.opening(user, &password(0))).await.unwrap();
+    let answer = service.store().run(service.opening(user, &password(0))).await.unwrap();
     let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [third.device(), first.device(), session.device.id], "a lowered limit holds at once");
     assert_eq!(service.live(user).await, 1);
@@ -217,12 +237,18 @@ pub(crate) async fn what_ran_out_gives_way_first(mut service: Service) {
     let lives = service.sign_in(user).await;
     service.pass(MINUTE);
     let heard = vec![(user, ran_out.device(), service.seen(HOME))];
-    service.store().note_seen(heard).await.unwrap();
-    let answer = service.store().open_device(service.opening(user, &password(0))).await.unwrap();
+    service.store().run(NoteSeen { seen: heard }).await.unwrap();
+    let answer = service.store().run(service.opening(user, &password(0))).await.unwrap();
     let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [], "nobody gave way");
     assert_eq!(service.verdict(&lives.access).await, Verdict::Live);
-    let ended = service.store().ended_devices(user, None, 10).await.unwrap().remove(0).device;
+    let ended = service
+        .store()
+        .read(ListEndedDevices { user, after: None, limit: 10 })
+        .await
+        .unwrap()
+        .remove(0)
+        .device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (ran_out.device(), Cause::Expired));
     assert_eq!(service.live(user).await, 2);
     let log: Vec<_> = service.log().await.into_iter().map(|entry| entry.revocation).collect();
@@ -240,12 +266,18 @@ pub(crate) async fn last_seen_is_a_record_of_its_own(mut service: Service) {
     let stranger = service.world.user_id();
     let heard = [(phone.user(), phone.device()), (gone.user(), gone.device()), (stranger, phone.device())];
     let heard = heard.into_iter().map(|(user, device)| (user, device, seen.clone())).collect();
-    service.store().note_seen(heard).await.unwrap();
+    service.store().run(NoteSeen { seen: heard }).await.unwrap();
     service.reopen().await;
     let store = service.store();
-    assert_eq!(store.last_seen(phone.user(), phone.device()).await.unwrap(), Some(seen.clone()));
-    assert_ne!(store.last_seen(gone.user(), gone.device()).await.unwrap(), Some(seen));
-    assert_eq!(store.last_seen(stranger, phone.device()).await.unwrap(), None);
+    assert_eq!(
+        store.read(FindLastSeen { user: phone.user(), device: phone.device() }).await.unwrap(),
+        Some(seen.clone())
+    );
+    assert_ne!(
+        store.read(FindLastSeen { user: gone.user(), device: gone.device() }).await.unwrap(),
+        Some(seen)
+    );
+    assert_eq!(store.read(FindLastSeen { user: stranger, device: phone.device() }).await.unwrap(), None);
     assert_eq!(session_of(&service, &phone).await, before, "the device is not touched");
 }
 
@@ -255,7 +287,16 @@ pub(crate) async fn devices_are_renamed_by_their_user(mut service: Service) {
     let eve = service.register("eve").await;
     let name = || DeviceName::parse("Kitchen tablet").unwrap();
     let rename = async |service: &Service, caller: &Pair, of: &Pair| {
-        service.store().rename_device(caller.access, of.device(), name(), service.now()).await.unwrap()
+        service
+            .store()
+            .run(RenameDevice {
+                caller: caller.access,
+                device: of.device(),
+                name: name(),
+                now: service.now(),
+            })
+            .await
+            .unwrap()
     };
     let answer = rename(&service, &phone, &laptop).await;
     let Renamed::Renamed(device) = answer else { panic!("{answer:?}") };
@@ -280,23 +321,30 @@ pub(crate) async fn devices_are_listed_in_pages(service: Service) {
     let mut after = None;
     let mut read = Vec::new();
     loop {
-        let page = service.store().devices(user, after, 3).await.unwrap();
+        let page = service.store().read(ListDevices { user, after, limit: 3 }).await.unwrap();
         assert!(page.len() <= 3);
         let Some(last) = page.last() else { break };
         after = Some(last.device.id);
         read.extend(page.iter().map(|listed| listed.device.id));
     }
     assert_eq!(read, opened, "in order of sign-in");
-    assert_eq!(service.store().devices(service.world.user_id(), None, 3).await.unwrap(), []);
+    assert_eq!(
+        service
+            .store()
+            .read(ListDevices { user: service.world.user_id(), after: None, limit: 3 })
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 pub(crate) async fn another_systems_word_opens_a_device(service: Service) {
     let phone = service.register("ada").await;
     let vouched = OpenDevice { verified: None, ..service.opening(phone.user(), &password(0)) };
-    let answer = service.store().open_device(vouched.clone()).await.unwrap();
+    let answer = service.store().run(vouched.clone()).await.unwrap();
     assert!(matches!(answer, Opened::Opened { .. }), "{answer:?}");
     let unknown = OpenDevice { user: service.world.user_id(), ..vouched.clone() };
-    assert_eq!(service.store().open_device(unknown).await.unwrap(), Opened::NoUser);
-    service.store().set_disabled(service.disabling(phone.user(), true)).await.unwrap();
-    assert_eq!(service.store().open_device(vouched).await.unwrap(), Opened::Disabled);
+    assert_eq!(service.store().run(unknown).await.unwrap(), Opened::NoUser);
+    service.store().run(service.disabling(phone.user(), true)).await.unwrap();
+    assert_eq!(service.store().run(vouched).await.unwrap(), Opened::Disabled);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rescind::model::claims::RefreshClaims;
 use rescind::model::counters::Sequence;
-use rescind::store::steps::session::{Refreshed, RotateRefresh};
+use rescind::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
 
 use crate::backend::MemoryBackend;
 use crate::service::{START, Service};
@@ -66,7 +66,7 @@ impl Device<'_> {
         let claims = RefreshClaims { sequence: Sequence::new(presented), ..self.claims.clone() };
         let now = START + Duration::from_secs(at / SECOND);
         let request = RotateRefresh { now, steady: now, ..self.service.rotation(&claims, from) };
-        match self.service.store().rotate_refresh(request).await.unwrap() {
+        match self.service.store().run(request).await.unwrap() {
             Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
                 Some(session.device.refresh.current.value())
             }

@@ -15,13 +15,19 @@ use rescind::model::revocation::Entry;
 use rescind::model::service_key::ServiceKey;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
-use rescind::store::engine::{About, Engine, Over};
-use rescind::store::memory::{Memory, MemoryStore};
+use rescind::store::engine::Engine;
+use rescind::store::erased::{ErasedQuery, ErasedStep};
+use rescind::store::memory::Memory;
+use rescind::store::queries::devices::ListDevices;
+use rescind::store::queries::service::ReadCounters;
+use rescind::store::queries::standing::ReadStanding;
 use rescind::store::records::{Changes, Look, Records};
-use rescind::store::steps::Step;
-use rescind::store::steps::account::DeleteUser;
-use rescind::store::steps::password::{By, Rehash, SetPassword};
-use rescind::store::{Clock, Founding, SharedStore, StoreError, StoreTime, Totals};
+use rescind::store::steps::delete_user::DeleteUser;
+use rescind::store::steps::note_seen::NoteSeen;
+use rescind::store::steps::rehash_password::RehashPassword;
+use rescind::store::steps::set_password::{SetPassword, SetPasswordBy};
+use rescind::store::working_set::WorkingSet;
+use rescind::store::{Clock, Founding, Store, StoreError, StoreTime, Totals};
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -47,28 +53,42 @@ impl Reader<'_> {
     }
 }
 
-impl Engine for Damaged {
-    async fn read<T: Send + 'static>(
-        &self,
-        about: About,
-        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
-        let kind = self.kind.load(Ordering::SeqCst);
-        self.inner.read(about, move |records| read(&Reader(records, kind))).await
+/// A query that reads damaged records.
+struct DamagedQuery<'a>(&'a dyn ErasedQuery, u8);
+
+impl ErasedQuery for DamagedQuery<'_> {
+    fn working_set(&self) -> WorkingSet {
+        self.0.working_set()
     }
 
-    async fn step<T: Send + 'static>(
-        &self,
-        about: About,
-        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
-        let kind = self.kind.load(Ordering::SeqCst);
-        let damaged = move |records: &dyn Records| {
-            let reader = Reader(records, kind);
-            let (changes, outcome) = step(&reader)?;
-            Ok((Changes { records: changes.settled(&reader)?, ..Changes::none() }, outcome))
-        };
-        self.inner.step(about, damaged).await
+    fn run(&self, records: &dyn Records) -> Result<(), StoreError> {
+        self.0.run(&Reader(records, self.1))
+    }
+}
+
+/// A step that reads damaged records.
+struct DamagedStep(Arc<dyn ErasedStep>, u8);
+
+impl ErasedStep for DamagedStep {
+    fn working_set(&self) -> WorkingSet {
+        self.0.working_set()
+    }
+
+    fn decide(&self, records: &dyn Records) -> Result<Changes, StoreError> {
+        let reader = Reader(records, self.1);
+        let changes = self.0.decide(&reader)?;
+        Ok(Changes { records: changes.settled(&reader)?, ..Changes::default() })
+    }
+}
+
+#[async_trait]
+impl Engine for Damaged {
+    async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
+        self.inner.read(&DamagedQuery(query, self.kind.load(Ordering::SeqCst))).await
+    }
+
+    async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
+        self.inner.commit(Arc::new(DamagedStep(step, self.kind.load(Ordering::SeqCst)))).await
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
@@ -149,11 +169,11 @@ impl Records for Reader<'_> {
     }
 }
 
-struct DamagedBackend(Arc<Over<Damaged>>);
+struct DamagedBackend(Store);
 
 #[async_trait]
 impl Backend for DamagedBackend {
-    fn store(&self) -> SharedStore {
+    fn store(&self) -> Store {
         self.0.clone()
     }
 
@@ -167,9 +187,8 @@ impl Backend for DamagedBackend {
 #[tokio::test]
 async fn corruption_is_an_error() {
     let kind = Arc::new(AtomicU8::new(NOTHING));
-    let MemoryStore { 0: inner } = MemoryStore::empty();
-    let damaged = Damaged { inner, kind: Arc::clone(&kind) };
-    let mut service = Service::found(DamagedBackend(Arc::new(Over(damaged)))).await;
+    let damaged = Damaged { inner: Memory::default(), kind: Arc::clone(&kind) };
+    let mut service = Service::found(DamagedBackend(Store::new(Arc::new(damaged)))).await;
     service.most = 2;
     let phone = service.register("ada").await;
     let laptop = service.sign_in(phone.user()).await;
@@ -204,35 +223,37 @@ async fn every_step(
     let mut answers: Vec<Answer> = Vec::new();
     let mut add = |step, needs, error| answers.push((step, needs, error));
 
-    let judged = store.standing(user, phone.device()).await.err();
+    let judged = store.read(ReadStanding { user, device: phone.device() }).await.err();
     add("standing", &[CLOCK, USERS, DEVICES], judged);
-    add("devices", &[CLOCK, USERS, DEVICES], store.devices(user, None, 9).await.err());
-    add("clock", &[CLOCK], store.clock().await.err());
+    let listed = store.read(ListDevices { user, after: None, limit: 9 }).await.err();
+    add("devices", &[CLOCK, USERS, DEVICES], listed);
+    add("clock", &[CLOCK], store.read(ReadCounters).await.err());
     let taken = service.registration("ada", None);
-    add("register", &[USERS], store.register(taken).await.err());
+    add("register", &[USERS], store.run(taken).await.err());
     let wrong = service.opening(user, &password(9));
-    add("open_device, refused", &[USERS], store.open_device(wrong).await.err());
+    add("open_device, refused", &[USERS], store.run(wrong).await.err());
     let mut ahead = service.rotation(&phone.refresh, HOME);
     ahead.claims.sequence = ahead.claims.sequence.next();
-    add("rotate_refresh", &[CLOCK, USERS, DEVICES], store.rotate_refresh(ahead).await.err());
+    add("rotate_refresh", &[CLOCK, USERS, DEVICES], store.run(ahead).await.err());
     let unknown = service.ending(user, service.world.device_id(), Some(laptop.access));
-    add("end_device", &[CLOCK, USERS, DEVICES], store.end_device(unknown).await.err());
-    let by = By::Caller { presented: phone.access, verified: password(9), idle: crate::service::IDLE };
+    add("end_device", &[CLOCK, USERS, DEVICES], store.run(unknown).await.err());
+    let by =
+        SetPasswordBy::Caller { presented: phone.access, verified: password(9), idle: crate::service::IDLE };
     let stale = SetPassword { by, password: password(1), now };
-    add("set_password", &[CLOCK, USERS, DEVICES], store.set_password(stale).await.err());
+    add("set_password", &[CLOCK, USERS, DEVICES], store.run(stale).await.err());
     let stale = DeleteUser { user, caller: Some((phone.access, password(9))), now };
-    add("delete_user", &[CLOCK, USERS, DEVICES], store.delete_user(stale).await.err());
-    let stale = Rehash { user, verified: password(9), password: password(1) };
-    add("rehash_password", &[USERS], store.rehash_password(stale).await.err());
-    add("set_disabled", &[USERS], store.set_disabled(service.disabling(user, false)).await.err());
+    add("delete_user", &[CLOCK, USERS, DEVICES], store.run(stale).await.err());
+    let stale = RehashPassword { user, verified: password(9), password: password(1) };
+    add("rehash_password", &[USERS], store.run(stale).await.err());
+    add("set_disabled", &[USERS], store.run(service.disabling(user, false)).await.err());
     let heard = vec![(user, service.world.device_id(), service.seen(HOME))];
-    add("note_seen", &[CLOCK, USERS, DEVICES], store.note_seen(heard).await.err());
+    add("note_seen", &[CLOCK, USERS, DEVICES], store.run(NoteSeen { seen: heard }).await.err());
     let right = service.opening(user, &password(0));
-    add("open_device", ALL, store.open_device(right).await.err());
+    add("open_device", ALL, store.run(right).await.err());
     let leaving = service.ending(user, phone.device(), Some(phone.access));
-    add("end_device, writing", ALL, store.end_device(leaving).await.err());
+    add("end_device, writing", ALL, store.run(leaving).await.err());
     for keep in [false, true] {
-        add("end_devices", ALL, store.end_devices(service.everywhere(phone, keep)).await.err());
+        add("end_devices", ALL, store.run(service.everywhere(phone, keep)).await.err());
     }
     answers
 }

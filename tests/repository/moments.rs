@@ -24,7 +24,7 @@ const MOMENTS: [&str; 14] = [
 
 /// Every comparison of moments outside `world`: the file, how many lines of it compare, and why a clock that somebody
 /// sets does no harm there.
-const COMPARED: [(&str, usize, &str); 23] = [
+const COMPARED: [(&str, usize, &str); 24] = [
     ("auth.rs", 1, "keeps a device that ran out only by a jump of the clock; ends nothing"),
     ("auth/devices.rs", 1, "what a list shows; nothing is written"),
     ("auth/last_seen.rs", 1, "whether a note of a sign-in is new; nothing ends by it"),
@@ -50,13 +50,10 @@ const COMPARED: [(&str, usize, &str); 23] = [
     ("store/postgres/load.rs", 2, "the sweep's notes, given the confirmed time"),
     ("store/postgres/pool.rs", 2, "`Instant`, which nobody sets"),
     ("store/sled/records.rs", 1, "the sweep's notes, given the confirmed time"),
-    ("store/steps/device.rs", 1, "whether a last sight is noted; nothing ends by it"),
-    ("store/steps/rollback.rs", 1, "given a time only while no clock is in doubt"),
-    (
-        "store/steps/session.rs",
-        2,
-        "which device gives way first: one does in any case; when to look at a device again",
-    ),
+    ("store/steps/open_device.rs", 1, "which device gives way first: one does in any case"),
+    ("store/steps/rename_device.rs", 1, "whether a device is still renamed; nothing ends by it"),
+    ("store/steps/report_rollback.rs", 1, "given a time only while no clock is in doubt"),
+    ("store/steps/rotate_refresh.rs", 1, "when to look at a device again"),
     ("store/steps/sweep.rs", 3, "drops and ends for good; given the confirmed time"),
     ("verifier.rs", 1, "whether a token of an unknown key is newer than the keys; it is refused either way"),
     (

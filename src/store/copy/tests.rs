@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,19 +15,28 @@ use crate::model::password::PasswordHash;
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::timestamp::Timestamp;
 use crate::model::username::Username;
-use crate::store::sled::{OpenError, OpenMode, Options, SledArchive, SledStore};
-use crate::store::steps::account::Register;
-use crate::store::steps::keys::Found;
-use crate::store::steps::session::{NewDevice, OpenDevice};
-use crate::store::steps::sign_out::EndDevice;
-use crate::store::{Clock, KeySet, Listed, Standing, Store as _, Totals};
+use crate::store::queries::devices::{ListDevices, ListEndedDevices, Listed};
+use crate::store::queries::keys::{KeySet, ListServiceKeys, ReadKeySet};
+use crate::store::queries::log::ReadLog;
+use crate::store::queries::service::{ReadCounters, ReadFounding, ReadTotals};
+use crate::store::queries::standing::ReadStanding;
+use crate::store::queries::users::FindUserByName;
+use crate::store::sled::{OpenError, OpenMode, Options, Sled, SledArchive};
+use crate::store::steps::end_device::EndDevice;
+use crate::store::steps::initialize::Initialize;
+use crate::store::steps::open_device::OpenDevice;
+use crate::store::steps::register::Register;
+use crate::store::steps::service_keys::AddServiceKey;
+use crate::store::steps::session::NewDevice;
+use crate::store::{Clock, Standing, Store, StoreTime, Totals};
 use crate::world::World;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 const CACHE: u64 = 8 << 20;
 
-fn open(path: &Path, mode: OpenMode) -> Result<SledStore, OpenError> {
-    SledStore::open(path, Options { cache_bytes: CACHE, reserve_bytes: 0, ..Options::default() }, mode)
+fn open(path: &Path, mode: OpenMode) -> Result<Store, OpenError> {
+    let options = Options { cache_bytes: CACHE, reserve_bytes: 0, ..Options::default() };
+    Ok(Store::new(Arc::new(Sled::open(path, options, mode)?)))
 }
 
 /// A store in `here` with a user on two devices, one of them ended.
@@ -43,7 +53,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
         created: START,
         sealed: "sealed".to_owned(),
     };
-    store.found(Found { founding, keys: vec![key] }).await.unwrap();
+    store.run(Initialize { founding, keys: vec![key] }).await.unwrap();
     let device = || NewDevice {
         id: world.device_id(),
         name: DeviceName::parse("Ada’s phone").unwrap(),
@@ -57,27 +67,16 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
     let (live, ended, user) = (phone.id, laptop.id, world.user_id());
     let username = Username::parse("Ada").unwrap();
     let password = PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap();
-    store.register(Register { id: user, username, password, device: Some(phone), now: START }).await.unwrap();
-    store
-        .open_device(OpenDevice { user, verified: None, device: laptop, most: 9, now: START })
-        .await
-        .unwrap();
+    store.run(Register { id: user, username, password, device: Some(phone), now: START }).await.unwrap();
+    store.run(OpenDevice { user, verified: None, device: laptop, most: 9, now: START }).await.unwrap();
     let cause = Cause::SignedOut;
     store
-        .end_device(EndDevice {
-            user,
-            device: ended,
-            caller: None,
-            named_by: None,
-            cause,
-            note: None,
-            now: START,
-        })
+        .run(EndDevice { user, device: ended, caller: None, named_by: None, cause, note: None, now: START })
         .await
         .unwrap();
     let (name, scopes) = ("shop".to_owned(), vec![Scope::Admin]);
     let key = ServiceKey { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START };
-    store.add_service_key(key).await.unwrap();
+    store.run(AddServiceKey { key }).await.unwrap();
     (id, user, live)
 }
 
@@ -95,20 +94,20 @@ struct Sight {
     named: Option<UserId>,
 }
 
-async fn sight(store: &SledStore, user: UserId, device: DeviceId) -> Sight {
+async fn sight(store: &Store, user: UserId, device: DeviceId) -> Sight {
     Sight {
-        founding: store.founding().await.unwrap(),
-        clock: store.clock().await.unwrap(),
-        totals: store.totals().await.unwrap(),
-        standing: store.standing(user, device).await.unwrap(),
+        founding: store.read(ReadFounding).await.unwrap(),
+        clock: store.read(ReadCounters).await.unwrap(),
+        totals: store.read(ReadTotals).await.unwrap(),
+        standing: store.read(ReadStanding { user, device }).await.unwrap(),
         listed: (
-            store.devices(user, None, 9).await.unwrap(),
-            store.ended_devices(user, None, 9).await.unwrap(),
+            store.read(ListDevices { user, after: None, limit: 9 }).await.unwrap(),
+            store.read(ListEndedDevices { user, after: None, limit: 9 }).await.unwrap(),
         ),
-        keys: store.keys().await.unwrap(),
-        service_keys: store.service_keys().await.unwrap(),
-        log: store.log(Position::default(), 9).await.unwrap().len(),
-        named: store.user_named("ada").await.unwrap().map(|user| user.id),
+        keys: store.read(ReadKeySet).await.unwrap(),
+        service_keys: store.read(ListServiceKeys).await.unwrap(),
+        log: store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().len(),
+        named: store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().map(|user| user.id),
     }
 }
 
@@ -182,7 +181,7 @@ impl Scene {
         Self { folder, store, user, device, before }
     }
 
-    fn open(&self, place: &str) -> Result<SledStore, OpenError> {
+    fn open(&self, place: &str) -> Result<Store, OpenError> {
         open(&self.folder.path().join(place), OpenMode::Existing)
     }
 
@@ -197,7 +196,7 @@ impl Scene {
     async fn assert_there(&self) {
         let there = self.open("there").unwrap();
         assert_eq!(sight(&there, self.user, self.device).await, self.before);
-        assert_eq!(there.newest_record(), Some(START));
+        assert_eq!(there.time().await, Ok(StoreTime::Recorded(Some(START))));
     }
 }
 

@@ -1,4 +1,4 @@
-//! The store over all of this: reads, steps, and when either is tried again.
+//! The engine: queries, steps, and when either is tried again.
 
 use std::fmt;
 use std::future::Future;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -19,13 +20,11 @@ use super::word::Word;
 use super::write;
 use crate::model::counters::Era;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::{About, Engine, Over};
-use crate::store::records::Records;
-use crate::store::steps::Step;
+use crate::store::engine::Engine;
+use crate::store::erased::{ErasedQuery, ErasedStep};
+use crate::store::records::Records as _;
+use crate::store::working_set::WorkingSet;
 use crate::store::{StoreError, StoreTime};
-
-/// The shared store.
-pub type PostgresStore = Over<Postgres>;
 
 /// How often something is tried before the others that are in the way have won.
 const TRIES: u32 = 20;
@@ -85,7 +84,7 @@ struct Inner {
     options: Options,
 }
 
-impl PostgresStore {
+impl Postgres {
     /// Opens the store in the database at `url`.
     ///
     /// # Errors
@@ -104,7 +103,7 @@ impl PostgresStore {
             "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
-        Ok(Self(Postgres(Arc::new(Inner { pool, word, begin, options }))))
+        Ok(Self(Arc::new(Inner { pool, word, begin, options })))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -112,7 +111,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`StoreError`].
     pub async fn newest_record(&self) -> Result<Option<Timestamp>, StoreError> {
-        let inner = &self.0.0;
+        let inner = &self.0;
         let asked = inner.again(async || {
             let connection = inner.pool.connection().await?;
             let newest = "select greatest(
@@ -132,30 +131,26 @@ impl PostgresStore {
     }
 }
 
+#[expect(clippy::large_futures, reason = "each is in a box of its own, its task's or that of `async_trait`")]
+#[async_trait]
 impl Engine for Postgres {
-    async fn read<T: Send + 'static>(
-        &self,
-        about: About,
-        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
+    async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         (self.0.options.clock)()?;
         let budget = self.0.options.read_budget;
         let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
-        let tries = self.0.again(|| self.0.read_once(&about, &read));
+        let working_set = query.working_set();
+        let tries = self.0.again(|| self.0.read_once(&working_set, query));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
     }
 
-    async fn step<T: Send + 'static>(
-        &self,
-        about: About,
-        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
+    async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
         (self.0.options.clock)()?;
         let inner = Arc::clone(&self.0);
         // Once begun a step runs to its end, also when nobody waits for it any more.
         let running = tokio::spawn(async move {
             let late = || Err(unknown("the database took too long"));
-            let tries = inner.again(|| inner.step_once(&about, &step));
+            let working_set = step.working_set();
+            let tries = inner.again(|| inner.step_once(&working_set, &*step));
             inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
         });
         running.await.unwrap_or_else(|_| Err(unknown("it was broken off")))
@@ -180,30 +175,24 @@ impl Engine for Postgres {
     }
 }
 
-/// What came of it, and how many statements wrote something.
-struct Done<T> {
-    outcome: T,
-    writes: usize,
-}
-
 fn unknown(why: &str) -> StoreError {
     StoreError::Unavailable(format!("{why}; whether the step was taken is unknown"))
 }
 
 impl Inner {
-    /// Does it within `budget`, and tells what it was like.
-    async fn observed<T>(
+    /// Does `work`, which says how many statements wrote something, within `budget`, and tells the observer.
+    async fn observed(
         &self,
         what: &'static str,
         budget: Duration,
-        work: impl Future<Output = Result<Done<T>, StoreError>>,
-    ) -> Option<Result<T, StoreError>> {
+        work: impl Future<Output = Result<usize, StoreError>>,
+    ) -> Option<Result<(), StoreError>> {
         let begun = Instant::now();
         let done = timeout(budget, work).await.ok();
-        let writes = done.as_ref().and_then(|done| done.as_ref().ok()).map_or(0, |done| done.writes);
+        let writes = done.as_ref().and_then(|done| done.as_ref().ok()).copied().unwrap_or_default();
         let (connections, waiting) = self.pool.load();
         (self.options.observer)(Observed { what, took: begun.elapsed(), writes, connections, waiting });
-        done.map(|done| done.map(|done| done.outcome))
+        done.map(|done| done.map(drop))
     }
 
     /// Tries until it is done, or nothing can be done about it.
@@ -227,31 +216,24 @@ impl Inner {
         Err(StoreError::Away(last))
     }
 
-    async fn read_once<T>(
-        &self,
-        about: &About,
-        read: &(impl Fn(&dyn Records) -> Result<T, StoreError> + Sync),
-    ) -> Result<Done<T>, Failure> {
+    async fn read_once(&self, working_set: &WorkingSet, query: &dyn ErasedQuery) -> Result<usize, Failure> {
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
-        if let Some(load) = load::beforehand(about) {
+        if let Some(load) = load::preload(working_set) {
             load.run(connection.begin()).await?.fill(&mut loaded)?;
         }
-        let outcome = transaction::complete(&connection, &mut loaded, |records| read(records)).await?;
+        let answered = transaction::complete(&connection, &mut loaded, |records| query.run(records)).await?;
         connection.done();
-        Ok(Done { outcome: outcome?, writes: 0 })
+        answered?;
+        Ok(0)
     }
 
-    async fn step_once<T>(
-        &self,
-        about: &About,
-        step: &(impl Fn(&dyn Records) -> Step<T> + Sync),
-    ) -> Result<Done<T>, Failure> {
+    async fn step_once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, Failure> {
         let connection = self.pool.connection().await?;
-        let mut loaded = transaction::begin(&connection, &self.begin, about).await?;
-        let decided = transaction::complete(&connection, &mut loaded, |records| step(records)).await?;
-        let (changes, outcome) = match decided {
-            Ok(decided) => decided,
+        let mut loaded = transaction::begin(&connection, &self.begin, working_set).await?;
+        let decided = transaction::complete(&connection, &mut loaded, |records| step.decide(records)).await?;
+        let changes = match decided {
+            Ok(changes) => changes,
             Err(error) => {
                 connection.begin().batch_execute("rollback").await?;
                 connection.done();
@@ -261,13 +243,12 @@ impl Inner {
         let era = loaded.clock().map_or(Era::default(), |clock| clock.era);
         let logged = !changes.log.is_empty();
         let statements = write::statements(changes, era)?;
-        let writes = statements.len();
         match transaction::commit(&connection, &statements).await {
             Ok(()) => {
                 if logged {
                     self.word.tell();
                 }
-                Ok(Done { outcome, writes })
+                Ok(statements.len())
             }
             Err(NotCommitted::Known(failure)) => Err(failure),
             Err(NotCommitted::Unknown(why)) => Err(Failure::Final(unknown(&why))),

@@ -1,4 +1,4 @@
-//! What is held still for a step, and how its records are read.
+//! How the working set of a step is locked, and how records are read for it.
 //!
 //! Every statement here answers with rows of three columns: what a row is, whose id it has, and the record itself as
 //! a JSON document. A list of devices has a fourth: when and from where each was last heard of.
@@ -12,18 +12,18 @@ use super::query::Query;
 use crate::model::counters::Stamp;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::About;
 use crate::store::records::Records as _;
+use crate::store::working_set::WorkingSet;
 
-/// The locks that keep others from changing what a step is about. A lock on the user's row stands for all that is of
-/// the user: whoever changes a device holds it.
-pub(super) fn hold(about: &About) -> Option<Query> {
-    match about {
-        About::User(user) | About::Device(user, _) => {
+/// The statement that locks a step's working set. A lock on the user's row stands for all that is of the user: whoever
+/// changes a device holds it.
+pub(super) fn lock_query(working_set: &WorkingSet) -> Option<Query> {
+    match working_set {
+        WorkingSet::User(user) | WorkingSet::Device(user, _) => {
             Some(Query::new("select from rescind.users where id = $1 for no key update").user(*user))
         }
-        About::Clock => Some(Query::new("select from rescind.service for update")),
-        About::Due(now, limit) => Some(
+        WorkingSet::Counters => Some(Query::new("select from rescind.service for update")),
+        WorkingSet::Due(now, limit) => Some(
             // In one order, so that two nodes that sweep do not wait for each other in a circle.
             Query::new(
                 "select 'user', id, '' from rescind.users where id in (
@@ -35,10 +35,10 @@ pub(super) fn hold(about: &About) -> Option<Query> {
         ),
         // Nothing is held still, but a commit that has locked nothing would not wait for a standby: what this step read
         // could be lost with the primary, and has been told. The version's row is one that nobody ever changes.
-        About::Anything | About::Username(_) => Some(Query::new(
+        WorkingSet::Unknown | WorkingSet::Username(_) => Some(Query::new(
             "select from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share",
         )),
-        About::Devices(..) | About::Notes(_) => None,
+        WorkingSet::Devices(..) | WorkingSet::LastSeen(_) => None,
     }
 }
 
@@ -136,7 +136,7 @@ impl Answer {
     }
 }
 
-/// The ids of the users that [`hold`] locked for a sweep.
+/// The ids of the users that [`lock_query`] locked for a sweep.
 pub(super) fn held_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Error> {
     rows.iter().map(|row| Ok(UserId::from_bytes(row.try_get::<_, Uuid>(1)?.into_bytes()))).collect()
 }
@@ -150,10 +150,10 @@ macro_rules! sql {
     };
 }
 
-/// Everything that is known to be needed, in one statement, so that it is all of one moment.
-pub(super) fn beforehand(about: &About) -> Option<Load> {
-    match about {
-        About::Device(user, device) => Some(Load::of(
+/// The statement that reads a working set: one, so that all of it is of one moment.
+pub(super) fn preload(working_set: &WorkingSet) -> Option<Load> {
+    match working_set {
+        WorkingSet::Device(user, device) => Some(Load::of(
             Query::new(concat!(
                 sql!(clock),
                 " union all ",
@@ -164,11 +164,11 @@ pub(super) fn beforehand(about: &About) -> Option<Load> {
             .device(*device),
             [Need::Clock, Need::User(*user), Need::Device(*device)],
         )),
-        About::User(user) => Some(Load::of(
+        WorkingSet::User(user) => Some(Load::of(
             Query::new(concat!(sql!(clock), " union all ", sql!(user "$1"))).user(*user),
             [Need::Clock, Need::User(*user)],
         )),
-        About::Username(name) => {
+        WorkingSet::Username(name) => {
             let query = Query::new(concat!(
                 sql!(clock),
                 " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
@@ -178,7 +178,7 @@ pub(super) fn beforehand(about: &About) -> Option<Load> {
             load.needs.push(Need::Clock);
             Some(load)
         }
-        About::Devices(user, after, limit) => {
+        WorkingSet::Devices(user, after, limit) => {
             let query = Query::new(
                 "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text, null
                  from rescind.service where founding is not null
@@ -196,15 +196,15 @@ pub(super) fn beforehand(about: &About) -> Option<Load> {
             let needs = vec![Need::Clock, Need::User(*user)];
             Some(Load { query, needs, list: Some(List::Standing(*user, *after, *limit)) })
         }
-        About::Notes(notes) => Some(of_devices(notes)),
-        About::Clock => Some(Load::of(
+        WorkingSet::LastSeen(notes) => Some(of_devices(notes)),
+        WorkingSet::Counters => Some(Load::of(
             Query::new(concat!(
                 sql!(clock),
                 " union all select 'founding', null, founding::text from rescind.service where founding is not null"
             )),
             [Need::Clock, Need::Founding],
         )),
-        About::Anything | About::Due(..) => None,
+        WorkingSet::Unknown | WorkingSet::Due(..) => None,
     }
 }
 

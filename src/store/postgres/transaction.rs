@@ -1,4 +1,4 @@
-//! One transaction: what it is about is held still and read, the step runs on it, and what it writes is committed.
+//! One transaction: the step's working set is locked and read, the step decides, and what it writes is committed.
 //!
 //! Statements that need no answer of one another are sent together: a step takes two round trips, one before it has
 //! decided and one after.
@@ -15,8 +15,8 @@ use super::load;
 use super::loaded::Loaded;
 use super::query::Query;
 use crate::store::StoreError;
-use crate::store::engine::About;
 use crate::store::records::Records;
+use crate::store::working_set::WorkingSet;
 
 /// The most times that a step may request further records; more than any step needs, so beyond it the step does not
 /// end.
@@ -25,18 +25,22 @@ const ROUNDS: usize = 512;
 /// A statement that was sent.
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
 
-/// Begins with the statement `begin`, locks what the step is about, and reads what it is known to need.
-pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -> Result<Loaded, Failure> {
+/// Begins with the statement `begin`, locks the step's working set, and reads it.
+pub(super) async fn begin(
+    connection: &Connection,
+    begin: &str,
+    working_set: &WorkingSet,
+) -> Result<Loaded, Failure> {
     let client = connection.begin();
     let mut loaded = Loaded::default();
     let lock = async {
-        match load::hold(about) {
+        match load::lock_query(working_set) {
             Some(lock) => lock.run(client).await.map(Some),
             None => Ok(None),
         }
     };
     let read = async {
-        match load::beforehand(about) {
+        match load::preload(working_set) {
             Some(load) => load.run(client).await.map(Some),
             None => Ok(None),
         }
@@ -44,8 +48,8 @@ pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -
     let (started, locked, answer) = join!(client.batch_execute(begin), lock, read);
     started?;
     let locked = locked?;
-    if let (About::User(_) | About::Device(..), Some([])) = (about, locked.as_deref())
-        && let Some(lock) = load::hold(&About::Anything)
+    if let (WorkingSet::User(_) | WorkingSet::Device(..), Some([])) = (working_set, locked.as_deref())
+        && let Some(lock) = load::lock_query(&WorkingSet::Unknown)
     {
         // A user who is gone has no row to hold; that there is none has to be durable all the same.
         lock.run(client).await?;
@@ -53,7 +57,7 @@ pub(super) async fn begin(connection: &Connection, begin: &str, about: &About) -
     if let Some(answer) = answer? {
         answer.fill(&mut loaded)?;
     }
-    if let (About::Due(now, limit), Some(users)) = (about, locked) {
+    if let (WorkingSet::Due(now, limit), Some(users)) = (working_set, locked) {
         load::due(*now, *limit, load::held_users(&users)?).run(client).await?.fill(&mut loaded)?;
         let devices: Vec<_> = loaded.due(*now, *limit)?.iter().map(|look| (look.user, look.device)).collect();
         load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;

@@ -1,8 +1,10 @@
-//! The store over all of this: steps run on the writer's thread, reads go straight to the tree.
+//! The engine: steps run on the writer's thread, queries read straight from the tree.
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::committer::{Commit, Committer, Hooks, Limits};
@@ -11,14 +13,11 @@ use super::records::writes;
 use super::reserve::{Reserve, Steps, free_space};
 use super::view::View;
 use crate::model::timestamp::Timestamp;
-use crate::store::engine::{About, Engine, Over};
+use crate::store::engine::Engine;
+use crate::store::erased::{ErasedQuery, ErasedStep};
 use crate::store::priority::Priority;
-use crate::store::records::Records;
-use crate::store::steps::Step;
+use crate::store::records::Records as _;
 use crate::store::{StoreError, StoreTime};
-
-/// The embedded store.
-pub type SledStore = Over<Sled>;
 
 /// How a store is run.
 pub struct Options {
@@ -51,7 +50,7 @@ pub struct Sled {
     written: watch::Sender<()>,
 }
 
-impl SledStore {
+impl Sled {
     /// Opens the store in `path`; with [`OpenMode::Create`] an empty folder becomes one, still to be founded.
     ///
     /// # Errors
@@ -65,18 +64,18 @@ impl SledStore {
         let hooks = telling(options.hooks, written.clone());
         let committer =
             Committer::start(&opened, reserve, options.limits, hooks).map_err(|e| OpenError::io(path, e))?;
-        Ok(Self(Sled { committer, opened, steps, written }))
+        Ok(Self { committer, opened, steps, written })
     }
 
     /// The newest moment that was recorded when the store was opened: a clock far behind it is wrong.
     pub fn newest_record(&self) -> Option<Timestamp> {
-        let last = self.0.opened.last_commit();
+        let last = self.opened.last_commit();
         (last.number > 0).then_some(last.newest)
     }
 
     /// Carries out what is queued and makes it durable. Blocks until then. Reads go on; steps are refused.
     pub fn close(&self) {
-        self.0.committer.close();
+        self.committer.close();
     }
 }
 
@@ -112,30 +111,18 @@ pub(super) fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
     Ok(())
 }
 
+#[async_trait]
 impl Engine for Sled {
-    async fn read<T: Send + 'static>(
-        &self,
-        _: About,
-        read: impl Fn(&dyn Records) -> Result<T, StoreError> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
-        read(&View::applied(self.opened.tree()))
+    async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
+        query.run(&View::applied(self.opened.tree()))
     }
 
-    async fn step<T: Send + 'static>(
-        &self,
-        _: About,
-        step: impl Fn(&dyn Records) -> Step<T> + Send + Sync + 'static,
-    ) -> Result<T, StoreError> {
-        let run = move |view: View<'_>| {
-            let (changes, outcome) = step(&view)?;
-            Ok((writes(&view, changes)?, outcome))
-        };
-        self.committer.run(run).await
+    async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
+        self.committer.run(move |view| Ok((writes(&view, step.decide(&view)?)?, ()))).await
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
-        let last = self.opened.last_commit();
-        Ok(StoreTime::Recorded((last.number > 0).then_some(last.newest)))
+        Ok(StoreTime::Recorded(self.newest_record()))
     }
 
     fn working(&self) -> Result<(), StoreError> {

@@ -8,14 +8,30 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{ENDED_KEPT, Step, end};
+use super::Step;
+use super::ending::end;
 use crate::model::counters::{Era, Position};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::timestamp::Timestamp;
-use crate::model::user::{Bump, User};
+use crate::model::user::User;
 use crate::store::StoreError;
+use crate::store::past_devices::left_behind_at;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
+use crate::store::retention::ENDED_KEPT;
+use crate::store::working_set::WorkingSet;
+
+/// Ends devices that ran out and drops what is kept no longer.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// The time, as far as it is confirmed: what runs out by it is ended for good.
+    pub now: Timestamp,
+    /// The last entry of the log that was seen [`LOG_KEPT`](crate::store::retention::LOG_KEPT) ago. What an entry says of its own time
+    /// decides nothing: whoever wrote it may have had a wrong clock.
+    pub outlived: Position,
+    /// At most so many devices and so many entries.
+    pub limit: usize,
+}
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,56 +46,54 @@ pub struct Swept {
     pub more: bool,
 }
 
-/// What a sweep may end and drop.
-#[derive(Clone, Copy, Debug)]
-pub struct Sweep {
-    /// The time, as far as it is confirmed: what runs out by it is ended for good.
-    pub now: Timestamp,
-    /// The last entry of the log that was seen [`LOG_KEPT`](super::LOG_KEPT) ago. What an entry says of its own time
-    /// decides nothing: whoever wrote it may have had a wrong clock.
-    pub outlived: Position,
-    /// At most so many devices and so many entries.
-    pub limit: usize,
-}
+impl Step for Sweep {
+    type Outcome = Swept;
 
-/// See [`Sweep`].
-pub fn sweep(records: &dyn Records, request: Sweep) -> Step<Swept> {
-    let Sweep { now, outlived, limit } = request;
-    let mut changes = Changes::of(Priority::Sweeping);
-    let mut swept = Swept::default();
-    let era = records.clock()?.era;
-    let looks = records.due(now, limit)?;
-    swept.more = looks.len() >= limit;
-    let mut users: Vec<User> = Vec::new();
-    let mut examined = BTreeSet::new();
-    // Before any note is made: a new one may be for the same moment as one that is done here.
-    for look in &looks {
-        changes.push(Change::DropLook(*look));
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Due(self.now, self.limit)
     }
-    for look in looks {
-        if !examined.insert((look.user, look.stamp, look.device)) {
-            continue;
+
+    fn priority(&self) -> Priority {
+        Priority::Sweeping
+    }
+
+    fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Swept, StoreError> {
+        let Self { now, outlived, limit } = *self;
+        let mut swept = Swept::default();
+        let era = records.clock()?.era;
+        let looks = records.due(now, limit)?;
+        swept.more = looks.len() >= limit;
+        let mut users: Vec<User> = Vec::new();
+        let mut examined = BTreeSet::new();
+        // Before any note is made: a new one may be for the same moment as one that is done here.
+        for look in &looks {
+            changes.push(Change::DropLook(*look));
         }
-        let user = match users.iter().position(|user| user.id == look.user) {
-            Some(at) => Some(users.swap_remove(at)),
-            None => records.user(look.user)?,
-        };
-        let user = examine(records, &mut changes, &mut swept, era, user, look, now)?;
-        users.extend(user);
-    }
-    for user in &users {
-        if records.user(user.id)?.as_ref() != Some(user) {
-            changes.user(user);
+        for look in looks {
+            if !examined.insert((look.user, look.stamp, look.device)) {
+                continue;
+            }
+            let user = match users.iter().position(|user| user.id == look.user) {
+                Some(at) => Some(users.swap_remove(at)),
+                None => records.user(look.user)?,
+            };
+            let user = examine(records, changes, &mut swept, era, user, look, now)?;
+            users.extend(user);
         }
+        for user in &users {
+            if records.user(user.id)?.as_ref() != Some(user) {
+                changes.user(user);
+            }
+        }
+        let oldest = records.log(Position::default(), limit)?;
+        let overdue = oldest.iter().take_while(|entry| entry.position <= outlived).count();
+        swept.entries = overdue;
+        swept.more |= overdue >= limit;
+        for entry in oldest.iter().take(overdue) {
+            changes.push(Change::DropEntry(entry.position));
+        }
+        Ok(swept)
     }
-    let oldest = records.log(Position::default(), limit)?;
-    let overdue = oldest.iter().take_while(|entry| entry.position <= outlived).count();
-    swept.entries = overdue;
-    swept.more |= overdue >= limit;
-    for entry in oldest.iter().take(overdue) {
-        changes.push(Change::DropEntry(entry.position));
-    }
-    Ok((changes, swept))
 }
 
 /// Does what a note asks for.
@@ -140,22 +154,4 @@ fn left_at(user: Option<&User>, era: Era, device: &Device) -> Timestamp {
         None => device.created - Duration::from_secs(u64::from(u32::MAX)),
         Some(user) => left_behind_at(user, era, device),
     }
-}
-
-/// When the device ended that a bump left behind: see [`left_behind`].
-pub fn left_behind_at(user: &User, era: Era, device: &Device) -> Timestamp {
-    left_behind(user, era, device).at
-}
-
-/// The end of a device that a bump left behind: the first one that reached it, as far as that is remembered. Never after
-/// the device would have run out, or a user who signs out everywhere every week would keep its records for ever.
-pub fn left_behind(user: &User, era: Era, device: &Device) -> Ended {
-    let bump = match (user.left_at(device.stamp), &user.bumped) {
-        (Some(first), _) => first.clone(),
-        // Left by an era in which nothing was counted yet, or by a version that remembered the last bump only.
-        (None, Some(last)) if user.generation != device.stamp.generation => last.clone(),
-        _ => Bump::of_era(era),
-    };
-    // Not before it was there: an era is a time only if the clock was right.
-    Ended { at: bump.at.min(device.end()).max(device.created), cause: bump.cause, note: bump.note }
 }

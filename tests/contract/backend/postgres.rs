@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use rescind::store::SharedStore;
-use rescind::store::postgres::{OpenMode, Options, PostgresStore};
+use rescind::store::Store;
+use rescind::store::postgres::{OpenMode, Options, Postgres};
 
 use super::Backend;
 use crate::database::Database;
 
 /// A shared store in a database that is dropped at the end.
 pub(crate) struct PostgresBackend {
-    store: Arc<PostgresStore>,
+    engine: Arc<Postgres>,
     writes: Arc<AtomicU64>,
     database: Database,
 }
@@ -21,8 +21,8 @@ impl PostgresBackend {
     /// A store in a new database; `None` without a server.
     pub(crate) async fn fresh() -> Option<Self> {
         let (database, writes) = (Database::fresh().await?, Arc::default());
-        let store = open(&database, &writes, OpenMode::Create).await;
-        Some(Self { store, writes, database })
+        let engine = open(&database, &writes, OpenMode::Create).await;
+        Some(Self { engine, writes, database })
     }
 
     /// The URL of the store's database.
@@ -31,7 +31,7 @@ impl PostgresBackend {
     }
 }
 
-async fn open(database: &Database, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<PostgresStore> {
+async fn open(database: &Database, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<Postgres> {
     let writes = Arc::clone(writes);
     let observer = Box::new(move |observed: rescind::store::postgres::Observed| {
         writes.fetch_add(u64::try_from(observed.writes).unwrap(), Ordering::SeqCst);
@@ -45,18 +45,18 @@ async fn open(database: &Database, writes: &Arc<AtomicU64>, mode: OpenMode) -> A
         observer,
         ..Options::default()
     };
-    Arc::new(PostgresStore::connect(database.url(), options, mode).await.unwrap())
+    Arc::new(Postgres::connect(database.url(), options, mode).await.unwrap())
 }
 
 #[async_trait]
 impl Backend for PostgresBackend {
-    fn store(&self) -> SharedStore {
-        self.store.clone()
+    fn store(&self) -> Store {
+        Store::new(self.engine.clone())
     }
 
     /// Opens the store as another node, with connections of its own.
     async fn reopen(&mut self) {
-        self.store = open(&self.database, &self.writes, OpenMode::Existing).await;
+        self.engine = open(&self.database, &self.writes, OpenMode::Existing).await;
     }
 
     fn writes(&self) -> Option<u64> {

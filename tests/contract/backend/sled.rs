@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use rescind::store::SharedStore;
+use rescind::store::Store;
 use rescind::store::sled::committer::Hooks;
-use rescind::store::sled::{OpenMode, Options, SledStore};
+use rescind::store::sled::{OpenMode, Options, Sled};
 use tempfile::TempDir;
 
 use super::Backend;
 
 /// An embedded store in a folder that is removed at the end.
 pub(crate) struct SledBackend {
-    store: Arc<SledStore>,
+    engine: Arc<Sled>,
     writes: Arc<AtomicU64>,
     folders: TempDir,
     reopened: u32,
@@ -26,8 +26,8 @@ impl SledBackend {
     /// A store in a new folder.
     pub(crate) fn fresh() -> Self {
         let (folders, writes) = (tempfile::tempdir().unwrap(), Arc::default());
-        let store = open(&folders.path().join("0"), &writes, OpenMode::Create);
-        Self { store, writes, folders, reopened: 0 }
+        let engine = open(&folders.path().join("0"), &writes, OpenMode::Create);
+        Self { engine, writes, folders, reopened: 0 }
     }
 
     fn folder(&self) -> PathBuf {
@@ -35,7 +35,7 @@ impl SledBackend {
     }
 }
 
-fn open(path: &Path, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<SledStore> {
+fn open(path: &Path, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<Sled> {
     let writes = Arc::clone(writes);
     let hooks = Hooks {
         fatal: Box::new(|reason| panic!("{reason}")),
@@ -44,18 +44,18 @@ fn open(path: &Path, writes: &Arc<AtomicU64>, mode: OpenMode) -> Arc<SledStore> 
         }),
     };
     let options = Options { cache_bytes: 4 << 20, reserve_bytes: 0, hooks, ..Options::default() };
-    Arc::new(SledStore::open(path, options, mode).unwrap())
+    Arc::new(Sled::open(path, options, mode).unwrap())
 }
 
 #[async_trait]
 impl Backend for SledBackend {
-    fn store(&self) -> SharedStore {
-        self.store.clone()
+    fn store(&self) -> Store {
+        Store::new(self.engine.clone())
     }
 
     /// Opens a copy of what the open store has on disk now, without anything its closing would still write.
     async fn reopen(&mut self) {
-        self.store.close();
+        self.engine.close();
         let from = self.folder();
         self.reopened += 1;
         let to = self.folder();
@@ -67,7 +67,7 @@ impl Backend for SledBackend {
                 fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
             }
         }
-        self.store = open(&to, &self.writes, OpenMode::Existing);
+        self.engine = open(&to, &self.writes, OpenMode::Existing);
     }
 
     fn writes(&self) -> Option<u64> {

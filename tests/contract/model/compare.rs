@@ -6,6 +6,10 @@ use rescind::model::claims::Presented;
 use rescind::model::counters::{Era, Position};
 use rescind::model::revocation::{Entry, Revocation};
 use rescind::model::verdict::{Bumped, Reason, Verdict, judge_followed};
+use rescind::store::queries::devices::{ListDevices, ListEndedDevices};
+use rescind::store::queries::log::ReadLog;
+use rescind::store::queries::service::{ReadCounters, ReadTotals};
+use rescind::store::queries::users::FindUser;
 
 use super::drive::Drive;
 use super::naive::Line;
@@ -21,22 +25,27 @@ impl Drive {
         let (store, mut users, mut live) = (self.service.store(), 0, 0);
         for user in 0..self.users.len() {
             if self.naive.users[user].deleted {
-                assert_eq!(store.user(self.users[user]).await.unwrap(), None);
+                assert_eq!(store.read(FindUser { id: self.users[user] }).await.unwrap(), None);
             } else {
                 users += 1;
                 live += self.naive.alive(user).count() as u64;
                 self.compare_user(user).await;
             }
         }
-        let totals = store.totals().await.unwrap();
+        let totals = store.read(ReadTotals).await.unwrap();
         assert_eq!((totals.users, totals.live_devices), (users, live));
-        assert_eq!(totals, self.twin.totals().await.unwrap());
-        assert_eq!(store.clock().await.unwrap(), self.twin.clock().await.unwrap());
+        assert_eq!(totals, self.twin.read(ReadTotals).await.unwrap());
+        assert_eq!(store.read(ReadCounters).await.unwrap(), self.twin.read(ReadCounters).await.unwrap());
     }
 
     /// Compares whether every access token ever issued is valid.
     async fn compare_tokens(&self) {
-        let log = self.service.store().log(Position::default(), usize::MAX).await.unwrap();
+        let log = self
+            .service
+            .store()
+            .read(ReadLog { after: Position::default(), limit: usize::MAX })
+            .await
+            .unwrap();
         for (device, pairs) in self.pairs.iter().enumerate() {
             for (token, pair) in pairs.iter().enumerate() {
                 let said = match self.service.verdict(&pair.access).await {
@@ -89,7 +98,12 @@ impl Drive {
     }
 
     async fn compare_log(&self) {
-        let entries = self.service.store().log(Position::default(), usize::MAX).await.unwrap();
+        let entries = self
+            .service
+            .store()
+            .read(ReadLog { after: Position::default(), limit: usize::MAX })
+            .await
+            .unwrap();
         let lines: BTreeMap<_, _> = entries
             .iter()
             .map(|entry| {
@@ -109,22 +123,28 @@ impl Drive {
             })
             .collect();
         assert_eq!(lines, self.naive.log);
-        assert_eq!(entries, self.twin.log(Position::default(), usize::MAX).await.unwrap());
-        let clock = self.service.store().clock().await.unwrap();
+        assert_eq!(
+            entries,
+            self.twin.read(ReadLog { after: Position::default(), limit: usize::MAX }).await.unwrap()
+        );
+        let clock = self.service.store().read(ReadCounters).await.unwrap();
         assert_eq!((clock.era.value(), clock.head.value()), (self.naive.era, self.naive.head));
     }
 
     async fn compare_user(&self, user: usize) {
         let (store, id) = (self.service.store(), self.users[user]);
-        let found = store.user(id).await.unwrap().unwrap();
+        let found = store.read(FindUser { id }).await.unwrap().unwrap();
         let alive: Vec<usize> = self.naive.alive(user).collect();
-        let era = store.clock().await.unwrap().era;
+        let era = store.read(ReadCounters).await.unwrap().era;
         assert_eq!(found.live_devices(era), alive.len() as u64);
         assert_eq!(found.generation.value(), self.naive.users[user].bumps + 1);
-        assert_eq!(Some(found), self.twin.user(id).await.unwrap());
+        assert_eq!(Some(found), self.twin.read(FindUser { id }).await.unwrap());
 
-        let listed = store.devices(id, None, usize::MAX).await.unwrap();
-        assert_eq!(listed, self.twin.devices(id, None, usize::MAX).await.unwrap());
+        let listed = store.read(ListDevices { user: id, after: None, limit: usize::MAX }).await.unwrap();
+        assert_eq!(
+            listed,
+            self.twin.read(ListDevices { user: id, after: None, limit: usize::MAX }).await.unwrap()
+        );
         assert!(listed.is_sorted_by_key(|listed| listed.device.id));
         assert_eq!(listed.len(), alive.len());
         for at in alive {
@@ -140,8 +160,14 @@ impl Drive {
 
     async fn compare_ended(&self, user: usize) {
         let (now, id) = (self.naive.now, self.users[user]);
-        let mut listed = self.service.store().ended_devices(id, None, usize::MAX).await.unwrap();
-        let mut twins = self.twin.ended_devices(id, None, usize::MAX).await.unwrap();
+        let mut listed = self
+            .service
+            .store()
+            .read(ListEndedDevices { user: id, after: None, limit: usize::MAX })
+            .await
+            .unwrap();
+        let mut twins =
+            self.twin.read(ListEndedDevices { user: id, after: None, limit: usize::MAX }).await.unwrap();
         listed.sort_by_key(|listed| listed.device.id);
         twins.sort_by_key(|listed| listed.device.id);
         assert_eq!(listed, twins);

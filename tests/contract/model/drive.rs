@@ -5,14 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rescind::model::ids::UserId;
-use rescind::store::memory::MemoryStore;
-use rescind::store::steps::account::{DeleteUser, DisabledSet, Registered, UserDeleted};
-use rescind::store::steps::keys::Found;
-use rescind::store::steps::password::{By, PasswordSet, SetPassword};
-use rescind::store::steps::session::{Opened, Refreshed, Session};
-use rescind::store::steps::sign_out::{self, DeviceEnded, DevicesEnded, EndDevices};
+use rescind::store::Store;
+use rescind::store::memory::Memory;
+use rescind::store::queries::service::{ReadCounters, ReadFounding};
+use rescind::store::steps::Step;
+use rescind::store::steps::delete_user::{DeleteUser, UserDeleted};
+use rescind::store::steps::end_device::DeviceEnded;
+use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
+use rescind::store::steps::end_everyone::EndEveryone;
+use rescind::store::steps::initialize::Initialize;
+use rescind::store::steps::note_seen::NoteSeen;
+use rescind::store::steps::open_device::Opened;
+use rescind::store::steps::register::Registered;
+use rescind::store::steps::rotate_refresh::Refreshed;
+use rescind::store::steps::session::Session;
+use rescind::store::steps::set_disabled::DisabledSet;
+use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 use rescind::store::steps::sweep::Swept;
-use rescind::store::{SharedStore, Store};
 
 use super::naive::Naive;
 use super::operation::{Operation, Pick};
@@ -22,7 +31,7 @@ use crate::service::{HOME, IDLE, Pair, Service, password};
 /// The store, the reference and the model. Users, devices and tokens have the same indices in all of them.
 pub(super) struct Drive {
     pub(super) service: Service,
-    pub(super) twin: SharedStore,
+    pub(super) twin: Store,
     pub(super) naive: Naive,
     pub(super) users: Vec<UserId>,
     pub(super) pairs: Vec<Vec<Pair>>,
@@ -33,28 +42,23 @@ pub(super) struct Drive {
 /// The expected outcome by the model, and the outcome of the store.
 type Outcomes = (Outcome, Outcome);
 
-/// Runs a step on both stores and asserts that they answer the same.
-macro_rules! both {
-    ($drive:ident.$step:ident($($argument:expr),*)) => {{
-        let said = $drive.service.store().$step($($argument.clone()),*).await.unwrap();
-        same(&said, &$drive.twin.$step($($argument.clone()),*).await.unwrap());
-        said
-    }};
-}
-
-fn same<T: PartialEq + Debug>(store: &T, twin: &T) {
-    assert_eq!(store, twin, "the store and the reference disagree");
-}
-
 impl Drive {
     pub(super) async fn over(mut service: Service) -> Self {
         service.most = 3;
-        let twin = Arc::new(MemoryStore::empty());
-        let founding = service.store().founding().await.unwrap().unwrap();
-        twin.found(Found { founding, keys: Vec::new() }).await.unwrap();
-        let era = twin.clock().await.unwrap().era.value();
+        let twin = Store::new(Arc::new(Memory::default()));
+        let founding = service.store().read(ReadFounding).await.unwrap().unwrap();
+        twin.run(Initialize { founding, keys: Vec::new() }).await.unwrap();
+        let era = twin.read(ReadCounters).await.unwrap().era.value();
         let naive = Naive { now: service.now().unix(), era, most: 3, ..Naive::default() };
         Self { service, twin, naive, users: Vec::new(), pairs: Vec::new(), swept: false }
+    }
+
+    /// Runs a step on both stores and asserts that they answer the same.
+    async fn both<S: Step<Outcome: PartialEq + Debug> + Clone>(&self, step: S) -> S::Outcome {
+        let said = self.service.store().run(step.clone()).await.unwrap();
+        let twin = self.twin.run(step).await.unwrap();
+        assert_eq!(said, twin, "the store and the reference disagree");
+        said
     }
 
     /// Runs one operation; one whose index points at nothing is skipped.
@@ -78,14 +82,14 @@ impl Drive {
             Operation::Delete { user } => self.delete(user).await,
             Operation::DeleteMe { caller, right } => self.delete_me(caller, right).await,
             Operation::Everyone => {
-                both!(self.end_everyone(self.service.now()));
+                self.both(EndEveryone { now: self.service.now() }).await;
                 Some((self.naive.everyone(), Outcome::Done))
             }
             Operation::Heard { device } => {
                 let device = self.device(device)?;
                 let pair = &self.pairs[device][0];
                 let heard = vec![(pair.user(), pair.device(), self.service.seen(HOME))];
-                both!(self.note_seen(heard));
+                self.both(NoteSeen { seen: heard }).await;
                 self.naive.heard(device);
                 None
             }
@@ -97,7 +101,7 @@ impl Drive {
             Operation::Sweep => {
                 // Devices that ran out long ago are ended by one batch and forgotten by the next.
                 let request = self.service.sweeping(64).await;
-                while both!(self.sweep(request)) != Swept::default() {}
+                while self.both(request).await != Swept::default() {}
                 self.naive.sweep();
                 None
             }
@@ -112,7 +116,7 @@ impl Drive {
         let device = signed_in.then(|| self.service.new_device(HOME));
         let id = device.as_ref().map(|device| device.id);
         let request = self.service.registration(&format!("user {name}"), device);
-        let said = match both!(self.register(request)) {
+        let said = match self.both(request).await {
             Registered::UsernameTaken => Outcome::UsernameTaken,
             Registered::User(user) => {
                 self.users.push(user.id);
@@ -130,19 +134,20 @@ impl Drive {
         let user = self.user(user)?;
         let verified = self.naive.users[user].password + u64::from(!right);
         let request = self.service.opening(self.users[user], &password(verified));
-        let said = match both!(self.open_device(request)) {
+        let id = request.device.id;
+        let said = match self.both(request).await {
             Opened::Opened { session, evicted } => self.opened(&session, &evicted),
             Opened::NoUser => Outcome::NoUser,
             Opened::Disabled => Outcome::Disabled,
             Opened::PasswordChanged => Outcome::PasswordChanged,
         };
-        Some((self.naive.open(user, verified, request.device.id), said))
+        Some((self.naive.open(user, verified, id), said))
     }
 
     async fn refresh(&mut self, token: Pick, network: &'static str) -> Option<Outcomes> {
         let (device, token) = self.token(token)?;
         let request = self.service.rotation(&self.pairs[device][token].refresh, network);
-        let said = match both!(self.rotate_refresh(request)) {
+        let said = match self.both(request).await {
             Refreshed::Rotated(session) => Outcome::Rotated(self.keep(device, &session)),
             Refreshed::Repeated(session) => Outcome::Repeated(self.keep(device, &session)),
             Refreshed::Recovered(session) => Outcome::Recovered(self.keep(device, &session)),
@@ -160,7 +165,7 @@ impl Drive {
         let target = &self.pairs[device][0];
         let presented = caller.map(|(device, token)| self.pairs[device][token].access);
         let request = self.service.ending(target.user(), target.device(), presented);
-        let said = match both!(self.end_device(request)) {
+        let said = match self.both(request).await {
             DeviceEnded::Ended => Outcome::Done,
             DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor | DeviceEnded::NoDevice => Outcome::NotLive,
             DeviceEnded::Refused(refusal) => refusal.into(),
@@ -171,7 +176,7 @@ impl Drive {
     async fn end_all(&mut self, caller: Pick, keep: bool) -> Option<Outcomes> {
         let (device, token) = self.token(caller)?;
         let pair = self.pairs[device][token].clone();
-        let said = match both!(self.end_devices(self.service.everywhere(&pair, keep))) {
+        let said = match self.both(self.service.everywhere(&pair, keep)).await {
             DevicesEnded::Ended { signed_out, user, kept } => {
                 if let Some(kept) = kept {
                     let mut pair = pair;
@@ -189,9 +194,9 @@ impl Drive {
     async fn end_all_of(&mut self, user: usize) -> Option<Outcomes> {
         let now = self.service.now();
         let user = self.user(user)?;
-        let by = sign_out::By::Administrator { user: self.users[user], note: None };
+        let by = EndDevicesBy::Administrator { user: self.users[user], note: None };
         let request = EndDevices { by, now };
-        let said = match both!(self.end_devices(request)) {
+        let said = match self.both(request).await {
             DevicesEnded::Ended { signed_out, .. } => Outcome::SignedOut(signed_out),
             DevicesEnded::NoUser => Outcome::NoUser,
             DevicesEnded::Refused(refusal) => refusal.into(),
@@ -205,9 +210,9 @@ impl Drive {
         let known = self.naive.users[self.naive.devices[device].user].password;
         let verified = known + u64::from(!right);
         let presented = self.pairs[device][token].access;
-        let by = By::Caller { presented, verified: password(verified), idle: IDLE };
+        let by = SetPasswordBy::Caller { presented, verified: password(verified), idle: IDLE };
         let request = SetPassword { by, password: password(known + 2), now };
-        let said = match both!(self.set_password(request)) {
+        let said = match self.both(request).await {
             PasswordSet::Changed { session, signed_out } => {
                 self.keep(device, &session);
                 Outcome::SignedOut(signed_out)
@@ -221,14 +226,15 @@ impl Drive {
         let now = self.service.now();
         let user = self.user(user)?;
         let to = self.naive.users[user].password + 2;
-        let request = SetPassword { by: By::Administrator(self.users[user]), password: password(to), now };
-        let said = password_set(&both!(self.set_password(request)));
+        let request =
+            SetPassword { by: SetPasswordBy::Administrator(self.users[user]), password: password(to), now };
+        let said = password_set(&self.both(request).await);
         Some((self.naive.end_all_of(user, Some(to)), said))
     }
 
     async fn set_disabled(&mut self, user: usize, disabled: bool) -> Option<Outcomes> {
         let user = self.user(user)?;
-        let said = match both!(self.set_disabled(self.service.disabling(self.users[user], disabled))) {
+        let said = match self.both(self.service.disabling(self.users[user], disabled)).await {
             DisabledSet::Set { signed_out, .. } => Outcome::SignedOut(signed_out),
             DisabledSet::NoUser => Outcome::NoUser,
         };
@@ -239,7 +245,7 @@ impl Drive {
         let now = self.service.now();
         let user = self.user(user)?;
         let request = DeleteUser { user: self.users[user], caller: None, now };
-        let said = user_deleted(&both!(self.delete_user(request)));
+        let said = user_deleted(&self.both(request).await);
         Some((self.naive.delete(user), said))
     }
 
@@ -250,7 +256,7 @@ impl Drive {
         let verified = password(self.naive.users[user].password + u64::from(!right));
         let caller = Some((self.pairs[device][token].access, verified));
         let request = DeleteUser { user: self.users[user], caller, now };
-        let said = user_deleted(&both!(self.delete_user(request)));
+        let said = user_deleted(&self.both(request).await);
         let expected = match self.naive.judge(device, token) {
             Err(refused) => refused,
             Ok(()) if !right => Outcome::PasswordChanged,

@@ -1,7 +1,7 @@
 //! The outcome of an operation, in a form common to the store and the model.
 
 use rescind::model::verdict::Reason;
-use rescind::store::steps::Refusal;
+use rescind::store::steps::caller::Refusal;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

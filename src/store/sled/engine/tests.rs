@@ -1,8 +1,8 @@
 use std::fs;
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Poll;
 use std::time::Duration;
@@ -21,20 +21,46 @@ use crate::model::replay::ReplayPolicy;
 use crate::model::service_key::{Scope, ServiceKey};
 use crate::model::user::User;
 use crate::model::username::Username;
+use crate::store::queries::devices::{FindLastSeen, ListEndedDevices};
+use crate::store::queries::keys::{FindServiceKey, ListServiceKeys, ReadKeySet};
+use crate::store::queries::log::ReadLog;
+use crate::store::queries::service::{ReadCounters, ReadFounding};
+use crate::store::queries::standing::ReadStanding;
+use crate::store::queries::users::{FindUser, FindUserByName, ListUsers};
 use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
-use crate::store::steps::account::{Register, Registered};
-use crate::store::steps::keys::Found;
-use crate::store::steps::session::{NewDevice, Refreshed, RotateRefresh};
-use crate::store::steps::sign_out::{DeviceEnded, EndDevice};
+use crate::store::steps::end_device::{DeviceEnded, EndDevice};
+use crate::store::steps::end_everyone::EndEveryone;
+use crate::store::steps::initialize::Initialize;
+use crate::store::steps::register::{Register, Registered};
+use crate::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
+use crate::store::steps::service_keys::AddServiceKey;
+use crate::store::steps::session::NewDevice;
 use crate::store::steps::sweep::Sweep;
-use crate::store::{Founding, Store as _};
+use crate::store::{Founding, Store};
 use crate::world::World;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
-fn open(path: &Path, mode: OpenMode) -> Result<SledStore, OpenError> {
+/// A store, and the engine under it.
+#[derive(Debug)]
+struct Opened {
+    store: Store,
+    engine: Arc<Sled>,
+}
+
+impl Deref for Opened {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+fn open(path: &Path, mode: OpenMode) -> Result<Opened, OpenError> {
     let hooks = Hooks { fatal: Box::new(|reason| eprintln!("fatal: {reason}")), ..Hooks::default() };
-    SledStore::open(path, Options { cache_bytes: 8 << 20, hooks, ..Options::default() }, mode)
+    let engine =
+        Arc::new(Sled::open(path, Options { cache_bytes: 8 << 20, hooks, ..Options::default() }, mode)?);
+    Ok(Opened { store: Store::new(engine.clone()), engine })
 }
 
 fn fresh() -> (TempDir, PathBuf) {
@@ -43,15 +69,15 @@ fn fresh() -> (TempDir, PathBuf) {
     (parent, path)
 }
 
-fn tree(store: &SledStore) -> &sled::Tree {
-    store.0.opened.tree()
+fn tree(store: &Opened) -> &sled::Tree {
+    store.engine.opened.tree()
 }
 
 fn world() -> World {
     World::manual(START, 7).0
 }
 
-async fn found(store: &SledStore, world: &World) {
+async fn found(store: &Store, world: &World) {
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
     let founding = Founding { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let key = KeyRecord {
@@ -61,7 +87,7 @@ async fn found(store: &SledStore, world: &World) {
         created: START,
         sealed: "sealed".to_owned(),
     };
-    store.found(Found { founding, keys: vec![key] }).await.unwrap();
+    store.run(Initialize { founding, keys: vec![key] }).await.unwrap();
 }
 
 fn service_key(world: &World, name: &str) -> ServiceKey {
@@ -70,7 +96,7 @@ fn service_key(world: &World, name: &str) -> ServiceKey {
 }
 
 /// A founded store with a user on two devices, one of them ended, and a service key.
-async fn filled() -> (TempDir, PathBuf, SledStore, User, [DeviceId; 2]) {
+async fn filled() -> (TempDir, PathBuf, Opened, User, [DeviceId; 2]) {
     let (parent, path) = fresh();
     let (store, world) = (open(&path, OpenMode::Create).unwrap(), world());
     found(&store, &world).await;
@@ -89,27 +115,27 @@ async fn filled() -> (TempDir, PathBuf, SledStore, User, [DeviceId; 2]) {
     let devices = [phone.id, laptop.id];
     let now = START + Duration::from_secs(9);
     let register = Register { id: world.user_id(), username, password, device: Some(phone), now };
-    let user = match store.register(register).await.unwrap() {
+    let user = match store.run(register).await.unwrap() {
         Registered::Session(session) => session.user,
         other => panic!("{other:?}"),
     };
-    let open = crate::store::steps::session::OpenDevice {
+    let open = crate::store::steps::open_device::OpenDevice {
         user: user.id,
         verified: None,
         device: laptop,
         most: 9,
         now,
     };
-    store.open_device(open).await.unwrap();
+    store.run(open).await.unwrap();
     let cause = crate::model::device::Cause::SignedOut;
     let end =
         EndDevice { user: user.id, device: devices[1], caller: None, named_by: None, cause, note: None, now };
-    assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
-    store.add_service_key(service_key(&world, "shop")).await.unwrap();
+    assert_eq!(store.run(end).await.unwrap(), DeviceEnded::Ended);
+    store.run(AddServiceKey { key: service_key(&world, "shop") }).await.unwrap();
     (parent, path, store, user, devices)
 }
 
-fn assert_damaged(opened: Result<SledStore, OpenError>, why: &str) {
+fn assert_damaged(opened: Result<Opened, OpenError>, why: &str) {
     match opened {
         Err(OpenError::Damaged { reason, .. }) => assert!(reason.contains(why), "{reason}"),
         other => panic!("{other:?}"),
@@ -119,17 +145,18 @@ fn assert_damaged(opened: Result<SledStore, OpenError>, why: &str) {
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_reopen() {
     let (_parent, path, store, user, [phone, laptop]) = filled().await;
-    let before = store.standing(user.id, phone).await.unwrap();
+    let before = store.read(ReadStanding { user: user.id, device: phone }).await.unwrap();
     drop(store);
     let store = open(&path, OpenMode::Existing).unwrap();
-    assert_eq!(store.standing(user.id, phone).await.unwrap(), before);
-    assert_eq!(store.user_named("ada").await.unwrap().unwrap().id, user.id);
-    assert_eq!(store.users(None, 9).await.unwrap().len(), 1);
-    assert_eq!(store.ended_devices(user.id, None, 9).await.unwrap()[0].device.id, laptop);
-    assert_eq!(store.keys().await.unwrap().version, KeysVersion::new(1));
-    assert_eq!(store.service_keys().await.unwrap().len(), 1);
-    assert_eq!(store.log(Position::default(), 9).await.unwrap().len(), 1);
-    assert_eq!(store.newest_record(), Some(START + Duration::from_secs(9)));
+    assert_eq!(store.read(ReadStanding { user: user.id, device: phone }).await.unwrap(), before);
+    assert_eq!(store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().unwrap().id, user.id);
+    assert_eq!(store.read(ListUsers { after: None, limit: 9 }).await.unwrap().len(), 1);
+    let ended = store.read(ListEndedDevices { user: user.id, after: None, limit: 9 }).await.unwrap();
+    assert_eq!(ended[0].device.id, laptop);
+    assert_eq!(store.read(ReadKeySet).await.unwrap().version, KeysVersion::new(1));
+    assert_eq!(store.read(ListServiceKeys).await.unwrap().len(), 1);
+    assert_eq!(store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().len(), 1);
+    assert_eq!(store.engine.newest_record(), Some(START + Duration::from_secs(9)));
 }
 
 #[tokio::test]
@@ -143,17 +170,17 @@ async fn a_store_is_made_by_its_founding() {
     let (_parent, path) = fresh();
     for _killed_before_it_was_founded in 0..2 {
         let store = open(&path, OpenMode::Create).unwrap();
-        assert_eq!((store.founding().await.unwrap(), store.newest_record()), (None, None));
+        assert_eq!((store.read(ReadFounding).await.unwrap(), store.engine.newest_record()), (None, None));
         drop(store);
         assert!(matches!(open(&path, OpenMode::Existing), Err(OpenError::Missing { .. })));
     }
     let store = open(&path, OpenMode::Create).unwrap();
-    let early = store.add_service_key(service_key(&world(), "early")).await;
+    let early = store.run(AddServiceKey { key: service_key(&world(), "early") }).await;
     assert!(matches!(early, Err(StoreError::Corrupt(_))), "{early:?}");
-    assert_eq!(store.service_keys().await.unwrap(), []);
+    assert_eq!(store.read(ListServiceKeys).await.unwrap(), []);
     found(&store, &world()).await;
     drop(store);
-    assert!(open(&path, OpenMode::Existing).unwrap().founding().await.unwrap().is_some());
+    assert!(open(&path, OpenMode::Existing).unwrap().read(ReadFounding).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -196,15 +223,15 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
             tree(&store).insert(key, &value[..cut]).unwrap();
         }
         let answer = match table {
-            Users => store.user(user.id).await.map(drop),
-            Names => store.user_named("ada").await.map(drop),
-            Devices => store.standing(user.id, phone).await.map(drop),
-            Ended => store.standing(user.id, laptop).await.map(drop),
-            LastSeen => store.last_seen(user.id, phone).await.map(drop),
-            Keys => store.keys().await.map(drop),
-            ServiceKeys => store.service_keys().await.map(drop),
-            Log => store.log(Position::default(), 9).await.map(drop),
-            _ => store.sweep(Sweep { now: START, outlived: Position::default(), limit: 9 }).await.map(drop),
+            Users => store.read(FindUser { id: user.id }).await.map(drop),
+            Names => store.read(FindUserByName { name: "ada".to_owned() }).await.map(drop),
+            Devices => store.read(ReadStanding { user: user.id, device: phone }).await.map(drop),
+            Ended => store.read(ReadStanding { user: user.id, device: laptop }).await.map(drop),
+            LastSeen => store.read(FindLastSeen { user: user.id, device: phone }).await.map(drop),
+            Keys => store.read(ReadKeySet).await.map(drop),
+            ServiceKeys => store.read(ListServiceKeys).await.map(drop),
+            Log => store.read(ReadLog { after: Position::default(), limit: 9 }).await.map(drop),
+            _ => store.run(Sweep { now: START, outlived: Position::default(), limit: 9 }).await.map(drop),
         };
         match answer {
             Err(StoreError::Corrupt(why)) => assert!(why.ends_with(&format!("table of {table}")), "{why}"),
@@ -217,10 +244,10 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
 async fn a_record_in_the_place_of_another_is_an_error() {
     let (_parent, _path, store, ..) = filled().await;
     let [there, elsewhere] =
-        [store.service_keys().await.unwrap()[0].id, World::manual(START, 8).0.service_key_id()];
+        [store.read(ListServiceKeys).await.unwrap()[0].id, World::manual(START, 8).0.service_key_id()];
     let record = tree(&store).get(layout::service_key(there)).unwrap().unwrap();
     tree(&store).insert(layout::service_key(elsewhere), record).unwrap();
-    let refused = store.service_key(elsewhere).await;
+    let refused = store.read(FindServiceKey { id: elsewhere }).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
 }
 
@@ -238,7 +265,7 @@ async fn the_index_of_names_is_written_with_a_new_user_only() {
         note: None,
         now: START,
     };
-    assert_eq!(store.end_device(end).await.unwrap(), DeviceEnded::Ended);
+    assert_eq!(store.run(end).await.unwrap(), DeviceEnded::Ended);
     assert_eq!(tree(&store).get(layout::name("ada")).unwrap(), None);
 }
 
@@ -246,20 +273,21 @@ async fn the_index_of_names_is_written_with_a_new_user_only() {
 async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
     let (_parent, _path, store, user, _) = filled().await;
     tree(&store).remove(layout::user(user.id)).unwrap();
-    assert!(matches!(store.users(None, 9).await, Err(StoreError::Corrupt(_))));
-    let mut entry = store.log(Position::default(), 9).await.unwrap().remove(0);
+    assert!(matches!(store.read(ListUsers { after: None, limit: 9 }).await, Err(StoreError::Corrupt(_))));
+    let mut entry = store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().remove(0);
     entry.position = Position::new(3);
     let bytes = crate::store::sled::records::encode_entry(&entry).unwrap();
     tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
-    assert!(matches!(store.log(Position::default(), 9).await, Err(StoreError::Corrupt(_))));
+    let refused = store.read(ReadLog { after: Position::default(), limit: 9 }).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))));
 }
 
 #[tokio::test]
 async fn a_step_whose_record_is_too_long_writes_nothing() {
     let (_parent, _path, store, ..) = filled().await;
-    let refused = store.add_service_key(service_key(&world(), &"x".repeat(5000))).await;
+    let refused = store.run(AddServiceKey { key: service_key(&world(), &"x".repeat(5000)) }).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
-    assert_eq!(store.service_keys().await.unwrap().len(), 1);
+    assert_eq!(store.read(ListServiceKeys).await.unwrap().len(), 1);
 }
 
 /// The log's answers go to followers, which never receive contradicting ones.
@@ -273,19 +301,19 @@ async fn the_log_says_nothing_that_is_not_acknowledged_yet() {
         }
     };
     let hooks = Hooks { observer: Box::new(observer), ..Hooks::default() };
-    let store =
-        Arc::new(SledStore::open(&path, Options { hooks, ..Options::default() }, OpenMode::Create).unwrap());
+    let engine = Sled::open(&path, Options { hooks, ..Options::default() }, OpenMode::Create).unwrap();
+    let store = Store::new(Arc::new(engine));
     found(&store, &world()).await;
     let (free, until) = channel();
     hold.send(until).unwrap();
     let ending = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move { store.end_everyone(START).await }
+        let store = store.clone();
+        async move { store.run(EndEveryone { now: START }).await }
     });
-    while store.clock().await.unwrap().head != Position::new(1) {
+    while store.read(ReadCounters).await.unwrap().head != Position::new(1) {
         tokio::task::yield_now().await;
     }
-    let mut log = pin!(store.log(Position::default(), 9));
+    let mut log = pin!(store.read(ReadLog { after: Position::default(), limit: 9 }));
     for _ in 0..100 {
         assert!(poll_once(log.as_mut()).await.is_pending(), "it was told before it was acknowledged");
         tokio::task::yield_now().await;
@@ -302,9 +330,9 @@ async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> 
 #[tokio::test]
 async fn a_closed_store_answers_reads_and_takes_no_steps() {
     let (_parent, _path, store, user, _) = filled().await;
-    store.close();
-    assert!(store.user(user.id).await.unwrap().is_some());
-    assert!(matches!(store.end_everyone(START).await, Err(StoreError::Unavailable(_))));
+    store.engine.close();
+    assert!(store.read(FindUser { id: user.id }).await.unwrap().is_some());
+    assert!(matches!(store.run(EndEveryone { now: START }).await, Err(StoreError::Unavailable(_))));
 }
 
 /// With a network of each family and a window that was noted by its end: record version 1.
@@ -313,7 +341,7 @@ const DEVICE_1: &[u8] = b"\x01\x0dAda\xe2\x80\x99s phone\x06mobile\xc0\xad\xc2\x
 #[tokio::test]
 async fn a_device_that_an_earlier_release_wrote_goes_on() {
     let (_parent, path, store, user, [phone, _]) = filled().await;
-    let stamp = user.stamp(store.clock().await.unwrap().era);
+    let stamp = user.stamp(store.read(ReadCounters).await.unwrap().era);
     let key = layout::device(user.id, stamp, phone);
     tree(&store).insert(key, DEVICE_1).unwrap();
     let rotation = |sequence| RotateRefresh {
@@ -331,11 +359,11 @@ async fn a_device_that_an_earlier_release_wrote_goes_on() {
         now: START + Duration::from_secs(10),
         steady: START + Duration::from_secs(10),
     };
-    let rotated = store.rotate_refresh(rotation(8)).await.unwrap();
+    let rotated = store.run(rotation(8)).await.unwrap();
     assert!(matches!(rotated, Refreshed::Rotated(_)), "{rotated:?}");
     drop(store);
     let store = open(&path, OpenMode::Existing).unwrap();
-    let repeated = store.rotate_refresh(rotation(8)).await.unwrap();
+    let repeated = store.run(rotation(8)).await.unwrap();
     let Refreshed::Repeated(session) = repeated else { panic!("{repeated:?}") };
     assert_eq!(session.device.refresh.current, Sequence::new(9));
     assert_eq!(session.device.refresh.recoveries.len(), 2, "what was counted counts");

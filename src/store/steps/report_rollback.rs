@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use super::{ENDED_KEPT, Step};
+use super::Step;
 use crate::model::claims::{LEEWAY, Presented};
 use crate::model::counters::Sequence;
 use crate::model::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
+use crate::store::retention::ENDED_KEPT;
+use crate::store::working_set::WorkingSet;
+use crate::store::{Standing, StoreError};
 
 /// A device made within this time must have a record: the record of one that ended is kept [`ENDED_KEPT`] from its end.
 /// The day between the two is for clocks.
@@ -26,11 +28,11 @@ pub struct ReportRollback {
     pub presented: Presented,
     /// Which of its device's refresh tokens it is, if it is one.
     pub sequence: Option<Sequence>,
-    /// Now, by a clock that is not in doubt; none where it is.
+    /// The present time, by a clock that is not in doubt; none where it is.
     pub now: Option<Timestamp>,
 }
 
-/// What came of it.
+/// What became of the report of a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RollbackReported {
     /// The store was rolled back, and it is written down that it was.
@@ -39,39 +41,49 @@ pub enum RollbackReported {
     Refuted,
 }
 
-/// See [`ReportRollback`].
-pub fn report(records: &dyn Records, request: &ReportRollback) -> Step<RollbackReported> {
-    let mut changes = Changes::of(Priority::Ending);
-    if !proves(records, request)? {
-        return Ok((changes, RollbackReported::Refuted));
-    }
-    if !records.rolled_back()? {
-        changes.push(Change::RolledBack(true));
-    }
-    Ok((changes, RollbackReported::Proven))
-}
+impl Step for ReportRollback {
+    type Outcome = RollbackReported;
 
-fn proves(records: &dyn Records, request: &ReportRollback) -> Result<bool, StoreError> {
-    let presented = &request.presented;
-    let standing = super::standing(records, presented.user, presented.device)?;
-    let (own, era) = (presented.stamp, standing.clock.era);
-    // What was minted in an era that is over may be from before a restore that was told.
-    if own.era != era {
-        return Ok(own.era > era);
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Device(self.presented.user, self.presented.device)
     }
-    let Some(user) = standing.user else { return Ok(false) };
-    if own.generation != user.generation {
-        return Ok(own.generation > user.generation);
+
+    fn priority(&self) -> Priority {
+        Priority::Ending
     }
-    Ok(match standing.device {
-        Some(device) => request.sequence.is_some_and(|sequence| sequence > device.refresh.current),
-        // Up to this one records gave way to newer ones before their time.
-        None if user.kept.given_way.is_some_and(|newest| presented.device <= newest) => false,
-        None => request.must_have_a_record(),
-    })
+
+    fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<RollbackReported, StoreError> {
+        if !self.is_proof(records)? {
+            return Ok(RollbackReported::Refuted);
+        }
+        if !records.rolled_back()? {
+            changes.push(Change::RolledBack(true));
+        }
+        Ok(RollbackReported::Proven)
+    }
 }
 
 impl ReportRollback {
+    fn is_proof(&self, records: &dyn Records) -> Result<bool, StoreError> {
+        let presented = &self.presented;
+        let standing = Standing::read(records, presented.user, presented.device)?;
+        let (own, era) = (presented.stamp, standing.clock.era);
+        // What was minted in an era that is over may be from before a restore that was told.
+        if own.era != era {
+            return Ok(own.era > era);
+        }
+        let Some(user) = standing.user else { return Ok(false) };
+        if own.generation != user.generation {
+            return Ok(own.generation > user.generation);
+        }
+        Ok(match standing.device {
+            Some(device) => self.sequence.is_some_and(|sequence| sequence > device.refresh.current),
+            // Up to this one records gave way to newer ones before their time.
+            None if user.kept.given_way.is_some_and(|newest| presented.device <= newest) => false,
+            None => self.must_have_a_record(),
+        })
+    }
+
     /// Whether the token's device is so young that the store must have a record of it, if it ever had one.
     pub fn must_have_a_record(&self) -> bool {
         let (Some(now), Some(made)) = (self.now, self.presented.device.made()) else { return false };

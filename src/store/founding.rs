@@ -1,0 +1,40 @@
+//! What a store was founded as: its id, and the names that its tokens carry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::StoreId;
+use crate::model::names::Names;
+use crate::model::timestamp::Timestamp;
+
+/// What a store was founded as. Only a restore changes its id, and only other settings add to its names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Founding {
+    /// Its id.
+    pub store: StoreId,
+    /// `iss` of its tokens when the settings name none.
+    pub issuer: String,
+    /// `aud` of its tokens when the settings name none.
+    pub audience: String,
+    /// When.
+    pub at: Timestamp,
+    /// Other names that tokens were given since, by the settings, the present ones last. Empty as long as they are the
+    /// names above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Names>,
+}
+
+impl Founding {
+    /// The names that tokens are given now.
+    pub fn present(&self) -> Names {
+        self.names.last().cloned().unwrap_or_else(|| self.first())
+    }
+
+    /// Every pair of names that a token of this store may carry.
+    pub fn all_names(&self) -> Vec<Names> {
+        std::iter::once(self.first()).chain(self.names.iter().cloned()).collect()
+    }
+
+    fn first(&self) -> Names {
+        Names { issuer: self.issuer.clone(), audience: self.audience.clone() }
+    }
+}

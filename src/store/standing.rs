@@ -1,0 +1,68 @@
+//! What a check needs to know of a user and a device.
+
+use super::records::Records;
+use super::{Clock, StoreError};
+use crate::model::claims::{Presented, RefreshClaims};
+use crate::model::device::Device;
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::model::verdict::{self, DeviceState, UserState, Verdict};
+
+/// What a check needs to know, read together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The service-wide counters.
+    pub clock: Clock,
+    /// The user, if there is one.
+    pub user: Option<User>,
+    /// The device under the user's current stamp, else its ended record, if either is kept.
+    pub device: Option<Device>,
+}
+
+impl Standing {
+    /// Reads what the decision on a token of `device` needs.
+    pub(super) fn read(records: &dyn Records, user: UserId, device: DeviceId) -> Result<Self, StoreError> {
+        let clock = records.clock()?;
+        loop {
+            let Some(found) = records.user(user)? else {
+                return Ok(Self { clock, user: None, device: None });
+            };
+            let stamp = found.stamp(clock.era);
+            if let Some(live) = records.device(user, stamp, device)? {
+                return Ok(Self { clock, user: Some(found), device: Some(live) });
+            }
+            let ended = records.ended(user, device)?;
+            // Outside a step the device may have moved between the two reads: then its user has changed too.
+            if ended.is_some()
+                || records.user(user)?.is_some_and(|again| again.generation == found.generation)
+            {
+                return Ok(Self { clock, user: Some(found), device: ended });
+            }
+        }
+    }
+
+    /// The one decision on `presented`.
+    pub fn judge(&self, presented: &Presented, now: Timestamp) -> Verdict {
+        let (user, device) = self.states();
+        verdict::judge(presented, self.clock.era, user, device, now)
+    }
+
+    /// The one decision on a refresh token.
+    pub fn judge_refresh(&self, presented: &Presented, now: Timestamp) -> Verdict {
+        let (user, device) = self.states();
+        verdict::judge_refresh(presented, self.clock.era, user, device, now)
+    }
+
+    /// Whether a refresh token still proves that its holder was signed in as this user: whatever has become of its
+    /// device, it is not from before the last change of the password.
+    pub fn proves_user(&self, claims: &RefreshClaims) -> bool {
+        let after_change = |user: &User| claims.stamp.generation >= user.password_since;
+        let after_floor = |device: &Device| claims.sequence >= device.refresh.floor;
+        self.user.as_ref().is_some_and(after_change) && self.device.as_ref().is_none_or(after_floor)
+    }
+
+    fn states(&self) -> (Option<UserState>, Option<DeviceState>) {
+        (self.user.as_ref().map(UserState::from), self.device.as_ref().map(DeviceState::from))
+    }
+}

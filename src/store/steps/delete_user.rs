@@ -1,0 +1,76 @@
+//! Deletes a user.
+
+use super::Step;
+use super::caller::{self, Refusal};
+use super::ending::bump;
+use crate::model::claims::Presented;
+use crate::model::counters::Generation;
+use crate::model::device::Cause;
+use crate::model::ids::UserId;
+use crate::model::password::PasswordHash;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::priority::Priority;
+use crate::store::records::{Change, Changes, Records};
+use crate::store::working_set::WorkingSet;
+
+/// Deletes a user with the last bump of the user's generation; the name is free again.
+#[derive(Clone, Debug)]
+pub struct DeleteUser {
+    /// The user.
+    pub user: UserId,
+    /// What the user itself presented, and the hash its password was checked against; none for an administrator.
+    pub caller: Option<(Presented, PasswordHash)>,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What became of deleting a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserDeleted {
+    /// The user is gone.
+    Deleted {
+        /// How many devices were ended.
+        signed_out: u64,
+        /// The generation that ended the devices.
+        generation: Generation,
+    },
+    /// There is no such user.
+    NoUser,
+    /// The password was changed meanwhile.
+    PasswordChanged,
+    /// The caller does not act for the user.
+    Refused(Refusal),
+}
+
+impl Step for DeleteUser {
+    type Outcome = UserDeleted;
+
+    fn working_set(&self) -> WorkingSet {
+        match &self.caller {
+            Some((presented, _)) => WorkingSet::Device(presented.user, presented.device),
+            None => WorkingSet::User(self.user),
+        }
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Ending
+    }
+
+    fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<UserDeleted, StoreError> {
+        if let Some((presented, verified)) = &self.caller {
+            match caller::judge(records, presented, self.now)? {
+                Err(refusal) => return Ok(UserDeleted::Refused(refusal)),
+                Ok((_, user, _)) if user.password != *verified => return Ok(UserDeleted::PasswordChanged),
+                Ok(_) => {}
+            }
+        }
+        let Some(mut user) = records.user(self.user)? else { return Ok(UserDeleted::NoUser) };
+        let era = records.clock()?.era;
+        let signed_out = bump(changes, era, &mut user, None, self.now, Cause::SignedOutEverywhere, None);
+        changes.counted.users = -1;
+        let generation = user.generation;
+        changes.push(Change::DropUser(Box::new(user)));
+        Ok(UserDeleted::Deleted { signed_out, generation })
+    }
+}

@@ -1,0 +1,59 @@
+//! How devices end: one by itself, or all of a user by a bump of the generation.
+
+use crate::model::counters::Era;
+use crate::model::device::{Cause, Device, Ended};
+use crate::model::revocation::Revocation;
+use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
+use crate::store::records::{Change, Changes, Look};
+use crate::store::retention::ENDED_KEPT;
+
+/// Ends one device of `user` that stands under its current stamp. The caller writes the user.
+pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, ended: Ended) {
+    let (at, cause) = (ended.at, ended.cause);
+    user.set_live_devices(era, user.live_devices(era).saturating_sub(1));
+    changes.counted.live_devices -= 1;
+    device.ended = Some(ended);
+    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    // The note of when it would have run out. That of a device that refreshed since stands elsewhere, and finds nothing.
+    changes.push(Change::DropLook(Look::at(&device, device.end())));
+    // From no earlier than it was made: whoever presents its tokens is to find a record of it.
+    changes.push(Change::Look(Look::at(&device, at.max(device.created) + ENDED_KEPT)));
+    if cause != Cause::Expired {
+        changes.log(at, Revocation::Device { user: device.user, device: device.id });
+    }
+    changes.push(Change::Ended(Box::new(device)));
+}
+
+/// Bumps the user's generation: every device of the user ends, at the same cost for one as for ten thousand. Returns how
+/// many there were. The caller writes the user, and the device `kept` with [`restamp`].
+pub(super) fn bump(
+    changes: &mut Changes,
+    era: Era,
+    user: &mut User,
+    kept: Option<&Device>,
+    at: Timestamp,
+    cause: Cause,
+    note: Option<String>,
+) -> u64 {
+    let live = user.live_devices(era);
+    user.set_live_devices(era, live);
+    user.bump(at, cause, note, live <= u64::from(kept.is_some()));
+    changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
+    let kept = kept.map(|device| device.id);
+    // Of no use where no device goes on: every earlier token is then of a device that ended.
+    let password_changed = kept.is_some() && cause == Cause::PasswordChanged;
+    let generation = user.generation;
+    changes.log(at, Revocation::Generation { user: user.id, generation, kept, password_changed });
+    live
+}
+
+/// Puts `device` under the user's new stamp; the only one that a bump left alive. The caller writes the user.
+pub(super) fn restamp(changes: &mut Changes, era: Era, user: &mut User, device: &mut Device) {
+    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    device.stamp = user.stamp(era);
+    user.set_live_devices(era, 1);
+    changes.counted.live_devices += 1;
+    changes.device(device);
+    changes.push(Change::Look(Look::at(device, device.end())));
+}

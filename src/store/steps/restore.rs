@@ -1,0 +1,82 @@
+//! Makes a store that was put back from a copy another store.
+
+use super::Step;
+use super::end_everyone::EndEveryone;
+use crate::model::counters::Era;
+use crate::model::ids::StoreId;
+use crate::model::key::{KeyRecord, KeyState, Kid};
+use crate::model::revocation::Revocation;
+use crate::model::service_key::ServiceKey;
+use crate::model::timestamp::Timestamp;
+use crate::store::priority::Priority;
+use crate::store::records::{Change, Changes, Records};
+use crate::store::working_set::WorkingSet;
+use crate::store::{Founding, StoreError};
+
+/// Makes a store that was put back from a copy another store, in which nothing of the old one's is good.
+///
+/// What ended since the copy was made is live in it again, and nobody can say what that was. So it is another store from
+/// now on: everyone is signed out, every signing key of the copy is distrusted, and no service key of it works unless the
+/// operator keeps them.
+#[derive(Clone, Debug)]
+pub struct Restore {
+    /// The store's new id.
+    pub store: StoreId,
+    /// The store's new signing keys.
+    pub keys: Vec<KeyRecord>,
+    /// Whether service keys stay, also those that were removed since the copy was made.
+    pub keep_service_keys: bool,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What became of a store that was put back from a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The new era.
+    pub era: Era,
+    /// The signing keys that are distrusted from now on.
+    pub distrusted: Vec<Kid>,
+    /// The service keys of the copy, which were dropped unless they were to be kept.
+    pub service_keys: Vec<ServiceKey>,
+}
+
+impl Step for Restore {
+    type Outcome = Restored;
+
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Counters
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Ending
+    }
+
+    fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Restored, StoreError> {
+        let Self { store, now, .. } = *self;
+        let era = EndEveryone { now }.decide(records, changes)?;
+        if let Some(founding) = records.founding()? {
+            changes.push(Change::Found(Founding { store, ..founding }));
+        }
+        let version = records.clock()?.keys.next();
+        let mut distrusted = Vec::new();
+        for key in records.keys()?.into_iter().filter(|key| key.state != KeyState::Distrusted) {
+            let kid = key.kid.clone();
+            changes.push(Change::Key(KeyRecord { state: KeyState::Distrusted, ..key }));
+            changes.log(now, Revocation::Keys { version, distrusted: Some(kid.clone()) });
+            distrusted.push(kid);
+        }
+        for key in &self.keys {
+            changes.push(Change::Key(key.clone()));
+        }
+        changes.log(now, Revocation::Keys { version, distrusted: None });
+        let service_keys = records.service_keys()?;
+        for key in service_keys.iter().filter(|_| !self.keep_service_keys) {
+            changes.push(Change::DropServiceKey(key.id));
+        }
+        if records.rolled_back()? {
+            changes.push(Change::RolledBack(false));
+        }
+        Ok(Restored { era, distrusted, service_keys })
+    }
+}

@@ -1,0 +1,120 @@
+//! Sets a user's password.
+
+use std::time::Duration;
+
+use super::Step;
+use super::caller::{self, Refusal};
+use super::ending::{bump, restamp};
+use super::session::Session;
+use crate::model::claims::Presented;
+use crate::model::device::Cause;
+use crate::model::ids::UserId;
+use crate::model::password::PasswordHash;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::priority::Priority;
+use crate::store::records::{Changes, Records};
+use crate::store::working_set::WorkingSet;
+
+/// Sets a password and ends the other devices.
+#[derive(Clone, Debug)]
+pub struct SetPassword {
+    /// Who sets the password.
+    pub by: SetPasswordBy,
+    /// The hash of the new password.
+    pub password: PasswordHash,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// Who sets a password.
+#[derive(Clone, Debug)]
+pub enum SetPasswordBy {
+    /// The user, on a device that stays signed in with new tokens.
+    Caller {
+        /// What the user presented.
+        presented: Presented,
+        /// The hash that the user's current password was checked against.
+        verified: PasswordHash,
+        /// How long the device then lasts without a refresh.
+        idle: Duration,
+    },
+    /// An administrator, for this user; no device stays.
+    Administrator(UserId),
+}
+
+/// What became of setting a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordSet {
+    /// The user has set the password.
+    Changed {
+        /// The caller's session, whose older tokens are dead.
+        session: Box<Session>,
+        /// How many other devices were ended.
+        signed_out: u64,
+    },
+    /// An administrator has set the password.
+    Replaced {
+        /// How many devices were ended.
+        signed_out: u64,
+    },
+    /// There is no such user.
+    NoUser,
+    /// The password was changed meanwhile.
+    PasswordChanged,
+    /// The caller does not act for the user.
+    Refused(Refusal),
+}
+
+impl Step for SetPassword {
+    type Outcome = PasswordSet;
+
+    fn working_set(&self) -> WorkingSet {
+        match &self.by {
+            SetPasswordBy::Caller { presented, .. } => WorkingSet::Device(presented.user, presented.device),
+            SetPasswordBy::Administrator(user) => WorkingSet::User(*user),
+        }
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::Ending
+    }
+
+    fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<PasswordSet, StoreError> {
+        let now = self.now;
+        let (era, mut user, mut kept) = match &self.by {
+            SetPasswordBy::Caller { presented, verified, idle } => {
+                match caller::judge(records, presented, now)? {
+                    Err(refusal) => return Ok(PasswordSet::Refused(refusal)),
+                    Ok((_, user, _)) if user.password != *verified => {
+                        return Ok(PasswordSet::PasswordChanged);
+                    }
+                    Ok((clock, user, mut device)) => {
+                        device.authenticated = now;
+                        device.stay(now, *idle);
+                        (clock.era, user, Some(device))
+                    }
+                }
+            }
+            SetPasswordBy::Administrator(user) => match records.user(*user)? {
+                None => return Ok(PasswordSet::NoUser),
+                Some(user) => (records.clock()?.era, user, None),
+            },
+        };
+        user.password = self.password.clone();
+        let ended = bump(changes, era, &mut user, kept.as_ref(), now, Cause::PasswordChanged, None);
+        user.password_since = user.generation;
+        if let Some(device) = &mut kept {
+            device.refresh.raise_floor(user.generation);
+            restamp(changes, era, &mut user, device);
+        }
+        changes.user(&user);
+        Ok(match kept {
+            None => PasswordSet::Replaced { signed_out: ended },
+            Some(device) => PasswordSet::Changed {
+                session: Box::new(Session { user, device, era }),
+                signed_out: ended.saturating_sub(1),
+            },
+        })
+    }
+}
