@@ -124,6 +124,10 @@ pub struct Recovered {
 }
 
 /// Recovers the embedded store in the folder `from`, which has lost its snapshot, in the new folder `to`.
+#[cfg_attr(
+    not(feature = "sled"),
+    allow(unused_variables, reason = "without an embedded store there is none to recover")
+)]
 pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, OpenError> {
     #[cfg(feature = "sled")]
     {
