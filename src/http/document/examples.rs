@@ -69,8 +69,9 @@ fn example(schema: &str) -> Option<Value> {
         "Era" => json!({"era": 1_795_342_812}),
         "PublicKeys" => {
             json!({
-                "issuer": "http://127.0.0.1:8080", "audience": "rescind", "version": 1, "feed": "../api/v1/revocations",
-                "keys": [example("PublicKey")], "distrusted": [],
+                "issuer": "http://127.0.0.1:8080", "audience": "rescind",
+                "names": [{"issuer": "http://127.0.0.1:8080", "audience": "rescind"}], "version": 1,
+                "feed": "../api/v1/revocations", "keys": [example("PublicKey")], "distrusted": [],
             })
         }
         "PublicKey" => json!({
