@@ -9,9 +9,9 @@ use poem::{EndpointExt, Response, Route};
 use poem_openapi::payload::Json;
 use poem_openapi::types::ParseFromJSON;
 use poem_openapi::{Object, OpenApi, OpenApiService};
-use rescind::http::app::Entrance;
+use rescind::http::app::EdgeConfig;
 use rescind::http::cors::Cors;
-use rescind::http::door::{Door, Settings};
+use rescind::http::edge::{Edge, EdgeParts};
 use rescind::http::routes::Routes;
 use rescind::metrics::Metrics;
 
@@ -106,16 +106,16 @@ pub(crate) fn plain(answers: &Answers) -> BoxEndpoint<'static, Response> {
 /// The routes behind the same edge as the service's own.
 pub(crate) fn behind_the_door(
     answers: &Answers,
-    entrance: &Entrance,
+    edge_config: &EdgeConfig,
     metrics: &Metrics,
 ) -> BoxEndpoint<'static, Response> {
-    let settings = Settings {
+    let settings = EdgeParts {
         routes: Routes::new(metrics).api::<Bare>("/").finish(),
         cors: Cors::new(Vec::new(), false),
-        proxies: entrance.proxies.clone(),
-        ids: Arc::clone(&entrance.ids),
-        deadline: entrance.deadline,
+        proxies: edge_config.proxies.clone(),
+        ids: Arc::clone(&edge_config.ids),
+        deadline: edge_config.deadline,
         auth: None,
     };
-    Door::new(plain(answers), settings).boxed()
+    Edge::new(plain(answers), settings).boxed()
 }

@@ -54,15 +54,15 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
 
     let public = stage.serve_public()?;
     let answers = answers(public, &me("/api/v1/auth/me"), &form)?;
-    let door =
-        stage.serve_guarded(bare::behind_the_door(&answers, stage.entrance(), stage.auth.metrics()))?;
+    let edge =
+        stage.serve_guarded(bare::behind_the_door(&answers, stage.edge_config(), stage.auth.metrics()))?;
     let plain = stage.serve_plain(bare::plain(&answers))?;
     let mut sides = [
         (public, me("/api/v1/auth/me")),
-        (door, me("/bare/me")),
+        (edge, me("/bare/me")),
         (plain, me("/bare/me")),
         (public, form),
-        (door, json.clone()),
+        (edge, json.clone()),
         (plain, json),
     ]
     .map(|(address, requests)| Side { address, requests, rates: Vec::new() });

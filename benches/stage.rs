@@ -10,13 +10,13 @@ use anyhow::{Result, anyhow, bail};
 use poem::endpoint::BoxEndpoint;
 use poem::listener::TcpAcceptor;
 use poem::{Response, Server};
-use rescind::auth::administer::{Administrator, Order};
+use rescind::auth::administer::{Administrator, AdministratorOrder};
 use rescind::auth::issue::Issued;
 use rescind::auth::login::DeviceWish;
-use rescind::auth::{Auth, Origin};
-use rescind::http::app::{self, Entrance};
+use rescind::auth::{Auth, ClientInfo};
+use rescind::http::app::{self, EdgeConfig};
 use rescind::http::framework::Framework;
-use rescind::http::listen::{Limits, Listener, Server as Guarded};
+use rescind::http::listen::{BoundListener, ConnectionLimits, Server as Guarded};
 use rescind::http::serve;
 use rescind::metrics::Metrics;
 use rescind::model::device::{Device, DeviceKind, DeviceName, LastSeen};
@@ -54,20 +54,20 @@ pub(crate) struct Stage {
     service: Service,
     pub(crate) settings: Settings,
     world: World,
-    entrance: Entrance,
+    edge_config: EdgeConfig,
     password: PasswordHash,
     runtime: Runtime,
     folder: TempDir,
 }
 
 /// The order under which the benchmarks act as the operator.
-pub(crate) fn order() -> Order {
-    Order { by: Administrator::Operator, reason: None }
+pub(crate) fn order() -> AdministratorOrder {
+    AdministratorOrder { by: Administrator::Operator, reason: None }
 }
 
 /// The client of the benchmarks' own sign-ins.
-pub(crate) fn origin() -> Origin {
-    Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), user_agent: Some("rescind-bench".to_owned()) }
+pub(crate) fn origin() -> ClientInfo {
+    ClientInfo { address: IpAddr::V4(Ipv4Addr::LOCALHOST), user_agent: Some("rescind-bench".to_owned()) }
 }
 
 /// The default settings with `changes` and the data in `folder`.
@@ -104,15 +104,15 @@ impl Stage {
                     let metrics = Arc::new(Metrics::new());
                     Service::over(store, &settings, world.clone(), metrics, ISSUER).await
                 }
-                None => Service::open(&settings, world.clone(), Mode::Found, ISSUER).await,
+                None => Service::open(&settings, world.clone(), Mode::Initialize, ISSUER).await,
             }
         })?;
         let auth = Arc::clone(&service.auth);
-        let entrance = serve::entrance(&settings, &world);
+        let edge_config = serve::edge_config(&settings, &world);
         let password = PasswordHash::parse(HASH).map_err(|_| anyhow!("not a hash"))?;
-        runtime.spawn(Arc::clone(&auth).keep_house());
+        runtime.spawn(Arc::clone(&auth).run_housekeeping());
         runtime.spawn(Arc::clone(&service.feed).run());
-        Ok(Self { auth, service, settings, world, entrance, password, runtime, folder })
+        Ok(Self { auth, service, settings, world, edge_config, password, runtime, folder })
     }
 
     /// Runs a future to its end.
@@ -122,16 +122,16 @@ impl Stage {
 
     /// Serves the public operations on a free port.
     pub(crate) fn serve_public(&self) -> Result<SocketAddr> {
-        self.serve_guarded(app::public(&self.service, &self.entrance))
+        self.serve_guarded(app::public(&self.service, &self.edge_config))
     }
 
     /// Serves `app` with the service's own server loop.
     pub(crate) fn serve_guarded(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
         // The machine's own clients share an address.
-        let limits = Limits { per_address: usize::MAX, ..Limits::default() };
+        let limits = ConnectionLimits { per_address: usize::MAX, ..ConnectionLimits::default() };
         let server = Guarded::new(Framework::new(app), limits);
-        self.runtime.spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
+        self.runtime.spawn(server.run(BoundListener::Tcp(listener), std::future::pending(), Duration::ZERO));
         Ok(address)
     }
 
@@ -156,8 +156,8 @@ impl Stage {
     }
 
     /// The settings of the edge.
-    pub(crate) fn entrance(&self) -> &Entrance {
-        &self.entrance
+    pub(crate) fn edge_config(&self) -> &EdgeConfig {
+        &self.edge_config
     }
 
     /// The folder that holds the data; the service ends.

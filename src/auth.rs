@@ -44,7 +44,7 @@ pub mod signing_keys;
 
 /// The settings of sessions.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct SessionPolicy {
     /// The lifetime of an access token, at most an hour.
     pub access_lifetime: Duration,
     /// The time after which a device expires without a refresh.
@@ -61,7 +61,7 @@ pub struct Policy {
 
 /// The client that sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct ClientInfo {
     /// The client's address, as far as it can be trusted.
     pub address: IpAddr,
     /// The client's `User-Agent`, cut to 256 characters.
@@ -74,10 +74,10 @@ pub struct Auth {
     world: World,
     clock: Arc<ReferenceClock>,
     log_age: Mutex<LogAge>,
-    policy: Policy,
+    policy: SessionPolicy,
     keys: signing_keys::SigningKeys,
     hashing: hashing::Hashing,
-    limits: limits::Limits,
+    limits: limits::RateLimits,
     last_seen: last_seen::LastSeenNotes,
     rollback: rollback::Rollback,
     metrics: Arc<Metrics>,
@@ -88,10 +88,10 @@ impl Auth {
     pub fn new(
         store: Store,
         clock: Arc<ReferenceClock>,
-        policy: Policy,
+        policy: SessionPolicy,
         keys: signing_keys::SigningKeys,
         hashing: hashing::Hashing,
-        limits: limits::Limits,
+        limits: limits::RateLimits,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (last_seen, rollback) = (last_seen::LastSeenNotes::default(), rollback::Rollback::default());

@@ -1,16 +1,17 @@
 //! The command line: parses the arguments, resolves the settings, and calls one small file per group of commands.
 //!
-//! Every operator command is one request to the operator's routes, wherever they are served; `reach` alone knows
+//! Every operator command is one request to the operator's routes, wherever they are served; `connection` alone knows
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
 //! Modules: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without
-//! a service), `service` (starts it), `guard` (a process beside a proxy), `desk` (the context of a command), `reach`
-//! (the connection to the service), `person` (prompts), `output`, `failure`, `changes` (of settings, from start to
+//! a service), `service` (starts it), `guard` (a process beside a proxy), `context` (the context of a command), `connection`
+//! (the connection to the service), `prompt` (prompts), `output`, `failure`, `changes` (of settings, from start to
 //! start), `hardening` (what is closed to other processes).
 
 mod changes;
 mod config;
-mod desk;
+mod connection;
+mod context;
 mod device;
 mod doctor;
 mod everyone;
@@ -19,8 +20,7 @@ mod guard;
 mod hardening;
 mod key;
 mod output;
-mod person;
-mod reach;
+mod prompt;
 mod service;
 mod service_key;
 mod store;
@@ -36,8 +36,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::http;
 use crate::settings::{self, Environment, Resolved, Settings};
 use changes::Chosen;
-use desk::{Desk, Missing};
-use failure::Failure;
+use context::{CommandContext, Missing};
+use failure::CommandFailure;
 use output::Output;
 
 const EXAMPLES: &str = "\
@@ -55,13 +55,13 @@ Settings come from rescind.toml, then RESCIND_* variables, then flags.";
 #[command(name = "rescind", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
-    place: Place,
+    place: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Args)]
-struct Place {
+struct GlobalArgs {
     /// The data folder [default: ./rescind-data]
     #[arg(long, global = true, help_heading = "Settings", value_name = "FOLDER")]
     data: Option<String>,
@@ -86,21 +86,21 @@ enum Command {
     Serve(Serve),
     Guard(guard::GuardCommand),
     #[command(subcommand)]
-    User(user::User),
+    User(user::UserCommand),
     #[command(subcommand)]
-    Device(device::Device),
+    Device(device::DeviceCommand),
     #[command(subcommand)]
-    Key(key::Key),
+    Key(key::KeyCommand),
     #[command(subcommand)]
-    ServiceKey(service_key::ServiceKey),
+    ServiceKey(service_key::ServiceKeyCommand),
     #[command(subcommand)]
-    Everyone(everyone::Everyone),
+    Everyone(everyone::EveryoneCommand),
     #[command(subcommand)]
-    Store(store::Store),
+    Store(store::StoreCommand),
     #[command(subcommand)]
-    Config(config::Config),
+    Config(config::ConfigCommand),
     /// Say what is wrong here, and what to do; exit code 1 when something is
-    Doctor(doctor::Doctor),
+    Doctor(doctor::DoctorCommand),
     /// Print the OpenAPI document
     #[command(
         after_help = "Examples:\n  rescind openapi > openapi.json\n  rescind openapi --feed > feed.json"
@@ -144,7 +144,7 @@ pub fn run(
     let environment = Environment::from_vars(vars);
     let resolved = settings::load(cli.place.config.as_deref(), &environment, &flags(&cli));
     let done = tokio::runtime::Runtime::new()
-        .map_err(Failure::from)
+        .map_err(CommandFailure::from)
         .and_then(|runtime| runtime.block_on(dispatch(cli.command, resolved, &environment)));
     match done {
         Ok(code) => code,
@@ -160,11 +160,11 @@ async fn dispatch(
     command: Command,
     resolved: Resolved,
     environment: &Environment,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandFailure> {
     let mut out = Output::stdout();
     match command {
         Command::Config(command) => command.run(resolved, &mut out)?,
-        Command::Store(command) => command.run(&mut desk(resolved, everyone::MISSING)?).await?,
+        Command::Store(command) => command.run(&mut context(resolved, everyone::MISSING)?).await?,
         Command::Doctor(doctor) => return doctor.run(resolved.settings, &mut out).await,
         Command::Openapi { feed: false } => out.line(http::document::text().trim_end())?,
         Command::Openapi { feed: true } => out.line(http::document::feed_text().trim_end())?,
@@ -173,21 +173,21 @@ async fn dispatch(
             let chosen = Chosen::among(&resolved.rows);
             service::serve(usable(resolved)?, &chosen).await?;
         }
-        Command::User(command) => command.run(&mut desk(resolved, user::MISSING)?).await?,
-        Command::Device(command) => command.run(&mut desk(resolved, device::MISSING)?).await?,
-        Command::Key(command) => command.run(&mut desk(resolved, key::MISSING)?).await?,
-        Command::ServiceKey(command) => command.run(&mut desk(resolved, service_key::MISSING)?).await?,
-        Command::Everyone(command) => command.run(&mut desk(resolved, everyone::MISSING)?).await?,
+        Command::User(command) => command.run(&mut context(resolved, user::MISSING)?).await?,
+        Command::Device(command) => command.run(&mut context(resolved, device::MISSING)?).await?,
+        Command::Key(command) => command.run(&mut context(resolved, key::MISSING)?).await?,
+        Command::ServiceKey(command) => command.run(&mut context(resolved, service_key::MISSING)?).await?,
+        Command::Everyone(command) => command.run(&mut context(resolved, everyone::MISSING)?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn usable(resolved: Resolved) -> Result<Settings, Failure> {
+fn usable(resolved: Resolved) -> Result<Settings, CommandFailure> {
     resolved.settings.map_err(|faults| config::refused(&faults))
 }
 
-fn desk(resolved: Resolved, missing: Missing) -> Result<Desk, Failure> {
-    Ok(Desk::new(usable(resolved)?, missing))
+fn context(resolved: Resolved, missing: Missing) -> Result<CommandContext, CommandFailure> {
+    Ok(CommandContext::new(usable(resolved)?, missing))
 }
 
 /// The settings among the flags, each as the flag typed, key and value. A flag of a setting's own takes precedence

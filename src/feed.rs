@@ -42,7 +42,7 @@ pub mod stream;
 
 use error::FeedError;
 use fence::Calls;
-use followers::{Followers, Limits};
+use followers::{FollowerLimits, Followers};
 use frames::Frames;
 use recent::Recent;
 
@@ -75,7 +75,7 @@ impl Feed {
         auth: Arc<Auth>,
         world: World,
         store: StoreId,
-        limits: Limits,
+        limits: FollowerLimits,
     ) -> Result<Self, StoreError> {
         let published = auth.store().read(ReadCounters).await?.head;
         let frames = Frames::new(Arc::clone(&auth), world.clone(), store);

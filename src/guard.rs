@@ -27,7 +27,7 @@
 //! A **preflight** ([Fetch, "CORS-preflight request"](https://fetch.spec.whatwg.org/#cors-preflight-request)) has no
 //! token, since browsers send none with it: the guard would answer 401, and no page of another origin could call the
 //! backend. The proxy passes it to the backend, which knows the origins it serves, but only if it really is one:
-//! `OPTIONS` with `Origin` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. The
+//! `OPTIONS` with `ClientInfo` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. The
 //! guard decides about every other `OPTIONS`. The proxy removes the guard's headers and every override of the method
 //! (`X-HTTP-Method-Override`) from a preflight, so that it cannot become another request; and the backend must not act
 //! for anybody on `OPTIONS`, nor on any request without `X-Auth-User`.
@@ -51,7 +51,7 @@ use hyper::{HeaderMap, Request};
 use crate::verifier::{Doubt, Rejection, Verifier};
 use answer::{Answer, Answers};
 use credential::Credential;
-use metrics::Metrics;
+use metrics::GuardMetrics;
 
 pub mod answer;
 pub mod credential;
@@ -65,13 +65,18 @@ pub struct Guard {
     verifier: OnceLock<Verifier>,
     cookie: Option<String>,
     answers: Answers,
-    metrics: Metrics,
+    metrics: GuardMetrics,
 }
 
 impl Guard {
     /// A guard that answers 503 until it has a verifier. `cookie` names the cookie in which a token is accepted.
     pub fn new(cookie: Option<String>) -> Arc<Self> {
-        Arc::new(Self { verifier: OnceLock::new(), cookie, answers: Answers::new(), metrics: Metrics::new() })
+        Arc::new(Self {
+            verifier: OnceLock::new(),
+            cookie,
+            answers: Answers::new(),
+            metrics: GuardMetrics::new(),
+        })
     }
 
     /// Sets the verifier that judges tokens. Only the first call has an effect.

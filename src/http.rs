@@ -8,7 +8,7 @@
 //!
 //! * [`listen`] — the server loop: connections, their number and timeouts, HTTP/1 only (`framework` puts the
 //!   application behind it)
-//! * [`door`] — the outermost endpoint: request id, deadline, one log line, metrics, problems ([`routes`] names the
+//! * [`edge`] — the outermost endpoint: request id, deadline, one log line, metrics, problems ([`routes`] names the
 //!   operations for it)
 //! * [`cors`] — which pages of other origins may read answers
 //! * [`client`] — the client's address and user agent
@@ -42,7 +42,7 @@ mod device_input;
 mod devices;
 pub mod docs;
 pub mod document;
-pub mod door;
+pub mod edge;
 mod etag;
 mod event_stream;
 mod fence;

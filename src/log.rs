@@ -20,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
 
 use crate::metrics;
-use kept::{Kept, Leaving, Room};
+use kept::{Kept, QueueOutput, QueueSlots};
 
 mod kept;
 
@@ -48,11 +48,11 @@ fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
-static KEPT: OnceLock<Arc<Room>> = OnceLock::new();
+static KEPT: OnceLock<Arc<QueueSlots>> = OnceLock::new();
 
 /// The number of lines lost since the start of the process that are never dropped on purpose.
 fn lost_lines() -> u64 {
-    KEPT.get().map_or(0, |room| room.lost())
+    KEPT.get().map_or(0, |slots| slots.lost())
 }
 
 /// The format of log lines.
@@ -93,7 +93,7 @@ pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
     let filter = parse_level(level)?;
     let (queues, guard) = Queues::onto(io::stderr, io::stderr);
     let _first = DROPPED.set(queues.droppable.error_counter());
-    let _first = KEPT.set(Arc::clone(queues.kept.room()));
+    let _first = KEPT.set(Arc::clone(queues.kept.slots()));
     metrics::count_log_lines(dropped_lines, lost_lines);
     subscriber(filter, format, queues).try_init()?;
     Ok(guard)
@@ -148,9 +148,9 @@ impl Queues {
 
     fn over<W: Write + Send + 'static>(one: W, other: W) -> (Self, LogGuard) {
         let (droppable, first) = queue(buffered(one), true);
-        let room = Room::new(QUEUE);
-        let (kept, second) = queue(Leaving::new(buffered(other), Arc::clone(&room), kept::tell), false);
-        (Self { droppable, kept: Kept::new(kept, room) }, LogGuard([first, second]))
+        let slots = QueueSlots::new(QUEUE);
+        let (kept, second) = queue(QueueOutput::new(buffered(other), Arc::clone(&slots), kept::tell), false);
+        (Self { droppable, kept: Kept::new(kept, slots) }, LogGuard([first, second]))
     }
 }
 
@@ -372,7 +372,7 @@ mod tests {
         let (reader, buffer) = (Arc::new(Mutex::new(())), Buffer::default());
         let stuck = || Stuck(reader.clone(), buffer.clone());
         let (queues, guard) = Queues::over(stuck(), stuck());
-        let room = Arc::clone(queues.kept.room());
+        let slots = Arc::clone(queues.kept.slots());
         let stopped = reader.lock().unwrap();
         // The text fills the buffer, so that the writer blocks.
         let text = "x".repeat(BUFFER / 8);
@@ -386,7 +386,7 @@ mod tests {
         drop(guard);
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let kept = text.lines().filter(|line| line.contains("warned")).count();
-        let lost = usize::try_from(room.lost()).unwrap();
+        let lost = usize::try_from(slots.lost()).unwrap();
         assert!(lost > 0 && kept + lost == EVENTS, "{kept} were kept, {lost} lost");
     }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::auth::error::AuthError;
 use crate::auth::hashing::{HashParameters, Hashing};
-use crate::auth::limits::{Allowance, Allowances, Limits};
+use crate::auth::limits::{Allowance, Allowances, RateLimits};
 use crate::auth::signing_keys::{SigningKeys, first_keys};
-use crate::auth::{Auth, Policy};
+use crate::auth::{Auth, SessionPolicy};
 use crate::feed::{self, Feed};
 use crate::metrics::Metrics;
 use crate::model::names::Names;
@@ -21,15 +21,15 @@ use crate::settings::Settings;
 use crate::store::queries::service::ReadFounding;
 use crate::store::steps::initialize::{Initialize, Initialized};
 use crate::store::steps::use_names::UseNames;
-use crate::store::{Founding, Store, StoreError, StoreTime};
+use crate::store::{Store, StoreError, StoreIdentity, StoreTime};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
 use crate::world::reference::{ClocksApart, ReferenceClock};
-use place::Place;
+use node_folder::NodeFolder;
 
 pub mod copying;
 pub mod master_key;
-mod place;
+mod node_folder;
 pub mod stores;
 
 /// The default audience of a new store.
@@ -42,7 +42,7 @@ const LONGEST_FENCE: Duration = Duration::from_secs(8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// A missing store is initialized, as by `serve`.
-    Found,
+    Initialize,
     /// The store has to exist.
     Existing,
 }
@@ -63,7 +63,7 @@ pub enum OpenError {
     NoSuchStore(&'static str, &'static str),
     /// The folder of a node with a shared store cannot be used.
     #[error("the data folder {}: {why}", .path.display())]
-    Place {
+    NodeFolder {
         /// The path of the folder.
         path: PathBuf,
         /// What is wrong and what to do.
@@ -132,7 +132,7 @@ pub struct Service {
     /// Whether the store was initialized by this start.
     pub founded_now: bool,
     /// The lock of the node's folder, held while the service runs.
-    _place: Option<Place>,
+    _place: Option<NodeFolder>,
 }
 
 impl Service {
@@ -146,7 +146,7 @@ impl Service {
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
         let place = stores::place(settings, mode)?;
-        let serving = mode == Mode::Found;
+        let serving = mode == Mode::Initialize;
         let clock = Arc::new(ReferenceClock::start(world));
         let store = stores::open(settings, mode, &metrics, &clock).await?;
         let service = Self::assemble(store, settings, clock, metrics, issuer, serving).await?;
@@ -196,7 +196,7 @@ impl Service {
         }
         let keys =
             SigningKeys::open(&store, master, names, clock.confirmed()).await.map_err(OpenError::Keys)?;
-        let limits = Limits::new(allowances(settings), settings.hash_wait);
+        let limits = RateLimits::new(allowances(settings), settings.hash_wait);
         let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
         let auth = Arc::new(auth);
         auth.look_for_rollback().await?;
@@ -232,13 +232,13 @@ async fn found(
     world: &World,
     master: &MasterKey,
     issuer: &str,
-) -> Result<(Founding, bool), OpenError> {
+) -> Result<(StoreIdentity, bool), OpenError> {
     let now = world.now();
     let named = settings.issuer.is_some() || settings.public_url.is_some();
     if !named && settings.listen.ip().to_canonical().is_unspecified() {
         return Err(OpenError::NoIssuer(issuer.to_owned()));
     }
-    let founding = Founding {
+    let founding = StoreIdentity {
         store: world.store_id(),
         issuer: settings
             .issuer
@@ -256,8 +256,8 @@ async fn found(
     })
 }
 
-fn policy(settings: &Settings) -> Policy {
-    Policy {
+fn policy(settings: &Settings) -> SessionPolicy {
+    SessionPolicy {
         access_lifetime: settings.access_lifetime,
         device_idle: settings.device_idle,
         device_lifetime: settings.device_lifetime,
@@ -271,8 +271,8 @@ fn policy(settings: &Settings) -> Policy {
     }
 }
 
-fn streams(settings: &Settings) -> feed::followers::Limits {
-    feed::followers::Limits {
+fn streams(settings: &Settings) -> feed::followers::FollowerLimits {
+    feed::followers::FollowerLimits {
         streams: settings.feed_streams_max,
         streams_per_key: settings.feed_streams_per_key,
         // Whoever waits is to be answered, not told that it took too long.
@@ -324,10 +324,14 @@ mod tests {
         let world = World::manual(Timestamp::from_unix(1_800_000_000), 7).0;
         let settings = Settings::with(&[("data", folder.path().join("data").to_str().unwrap())]).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let store =
-            stores::open(&settings, Mode::Found, &metrics, &Arc::new(ReferenceClock::start(world.clone())))
-                .await
-                .unwrap();
+        let store = stores::open(
+            &settings,
+            Mode::Initialize,
+            &metrics,
+            &Arc::new(ReferenceClock::start(world.clone())),
+        )
+        .await
+        .unwrap();
         let master = master_key::read_or_make(&settings, &world).unwrap();
         found(&store, &settings, &world, &master, "https://id.example").await.unwrap();
         drop(store);

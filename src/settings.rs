@@ -24,7 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use environment::{CONFIG, Environment, SERVICE_KEY};
-pub use fault::{Fault, Faults, Source};
+pub use fault::{Faults, SettingFault, SettingSource};
 pub use measure::{size_text, time as length_of_time};
 pub use resolve::{Inputs, Resolved, Row, resolve};
 pub use sample::sample;
@@ -47,16 +47,19 @@ pub fn load(
     flags: &[(String, String, String)],
 ) -> Resolved {
     let (path, at) = match (config, environment.config()) {
-        (Some(path), _) => (path.to_owned(), Some(Source::Flag("--config".to_owned()))),
-        (None, Some(path)) => (PathBuf::from(path), Some(Source::Environment(CONFIG.to_owned()))),
+        (Some(path), _) => (path.to_owned(), Some(SettingSource::Flag("--config".to_owned()))),
+        (None, Some(path)) => (PathBuf::from(path), Some(SettingSource::Environment(CONFIG.to_owned()))),
         (None, None) => (PathBuf::from(FILE), None),
     };
     let (text, fault) = match (fs::read_to_string(&path), at) {
         (Ok(text), _) => (Some(text), None),
         (Err(error), None) if error.kind() == io::ErrorKind::NotFound => (None, None),
         (Err(error), at) => {
-            let at = at.unwrap_or_else(|| Source::File { name: FILE.to_owned(), line: 1 });
-            (None, Some(Fault::Unreadable { at, path: path.clone(), reason: error.kind().to_string() }))
+            let at = at.unwrap_or_else(|| SettingSource::File { name: FILE.to_owned(), line: 1 });
+            (
+                None,
+                Some(SettingFault::Unreadable { at, path: path.clone(), reason: error.kind().to_string() }),
+            )
         }
     };
     let name = path.display().to_string();

@@ -66,11 +66,11 @@ mod standing;
 pub mod steps;
 pub mod working_set;
 
-pub use counters::{Clock, Totals};
+pub use counters::{Counters, Totals};
 use engine::Engine;
 use erased::InFlight;
 pub use error::StoreError;
-pub use founding::Founding;
+pub use founding::StoreIdentity;
 use priority::Priority;
 use queries::Query;
 use queries::service::ReadCounters;

@@ -96,20 +96,20 @@
 //!   processors with AVX-512 IFMA, and changes nothing on others.
 //!
 //! Modules: `builder` (configuration), `claims`, `rejection` and `event` (the results), `state` with `revoked` and
-//! `keys` with `names` and `seen` (what `verify` reads), `follower` with `pings` (the only writer, without I/O), `follow`,
+//! `keys` with `names` and `seen` (what `verify` reads), `replica` with `pings` (the only writer, without I/O), `replica_task`,
 //! `link` and `stream` (the only ones with I/O), `introspect`.
 
 mod builder;
 mod claims;
 mod event;
-mod follow;
-mod follower;
 mod introspect;
 mod keys;
 mod link;
 mod names;
 mod pings;
 mod rejection;
+mod replica;
+mod replica_task;
 mod revoked;
 mod seen;
 mod state;
@@ -125,7 +125,7 @@ use tokio::task::JoinHandle;
 pub use builder::{Builder, ConnectError};
 pub use claims::Claims;
 pub use event::Event;
-pub use link::{ServiceKey, Trouble};
+pub use link::{IssuerError, ServiceKey};
 pub use rejection::{Doubt, Rejection};
 
 pub use crate::model::counters::{Era, Generation, KeysVersion, Position};
@@ -138,15 +138,15 @@ pub use crate::model::verdict::Reason;
 use crate::model::names::Names;
 use crate::model::verdict::Verdict;
 use crate::world::World;
-use event::Listener;
-use keys::{Keys, Unverified};
+use event::EventListener;
+use keys::{ReplicaKeys, Unverified};
 use link::Link;
-use state::{Now, State};
+use state::{Now, ReplicaState};
 
 /// A verifier of access tokens. Clones share everything; dropping the last one ends the connection.
 #[derive(Clone, Debug)]
 pub struct Verifier {
-    view: Arc<View>,
+    view: Arc<ReplicaView>,
     link: Link,
     when_stale: WhenStale,
     _task: Arc<Task>,
@@ -165,14 +165,14 @@ pub enum WhenStale {
 
 /// The state that `verify` reads, from any thread.
 #[derive(Debug)]
-struct View {
+struct ReplicaView {
     /// The names that the issuer is expected to have.
     expected: Names,
     max_staleness: Duration,
     max_entries: usize,
-    listener: Listener,
-    keys: ArcSwap<Keys>,
-    state: ArcSwap<State>,
+    listener: EventListener,
+    keys: ArcSwap<ReplicaKeys>,
+    state: ArcSwap<ReplicaState>,
     fresh: watch::Sender<bool>,
     world: World,
 }
@@ -219,7 +219,7 @@ impl Verifier {
     }
 }
 
-impl View {
+impl ReplicaView {
     /// The claims of an accepted token; else the rejection, with the claims if the token is authentic.
     fn examine(&self, token: &str) -> Result<Claims, (Option<Claims>, Rejection)> {
         let now = Now::of(&self.world);

@@ -24,10 +24,10 @@ const COUNTS_SLEEP: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 /// A source of time and randomness, real or manual. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct World(Source);
+pub struct World(WorldSource);
 
 #[derive(Clone, Debug)]
-enum Source {
+enum WorldSource {
     Real,
     Manual(Arc<Manual>),
 }
@@ -44,7 +44,7 @@ pub struct Manual {
 impl World {
     /// The real clock and the operating system's random generator.
     pub fn real() -> Self {
-        Self(Source::Real)
+        Self(WorldSource::Real)
     }
 
     /// A manual world at `start` with randomness derived from `seed`, and the handle that moves its clock.
@@ -55,7 +55,7 @@ impl World {
             seed: *blake3::hash(&seed.to_le_bytes()).as_bytes(),
             draws: AtomicU64::new(0),
         });
-        (Self(Source::Manual(Arc::clone(&manual))), manual)
+        (Self(WorldSource::Manual(Arc::clone(&manual))), manual)
     }
 
     /// The current time in whole seconds.
@@ -67,11 +67,11 @@ impl World {
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the real clock")]
     pub fn unix_millis(&self) -> i64 {
         match &self.0 {
-            Source::Real => {
+            WorldSource::Real => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }
-            Source::Manual(manual) => manual.millis.load(Ordering::SeqCst),
+            WorldSource::Manual(manual) => manual.millis.load(Ordering::SeqCst),
         }
     }
 
@@ -80,11 +80,11 @@ impl World {
     #[cfg(feature = "verifier")]
     pub fn uptime(&self) -> Duration {
         match &self.0 {
-            Source::Real => {
+            WorldSource::Real => {
                 let time = rustix::time::clock_gettime(COUNTS_SLEEP);
                 Duration::try_from(time).unwrap_or_default()
             }
-            Source::Manual(manual) => Duration::from_millis(manual.uptime_millis.load(Ordering::SeqCst)),
+            WorldSource::Manual(manual) => Duration::from_millis(manual.uptime_millis.load(Ordering::SeqCst)),
         }
     }
 
@@ -100,12 +100,12 @@ impl World {
     )]
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
-            Source::Real => {
+            WorldSource::Real => {
                 if let Err(error) = getrandom::fill(bytes) {
                     panic!("the operating system gave no randomness: {error}");
                 }
             }
-            Source::Manual(manual) => {
+            WorldSource::Manual(manual) => {
                 let draw = manual.draws.fetch_add(1, Ordering::SeqCst);
                 let mut stream = blake3::Hasher::new_keyed(&manual.seed);
                 stream.update(&draw.to_le_bytes());

@@ -3,7 +3,7 @@
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
 use super::logout::SignedOut;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::device::LastSeen;
 use crate::store::queries::devices::FindLastSeen;
 use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
@@ -13,7 +13,7 @@ impl Auth {
     pub async fn me(
         &self,
         bearer: &Bearer,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(Caller, Option<LastSeen>), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let last_seen =
@@ -26,7 +26,7 @@ impl Auth {
         &self,
         bearer: &Bearer,
         password: &str,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<SignedOut, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         self.confirm(&caller, password, origin).await?;

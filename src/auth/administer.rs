@@ -6,18 +6,18 @@ use std::net::IpAddr;
 
 use super::error::AuthError;
 use super::events;
-use super::hashing::{Salt, Source};
+use super::hashing::{HashSource, Salt};
 use super::issue::Issued;
 use super::login::DeviceWish;
 use super::logout::SignedOut;
-use super::{Auth, Origin};
+use super::{Auth, ClientInfo};
 use crate::model::counters::Era;
 use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId, reads_as_id};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
-use crate::store::queries::devices::{EndedPlace, ListEndedDevices};
+use crate::store::queries::devices::{EndedPosition, ListEndedDevices};
 use crate::store::queries::service::ReadCounters;
 use crate::store::queries::users::{FindUser, FindUserByName, ListUsers, ListedUser};
 use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
@@ -53,14 +53,14 @@ impl fmt::Display for Administrator {
 
 /// The administrator who ordered an action, and the reason.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct AdministratorOrder {
     /// The administrator who ordered it.
     pub by: Administrator,
     /// The reason, if one was given.
     pub reason: Option<String>,
 }
 
-impl Order {
+impl AdministratorOrder {
     /// Logs an administrative action as a warning, so that it is never silent.
     pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
         tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = events::request_id(), "done by an administrator");
@@ -136,12 +136,12 @@ impl Auth {
     pub async fn ended_devices_of(
         &self,
         user: UserId,
-        after: Option<EndedPlace>,
+        after: Option<EndedPosition>,
         limit: usize,
-    ) -> Result<DevicePage<EndedPlace>, AuthError> {
+    ) -> Result<DevicePage<EndedPosition>, AuthError> {
         let devices = self.store.read(ListEndedDevices { user, after, limit }).await?;
         let last = devices.last().filter(|_| devices.len() >= limit);
-        let next = last.and_then(|listed| EndedPlace::of(&listed.device));
+        let next = last.and_then(|listed| EndedPosition::of(&listed.device));
         Ok(DevicePage { devices, next })
     }
 
@@ -150,7 +150,7 @@ impl Auth {
         &self,
         user: UserId,
         device: DeviceId,
-        order: Order,
+        order: AdministratorOrder,
     ) -> Result<u64, AuthError> {
         let request = EndDevice {
             user,
@@ -167,7 +167,11 @@ impl Auth {
     }
 
     /// Ends every device of a user.
-    pub async fn logout_all_of(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
+    pub async fn logout_all_of(
+        &self,
+        user: UserId,
+        order: AdministratorOrder,
+    ) -> Result<SignedOut, AuthError> {
         let by = EndDevicesBy::Administrator { user, note: order.reason.clone() };
         match self.store.run(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
@@ -185,7 +189,7 @@ impl Auth {
         &self,
         user: UserId,
         disabled: bool,
-        order: Order,
+        order: AdministratorOrder,
     ) -> Result<(User, u64), AuthError> {
         let request = SetDisabled { user, disabled, note: order.reason.clone(), now: self.world.now() };
         match self.store.run(request).await? {
@@ -205,11 +209,11 @@ impl Auth {
         &self,
         user: &User,
         password: &str,
-        order: Order,
+        order: AdministratorOrder,
     ) -> Result<u64, AuthError> {
         let password = Password::chosen(password, &user.username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
-        let password = self.hashing.hash(Source::Operator, &password, Salt(self.world.random())).await?;
+        let password = self.hashing.hash(HashSource::Operator, &password, Salt(self.world.random())).await?;
         let request =
             SetPassword { by: SetPasswordBy::Administrator(user.id), password, now: self.world.now() };
         match self.store.run(request).await? {
@@ -226,7 +230,7 @@ impl Auth {
     }
 
     /// Deletes a user: ends every device and frees the username.
-    pub async fn delete_user(&self, user: UserId, order: Order) -> Result<SignedOut, AuthError> {
+    pub async fn delete_user(&self, user: UserId, order: AdministratorOrder) -> Result<SignedOut, AuthError> {
         match self.store.run(DeleteUser { user, caller: None, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("administrator");
@@ -239,7 +243,7 @@ impl Auth {
     }
 
     /// Ends every device of every user by a new era.
-    pub async fn logout_everyone(&self, order: Order) -> Result<Era, AuthError> {
+    pub async fn logout_everyone(&self, order: AdministratorOrder) -> Result<Era, AuthError> {
         let era = self.store.run(EndEveryone { now: self.world.now() }).await?;
         self.metrics.sign_out("everyone");
         order.record("everyone_signed_out", &"everyone");
@@ -251,8 +255,8 @@ impl Auth {
         &self,
         user: UserId,
         device: DeviceWish,
-        origin: &Origin,
-        order: Order,
+        origin: &ClientInfo,
+        order: AdministratorOrder,
     ) -> Result<Issued, AuthError> {
         let found = self.store.read(FindUser { id: user }).await?.ok_or(AuthError::NotFound)?;
         if found.disabled.is_some() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::AuthError;
-use super::{Auth, Origin};
+use super::{Auth, ClientInfo};
 use crate::model::claims::{AccessClaims, Presented};
 use crate::model::device::Device;
 use crate::model::timestamp::Timestamp;
@@ -46,7 +46,7 @@ impl Caller {
 
 impl Auth {
     /// Authenticates the bearer of an access token.
-    pub async fn authenticate(&self, bearer: &Bearer, origin: &Origin) -> Result<Caller, AuthError> {
+    pub async fn authenticate(&self, bearer: &Bearer, origin: &ClientInfo) -> Result<Caller, AuthError> {
         let token = match bearer {
             Bearer::Missing => return Err(AuthError::TokenMissing),
             Bearer::Malformed => return Err(AuthError::TokenInvalid),
@@ -79,7 +79,7 @@ impl Auth {
             };
             let standing =
                 self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
-            if standing.clock.keys != keyring.version() {
+            if standing.counters.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
                 keyring = self.keys.reload(self).await?;
                 continue;

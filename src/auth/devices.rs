@@ -2,7 +2,7 @@
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::device::{Cause, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -27,7 +27,7 @@ impl Auth {
         bearer: &Bearer,
         after: Option<DeviceId>,
         limit: usize,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(Caller, DevicePage), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let page = self.device_page(caller.user.id, after, limit).await?;
@@ -52,7 +52,7 @@ impl Auth {
         &self,
         bearer: &Bearer,
         device: DeviceId,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let standing = self.store.read(ReadStanding { user: caller.user.id, device }).await?;
@@ -69,7 +69,7 @@ impl Auth {
         bearer: &Bearer,
         device: DeviceId,
         name: DeviceName,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let request = RenameDevice { caller: caller.presented(), device, name, now: self.world.now() };
@@ -88,7 +88,7 @@ impl Auth {
         &self,
         bearer: &Bearer,
         device: DeviceId,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<u64, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let request = EndDevice {

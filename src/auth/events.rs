@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use super::Origin;
+use super::ClientInfo;
 use crate::model::ids::{DeviceId, UserId};
 
 tokio::task_local! {
@@ -25,7 +25,12 @@ pub(super) fn request_id() -> Option<String> {
 
 /// Records that `event` happened to a user and perhaps a device, caused by the client `origin`. An unknown user has no
 /// id.
-pub(super) fn record(event: &'static str, user: Option<UserId>, device: Option<DeviceId>, origin: &Origin) {
+pub(super) fn record(
+    event: &'static str,
+    user: Option<UserId>,
+    device: Option<DeviceId>,
+    origin: &ClientInfo,
+) {
     tracing::info!(
         event,
         user = user.map(tracing::field::display),
@@ -39,7 +44,7 @@ pub(super) fn record(event: &'static str, user: Option<UserId>, device: Option<D
 
 /// Records a refusal that cost no work. The log target marks such lines as droppable when there are too many, since
 /// anybody can cause them.
-pub(super) fn record_refusal(event: &'static str, origin: &Origin) {
+pub(super) fn record_refusal(event: &'static str, origin: &ClientInfo) {
     tracing::info!(
         target: "rescind::request",
         event,

@@ -16,15 +16,15 @@ use argon2::Block;
 use crate::model::password::{Password, PasswordHash};
 
 mod argon;
+mod hash_queue;
 mod memory;
-mod turns;
 
 pub use argon::{HashParameters, Salt};
-pub use turns::{Load, Source};
+pub use hash_queue::{HashLoad, HashSource};
 
-use argon::Recipe;
-use memory::Shelf;
-use turns::{Turn, Turns};
+use argon::Argon2Job;
+use hash_queue::{HashQueue, HashTurn};
+use memory::BlockPool;
 
 /// The reason why a hash could not be computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum HashingError {
 
 /// The result of verifying a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verified {
+pub enum PasswordVerified {
     /// The password is the user's.
     Match {
         /// Whether the hash has outdated parameters: the password should be hashed again and stored in place of this
@@ -57,29 +57,29 @@ pub enum Verified {
 }
 
 /// The password hasher. It is shared, since its limit holds for the whole process; its capacity is divided fairly
-/// between clients by [`Source`].
+/// between clients by [`HashSource`].
 #[derive(Debug)]
 pub struct Hashing {
     parameters: HashParameters,
-    turns: Turns,
-    shelf: Arc<Shelf>,
+    turns: HashQueue,
+    shelf: Arc<BlockPool>,
 }
 
 impl Hashing {
     /// A hasher that runs at most `at_once` hashes at the same time and refuses one that has waited for `wait`.
     pub fn new(parameters: HashParameters, at_once: usize, wait: Duration) -> Result<Self, HashingError> {
         parameters.check()?;
-        Ok(Self { parameters, turns: Turns::new(at_once, wait), shelf: Arc::default() })
+        Ok(Self { parameters, turns: HashQueue::new(at_once, wait), shelf: Arc::default() })
     }
 
     /// Hashes a new password, queued under `source`. The salt must be fresh random bytes.
     pub async fn hash(
         &self,
-        source: Source,
+        source: HashSource,
         password: &Password,
         salt: Salt,
     ) -> Result<PasswordHash, HashingError> {
-        let recipe = Recipe::fresh(self.parameters, salt);
+        let recipe = Argon2Job::fresh(self.parameters, salt);
         let password = password.clone();
         self.work(source, recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
     }
@@ -91,29 +91,29 @@ impl Hashing {
     /// distinguish it from an unknown name.
     pub async fn verify(
         &self,
-        source: Source,
+        source: HashSource,
         password: &Password,
         stored: Option<&PasswordHash>,
-    ) -> Result<Verified, HashingError> {
+    ) -> Result<PasswordVerified, HashingError> {
         let recipe = match stored {
-            Some(stored) => Recipe::read(stored)?,
-            None => Recipe::decoy(self.parameters),
+            Some(stored) => Argon2Job::read(stored)?,
+            None => Argon2Job::decoy(self.parameters),
         };
         let stale = recipe.differs_from(self.parameters);
         let password = password.clone();
         let matches =
             self.work(source, recipe, move |recipe, blocks| recipe.matches(&password, blocks)).await?;
-        Ok(if matches { Verified::Match { stale } } else { Verified::Mismatch })
+        Ok(if matches { PasswordVerified::Match { stale } } else { PasswordVerified::Mismatch })
     }
 
     async fn work<T: Send + 'static>(
         &self,
-        source: Source,
-        recipe: Recipe,
-        job: impl FnOnce(&Recipe, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
+        source: HashSource,
+        recipe: Argon2Job,
+        job: impl FnOnce(&Argon2Job, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
         let pieces = Arc::clone(&self.shelf);
-        let job = move |turn: &Turn| {
+        let job = move |turn: &HashTurn| {
             let mut blocks = pieces.take(recipe.block_count());
             let answer = job(&recipe, &mut blocks);
             if turn.is_awaited() {
@@ -127,7 +127,7 @@ impl Hashing {
     }
 
     /// The current load of the hash queue, for metrics.
-    pub fn load(&self) -> Load {
+    pub fn load(&self) -> HashLoad {
         self.turns.load()
     }
 }
@@ -136,7 +136,7 @@ impl Hashing {
 mod tests {
     use super::*;
 
-    const HERE: Source = Source::Operator;
+    const HERE: HashSource = HashSource::Operator;
     const CHEAP: HashParameters = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     fn hashing(parameters: HashParameters) -> Hashing {
@@ -152,9 +152,9 @@ mod tests {
         let hashing = hashing(CHEAP);
         let hash = hashing.hash(HERE, &password("correct horse"), Salt([7; 16])).await.unwrap();
         let check = async |text| hashing.verify(HERE, &password(text), Some(&hash)).await.unwrap();
-        assert_eq!(check("correct horse").await, Verified::Match { stale: false });
-        assert_eq!(check("Correct horse").await, Verified::Mismatch);
-        assert_eq!(check("").await, Verified::Mismatch);
+        assert_eq!(check("correct horse").await, PasswordVerified::Match { stale: false });
+        assert_eq!(check("Correct horse").await, PasswordVerified::Mismatch);
+        assert_eq!(check("").await, PasswordVerified::Mismatch);
     }
 
     #[tokio::test]
@@ -162,12 +162,18 @@ mod tests {
         let hashing = hashing(CHEAP);
         let hash = hashing.hash(HERE, &password("correct horse"), Salt([7; 16])).await.unwrap();
         let before = hashing.load().finished;
-        assert_eq!(hashing.verify(HERE, &password("wrong"), Some(&hash)).await, Ok(Verified::Mismatch));
+        assert_eq!(
+            hashing.verify(HERE, &password("wrong"), Some(&hash)).await,
+            Ok(PasswordVerified::Mismatch)
+        );
         let wrong = hashing.load().finished - before;
-        assert_eq!(hashing.verify(HERE, &password("correct horse"), None).await, Ok(Verified::Mismatch));
+        assert_eq!(
+            hashing.verify(HERE, &password("correct horse"), None).await,
+            Ok(PasswordVerified::Mismatch)
+        );
         let unknown = hashing.load().finished - before - wrong;
         assert_eq!((wrong, unknown), (1, 1));
-        assert_eq!(Recipe::decoy(CHEAP).cost(), Recipe::read(&hash).unwrap().cost());
+        assert_eq!(Argon2Job::decoy(CHEAP).cost(), Argon2Job::read(&hash).unwrap().cost());
     }
 
     #[tokio::test]
@@ -176,12 +182,12 @@ mod tests {
         let now = hashing(HashParameters { iterations: 2, ..CHEAP });
         assert_eq!(
             now.verify(HERE, &password("correct horse"), Some(&old)).await,
-            Ok(Verified::Match { stale: true })
+            Ok(PasswordVerified::Match { stale: true })
         );
         let new = now.hash(HERE, &password("correct horse"), Salt([8; 16])).await.unwrap();
         assert_eq!(
             now.verify(HERE, &password("correct horse"), Some(&new)).await,
-            Ok(Verified::Match { stale: false })
+            Ok(PasswordVerified::Match { stale: false })
         );
     }
 
@@ -195,7 +201,7 @@ mod tests {
             })
             .collect();
         for client in clients {
-            assert_eq!(client.await.unwrap(), Ok(Verified::Mismatch));
+            assert_eq!(client.await.unwrap(), Ok(PasswordVerified::Mismatch));
             assert!(hashing.shelf.len() <= 2);
         }
         assert_eq!(hashing.shelf.len(), 0);

@@ -23,11 +23,11 @@ const BATCH: usize = 200;
 
 /// The outcome of a repeated task. Only changes are logged, not every failure.
 #[derive(Debug, Default)]
-struct Health {
+struct StoreHealth {
     failing: bool,
 }
 
-impl Health {
+impl StoreHealth {
     fn note(&mut self, task: &'static str, outcome: Result<(), StoreError>) {
         let failed_before = std::mem::replace(&mut self.failing, outcome.is_err());
         match outcome {
@@ -40,9 +40,9 @@ impl Health {
 
 impl Auth {
     /// Runs housekeeping until dropped. What fails is tried again at the next interval.
-    pub async fn keep_house(self: Arc<Self>) -> Infallible {
-        let (mut writing, mut sweeping) = (Health::default(), Health::default());
-        let (mut looking, mut clock_wrong) = (Health::default(), false);
+    pub async fn run_housekeeping(self: Arc<Self>) -> Infallible {
+        let (mut writing, mut sweeping) = (StoreHealth::default(), StoreHealth::default());
+        let (mut looking, mut clock_wrong) = (StoreHealth::default(), false);
         let (mut soon, mut sweep) = (interval(SOON), interval(SWEEP));
         soon.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_failure_is_told_when_it_begins_and_when_it_ends() {
         let lines = crate::log::capture();
-        let mut health = Health::default();
+        let mut health = StoreHealth::default();
         for works in [true, false, false, false, true, true, false] {
             let outcome = if works { Ok(()) } else { Err(StoreError::Unavailable("full".into())) };
             health.note("the sweep", outcome);

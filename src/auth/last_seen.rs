@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::{Auth, Origin};
+use super::{Auth, ClientInfo};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -41,7 +41,7 @@ impl Default for LastSeenNotes {
 
 impl LastSeenNotes {
     /// Notes that `device` was used by the client `origin`, unless it was noted within the last minute.
-    pub(super) fn note(&self, user: &User, device: &Device, origin: &Origin, world: &World) {
+    pub(super) fn note(&self, user: &User, device: &Device, origin: &ClientInfo, world: &World) {
         let (now, uptime) = (world.now(), world.uptime());
         let is_noted = match self.noted.get(&device.id) {
             Some(noted) => uptime < noted + EVERY,
@@ -64,7 +64,7 @@ impl LastSeenNotes {
 }
 
 /// The last-seen record of a use by the client `origin` at `now`.
-pub(super) fn seen(origin: &Origin, now: Timestamp) -> LastSeen {
+pub(super) fn seen(origin: &ClientInfo, now: Timestamp) -> LastSeen {
     LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent.clone() }
 }
 

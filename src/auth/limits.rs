@@ -54,7 +54,7 @@ pub struct Allowances {
 
 /// The buckets of all accounts, addresses, devices and users.
 #[derive(Debug)]
-pub struct Limits {
+pub struct RateLimits {
     accounts: Buckets<AccountKey>,
     sources: Buckets<SourceKey>,
     known_devices: Buckets<DeviceId>,
@@ -79,7 +79,7 @@ enum SourceKey {
 
 /// The reason why an attempt may not begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum LimitRefusal {
     /// Too many attempts failed before.
     TooMany(RetryAfter),
     /// Too many other attempts are in progress, and none was settled within the wait.
@@ -97,7 +97,7 @@ enum Tokens<'a> {
     Device(Hold<'a, DeviceId>),
 }
 
-impl Limits {
+impl RateLimits {
     /// Limits with full buckets. An attempt waits at most `wait` for others to be settled.
     pub fn new(allowances: Allowances, wait: Duration) -> Self {
         Self {
@@ -127,7 +127,7 @@ impl Limits {
         self.account_sign_ins.take(user, now).inspect_err(|_| self.source_sign_ins.give_back(source))
     }
 
-    /// Returns the tokens of [`Limits::signed_in`], if no device was opened.
+    /// Returns the tokens of [`RateLimits::signed_in`], if no device was opened.
     pub fn not_signed_in(&self, user: UserId, source: IpAddr) {
         self.source_sign_ins.give_back(SourceKey::of(source));
         self.account_sign_ins.give_back(user);
@@ -146,7 +146,7 @@ impl Limits {
         username: &Username,
         source: IpAddr,
         now: Duration,
-    ) -> Result<Attempt<'_>, Refused> {
+    ) -> Result<Attempt<'_>, LimitRefusal> {
         let (account, source) = (account_key(username), SourceKey::of(source));
         self.in_time(async {
             let (mut source_turn, mut account_turn) = (None, None);
@@ -156,7 +156,7 @@ impl Limits {
                 drop(source_turn.take());
                 let held = match tried {
                     Ok(held) => held,
-                    Err(Denied::Empty(wait)) => return Err(Refused::TooMany(wait)),
+                    Err(Denied::Empty(wait)) => return Err(LimitRefusal::TooMany(wait)),
                     Err(Denied::Busy(next)) => {
                         drop(account_turn.take());
                         source_turn.insert(next).settled().await;
@@ -169,7 +169,7 @@ impl Limits {
                     Ok(account) => return Ok(Attempt(Tokens::SignIn(account, held))),
                     Err(Denied::Empty(wait)) => {
                         held.release();
-                        return Err(Refused::TooMany(wait));
+                        return Err(LimitRefusal::TooMany(wait));
                     }
                     Err(Denied::Busy(next)) => {
                         // Nothing is held while waiting: else those who wait for one account would stand in the way of
@@ -184,12 +184,16 @@ impl Limits {
     }
 
     /// Begins a sign-in with an authentic earlier refresh token of `device`.
-    pub async fn sign_in_of_known(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, Refused> {
+    pub async fn sign_in_of_known(
+        &self,
+        device: DeviceId,
+        now: Duration,
+    ) -> Result<Attempt<'_>, LimitRefusal> {
         self.of_device(&self.known_devices, device, now).await
     }
 
     /// Begins a confirmation of the password by a signed-in device.
-    pub async fn confirmation(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, Refused> {
+    pub async fn confirmation(&self, device: DeviceId, now: Duration) -> Result<Attempt<'_>, LimitRefusal> {
         self.of_device(&self.confirmations, device, now).await
     }
 
@@ -198,7 +202,7 @@ impl Limits {
         buckets: &'a Buckets<DeviceId>,
         device: DeviceId,
         now: Duration,
-    ) -> Result<Attempt<'a>, Refused> {
+    ) -> Result<Attempt<'a>, LimitRefusal> {
         self.in_time(async {
             let mut turn = None;
             loop {
@@ -206,7 +210,7 @@ impl Limits {
                 drop(turn.take());
                 match tried {
                     Ok(held) => return Ok(Attempt(Tokens::Device(held))),
-                    Err(Denied::Empty(wait)) => return Err(Refused::TooMany(wait)),
+                    Err(Denied::Empty(wait)) => return Err(LimitRefusal::TooMany(wait)),
                     Err(Denied::Busy(next)) => turn.insert(next).settled().await,
                 }
             }
@@ -216,9 +220,9 @@ impl Limits {
 
     async fn in_time<'a>(
         &self,
-        attempt: impl Future<Output = Result<Attempt<'a>, Refused>>,
-    ) -> Result<Attempt<'a>, Refused> {
-        tokio::time::timeout(self.wait, attempt).await.unwrap_or(Err(Refused::Busy))
+        attempt: impl Future<Output = Result<Attempt<'a>, LimitRefusal>>,
+    ) -> Result<Attempt<'a>, LimitRefusal> {
+        tokio::time::timeout(self.wait, attempt).await.unwrap_or(Err(LimitRefusal::Busy))
     }
 }
 
@@ -235,11 +239,11 @@ impl Attempt<'_> {
     }
 }
 
-impl From<Refused> for AuthError {
-    fn from(refused: Refused) -> Self {
+impl From<LimitRefusal> for AuthError {
+    fn from(refused: LimitRefusal) -> Self {
         match refused {
-            Refused::TooMany(wait) => wait.into(),
-            Refused::Busy => Self::Overloaded,
+            LimitRefusal::TooMany(wait) => wait.into(),
+            LimitRefusal::Busy => Self::Overloaded,
         }
     }
 }

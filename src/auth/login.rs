@@ -1,10 +1,10 @@
 //! Sign-in with username and password.
 
 use super::error::AuthError;
-use super::hashing::{Salt, Source, Verified};
+use super::hashing::{HashSource, PasswordVerified, Salt};
 use super::issue::Issued;
 use super::limits::Attempt;
-use super::{Auth, Origin, events, last_seen};
+use super::{Auth, ClientInfo, events, last_seen};
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
@@ -46,7 +46,7 @@ impl Auth {
         password: &str,
         refresh: Option<&str>,
         device: DeviceWish,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         let result = self.try_login(username, password, refresh, device, origin).await;
         match &result {
@@ -71,7 +71,7 @@ impl Auth {
         password: &str,
         refresh: Option<&str>,
         device: DeviceWish,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
         let (Ok(username), Ok(password)) = (Username::presented(username), Password::presented(password))
@@ -111,14 +111,14 @@ impl Auth {
         username: &Username,
         password: &Password,
         device: DeviceWish,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         let id = named.as_ref().map(|user| user.id);
         let user = named.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
-        let verified = self.hashing.verify(Source::of(origin.address), password, stored).await?;
-        let (Some(user), Verified::Match { stale }) = (user, verified) else {
+        let verified = self.hashing.verify(HashSource::of(origin.address), password, stored).await?;
+        let (Some(user), PasswordVerified::Match { stale }) = (user, verified) else {
             events::record("sign_in_failed", id, None, origin);
             return Err(AuthError::WrongCredentials);
         };
@@ -155,7 +155,7 @@ impl Auth {
     }
 
     /// The device that a sign-in by the client `origin` opens.
-    pub(super) fn new_device(&self, wish: DeviceWish, origin: &Origin) -> NewDevice {
+    pub(super) fn new_device(&self, wish: DeviceWish, origin: &ClientInfo) -> NewDevice {
         let guess = user_agent::readable(origin.user_agent.as_deref().unwrap_or_default());
         let name = wish.name.or_else(|| DeviceName::parse(&guess.name).ok());
         let kind = wish.kind.or_else(|| DeviceKind::parse(guess.kind).ok());
@@ -172,8 +172,8 @@ impl Auth {
 
     /// Hashes a password again with the current parameters. The user is signed in already, so a failure only postpones
     /// it to the next sign-in.
-    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &Origin) {
-        let (source, salt) = (Source::of(origin.address), Salt(self.world.random()));
+    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &ClientInfo) {
+        let (source, salt) = (HashSource::of(origin.address), Salt(self.world.random()));
         let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };
         if let Err(error) = self.store.run(RehashPassword { user, verified, password: hash }).await {
             tracing::warn!(%user, %error, "a password could not be hashed again");

@@ -3,7 +3,7 @@
 use super::authenticate::Bearer;
 use super::error::AuthError;
 use super::issue::Access;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
@@ -43,7 +43,7 @@ impl Auth {
         &self,
         refresh: Option<&str>,
         bearer: &Bearer,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<u64, AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         if let Some(refresh) = refresh {
@@ -78,7 +78,7 @@ impl Auth {
         &self,
         token: Option<&str>,
         bearer: &Bearer,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(), AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         let mut named = None;
@@ -124,7 +124,7 @@ impl Auth {
         &self,
         leaving: Leaving,
         bearer: Option<&Leaving>,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<u64, AuthError> {
         let mut left = leaving;
         let mut outcome = self.end_leaving(leaving).await?;
@@ -168,7 +168,7 @@ impl Auth {
     }
 
     /// Signs out every device of the caller, including this one.
-    pub async fn logout_all(&self, bearer: &Bearer, origin: &Origin) -> Result<SignedOut, AuthError> {
+    pub async fn logout_all(&self, bearer: &Bearer, origin: &ClientInfo) -> Result<SignedOut, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let by = EndDevicesBy::Caller { presented: caller.presented(), keep: false };
         match self.store.run(EndDevices { by, now: self.world.now() }).await? {
@@ -187,7 +187,7 @@ impl Auth {
     pub async fn logout_others(
         &self,
         bearer: &Bearer,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(SignedOut, Access), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         self.limits.sign_out_of_others(caller.user.id, self.since_start())?;

@@ -2,10 +2,10 @@
 
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
-use super::hashing::{Salt, Source, Verified};
+use super::hashing::{HashSource, PasswordVerified, Salt};
 use super::issue::Issued;
 use super::login::settle;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::password::Password;
 use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
@@ -16,7 +16,7 @@ impl Auth {
         bearer: &Bearer,
         current: &str,
         new: &str,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(Issued, u64), AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         let new = Password::chosen(new, &caller.user.username)
@@ -24,7 +24,7 @@ impl Auth {
         self.confirm(&caller, current, origin).await?;
         self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
         let salt = Salt(self.world.random());
-        let password = self.hashing.hash(Source::of(origin.address), &new, salt).await?;
+        let password = self.hashing.hash(HashSource::of(origin.address), &new, salt).await?;
         let now = self.world.now();
         let by = SetPasswordBy::Caller {
             presented: caller.presented(),
@@ -50,20 +50,20 @@ impl Auth {
         &self,
         caller: &Caller,
         password: &str,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<(), AuthError> {
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
         let attempt = self.limits.confirmation(caller.device.id, self.since_start()).await?;
-        let source = Source::of(origin.address);
+        let source = HashSource::of(origin.address);
         let verified = self.hashing.verify(source, &password, Some(&caller.user.password)).await;
-        if verified == Ok(Verified::Mismatch) {
+        if verified == Ok(PasswordVerified::Mismatch) {
             events::record("password_refused", Some(caller.user.id), Some(caller.device.id), origin);
         }
         settle(
             attempt,
             match verified {
-                Ok(Verified::Match { .. }) => Ok(()),
-                Ok(Verified::Mismatch) => Err(AuthError::WrongPassword),
+                Ok(PasswordVerified::Match { .. }) => Ok(()),
+                Ok(PasswordVerified::Mismatch) => Err(AuthError::WrongPassword),
                 Err(error) => Err(error.into()),
             },
         )

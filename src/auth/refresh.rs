@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::error::AuthError;
 use super::issue::Issued;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::claims::RefreshClaims;
 use crate::model::device::{Device, LastSeen};
 use crate::model::network::Network;
@@ -18,7 +18,7 @@ use crate::token::refresh;
 
 impl Auth {
     /// Decides on a refresh token by the replay rule and mints the resulting tokens.
-    pub async fn refresh(&self, token: &str, origin: &Origin) -> Result<Issued, AuthError> {
+    pub async fn refresh(&self, token: &str, origin: &ClientInfo) -> Result<Issued, AuthError> {
         let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
         self.ensure_not_rolled_back()?;
         let (presented, sequence) = ((&claims).into(), Some(claims.sequence));
@@ -74,7 +74,12 @@ impl Auth {
         Ok(self.keys.checked(self).await?.open_refresh(token).ok())
     }
 
-    async fn renewed(&self, session: Session, origin: &Origin, now: Timestamp) -> Result<Issued, AuthError> {
+    async fn renewed(
+        &self,
+        session: Session,
+        origin: &ClientInfo,
+        now: Timestamp,
+    ) -> Result<Issued, AuthError> {
         self.last_seen.note(&session.user, &session.device, origin, &self.world);
         self.issue(session, now).await
     }
@@ -96,7 +101,7 @@ fn described(address: Option<IpAddr>, user_agent: Option<&str>) -> String {
     format!("{address} {}", user_agent.unwrap_or("-"))
 }
 
-fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &Origin) {
+fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &ClientInfo) {
     tracing::warn!(
         event = "refresh_reused",
         user = %device.user,

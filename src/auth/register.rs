@@ -1,10 +1,10 @@
 //! Registration of an account, with a sign-in on its first device.
 
 use super::error::AuthError;
-use super::hashing::{Salt, Source};
+use super::hashing::{HashSource, Salt};
 use super::issue::Issued;
 use super::login::DeviceWish;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
@@ -18,7 +18,7 @@ impl Auth {
         username: &str,
         password: &str,
         device: DeviceWish,
-        origin: &Origin,
+        origin: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         if !self.policy.registration {
             return Err(AuthError::Forbidden(
@@ -30,7 +30,7 @@ impl Auth {
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
         self.limits.registration(origin.address, self.since_start())?;
         let device = self.new_device(device, origin);
-        match self.add(Source::of(origin.address), username, password, Some(device)).await? {
+        match self.add(HashSource::of(origin.address), username, password, Some(device)).await? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
                 events::record("registered", Some(session.user.id), Some(session.device.id), origin);
@@ -45,7 +45,7 @@ impl Auth {
     pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
-        match self.add(Source::Operator, username, password, None).await? {
+        match self.add(HashSource::Operator, username, password, None).await? {
             Registered::User(user) => Ok(*user),
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
             Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
@@ -54,7 +54,7 @@ impl Auth {
 
     async fn add(
         &self,
-        source: Source,
+        source: HashSource,
         username: Username,
         password: &str,
         device: Option<NewDevice>,

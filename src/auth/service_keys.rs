@@ -7,9 +7,9 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::error::AuthError;
-use super::{Auth, Origin, events};
+use super::{Auth, ClientInfo, events};
 use crate::model::ids::{self, ServiceKeyId};
-use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::visible;
 use crate::store::queries::keys::{FindServiceKey, ListServiceKeys};
 use crate::store::steps::service_keys::{AddServiceKey, RemoveServiceKey};
@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 100;
 /// A new service key with its text, which is shown only once.
 pub struct NewServiceKey {
     /// The key as stored.
-    pub key: ServiceKey,
+    pub key: ServiceKeyRecord,
     /// The text of the key, the credential.
     pub text: Zeroizing<String>,
 }
@@ -55,13 +55,13 @@ impl Auth {
         let id = self.world.service_key_id();
         let text = Zeroizing::new(format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret.as_slice())));
         let digest = *blake3::hash(secret.as_slice()).as_bytes();
-        let key = ServiceKey { id, name: name.to_owned(), scopes, digest, created: self.world.now() };
+        let key = ServiceKeyRecord { id, name: name.to_owned(), scopes, digest, created: self.world.now() };
         self.store.run(AddServiceKey { key: key.clone() }).await?;
         Ok(NewServiceKey { key, text })
     }
 
     /// Lists all service keys, the oldest first.
-    pub async fn list_service_keys(&self) -> Result<Vec<ServiceKey>, AuthError> {
+    pub async fn list_service_keys(&self) -> Result<Vec<ServiceKeyRecord>, AuthError> {
         Ok(self.store.read(ListServiceKeys).await?)
     }
 
@@ -75,8 +75,8 @@ impl Auth {
         &self,
         text: &str,
         scope: Scope,
-        origin: &Origin,
-    ) -> Result<ServiceKey, AuthError> {
+        origin: &ClientInfo,
+    ) -> Result<ServiceKeyRecord, AuthError> {
         let found = self.find_service_key(text, scope).await;
         if matches!(found, Err(AuthError::TokenInvalid | AuthError::Forbidden(_))) {
             events::record_refusal("service_key_refused", origin);
@@ -84,7 +84,7 @@ impl Auth {
         found
     }
 
-    async fn find_service_key(&self, text: &str, scope: Scope) -> Result<ServiceKey, AuthError> {
+    async fn find_service_key(&self, text: &str, scope: Scope) -> Result<ServiceKeyRecord, AuthError> {
         let (id, secret) = parse(text).ok_or(AuthError::TokenInvalid)?;
         let digest = blake3::hash(secret.as_slice());
         let key = self.store.read(FindServiceKey { id }).await?.ok_or(AuthError::TokenInvalid)?;

@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Auth;
-use super::administer::Order;
+use super::administer::AdministratorOrder;
 use super::error::AuthError;
 use crate::model::claims::LONGEST_ACCESS;
 use crate::model::counters::KeysVersion;
@@ -189,7 +189,7 @@ impl Auth {
     }
 
     /// Distrusts one key; its tokens are refused from the next check on.
-    pub async fn distrust_key(&self, kid: &Kid, order: Order) -> Result<KeySet, AuthError> {
+    pub async fn distrust_key(&self, kid: &Kid, order: AdministratorOrder) -> Result<KeySet, AuthError> {
         let keys = self
             .change_keys(Some(kid), |auth, set, now, put| {
                 let key = find(set, kid)?;

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Row, Source};
+use crate::settings::{Row, SettingSource};
 
 /// The most that is read of the stored settings, in bytes.
 const LONGEST: u64 = 64 * 1024;
@@ -20,7 +20,7 @@ pub(super) struct Chosen(Vec<(&'static str, String, String)>);
 impl Chosen {
     /// Selects the settings that a file, a variable or a flag sets.
     pub(super) fn among(rows: &[Row]) -> Self {
-        let said = rows.iter().filter(|row| !matches!(row.at, Source::Default));
+        let said = rows.iter().filter(|row| !matches!(row.at, SettingSource::Default));
         Self(said.map(|row| (row.setting.key, row.shown().to_owned(), row.at.to_string())).collect())
     }
 

@@ -3,17 +3,17 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::failure::Failure;
-use super::output::{Format, Output};
+use super::failure::CommandFailure;
+use super::output::{Output, OutputFormat};
 use crate::settings::{Faults, Resolved, Row, sample};
 
 /// The settings: check, show
 #[derive(Debug, Subcommand)]
-pub(super) enum Config {
+pub(super) enum ConfigCommand {
     /// Check the settings without starting anything; exit code 1 tells a fault
     Check {
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Show every setting, its value and who set it; secrets are hidden
     #[command(after_help = "Examples:\n  rescind config show\n  rescind config show --toml > rescind.toml")]
@@ -22,12 +22,12 @@ pub(super) enum Config {
         #[arg(long, conflicts_with = "json")]
         toml: bool,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
-impl Config {
-    pub(super) fn run(self, resolved: Resolved, out: &mut Output) -> Result<(), Failure> {
+impl ConfigCommand {
+    pub(super) fn run(self, resolved: Resolved, out: &mut Output) -> Result<(), CommandFailure> {
         match self {
             Self::Check { format } => {
                 let faults = resolved.settings.as_ref().err().map(lines).unwrap_or_default();
@@ -53,12 +53,15 @@ impl Config {
 }
 
 /// Reports every fault in one failure.
-pub(super) fn refused(faults: &Faults) -> Failure {
+pub(super) fn refused(faults: &Faults) -> CommandFailure {
     let what = match lines(faults).as_slice() {
         [only] => only.clone(),
         several => format!("the settings are wrong:\n  {}", several.join("\n  ")),
     };
-    Failure::new(what, "`rescind config show --toml` lists every setting with its meaning and its range")
+    CommandFailure::new(
+        what,
+        "`rescind config show --toml` lists every setting with its meaning and its range",
+    )
 }
 
 fn lines(faults: &Faults) -> Vec<String> {
@@ -80,32 +83,32 @@ fn record(row: &Row) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::desk::tests::Page;
+    use crate::cli::context::tests::CapturedOutput;
     use crate::settings::{Environment, Inputs, resolve};
 
-    fn run(config: Config, file: &str) -> (String, Result<(), Failure>) {
+    fn run(config: ConfigCommand, file: &str) -> (String, Result<(), CommandFailure>) {
         let environment = Environment::default();
         let read = |_: &std::path::Path| Ok(String::new());
         let file = Some(("rescind.toml", file));
         let resolved = resolve(&Inputs { file, environment: &environment, flags: &[], read: &read });
-        let page = Page::default();
+        let page = CapturedOutput::default();
         let result = config.run(resolved, &mut Output::to(page.clone()));
         (page.text(), result)
     }
 
-    fn show(json: bool) -> Config {
-        Config::Show { toml: false, format: Format { json } }
+    fn show(json: bool) -> ConfigCommand {
+        ConfigCommand::Show { toml: false, format: OutputFormat { json } }
     }
 
     #[test]
     fn right_settings_pass_the_check() {
-        let (text, result) = run(Config::Check { format: Format::default() }, "");
+        let (text, result) = run(ConfigCommand::Check { format: OutputFormat::default() }, "");
         assert_eq!((text.as_str(), result), ("the settings are right\n", Ok(())));
     }
 
     #[test]
     fn every_fault_fails_the_check_by_name() {
-        let check = Config::Check { format: Format { json: true } };
+        let check = ConfigCommand::Check { format: OutputFormat { json: true } };
         let (text, result) = run(check, "lisen = 1\nrefresh_grace = \"3m\"");
         assert!(text.contains("\"ok\":false") && text.contains("refresh_grace"), "{text}");
         let failure = result.unwrap_err();
@@ -125,7 +128,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_nowhere() {
-        for config in [show(false), show(true), Config::Show { toml: true, format: Format::default() }] {
+        for config in
+            [show(false), show(true), ConfigCommand::Show { toml: true, format: OutputFormat::default() }]
+        {
             let (text, result) =
                 run(config, "store = \"postgres://app:hunter2@db/rescind\"\nrefresh_grace = \"3m\"");
             assert!(text.contains("(hidden)") && !text.contains("hunter2"), "{text}");

@@ -3,10 +3,10 @@
 use clap::Subcommand;
 use poem::http::Method;
 
-use super::desk::{Desk, Missing, signed_out};
-use super::failure::Failure;
-use super::output::{Column, Format};
-use super::reach::segment;
+use super::connection::segment;
+use super::context::{CommandContext, Missing, signed_out};
+use super::failure::CommandFailure;
+use super::output::{Column, OutputFormat};
 
 pub(super) const MISSING: Missing = (
     "there is no such user, or the user has no such device",
@@ -25,7 +25,7 @@ pub(super) const COLUMNS: [Column; 7] = [
 
 /// Devices: list, end
 #[derive(Debug, Subcommand)]
-pub(super) enum Device {
+pub(super) enum DeviceCommand {
     /// List a user's devices
     List {
         /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
@@ -34,7 +34,7 @@ pub(super) enum Device {
         #[arg(long)]
         ended: bool,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Sign one device out, at once
     #[command(after_help = "Example:\n  rescind device end alice 01998f3e-5c1c-7cc3-9d53-0d6f3a1a2b3c")]
@@ -44,22 +44,22 @@ pub(super) enum Device {
         /// The device's id, from `rescind device list`
         device: String,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
-impl Device {
-    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+impl DeviceCommand {
+    pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
             Self::List { user, ended, format } => {
                 let path = format!("/api/v1/admin/users/{}/devices?limit=1000&ended={ended}", segment(&user));
-                let answer = desk.fetch_all(&path).await?;
-                desk.list(format, &answer, &COLUMNS)
+                let answer = context.fetch_all(&path).await?;
+                context.list(format, &answer, &COLUMNS)
             }
             Self::End { user, device, format } => {
                 let path = format!("/api/v1/admin/users/{}/devices/{}", segment(&user), segment(&device));
-                let answer = desk.call(Method::DELETE, &path, None).await?;
-                desk.answer(format, &answer, &signed_out(&answer))
+                let answer = context.call(Method::DELETE, &path, None).await?;
+                context.answer(format, &answer, &signed_out(&answer))
             }
         }
     }
@@ -70,14 +70,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::desk::tests::{Trial, script};
+    use crate::cli::context::tests::{CommandTrial, script};
 
     #[tokio::test]
     async fn a_device_is_ended_by_user_and_id() {
-        let mut trial = Trial::new(vec![json!({"signed_out": 1})], script(&[]));
-        let end =
-            Device::End { user: "alice".to_owned(), device: "d1".to_owned(), format: Format::default() };
-        end.run(&mut trial.desk).await.unwrap();
+        let mut trial = CommandTrial::new(vec![json!({"signed_out": 1})], script(&[]));
+        let end = DeviceCommand::End {
+            user: "alice".to_owned(),
+            device: "d1".to_owned(),
+            format: OutputFormat::default(),
+        };
+        end.run(&mut trial.context).await.unwrap();
         assert_eq!(trial.seen(), ["DELETE /api/v1/admin/users/alice/devices/d1"]);
         assert_eq!(trial.page.text(), "1 device signed out\n");
     }
@@ -88,9 +91,13 @@ mod tests {
             json!({"results": [{"id": "d1"}, {"id": "d2"}], "next": "17.d2"}),
             json!({"results": [{"id": "d3"}]}),
         ];
-        let mut trial = Trial::new(pages, script(&[]));
-        let list = Device::List { user: "alice".to_owned(), ended: true, format: Format { json: true } };
-        list.run(&mut trial.desk).await.unwrap();
+        let mut trial = CommandTrial::new(pages, script(&[]));
+        let list = DeviceCommand::List {
+            user: "alice".to_owned(),
+            ended: true,
+            format: OutputFormat { json: true },
+        };
+        list.run(&mut trial.context).await.unwrap();
         let path = "GET /api/v1/admin/users/alice/devices?limit=1000&ended=true";
         assert_eq!(trial.seen(), [path.to_owned(), format!("{path}&after=17.d2")]);
         assert_eq!(trial.page.text(), "{\"results\":[{\"id\":\"d1\"},{\"id\":\"d2\"},{\"id\":\"d3\"}]}\n");
@@ -99,9 +106,10 @@ mod tests {
     #[tokio::test]
     async fn a_live_device_shows_no_end() {
         let answer = json!({"results": [{"name": "Chrome on Windows", "id": "d1", "kind": "browser"}]});
-        let mut trial = Trial::new(vec![answer], script(&[]));
-        let list = Device::List { user: "alice".to_owned(), ended: false, format: Format::default() };
-        list.run(&mut trial.desk).await.unwrap();
+        let mut trial = CommandTrial::new(vec![answer], script(&[]));
+        let list =
+            DeviceCommand::List { user: "alice".to_owned(), ended: false, format: OutputFormat::default() };
+        list.run(&mut trial.context).await.unwrap();
         let row = trial.page.text().lines().last().unwrap().to_owned();
         assert!(row.starts_with("Chrome on Windows  d1") && row.ends_with('-'), "{row}");
     }

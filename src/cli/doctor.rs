@@ -11,8 +11,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use super::failure::Failure;
-use super::output::{Format, Output};
+use super::failure::CommandFailure;
+use super::output::{Output, OutputFormat};
 use super::service;
 use crate::settings::{Faults, Settings};
 
@@ -28,9 +28,9 @@ mod store;
 
 /// Say what is wrong here, and what to do
 #[derive(Debug, Args)]
-pub(super) struct Doctor {
+pub(super) struct DoctorCommand {
     #[command(flatten)]
-    format: Format,
+    format: OutputFormat,
 }
 
 /// The severity of a finding.
@@ -67,12 +67,12 @@ impl Diagnosis {
     }
 }
 
-impl Doctor {
+impl DoctorCommand {
     pub(super) async fn run(
         self,
         settings: Result<Settings, Faults>,
         out: &mut Output,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<ExitCode, CommandFailure> {
         let (diagnoses, all) = match settings {
             Ok(settings) => examine(&settings).await,
             Err(faults) => (unusable(&faults), true),
@@ -112,7 +112,7 @@ async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
         diagnoses.extend(service::protected(settings).await.map(encryption::judge));
         let holder = match state {
             _ if server => ports::Holder::Server,
-            store::State::Held => ports::Holder::Unknown,
+            store::StoreCondition::Held => ports::Holder::Unknown,
             _ => ports::Holder::Nobody,
         };
         diagnoses.extend(ports::examine(settings, holder));
@@ -151,11 +151,11 @@ fn nearest_existing(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::desk::tests::Page;
+    use crate::cli::context::tests::CapturedOutput;
 
     async fn run(changes: &[(&str, &str)], json: bool) -> (String, bool) {
-        let page = Page::default();
-        let doctor = Doctor { format: Format { json } };
+        let page = CapturedOutput::default();
+        let doctor = DoctorCommand { format: OutputFormat { json } };
         let code = doctor.run(Settings::with(changes), &mut Output::to(page.clone())).await.unwrap();
         (page.text(), code == ExitCode::SUCCESS)
     }

@@ -4,9 +4,9 @@ use clap::Subcommand;
 use poem::http::Method;
 use serde_json::Value;
 
-use super::desk::{Desk, Missing, because};
-use super::failure::Failure;
-use super::output::Format;
+use super::context::{CommandContext, Missing, because};
+use super::failure::CommandFailure;
+use super::output::OutputFormat;
 
 pub(super) const MISSING: Missing = (
     "the server knows no such operation",
@@ -15,7 +15,7 @@ pub(super) const MISSING: Missing = (
 
 /// Every user at once: logout
 #[derive(Debug, Subcommand)]
-pub(super) enum Everyone {
+pub(super) enum EveryoneCommand {
     /// Sign every device of every user out, at once
     #[command(after_help = "Example:\n  rescind everyone logout --reason 'database leaked' --yes")]
     Logout {
@@ -26,17 +26,18 @@ pub(super) enum Everyone {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
-impl Everyone {
-    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+impl EveryoneCommand {
+    pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         let Self::Logout { reason, yes, format } = self;
-        desk.confirm(yes, "sign every device of every user out")?;
-        let answer = desk.call(Method::POST, "/api/v1/admin/everyone/logout", Some(because(reason))).await?;
+        context.confirm(yes, "sign every device of every user out")?;
+        let answer =
+            context.call(Method::POST, "/api/v1/admin/everyone/logout", Some(because(reason))).await?;
         let era = answer.get("era").and_then(Value::as_u64).unwrap_or_default();
-        desk.answer(format, &answer, &format!("everyone is signed out; the era is now {era}"))
+        context.answer(format, &answer, &format!("everyone is signed out; the era is now {era}"))
     }
 }
 
@@ -45,25 +46,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::desk::tests::{Trial, script};
-    use crate::cli::person::tests::Scripted;
+    use crate::cli::context::tests::{CommandTrial, script};
+    use crate::cli::prompt::tests::Scripted;
 
-    fn logout(yes: bool) -> Everyone {
-        Everyone::Logout { reason: None, yes, format: Format::default() }
+    fn logout(yes: bool) -> EveryoneCommand {
+        EveryoneCommand::Logout { reason: None, yes, format: OutputFormat::default() }
     }
 
     #[tokio::test]
     async fn a_script_has_to_say_yes() {
-        let mut trial = Trial::new(vec![], script(&["y"]));
-        assert!(logout(false).run(&mut trial.desk).await.is_err());
+        let mut trial = CommandTrial::new(vec![], script(&["y"]));
+        assert!(logout(false).run(&mut trial.context).await.is_err());
         assert!(trial.seen().is_empty());
     }
 
     #[tokio::test]
     async fn a_person_who_agrees_signs_everyone_out() {
-        let person = Scripted { here: true, answers: vec!["yes"] };
-        let mut trial = Trial::new(vec![json!({"era": 1_790_000_000})], person);
-        logout(false).run(&mut trial.desk).await.unwrap();
+        let prompt = Scripted { here: true, answers: vec!["yes"] };
+        let mut trial = CommandTrial::new(vec![json!({"era": 1_790_000_000})], prompt);
+        logout(false).run(&mut trial.context).await.unwrap();
         assert_eq!(trial.seen(), ["POST /api/v1/admin/everyone/logout {}"]);
         assert_eq!(trial.page.text(), "everyone is signed out; the era is now 1790000000\n");
     }

@@ -3,46 +3,46 @@
 use std::fmt;
 use std::io;
 
-use super::reach::Refusal;
+use super::connection::ServiceRefusal;
 use crate::advice;
 
 /// The failure of a command, with the next step. Printed to stderr; the exit code is 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct CommandFailure {
     /// The error.
     pub(super) what: String,
     /// The next step; empty when the error says enough.
     pub(super) help: String,
 }
 
-impl Failure {
+impl CommandFailure {
     /// A failure with its next step.
     pub(super) fn new(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { what: what.into(), help: help.into() }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.what)?;
         if self.help.is_empty() { Ok(()) } else { write!(f, "\nhelp: {}", self.help) }
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for CommandFailure {}
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandFailure {
     fn from(error: io::Error) -> Self {
         Self::new(format!("cannot read or write: {error}"), advice::for_file(&error))
     }
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
+impl From<ServiceRefusal> for CommandFailure {
+    fn from(refusal: ServiceRefusal) -> Self {
         let help = match &refusal {
-            Refusal::Problem { code, .. } => next_step(code),
-            Refusal::Unreachable(_) => "`rescind doctor` says whether the server runs and answers",
-            Refusal::Unreadable => {
+            ServiceRefusal::Problem { code, .. } => next_step(code),
+            ServiceRefusal::Unreachable(_) => "`rescind doctor` says whether the server runs and answers",
+            ServiceRefusal::Unreadable => {
                 "is the server of the same version as this command? Compare `rescind --version`"
             }
         };

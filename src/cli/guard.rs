@@ -8,14 +8,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::service;
 use crate::guard::Guard;
 use crate::guard::serve::{self, Bound, Listen};
 use crate::log;
 use crate::settings::{self, Environment, SERVICE_KEY};
 use crate::trusted;
-use crate::verifier::{Builder, ConnectError, Event, ServiceKey, Trouble, Verifier, WhenStale};
+use crate::verifier::{Builder, ConnectError, Event, IssuerError, ServiceKey, Verifier, WhenStale};
 
 /// The most that is read of a service key's file, in bytes.
 const LONGEST: u64 = 4096;
@@ -60,14 +60,14 @@ pub(super) struct GuardCommand {
     max_staleness: Duration,
     /// What to do when it is older; to introspect, the service key needs that scope too
     #[arg(long, value_name = "POLICY", default_value = "refuse")]
-    when_stale: Policy,
+    when_stale: WhenStaleArg,
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormat,
+    log_format: LogFormatArg,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Policy {
+enum WhenStaleArg {
     /// Answer 503
     Refuse,
     /// Ask the issuer about each token
@@ -75,7 +75,7 @@ enum Policy {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
+enum LogFormatArg {
     Text,
     Json,
 }
@@ -90,17 +90,17 @@ fn time(text: &str) -> Result<Duration, String> {
 
 impl GuardCommand {
     /// Runs the guard until a signal stops it. The first line on stdout is `listening on …`.
-    pub(super) async fn run(self, environment: &Environment) -> Result<(), Failure> {
+    pub(super) async fn run(self, environment: &Environment) -> Result<(), CommandFailure> {
         let key = self.service_key(environment)?;
         let format = match self.log_format {
-            LogFormat::Text => log::Format::Text,
-            LogFormat::Json => log::Format::Json,
+            LogFormatArg::Text => log::Format::Text,
+            LogFormatArg::Json => log::Format::Json,
         };
-        let log = log::start("info", format).map_err(|error| Failure::new(error.to_string(), ""))?;
+        let log = log::start("info", format).map_err(|error| CommandFailure::new(error.to_string(), ""))?;
         let stop = service::stop_signal()?;
         let bound = Bound::to(&self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}: {error}", self.listen);
-            Failure::new(what, "choose another address with --listen; port 0 picks a free one")
+            CommandFailure::new(what, "choose another address with --listen; port 0 picks a free one")
         })?;
         // A closed standard output is no reason to stop.
         let _ = writeln!(io::stdout(), "listening on {}", bound.place()).and_then(|()| io::stdout().flush());
@@ -115,7 +115,7 @@ impl GuardCommand {
 
     /// Connects to the issuer and gives the guard its verifier, retrying after errors that may pass. Resolves only
     /// with one that cannot.
-    async fn connect(&self, key: &ServiceKey, guard: &Arc<Guard>) -> Failure {
+    async fn connect(&self, key: &ServiceKey, guard: &Arc<Guard>) -> CommandFailure {
         loop {
             match self.builder(key).connect().await {
                 Ok(verifier) => {
@@ -138,8 +138,8 @@ impl GuardCommand {
             .service_key(key.clone())
             .max_staleness(self.max_staleness)
             .when_stale(match self.when_stale {
-                Policy::Refuse => WhenStale::Refuse,
-                Policy::Introspect => WhenStale::Introspect,
+                WhenStaleArg::Refuse => WhenStale::Refuse,
+                WhenStaleArg::Introspect => WhenStale::Introspect,
             })
             .on_event(note);
         match &self.issuer {
@@ -148,7 +148,7 @@ impl GuardCommand {
         }
     }
 
-    fn service_key(&self, environment: &Environment) -> Result<ServiceKey, Failure> {
+    fn service_key(&self, environment: &Environment) -> Result<ServiceKey, CommandFailure> {
         let help = "make one with `rescind service-key add NAME --scope feed`";
         let (text, place) = match (&self.service_key_file, environment.service_key()) {
             (Some(file), _) => (read(file)?, file.display().to_string()),
@@ -158,16 +158,17 @@ impl GuardCommand {
             (None, None) => {
                 let what =
                     format!("no service key: set {SERVICE_KEY}, or name a file with --service-key-file");
-                return Err(Failure::new(what, help));
+                return Err(CommandFailure::new(what, help));
             }
         };
-        ServiceKey::parse(&text).ok_or_else(|| Failure::new(format!("{place} holds no service key"), help))
+        ServiceKey::parse(&text)
+            .ok_or_else(|| CommandFailure::new(format!("{place} holds no service key"), help))
     }
 }
 
-fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
+fn read(file: &Path) -> Result<Zeroizing<String>, CommandFailure> {
     let read = trusted::read(file, LONGEST).map(|(text, _)| text);
-    read.map_err(|error| Failure::new(format!("the service key file {}: {error}", file.display()), ""))
+    read.map_err(|error| CommandFailure::new(format!("the service key file {}: {error}", file.display()), ""))
 }
 
 /// Logs an event of the verifier: alarms as errors, others by their severity.
@@ -180,14 +181,14 @@ fn note(event: &Event) {
     }
 }
 
-fn refused(url: &str, error: &ConnectError) -> Failure {
+fn refused(url: &str, error: &ConnectError) -> CommandFailure {
     let help = match error {
         ConnectError::OtherIssuer { .. } => {
             "give the issuer with --issuer, as the service's setting `issuer` says it"
         }
-        ConnectError::Issuer(Trouble::NotThere(_) | Trouble::NotUnderstood(_)) => "correct --url",
+        ConnectError::Issuer(IssuerError::NotThere(_) | IssuerError::NotUnderstood(_)) => "correct --url",
         ConnectError::NotAuthentic => "connect to the issuer without a proxy that changes its answers",
         _ => "",
     };
-    Failure::new(format!("cannot follow {url}: {error}"), help)
+    CommandFailure::new(format!("cannot follow {url}: {error}"), help)
 }

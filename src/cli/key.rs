@@ -6,10 +6,10 @@ use clap::Subcommand;
 use poem::http::Method;
 use serde_json::Value;
 
-use super::desk::{Desk, Missing, because};
-use super::failure::Failure;
-use super::output::{Column, Format};
-use super::reach::segment;
+use super::connection::segment;
+use super::context::{CommandContext, Missing, because};
+use super::failure::CommandFailure;
+use super::output::{Column, OutputFormat};
 use super::service;
 
 pub(super) const MISSING: Missing =
@@ -25,23 +25,23 @@ pub(super) const COLUMNS: [Column; 5] = [
 
 /// Signing keys: list, rotate, retire, distrust; and the key they are sealed under
 #[derive(Debug, Subcommand)]
-pub(super) enum Key {
+pub(super) enum KeyCommand {
     /// List the signing keys and what each is used for
     List {
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Sign with the next key from now on; tokens of the old one work until they expire
     Rotate {
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Stop signing with a key; its tokens work until they expire
     Retire {
         /// The key's id, `k4.pid.…`
         kid: String,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Write a new master key to a file: every node of a shared store needs the same one
     #[command(after_help = "Example:\n  rescind key master /etc/rescind/master.key")]
@@ -61,39 +61,43 @@ pub(super) enum Key {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
-impl Key {
-    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+impl KeyCommand {
+    pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
             Self::List { format } => {
-                let answer = desk.fetch("/operator/keys").await?;
-                desk.list(format, &answer, &COLUMNS)
+                let answer = context.fetch("/operator/keys").await?;
+                context.list(format, &answer, &COLUMNS)
             }
             Self::Rotate { format } => {
-                let answer = desk.call(Method::POST, "/operator/keys/rotate", None).await?;
+                let answer = context.call(Method::POST, "/operator/keys/rotate", None).await?;
                 let told = signing(&answer).map(|kid| format!(": {kid} signs now")).unwrap_or_default();
-                desk.answer(format, &answer, &format!("rotated{told}"))
+                context.answer(format, &answer, &format!("rotated{told}"))
             }
             Self::Master { file } => {
                 service::make_master_key(&file)?;
-                Ok(desk.line(&format!(
+                Ok(context.line(&format!(
                     "a new master key is in {}; keep a copy of it apart from copies of the store",
                     file.display()
                 ))?)
             }
             Self::Retire { kid, format } => {
                 let path = format!("/operator/keys/{}/retire", segment(&kid));
-                let answer = desk.call(Method::POST, &path, None).await?;
-                desk.answer(format, &answer, &format!("{kid} retired; its tokens work until they expire"))
+                let answer = context.call(Method::POST, &path, None).await?;
+                context.answer(format, &answer, &format!("{kid} retired; its tokens work until they expire"))
             }
             Self::Distrust { kid, reason, yes, format } => {
-                desk.confirm(yes, &format!("end every token made with {kid}, for ever"))?;
+                context.confirm(yes, &format!("end every token made with {kid}, for ever"))?;
                 let path = format!("/operator/keys/{}/distrust", segment(&kid));
-                let answer = desk.call(Method::POST, &path, Some(because(reason))).await?;
-                desk.answer(format, &answer, &format!("{kid} distrusted; its tokens are refused from now on"))
+                let answer = context.call(Method::POST, &path, Some(because(reason))).await?;
+                context.answer(
+                    format,
+                    &answer,
+                    &format!("{kid} distrusted; its tokens are refused from now on"),
+                )
             }
         }
     }
@@ -113,23 +117,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cli::desk::tests::{Trial, script};
+    use crate::cli::context::tests::{CommandTrial, script};
 
-    fn distrust(yes: bool) -> Key {
-        Key::Distrust { kid: "k4.pid.x".to_owned(), reason: None, yes, format: Format::default() }
+    fn distrust(yes: bool) -> KeyCommand {
+        KeyCommand::Distrust {
+            kid: "k4.pid.x".to_owned(),
+            reason: None,
+            yes,
+            format: OutputFormat::default(),
+        }
     }
 
     #[tokio::test]
     async fn distrusting_unasked_in_a_script_is_refused_and_sends_nothing() {
-        let mut trial = Trial::new(vec![], script(&["y"]));
-        assert!(distrust(false).run(&mut trial.desk).await.is_err());
+        let mut trial = CommandTrial::new(vec![], script(&["y"]));
+        assert!(distrust(false).run(&mut trial.context).await.is_err());
         assert!(trial.seen().is_empty());
     }
 
     #[tokio::test]
     async fn distrusting_with_yes_names_the_key() {
-        let mut trial = Trial::new(vec![json!({"kid": "k4.pid.x", "state": "distrusted"})], script(&[]));
-        distrust(true).run(&mut trial.desk).await.unwrap();
+        let mut trial =
+            CommandTrial::new(vec![json!({"kid": "k4.pid.x", "state": "distrusted"})], script(&[]));
+        distrust(true).run(&mut trial.context).await.unwrap();
         assert_eq!(trial.seen(), ["POST /operator/keys/k4.pid.x/distrust {}"]);
     }
 
@@ -141,8 +151,8 @@ mod tests {
             key("k4.pid.x", "access", "retired"),
             key("k4.pid.y", "access", "active"),
         ];
-        let mut trial = Trial::new(vec![json!({"version": 2, "results": keys})], script(&[]));
-        Key::Rotate { format: Format::default() }.run(&mut trial.desk).await.unwrap();
+        let mut trial = CommandTrial::new(vec![json!({"version": 2, "results": keys})], script(&[]));
+        KeyCommand::Rotate { format: OutputFormat::default() }.run(&mut trial.context).await.unwrap();
         assert_eq!(trial.page.text(), "rotated: k4.pid.y signs now\n");
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// For whom a command prints.
 #[derive(Debug, Clone, Copy, Default, Args)]
-pub(super) struct Format {
+pub(super) struct OutputFormat {
     /// Print JSON, for programs
     #[arg(long)]
     pub(super) json: bool,
@@ -68,12 +68,17 @@ impl Output {
     }
 
     /// Prints an answer as JSON for programs, or the sentence for people.
-    pub(super) fn answer(&mut self, format: Format, answer: &Value, sentence: &str) -> io::Result<()> {
+    pub(super) fn answer(&mut self, format: OutputFormat, answer: &Value, sentence: &str) -> io::Result<()> {
         if format.json { self.json(answer) } else { self.line(sentence) }
     }
 
     /// Prints the `results` of a list: as JSON for programs, or as a table for people.
-    pub(super) fn list(&mut self, format: Format, answer: &Value, columns: &[Column]) -> io::Result<()> {
+    pub(super) fn list(
+        &mut self,
+        format: OutputFormat,
+        answer: &Value,
+        columns: &[Column],
+    ) -> io::Result<()> {
         if format.json {
             return self.json(answer);
         }
@@ -154,14 +159,14 @@ pub(super) fn progress(task: &str) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::desk::tests::Page;
+    use crate::cli::context::tests::CapturedOutput;
     use serde_json::json;
 
     const COLUMNS: [Column; 2] = [("USER", "username"), ("DISABLED", "disabled")];
 
     fn printed(json: bool, answer: &Value) -> String {
-        let page = Page::default();
-        Output::to(page.clone()).list(Format { json }, answer, &COLUMNS).unwrap();
+        let page = CapturedOutput::default();
+        Output::to(page.clone()).list(OutputFormat { json }, answer, &COLUMNS).unwrap();
         page.text()
     }
 
@@ -183,8 +188,8 @@ mod tests {
             (keys, &crate::cli::key::COLUMNS[..], kid.as_str()),
             (devices, &crate::cli::device::COLUMNS[..], id),
         ] {
-            let page = Page::default();
-            Output::to(page.clone()).list(Format::default(), &answer, columns).unwrap();
+            let page = CapturedOutput::default();
+            Output::to(page.clone()).list(OutputFormat::default(), &answer, columns).unwrap();
             let text = page.text();
             assert!(text.contains(kept), "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

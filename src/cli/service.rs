@@ -8,28 +8,30 @@ use poem::endpoint::BoxEndpoint;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::changes::Chosen;
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use crate::advice;
 use crate::http::listen::SocketError;
 use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
 pub(super) use crate::service::OpenError;
-use crate::service::copying::{self, At, Done, Progress};
+use crate::service::copying::{self, CopyDone, CopyProgress, StoreLocation};
 pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
-pub(super) use crate::service::stores::{Kid, Look, Recovered, Restored, ServiceKey};
+pub(super) use crate::service::stores::{
+    Kid, RecoveredStore, RestoredStore, ServiceKeyRecord, StoreInspection,
+};
 use crate::service::{master_key, stores};
 use crate::settings::{LogFormat, Settings};
 use crate::world::World;
 
 /// Runs the service until a signal stops it. The first line on stdout is `listening on http://…`.
-pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Failure> {
+pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), CommandFailure> {
     let format = match settings.log_format {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     };
     let log = log::start(settings.log_level.as_str(), format)
-        .map_err(|error| Failure::new(error.to_string(), "correct log_level"))?;
+        .map_err(|error| CommandFailure::new(error.to_string(), "correct log_level"))?;
     let stop = stop_signal()?;
     let listening = |listening: &Listening| {
         // A closed standard output is no reason to stop.
@@ -38,7 +40,7 @@ pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Fai
     };
     let served = serve::run(&settings, World::real(), listening, stop).await;
     drop(log);
-    served.map_err(Failure::from)
+    served.map_err(CommandFailure::from)
 }
 
 fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings) -> io::Result<()> {
@@ -90,14 +92,16 @@ pub(super) fn stop_signal() -> io::Result<impl Future<Output = ()> + Send> {
 }
 
 /// The operator's application on the store, opened in this process. Never makes a store.
-pub(super) async fn in_process(settings: &Settings) -> Result<BoxEndpoint<'static, Response>, Failure> {
+pub(super) async fn in_process(
+    settings: &Settings,
+) -> Result<BoxEndpoint<'static, Response>, CommandFailure> {
     // The command logs what it does, of which the log may be the only record. A log that runs already is no error.
     let _ = log::start_for_command();
     Ok(serve::in_process(settings, World::real()).await?)
 }
 
 /// Reads a summary of the store; see [`stores::look`].
-pub(super) async fn look(settings: &Settings) -> Result<Look, OpenError> {
+pub(super) async fn look(settings: &Settings) -> Result<StoreInspection, OpenError> {
     stores::look(settings).await
 }
 
@@ -107,10 +111,10 @@ pub(super) async fn protected(settings: &Settings) -> Option<Protected> {
 }
 
 /// Writes a new master key to a new file.
-pub(super) fn make_master_key(file: &Path) -> Result<(), Failure> {
+pub(super) fn make_master_key(file: &Path) -> Result<(), CommandFailure> {
     // The message says what to do next.
     let made = master_key::make(file, &World::real());
-    made.map(drop).map_err(|error| Failure::new(error.to_string(), ""))
+    made.map(drop).map_err(|error| CommandFailure::new(error.to_string(), ""))
 }
 
 /// A time in RFC 3339.
@@ -126,33 +130,36 @@ pub(super) fn now() -> i64 {
 /// Copies the store at `from` to `to`.
 pub(super) async fn copy(
     settings: &Settings,
-    from: &At,
-    to: &At,
-    told: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done, Failure> {
+    from: &StoreLocation,
+    to: &StoreLocation,
+    told: &mut (dyn FnMut(CopyProgress) + Send),
+) -> Result<CopyDone, CommandFailure> {
     // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
     // The message says what to do next.
     let done = copying::take(settings, from, to, World::real().now(), told).await;
-    done.map_err(|refused| Failure::new(refused.to_string(), ""))
+    done.map_err(|refused| CommandFailure::new(refused.to_string(), ""))
 }
 
 /// Recovers the embedded store in the folder `from` in the new folder `to`.
-pub(super) fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, Failure> {
+pub(super) fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<RecoveredStore, CommandFailure> {
     // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
     // The message says what to do next.
-    stores::recover(settings, from, to).map_err(|error| Failure::new(error.to_string(), ""))
+    stores::recover(settings, from, to).map_err(|error| CommandFailure::new(error.to_string(), ""))
 }
 
 /// Makes a new store in a new era of one that was restored from a copy.
-pub(super) async fn restored(settings: &Settings, keep_service_keys: bool) -> Result<Restored, Failure> {
+pub(super) async fn restored(
+    settings: &Settings,
+    keep_service_keys: bool,
+) -> Result<RestoredStore, CommandFailure> {
     // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
     Ok(stores::restored(settings, &World::real(), keep_service_keys).await?)
 }
 
-impl From<ServeError> for Failure {
+impl From<ServeError> for CommandFailure {
     fn from(error: ServeError) -> Self {
         match error {
             ServeError::Open(error) => error.into(),
@@ -169,7 +176,7 @@ impl From<ServeError> for Failure {
     }
 }
 
-impl From<OpenError> for Failure {
+impl From<OpenError> for CommandFailure {
     fn from(error: OpenError) -> Self {
         Self::new(error.to_string(), "`rescind doctor` looks for what else is wrong")
     }
@@ -185,7 +192,7 @@ mod tests {
             path: "/srv/admin.sock".into(),
             source: io::ErrorKind::PermissionDenied.into(),
         };
-        let failure = Failure::from(ServeError::from(refused));
+        let failure = CommandFailure::from(ServeError::from(refused));
         assert_eq!(failure.what, "cannot listen on \"/srv/admin.sock\": permission denied");
         assert_eq!(failure.help, "let the user who runs rescind own it");
     }

@@ -5,10 +5,10 @@ use poem::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Missing};
-use super::failure::Failure;
-use super::output::{Column, Format};
-use super::reach::segment;
+use super::connection::segment;
+use super::context::{CommandContext, Missing};
+use super::failure::CommandFailure;
+use super::output::{Column, OutputFormat};
 
 pub(super) const MISSING: Missing =
     ("there is no such service key", "`rescind service-key list` shows those there are");
@@ -18,7 +18,7 @@ const COLUMNS: [Column; 4] =
 
 /// Service keys: add, list, remove
 #[derive(Debug, Subcommand)]
-pub(super) enum ServiceKey {
+pub(super) enum ServiceKeyCommand {
     /// Make a service key and show it, once
     #[command(after_help = "Examples:\n  KEY=$(rescind service-key add orders-api --scope introspect)\n  \
                             rescind service-key add back-office --scope admin --scope sessions --json")]
@@ -27,14 +27,14 @@ pub(super) enum ServiceKey {
         name: String,
         /// What it may do; may be said several times
         #[arg(long = "scope", required = true, value_name = "SCOPE")]
-        scopes: Vec<Scope>,
+        scopes: Vec<ScopeArg>,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// List service keys; the keys themselves are never shown again
     List {
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Remove a service key; it stops working at once
     #[command(after_help = "Example:\n  rescind service-key remove orders-api")]
@@ -43,14 +43,14 @@ pub(super) enum ServiceKey {
         #[arg(value_name = "NAME|ID")]
         name_or_id: String,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
 /// What a service key may do.
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Scope {
+pub(super) enum ScopeArg {
     /// Ask whether a token is live
     Introspect,
     /// Follow the revocations
@@ -70,45 +70,45 @@ struct Added {
     key: String,
 }
 
-impl ServiceKey {
-    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+impl ServiceKeyCommand {
+    pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
             Self::Add { name, scopes, format } => {
                 let body = json!({ "name": name, "scopes": scopes });
-                let answer = desk.call(Method::POST, "/operator/service-keys", Some(body)).await?;
+                let answer = context.call(Method::POST, "/operator/service-keys", Some(body)).await?;
                 let added: Added = serde_json::from_value(answer).map_err(|_| {
-                    Failure::new(
+                    CommandFailure::new(
                         "the answer makes no sense",
                         "look for the key with `rescind service-key list`",
                     )
                 })?;
                 if format.json {
-                    return Ok(desk.out.json(&added)?);
+                    return Ok(context.out.json(&added)?);
                 }
                 let (name, scopes) = (&added.name, added.scopes.join(", "));
-                desk.aside.line(&format!(
+                context.stderr.line(&format!(
                     "service key {name} ({scopes}), id {}\nIt is shown this once; keep it where secrets are kept:",
                     added.id
                 ))?;
-                Ok(desk.line(&added.key)?)
+                Ok(context.line(&added.key)?)
             }
             Self::List { format } => {
-                let answer = desk.fetch("/operator/service-keys").await?;
-                desk.list(format, &answer, &COLUMNS)
+                let answer = context.fetch("/operator/service-keys").await?;
+                context.list(format, &answer, &COLUMNS)
             }
             Self::Remove { name_or_id, format } => {
-                let id = find(desk, &name_or_id).await?;
+                let id = find(context, &name_or_id).await?;
                 let path = format!("/operator/service-keys/{}", segment(&id));
-                let answer = desk.call(Method::DELETE, &path, None).await?;
-                desk.answer(format, &answer, &format!("service key {name_or_id} removed"))
+                let answer = context.call(Method::DELETE, &path, None).await?;
+                context.answer(format, &answer, &format!("service key {name_or_id} removed"))
             }
         }
     }
 }
 
 /// Finds the id of the only key with this id or, if no id matches, with this name.
-async fn find(desk: &mut Desk, name_or_id: &str) -> Result<String, Failure> {
-    let list = desk.fetch("/operator/service-keys").await?;
+async fn find(context: &mut CommandContext, name_or_id: &str) -> Result<String, CommandFailure> {
+    let list = context.fetch("/operator/service-keys").await?;
     let text =
         |key: &Value, field: &str| key.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let keys = list.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -122,8 +122,8 @@ async fn find(desk: &mut Desk, name_or_id: &str) -> Result<String, Failure> {
     }
     match found.as_slice() {
         [id] => Ok(id.clone()),
-        [] => Err(Failure::new(MISSING.0, MISSING.1)),
-        several => Err(Failure::new(
+        [] => Err(CommandFailure::new(MISSING.0, MISSING.1)),
+        several => Err(CommandFailure::new(
             format!("{} service keys are called {name_or_id}", several.len()),
             format!("name the one by its id: {}", several.join(", ")),
         )),
@@ -133,15 +133,15 @@ async fn find(desk: &mut Desk, name_or_id: &str) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::desk::tests::{Trial, script};
+    use crate::cli::context::tests::{CommandTrial, script};
 
-    async fn add(json: bool) -> Trial {
+    async fn add(json: bool) -> CommandTrial {
         let answer =
             json!({"key": "s3cret", "scopes": ["introspect", "feed"], "id": "k1", "name": "api", "extra": 1});
-        let mut trial = Trial::new(vec![answer], script(&[]));
-        let scopes = vec![Scope::Introspect, Scope::Feed];
-        ServiceKey::Add { name: "api".to_owned(), scopes, format: Format { json } }
-            .run(&mut trial.desk)
+        let mut trial = CommandTrial::new(vec![answer], script(&[]));
+        let scopes = vec![ScopeArg::Introspect, ScopeArg::Feed];
+        ServiceKeyCommand::Add { name: "api".to_owned(), scopes, format: OutputFormat { json } }
+            .run(&mut trial.context)
             .await
             .unwrap();
         trial
@@ -162,17 +162,18 @@ mod tests {
     async fn people_are_told_that_the_key_is_shown_once_and_scripts_get_it_alone() {
         let trial = add(false).await;
         assert_eq!(trial.page.text(), "s3cret\n");
-        let aside = trial.aside.text();
-        assert!(aside.contains("service key api (introspect, feed), id k1\n"), "{aside}");
-        assert!(aside.contains("shown this once"), "{aside}");
+        let stderr = trial.stderr.text();
+        assert!(stderr.contains("service key api (introspect, feed), id k1\n"), "{stderr}");
+        assert!(stderr.contains("shown this once"), "{stderr}");
     }
 
-    async fn remove(key: &str) -> (Result<(), Failure>, Vec<String>) {
+    async fn remove(key: &str) -> (Result<(), CommandFailure>, Vec<String>) {
         let key_of = |id, name| json!({"id": id, "name": name});
         let list = json!({"results": [key_of("k1", "api"), key_of("k2", "shop"), key_of("k3", "shop")]});
-        let mut trial = Trial::new(vec![list, json!(null)], script(&[]));
-        let command = ServiceKey::Remove { name_or_id: key.to_owned(), format: Format::default() };
-        (command.run(&mut trial.desk).await, trial.seen())
+        let mut trial = CommandTrial::new(vec![list, json!(null)], script(&[]));
+        let command =
+            ServiceKeyCommand::Remove { name_or_id: key.to_owned(), format: OutputFormat::default() };
+        (command.run(&mut trial.context).await, trial.seen())
     }
 
     #[tokio::test]

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
-use super::failure::Failure;
-use super::output::{Format, progress};
+use super::context::CommandContext;
+use super::failure::CommandFailure;
+use super::output::{OutputFormat, progress};
 use super::service;
-use crate::service::copying::{At, Done, Progress};
+use crate::service::copying::{CopyDone, CopyProgress, StoreLocation};
 
 mod restored;
 
 /// The store as a whole: copy, recover, restored
 #[derive(Debug, Subcommand)]
-pub(super) enum Store {
+pub(super) enum StoreCommand {
     /// Move the store between a folder and a database; every token goes on working
     ///
     /// Stop every rescind on it first. All of it is copied and read back; then the source is marked as moved and
@@ -28,13 +28,13 @@ pub(super) enum Store {
     )]
     Copy {
         /// Where the store is: a folder, or the URL of a database
-        #[arg(long, value_name = "STORE", value_parser = At::parse, required_unless_present = "to")]
-        from: Option<At>,
+        #[arg(long, value_name = "STORE", value_parser = StoreLocation::parse, required_unless_present = "to")]
+        from: Option<StoreLocation>,
         /// Where it is to be: an empty or a new folder, or the URL of an empty database
-        #[arg(long, value_name = "STORE", value_parser = At::parse)]
-        to: Option<At>,
+        #[arg(long, value_name = "STORE", value_parser = StoreLocation::parse)]
+        to: Option<StoreLocation>,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Recover an embedded store that has lost its snapshot (the file `snap.…`), in a new folder
     ///
@@ -49,7 +49,7 @@ pub(super) enum Store {
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
     /// Say that the store was put back from a copy, or lost its last moments: nothing that was taken back is revived
     ///
@@ -66,17 +66,17 @@ pub(super) enum Store {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        format: Format,
+        format: OutputFormat,
     },
 }
 
-impl Store {
-    pub(super) async fn run(self, desk: &mut Desk) -> Result<(), Failure> {
+impl StoreCommand {
+    pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
-            Self::Copy { from, to, format } => take(desk, from, to, format).await,
+            Self::Copy { from, to, format } => take(context, from, to, format).await,
             Self::Recover { from, to, format } => {
-                let from = from.unwrap_or_else(|| desk.settings.data.clone());
-                let done = service::recover(&desk.settings, &from, &to)?;
+                let from = from.unwrap_or_else(|| context.settings.data.clone());
+                let done = service::recover(&context.settings, &from, &to)?;
                 let (from, to, key) = (from.display(), to.display(), done.master_key.display());
                 let answer = json!({
                     "from": from.to_string(),
@@ -88,31 +88,36 @@ impl Store {
                     "recovered all {} records of {from} in {to}, up to commit {}\n{from} is marked as moved and serves no more; tokens go on working\nstart it with --data {to} and this master key: --set master_key_file={key}",
                     done.records, done.commit
                 );
-                desk.answer(format, &answer, &sentence)
+                context.answer(format, &answer, &sentence)
             }
             Self::Restored { keep_service_keys, yes, format } => {
-                desk.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
-                let done = service::restored(&desk.settings, keep_service_keys).await?;
+                context.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
+                let done = service::restored(&context.settings, keep_service_keys).await?;
                 if format.json {
-                    return Ok(desk.out.json(&restored::answer(&done))?);
+                    return Ok(context.out.json(&restored::answer(&done))?);
                 }
-                desk.line(&restored::head(&done))?;
-                desk.out.table(restored::HEADS, restored::rows(&done))?;
-                Ok(desk.line(&restored::tail(&done))?)
+                context.line(&restored::head(&done))?;
+                context.out.table(restored::HEADS, restored::rows(&done))?;
+                Ok(context.line(&restored::tail(&done))?)
             }
         }
     }
 }
 
-async fn take(desk: &mut Desk, from: Option<At>, to: Option<At>, format: Format) -> Result<(), Failure> {
-    let settings = &desk.settings;
-    let from = from.unwrap_or_else(|| At::of(settings));
-    let to = to.unwrap_or_else(|| At::of(settings));
+async fn take(
+    context: &mut CommandContext,
+    from: Option<StoreLocation>,
+    to: Option<StoreLocation>,
+    format: OutputFormat,
+) -> Result<(), CommandFailure> {
+    let settings = &context.settings;
+    let from = from.unwrap_or_else(|| StoreLocation::of(settings));
+    let to = to.unwrap_or_else(|| StoreLocation::of(settings));
     let bar = progress("records copied:");
     let mut comparing = false;
     let mut told = |progress| match progress {
-        Progress::Copied(more) => bar.inc(more),
-        Progress::Compared(more) => {
+        CopyProgress::Copied(more) => bar.inc(more),
+        CopyProgress::Compared(more) => {
             if !comparing {
                 comparing = true;
                 bar.set_message("records copied and compared:");
@@ -124,10 +129,10 @@ async fn take(desk: &mut Desk, from: Option<At>, to: Option<At>, format: Format)
     let done = service::copy(settings, &from, &to, &mut told).await;
     bar.finish_and_clear();
     let done = done?;
-    desk.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done))
+    context.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done))
 }
 
-fn answer(from: &At, to: &At, done: &Done) -> Value {
+fn answer(from: &StoreLocation, to: &StoreLocation, done: &CopyDone) -> Value {
     let counts: Map<_, _> =
         done.copied.counts().map(|(name, count)| (name.to_owned(), json!(count))).collect();
     json!({
@@ -139,15 +144,15 @@ fn answer(from: &At, to: &At, done: &Done) -> Value {
     })
 }
 
-fn sentence(from: &At, to: &At, done: &Done) -> String {
+fn sentence(from: &StoreLocation, to: &StoreLocation, done: &CopyDone) -> String {
     let count = |wanted| done.copied.counts().find(|(name, _)| *name == wanted).map_or(0, |(_, count)| count);
     let records: u64 = done.copied.counts().map(|(_, count)| count).sum();
     let key = done.master_key.display();
     let use_it = match to {
-        At::Shared(_) => format!(
+        StoreLocation::Shared(_) => format!(
             "start nodes with --store, each with a --data folder of its own and this master key: --set master_key_file={key}"
         ),
-        At::Folder(_) => {
+        StoreLocation::Folder(_) => {
             format!("start it with --data {to} and this master key: --set master_key_file={key}")
         }
     };

@@ -42,7 +42,7 @@ struct Call {
 
 /// The next action of a fence that waits for a position.
 #[derive(Debug, PartialEq, Eq)]
-enum Turn {
+enum CallTurn {
     /// Followers were already asked to ping for the position.
     Called,
     /// Ask followers behind this position to ping.
@@ -59,15 +59,15 @@ impl Calls {
 
 impl Call {
     /// The next action of a fence at `here`, if followers were asked to ping for everything up to `called`.
-    fn turn(&mut self, here: Position, called: Position, now: Instant) -> Turn {
+    fn turn(&mut self, here: Position, called: Position, now: Instant) -> CallTurn {
         self.wanted = self.wanted.max(here);
         let next = self.last.map(|last| last + CALL_EVERY);
         match next.filter(|next| *next > now) {
-            _ if called >= here => Turn::Called,
-            Some(next) => Turn::Wait(next),
+            _ if called >= here => CallTurn::Called,
+            Some(next) => CallTurn::Wait(next),
             None => {
                 self.last = Some(now);
-                Turn::Call(self.wanted)
+                CallTurn::Call(self.wanted)
             }
         }
     }
@@ -81,8 +81,8 @@ impl Feed {
         let (followers, until) =
             (self.followers.all(), Instant::now() + wait.min(self.followers.longest_wait()));
         let mut fenced = Fenced { followers: followers.len(), confirmed: 0 };
-        let Ok(Ok(clock)) = timeout_at(until, self.log().read(ReadCounters)).await else { return fenced };
-        let here = clock.head;
+        let Ok(Ok(counters)) = timeout_at(until, self.log().read(ReadCounters)).await else { return fenced };
+        let here = counters.head;
         let confirmed = async {
             // One after the other is as good as all at once: it takes as long as the last of them.
             for follower in &followers {
@@ -109,14 +109,14 @@ impl Feed {
                 let mut call = self.calls.lock();
                 let called = self.news.borrow().awaited;
                 let turn = call.turn(here, called, Instant::now());
-                if let Turn::Call(wanted) = turn {
+                if let CallTurn::Call(wanted) = turn {
                     self.news.send_modify(|news| news.awaited = news.awaited.max(wanted));
                 }
                 turn
             };
             match turn {
-                Turn::Wait(next) => sleep_until(next).await,
-                Turn::Called | Turn::Call(_) => std::future::pending().await,
+                CallTurn::Wait(next) => sleep_until(next).await,
+                CallTurn::Called | CallTurn::Call(_) => std::future::pending().await,
             }
         }
     }
@@ -131,14 +131,14 @@ mod tests {
         let (mut call, began, at) = (Call::default(), Instant::now(), Position::new);
         let later = |millis| began + Duration::from_millis(millis);
         let first = call.turn(at(1), at(0), began);
-        assert_eq!(first, Turn::Call(at(1)), "the first one waits for nobody");
+        assert_eq!(first, CallTurn::Call(at(1)), "the first one waits for nobody");
         for (here, millis) in [(3, 1), (2, 100), (9, 400)] {
-            assert_eq!(call.turn(at(here), at(1), later(millis)), Turn::Wait(later(500)));
+            assert_eq!(call.turn(at(here), at(1), later(millis)), CallTurn::Wait(later(500)));
         }
-        assert_eq!(call.turn(at(1), at(1), later(450)), Turn::Called, "somebody else did");
-        assert_eq!(call.turn(at(2), at(1), later(500)), Turn::Call(at(9)));
-        assert_eq!(call.turn(at(3), at(9), later(501)), Turn::Called);
-        assert_eq!(call.turn(at(10), at(9), later(502)), Turn::Wait(later(1000)));
-        assert_eq!(call.turn(at(10), at(9), later(5000)), Turn::Call(at(10)));
+        assert_eq!(call.turn(at(1), at(1), later(450)), CallTurn::Called, "somebody else did");
+        assert_eq!(call.turn(at(2), at(1), later(500)), CallTurn::Call(at(9)));
+        assert_eq!(call.turn(at(3), at(9), later(501)), CallTurn::Called);
+        assert_eq!(call.turn(at(10), at(9), later(502)), CallTurn::Wait(later(1000)));
+        assert_eq!(call.turn(at(10), at(9), later(5000)), CallTurn::Call(at(10)));
     }
 }

@@ -10,11 +10,11 @@ use tokio::sync::watch;
 use super::error::FeedError;
 use crate::model::counters::Position;
 use crate::model::ids::{FollowerId, ServiceKeyId};
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 
 /// The limits of the feed.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct FollowerLimits {
     /// The most streams open at once.
     pub streams: usize,
     /// The most streams of one service key open at once.
@@ -35,12 +35,12 @@ pub(super) struct Follower {
     /// When the follower opened the stream or last pinged, in milliseconds of
     /// [`World::uptime`](crate::world::World::uptime).
     heard: AtomicI64,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<FollowerProgress>,
 }
 
 /// The progress of a follower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(super) struct FollowerProgress {
     /// The position up to which the log is in force at the follower, as it reported.
     pub(super) applied: Position,
     /// Whether the stream has ended, or is to end.
@@ -54,7 +54,7 @@ impl Follower {
     }
 
     /// Subscribes to the follower's progress.
-    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+    pub(super) fn progress(&self) -> watch::Receiver<FollowerProgress> {
         self.progress.subscribe()
     }
 
@@ -86,12 +86,12 @@ impl Follower {
 
 /// The followers with an open stream at this node.
 pub(super) struct Followers {
-    limits: Limits,
+    limits: FollowerLimits,
     open: Mutex<BTreeMap<FollowerId, Arc<Follower>>>,
 }
 
 impl Followers {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: FollowerLimits) -> Self {
         Self { limits, open: Mutex::default() }
     }
 
@@ -104,7 +104,7 @@ impl Followers {
     pub(super) fn enter(
         &self,
         id: FollowerId,
-        key: &ServiceKey,
+        key: &ServiceKeyRecord,
         now: i64,
     ) -> Result<Arc<Follower>, FeedError> {
         let mut open = self.open();
@@ -167,7 +167,7 @@ mod tests {
     fn a_stream_that_is_blocked_ends_once_and_nobody_waits_for_it() {
         let (world, _) = World::manual(Timestamp::from_unix(0), 1);
         let name = "shop".to_owned();
-        let key = ServiceKey {
+        let key = ServiceKeyRecord {
             id: world.service_key_id(),
             name,
             scopes: Vec::new(),
@@ -175,7 +175,7 @@ mod tests {
             created: world.now(),
         };
         let followers =
-            Followers::new(Limits { streams: 2, streams_per_key: 2, wait: Duration::from_secs(1) });
+            Followers::new(FollowerLimits { streams: 2, streams_per_key: 2, wait: Duration::from_secs(1) });
         let blocked = followers.enter(world.follower_id(), &key, 0).unwrap();
         assert_eq!((followers.all().len(), followers.end(key.id)), (1, 1));
         assert_eq!((followers.all().len(), followers.end(key.id)), (0, 0));

@@ -9,7 +9,7 @@ use super::error::FeedError;
 use crate::auth::Auth;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
-use crate::store::Clock;
+use crate::store::Counters;
 use crate::store::queries::log::ReadLog;
 use crate::store::queries::service::ReadCounters;
 use crate::token::feed::{Frame, MOST_SENT, Statement};
@@ -60,39 +60,39 @@ impl Frames {
         Self { auth, world, store, full }
     }
 
-    /// The issuer's statement for the counters `clock` of the store.
-    pub(super) fn statement(&self, clock: Clock) -> Statement {
+    /// The issuer's statement for the counters `counters` of the store.
+    pub(super) fn statement(&self, counters: Counters) -> Statement {
         Statement {
             issuer: self.auth.issuer().to_owned(),
             store: self.store,
             time: self.world.now(),
-            head: clock.head,
-            era: clock.era,
-            keys: clock.keys,
+            head: counters.head,
+            era: counters.era,
+            keys: counters.keys,
         }
     }
 
     /// The counters as they are durable now. Everything acknowledged before the call is included.
-    pub(super) async fn now(&self) -> Result<Clock, FeedError> {
+    pub(super) async fn now(&self) -> Result<Counters, FeedError> {
         self.auth.ensure_not_rolled_back()?;
-        let clock = self.auth.store().read(ReadCounters).await?;
+        let counters = self.auth.store().read(ReadCounters).await?;
         // The counters may run ahead of the disk; the log does not, so it answers once they are on it.
-        self.auth.store().read(ReadLog { after: clock.head, limit: 1 }).await?;
-        Ok(clock)
+        self.auth.store().read(ReadLog { after: counters.head, limit: 1 }).await?;
+        Ok(counters)
     }
 
     /// A frame with the entries after `after`, at most `limit`; empty if there are none yet. [`FeedError::Resnapshot`]
     /// if the log does not continue from there.
     pub(super) async fn continuing(&self, after: Position, limit: usize) -> Result<Frame, FeedError> {
-        let clock = self.auth.store().read(ReadCounters).await?;
+        let counters = self.auth.store().read(ReadCounters).await?;
         let mut entries = self.auth.store().read(ReadLog { after, limit }).await?;
-        entries.retain(|entry| entry.position <= clock.head);
+        entries.retain(|entry| entry.position <= counters.head);
         let continues = match entries.first() {
             Some(first) => first.position == after.next(),
-            None => clock.head == after,
+            None => counters.head == after,
         };
         if continues {
-            Ok(Frame { statement: self.statement(clock), start: false, after, entries })
+            Ok(Frame { statement: self.statement(counters), start: false, after, entries })
         } else {
             Err(FeedError::Resnapshot)
         }
@@ -100,14 +100,14 @@ impl Frames {
 
     /// A frame that begins a snapshot: the oldest entries that are kept, at most `limit`.
     pub(super) async fn starting(&self, limit: usize) -> Result<Frame, FeedError> {
-        let clock = self.auth.store().read(ReadCounters).await?;
+        let counters = self.auth.store().read(ReadCounters).await?;
         let mut entries = self.auth.store().read(ReadLog { after: Position::default(), limit }).await?;
-        entries.retain(|entry| entry.position <= clock.head);
+        entries.retain(|entry| entry.position <= counters.head);
         let after = match entries.first() {
             Some(first) => Position::new(first.position.value().saturating_sub(1)),
-            None => clock.head,
+            None => counters.head,
         };
-        Ok(Frame { statement: self.statement(clock), start: true, after, entries })
+        Ok(Frame { statement: self.statement(counters), start: true, after, entries })
     }
 
     /// Signs a frame with the active key of the current key set, which no entry in the log distrusts.

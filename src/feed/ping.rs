@@ -4,12 +4,12 @@ use super::Feed;
 use super::error::FeedError;
 use crate::model::counters::Position;
 use crate::model::ids::FollowerId;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::token::feed::{Nonce, Pong};
 
 /// A ping, with which a follower reports its progress and asks for proof of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ping {
+pub struct PingRequest {
     /// The random value that binds the answer to this ping.
     pub nonce: Nonce,
     /// The position up to which the log is in force at the follower.
@@ -20,7 +20,7 @@ pub struct Ping {
 
 impl Feed {
     /// Answers a ping with the signed head of the log, read after the call.
-    pub async fn ping(&self, key: &ServiceKey, ping: Ping) -> Result<String, FeedError> {
+    pub async fn ping(&self, key: &ServiceKeyRecord, ping: PingRequest) -> Result<String, FeedError> {
         if let Some(follower) = ping.follower {
             self.followers.says(follower, key.id, ping.applied, self.uptime());
         }

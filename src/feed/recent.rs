@@ -13,9 +13,9 @@ const MOST_FRAMES: usize = 1024;
 const MOST_BYTES: usize = 8 << 20;
 
 /// The latest frames, in order and without gaps.
-pub(super) struct Recent(Mutex<Kept>);
+pub(super) struct Recent(Mutex<RecentFrames>);
 
-struct Kept {
+struct RecentFrames {
     frames: VecDeque<Arc<Signed>>,
     bytes: usize,
     published: Position,
@@ -35,7 +35,7 @@ pub(super) enum Next {
 impl Recent {
     /// An empty buffer; everything up to `published` came before.
     pub(super) fn from(published: Position) -> Self {
-        Self(Mutex::new(Kept { frames: VecDeque::new(), bytes: 0, published }))
+        Self(Mutex::new(RecentFrames { frames: VecDeque::new(), bytes: 0, published }))
     }
 
     /// Appends the next frame, and drops the oldest ones above the limits.
@@ -52,7 +52,7 @@ impl Recent {
 
     /// Empties the buffer; the next frame follows `published`.
     pub(super) fn forget(&self, published: Position) {
-        *self.kept() = Kept { frames: VecDeque::new(), bytes: 0, published };
+        *self.kept() = RecentFrames { frames: VecDeque::new(), bytes: 0, published };
     }
 
     /// The next frame for a follower that has everything up to `position`.
@@ -66,7 +66,7 @@ impl Recent {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, RecentFrames> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,20 +6,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::FeedError;
-use super::followers::{Follower, Progress};
+use super::followers::{Follower, FollowerProgress};
 use super::frames::Signed;
 use super::recent::Next;
 use super::{Feed, News};
 use crate::model::counters::Position;
 use crate::model::ids::{FollowerId, StoreId};
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 
 /// The time after which a keep-alive is sent if there is no other event, so that no proxy closes the idle connection.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// An event of a follower's stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum StreamEvent {
     /// The first event: the ids of the stream and of the store.
     Hello {
         /// The id that the follower uses in pings.
@@ -36,20 +36,20 @@ pub enum Event {
 }
 
 /// One follower's stream. Dropping it unregisters the follower.
-pub struct Stream {
+pub struct FollowerStream {
     feed: Arc<Feed>,
     follower: Arc<Follower>,
-    progress: watch::Receiver<Progress>,
+    progress: watch::Receiver<FollowerProgress>,
     news: watch::Receiver<News>,
     greeted: bool,
-    place: Place,
+    place: StreamPosition,
     /// The last awaited position for which the follower was asked to ping.
     asked: Position,
 }
 
 /// The follower's position in the log.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum StreamPosition {
     /// No position to continue from: the follower needs a snapshot.
     Nothing,
     /// The follower has everything up to this position, as it said itself or as it was sent from the log; there may be
@@ -62,33 +62,37 @@ enum Place {
 
 impl Feed {
     /// Opens a stream for a bearer of `key` that has applied everything up to `since`.
-    pub fn follow(self: &Arc<Self>, key: &ServiceKey, since: Option<Position>) -> Result<Stream, FeedError> {
+    pub fn follow(
+        self: &Arc<Self>,
+        key: &ServiceKeyRecord,
+        since: Option<Position>,
+    ) -> Result<FollowerStream, FeedError> {
         let news = self.news.subscribe();
         if news.borrow().closed {
             return Err(FeedError::Closed);
         }
         let follower = self.followers.enter(self.world.follower_id(), key, self.uptime())?;
         self.metrics().feed.followers(&follower.name).inc();
-        Ok(Stream {
+        Ok(FollowerStream {
             feed: Arc::clone(self),
             progress: follower.progress(),
             follower,
             news,
             greeted: false,
-            place: since.map_or(Place::Nothing, Place::Behind),
+            place: since.map_or(StreamPosition::Nothing, StreamPosition::Behind),
             asked: Position::default(),
         })
     }
 }
 
-impl Stream {
+impl FollowerStream {
     /// The next event; waits until there is one. `None` when the stream ends and the follower has to reconnect.
     ///
     /// Nothing is prepared ahead of the call, so a follower that does not read costs only its position.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<StreamEvent> {
         if !self.greeted {
             self.greeted = true;
-            return Some(Event::Hello { follower: self.follower.id, store: self.feed.store });
+            return Some(StreamEvent::Hello { follower: self.follower.id, store: self.feed.store });
         }
         loop {
             let news = *self.news.borrow_and_update();
@@ -96,23 +100,25 @@ impl Stream {
                 return None;
             }
             match self.place {
-                Place::Nothing => return self.tell(self.feed.frames.first().await, Place::Behind),
-                Place::Behind(position) => {
+                StreamPosition::Nothing => {
+                    return self.tell(self.feed.frames.first().await, StreamPosition::Behind);
+                }
+                StreamPosition::Behind(position) => {
                     // Who comes back may have heard already that a key is distrusted.
                     if let Next::Frame(frame) = self.feed.recent.after(position)
                         && self.feed.frames.is_of_now(&frame).await
                     {
-                        return self.tell(Ok(frame), Place::Level);
+                        return self.tell(Ok(frame), StreamPosition::Level);
                     }
                     match self.feed.frames.next(position).await {
-                        Ok(None) => self.move_to(position, Place::Level),
-                        Err(FeedError::Resnapshot) => self.place = Place::Nothing,
-                        Ok(Some(frame)) => return self.tell(Ok(frame), Place::Behind),
-                        Err(error) => return self.tell(Err(error), Place::Behind),
+                        Ok(None) => self.move_to(position, StreamPosition::Level),
+                        Err(FeedError::Resnapshot) => self.place = StreamPosition::Nothing,
+                        Ok(Some(frame)) => return self.tell(Ok(frame), StreamPosition::Behind),
+                        Err(error) => return self.tell(Err(error), StreamPosition::Behind),
                     }
                 }
-                Place::Level(position) => match self.feed.recent.after(position) {
-                    Next::Frame(frame) => return self.tell(Ok(frame), Place::Level),
+                StreamPosition::Level(position) => match self.feed.recent.after(position) {
+                    Next::Frame(frame) => return self.tell(Ok(frame), StreamPosition::Level),
                     Next::Gone => {
                         self.feed.metrics().feed.dropped("too_slow", 1);
                         return None;
@@ -121,12 +127,12 @@ impl Stream {
                         self.asked = news.awaited;
                         // A follower that has said so by itself need not be asked.
                         if self.follower.applied() < news.awaited {
-                            return Some(Event::Ping);
+                            return Some(StreamEvent::Ping);
                         }
                     }
                     Next::Nothing => {
                         if self.is_silent().await {
-                            return Some(Event::Silence);
+                            return Some(StreamEvent::Silence);
                         }
                     }
                 },
@@ -147,13 +153,13 @@ impl Stream {
     fn tell(
         &mut self,
         frame: Result<Arc<Signed>, FeedError>,
-        place: impl FnOnce(Position) -> Place,
-    ) -> Option<Event> {
+        place: impl FnOnce(Position) -> StreamPosition,
+    ) -> Option<StreamEvent> {
         match frame {
             Ok(frame) => {
                 self.move_to(frame.last, place);
                 self.feed.metrics().feed.frames_sent.inc();
-                Some(Event::Frame(frame))
+                Some(StreamEvent::Frame(frame))
             }
             Err(error) => {
                 tracing::warn!(follower = %self.follower.id, %error, "a stream of the feed ends");
@@ -163,20 +169,20 @@ impl Stream {
         }
     }
 
-    fn move_to(&mut self, position: Position, place: impl FnOnce(Position) -> Place) {
+    fn move_to(&mut self, position: Position, place: impl FnOnce(Position) -> StreamPosition) {
         self.follower.sent(position);
         self.place = place(position);
     }
 }
 
-impl Drop for Stream {
+impl Drop for FollowerStream {
     fn drop(&mut self) {
         self.feed.followers.leave(&self.follower);
         self.feed.metrics().feed.followers(&self.follower.name).dec();
     }
 }
 
-impl std::fmt::Debug for Stream {
+impl std::fmt::Debug for FollowerStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stream")
             .field("follower", &self.follower)

@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use crate::http::code::Code;
-use crate::http::listen::Fault;
+use crate::http::listen::RequestFault;
 use crate::verifier::{Claims, Rejection};
 
 /// A complete answer with its body.
@@ -123,7 +123,7 @@ pub(super) fn not_found() -> Answer {
 }
 
 /// The answer to a request that could not be parsed or exceeds a limit.
-pub(super) fn not_understood(fault: Fault) -> Answer {
+pub(super) fn not_understood(fault: RequestFault) -> Answer {
     let code = Code::from(fault);
     problem(code.as_str(), fault.status(), code.title(), fault.advice())
 }

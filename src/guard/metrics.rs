@@ -15,13 +15,13 @@ use crate::verifier::Verifier;
 const ACCEPTED: &str = "ok";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Verdict {
+struct GuardVerdict {
     code: &'static str,
 }
 
 /// The metrics of one guard.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct GuardMetrics {
     registry: Registry,
     lag: Gauge<f64, AtomicU64>,
     fresh: Gauge,
@@ -31,11 +31,11 @@ pub struct Metrics {
     refused: Vec<(&'static str, Counter)>,
 }
 
-impl Metrics {
+impl GuardMetrics {
     pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("rescind_guard");
-        let verdicts: Family<Verdict, Counter> = Family::default();
-        let counter = |code| verdicts.get_or_create_owned(&Verdict { code });
+        let verdicts: Family<GuardVerdict, Counter> = Family::default();
+        let counter = |code| verdicts.get_or_create_owned(&GuardVerdict { code });
         let (accepted, refused) = (counter(ACCEPTED), codes().map(|code| (code, counter(code))).collect());
         let (lag, fresh, entries) = (Gauge::default(), Gauge::default(), Gauge::default());
         let about_lag = "Age of the moment up to which every sign-out is known; -1 before there is one";

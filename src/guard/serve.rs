@@ -15,7 +15,7 @@ use hyper::{Request, Response};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::{Guard, answer};
-use crate::http::listen::{Fault, Limits, Listener, Server, Service};
+use crate::http::listen::{BoundListener, ConnectionLimits, HttpService, RequestFault, Server};
 
 /// The default limit of connections at once. One proxy may have half of them.
 pub const CONNECTIONS: usize = 4_096;
@@ -54,7 +54,7 @@ impl std::fmt::Display for Listen {
 /// An open listener on TCP or a Unix socket.
 #[derive(Debug)]
 pub struct Bound {
-    listener: Listener,
+    listener: BoundListener,
     place: String,
     /// The file of a Unix socket, removed when dropped.
     file: Option<SocketFile>,
@@ -67,7 +67,7 @@ impl Bound {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await?;
                 let place = format!("http://{}", listener.local_addr()?);
-                Ok(Self { listener: Listener::Tcp(listener), place, file: None })
+                Ok(Self { listener: BoundListener::Tcp(listener), place, file: None })
             }
             Listen::Unix(path) => {
                 if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
@@ -77,7 +77,11 @@ impl Bound {
                 // The proxy runs as another user; what keeps others out is the folder.
                 fs::set_permissions(path, Permissions::from_mode(0o666))?;
                 let file = SocketFile { path: path.clone(), inode: Inode::of(path)? };
-                Ok(Self { listener: Listener::Unix(listener), place: listen.to_string(), file: Some(file) })
+                Ok(Self {
+                    listener: BoundListener::Unix(listener),
+                    place: listen.to_string(),
+                    file: Some(file),
+                })
             }
         }
     }
@@ -119,19 +123,29 @@ impl Drop for SocketFile {
 pub async fn serve(bound: Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
     let Bound { listener, file, .. } = bound;
     // A proxy may append the client's own target to the one it asks for.
-    let limits = Limits { target: usize::MAX, connections: most, per_address: most, ..Limits::default() };
+    let limits = ConnectionLimits {
+        target: usize::MAX,
+        connections: most,
+        per_address: most,
+        ..ConnectionLimits::default()
+    };
     Server::new(Arc::clone(guard), limits).run(listener, stop, GRACE).await;
     drop(file);
 }
 
-impl Service for Arc<Guard> {
+impl HttpService for Arc<Guard> {
     type Body = Full<Bytes>;
 
     async fn answer(&self, request: Request<Incoming>, _: Option<SocketAddr>) -> Response<Self::Body> {
         Guard::answer(self, &request).await
     }
 
-    async fn refuse(&self, fault: Fault, _: Option<Parts>, _: Option<SocketAddr>) -> Response<Self::Body> {
+    async fn refuse(
+        &self,
+        fault: RequestFault,
+        _: Option<Parts>,
+        _: Option<SocketAddr>,
+    ) -> Response<Self::Body> {
         fault.note();
         answer::not_understood(fault)
     }

@@ -19,7 +19,7 @@ use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::error::AuthError;
-use crate::auth::{Auth, Origin};
+use crate::auth::{Auth, ClientInfo};
 use crate::feed::Feed;
 
 /// The operations on the caller's account and sign-ins.
@@ -84,7 +84,7 @@ struct DeleteAccountInput {
 }
 
 #[derive(ApiResponse)]
-enum Registered {
+enum RegisteredResponse {
     /// Registered and signed in.
     #[oai(status = 201)]
     Session(Json<SessionAnswer>),
@@ -100,13 +100,13 @@ impl Accounts {
     async fn register(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         body: SignInBody<Credentials>,
-    ) -> Result<Registered, Problem> {
+    ) -> Result<RegisteredResponse, Problem> {
         let SignInBody(credentials) = body;
         let device = wish(credentials.device)?;
         let issued = auth.register(&credentials.username, &credentials.password, device, &origin).await?;
-        Ok(Registered::Session(Json(SessionAnswer::of(issued))))
+        Ok(RegisteredResponse::Session(Json(SessionAnswer::of(issued))))
     }
 
     /// Sign in
@@ -118,7 +118,7 @@ impl Accounts {
     async fn login(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         body: SignInBody<LoginInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
         let SignInBody(LoginInput { username, password, device, refresh }) = body;
@@ -134,7 +134,7 @@ impl Accounts {
     async fn refresh(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         body: Body<RefreshInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
         let issued = auth.refresh(&body.0.refresh, &origin).await?;
@@ -150,7 +150,7 @@ impl Accounts {
     async fn logout(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: MaybeSignedIn,
         body: ForgivenBody<LogoutInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
@@ -171,7 +171,7 @@ impl Accounts {
         &self,
         auth: Data<&Arc<Auth>>,
         feed: Data<&Arc<Feed>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
         /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
@@ -180,7 +180,7 @@ impl Accounts {
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let wait = fence::wait(wait.0)?;
         let signed_out = auth.logout_all(&bearer.0, &origin).await?;
-        let waited = fence::put_up(&feed, wait).await;
+        let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
             in_force: waited.in_force(),
             ..SignedOutEverywhereAnswer::of(signed_out)
@@ -194,7 +194,7 @@ impl Accounts {
     async fn logout_others(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         _body: ForgivenBody<NothingInput>,
     ) -> Result<Json<SignedOutOthersAnswer>, Problem> {
@@ -210,7 +210,7 @@ impl Accounts {
     async fn change_password(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         body: Body<ChangePasswordInput>,
     ) -> Result<Json<PasswordChangedAnswer>, Problem> {
@@ -227,7 +227,7 @@ impl Accounts {
     async fn me(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
     ) -> Result<Json<MeAnswer>, Problem> {
         let (caller, seen) = auth.me(&bearer.0, &origin).await?;
@@ -241,7 +241,7 @@ impl Accounts {
     async fn delete_account(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         body: Body<DeleteAccountInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {

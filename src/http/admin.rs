@@ -19,9 +19,9 @@ use super::json::Json;
 use super::page::{after_user, cursor, device_id, ended_cursor, ended_cursor_text, page_size, user_cursor};
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::administer::{Administrator, Order};
+use crate::auth::administer::{Administrator, AdministratorOrder};
 use crate::auth::logout::SignedOut;
-use crate::auth::{Auth, Origin};
+use crate::auth::{Auth, ClientInfo};
 use crate::feed::Feed;
 use crate::model::service_key::Scope;
 use crate::store::queries::users::ListedUser;
@@ -54,7 +54,7 @@ struct OpenSessionInput {
 }
 
 #[derive(ApiResponse)]
-enum Opened {
+enum SessionOpenedResponse {
     /// The user is signed in on a new device.
     #[oai(status = 201)]
     Session(Json<SessionAnswer>),
@@ -120,7 +120,7 @@ impl Admin {
         let wait = fence::wait(wait.0)?;
         let user = auth.find_user(&user.0).await?;
         let signed_out = auth.logout_all_of(user.id, order(by, body.0.reason)?).await?;
-        let waited = fence::put_up(&feed, wait).await;
+        let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
             in_force: waited.in_force(),
             followers: waited.followers(),
@@ -215,7 +215,7 @@ impl Admin {
         let by = credential.require(&auth, Scope::Admin).await?;
         let wait = fence::wait(wait.0)?;
         let era = auth.logout_everyone(order(by, body.0.reason)?).await?;
-        let waited = fence::put_up(&feed, wait).await;
+        let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(EraAnswer {
             era: count(era.value()),
             in_force: waited.in_force(),
@@ -231,16 +231,17 @@ impl Admin {
     async fn open_session(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         credential: ServiceCredential,
         user: Path<String>,
         body: Body<OpenSessionInput>,
-    ) -> Result<Opened, Problem> {
+    ) -> Result<SessionOpenedResponse, Problem> {
         let by = credential.require(&auth, Scope::Sessions).await?;
         let user = auth.find_user(&user.0).await?;
-        let issued =
-            auth.open_session(user.id, wish(body.0.device)?, &origin, Order { by, reason: None }).await?;
-        Ok(Opened::Session(Json(SessionAnswer::of(issued))))
+        let issued = auth
+            .open_session(user.id, wish(body.0.device)?, &origin, AdministratorOrder { by, reason: None })
+            .await?;
+        Ok(SessionOpenedResponse::Session(Json(SessionAnswer::of(issued))))
     }
 }
 
@@ -258,7 +259,7 @@ async fn set_disabled(
 }
 
 /// An administrator's order. The reason has at most [`LONGEST_REASON`] characters, none of them a control character.
-pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<Order, Problem> {
+pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<AdministratorOrder, Problem> {
     let text = reason.as_deref().unwrap_or_default();
     if text.chars().count() > LONGEST_REASON {
         return Err(Problem::field("reason", FieldCode::TooLong));
@@ -266,5 +267,5 @@ pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<Order, 
     if text.chars().any(char::is_control) {
         return Err(Problem::field("reason", FieldCode::InvalidCharacters));
     }
-    Ok(Order { by, reason })
+    Ok(AdministratorOrder { by, reason })
 }

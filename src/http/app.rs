@@ -13,7 +13,7 @@ use super::body::sign_in::SignInFields;
 use super::client::TrustedProxies;
 use super::cors::Cors;
 use super::credential::LocalOperator;
-use super::door::{Door, RequestIds, Settings};
+use super::edge::{Edge, EdgeParts, RequestIds};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::{docs, document};
@@ -22,7 +22,7 @@ use crate::service::Service;
 
 /// The settings of the edge.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct EdgeConfig {
     /// The origins whose pages may read answers.
     pub cors_origins: Vec<String>,
     /// Whether those pages may read answers to requests that carry cookies.
@@ -40,8 +40,8 @@ pub struct Entrance {
 }
 
 /// The app on the public listener.
-pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
-    let server = entrance.public_url.as_deref();
+pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'static, Response> {
+    let server = edge_config.public_url.as_deref();
     let text = |text: String| DocumentText(text.into());
     let route = Route::new()
         .nest("/", document::service())
@@ -50,18 +50,18 @@ pub fn public(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Re
     let routes = docs::name(document::name(Routes::new(service.auth.metrics())));
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
-    let app = with_service(docs::mount(route), service).data(entrance.sign_in_fields);
-    door(app, routes, entrance, Arc::clone(&service.auth)).boxed()
+    let app = with_service(docs::mount(route), service).data(edge_config.sign_in_fields);
+    edge(app, routes, edge_config, Arc::clone(&service.auth)).boxed()
 }
 
 /// The app on the operator's socket: the public operations, and those of `operator`.
-pub fn operator(service: &Service, entrance: &Entrance) -> BoxEndpoint<'static, Response> {
+pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'static, Response> {
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
     let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
-    let app = with_service(route, service).data(entrance.sign_in_fields);
+    let app = with_service(route, service).data(edge_config.sign_in_fields);
     // Added outside the edge, which judges credentials and needs to know it, too.
-    door(app, routes, entrance, Arc::clone(&service.auth)).data(LocalOperator).boxed()
+    edge(app, routes, edge_config, Arc::clone(&service.auth)).data(LocalOperator).boxed()
 }
 
 /// Adds to a route the parts of the service that handlers take as `Data`.
@@ -69,22 +69,22 @@ fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
     route.data(Arc::clone(&service.auth)).data(Arc::clone(&service.feed))
 }
 
-fn door<E: Endpoint + 'static>(
+fn edge<E: Endpoint + 'static>(
     app: E,
     routes: Routes<'_>,
-    entrance: &Entrance,
+    edge_config: &EdgeConfig,
     auth: Arc<Auth>,
 ) -> impl Endpoint<Output = Response> + use<E> {
-    let origins = entrance.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let settings = Settings {
+    let origins = edge_config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let settings = EdgeParts {
         routes: routes.finish(),
-        cors: Cors::new(origins.collect(), entrance.cors_credentials),
-        proxies: entrance.proxies.clone(),
-        ids: Arc::clone(&entrance.ids),
-        deadline: entrance.deadline,
+        cors: Cors::new(origins.collect(), edge_config.cors_credentials),
+        proxies: edge_config.proxies.clone(),
+        ids: Arc::clone(&edge_config.ids),
+        deadline: edge_config.deadline,
         auth: Some(auth),
     };
-    Door::new(app.map_to_response(), settings)
+    Edge::new(app.map_to_response(), settings)
 }
 
 #[derive(Clone)]

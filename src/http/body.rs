@@ -15,8 +15,8 @@ use poem_openapi::{
 };
 use serde_json::Value;
 
-use self::json::Json;
-use self::shape::{Shape, Unknown};
+use self::json::JsonValue;
+use self::shape::{BodyShape, Unknown};
 use super::{
     code::{Code, FieldCode},
     problem::{FieldError, Problem},
@@ -85,8 +85,8 @@ pub(super) fn require(request: &Request, media_type: &'static str) -> Result<(),
     }
 }
 
-fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
-    Json::read(bytes).map_err(|error| {
+fn parse_json(bytes: &[u8]) -> Result<JsonValue, Problem> {
+    JsonValue::read(bytes).map_err(|error| {
         let place =
             format!("The body is not valid JSON at line {}, column {}.", error.line(), error.column());
         Problem::new(Code::BadJson).with_detail(place)
@@ -94,9 +94,9 @@ fn parse_json(bytes: &[u8]) -> Result<Json, Problem> {
 }
 
 /// Parses a `T` from a JSON value. Where unknown fields are ignored, a member given twice is accepted, too.
-pub(super) fn parse<T: ParseFromJSON + 'static>(json: Json, unknown: Unknown) -> Result<T, Problem> {
-    let Json { value, repeated } = json;
-    let shape = Shape::of::<T>();
+pub(super) fn parse<T: ParseFromJSON + 'static>(json: JsonValue, unknown: Unknown) -> Result<T, Problem> {
+    let JsonValue { value, repeated } = json;
+    let shape = BodyShape::of::<T>();
     let mut errors = shape.check(&value, unknown);
     let counts = |path: &String| unknown == Unknown::Refused || shape.has(path);
     errors.extend(repeated.into_iter().filter(counts).map(|path| (path, FieldCode::Duplicate)));
@@ -139,9 +139,9 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
 }
 
 /// Reads the JSON value of a body that may be missing: no body and `null` are an empty object.
-async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<Json, Problem> {
+async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<JsonValue, Problem> {
     let bytes = read(request, body).await?;
-    let mut json = Json { value: Value::Null, repeated: Vec::new() };
+    let mut json = JsonValue { value: Value::Null, repeated: Vec::new() };
     if !bytes.trim_ascii().is_empty() {
         require(request, MEDIA_TYPE)?;
         json = parse_json(&bytes)?;

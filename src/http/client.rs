@@ -11,7 +11,7 @@ use poem::{
     http::{HeaderMap, header},
 };
 
-use crate::auth::Origin;
+use crate::auth::ClientInfo;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 const USER_AGENT_LENGTH: usize = 256;
@@ -76,7 +76,7 @@ fn plain(user_agent: &[u8]) -> String {
 
 /// The client of a request, as a handler's argument. A client on the operator's socket counts as loopback; without
 /// the edge in front no proxy is trusted.
-impl<'a> FromRequest<'a> for Origin {
+impl<'a> FromRequest<'a> for ClientInfo {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
         let peer = match &request.remote_addr().0 {
             Addr::SocketAddr(address) => address.ip(),

@@ -1,7 +1,7 @@
 //! Cross-origin resource sharing: which pages of other origins may read answers. Those listed, none by default.
 //!
 //! Only answers are guarded here. A page of a foreign origin gets no headers and its browser keeps the answer from
-//! it; the request itself is never refused for its `Origin`, which browsers also send with a page's own requests.
+//! it; the request itself is never refused for its `ClientInfo`, which browsers also send with a page's own requests.
 //! A listed page may send whatever request headers its libraries add (tracing does): the header that matters,
 //! `Authorization`, is among them anyway.
 //!
@@ -24,7 +24,7 @@ const REMEMBER: HeaderValue = HeaderValue::from_static("7200");
 
 /// The longest `Access-Control-Request-Headers` that is sent back as allowed, in bytes.
 const LONGEST_ASKED: usize = 2_048;
-/// The request headers that the answer to a preflight varies by, as well as `Origin`.
+/// The request headers that the answer to a preflight varies by, as well as `ClientInfo`.
 const ASKED: HeaderValue =
     HeaderValue::from_static("Access-Control-Request-Method, Access-Control-Request-Headers");
 

@@ -13,8 +13,8 @@ use super::problem::Problem;
 use crate::auth::administer::Administrator;
 use crate::auth::authenticate::Bearer;
 use crate::auth::error::AuthError;
-use crate::auth::{Auth, Origin};
-use crate::model::service_key::{Scope, ServiceKey};
+use crate::auth::{Auth, ClientInfo};
+use crate::model::service_key::{Scope, ServiceKeyRecord};
 
 /// The longest credential that is read, in bytes; a longer one is malformed.
 const LONGEST: usize = 4096;
@@ -37,7 +37,7 @@ pub enum ServiceCredential {
     /// The request came over the administration socket, which only the service's own user can open.
     Operator,
     /// A text that may be a service key, sent as Bearer or as the password of Basic.
-    Key(Bearer, Origin),
+    Key(Bearer, ClientInfo),
 }
 
 /// Marks requests that came over the administration socket.
@@ -57,7 +57,7 @@ impl ServiceCredential {
     }
 
     /// The service key of the credential, if it may do what `scope` allows. Never one for [`Operator`](Self::Operator).
-    pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKey, Problem> {
+    pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKeyRecord, Problem> {
         let key = match self {
             Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned())),
             Self::Key(Bearer::Missing, _) => Err(AuthError::TokenMissing),
@@ -199,7 +199,7 @@ credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC],
         Some(LocalOperator) => Self::Operator,
         None => Self::Key(
             bearer(request.headers(), true),
-            <Origin as FromRequest<'_>>::from_request(request, &mut RequestBody::default()).await?,
+            <ClientInfo as FromRequest<'_>>::from_request(request, &mut RequestBody::default()).await?,
         ),
     }
 });

@@ -14,7 +14,7 @@ use super::json::Json;
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::{Auth, Origin};
+use crate::auth::{Auth, ClientInfo};
 use crate::model::device::DeviceName;
 
 /// The operations on the caller's devices.
@@ -34,7 +34,7 @@ impl Devices {
     async fn list(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         /// The `next` of the page before.
         after: Query<Option<String>>,
@@ -53,7 +53,7 @@ impl Devices {
     async fn get(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
     ) -> Result<Json<DeviceAnswer>, Problem> {
@@ -66,7 +66,7 @@ impl Devices {
     async fn rename(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
         body: Body<RenameInput>,
@@ -82,7 +82,7 @@ impl Devices {
     async fn end(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {

@@ -10,7 +10,7 @@ use poem::{
     http::{Method, StatusCode, header},
 };
 
-use super::door::TrailingSlash;
+use super::edge::TrailingSlash;
 use super::etag;
 use super::routes::Routes;
 
@@ -49,7 +49,7 @@ assets! {
 /// Adds the page and its files to the app.
 #[must_use]
 pub fn mount(app: Route) -> Route {
-    ASSETS.iter().fold(app, |app, asset| app.at(asset.path, get(Serve::new(asset))))
+    ASSETS.iter().fold(app, |app, asset| app.at(asset.path, get(ServeAsset::new(asset))))
 }
 
 /// Names the page and its files in the log and the metrics.
@@ -58,14 +58,14 @@ pub fn name(routes: Routes<'_>) -> Routes<'_> {
     ASSETS.iter().fold(routes, |routes, asset| routes.at(Method::GET, asset.path, "docs"))
 }
 
-struct Serve {
+struct ServeAsset {
     asset: &'static Asset,
     etag: String,
     /// The page for a request of the folder `/docs/`, from where its files are not below `docs/`; with its entity tag.
     of_folder: Option<(String, String)>,
 }
 
-impl Serve {
+impl ServeAsset {
     fn new(asset: &'static Asset) -> Self {
         let page = str::from_utf8(asset.content).ok().filter(|_| asset.path == "/docs");
         let of_folder = page.map(|page| page.replace("\"docs/", "\""));
@@ -79,7 +79,7 @@ fn tag_of(content: &[u8]) -> String {
     format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
 }
 
-impl Endpoint for Serve {
+impl Endpoint for ServeAsset {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {

@@ -19,7 +19,7 @@ use super::admin::Admin;
 use super::code::{Code, FieldCode};
 use super::credential::BASIC;
 use super::devices::Devices;
-use super::health::Health;
+use super::health::HealthApi;
 use super::oauth::OAuth;
 use super::revocations::Revocations;
 use super::routes::Routes;
@@ -60,7 +60,7 @@ const FOLLOWERS: Edition = Edition {
 };
 
 /// The operations of the public API, in the order of the documents.
-pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations);
+pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, HealthApi, Revocations);
 
 /// Names every public operation in the log and the metrics.
 pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
@@ -69,7 +69,7 @@ pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
 
 /// The public operations with the framework's routing.
 pub(super) fn service() -> OpenApiService<PublicApi, ()> {
-    described((Accounts, Devices, OAuth, Admin, WellKnown, Health, Revocations), "Rescind")
+    described((Accounts, Devices, OAuth, Admin, WellKnown, HealthApi, Revocations), "Rescind")
 }
 
 fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {
@@ -88,7 +88,7 @@ pub fn feed_text() -> String {
 
 /// The document for apps and administrators of a service whose URL is `server`.
 pub fn text_at(server: Option<&str>) -> String {
-    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, Health);
+    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, HealthApi);
     finished(&described(operations, "Rescind").spec(), &APPS, server)
 }
 

@@ -12,7 +12,7 @@ use poem_openapi::registry::{
 };
 
 use super::listen::Endless;
-use crate::feed::stream::{Event, Stream};
+use crate::feed::stream::{FollowerStream, StreamEvent};
 
 /// The `retry` of a stream: the milliseconds a follower waits before it reconnects.
 const RETRY: u32 = 500;
@@ -22,7 +22,7 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// An answer whose body is the stream of a follower. Events are taken from the feed only as fast as the connection
 /// sends them.
-pub(super) struct EventStream(pub Stream);
+pub(super) struct EventStream(pub FollowerStream);
 
 impl Payload for EventStream {
     const CONTENT_TYPE: &'static str = "text/event-stream";
@@ -63,18 +63,18 @@ impl ApiResponse for EventStream {
     fn register(_: &mut Registry) {}
 }
 
-fn text(event: &Event) -> String {
+fn text(event: &StreamEvent) -> String {
     match event {
-        Event::Hello { follower, store } => {
+        StreamEvent::Hello { follower, store } => {
             format!(
                 "retry: {RETRY}\nevent: hello\ndata: {{\"follower\":\"{follower}\",\"store\":\"{store}\"}}\n\n"
             )
         }
-        Event::Frame(frame) => {
+        StreamEvent::Frame(frame) => {
             format!("event: frame\nid: {}\ndata: {}\n\n", frame.last.value(), frame.text)
         }
         // An event without data is none.
-        Event::Ping => "event: ping\ndata: {}\n\n".to_owned(),
-        Event::Silence => ":\n\n".to_owned(),
+        StreamEvent::Ping => "event: ping\ndata: {}\n\n".to_owned(),
+        StreamEvent::Silence => ":\n\n".to_owned(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn wait(text: Option<String>) -> Result<Option<Duration>, Problem> {
 pub(super) struct Waited(Option<Fenced>);
 
 /// Waits until every follower has confirmed, or the time is over, if the caller asks for it.
-pub(super) async fn put_up(feed: &Feed, wait: Option<Duration>) -> Waited {
+pub(super) async fn wait_for_followers(feed: &Feed, wait: Option<Duration>) -> Waited {
     match wait {
         None => Waited(None),
         Some(wait) => Waited(Some(feed.fence(wait).await)),

@@ -11,7 +11,7 @@ use hyper::{Method, Request};
 use poem::Response;
 use poem::http::{StatusCode, header};
 
-use super::listen::{Fault, Service};
+use super::listen::{HttpService, RequestFault};
 use super::problem::{Context, Problem};
 use crate::metrics::Metrics;
 
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 #[derive(Debug)]
 pub(super) struct Figures(pub Arc<Metrics>);
 
-impl Service for Figures {
+impl HttpService for Figures {
     type Body = BoxBody<Bytes, io::Error>;
 
     async fn answer(&self, request: Request<Incoming>, _: Option<SocketAddr>) -> hyper::Response<Self::Body> {
@@ -38,7 +38,7 @@ impl Service for Figures {
 
     async fn refuse(
         &self,
-        fault: Fault,
+        fault: RequestFault,
         _: Option<Parts>,
         _: Option<SocketAddr>,
     ) -> hyper::Response<Self::Body> {

@@ -11,7 +11,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::{Map, Value};
 
 use super::body;
-use super::body::json::Json;
+use super::body::json::JsonValue;
 use super::body::shape::{NAMED, Unknown, plain};
 use super::code::{Code, FieldCode};
 use super::problem::{FieldError, Problem};
@@ -21,7 +21,7 @@ const MEDIA_TYPE: &str = "application/x-www-form-urlencoded";
 /// A form body of type `T`, whose fields are texts. It is parsed by [`read`](Form::read) only, so that a credential,
 /// which may be among the fields, can be judged before.
 pub(super) struct Form<T> {
-    parameters: Result<Json, Problem>,
+    parameters: Result<JsonValue, Problem>,
     body: PhantomData<T>,
 }
 
@@ -60,13 +60,13 @@ impl<'a, T: ParseFromJSON + Type + 'static> ApiExtractor<'a> for Form<T> {
     }
 }
 
-async fn read(request: &Request, body: &mut RequestBody) -> Result<Json, Problem> {
+async fn read(request: &Request, body: &mut RequestBody) -> Result<JsonValue, Problem> {
     body::require(request, MEDIA_TYPE)?;
     parameters(&body::read(request, body).await?)
 }
 
 /// The parameters of a form as a JSON object; parameters without a value are left out (RFC 6749 §3.2).
-fn parameters(body: &[u8]) -> Result<Json, Problem> {
+fn parameters(body: &[u8]) -> Result<JsonValue, Problem> {
     let (mut parameters, mut repeated) = (Map::new(), Vec::new());
     for parameter in str::from_utf8(body).map_err(|_| no_form())?.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -85,7 +85,7 @@ fn parameters(body: &[u8]) -> Result<Json, Problem> {
         let twice = |field| FieldError { field, code: FieldCode::Duplicate };
         return Err(Problem::fields(repeated.into_iter().take(NAMED).map(twice).collect()));
     }
-    Ok(Json { value: Value::Object(parameters), repeated })
+    Ok(JsonValue { value: Value::Object(parameters), repeated })
 }
 
 /// Decodes a form-encoded text (WHATWG URL §5.1).

@@ -12,10 +12,10 @@ use poem::endpoint::BoxEndpoint;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Body, Endpoint as _, Request, RequestParts, Response};
 
-use super::listen::{Fault, Service};
+use super::listen::{HttpService, RequestFault};
 
-/// An application of the framework as a [`Service`]. A request that is refused for its head reaches it without a body
-/// and with its [`Fault`] attached, so that it is logged, counted and answered like any other.
+/// An application of the framework as a [`HttpService`]. A request that is refused for its head reaches it without a body
+/// and with its [`RequestFault`] attached, so that it is logged, counted and answered like any other.
 pub struct Framework(BoxEndpoint<'static, Response>);
 
 impl Framework {
@@ -25,7 +25,7 @@ impl Framework {
     }
 }
 
-impl Service for Framework {
+impl HttpService for Framework {
     type Body = BoxBody<Bytes, io::Error>;
 
     async fn answer(
@@ -39,7 +39,7 @@ impl Service for Framework {
 
     async fn refuse(
         &self,
-        fault: Fault,
+        fault: RequestFault,
         head: Option<Parts>,
         peer: Option<SocketAddr>,
     ) -> hyper::Response<Self::Body> {

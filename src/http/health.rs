@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::store::priority::Priority;
 
 /// The operations for health checks.
-pub(super) struct Health;
+pub(super) struct HealthApi;
 
 /// All is well.
 #[derive(Debug, Object, Serialize)]
@@ -66,7 +66,7 @@ fn not_ready(error: StoreError) -> Problem {
 }
 
 #[OpenApi(tag = "Tag::Service")]
-impl Health {
+impl HealthApi {
     /// Is the process alive?
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     #[allow(clippy::unused_async, reason = "the form the framework calls it in")]

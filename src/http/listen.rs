@@ -2,15 +2,15 @@
 //! and the guard all listen through it.
 //!
 //! It promises that no peer holds more than its share: the number of connections is limited, for all and for each
-//! address (`places`); every wait for a peer ends (`patience`); a request's head and the unread rest of an answer are
-//! bounded in memory. A request with an invalid head reaches the [`Service`] as a [`Fault`], never as a request.
+//! address (`slots`); every wait for a peer ends (`timeouts`); a request's head and the unread rest of an answer are
+//! bounded in memory. A request with an invalid head reaches the [`HttpService`] as a [`RequestFault`], never as a request.
 //!
 //! It knows neither the application nor its framework. Modules:
 //!
 //! * `accept` — sockets, and what happens when no connection can be accepted
-//! * `places` — how many connections there may be, and which one is closed for another
+//! * `slots` — how many connections there may be, and which one is closed for another
 //! * `connection` — one connection, from its first byte to its close
-//! * `patience` — the stream of a connection, and its timeouts
+//! * `timeouts` — the stream of a connection, and its timeouts
 //! * `progress` — the stage of the exchange on a connection
 //! * `fault` — invalid heads of requests
 //! * `socket` — the operator's socket
@@ -28,26 +28,26 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::client::TrustedProxies;
-use accept::{Acceptor, Stream};
+use accept::{Acceptor, SocketStream};
 use fault::LONGEST_TARGET;
-use places::{Admitted, Full, Places};
+use slots::{Admitted, ConnectionSlots, Full};
 
-pub use accept::Listener;
-pub use fault::Fault;
+pub use accept::BoundListener;
+pub use fault::RequestFault;
 pub use progress::Endless;
 pub use socket::{SocketError, bind_socket};
 
 mod accept;
 mod connection;
 mod fault;
-mod patience;
-mod places;
 mod progress;
+mod slots;
 mod socket;
+mod timeouts;
 
 /// The limits of connections: sizes, times and numbers.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// The longest request target in bytes, without scheme and host.
     pub target: usize,
     /// The longest time from a request's first byte to the end of its head.
@@ -67,13 +67,13 @@ pub struct Limits {
     pub per_address: usize,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         Self::for_requests(Duration::from_secs(10))
     }
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// The default limits where a request may take `time` to arrive, and again to be answered.
     pub fn for_requests(time: Duration) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Limits {
 }
 
 /// An application that answers the requests of a listener.
-pub trait Service: Send + Sync + 'static {
+pub trait HttpService: Send + Sync + 'static {
     /// The body of the application's answers.
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Unpin
@@ -107,7 +107,7 @@ pub trait Service: Send + Sync + 'static {
     /// afterwards.
     fn refuse(
         &self,
-        fault: Fault,
+        fault: RequestFault,
         head: Option<Parts>,
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
@@ -117,7 +117,7 @@ pub trait Service: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Server<S> {
     service: S,
-    limits: Limits,
+    limits: ConnectionLimits,
     proxies: TrustedProxies,
 }
 
@@ -132,9 +132,9 @@ enum Phase {
     Over,
 }
 
-impl<S: Service> Server<S> {
+impl<S: HttpService> Server<S> {
     /// A server without trusted proxies in front.
-    pub fn new(service: S, limits: Limits) -> Self {
+    pub fn new(service: S, limits: ConnectionLimits) -> Self {
         Self { service, limits, proxies: TrustedProxies::default() }
     }
 
@@ -146,15 +146,15 @@ impl<S: Service> Server<S> {
 
     /// Serves until `stop` resolves, then finishes within `grace` the requests that have begun, and closes every
     /// connection.
-    pub async fn run(self, listener: Listener, stop: impl Future<Output = ()>, grace: Duration) {
-        let places = Places::new(self.limits.connections, self.limits.per_address);
+    pub async fn run(self, listener: BoundListener, stop: impl Future<Output = ()>, grace: Duration) {
+        let slots = ConnectionSlots::new(self.limits.connections, self.limits.per_address);
         let server = Arc::new(self);
         let (phase, phases) = watch::channel(Phase::Serving);
         let mut acceptor = Acceptor::new(listener);
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
-                accepted = accept(&mut acceptor, &places, &server.proxies) => accepted,
+                accepted = accept(&mut acceptor, &slots, &server.proxies) => accepted,
                 () = &mut stop => break,
             };
             let Accepted { stream, peer, admitted } = accepted;
@@ -169,32 +169,32 @@ impl<S: Service> Server<S> {
         // The kernel refuses connections from now on.
         drop(acceptor);
         let _ = phase.send(Phase::Finishing);
-        if timeout(grace, places.empty()).await.is_err() {
+        if timeout(grace, slots.empty()).await.is_err() {
             let _ = phase.send(Phase::Over);
-            places.empty().await;
+            slots.empty().await;
         }
     }
 }
 
 /// A connection that was admitted.
 struct Accepted {
-    stream: Stream,
+    stream: SocketStream,
     peer: Option<SocketAddr>,
     admitted: Admitted,
 }
 
 /// Accepts and admits the next connection, waiting until there is room. A connection of an address that has reached
 /// its limit is reset.
-async fn accept(acceptor: &mut Acceptor, places: &Arc<Places>, proxies: &TrustedProxies) -> Accepted {
+async fn accept(acceptor: &mut Acceptor, slots: &Arc<ConnectionSlots>, proxies: &TrustedProxies) -> Accepted {
     loop {
-        let (stream, peer) = acceptor.next(places).await;
+        let (stream, peer) = acceptor.next(slots).await;
         let address = peer.map(|peer| peer.ip().to_canonical());
         let counted = address.filter(|address| !proxies.trusts(*address));
         loop {
-            match places.admit(counted) {
+            match slots.admit(counted) {
                 Ok(admitted) => return Accepted { stream, peer, admitted },
                 // The connection that could have been closed has sent a request since.
-                Err(Full::OfAll) => places.room().await,
+                Err(Full::OfAll) => slots.room().await,
                 Err(Full::OfAddress) => {
                     stream.reset();
                     break;

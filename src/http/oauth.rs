@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::error::AuthError;
 use crate::auth::introspect::Introspection;
-use crate::auth::{Auth, Origin};
+use crate::auth::{Auth, ClientInfo};
 use crate::model::service_key::Scope;
 
 /// The operations of OAuth.
@@ -84,7 +84,7 @@ struct IntrospectionAnswer {
 }
 
 #[derive(ApiResponse)]
-enum Revoked {
+enum RevokedResponse {
     /// The token is dead now, or was none of ours.
     #[oai(status = 200)]
     Done,
@@ -117,15 +117,15 @@ impl OAuth {
     async fn revoke(
         &self,
         auth: Data<&Arc<Auth>>,
-        origin: Origin,
+        origin: ClientInfo,
         bearer: Beside,
         form: Form<TokenInput>,
-    ) -> Result<Revoked, Problem> {
+    ) -> Result<RevokedResponse, Problem> {
         let form = form.read();
         let token = form.as_ref().ok().map(|form| form.token.as_str());
         match (auth.revoke(token, &bearer.0, &origin).await, form) {
             (Err(AuthError::TokenMissing), Err(unreadable)) => Err(unreadable),
-            (revoked, _) => Ok(revoked.map(|()| Revoked::Done)?),
+            (revoked, _) => Ok(revoked.map(|()| RevokedResponse::Done)?),
         }
     }
 }

@@ -17,14 +17,14 @@ use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
 use crate::auth::Auth;
-use crate::auth::administer::{Administrator, Order};
+use crate::auth::administer::{Administrator, AdministratorOrder};
 use crate::model::ids::ServiceKeyId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
-use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::store::queries::keys::KeySet;
 
 /// The order of every operation here: the operator's, since only the operator can open the socket.
-const BY_OPERATOR: Order = Order { by: Administrator::Operator, reason: None };
+const BY_OPERATOR: AdministratorOrder = AdministratorOrder { by: Administrator::Operator, reason: None };
 
 /// The operations of the operator.
 pub(super) struct Operator;
@@ -231,7 +231,7 @@ impl SigningKeyAnswer {
 }
 
 impl ServiceKeyAnswer {
-    fn of(key: &ServiceKey) -> Self {
+    fn of(key: &ServiceKeyRecord) -> Self {
         Self {
             id: key.id.to_string(),
             name: key.name.clone(),

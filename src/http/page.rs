@@ -10,7 +10,7 @@ use super::code::{Code, FieldCode};
 use super::problem::Problem;
 use crate::model::ids::DeviceId;
 use crate::model::timestamp::Timestamp;
-use crate::store::queries::devices::EndedPlace;
+use crate::store::queries::devices::EndedPosition;
 
 /// The number of results on a page unless the client sets `limit`.
 const PAGE: u32 = 100;
@@ -48,17 +48,17 @@ pub(super) fn cursor(after: Option<&str>) -> Result<Option<DeviceId>, Problem> {
 }
 
 /// Parses a cursor of a list of ended devices: the position that the page starts after.
-pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPlace>, Problem> {
+pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPosition>, Problem> {
     let place = |text: &str| {
         let (at, device) = text.split_once('.')?;
         let at = at.parse().ok().map(Timestamp::from_unix)?;
-        Some(EndedPlace { at, device: DeviceId::parse(device)? })
+        Some(EndedPosition { at, device: DeviceId::parse(device)? })
     };
     after.map(|text| place(text).ok_or_else(|| Problem::field("after", FieldCode::InvalidFormat))).transpose()
 }
 
 /// The cursor of a position among ended devices, as [`ended_cursor`] parses it.
-pub(super) fn ended_cursor_text(place: EndedPlace) -> String {
+pub(super) fn ended_cursor_text(place: EndedPosition) -> String {
     format!("{}.{}", place.at.unix(), place.device)
 }
 

@@ -1,6 +1,6 @@
 //! The one error of every operation: RFC 9457's `application/problem+json`.
 //!
-//! Handlers return it as `Result<_, Problem>` and know nothing of requests; the [`door`](super::door) knows the
+//! Handlers return it as `Result<_, Problem>` and know nothing of requests; the [`edge`](super::edge) knows the
 //! request id and what else depends on the request when it turns the problem into an `answer`.
 
 use std::{borrow::Cow, fmt};

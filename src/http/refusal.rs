@@ -3,7 +3,7 @@
 use poem::http::StatusCode;
 
 use super::code::{Code, FieldCode};
-use super::listen::Fault;
+use super::listen::RequestFault;
 use super::problem::{FieldError, Problem};
 use crate::auth::error::AuthError;
 use crate::feed::error::FeedError;
@@ -79,18 +79,20 @@ impl From<AuthError> for Problem {
     }
 }
 
-impl From<Fault> for Code {
-    fn from(fault: Fault) -> Self {
+impl From<RequestFault> for Code {
+    fn from(fault: RequestFault) -> Self {
         match fault {
-            Fault::Malformed | Fault::Host | Fault::TransferCoding => Self::InvalidRequest,
-            Fault::TargetTooLong | Fault::HeadTooLarge => Self::TooLarge,
-            Fault::TooManyAtOnce => Self::RateLimited,
+            RequestFault::Malformed | RequestFault::Host | RequestFault::TransferCoding => {
+                Self::InvalidRequest
+            }
+            RequestFault::TargetTooLong | RequestFault::HeadTooLarge => Self::TooLarge,
+            RequestFault::TooManyAtOnce => Self::RateLimited,
         }
     }
 }
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
+impl From<RequestFault> for Problem {
+    fn from(fault: RequestFault) -> Self {
         Self::new(fault.into()).with_status(fault.status()).with_detail(fault.advice())
     }
 }

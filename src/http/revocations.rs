@@ -16,7 +16,7 @@ use super::revocation_answers::{PongAnswer, RevocationsAnswer};
 use super::tag::Tag;
 use crate::auth::Auth;
 use crate::feed::Feed;
-use crate::feed::ping::Ping;
+use crate::feed::ping::PingRequest;
 use crate::model::counters::Position;
 use crate::model::ids::FollowerId;
 use crate::model::service_key::Scope;
@@ -106,11 +106,11 @@ fn position(field: &str, number: i64) -> Result<Position, Problem> {
     Ok(Position::new(number))
 }
 
-fn ping(input: &PingInput) -> Result<Ping, Problem> {
+fn ping(input: &PingInput) -> Result<PingRequest, Problem> {
     let wrong = |field: &'static str| move || Problem::field(field, FieldCode::InvalidFormat);
     let follower = input.follower.as_deref();
     let follower = follower.map(|text| FollowerId::parse(text).ok_or_else(wrong("follower")));
-    Ok(Ping {
+    Ok(PingRequest {
         nonce: Nonce::parse(&input.nonce).ok_or_else(wrong("nonce"))?,
         applied: position("applied", input.applied)?,
         follower: follower.transpose()?,

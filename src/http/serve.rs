@@ -14,13 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
-use super::app::{self, Entrance};
+use super::app::{self, EdgeConfig};
 use super::body::sign_in::SignInFields;
 use super::client::TrustedProxies;
-use super::door::RequestIds;
+use super::edge::RequestIds;
 use super::figures::Figures;
 use super::framework::Framework;
-use super::listen::{self, Limits, Listener, Server, SocketError, bind_socket};
+use super::listen::{self, BoundListener, ConnectionLimits, Server, SocketError, bind_socket};
 use crate::metrics::Metrics;
 use crate::service::{Mode, OpenError, Service};
 use crate::settings::Settings;
@@ -80,22 +80,22 @@ pub async fn run(
     let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
     let address = listener.local_addr()?;
     let issuer = format!("http://{address}");
-    let service = Service::open(settings, world.clone(), Mode::Found, &issuer).await?;
-    let entrance = entrance(settings, &world);
-    let limits = Limits { connections: connections(settings, files), ..limits(settings) };
-    let own = Limits { connections: OWN_CONNECTIONS, ..limits };
-    let public = Server::new(Framework::new(app::public(&service, &entrance)), limits)
-        .behind(entrance.proxies.clone());
-    let operator = Server::new(Framework::new(app::operator(&service, &entrance)), own);
+    let service = Service::open(settings, world.clone(), Mode::Initialize, &issuer).await?;
+    let edge_config = edge_config(settings, &world);
+    let limits = ConnectionLimits { connections: connections(settings, files), ..limits(settings) };
+    let own = ConnectionLimits { connections: OWN_CONNECTIONS, ..limits };
+    let public = Server::new(Framework::new(app::public(&service, &edge_config)), limits)
+        .behind(edge_config.proxies.clone());
+    let operator = Server::new(Framework::new(app::operator(&service, &edge_config)), own);
     let socket = bind_socket(&settings.admin_socket())?;
     let (stopping, stopped) = watch::channel(false);
     let mut listeners = JoinSet::new();
     let grace = settings.shutdown_grace;
-    listeners.spawn(serve(public, Listener::Tcp(listener), grace, stopped.clone()));
-    listeners.spawn(serve(operator, Listener::Unix(socket), grace, stopped.clone()));
+    listeners.spawn(serve(public, BoundListener::Tcp(listener), grace, stopped.clone()));
+    listeners.spawn(serve(operator, BoundListener::Unix(socket), grace, stopped.clone()));
     serve_metrics(settings, service.auth.metrics(), own, stopped).await;
     let mut workers = JoinSet::new();
-    workers.spawn(Arc::clone(&service.auth).keep_house());
+    workers.spawn(Arc::clone(&service.auth).run_housekeeping());
     workers.spawn(Arc::clone(&service.feed).run());
     tell_names(settings, &service);
     listening(&Listening { address, founded_now: service.founded_now });
@@ -206,12 +206,12 @@ pub async fn in_process(
     world: World,
 ) -> Result<BoxEndpoint<'static, Response>, OpenError> {
     let service = Service::open(settings, world.clone(), Mode::Existing, "").await?;
-    Ok(app::operator(&service, &entrance(settings, &world)))
+    Ok(app::operator(&service, &edge_config(settings, &world)))
 }
 
 /// The settings of the edge.
-pub fn entrance(settings: &Settings, world: &World) -> Entrance {
-    Entrance {
+pub fn edge_config(settings: &Settings, world: &World) -> EdgeConfig {
+    EdgeConfig {
         cors_origins: settings.cors_origins.clone(),
         cors_credentials: settings.cors_credentials,
         sign_in_fields: SignInFields { ignore_unknown: settings.ignore_unknown_fields },
@@ -222,17 +222,17 @@ pub fn entrance(settings: &Settings, world: &World) -> Entrance {
     }
 }
 
-fn limits(settings: &Settings) -> Limits {
-    Limits {
+fn limits(settings: &Settings) -> ConnectionLimits {
+    ConnectionLimits {
         response: settings.response_timeout,
         per_address: settings.connections_per_address,
-        ..Limits::for_requests(settings.request_timeout)
+        ..ConnectionLimits::for_requests(settings.request_timeout)
     }
 }
 
-async fn serve<S: listen::Service>(
+async fn serve<S: listen::HttpService>(
     server: Server<S>,
-    listener: Listener,
+    listener: BoundListener,
     grace: Duration,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -247,7 +247,7 @@ async fn serve<S: listen::Service>(
 async fn serve_metrics(
     settings: &Settings,
     metrics: &Arc<Metrics>,
-    limits: Limits,
+    limits: ConnectionLimits,
     stopped: watch::Receiver<bool>,
 ) {
     let Some(address) = settings.metrics_listen else { return };
@@ -259,7 +259,7 @@ async fn serve_metrics(
         }
     };
     let server = Server::new(Figures(Arc::clone(metrics)), limits);
-    tokio::spawn(serve(server, Listener::Tcp(listener), Duration::ZERO, stopped));
+    tokio::spawn(serve(server, BoundListener::Tcp(listener), Duration::ZERO, stopped));
 }
 
 #[cfg(test)]

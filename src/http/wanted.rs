@@ -12,12 +12,12 @@ use poem::{FromRequest as _, Request, RequestBody};
 use super::credential::{LocalOperator, ServiceCredential, bearer};
 use super::problem::Problem;
 use crate::auth::authenticate::Bearer;
-use crate::auth::{Auth, Origin};
+use crate::auth::{Auth, ClientInfo};
 use crate::model::service_key::Scope;
 
 /// The kind of the `Authorization` header, as far as answers differ by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presented {
+pub(super) enum PresentedTag {
     /// No credential, or a Bearer of another form.
     Fitting,
     /// A service key as Bearer.
@@ -32,7 +32,7 @@ pub(super) enum Presented {
     Several,
 }
 
-impl Presented {
+impl PresentedTag {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), more) = (values.next(), values.next()) else { return Self::Fitting };
@@ -69,20 +69,20 @@ impl Wanted {
     }
 
     /// The detail for a client that presented another kind of credential, where it can say more than the code's advice.
-    pub(super) fn explain(self, presented: Presented) -> Option<Cow<'static, str>> {
+    pub(super) fn explain(self, presented: PresentedTag) -> Option<Cow<'static, str>> {
         Some(match (self, presented) {
-            (_, Presented::Several) => "Send one `Authorization` header, not several.".into(),
-            (Self::User | Self::MaybeUser, Presented::ServiceKey) => {
+            (_, PresentedTag::Several) => "Send one `Authorization` header, not several.".into(),
+            (Self::User | Self::MaybeUser, PresentedTag::ServiceKey) => {
                 "Send the access token of a signed-in user: this operation takes no service key.".into()
             }
-            (Self::User | Self::MaybeUser, Presented::Basic | Presented::OtherScheme) => {
+            (Self::User | Self::MaybeUser, PresentedTag::Basic | PresentedTag::OtherScheme) => {
                 "Send the access token as `Authorization: Bearer …`: other schemes, such as `Token` and `JWT`, are not read."
                     .into()
             }
-            (Self::ServiceKey(scope), Presented::Token) => {
+            (Self::ServiceKey(scope), PresentedTag::Token) => {
                 format!("Send a service key with the scope `{}`: this is a user's token.", scope.as_str()).into()
             }
-            (Self::ServiceKey(scope), Presented::OtherScheme) => format!(
+            (Self::ServiceKey(scope), PresentedTag::OtherScheme) => format!(
                 "Send a service key with the scope `{}` as `Authorization: Bearer …` or as the password of Basic: other \
                  schemes are not read.",
                 scope.as_str()
@@ -108,7 +108,7 @@ pub(super) struct Pending {
     auth: Arc<Auth>,
     scope: Option<Scope>,
     bearer: Bearer,
-    origin: Origin,
+    origin: ClientInfo,
 }
 
 impl Pending {
@@ -123,7 +123,7 @@ impl Pending {
             Wanted::User => None,
             Wanted::ServiceKey(scope) => Some(scope),
         };
-        let origin = Origin::from_request(request, &mut RequestBody::default()).await.ok()?;
+        let origin = ClientInfo::from_request(request, &mut RequestBody::default()).await.ok()?;
         let bearer = bearer(request.headers(), wanted.takes_basic());
         Some(Self { auth: Arc::clone(auth), scope, bearer, origin })
     }
@@ -151,16 +151,16 @@ mod tests {
             for value in values {
                 headers.append(header::AUTHORIZATION, value.parse().unwrap());
             }
-            Presented::of(&headers)
+            PresentedTag::of(&headers)
         };
-        assert_eq!(of(&[]), Presented::Fitting);
-        assert_eq!(of(&["Bearer x"]), Presented::Fitting);
-        assert_eq!(of(&["bearer  rescind_sk_x"]), Presented::ServiceKey);
-        assert_eq!(of(&["Bearer v4.public.x"]), Presented::Token);
-        assert_eq!(of(&["Bearer x", "Bearer x"]), Presented::Several);
-        assert_eq!(of(&["basic x"]), Presented::Basic);
+        assert_eq!(of(&[]), PresentedTag::Fitting);
+        assert_eq!(of(&["Bearer x"]), PresentedTag::Fitting);
+        assert_eq!(of(&["bearer  rescind_sk_x"]), PresentedTag::ServiceKey);
+        assert_eq!(of(&["Bearer v4.public.x"]), PresentedTag::Token);
+        assert_eq!(of(&["Bearer x", "Bearer x"]), PresentedTag::Several);
+        assert_eq!(of(&["basic x"]), PresentedTag::Basic);
         for other in ["Token x", "JWT x", "x", "", "Digest a=b", "\u{e9}"] {
-            assert_eq!(of(&[other]), Presented::OtherScheme, "{other}");
+            assert_eq!(of(&[other]), PresentedTag::OtherScheme, "{other}");
         }
     }
 }

@@ -102,7 +102,7 @@ struct JwkAnswer {
 }
 
 #[derive(ApiResponse)]
-enum Keys {
+enum KeysResponse {
     /// The keys.
     #[oai(status = 200)]
     Found(
@@ -139,7 +139,7 @@ impl WellKnown {
         /// The `ETag` of the answer the client has.
         #[oai(name = "If-None-Match")]
         _known: Header<Option<String>>,
-    ) -> Result<Keys, Problem> {
+    ) -> Result<KeysResponse, Problem> {
         let set = auth.public_keys().await?;
         let answer = KeysAnswer {
             issuer: auth.issuer().to_owned(),
@@ -152,9 +152,9 @@ impl WellKnown {
         };
         let tag = answer.etag();
         Ok(if etag::is_known(headers, &tag) {
-            Keys::Same(tag, CACHING.to_owned())
+            KeysResponse::Same(tag, CACHING.to_owned())
         } else {
-            Keys::Found(Json(answer), tag, CACHING.to_owned())
+            KeysResponse::Found(Json(answer), tag, CACHING.to_owned())
         })
     }
 }

@@ -50,7 +50,7 @@ impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for EndingThre
         if !BUFFER_GONE.get() {
             return true;
         }
-        let line = Line::of(event).format(self.format);
+        let line = LineFields::of(event).format(self.format);
         // A failure to write the log cannot be reported.
         let _written = self.writer.make_writer_for(event.metadata()).write_all(line.as_bytes());
         false
@@ -64,9 +64,9 @@ impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for EndingThre
 
 /// The fields of one event, by their names.
 #[derive(Default)]
-struct Line(Map<String, Value>);
+struct LineFields(Map<String, Value>);
 
-impl Line {
+impl LineFields {
     fn of(event: &Event<'_>) -> Self {
         let mut line = Self::default();
         line.insert("target", event.metadata().target().into());
@@ -104,7 +104,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.escape_debug().to_string())
 }
 
-impl Visit for Line {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.insert(field.name(), format!("{value:?}").into());
     }

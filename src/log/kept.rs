@@ -1,7 +1,7 @@
 //! The queue of lines that are never dropped on purpose: warnings and security events.
 //!
 //! When it is full, a thread that logs waits for a slot, but not for ever: a sign-out must not hang because nobody reads
-//! standard error. If a line finds no slot within [`PATIENCE`], the reader counts as gone: further lines are lost and
+//! standard error. If a line finds no slot within [`LONGEST_WAIT`], the reader counts as gone: further lines are lost and
 //! counted, without a wait, until half of the queue has been written. Then the number of lost lines is logged.
 
 use std::fmt;
@@ -12,33 +12,33 @@ use std::time::Duration;
 use tracing_appender::non_blocking::NonBlocking;
 
 /// The longest wait of a line for a slot in the queue.
-const PATIENCE: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The sending side of the queue.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     queue: NonBlocking,
-    room: Arc<Room>,
+    slots: Arc<QueueSlots>,
 }
 
 impl Kept {
-    /// Sends lines to `queue`, whose slots `room` counts.
-    pub(super) fn new(queue: NonBlocking, room: Arc<Room>) -> Self {
-        Self { queue, room }
+    /// Sends lines to `queue`, whose slots `slots` counts.
+    pub(super) fn new(queue: NonBlocking, slots: Arc<QueueSlots>) -> Self {
+        Self { queue, slots }
     }
 }
 
 impl Kept {
     /// The slots of the queue.
-    pub(super) fn room(&self) -> &Arc<Room> {
-        &self.room
+    pub(super) fn slots(&self) -> &Arc<QueueSlots> {
+        &self.slots
     }
 }
 
 impl Write for Kept {
     /// Queues a line. A line that is lost is counted and is no error, since nobody could be told.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.room.admit(PATIENCE) { self.queue.write(line) } else { Ok(line.len()) }
+        if self.slots.admit(LONGEST_WAIT) { self.queue.write(line) } else { Ok(line.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -48,7 +48,7 @@ impl Write for Kept {
 
 /// The slots of the queue, and the lines lost for want of one.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct QueueSlots {
     most: usize,
     state: Mutex<State>,
     changed: Condvar,
@@ -62,10 +62,10 @@ struct State {
     /// The number of lines lost since the start of the process.
     lost: u64,
     /// The number of lost lines that the log already reports.
-    told: u64,
+    reported: u64,
 }
 
-impl Room {
+impl QueueSlots {
     /// An empty queue of `most` lines.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, state: Mutex::default(), changed: Condvar::new() })
@@ -76,13 +76,13 @@ impl Room {
         self.state().lost
     }
 
-    /// Takes a slot for a line, waiting up to `patience` for one. Returns false and counts the line as lost if there
+    /// Takes a slot for a line, waiting up to `longest` for one. Returns false and counts the line as lost if there
     /// is none.
-    fn admit(&self, patience: Duration) -> bool {
+    fn admit(&self, longest: Duration) -> bool {
         let mut state = self.state();
         if state.waiting >= self.most && !state.gone {
             let full = |state: &mut State| state.waiting >= self.most && !state.gone;
-            let waited = self.changed.wait_timeout_while(state, patience, full);
+            let waited = self.changed.wait_timeout_while(state, longest, full);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             if state.waiting >= self.most {
                 state.gone = true;
@@ -107,9 +107,9 @@ impl Room {
             return None;
         }
         state.gone = false;
-        let untold = state.lost - state.told;
-        state.told = state.lost;
-        Some(untold)
+        let unreported = state.lost - state.reported;
+        state.reported = state.lost;
+        Some(unreported)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,31 +118,31 @@ impl Room {
 }
 
 /// The receiving side of the queue: a writer that frees a line's slot when the line is written.
-pub(super) struct Leaving<W> {
+pub(super) struct QueueOutput<W> {
     writer: W,
-    room: Arc<Room>,
+    slots: Arc<QueueSlots>,
     /// Logs the number of lost lines.
     tell: fn(u64),
 }
 
-impl<W> Leaving<W> {
-    /// Writes lines to `writer` and frees their slots in `room`.
-    pub(super) fn new(writer: W, room: Arc<Room>, tell: fn(u64)) -> Self {
-        Self { writer, room, tell }
+impl<W> QueueOutput<W> {
+    /// Writes lines to `writer` and frees their slots in `slots`.
+    pub(super) fn new(writer: W, slots: Arc<QueueSlots>, tell: fn(u64)) -> Self {
+        Self { writer, slots, tell }
     }
 }
 
-impl<W> fmt::Debug for Leaving<W> {
+impl<W> fmt::Debug for QueueOutput<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leaving").field("room", &self.room).finish_non_exhaustive()
+        f.debug_struct("QueueOutput").field("slots", &self.slots).finish_non_exhaustive()
     }
 }
 
-impl<W: Write> Write for Leaving<W> {
+impl<W: Write> Write for QueueOutput<W> {
     /// Writes one line as a whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = self.writer.write_all(line);
-        if let Some(lost) = self.room.leave() {
+        if let Some(lost) = self.slots.leave() {
             (self.tell)(lost);
         }
         written.map(|()| line.len())
@@ -171,38 +171,38 @@ mod tests {
 
     #[test]
     fn lines_are_lost_and_counted_only_while_nobody_reads() {
-        let room = Room::new(4);
-        let admitted = |lines: usize| (0..lines).filter(|_| room.admit(NOT_AT_ALL)).count();
-        assert_eq!((admitted(7), room.lost()), (4, 3));
-        assert_eq!(room.leave(), None, "three wait, and the reader may stop again");
-        assert_eq!((admitted(2), room.lost()), (0, 5));
-        assert_eq!(room.leave(), Some(5), "half of them were read");
-        assert_eq!((admitted(2), room.lost()), (2, 5));
-        assert_eq!((admitted(1), room.lost()), (0, 6));
-        assert_eq!([room.leave(), room.leave()], [None, Some(1)], "only what was not told before");
+        let slots = QueueSlots::new(4);
+        let admitted = |lines: usize| (0..lines).filter(|_| slots.admit(NOT_AT_ALL)).count();
+        assert_eq!((admitted(7), slots.lost()), (4, 3));
+        assert_eq!(slots.leave(), None, "three wait, and the reader may stop again");
+        assert_eq!((admitted(2), slots.lost()), (0, 5));
+        assert_eq!(slots.leave(), Some(5), "half of them were read");
+        assert_eq!((admitted(2), slots.lost()), (2, 5));
+        assert_eq!((admitted(1), slots.lost()), (0, 6));
+        assert_eq!([slots.leave(), slots.leave()], [None, Some(1)], "only what was not reported before");
     }
 
     #[test]
     fn a_line_waits_for_a_reader_that_is_slow() {
-        let room = Room::new(1);
-        assert!(room.admit(NOT_AT_ALL));
+        let slots = QueueSlots::new(1);
+        assert!(slots.admit(NOT_AT_ALL));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| room.admit(Duration::from_secs(600)));
-            assert_eq!(room.leave(), None);
+            let waiting = scope.spawn(|| slots.admit(Duration::from_secs(600)));
+            assert_eq!(slots.leave(), None);
             assert!(waiting.join().unwrap());
         });
-        assert_eq!(room.lost(), 0);
+        assert_eq!(slots.lost(), 0);
     }
 
     #[test]
     fn who_waits_leaves_with_the_first_who_gives_up() {
-        let room = Room::new(1);
-        assert!(room.admit(NOT_AT_ALL));
+        let slots = QueueSlots::new(1);
+        assert!(slots.admit(NOT_AT_ALL));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| room.admit(Duration::from_secs(600)));
-            assert!(!room.admit(NOT_AT_ALL));
+            let waiting = scope.spawn(|| slots.admit(Duration::from_secs(600)));
+            assert!(!slots.admit(NOT_AT_ALL));
             assert!(!waiting.join().unwrap());
         });
-        assert_eq!(room.lost(), 2);
+        assert_eq!(slots.lost(), 2);
     }
 }

@@ -40,7 +40,7 @@ impl Scope {
 
 /// A service key as stored: its secret only as a hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceKey {
+pub struct ServiceKeyRecord {
     /// The key's id, the public part of its text.
     pub id: ServiceKeyId,
     /// The name its owner gave the key.

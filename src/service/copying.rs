@@ -9,23 +9,23 @@ use crate::model::counters::KeysVersion;
 use crate::model::key::KeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::settings::{Settings, StoreUrl};
-use crate::store::archive::{Kind, Source};
-pub use crate::store::copy::{Copied, Progress};
+use crate::store::archive::{ArchiveSource, Kind};
+pub use crate::store::copy::{Copied, CopyProgress};
 use crate::store::copy::{CopyError, copy};
 use crate::store::records::Change;
-use crate::store::{Founding, StoreError};
+use crate::store::{StoreError, StoreIdentity};
 use crate::token::keyring::Keyring;
 
 /// The location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum StoreLocation {
     /// An embedded store in this folder.
     Folder(PathBuf),
     /// A shared store in this database.
     Shared(StoreUrl),
 }
 
-impl At {
+impl StoreLocation {
     /// The location of the store that the settings name.
     pub fn of(settings: &Settings) -> Self {
         match &settings.store {
@@ -45,7 +45,7 @@ impl At {
     }
 }
 
-impl fmt::Display for At {
+impl fmt::Display for StoreLocation {
     /// Formats the location with an absolute path, or a URL without its password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -59,7 +59,7 @@ impl fmt::Display for At {
 
 /// The reason why a store was not copied.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum CopyRefused {
     /// The source or the target cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -73,7 +73,7 @@ pub enum Refused {
 
 /// The result of copying a store.
 #[derive(Debug)]
-pub struct Done {
+pub struct CopyDone {
     /// The store's identity and the number of records copied.
     pub copied: Copied,
     /// The file of the master key that the copy needs, like the original.
@@ -85,34 +85,34 @@ pub struct Done {
 /// Copies the store at `from` to `to` and closes both.
 pub async fn take(
     settings: &Settings,
-    from: &At,
-    to: &At,
+    from: &StoreLocation,
+    to: &StoreLocation,
     now: Timestamp,
-    told: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Done, Refused> {
+    told: &mut (dyn FnMut(CopyProgress) + Send),
+) -> Result<CopyDone, CopyRefused> {
     let shown = to.to_string();
     if from.to_string() == shown {
-        return Err(Refused::Same);
+        return Err(CopyRefused::Same);
     }
     let mut source = leaving(settings, from, &shown).await?;
     let founding = source.founding().await.map_err(OpenError::Store)?;
     let (master_key, tried) = keys_open(settings, from, source.as_mut(), &founding, now).await?;
     let mut target = arriving(settings, to, founding.store).await?;
     let copied = copy(source.as_mut(), target.as_mut(), &shown, told).await?;
-    Ok(Done { copied, master_key, tried })
+    Ok(CopyDone { copied, master_key, tried })
 }
 
 /// Checks before the copy that the store's keys open. Returns the path of the master key file, and whether it existed
 /// to be checked.
 async fn keys_open(
     settings: &Settings,
-    from: &At,
-    source: &mut dyn Source,
-    founding: &Founding,
+    from: &StoreLocation,
+    source: &mut dyn ArchiveSource,
+    founding: &StoreIdentity,
     now: Timestamp,
 ) -> Result<(PathBuf, bool), OpenError> {
     let mut here = settings.clone();
-    if let At::Folder(path) = from {
+    if let StoreLocation::Folder(path) = from {
         (here.data, here.store) = (path.clone(), None);
     }
     let path = here.master_key_path();
@@ -126,8 +126,8 @@ async fn keys_open(
     Ok((path, true))
 }
 
-async fn keys(source: &mut dyn Source) -> Result<Vec<KeyRecord>, StoreError> {
-    source.turn_to(Kind::Keys).await?;
+async fn keys(source: &mut dyn ArchiveSource) -> Result<Vec<KeyRecord>, StoreError> {
+    source.seek(Kind::Keys).await?;
     let mut keys = Vec::new();
     loop {
         let page = source.page().await?;

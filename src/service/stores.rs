@@ -3,19 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copying::At;
-use super::place::Place;
+use super::copying::StoreLocation;
+use super::node_folder::NodeFolder;
 use super::{Mode, OpenError, compare_clocks, master_key};
 use crate::auth::signing_keys::first_keys;
 use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;
 pub use crate::model::key::Kid;
-pub use crate::model::service_key::ServiceKey;
+pub use crate::model::service_key::ServiceKeyRecord;
 pub use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::store::archive::{Source, Target};
+use crate::store::archive::{ArchiveSource, ArchiveTarget};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
@@ -58,9 +58,9 @@ pub(super) async fn open(
 }
 
 /// Locks the folder of a node that serves from a shared store; an embedded store locks its own.
-pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, OpenError> {
-    let wanted = settings.store.is_some() && mode == Mode::Found;
-    wanted.then(|| Place::take(&settings.data)).transpose()
+pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<NodeFolder>, OpenError> {
+    let wanted = settings.store.is_some() && mode == Mode::Initialize;
+    wanted.then(|| NodeFolder::take(&settings.data)).transpose()
 }
 
 /// Opens the store at `from` as the source of a copy to the location shown as `to`.
@@ -68,19 +68,23 @@ pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<Place>, Op
     not(feature = "postgres"),
     allow(clippy::unused_async, unused_variables, reason = "a shared store is opened across the network")
 )]
-pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<Box<dyn Source>, OpenError> {
+pub(super) async fn leaving(
+    settings: &Settings,
+    from: &StoreLocation,
+    to: &str,
+) -> Result<Box<dyn ArchiveSource>, OpenError> {
     match from {
         #[cfg(feature = "postgres")]
-        At::Shared(url) => {
+        StoreLocation::Shared(url) => {
             let authority = settings.store_ca_file.as_deref();
             Ok(Box::new(PostgresArchive::leaving(url.reveal(), authority, to).await?))
         }
         #[cfg(not(feature = "postgres"))]
-        At::Shared(_) => Err(NO_SHARED),
+        StoreLocation::Shared(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        At::Folder(path) => Ok(Box::new(SledArchive::leaving(path, settings.store_cache, to)?)),
+        StoreLocation::Folder(path) => Ok(Box::new(SledArchive::leaving(path, settings.store_cache, to)?)),
         #[cfg(not(feature = "sled"))]
-        At::Folder(_) => Err(NO_EMBEDDED),
+        StoreLocation::Folder(_) => Err(NO_EMBEDDED),
     }
 }
 
@@ -91,30 +95,30 @@ pub(super) async fn leaving(settings: &Settings, from: &At, to: &str) -> Result<
 )]
 pub(super) async fn arriving(
     settings: &Settings,
-    to: &At,
+    to: &StoreLocation,
     store: StoreId,
-) -> Result<Box<dyn Target>, OpenError> {
+) -> Result<Box<dyn ArchiveTarget>, OpenError> {
     match to {
         #[cfg(feature = "postgres")]
-        At::Shared(url) => {
+        StoreLocation::Shared(url) => {
             let authority = settings.store_ca_file.as_deref();
             Ok(Box::new(PostgresArchive::arriving(url.reveal(), authority, store).await?))
         }
         #[cfg(not(feature = "postgres"))]
-        At::Shared(_) => Err(NO_SHARED),
+        StoreLocation::Shared(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        At::Folder(path) => {
+        StoreLocation::Folder(path) => {
             let (cache, reserve) = (settings.store_cache, settings.free_space_reserve);
             Ok(Box::new(SledArchive::arriving(path, cache, reserve, store)?))
         }
         #[cfg(not(feature = "sled"))]
-        At::Folder(_) => Err(NO_EMBEDDED),
+        StoreLocation::Folder(_) => Err(NO_EMBEDDED),
     }
 }
 
 /// The result of [`recover`].
 #[derive(Clone, Debug)]
-pub struct Recovered {
+pub struct RecoveredStore {
     /// The number of records in the store, all of which were recovered.
     pub records: u64,
     /// The number of the store's last commit.
@@ -128,13 +132,13 @@ pub struct Recovered {
     not(feature = "sled"),
     allow(unused_variables, reason = "without an embedded store there is none to recover")
 )]
-pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered, OpenError> {
+pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<RecoveredStore, OpenError> {
     #[cfg(feature = "sled")]
     {
         let crate::store::sled::Recovered { records, commit } =
             crate::store::sled::recover(from, to, settings.store_cache)?;
         let there = Settings { data: from.to_owned(), store: None, ..settings.clone() };
-        Ok(Recovered { records, commit, master_key: there.master_key_path() })
+        Ok(RecoveredStore { records, commit, master_key: there.master_key_path() })
     }
     #[cfg(not(feature = "sled"))]
     Err(NO_EMBEDDED)
@@ -142,7 +146,7 @@ pub fn recover(settings: &Settings, from: &Path, to: &Path) -> Result<Recovered,
 
 /// The result of [`restored`].
 #[derive(Clone, Debug)]
-pub struct Restored {
+pub struct RestoredStore {
     /// The new id of the store.
     pub store: StoreId,
     /// The new era, which ended every token of the copy.
@@ -152,7 +156,7 @@ pub struct Restored {
     /// The new signing keys.
     pub made: Vec<Kid>,
     /// The service keys of the copy.
-    pub service_keys: Vec<ServiceKey>,
+    pub service_keys: Vec<ServiceKeyRecord>,
     /// Whether the service keys were kept.
     pub kept: bool,
     /// The newest time in any record of the copy, after which everything is lost; `None` without such a record.
@@ -169,7 +173,7 @@ pub async fn restored(
     settings: &Settings,
     world: &World,
     keep_service_keys: bool,
-) -> Result<Restored, OpenError> {
+) -> Result<RestoredStore, OpenError> {
     let newest = newest_of_copy(settings).await?;
     let clock = Arc::new(ReferenceClock::start(world.clone()));
     let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new()), &clock).await?;
@@ -187,7 +191,7 @@ pub async fn restored(
     let request = Restore { store, keys, keep_service_keys, now };
     let restore::Restored { era, distrusted, service_keys } = opened.run(request).await?;
     let kept = keep_service_keys;
-    Ok(Restored { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
+    Ok(RestoredStore { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
 }
 
 /// Counts all users and the disabled ones.
@@ -228,7 +232,7 @@ async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenEr
 
 /// The result of [`look`].
 #[derive(Debug)]
-pub struct Look {
+pub struct StoreInspection {
     /// The store's time in Unix seconds, if any: that of its database, or of its newest record.
     pub time: Option<i64>,
     /// Whether the signing keys open under the master key; `None` if the master key cannot be read.
@@ -240,7 +244,7 @@ pub struct Look {
     not(any(feature = "sled", feature = "postgres")),
     allow(unreachable_code, clippy::unused_async, reason = "a build without a store opens none")
 )]
-pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
+pub async fn look(settings: &Settings) -> Result<StoreInspection, OpenError> {
     let (store, time): (Store, _) = match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => shared_time(settings, url).await?,
@@ -263,7 +267,7 @@ pub async fn look(settings: &Settings) -> Result<Look, OpenError> {
         }
         Err(_) => None,
     };
-    Ok(Look { time, keys })
+    Ok(StoreInspection { time, keys })
 }
 
 /// The protection of the connection to a shared store.
@@ -308,7 +312,7 @@ fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<S
     use crate::store::sled::committer::{Commit, Hooks};
     use crate::store::sled::{OpenMode, Options, Sled};
     let mode = match mode {
-        Mode::Found => OpenMode::Create,
+        Mode::Initialize => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
     };
     let metrics = Arc::clone(metrics);
@@ -351,7 +355,7 @@ async fn shared(
     use crate::store::StoreError;
     use crate::store::postgres::{Observed, OpenMode, Options, Postgres};
     let mode = match mode {
-        Mode::Found => OpenMode::Create,
+        Mode::Initialize => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
     };
     let metrics = Arc::clone(metrics);

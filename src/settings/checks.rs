@@ -1,6 +1,6 @@
 //! Rules about several settings together.
 
-use super::fault::Fault;
+use super::fault::SettingFault;
 use super::table::Settings;
 use super::value::ISSUER_AND_AUDIENCE;
 
@@ -8,7 +8,7 @@ use super::value::ISSUER_AND_AUDIENCE;
 const ARGON2_MINIMUMS: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
 
 /// Checks the rules about several settings and returns every fault.
-pub(super) fn together(settings: &Settings) -> Vec<Fault> {
+pub(super) fn together(settings: &Settings) -> Vec<SettingFault> {
     let faults = [
         store(settings),
         lifetimes(settings),
@@ -17,7 +17,7 @@ pub(super) fn together(settings: &Settings) -> Vec<Fault> {
         argon2(settings),
         socket(settings),
     ];
-    faults.into_iter().flatten().map(Fault::Together).collect()
+    faults.into_iter().flatten().map(SettingFault::Together).collect()
 }
 
 /// Refuses a shared store in a build without the feature `postgres`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::fault::{Fault, Source};
+use super::fault::{SettingFault, SettingSource};
 use super::resolve::Said;
 
 pub(super) const PREFIX: &str = "RESCIND_";
@@ -40,7 +40,7 @@ impl Environment {
         self.0.get(SERVICE_KEY)
     }
 
-    pub(super) fn said(&self, faults: &mut Vec<Fault>) -> Vec<Said> {
+    pub(super) fn said(&self, faults: &mut Vec<SettingFault>) -> Vec<Said> {
         let mut said = Vec::new();
         for (name, value) in &self.0 {
             match value.to_str() {
@@ -49,9 +49,9 @@ impl Environment {
                 Some(text) => said.push(Said {
                     name: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase(),
                     text: text.to_owned(),
-                    at: Source::Environment(name.clone()),
+                    at: SettingSource::Environment(name.clone()),
                 }),
-                None => faults.push(Fault::NotText { name: name.clone() }),
+                None => faults.push(SettingFault::NotText { name: name.clone() }),
             }
         }
         said
@@ -123,6 +123,6 @@ mod tests {
         let mut faults = Vec::new();
         let bad = OsString::from_vec(vec![0xff]);
         Environment::from_vars([("RESCIND_LISTEN".into(), bad)]).said(&mut faults);
-        assert_eq!(faults, [Fault::NotText { name: "RESCIND_LISTEN".to_owned() }]);
+        assert_eq!(faults, [SettingFault::NotText { name: "RESCIND_LISTEN".to_owned() }]);
     }
 }

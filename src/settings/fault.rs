@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     /// The default of the setting.
     Default,
     /// A line of the settings file.
@@ -21,7 +21,7 @@ pub enum Source {
     Flag(String),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -33,12 +33,12 @@ impl fmt::Display for Source {
 
 /// One fault of the settings. Never holds a secret's value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum SettingFault {
     /// A name that no setting has.
     #[error("{at}: there is no setting `{name}`{}", near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
         /// The source of the name.
-        at: Source,
+        at: SettingSource,
         /// The name as written.
         name: String,
         /// The setting with the most similar name.
@@ -48,7 +48,7 @@ pub enum Fault {
     #[error("{at}: `{key}`{} is not allowed; it must be {allowed}", given.as_ref().map(|given| format!(" = `{given}`")).unwrap_or_default())]
     Invalid {
         /// The source of the value.
-        at: Source,
+        at: SettingSource,
         /// The key of the setting.
         key: &'static str,
         /// The value, unless the setting is secret.
@@ -70,7 +70,7 @@ pub enum Fault {
     #[error("{at}: cannot read {}: {reason}", path.display())]
     Unreadable {
         /// The source that names the file.
-        at: Source,
+        at: SettingSource,
         /// The path of the file.
         path: PathBuf,
         /// The error and its remedy.
@@ -88,9 +88,9 @@ pub enum Fault {
         /// The key of the setting.
         key: &'static str,
         /// The source of lower precedence, or the earlier one.
-        first: Source,
+        first: SettingSource,
         /// The other source.
-        second: Source,
+        second: SettingSource,
     },
     /// Values that are allowed, but not together.
     #[error("{0}")]
@@ -99,7 +99,7 @@ pub enum Fault {
 
 /// Every fault of the settings, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(pub Vec<Fault>);
+pub struct Faults(pub Vec<SettingFault>);
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

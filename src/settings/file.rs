@@ -2,13 +2,13 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Source};
+use super::fault::{SettingFault, SettingSource};
 use super::resolve::Said;
 
 /// Parses the entries of a settings file, or reports the first place that is not TOML.
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, Fault> {
+pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, SettingFault> {
     let line = |offset: usize| text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
-    let table = DeTable::parse(text).map_err(|error| Fault::Syntax {
+    let table = DeTable::parse(text).map_err(|error| SettingFault::Syntax {
         name: name.to_owned(),
         line: line(error.span().map_or(0, |span| span.start)),
         // Only the message: the error's own text shows the line, and a line may hold a secret.
@@ -18,11 +18,11 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, Fault> {
         .map(|(key, value)| Said {
             name: key.get_ref().to_string(),
             text: words(value.get_ref()),
-            at: Source::File { name: name.to_owned(), line: line(key.span().start) },
+            at: SettingSource::File { name: name.to_owned(), line: line(key.span().start) },
         })
         .collect();
     said.sort_by_key(|said| match said.at {
-        Source::File { line, .. } => line,
+        SettingSource::File { line, .. } => line,
         _ => 0,
     });
     Ok(said)

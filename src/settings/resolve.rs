@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::environment::Environment;
-use super::fault::{Fault, Faults, Source};
+use super::fault::{Faults, SettingFault, SettingSource};
 use super::table::{self, Setting, Settings};
 use super::{checks, file};
 
@@ -13,7 +13,7 @@ use super::{checks, file};
 pub(super) struct Said {
     pub(super) name: String,
     pub(super) text: String,
-    pub(super) at: Source,
+    pub(super) at: SettingSource,
 }
 
 /// The sources of the settings.
@@ -34,7 +34,7 @@ pub struct Row {
     /// The setting.
     pub setting: Setting,
     /// The source of the text.
-    pub at: Source,
+    pub at: SettingSource,
     pub(super) text: String,
 }
 
@@ -58,7 +58,7 @@ pub struct Resolved {
 pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
     let mut faults = Vec::new();
     let mut rows: Vec<Row> = (table::table().into_iter())
-        .map(|setting| Row { at: Source::Default, text: setting.default.to_owned(), setting })
+        .map(|setting| Row { at: SettingSource::Default, text: setting.default.to_owned(), setting })
         .collect();
     for layer in layers(inputs, &mut faults) {
         lay(&mut rows, layer, inputs, &mut faults);
@@ -86,7 +86,7 @@ impl Settings {
     }
 }
 
-fn layers(inputs: &Inputs<'_>, faults: &mut Vec<Fault>) -> [Vec<Said>; 3] {
+fn layers(inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) -> [Vec<Said>; 3] {
     let from_file = inputs.file.map(|(name, text)| file::read(name, text)).transpose();
     let from_file = from_file.unwrap_or_else(|fault| {
         faults.push(fault);
@@ -95,13 +95,13 @@ fn layers(inputs: &Inputs<'_>, faults: &mut Vec<Fault>) -> [Vec<Said>; 3] {
     let from_flags = inputs.flags.iter().map(|(flag, key, text)| Said {
         name: key.clone(),
         text: text.clone(),
-        at: Source::Flag(flag.clone()),
+        at: SettingSource::Flag(flag.clone()),
     });
     [from_file.unwrap_or_default(), inputs.environment.said(faults), from_flags.collect()]
 }
 
-fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec<Fault>) {
-    let mut given_here: Vec<(&'static str, Source)> = Vec::new();
+fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) {
+    let mut given_here: Vec<(&'static str, SettingSource)> = Vec::new();
     for said in layer {
         let is_file_of =
             |row: &&mut Row| row.setting.secret && said.name.strip_suffix("_file") == Some(row.setting.key);
@@ -115,8 +115,8 @@ fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec
         };
         let key = row.setting.key;
         let earlier = given_here.iter().find(|(given, _)| *given == key);
-        if let (Some((_, first)), false) = (earlier, matches!(said.at, Source::Flag(_))) {
-            faults.push(Fault::Twice { key, first: first.clone(), second: said.at.clone() });
+        if let (Some((_, first)), false) = (earlier, matches!(said.at, SettingSource::Flag(_))) {
+            faults.push(SettingFault::Twice { key, first: first.clone(), second: said.at.clone() });
         }
         given_here.push((key, said.at.clone()));
         match text {
@@ -126,9 +126,9 @@ fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec
     }
 }
 
-fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, Fault> {
+fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, SettingFault> {
     let path = Path::new(&said.text);
-    (inputs.read)(path).map(|text| text.trim().to_owned()).map_err(|error| Fault::Unreadable {
+    (inputs.read)(path).map(|text| text.trim().to_owned()).map_err(|error| SettingFault::Unreadable {
         at: said.at.clone(),
         path: path.to_owned(),
         reason: error.kind().to_string(),
@@ -136,20 +136,20 @@ fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, Fault> {
 }
 
 /// The fault of an unknown name, with the nearest known name in the form of its source.
-fn unknown(said: Said) -> Fault {
+fn unknown(said: Said) -> SettingFault {
     let closeness = |key: &str| strsim::jaro_winkler(&said.name, key);
     let near = (table::table().into_iter())
         .filter(|setting| closeness(setting.key) > 0.85)
         .max_by(|a, b| closeness(a.key).total_cmp(&closeness(b.key)))
         .map(|setting| match said.at {
-            Source::Environment(_) => setting.environment(),
+            SettingSource::Environment(_) => setting.environment(),
             _ => setting.key.to_owned(),
         });
     let name = match &said.at {
-        Source::Environment(name) => name.clone(),
+        SettingSource::Environment(name) => name.clone(),
         _ => said.name,
     };
-    Fault::Unknown { at: said.at, name, near }
+    SettingFault::Unknown { at: said.at, name, near }
 }
 
 #[cfg(test)]

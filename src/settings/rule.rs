@@ -10,7 +10,7 @@ use super::measure;
 
 /// How a value is written in TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// A quoted string.
     Text,
     /// A number or a boolean, without quotes.
@@ -25,17 +25,17 @@ type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
 pub(super) struct Rule<T> {
     pub(super) parse: Parse<T>,
     pub(super) allowed: String,
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
     pub(super) secret: bool,
 }
 
 impl<T: 'static> Rule<T> {
     fn new(allowed: impl Into<String>, parse: impl Fn(&str) -> Option<T> + 'static) -> Self {
-        Self { parse: Box::new(parse), allowed: allowed.into(), shape: Shape::Text, secret: false }
+        Self { parse: Box::new(parse), allowed: allowed.into(), shape: ValueShape::Text, secret: false }
     }
 
     fn bare(self) -> Self {
-        Self { shape: Shape::Bare, ..self }
+        Self { shape: ValueShape::Bare, ..self }
     }
 
     /// Marks the value as secret: never shown, never quoted in an error, and also read from a file named by `…_FILE`.
@@ -64,7 +64,12 @@ impl<T: 'static> Rule<T> {
     pub(super) fn list(self) -> Rule<Vec<T>> {
         let Self { parse, allowed, secret, .. } = self;
         let parse = move |text: &str| items(text).map(&parse).collect();
-        Rule { parse: Box::new(parse), allowed: format!("a list: {allowed}"), shape: Shape::List, secret }
+        Rule {
+            parse: Box::new(parse),
+            allowed: format!("a list: {allowed}"),
+            shape: ValueShape::List,
+            secret,
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::fault::Source;
+use super::fault::SettingSource;
 use super::resolve::Row;
-use super::rule::{Shape, items};
+use super::rule::{ValueShape, items};
 
 /// Formats a settings file with the values of `rows`. A secret is left out, for a person to write.
 pub fn sample(rows: &[Row]) -> String {
@@ -12,7 +12,7 @@ pub fn sample(rows: &[Row]) -> String {
     for row in rows {
         let setting = &row.setting;
         let value = written(setting.shape, row.shown());
-        let silent = row.at == Source::Default || setting.secret;
+        let silent = row.at == SettingSource::Default || setting.secret;
         let mark = if silent { "# " } else { "" };
         // Writing to a string cannot fail.
         let _ = write!(
@@ -27,11 +27,11 @@ pub fn sample(rows: &[Row]) -> String {
     text
 }
 
-fn written(shape: Shape, value: &str) -> String {
+fn written(shape: ValueShape, value: &str) -> String {
     match shape {
-        Shape::Bare => value.to_owned(),
-        Shape::Text => quoted(value),
-        Shape::List => format!("[{}]", items(value).map(quoted).collect::<Vec<_>>().join(", ")),
+        ValueShape::Bare => value.to_owned(),
+        ValueShape::Text => quoted(value),
+        ValueShape::List => format!("[{}]", items(value).map(quoted).collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::Level;
 
-use super::fault::{Fault, Faults};
+use super::fault::{Faults, SettingFault};
 use super::resolve::Resolved;
-use super::rule::{Rule, Shape, choice, cores, judged, length, number, parsed, path, size, switch};
+use super::rule::{Rule, ValueShape, choice, cores, judged, length, number, parsed, path, size, switch};
 use super::value::{self, LogFormat, StoreUrl};
 
 /// An entry of the list, as shown to people.
@@ -26,7 +26,7 @@ pub struct Setting {
     pub allowed: String,
     /// Whether the value is hidden, and may be given as a file.
     pub secret: bool,
-    pub(super) shape: Shape,
+    pub(super) shape: ValueShape,
 }
 
 impl Setting {
@@ -193,11 +193,11 @@ const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::TRACE),
 ];
 
-fn read<T>(key: &str, rule: &Rule<T>, resolved: &Resolved, faults: &mut Vec<Fault>) -> Option<T> {
+fn read<T>(key: &str, rule: &Rule<T>, resolved: &Resolved, faults: &mut Vec<SettingFault>) -> Option<T> {
     let row = resolved.rows.iter().find(|row| row.setting.key == key)?;
     let value = (rule.parse)(&row.text);
     if value.is_none() {
-        faults.push(Fault::Invalid {
+        faults.push(SettingFault::Invalid {
             at: row.at.clone(),
             key: row.setting.key,
             given: if rule.secret { None } else { Some(row.text.clone()) },

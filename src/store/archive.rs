@@ -7,13 +7,13 @@
 use async_trait::async_trait;
 
 use super::records::Change;
-use super::{Founding, StoreError};
+use super::{StoreError, StoreIdentity};
 
 /// A kind of record, in the order of copying: the counters before the totals, which belong to their era.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "they are the variants of `Change`")]
 pub enum Kind {
-    Clock,
+    Counters,
     Totals,
     Keys,
     ServiceKeys,
@@ -28,7 +28,7 @@ pub enum Kind {
 impl Kind {
     /// Every kind except the store identity.
     pub const ALL: [Self; 10] = [
-        Self::Clock,
+        Self::Counters,
         Self::Totals,
         Self::Keys,
         Self::ServiceKeys,
@@ -43,7 +43,7 @@ impl Kind {
     /// The stable name of the kind, for programs.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Clock => "clock",
+            Self::Counters => "clock",
             Self::Totals => "totals",
             Self::Keys => "keys",
             Self::ServiceKeys => "service_keys",
@@ -67,7 +67,7 @@ pub(super) fn rolled_back() -> StoreError {
 #[async_trait]
 pub trait Archive: Send {
     /// Starts reading at the first record of `kind`.
-    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError>;
+    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError>;
 
     /// The next records of the kind, each once, in no particular order; empty after the last one.
     async fn page(&mut self) -> Result<Vec<Change>, StoreError>;
@@ -75,9 +75,9 @@ pub trait Archive: Send {
 
 /// The source of a copy; no node writes to it meanwhile.
 #[async_trait]
-pub trait Source: Archive {
+pub trait ArchiveSource: Archive {
     /// The identity of the store.
-    async fn founding(&mut self) -> Result<Founding, StoreError>;
+    async fn founding(&mut self) -> Result<StoreIdentity, StoreError>;
 
     /// Whether the source was marked as moved to this very target before.
     fn left(&self) -> bool;
@@ -88,7 +88,7 @@ pub trait Source: Archive {
 
 /// The target of a copy, which becomes a store.
 #[async_trait]
-pub trait Target: Archive {
+pub trait ArchiveTarget: Archive {
     /// Whether the target held an unfinished copy of the same store, which was removed.
     fn resumed(&self) -> bool;
 
@@ -96,8 +96,8 @@ pub trait Target: Archive {
     async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError>;
 
     /// Makes the copy durable, still marked as unfinished.
-    async fn keep(&mut self) -> Result<(), StoreError>;
+    async fn commit(&mut self) -> Result<(), StoreError>;
 
     /// Initializes the target as a store.
-    async fn found(&mut self, founding: Founding) -> Result<(), StoreError>;
+    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError>;
 }

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::archive::{Archive, Kind, Source, Target};
+use super::archive::{Archive, ArchiveSource, ArchiveTarget, Kind};
 use super::records::Change;
-use super::{Founding, StoreError};
+use super::{StoreError, StoreIdentity};
 
 /// The reason why a store was not copied. Unless a variant says otherwise, the source is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum CopyError {
     #[error(
         "all is copied, but whether the copy is a store now is unknown: {0}; start `rescind serve` on it, and if that calls the copy unfinished run the same command again"
     )]
-    Founding(StoreError),
+    StoreIdentity(StoreError),
     /// The source was moved to this target before, and the copy there does not exist any more.
     #[error(
         "this store was moved to the target before, and the copy there is gone: restore it from its backup. What is left here is of the past"
@@ -39,7 +39,7 @@ pub enum CopyError {
 
 /// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum CopyProgress {
     /// This many more records were written.
     Copied(u64),
     /// This many more records were read back.
@@ -58,7 +58,7 @@ pub struct Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// The identity of the store, the same in source and target.
-    pub founding: Founding,
+    pub founding: StoreIdentity,
     /// The tally of each kind, in order.
     pub tallies: Vec<(Kind, Tally)>,
 }
@@ -84,10 +84,10 @@ impl Copied {
 
 /// Copies all of `source` to `target`, shown as `to`, marks the source as moved, and initializes the target.
 pub async fn copy(
-    source: &mut dyn Source,
-    target: &mut dyn Target,
+    source: &mut dyn ArchiveSource,
+    target: &mut dyn ArchiveTarget,
     to: &str,
-    told: &mut (dyn FnMut(Progress) + Send),
+    told: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Copied, CopyError> {
     if source.left() && !target.resumed() {
         return Err(CopyError::Gone);
@@ -103,21 +103,21 @@ pub async fn copy(
             return Err(CopyError::Differs { kind: *kind, copied: *copied, found });
         }
     }
-    target.keep().await.map_err(CopyError::Target)?;
+    target.commit().await.map_err(CopyError::Target)?;
     // Also when it was left before: whether that was durable is not known.
     source.leave(to).await.map_err(CopyError::Leaving)?;
-    target.found(founding.clone()).await.map_err(CopyError::Founding)?;
+    target.found(founding.clone()).await.map_err(CopyError::StoreIdentity)?;
     Ok(Copied { founding, tallies })
 }
 
 async fn write(
-    source: &mut dyn Source,
-    target: &mut dyn Target,
+    source: &mut dyn ArchiveSource,
+    target: &mut dyn ArchiveTarget,
     kind: Kind,
-    told: &mut (dyn FnMut(Progress) + Send),
+    told: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, CopyError> {
     let mut tally = Tally::default();
-    source.turn_to(kind).await.map_err(CopyError::Source)?;
+    source.seek(kind).await.map_err(CopyError::Source)?;
     loop {
         let page = source.page().await.map_err(CopyError::Source)?;
         if page.is_empty() {
@@ -125,24 +125,24 @@ async fn write(
         }
         let count = tally.add_all(&page).map_err(CopyError::Source)?;
         target.put(page).await.map_err(CopyError::Target)?;
-        told(Progress::Copied(count));
+        told(CopyProgress::Copied(count));
     }
 }
 
 async fn read_back(
-    target: &mut dyn Target,
+    target: &mut dyn ArchiveTarget,
     kind: Kind,
-    told: &mut (dyn FnMut(Progress) + Send),
+    told: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, StoreError> {
     let archive: &mut dyn Archive = target;
     let mut tally = Tally::default();
-    archive.turn_to(kind).await?;
+    archive.seek(kind).await?;
     loop {
         let page = archive.page().await?;
         if page.is_empty() {
             return Ok(tally);
         }
-        told(Progress::Compared(tally.add_all(&page)?));
+        told(CopyProgress::Compared(tally.add_all(&page)?));
     }
 }
 
@@ -172,7 +172,7 @@ impl std::fmt::Display for Tally {
 /// The hash of a record's fields, independent of the form in which an engine stores them.
 fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
     match record {
-        Change::Clock(clock) => of(clock),
+        Change::Counters(counters) => of(counters),
         Change::Totals(totals) => of(totals),
         Change::Key(key) => of(key),
         Change::ServiceKey(key) => of(key),
@@ -181,7 +181,7 @@ fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
         Change::LastSeen(user, device, seen) => of(&(user, device, seen)),
         Change::Look(look) => of(look),
         Change::Entry(entry) => of(entry),
-        Change::Found(_)
+        Change::Initialize(_)
         | Change::RolledBack(_)
         | Change::DropEntry(_)
         | Change::DropUser(_)

@@ -8,7 +8,7 @@ use crate::model::revocation::Revocation;
 
 /// The service-wide counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clock {
+pub struct Counters {
     /// The era.
     pub era: Era,
     /// The version of the key set.
@@ -17,7 +17,7 @@ pub struct Clock {
     pub head: Position,
 }
 
-impl Clock {
+impl Counters {
     /// The counters once `revocation` is the newest entry of the log.
     #[must_use]
     pub fn with(self, revocation: &Revocation) -> Self {

@@ -8,7 +8,7 @@ use crate::model::timestamp::Timestamp;
 
 /// What a store was founded as. Only a restore changes its id, and only other settings add to its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Founding {
+pub struct StoreIdentity {
     /// Its id.
     pub store: StoreId,
     /// `iss` of its tokens when the settings name none.
@@ -23,7 +23,7 @@ pub struct Founding {
     pub names: Vec<Names>,
 }
 
-impl Founding {
+impl StoreIdentity {
     /// The names that tokens are given now.
     pub fn present(&self) -> Names {
         self.names.last().cloned().unwrap_or_else(|| self.first())

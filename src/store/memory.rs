@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::erased::{ErasedQuery, ErasedStep};
 use super::records::{Change, Look, Records};
-use super::{Clock, Founding, StoreError, StoreTime, Totals};
+use super::{Counters, StoreError, StoreIdentity, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Entry;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 
@@ -31,8 +31,8 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct Tables {
-    founding: Option<Founding>,
-    clock: Option<Clock>,
+    founding: Option<StoreIdentity>,
+    counters: Option<Counters>,
     rolled_back: bool,
     totals: Totals,
     users: BTreeMap<UserId, User>,
@@ -41,7 +41,7 @@ struct Tables {
     ended: BTreeMap<(UserId, DeviceId), Device>,
     last_seen: BTreeMap<(UserId, DeviceId), LastSeen>,
     keys: BTreeMap<Kid, KeyRecord>,
-    service_keys: BTreeMap<ServiceKeyId, ServiceKey>,
+    service_keys: BTreeMap<ServiceKeyId, ServiceKeyRecord>,
     log: BTreeMap<Position, Entry>,
     looks: BTreeSet<Look>,
 }
@@ -85,9 +85,9 @@ fn poisoned() -> StoreError {
 impl Tables {
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Found(founding) => self.founding = Some(founding),
+            Change::Initialize(founding) => self.founding = Some(founding),
             Change::RolledBack(is_so) => self.rolled_back = is_so,
-            Change::Clock(clock) => self.clock = Some(clock),
+            Change::Counters(counters) => self.counters = Some(counters),
             Change::Totals(totals) => self.totals = totals,
             Change::Entry(entry) => drop(self.log.insert(entry.position, entry)),
             Change::DropEntry(position) => drop(self.log.remove(&position)),
@@ -118,12 +118,12 @@ impl Tables {
 }
 
 impl Records for Tables {
-    fn founding(&self) -> Result<Option<Founding>, StoreError> {
+    fn founding(&self) -> Result<Option<StoreIdentity>, StoreError> {
         Ok(self.founding.clone())
     }
 
-    fn clock(&self) -> Result<Clock, StoreError> {
-        self.clock.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+    fn counters(&self) -> Result<Counters, StoreError> {
+        self.counters.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
     }
 
     fn totals(&self) -> Result<Totals, StoreError> {
@@ -194,11 +194,11 @@ impl Records for Tables {
         Ok(keys)
     }
 
-    fn service_key(&self, id: ServiceKeyId) -> Result<Option<ServiceKey>, StoreError> {
+    fn service_key(&self, id: ServiceKeyId) -> Result<Option<ServiceKeyRecord>, StoreError> {
         Ok(self.service_keys.get(&id).cloned())
     }
 
-    fn service_keys(&self) -> Result<Vec<ServiceKey>, StoreError> {
+    fn service_keys(&self) -> Result<Vec<ServiceKeyRecord>, StoreError> {
         Ok(self.service_keys.values().cloned().collect())
     }
 

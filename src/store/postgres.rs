@@ -12,7 +12,7 @@
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one step: locked, decided, committed
 //! * `load`, `write`, `query` — the statements: what is read for a step, locked for it, and written by it
-//! * `word` — how nodes hear of each other's writes
+//! * `notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
 //! * `archive` — all of it, told and taken over in one transaction
 //! * `failure` — what an error of the database means
@@ -23,6 +23,7 @@
 //! order of commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
+mod change_notifier;
 mod connection;
 pub mod encryption;
 mod engine;
@@ -31,11 +32,10 @@ mod load;
 mod loaded;
 pub mod open;
 mod pool;
-mod query;
 mod schema;
+mod sql_query;
 mod tls;
 mod transaction;
-mod word;
 mod write;
 
 pub use archive::PostgresArchive;

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::priority::Priority;
-use super::{Clock, Founding, StoreError, Totals};
+use super::{Counters, StoreError, StoreIdentity, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::{Entry, Revocation};
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 
@@ -18,9 +18,9 @@ type Read<T> = Result<T, StoreError>;
 /// What can be read of a store. Within a step nothing changes between two reads.
 pub trait Records {
     /// What the store was founded as.
-    fn founding(&self) -> Read<Option<Founding>>;
+    fn founding(&self) -> Read<Option<StoreIdentity>>;
     /// The service-wide counters; an error before the store is founded.
-    fn clock(&self) -> Read<Clock>;
+    fn counters(&self) -> Read<Counters>;
     /// How much there is.
     fn totals(&self) -> Read<Totals>;
     /// A user.
@@ -46,9 +46,9 @@ pub trait Records {
     /// Every key, the oldest first.
     fn keys(&self) -> Read<Vec<KeyRecord>>;
     /// A service key.
-    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>>;
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKeyRecord>>;
     /// Every service key, the oldest first.
-    fn service_keys(&self) -> Read<Vec<ServiceKey>>;
+    fn service_keys(&self) -> Read<Vec<ServiceKeyRecord>>;
     /// Entries of the log after `after`, in order.
     fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>>;
     /// Whether the store is marked as rolled back.
@@ -81,11 +81,11 @@ impl Look {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The founding.
-    Found(Founding),
+    Initialize(StoreIdentity),
     /// Whether the store is known to have gone back in time.
     RolledBack(bool),
     /// The counters.
-    Clock(Clock),
+    Counters(Counters),
     /// The totals.
     Totals(Totals),
     /// A new entry of the log.
@@ -117,7 +117,7 @@ pub enum Change {
     /// A key that is gone.
     DropKey(Kid),
     /// A service key.
-    ServiceKey(ServiceKey),
+    ServiceKey(ServiceKeyRecord),
     /// A service key that is gone.
     DropServiceKey(ServiceKeyId),
 }
@@ -199,12 +199,12 @@ impl Changes {
             settled.push(Change::Totals(records.totals()?.with(counted, new_era)));
         }
         if !log.is_empty() {
-            let mut clock = records.clock()?;
+            let mut counters = records.counters()?;
             for (at, revocation) in log {
-                clock = clock.with(&revocation);
-                settled.push(Change::Entry(Entry { position: clock.head, at, revocation }));
+                counters = counters.with(&revocation);
+                settled.push(Change::Entry(Entry { position: counters.head, at, revocation }));
             }
-            settled.push(Change::Clock(clock));
+            settled.push(Change::Counters(counters));
         }
         Ok(settled)
     }

@@ -20,6 +20,7 @@
 //! What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
+mod checksum;
 mod codec;
 pub mod committer;
 mod engine;
@@ -31,7 +32,6 @@ mod records;
 pub mod reserve;
 mod scrub;
 mod snapshot;
-mod sum;
 pub mod view;
 pub mod writes;
 

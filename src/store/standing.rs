@@ -1,7 +1,7 @@
 //! What a check needs to know of a user and a device.
 
 use super::records::Records;
-use super::{Clock, StoreError};
+use super::{Counters, StoreError};
 use crate::model::claims::{Presented, RefreshClaims};
 use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
@@ -13,7 +13,7 @@ use crate::model::verdict::{self, DeviceState, UserState, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The service-wide counters.
-    pub clock: Clock,
+    pub counters: Counters,
     /// The user, if there is one.
     pub user: Option<User>,
     /// The device under the user's current stamp, else its ended record, if either is kept.
@@ -23,21 +23,21 @@ pub struct Standing {
 impl Standing {
     /// Reads what the decision on a token of `device` needs.
     pub(super) fn read(records: &dyn Records, user: UserId, device: DeviceId) -> Result<Self, StoreError> {
-        let clock = records.clock()?;
+        let counters = records.counters()?;
         loop {
             let Some(found) = records.user(user)? else {
-                return Ok(Self { clock, user: None, device: None });
+                return Ok(Self { counters, user: None, device: None });
             };
-            let stamp = found.stamp(clock.era);
+            let stamp = found.stamp(counters.era);
             if let Some(live) = records.device(user, stamp, device)? {
-                return Ok(Self { clock, user: Some(found), device: Some(live) });
+                return Ok(Self { counters, user: Some(found), device: Some(live) });
             }
             let ended = records.ended(user, device)?;
             // Outside a step the device may have moved between the two reads: then its user has changed too.
             if ended.is_some()
                 || records.user(user)?.is_some_and(|again| again.generation == found.generation)
             {
-                return Ok(Self { clock, user: Some(found), device: ended });
+                return Ok(Self { counters, user: Some(found), device: ended });
             }
         }
     }
@@ -45,13 +45,13 @@ impl Standing {
     /// The one decision on `presented`.
     pub fn judge(&self, presented: &Presented, now: Timestamp) -> Verdict {
         let (user, device) = self.states();
-        verdict::judge(presented, self.clock.era, user, device, now)
+        verdict::judge(presented, self.counters.era, user, device, now)
     }
 
     /// The one decision on a refresh token.
     pub fn judge_refresh(&self, presented: &Presented, now: Timestamp) -> Verdict {
         let (user, device) = self.states();
-        verdict::judge_refresh(presented, self.clock.era, user, device, now)
+        verdict::judge_refresh(presented, self.counters.era, user, device, now)
     }
 
     /// Whether a refresh token still proves that its holder was signed in as this user: whatever has become of its

@@ -13,7 +13,7 @@ use crate::model::timestamp::Timestamp;
 /// The claims in their JSON form. The parser refuses a missing, mistyped or repeated claim and ignores an unknown one,
 /// so that claims can be added later.
 #[derive(Serialize, Deserialize)]
-struct Wire<'a> {
+struct AccessWire<'a> {
     #[serde(borrow)]
     iss: std::borrow::Cow<'a, str>,
     sub: String,
@@ -31,7 +31,7 @@ struct Wire<'a> {
 const IMPLICIT_ASSERTION: &[u8] = b"";
 
 pub(super) fn mint(claims: &AccessClaims, key: &SecretKey, footer: &Footer) -> Result<String, MintError> {
-    let wire = Wire {
+    let wire = AccessWire {
         iss: claims.issuer.as_str().into(),
         sub: claims.subject.to_string(),
         aud: claims.audience.as_str().into(),
@@ -53,7 +53,7 @@ pub(super) fn verify(token: &str, key: &PublicKey, footer: &Footer) -> Result<Ac
 }
 
 fn read(payload: &str) -> Option<AccessClaims> {
-    let wire: Wire<'_> = serde_json::from_str(payload).ok()?;
+    let wire: AccessWire<'_> = serde_json::from_str(payload).ok()?;
     Some(AccessClaims {
         issuer: wire.iss.into_owned(),
         subject: UserId::parse(&wire.sub)?,

@@ -133,7 +133,7 @@ const IMPLICIT_ASSERTION: &[u8] = b"rescind/feed/v1";
 
 /// The reason why a text is not an acceptable frame or pong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum FeedRefusal {
     /// The text is longer than allowed and was not decoded.
     #[error("the text is too long")]
     TooLong,
@@ -195,17 +195,17 @@ impl Frame {
         text: &str,
         keys: &PublicKeys,
         is_issuer: impl FnOnce(&str) -> bool,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, FeedRefusal> {
         let (payload, footer) = open(text, keys, LONGEST_FRAME)?;
-        let frame = wire::read_frame(&payload).ok_or(Refused::NotUnderstood)?;
+        let frame = wire::read_frame(&payload).ok_or(FeedRefusal::NotUnderstood)?;
         if !is_issuer(&frame.statement.issuer) {
-            return Err(Refused::OtherIssuer);
+            return Err(FeedRefusal::OtherIssuer);
         }
         let forged = frame.entries.iter().any(|entry| match &entry.revocation {
             Revocation::Keys { distrusted: Some(kid), .. } => Footer::of(kid) == *footer,
             _ => false,
         });
-        if forged { Err(Refused::NotAuthentic) } else { Ok(frame) }
+        if forged { Err(FeedRefusal::NotAuthentic) } else { Ok(frame) }
     }
 
     /// Signs the frame. Fails if the text is too long, or if an entry distrusts the signing key.
@@ -251,10 +251,10 @@ impl Pong {
         text: &str,
         keys: &PublicKeys,
         is_issuer: impl FnOnce(&str) -> bool,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, FeedRefusal> {
         let (payload, _) = open(text, keys, LONGEST_PONG)?;
-        let pong = wire::read_pong(&payload).ok_or(Refused::NotUnderstood)?;
-        if is_issuer(&pong.statement.issuer) { Ok(pong) } else { Err(Refused::OtherIssuer) }
+        let pong = wire::read_pong(&payload).ok_or(FeedRefusal::NotUnderstood)?;
+        if is_issuer(&pong.statement.issuer) { Ok(pong) } else { Err(FeedRefusal::OtherIssuer) }
     }
 
     /// Signs the pong with the active key.
@@ -264,15 +264,15 @@ impl Pong {
 }
 
 /// The payload of an authentic text, and the footer of the key that signed it.
-fn open<'k>(text: &str, keys: &'k PublicKeys, longest: usize) -> Result<(String, &'k Footer), Refused> {
+fn open<'k>(text: &str, keys: &'k PublicKeys, longest: usize) -> Result<(String, &'k Footer), FeedRefusal> {
     if text.len() > longest {
-        return Err(Refused::TooLong);
+        return Err(FeedRefusal::TooLong);
     }
     if super::footer::part(text).is_none() {
-        return Err(Refused::NotAuthentic);
+        return Err(FeedRefusal::NotAuthentic);
     }
-    let (footer, key) = keys.of(text).ok_or(Refused::UnknownKey)?;
-    let payload = key.open(text, footer, IMPLICIT_ASSERTION).ok_or(Refused::NotAuthentic)?;
+    let (footer, key) = keys.of(text).ok_or(FeedRefusal::UnknownKey)?;
+    let payload = key.open(text, footer, IMPLICIT_ASSERTION).ok_or(FeedRefusal::NotAuthentic)?;
     Ok((payload, footer))
 }
 

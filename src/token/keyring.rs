@@ -15,7 +15,7 @@ use super::feed::{Frame, Pong};
 use super::footer::{self, Footer};
 use super::public_keys::PublicKeys;
 use super::sealing::{MasterKey, SealError};
-use super::seen::Seen;
+use super::seen::VerifiedTokens;
 use super::signing::{PublicKey, SecretKey};
 use super::{LONGEST, MintError, NotAuthentic, access, refresh};
 use crate::model::claims::{AccessClaims, RefreshClaims};
@@ -30,14 +30,14 @@ pub struct TrustedKeys {
     /// Every pair of names that tokens of these keys may carry; the first is that of new tokens.
     names: Vec<Names>,
     keys: PublicKeys,
-    seen: Seen,
+    seen: VerifiedTokens,
 }
 
 impl TrustedKeys {
     /// A set without keys; tokens must name `issuer` and `audience`.
     pub fn none(issuer: String, audience: String) -> Self {
         let names = vec![Names { issuer, audience }];
-        Self { names, keys: PublicKeys::none(), seen: Seen::empty() }
+        Self { names, keys: PublicKeys::none(), seen: VerifiedTokens::empty() }
     }
 
     /// Every pair of names that tokens may carry; the first is that of new tokens.

@@ -20,7 +20,7 @@ pub const HEADER: &str = "v4.local.";
 const PURPOSE: &[u8] = b"rescind/refresh/v1";
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct RefreshWire {
     sub: String,
     sid: String,
     r#gen: u64,
@@ -34,7 +34,7 @@ pub(super) fn mint(
     key: &SymmetricKey<V4>,
     footer: &Footer,
 ) -> Result<String, MintError> {
-    let wire = Wire {
+    let wire = RefreshWire {
         sub: claims.subject.to_string(),
         sid: claims.device.to_string(),
         r#gen: claims.stamp.generation.value(),
@@ -58,7 +58,7 @@ pub(super) fn open(
 }
 
 fn read(payload: &str) -> Option<RefreshClaims> {
-    let wire: Wire = serde_json::from_str(payload).ok()?;
+    let wire: RefreshWire = serde_json::from_str(payload).ok()?;
     Some(RefreshClaims {
         subject: UserId::parse(&wire.sub)?,
         device: DeviceId::parse(&wire.sid)?,

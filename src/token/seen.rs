@@ -15,9 +15,9 @@ use crate::model::claims::AccessClaims;
 const CAPACITY: usize = 16_384;
 
 /// Verified tokens by their full text.
-pub(super) struct Seen(Cache<Box<str>, Arc<AccessClaims>>);
+pub(super) struct VerifiedTokens(Cache<Box<str>, Arc<AccessClaims>>);
 
-impl Seen {
+impl VerifiedTokens {
     pub(super) fn empty() -> Self {
         Self(Cache::new(CAPACITY))
     }
@@ -31,7 +31,7 @@ impl Seen {
     }
 }
 
-impl fmt::Debug for Seen {
+impl fmt::Debug for VerifiedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Seen({} tokens)", self.0.len())
     }

@@ -6,15 +6,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::event::{Event, Listener};
-use super::follow::Follow;
-use super::follower::Follower;
+use super::event::{Event, EventListener};
 use super::keys::KeyHolder;
-use super::link::{Link, ServiceKey, Trouble};
+use super::link::{IssuerError, Link, ServiceKey};
 use super::names::AcceptedNames;
 use super::rejection::Doubt;
-use super::state::{Now, State};
-use super::{Task, Verifier, View, WhenStale};
+use super::replica::Replica;
+use super::replica_task::ReplicaTask;
+use super::state::{Now, ReplicaState};
+use super::{ReplicaView, Task, Verifier, WhenStale};
 use crate::model::counters::Era;
 use crate::model::names::Names;
 use crate::world::World;
@@ -36,8 +36,8 @@ pub struct Builder {
     when_stale: WhenStale,
     max_entries: usize,
     remembered_tokens: usize,
-    patience: Duration,
-    listener: Listener,
+    timeout: Duration,
+    listener: EventListener,
 }
 
 /// The reason why a verifier did not start.
@@ -66,7 +66,7 @@ pub enum ConnectError {
     NotAuthentic,
     /// A request to the issuer failed.
     #[error("{0}")]
-    Issuer(#[from] Trouble),
+    Issuer(#[from] IssuerError),
     /// The issuer answers, but freshness could not be proven in time.
     #[error("freshness was not proven within {} s: {}", .waited.as_secs(), super::Rejection::Stale(*.doubt))]
     NotFresh {
@@ -81,7 +81,7 @@ impl ConnectError {
     /// Whether the error may be temporary, so that trying again may help.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Issuer(trouble) => trouble.may_pass(),
+            Self::Issuer(error) => error.may_pass(),
             Self::NotFresh { .. } => true,
             _ => false,
         }
@@ -99,8 +99,8 @@ impl Builder {
             when_stale: WhenStale::Refuse,
             max_entries: 1_000_000,
             remembered_tokens: 16_384,
-            patience: Duration::from_secs(10),
-            listener: Listener::default(),
+            timeout: Duration::from_secs(10),
+            listener: EventListener::default(),
         }
     }
 
@@ -159,15 +159,15 @@ impl Builder {
 
     /// Sets how long [`connect`](Self::connect) waits for the first proof; default 10 s.
     #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
     /// Sets a listener for all events. It is called on the verifier's task and must not block.
     #[must_use]
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listener = Listener::new(listener);
+        self.listener = EventListener::new(listener);
         self
     }
 
@@ -184,43 +184,44 @@ impl Builder {
         let link = Link::to(&self.url, &key)?;
         let expected = Names { issuer: self.issuer.unwrap_or(self.url), audience };
         let holder = KeyHolder::new(self.remembered_tokens, expected.clone());
-        let view = Arc::new(View {
+        let view = Arc::new(ReplicaView {
             expected,
             max_staleness: self.max_staleness,
             max_entries: self.max_entries,
             listener: self.listener,
             keys: ArcSwap::from_pointee(holder.none()),
-            state: ArcSwap::from_pointee(State::of(None, Era::default())),
+            state: ArcSwap::from_pointee(ReplicaState::of(None, Era::default())),
             fresh: watch::Sender::new(false),
             world: world.clone(),
         });
-        let mut follower = Follower::new(Arc::clone(&view), holder);
+        let mut replica = Replica::new(Arc::clone(&view), holder);
 
         let published = link.keys().await?;
         if link.is_exposed() {
-            view.listener.tell(&Event::Unencrypted(link.base().to_owned()));
+            view.listener.notify(&Event::Unencrypted(link.base().to_owned()));
         }
         if AcceptedNames::of(&view.expected, &published).is_none() {
             let (expected, found) = (view.expected.issuer.clone(), published.issuer);
             return Err(ConnectError::OtherIssuer { expected, found });
         }
-        follower.publish(&published);
-        let asked = follower.ask().ok_or(ConnectError::NotAuthentic)?;
-        follower.pong(&link.ping(&asked, None).await?);
-        if !follower.knows_store() {
+        replica.publish(&published);
+        let asked = replica.ask().ok_or(ConnectError::NotAuthentic)?;
+        replica.pong(&link.ping(&asked, None).await?);
+        if !replica.knows_store() {
             return Err(ConnectError::NotAuthentic);
         }
         let events = link.stream(None).await?;
 
         let ping_every = PING_EVERY.min(self.max_staleness / 4);
-        let follow = Follow::new(follower, link.clone(), world, view.listener.clone(), events, ping_every);
+        let follow =
+            ReplicaTask::new(replica, link.clone(), world, view.listener.clone(), events, ping_every);
         let task = Arc::new(Task(tokio::spawn(follow.run())));
         let mut fresh = view.fresh.subscribe();
-        let proven = tokio::time::timeout(self.patience, fresh.wait_for(|fresh| *fresh)).await;
+        let proven = tokio::time::timeout(self.timeout, fresh.wait_for(|fresh| *fresh)).await;
         if !matches!(proven, Ok(Ok(_))) {
             let doubt = view.state.load().doubt(Now::of(&view.world), view.max_staleness);
             return Err(ConnectError::NotFresh {
-                waited: self.patience,
+                waited: self.timeout,
                 doubt: doubt.unwrap_or(Doubt::Unproven),
             });
         }

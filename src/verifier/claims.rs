@@ -10,15 +10,15 @@ use crate::model::timestamp::Timestamp;
 
 /// The claims of an access token that acts for its user. Cheap to clone.
 #[derive(Clone)]
-pub struct Claims(Arc<Verified>);
+pub struct Claims(Arc<VerifiedClaims>);
 
 /// A token whose signature was good, with its claims.
-pub(super) struct Verified {
+pub(super) struct VerifiedClaims {
     token: Box<str>,
     claims: AccessClaims,
 }
 
-impl Verified {
+impl VerifiedClaims {
     pub(super) fn new(token: &str, claims: AccessClaims) -> Self {
         Self { token: token.into(), claims }
     }
@@ -33,7 +33,7 @@ impl Verified {
 }
 
 impl Claims {
-    pub(super) fn of(verified: Arc<Verified>) -> Self {
+    pub(super) fn of(verified: Arc<VerifiedClaims>) -> Self {
         Self(verified)
     }
 

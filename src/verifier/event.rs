@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::link::Trouble;
+use super::link::IssuerError;
 use super::rejection::Doubt;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
@@ -21,9 +21,9 @@ pub enum Event {
     /// Freshness is no longer proven: tokens are refused.
     Stale(Doubt),
     /// The stream broke or could not be opened; it is opened again.
-    Disconnected(Trouble),
+    Disconnected(IssuerError),
     /// A ping was not answered, or the keys could not be fetched; the request is repeated.
-    Unanswered(Trouble),
+    Unanswered(IssuerError),
     /// The named text, a frame or an answer to a ping, was not authentic: something between the issuer and here alters
     /// it.
     Altered(&'static str),
@@ -72,7 +72,7 @@ impl Event {
             Self::RolledBack { .. }
                 | Self::OtherIssuer(_)
                 | Self::Altered(_)
-                | Self::Stale(Doubt::Clock | Doubt::Full)
+                | Self::Stale(Doubt::Counters | Doubt::Full)
         )
     }
 }
@@ -84,7 +84,7 @@ impl fmt::Display for Event {
             Self::Fresh => f.write_str("freshness is proven: tokens are accepted"),
             Self::Stale(Doubt::Unproven) => f.write_str("freshness is not proven yet: tokens are refused"),
             Self::Stale(Doubt::Late) => f.write_str("freshness is no longer proven: tokens are refused"),
-            Self::Stale(Doubt::Clock) => f.write_str(
+            Self::Stale(Doubt::Counters) => f.write_str(
                 "the clock here and the issuer's are more than a minute apart: tokens are refused",
             ),
             Self::Stale(Doubt::Keys) => {
@@ -129,23 +129,23 @@ impl fmt::Display for Event {
 
 /// The listener for events, if any.
 #[derive(Clone, Default)]
-pub(super) struct Listener(Option<Arc<Callback>>);
+pub(super) struct EventListener(Option<Arc<Callback>>);
 
 type Callback = dyn Fn(&Event) + Send + Sync;
 
-impl Listener {
+impl EventListener {
     pub(super) fn new(callback: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(callback)))
     }
 
-    pub(super) fn tell(&self, event: &Event) {
+    pub(super) fn notify(&self, event: &Event) {
         if let Some(listener) = &self.0 {
             listener(event);
         }
     }
 }
 
-impl fmt::Debug for Listener {
+impl fmt::Debug for EventListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "Listener" } else { "nobody" })
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::claims::Verified;
+use super::claims::VerifiedClaims;
 use super::names::AcceptedNames;
-use super::seen::Seen;
+use super::seen::SeenTokens;
 use crate::model::counters::KeysVersion;
 use crate::model::key::Kid;
 use crate::model::names::Names;
@@ -17,7 +17,7 @@ use crate::token::public_keys::PublicKeys;
 
 /// One version of the key set, immutable.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct ReplicaKeys {
     /// The version of the key set; zero before the issuer published one.
     pub(super) version: KeysVersion,
     pub(super) public: PublicKeys,
@@ -27,7 +27,7 @@ pub(super) struct Keys {
     ends: Vec<(Kid, Timestamp)>,
     distrusted: HashSet<Kid>,
     /// The cache of verified tokens, shared with the next set unless that lacks a key or a name of this one.
-    seen: Arc<Seen>,
+    seen: Arc<SeenTokens>,
 }
 
 /// The document at `/.well-known/paserk`, with the fields a verifier needs.
@@ -81,9 +81,9 @@ pub(super) struct KeyHolder {
     distrusted: HashSet<Kid>,
 }
 
-impl Keys {
+impl ReplicaKeys {
     /// The claims of an authentic token with accepted names, from the cache or by verifying its signature.
-    pub(super) fn verify(&self, token: &str) -> Result<Arc<Verified>, Unverified> {
+    pub(super) fn verify(&self, token: &str) -> Result<Arc<VerifiedClaims>, Unverified> {
         if let Some(verified) = self.seen.recall(token) {
             return Ok(verified);
         }
@@ -91,7 +91,7 @@ impl Keys {
         if !self.names.accept(&claims) {
             return Err(Unverified::OtherNames(claims.issued));
         }
-        let verified = Arc::new(Verified::new(token, claims));
+        let verified = Arc::new(VerifiedClaims::new(token, claims));
         self.seen.remember(token, &verified);
         Ok(verified)
     }
@@ -110,14 +110,18 @@ impl KeyHolder {
     }
 
     /// A set without keys, for which no token is authentic.
-    pub(super) fn none(&self) -> Keys {
+    pub(super) fn none(&self) -> ReplicaKeys {
         let names = AcceptedNames::only(&self.expected);
         self.set(KeysVersion::default(), PublicKeys::none(), names, Vec::new())
     }
 
     /// The published keys without the distrusted ones; `None` if another issuer published them. A key that does not match its
     /// id is left out.
-    pub(super) fn publish(&mut self, current: &Keys, published: &PublishedKeys) -> Option<Keys> {
+    pub(super) fn publish(
+        &mut self,
+        current: &ReplicaKeys,
+        published: &PublishedKeys,
+    ) -> Option<ReplicaKeys> {
         let names = AcceptedNames::of(&self.expected, published)?;
         let (mut public, mut ends) = (PublicKeys::none(), Vec::new());
         self.distrusted.extend(published.distrusted.iter().filter_map(|kid| Kid::parse(kid)));
@@ -146,7 +150,7 @@ impl KeyHolder {
     }
 
     /// The keys of `current` without the distrusted `kid`, with an empty cache.
-    pub(super) fn distrust(&mut self, current: &Keys, kid: &Kid) -> Keys {
+    pub(super) fn distrust(&mut self, current: &ReplicaKeys, kid: &Kid) -> ReplicaKeys {
         self.distrusted.insert(kid.clone());
         let mut public = current.public.clone();
         public.remove(kid);
@@ -154,13 +158,13 @@ impl KeyHolder {
     }
 
     /// The keys of `current`, with version zero until they are published again.
-    pub(super) fn unconfirmed(&self, current: &Keys) -> Keys {
+    pub(super) fn unconfirmed(&self, current: &ReplicaKeys) -> ReplicaKeys {
         let names = current.names.clone();
         self.set(KeysVersion::default(), current.public.clone(), names, current.ends.clone())
     }
 
     /// The keys of `current` without those that have ended at `now`; `None` if none has.
-    pub(super) fn at(&self, current: &Keys, now: Timestamp) -> Option<Keys> {
+    pub(super) fn at(&self, current: &ReplicaKeys, now: Timestamp) -> Option<ReplicaKeys> {
         let (ended, ends): (Vec<_>, Vec<_>) = current.ends.iter().cloned().partition(|(_, end)| *end <= now);
         if ended.is_empty() {
             return None;
@@ -178,8 +182,8 @@ impl KeyHolder {
         public: PublicKeys,
         names: AcceptedNames,
         ends: Vec<(Kid, Timestamp)>,
-    ) -> Keys {
-        let (distrusted, seen) = (self.distrusted.clone(), Arc::new(Seen::of(self.places)));
-        Keys { version, public, names, ends, distrusted, seen }
+    ) -> ReplicaKeys {
+        let (distrusted, seen) = (self.distrusted.clone(), Arc::new(SeenTokens::of(self.places)));
+        ReplicaKeys { version, public, names, ends, distrusted, seen }
     }
 }

@@ -41,7 +41,7 @@ pub struct ServiceKey(Zeroizing<String>);
 /// The reason why a request to the issuer failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum IssuerError {
     /// No connection, or it broke; with the message of the system or of TLS.
     #[error("{0}")]
     Unreachable(String),
@@ -81,7 +81,7 @@ pub(super) struct Link {
 }
 
 #[derive(Serialize)]
-struct Ping<'a> {
+struct PingBody<'a> {
     nonce: &'a str,
     applied: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ struct Ping<'a> {
 }
 
 #[derive(Deserialize)]
-struct Pong {
+struct PongBody {
     pong: String,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Debug for ServiceKey {
     }
 }
 
-impl Trouble {
+impl IssuerError {
     /// Whether the error may be temporary.
     pub fn may_pass(&self) -> bool {
         match self {
@@ -128,8 +128,8 @@ impl Trouble {
 
 impl Link {
     /// A client for the issuer at `base`, `http://…` or `https://…` without a path of the API.
-    pub(super) fn to(base: &str, key: &ServiceKey) -> Result<Self, Trouble> {
-        let not_a_url = || Trouble::NotUnderstood("a url: write http://HOST or https://HOST");
+    pub(super) fn to(base: &str, key: &ServiceKey) -> Result<Self, IssuerError> {
+        let not_a_url = || IssuerError::NotUnderstood("a url: write http://HOST or https://HOST");
         let base = base.trim_end_matches('/').to_owned();
         let uri: Uri = base.parse().map_err(|_| not_a_url())?;
         let secure = match uri.scheme_str() {
@@ -151,7 +151,7 @@ impl Link {
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
         let mut authorization =
-            HeaderValue::try_from(format!("Bearer {}", *key.0)).map_err(|_| Trouble::WrongKey)?;
+            HeaderValue::try_from(format!("Bearer {}", *key.0)).map_err(|_| IssuerError::WrongKey)?;
         authorization.set_sensitive(true);
         Ok(Self { client, base, authorization })
     }
@@ -168,7 +168,7 @@ impl Link {
     }
 
     /// Fetches the public keys.
-    pub(super) async fn keys(&self) -> Result<PublishedKeys, Trouble> {
+    pub(super) async fn keys(&self) -> Result<PublishedKeys, IssuerError> {
         let what = "a list of keys";
         let request = self.request(Method::GET, "/.well-known/paserk").header(CACHE_CONTROL, "no-cache");
         let response = self.send(request, Bytes::new(), "list of keys", "feed").await?;
@@ -176,19 +176,19 @@ impl Link {
     }
 
     /// Sends a ping, on behalf of the stream `follower` if known, and returns the text of the answer.
-    pub(super) async fn ping(&self, asked: &Asked, follower: Option<&str>) -> Result<String, Trouble> {
+    pub(super) async fn ping(&self, asked: &Asked, follower: Option<&str>) -> Result<String, IssuerError> {
         let applied = asked.applied.unwrap_or_default().value();
-        let body = serde_json::to_vec(&Ping { nonce: asked.nonce.as_str(), applied, follower });
+        let body = serde_json::to_vec(&PingBody { nonce: asked.nonce.as_str(), applied, follower });
         let request = self
             .request(Method::POST, "/api/v1/revocations/ping")
             .header(AUTHORIZATION, &self.authorization)
             .header(CONTENT_TYPE, "application/json");
         let response = self.send(request, body.unwrap_or_default().into(), "feed", "feed").await?;
-        json(response, LONGEST_ANSWER, "an answer to a ping").await.map(|Pong { pong }| pong)
+        json(response, LONGEST_ANSWER, "an answer to a ping").await.map(|PongBody { pong }| pong)
     }
 
     /// Opens the stream after `last`, or with a snapshot.
-    pub(super) async fn stream(&self, last: Option<Position>) -> Result<Events, Trouble> {
+    pub(super) async fn stream(&self, last: Option<Position>) -> Result<Events, IssuerError> {
         let mut request = self
             .request(Method::GET, "/api/v1/revocations/stream")
             .header(AUTHORIZATION, &self.authorization)
@@ -200,13 +200,13 @@ impl Link {
         let kind =
             response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("text/event-stream") {
-            return Err(Trouble::NotUnderstood("a stream of events"));
+            return Err(IssuerError::NotUnderstood("a stream of events"));
         }
         Ok(Events::of(response.into_body()))
     }
 
     /// Asks the issuer whether a token is active (RFC 7662).
-    pub(super) async fn introspect(&self, token: &str) -> Result<Introspected, Trouble> {
+    pub(super) async fn introspect(&self, token: &str) -> Result<Introspected, IssuerError> {
         // A token has no character that a form would have to escape.
         let sound =
             token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
@@ -236,19 +236,19 @@ impl Link {
         body: Bytes,
         what: &'static str,
         scope: &'static str,
-    ) -> Result<Response<Incoming>, Trouble> {
-        let request = request.body(Full::new(body)).map_err(|_| Trouble::NotUnderstood("a url"))?;
+    ) -> Result<Response<Incoming>, IssuerError> {
+        let request = request.body(Full::new(body)).map_err(|_| IssuerError::NotUnderstood("a url"))?;
         let response = tokio::time::timeout(ANSWER, self.client.request(request))
             .await
-            .map_err(|_| Trouble::Slow(ANSWER))?
-            .map_err(|error| Trouble::Unreachable(innermost(&error)))?;
+            .map_err(|_| IssuerError::Slow(ANSWER))?
+            .map_err(|error| IssuerError::Unreachable(innermost(&error)))?;
         match response.status() {
             StatusCode::OK => Ok(response),
-            StatusCode::UNAUTHORIZED => Err(Trouble::WrongKey),
-            StatusCode::FORBIDDEN => Err(Trouble::WrongScope(scope)),
-            StatusCode::NOT_FOUND => Err(Trouble::NotThere(what)),
-            StatusCode::GONE => Err(Trouble::Gone),
-            status => Err(Trouble::Status(status.as_u16())),
+            StatusCode::UNAUTHORIZED => Err(IssuerError::WrongKey),
+            StatusCode::FORBIDDEN => Err(IssuerError::WrongScope(scope)),
+            StatusCode::NOT_FOUND => Err(IssuerError::NotThere(what)),
+            StatusCode::GONE => Err(IssuerError::Gone),
+            status => Err(IssuerError::Status(status.as_u16())),
         }
     }
 }
@@ -269,13 +269,13 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// The TLS configuration with the machine's certificates, or those of `SSL_CERT_FILE`. None are loaded for plain HTTP.
-fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
+fn tls(secure: bool) -> Result<rustls::ClientConfig, IssuerError> {
     let mut roots = rustls::RootCertStore::empty();
     if secure {
         let found = rustls_native_certs::load_native_certs();
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
-            return Err(Trouble::Unreachable(
+            return Err(IssuerError::Unreachable(
                 "this machine has no certificates to trust: install ca-certificates".to_owned(),
             ));
         }
@@ -284,7 +284,7 @@ fn tls(secure: bool) -> Result<rustls::ClientConfig, Trouble> {
     let provider = rustls::crypto::ring::default_provider();
     let config =
         rustls::ClientConfig::builder_with_provider(provider.into()).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| Trouble::Unreachable(error.to_string()))?;
+    let config = config.map_err(|error| IssuerError::Unreachable(error.to_string()))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -293,14 +293,14 @@ async fn json<T: DeserializeOwned>(
     response: Response<Incoming>,
     longest: usize,
     what: &'static str,
-) -> Result<T, Trouble> {
+) -> Result<T, IssuerError> {
     let body = Limited::new(response.into_body(), longest).collect();
-    let body = tokio::time::timeout(ANSWER, body).await.map_err(|_| Trouble::Slow(ANSWER))?;
+    let body = tokio::time::timeout(ANSWER, body).await.map_err(|_| IssuerError::Slow(ANSWER))?;
     let body = body.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-        Some(_) => Trouble::NotUnderstood(what),
-        None => Trouble::Unreachable(innermost(&*error)),
+        Some(_) => IssuerError::NotUnderstood(what),
+        None => IssuerError::Unreachable(innermost(&*error)),
     })?;
-    serde_json::from_slice(&body.to_bytes()).map_err(|_| Trouble::NotUnderstood(what))
+    serde_json::from_slice(&body.to_bytes()).map_err(|_| IssuerError::NotUnderstood(what))
 }
 
 /// The message of the innermost error, such as `Connection refused` or `invalid peer certificate`.

@@ -21,7 +21,7 @@ const KEPT: u64 = LONGEST_ACCESS.as_secs() + LEEWAY.as_secs() + 4 * 60;
 ///
 /// Each has the second of its receipt by the suspend-counting clock. The time at which it was written does not count:
 /// it comes from a wall clock, and a wrong one must not drop an entry.
-pub(super) struct Revoked {
+pub(super) struct RevokedTable {
     era: AtomicU64,
     users: HashMap<UserId, HeardBump>,
     devices: HashMap<DeviceId, u32>,
@@ -36,7 +36,7 @@ struct HeardBump {
     heard: u32,
 }
 
-impl Revoked {
+impl RevokedTable {
     /// A set without revocations except of eras before `era`.
     pub(super) fn since(era: Era) -> Self {
         Self { era: AtomicU64::new(era.value()), users: HashMap::new(), devices: HashMap::new() }
@@ -108,7 +108,7 @@ fn seconds(now: Duration) -> u32 {
     u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
 }
 
-impl fmt::Debug for Revoked {
+impl fmt::Debug for RevokedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Revoked({} in era {})", self.len(), self.era().value())
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::rejection::Doubt;
-use super::revoked::Revoked;
+use super::revoked::RevokedTable;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
@@ -21,10 +21,10 @@ const UNHEARD: i64 = i64::MIN;
 
 /// The state of the copy of one store of the issuer.
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ReplicaState {
     /// The store's id; `None` before the issuer has answered at all.
     pub(super) store: Option<StoreId>,
-    pub(super) revoked: Revoked,
+    pub(super) revoked: RevokedTable,
     /// The suspend-counting time in milliseconds before which everything acknowledged is in `revoked`; zero without a
     /// proof.
     as_of: AtomicU64,
@@ -53,12 +53,12 @@ impl Now {
     }
 }
 
-impl State {
+impl ReplicaState {
     /// The state of `store` before its log is applied.
     pub(super) fn of(store: Option<StoreId>, era: Era) -> Self {
         Self {
             store,
-            revoked: Revoked::since(era),
+            revoked: RevokedTable::since(era),
             as_of: AtomicU64::new(0),
             issuer_ahead: AtomicI64::new(UNHEARD),
             left_out: AtomicU64::new(0),
@@ -76,7 +76,7 @@ impl State {
         } else if now.uptime.saturating_sub(as_of) > millis(max_staleness) {
             Some(Doubt::Late)
         } else if self.clocks_apart(now).unsigned_abs() > CLOCKS_APART {
-            Some(Doubt::Clock)
+            Some(Doubt::Counters)
         } else {
             None
         }

@@ -7,7 +7,7 @@
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
 
-use super::link::{Trouble, innermost};
+use super::link::{IssuerError, innermost};
 use crate::token::feed::LONGEST_FRAME;
 
 /// The longest line: a frame with `data: ` before it.
@@ -22,7 +22,7 @@ pub(super) struct Events {
 
 /// One event of the stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct SseEvent {
     /// The event's type; empty if the event has none.
     pub(super) name: String,
     pub(super) data: String,
@@ -34,14 +34,14 @@ impl Events {
     }
 
     /// The next event; an error when the stream is over.
-    pub(super) async fn next(&mut self) -> Result<Told, Trouble> {
+    pub(super) async fn next(&mut self) -> Result<SseEvent, IssuerError> {
         loop {
             if let Some(told) = self.parser.next()? {
                 return Ok(told);
             }
             let part = self.body.frame().await;
-            let part = part.ok_or_else(|| Trouble::Unreachable("the stream was closed".to_owned()))?;
-            let part = part.map_err(|error| Trouble::Unreachable(innermost(&error)))?;
+            let part = part.ok_or_else(|| IssuerError::Unreachable("the stream was closed".to_owned()))?;
+            let part = part.map_err(|error| IssuerError::Unreachable(innermost(&error)))?;
             if let Ok(bytes) = part.into_data() {
                 self.parser.push(bytes);
             }
@@ -56,7 +56,7 @@ struct Parser {
     /// The line that is not yet complete.
     line: Vec<u8>,
     /// The event that is not yet complete.
-    told: Told,
+    told: SseEvent,
     after_return: bool,
 }
 
@@ -67,7 +67,7 @@ impl Parser {
     }
 
     /// The next complete event.
-    fn next(&mut self) -> Result<Option<Told>, Trouble> {
+    fn next(&mut self) -> Result<Option<SseEvent>, IssuerError> {
         while let Some(byte) = self.chunk.first().copied() {
             let newline_of_pair = std::mem::take(&mut self.after_return) && byte == b'\n';
             if newline_of_pair {
@@ -77,7 +77,7 @@ impl Parser {
             let end = self.chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = self.chunk.split_to(end.unwrap_or(self.chunk.len()));
             if self.line.len() + part.len() > LONGEST_LINE {
-                return Err(Trouble::NotUnderstood("a frame: it is too long"));
+                return Err(IssuerError::NotUnderstood("a frame: it is too long"));
             }
             self.line.extend_from_slice(&part);
             if end.is_some() {
@@ -90,18 +90,18 @@ impl Parser {
         Ok(None)
     }
 
-    fn end_line(&mut self) -> Result<Option<Told>, Trouble> {
+    fn end_line(&mut self) -> Result<Option<SseEvent>, IssuerError> {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             // An event without data is none.
             return Ok(Some(std::mem::take(&mut self.told)).filter(|told| !told.data.is_empty()));
         }
-        let line = String::from_utf8(line).map_err(|_| Trouble::NotUnderstood("text"))?;
+        let line = String::from_utf8(line).map_err(|_| IssuerError::NotUnderstood("text"))?;
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "data" if self.told.data.len() + value.len() > LONGEST_FRAME => {
-                return Err(Trouble::NotUnderstood("a frame: it is too long"));
+                return Err(IssuerError::NotUnderstood("a frame: it is too long"));
             }
             "data" => self.told.data.push_str(value),
             "event" => value.clone_into(&mut self.told.name),
@@ -115,7 +115,7 @@ impl Parser {
 mod tests {
     use super::*;
 
-    fn parsed(chunks: &[&str]) -> Result<Vec<String>, Trouble> {
+    fn parsed(chunks: &[&str]) -> Result<Vec<String>, IssuerError> {
         let mut parser = Parser::default();
         let mut events = Vec::new();
         for chunk in chunks {

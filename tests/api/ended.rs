@@ -5,8 +5,8 @@ use serde_json::json;
 
 use crate::actors::PASSWORD;
 use crate::answer::Answer;
-use crate::ask::Ask;
 use crate::declared::{Operation, operations};
+use crate::request::Ask;
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 

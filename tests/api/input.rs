@@ -4,8 +4,8 @@ use poem::http::{Method, header};
 use serde_json::json;
 
 use crate::actors::PASSWORD;
-use crate::ask::Ask;
 use crate::declared::{Operation, is_sign_out, operations};
+use crate::request::Ask;
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 

@@ -16,12 +16,12 @@
 
 mod actors;
 mod answer;
-mod ask;
 #[path = "../database.rs"]
 mod database;
 mod declared;
 mod listener;
 mod log;
+mod request;
 mod sample;
 mod service;
 #[path = "../skipped.rs"]

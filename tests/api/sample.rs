@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::actors::{Device, PASSWORD, Someone};
-use crate::ask::Ask;
 use crate::declared::{Operation, operations};
+use crate::request::Ask;
 use crate::service::Service;
 
 /// A user with two devices, and tools with service keys of every scope.

@@ -8,8 +8,8 @@ use poem::Response;
 use poem::endpoint::BoxEndpoint;
 use rescind::auth::Auth;
 use rescind::feed::Feed;
-use rescind::http::app::{self, Entrance};
-use rescind::http::serve::entrance;
+use rescind::http::app::{self, EdgeConfig};
+use rescind::http::serve::edge_config;
 use rescind::metrics::Metrics;
 use rescind::model::claims::{AccessClaims, RefreshClaims};
 use rescind::model::timestamp::Timestamp;
@@ -88,7 +88,7 @@ impl Service {
     /// A second process over the same store whose deadline is so short that a stalled store is noticed at once.
     pub async fn impatient(&self) -> Self {
         let (world, clock) = (self.world.clone(), Arc::clone(&self.clock));
-        let hasty = |entrance: &mut Entrance| entrance.deadline = Duration::from_millis(20);
+        let hasty = |edge_config: &mut EdgeConfig| edge_config.deadline = Duration::from_millis(20);
         let (store, folder) = (Arc::clone(&self.store), Arc::clone(&self.folder));
         Self::open(store, self.settings.clone(), world, clock, folder, hasty).await
     }
@@ -99,7 +99,7 @@ impl Service {
         world: World,
         clock: Arc<Manual>,
         folder: Arc<TempDir>,
-        change: impl FnOnce(&mut Entrance),
+        change: impl FnOnce(&mut EdgeConfig),
     ) -> Self {
         let metrics = Arc::new(Metrics::new());
         let opened = rescind::service::Service::over(
@@ -110,9 +110,9 @@ impl Service {
             "http://127.0.0.1:8080",
         );
         let opened = opened.await.unwrap();
-        let mut entrance = entrance(&settings, &world);
-        change(&mut entrance);
-        let (public, operator) = (app::public(&opened, &entrance), app::operator(&opened, &entrance));
+        let mut edge_config = edge_config(&settings, &world);
+        change(&mut edge_config);
+        let (public, operator) = (app::public(&opened, &edge_config), app::operator(&opened, &edge_config));
         let rescind::service::Service { auth, feed, .. } = opened;
         let publishing = tokio::spawn(Arc::clone(&feed).run());
         Self { public, operator, auth, feed, clock, store, settings, world, folder, publishing }

@@ -93,7 +93,7 @@ async fn a_clock_behind_the_store() {
     let data = place.data();
     let settings = Settings::with(&[("data", data.to_str().unwrap())]).unwrap();
     let (future, _clock) = World::manual(Timestamp::from_unix(4_000_000_000), 1);
-    drop(Service::open(&settings, future, Mode::Found, "http://127.0.0.1").await.unwrap());
+    drop(Service::open(&settings, future, Mode::Initialize, "http://127.0.0.1").await.unwrap());
     let parts = ["behind the newest record of the store", "set the clock"];
     assert_said(&place, "", ("clock", "bad"), &parts);
 }

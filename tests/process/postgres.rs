@@ -5,7 +5,7 @@
 //! `RESCIND_TEST_ROUNDS=full` raises them to those of the published figures, and `RESCIND_TEST_FIGURES` names a file
 //! that the figures are added to.
 //!
-//! Modules: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `cord` (a fault-injecting proxy between a
+//! Modules: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `proxy` (a fault-injecting proxy between a
 //! node and its database), `nodes` (of the service), `load` and `ledger` (clients that remember every answer); all
 //! others are tests, named after what they show.
 
@@ -24,7 +24,7 @@ mod bouncer;
 mod clocks;
 mod cluster;
 mod connections;
-mod cord;
+mod db_proxy;
 mod deploy;
 mod encrypted;
 mod everywhere;
@@ -33,17 +33,17 @@ mod full;
 mod keys;
 mod ledger;
 mod load;
-mod moved;
 mod names;
 mod nodes;
-mod once;
 mod pooled;
 mod promoted;
+mod refresh_rotation;
 mod refused;
 mod restarted;
 mod silent;
 mod standby;
 mod statements;
+mod store_copy;
 mod stuck;
 
 use cluster::Cluster;

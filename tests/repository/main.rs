@@ -2,7 +2,7 @@
 //! supported Rust is not older than what the dependencies need, `tests/run` says what it installs, the library shows what
 //! it means to show, and the code keeps the rules that a reviewer would have to remember.
 //!
-//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are about the repository; `dependencies`,
+//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are about the repository; `dependencies`, `names`,
 //! `secrets` and `moments` about the code, which `source` reads.
 
 #![allow(
@@ -19,6 +19,7 @@ use std::process::Command;
 mod dependencies;
 mod documents;
 mod moments;
+mod names;
 mod oldest_rust;
 mod package;
 mod plan;

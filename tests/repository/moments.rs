@@ -32,7 +32,7 @@ const COMPARED: [(&str, usize, &str); 24] = [
     ("auth/signing_keys.rs", 1, "drops a retired key; given the confirmed time"),
     ("cli/doctor/clock.rs", 1, "tells a person; nothing follows from it"),
     ("feed/fence.rs", 1, "`Instant`, which nobody sets"),
-    ("http/listen/patience.rs", 1, "`Instant`, which nobody sets"),
+    ("http/listen/timeouts.rs", 1, "`Instant`, which nobody sets"),
     (
         "model/claims.rs",
         2,

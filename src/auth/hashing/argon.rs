@@ -52,7 +52,7 @@ impl HashParameters {
 pub struct Salt(pub [u8; SALT_BYTES]);
 
 /// The inputs of an argon2id job except the password, with the expected result.
-pub(super) struct Recipe {
+pub(super) struct Argon2Job {
     parameters: HashParameters,
     salt: Vec<u8>,
     expected: Expected,
@@ -64,7 +64,7 @@ enum Expected {
     Nothing,
 }
 
-impl Recipe {
+impl Argon2Job {
     pub(super) fn fresh(parameters: HashParameters, salt: Salt) -> Self {
         Self { parameters, salt: salt.0.to_vec(), expected: Expected::Nothing }
     }
@@ -179,16 +179,16 @@ mod tests {
         Password::presented(text).unwrap()
     }
 
-    fn blocks(recipe: &Recipe) -> Vec<Block> {
+    fn blocks(recipe: &Argon2Job) -> Vec<Block> {
         vec![Block::default(); recipe.block_count()]
     }
 
-    fn matches(recipe: &Recipe, text: &str) -> bool {
+    fn matches(recipe: &Argon2Job, text: &str) -> bool {
         recipe.matches(&password(text), &mut blocks(recipe)).unwrap()
     }
 
-    fn read(phc: &str) -> Result<Recipe, HashingError> {
-        Recipe::read(&PasswordHash::parse(phc).unwrap())
+    fn read(phc: &str) -> Result<Argon2Job, HashingError> {
+        Argon2Job::read(&PasswordHash::parse(phc).unwrap())
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_written_in_phc_form_with_owasps_parameters() {
-        let recipe = Recipe::fresh(HashParameters::default(), Salt(*b"saltsaltsaltsalt"));
+        let recipe = Argon2Job::fresh(HashParameters::default(), Salt(*b"saltsaltsaltsalt"));
         let hash = recipe.hash(&password("correct horse"), &mut blocks(&recipe));
         assert_eq!(hash.unwrap().as_str(), REFERENCE[0]);
     }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn nothing_matches_a_decoy_not_even_its_own_output() {
         let cheap = HashParameters { memory_kib: 8, iterations: 1, parallelism: 1 };
-        assert!(!matches(&Recipe::decoy(cheap), "correct horse"));
+        assert!(!matches(&Argon2Job::decoy(cheap), "correct horse"));
     }
 
     #[test]
@@ -257,6 +257,6 @@ mod tests {
         let now = HashParameters { memory_kib: 64, iterations: 1, parallelism: 1 };
         let short = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAA";
         assert!(read(short).unwrap().differs_from(now));
-        assert!(!Recipe::decoy(now).differs_from(now));
+        assert!(!Argon2Job::decoy(now).differs_from(now));
     }
 }

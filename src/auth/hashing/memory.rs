@@ -15,9 +15,9 @@ use argon2::Block;
 const OWN_MAPPING_BYTES: usize = 33 << 20;
 
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Vec<Vec<Block>>>);
+pub(super) struct BlockPool(Mutex<Vec<Vec<Block>>>);
 
-impl Shelf {
+impl BlockPool {
     /// Takes `count` blocks with arbitrary content: argon2 writes each block before it reads it.
     pub(super) fn take(&self, count: usize) -> Vec<Block> {
         let kept = self.pieces().pop();
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_piece_of_the_right_size_is_used_again() {
-        let shelf = Shelf::default();
+        let shelf = BlockPool::default();
         let piece = shelf.take(64);
         let place = piece.as_ptr();
         shelf.put(piece);
@@ -69,6 +69,6 @@ mod tests {
 
     #[test]
     fn every_piece_is_big_enough_for_a_mapping_of_its_own() {
-        assert!(Shelf::default().take(8).capacity() * Block::SIZE > 32 << 20);
+        assert!(BlockPool::default().take(8).capacity() * Block::SIZE > 32 << 20);
     }
 }

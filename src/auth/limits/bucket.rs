@@ -16,7 +16,7 @@ mod hold;
 
 pub(super) use hold::{Denied, Hold};
 
-use hold::Held;
+use hold::HeldTokens;
 
 /// The size and refill rate of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,21 +43,21 @@ impl RetryAfter {
 pub(super) struct Buckets<K> {
     allowance: Allowance,
     most_keys: usize,
-    kept: Mutex<Kept<K>>,
+    kept: Mutex<KeptBucket<K>>,
 }
 
 /// The state of all buckets that are not full: by key, and in the order in which they fill up, with the held tokens of
 /// the callers in progress.
 #[derive(Debug)]
-struct Kept<K> {
+struct KeptBucket<K> {
     full_at: HashMap<K, Duration>,
     by_moment: BTreeSet<(Duration, K)>,
-    held: HashMap<K, Held>,
+    held: HashMap<K, HeldTokens>,
 }
 
 impl<K: Copy + Ord + Hash> Buckets<K> {
     pub(super) fn new(allowance: Allowance, most_keys: usize) -> Self {
-        let kept = Kept { full_at: HashMap::new(), by_moment: BTreeSet::new(), held: HashMap::new() };
+        let kept = KeptBucket { full_at: HashMap::new(), by_moment: BTreeSet::new(), held: HashMap::new() };
         Self { allowance, most_keys, kept: Mutex::new(kept) }
     }
 
@@ -70,7 +70,12 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     }
 
     /// The time at which the bucket would be full again after one more token is taken, or the wait until there is one.
-    fn after_one_more(&self, kept: &mut Kept<K>, key: K, now: Duration) -> Result<Duration, RetryAfter> {
+    fn after_one_more(
+        &self,
+        kept: &mut KeptBucket<K>,
+        key: K,
+        now: Duration,
+    ) -> Result<Duration, RetryAfter> {
         kept.forget_full(now);
         let empty = self.empty(now);
         // Never later than that of a bucket emptied this moment: should the clock jump back, nobody waits longer
@@ -91,7 +96,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         now.saturating_add(self.allowance.every.saturating_mul(self.allowance.burst))
     }
 
-    fn set(&self, kept: &mut Kept<K>, key: K, full_at: Duration) {
+    fn set(&self, kept: &mut KeptBucket<K>, key: K, full_at: Duration) {
         kept.set(key, full_at);
         if kept.full_at.len() > self.most_keys {
             kept.forget_first();
@@ -107,13 +112,13 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept<K>> {
+    fn kept(&self) -> MutexGuard<'_, KeptBucket<K>> {
         // Nothing in here can panic half way; and a limit that stopped working would be the worse answer.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Copy + Ord + Hash> Kept<K> {
+impl<K: Copy + Ord + Hash> KeptBucket<K> {
     fn set(&mut self, key: K, moment: Duration) {
         if let Some(before) = self.full_at.insert(key, moment) {
             self.by_moment.remove(&(before, key));

@@ -7,7 +7,7 @@ use super::*;
 const NOW: Duration = Duration::from_secs(1_000);
 const SOON: Duration = Duration::from_secs(20);
 
-fn limits() -> Limits {
+fn limits() -> RateLimits {
     let allow = |burst| Allowance { burst, every: Duration::from_secs(10) };
     let allowances = Allowances {
         failures_per_account: allow(3),
@@ -18,7 +18,7 @@ fn limits() -> Limits {
         sign_ins_per_address: allow(3),
         sign_outs_of_others_per_user: allow(2),
     };
-    Limits::new(allowances, SOON)
+    RateLimits::new(allowances, SOON)
 }
 
 fn name(text: &str) -> Username {
@@ -45,15 +45,15 @@ fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-async fn fail(limits: &Limits, username: &str, address: &str) {
+async fn fail(limits: &RateLimits, username: &str, address: &str) {
     drop(limits.sign_in(&name(username), ip(address), NOW).await.unwrap());
 }
 
-async fn refused(limits: &Limits, username: &str, address: &str) -> Refused {
+async fn refused(limits: &RateLimits, username: &str, address: &str) -> LimitRefusal {
     limits.sign_in(&name(username), ip(address), NOW).await.map(Attempt::give_back).unwrap_err()
 }
 
-async fn allowed(limits: &Limits, username: &str, address: &str) {
+async fn allowed(limits: &RateLimits, username: &str, address: &str) {
     limits.sign_in(&name(username), ip(address), NOW).await.unwrap().give_back();
 }
 
@@ -64,7 +64,7 @@ async fn failures_at_one_account_add_up_over_all_addresses() {
         fail(&limits, "alice", &format!("192.0.2.{host}")).await;
     }
     assert!(
-        matches!(refused(&limits, "ALICE", "192.0.2.9").await, Refused::TooMany(wait) if wait.seconds() == 10)
+        matches!(refused(&limits, "ALICE", "192.0.2.9").await, LimitRefusal::TooMany(wait) if wait.seconds() == 10)
     );
     allowed(&limits, "bob", "192.0.2.9").await;
     let later = NOW + Duration::from_secs(10);
@@ -127,7 +127,7 @@ async fn a_thousand_parallel_guesses_do_not_get_through() {
     for guess in guesses {
         match guess.await.unwrap() {
             Ok(()) => looked_at += 1,
-            Err(refused) => assert!(matches!(refused, Refused::TooMany(_)), "{refused:?}"),
+            Err(refused) => assert!(matches!(refused, LimitRefusal::TooMany(_)), "{refused:?}"),
         }
     }
     assert_eq!(looked_at, 3);
@@ -153,12 +153,12 @@ async fn right_passwords_are_never_refused_however_many_come_at_once() {
 
 #[tokio::test]
 async fn an_attempt_that_waits_in_vain_is_told_to_come_back() {
-    let limits = Limits { wait: Duration::ZERO, ..limits() };
+    let limits = RateLimits { wait: Duration::ZERO, ..limits() };
     let mut held = Vec::new();
     for host in 1..=3 {
         held.push(limits.sign_in(&name("alice"), ip(&format!("192.0.2.{host}")), NOW).await.unwrap());
     }
-    assert_eq!(refused(&limits, "alice", "192.0.2.9").await, Refused::Busy);
+    assert_eq!(refused(&limits, "alice", "192.0.2.9").await, LimitRefusal::Busy);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A listener beyond this machine: TLS in front, and trusted proxies.
 
-use super::store::State;
+use super::store::StoreCondition;
 use super::{Diagnosis, Grade};
 use crate::settings::Settings;
 
@@ -13,10 +13,10 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
 }
 
 /// A finding if the first start would be refused because it has no issuer to write into tokens.
-pub(super) fn issuer(settings: &Settings, state: &State) -> Option<Diagnosis> {
+pub(super) fn issuer(settings: &Settings, state: &StoreCondition) -> Option<Diagnosis> {
     let named = settings.issuer.is_some() || settings.public_url.is_some();
     let every = settings.listen.ip().to_canonical().is_unspecified();
-    (matches!(state, State::None) && every && !named).then(|| {
+    (matches!(state, StoreCondition::None) && every && !named).then(|| {
         let what =
             "the first start is refused: it would write an address that nobody can reach into every token";
         let help = "set `public_url` to the URL under which clients reach the service";
@@ -79,11 +79,12 @@ mod tests {
 
     #[test]
     fn a_first_start_without_an_issuer_is_bad_and_no_other_start_is() {
-        let first = |changes: &[(&str, &str)]| issuer(&Settings::with(changes).unwrap(), &State::None);
+        let first =
+            |changes: &[(&str, &str)]| issuer(&Settings::with(changes).unwrap(), &StoreCondition::None);
         assert_eq!(first(&[OPEN]).map(|found| found.grade), Some(Grade::Bad));
         assert_eq!(first(&[]), None);
         assert_eq!(first(&[OPEN, ("public_url", "https://auth.example.com")]), None);
-        assert_eq!(issuer(&Settings::with(&[OPEN]).unwrap(), &State::Served), None);
+        assert_eq!(issuer(&Settings::with(&[OPEN]).unwrap(), &StoreCondition::Served), None);
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::store::State;
+use super::store::StoreCondition;
 use super::{Diagnosis, Grade};
 use crate::advice;
-use crate::cli::service::Look;
+use crate::cli::service::StoreInspection;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::trusted::{self, Distrust};
 
@@ -17,11 +17,11 @@ const HEAD: &str = "k4.local.";
 /// The most that is read of the file, in bytes.
 const LONGEST: u64 = 4096;
 
-pub(super) fn examine(settings: &Settings, state: &State) -> Vec<Diagnosis> {
+pub(super) fn examine(settings: &Settings, state: &StoreCondition) -> Vec<Diagnosis> {
     let path = settings.master_key_path();
     let needed = match state {
-        State::None if settings.store.is_some() => Needed::ByEveryNode,
-        State::None => Needed::Never,
+        StoreCondition::None if settings.store.is_some() => Needed::ByEveryNode,
+        StoreCondition::None => Needed::Never,
         _ => Needed::Always,
     };
     let mut found = vec![judge(&path, needed, state)];
@@ -47,7 +47,7 @@ enum Needed {
     Always,
 }
 
-fn judge(path: &Path, needed: Needed, state: &State) -> Diagnosis {
+fn judge(path: &Path, needed: Needed, state: &StoreCondition) -> Diagnosis {
     let place = path.display();
     let bad = |what: String, help: &str| Diagnosis::new(ABOUT, Grade::Bad, what, help);
     match trusted::read(path, LONGEST) {
@@ -63,15 +63,15 @@ fn judge(path: &Path, needed: Needed, state: &State) -> Diagnosis {
             bad(format!("{place} has mode {mode:04o}: others may read it"), &format!("chmod 0600 {place}"))
         }
         Ok(_) => match state {
-            State::Open(Look { keys: Some(Err(error)), .. }) => bad(
+            StoreCondition::Open(StoreInspection { keys: Some(Err(error)), .. }) => bad(
                 format!("{place} is not the key of this store: {error}"),
                 "put the right file back from where secrets are kept, or name it with `master_key_file`",
             ),
-            State::Open(Look { keys: Some(Ok(())), .. }) => Diagnosis::good(
+            StoreCondition::Open(StoreInspection { keys: Some(Ok(())), .. }) => Diagnosis::good(
                 ABOUT,
                 format!("{place} is there, closed to others, and opens the store's keys"),
             ),
-            State::Served | State::Held => Diagnosis::good(
+            StoreCondition::Served | StoreCondition::Held => Diagnosis::good(
                 ABOUT,
                 format!(
                     "{place} is there and closed to others; not tried on the keys, another process holds the store"
@@ -138,8 +138,8 @@ mod tests {
         let mut changes = vec![("data", place.data.to_str().unwrap())];
         changes.extend(key.map(|key| ("master_key_file", key.to_str().unwrap())));
         let founded = place.data.join("db").exists();
-        let open = || State::Open(Look { time: None, keys: None });
-        let state = if founded { open() } else { State::None };
+        let open = || StoreCondition::Open(StoreInspection { time: None, keys: None });
+        let state = if founded { open() } else { StoreCondition::None };
         examine(&Settings::with(&changes).unwrap(), &state)
     }
 

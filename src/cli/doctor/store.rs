@@ -3,14 +3,14 @@
 use std::os::unix::net::UnixStream;
 
 use super::{Diagnosis, Grade, clock};
-use crate::cli::service::{self, Look, OpenError};
+use crate::cli::service::{self, OpenError, StoreInspection};
 use crate::settings::Settings;
 
 const ABOUT: &str = "store";
 
 /// The state of the store, before it is judged.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum StoreCondition {
     /// No store exists yet; the first start makes it.
     None,
     /// A server answers in the data folder and holds the store.
@@ -18,7 +18,7 @@ pub(super) enum State {
     /// A process holds the store and does not answer: one that starts or stops, or another command.
     Held,
     /// The store opens.
-    Open(Look),
+    Open(StoreInspection),
     /// The store does not open.
     Closed(OpenError),
 }
@@ -28,42 +28,44 @@ pub(super) fn server_answers(settings: &Settings) -> bool {
     UnixStream::connect(settings.admin_socket()).is_ok()
 }
 
-pub(super) async fn find(settings: &Settings, server: bool) -> State {
+pub(super) async fn find(settings: &Settings, server: bool) -> StoreCondition {
     if server && settings.store.is_none() {
-        return State::Served;
+        return StoreCondition::Served;
     }
     match service::look(settings).await {
-        Ok(look) => State::Open(look),
-        Err(error) if error.is_missing() => State::None,
+        Ok(look) => StoreCondition::Open(look),
+        Err(error) if error.is_missing() => StoreCondition::None,
         // A server may have begun to answer since.
-        Err(error) if error.is_in_use() && server_answers(settings) => State::Served,
-        Err(error) if error.is_in_use() => State::Held,
-        Err(error) => State::Closed(error),
+        Err(error) if error.is_in_use() && server_answers(settings) => StoreCondition::Served,
+        Err(error) if error.is_in_use() => StoreCondition::Held,
+        Err(error) => StoreCondition::Closed(error),
     }
 }
 
-pub(super) fn judge(state: &State, settings: &Settings, now: i64) -> Diagnosis {
+pub(super) fn judge(state: &StoreCondition, settings: &Settings, now: i64) -> Diagnosis {
     let shared = settings.store.is_some();
     match state {
-        State::None if shared => Diagnosis::good(
+        StoreCondition::None if shared => Diagnosis::good(
             ABOUT,
             "the database answers; there is no store in it yet, the first start makes it",
         ),
-        State::None => Diagnosis::good(ABOUT, "none yet; the first start makes it"),
-        State::Served => Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store"),
-        State::Held => Diagnosis::new(
+        StoreCondition::None => Diagnosis::good(ABOUT, "none yet; the first start makes it"),
+        StoreCondition::Served => {
+            Diagnosis::good(ABOUT, "a server runs on this data folder and holds its store")
+        }
+        StoreCondition::Held => Diagnosis::new(
             ABOUT,
             Grade::Hint,
             "another process holds the store and does not answer: a server that is starting or stopping, or a command",
             "ask again in a moment; if it stays so, the file `lock` in the data folder names the process",
         ),
-        State::Open(look) => {
+        StoreCondition::Open(look) => {
             let doubt = if shared { clock::apart } else { clock::behind };
             let well = if shared { "the database answers" } else { "no server runs on this data folder" };
             look.time.and_then(|time| doubt(time, now)).unwrap_or_else(|| Diagnosis::good(ABOUT, well))
         }
         // The message says what to do next.
-        State::Closed(error) => Diagnosis::new(ABOUT, Grade::Bad, error.to_string(), ""),
+        StoreCondition::Closed(error) => Diagnosis::new(ABOUT, Grade::Bad, error.to_string(), ""),
     }
 }
 
@@ -73,12 +75,12 @@ mod tests {
 
     use super::*;
 
-    fn judged(state: &State, now: i64) -> Diagnosis {
+    fn judged(state: &StoreCondition, now: i64) -> Diagnosis {
         judge(state, &Settings::with(&[]).unwrap(), now)
     }
 
-    fn known(time: i64) -> State {
-        State::Open(Look { time: Some(time), keys: None })
+    fn known(time: i64) -> StoreCondition {
+        StoreCondition::Open(StoreInspection { time: Some(time), keys: None })
     }
 
     #[tokio::test]
@@ -96,7 +98,7 @@ mod tests {
     #[test]
     fn a_store_that_cannot_be_opened_is_bad_with_the_stores_own_remedy() {
         let diagnosis =
-            judged(&State::Closed(OpenError::Settings("put a backup in its place".to_owned())), 0);
+            judged(&StoreCondition::Closed(OpenError::Settings("put a backup in its place".to_owned())), 0);
         assert_eq!(diagnosis.grade, Grade::Bad);
         assert!(diagnosis.what.contains("put a backup in its place"));
     }
@@ -109,6 +111,6 @@ mod tests {
 
     #[test]
     fn a_store_that_is_not_made_yet_is_no_fault() {
-        assert_eq!(judged(&State::None, 0).grade, Grade::Good);
+        assert_eq!(judged(&StoreCondition::None, 0).grade, Grade::Good);
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::service::{Kid, Restored, ServiceKey, moment};
+use crate::cli::service::{Kid, RestoredStore, ServiceKeyRecord, moment};
 
 /// The changes after a copy was made, which the copy lacks: a name for programs, and for people what to do again.
 const LOST: [(&str, &str); 6] = [
@@ -24,13 +24,13 @@ const LOST: [(&str, &str); 6] = [
 /// The headings of the table.
 pub(super) const HEADS: [&str; 3] = ["WHAT", "IS NOW", "AS OLD AS"];
 
-fn since(restored: &Restored) -> Option<String> {
+fn since(restored: &RestoredStore) -> Option<String> {
     restored.newest.map(moment)
 }
 
 /// The result as JSON, for programs.
-pub(super) fn answer(restored: &Restored) -> Value {
-    let key = |key: &ServiceKey| {
+pub(super) fn answer(restored: &RestoredStore) -> Value {
+    let key = |key: &ServiceKeyRecord| {
         let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
         let created = moment(key.created);
         json!({ "id": key.id.to_string(), "name": key.name, "scopes": scopes, "created_at": created })
@@ -51,7 +51,7 @@ pub(super) fn answer(restored: &Restored) -> Value {
 }
 
 /// The rows of the table, for people.
-pub(super) fn rows(restored: &Restored) -> Vec<Vec<String>> {
+pub(super) fn rows(restored: &RestoredStore) -> Vec<Vec<String>> {
     let copy = since(restored).unwrap_or_else(|| "the copy".to_owned());
     let row = |what: &str, now: String, since: &str| vec![what.to_owned(), now, since.to_owned()];
     let count = restored.service_keys.len();
@@ -72,13 +72,13 @@ pub(super) fn rows(restored: &Restored) -> Vec<Vec<String>> {
 }
 
 /// The text above the table.
-pub(super) fn head(restored: &Restored) -> String {
-    let Restored { store, era, .. } = restored;
+pub(super) fn head(restored: &RestoredStore) -> String {
+    let RestoredStore { store, era, .. } = restored;
     format!("it is a new store, {store}, in era {}: everyone is signed out\n", era.value())
 }
 
 /// The text below the table.
-pub(super) fn tail(restored: &Restored) -> String {
+pub(super) fn tail(restored: &RestoredStore) -> String {
     let from = match since(restored) {
         Some(newest) => format!(
             "The newest record of the copy is of {newest}. What happened later is not in it, and nobody can list it:"
@@ -102,7 +102,7 @@ pub(super) fn tail(restored: &Restored) -> String {
     lines.join("\n")
 }
 
-fn named(key: &ServiceKey) -> String {
+fn named(key: &ServiceKeyRecord) -> String {
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let made = moment(key.created);
     format!("  {}  {} ({}), made {made}", key.id, key.name, scopes.join(", "))

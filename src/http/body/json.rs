@@ -10,14 +10,14 @@ use super::shape::{NAMED, join, plain};
 
 /// A JSON value and the members that it repeats.
 #[derive(Debug, PartialEq)]
-pub(in crate::http) struct Json {
+pub(in crate::http) struct JsonValue {
     /// The value; of a member given twice, the last one.
     pub(in crate::http) value: Value,
-    /// The paths of the members given more than once, as [`Shape::check`](super::shape::Shape::check) writes them.
+    /// The paths of the members given more than once, as [`BodyShape::check`](super::shape::BodyShape::check) writes them.
     pub(in crate::http) repeated: Vec<String>,
 }
 
-impl Json {
+impl JsonValue {
     /// Reads one JSON value; bytes after it are an error.
     pub(in crate::http) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
         let mut repeated = Vec::new();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn repeated(text: &str) -> Vec<String> {
-        Json::read(text.as_bytes()).unwrap().repeated
+        JsonValue::read(text.as_bytes()).unwrap().repeated
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn what_is_no_json_is_refused_as_before() {
         for text in ["", "{", "{} {}", "[1,]", "nul", "{'a': 1}", "\u{feff}{}", &"[".repeat(1000)] {
-            assert!(Json::read(text.as_bytes()).is_err(), "{text}");
+            assert!(JsonValue::read(text.as_bytes()).is_err(), "{text}");
         }
     }
 
@@ -130,13 +130,13 @@ mod tests {
         #[test]
         fn it_reads_what_the_library_reads(text in r#"[\[\]{}:,"0-9a-c\\.eE+ -]{0,24}"#) {
             let theirs = serde_json::from_slice::<Value>(text.as_bytes());
-            prop_assert_eq!(Json::read(text.as_bytes()).ok().map(|json| json.value), theirs.ok());
+            prop_assert_eq!(JsonValue::read(text.as_bytes()).ok().map(|json| json.value), theirs.ok());
         }
     }
 
     #[test]
     fn values_of_every_kind_are_kept() {
         let value = json!({"a": [null, true, 1, -1, 1.5, "x", {}], "b": 18_446_744_073_709_551_615_u64});
-        assert_eq!(Json::read(value.to_string().as_bytes()).unwrap().value, value);
+        assert_eq!(JsonValue::read(value.to_string().as_bytes()).unwrap().value, value);
     }
 }

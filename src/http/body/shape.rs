@@ -21,7 +21,7 @@ pub(in crate::http) const NAMED: usize = 32;
 /// The most characters of an unknown field's name that an answer repeats.
 const NAME_LENGTH: usize = 64;
 
-static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<Shape>>>> = LazyLock::new(RwLock::default);
+static SHAPES: LazyLock<RwLock<HashMap<TypeId, Arc<BodyShape>>>> = LazyLock::new(RwLock::default);
 
 /// What to do with a field that the schema does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Unknown {
 
 /// The shape a JSON value must have.
 #[derive(Debug)]
-pub enum Shape {
+pub enum BodyShape {
     /// Any value.
     Any,
     /// An object with these fields.
@@ -55,7 +55,7 @@ pub enum Shape {
     /// A list of values of one shape.
     List {
         /// The shape of each item.
-        items: Box<Shape>,
+        items: Box<BodyShape>,
         /// The fewest items.
         min: Option<usize>,
         /// The most items.
@@ -68,7 +68,7 @@ pub enum Shape {
 pub struct Field {
     name: &'static str,
     required: bool,
-    shape: Shape,
+    shape: BodyShape,
 }
 
 /// The length and the values that a text may have.
@@ -79,7 +79,7 @@ pub struct Text {
     allowed: Vec<Value>,
 }
 
-impl Shape {
+impl BodyShape {
     /// The shape of `T`, made at its first use.
     pub fn of<T: Type + 'static>() -> Arc<Self> {
         let id = TypeId::of::<T>();
@@ -169,12 +169,12 @@ impl Findings {
         }
     }
 
-    fn check(&mut self, shape: &Shape, value: &Value, path: &str) {
+    fn check(&mut self, shape: &BodyShape, value: &Value, path: &str) {
         match (shape, value) {
-            (Shape::Any, _) | (Shape::Boolean, Value::Bool(_)) => {}
-            (Shape::Object(fields), Value::Object(given)) => self.check_fields(fields, given, path),
-            (Shape::Text(text), Value::String(value)) => self.check_text(text, value, path),
-            (Shape::Number { whole, minimum, maximum }, Value::Number(number)) => {
+            (BodyShape::Any, _) | (BodyShape::Boolean, Value::Bool(_)) => {}
+            (BodyShape::Object(fields), Value::Object(given)) => self.check_fields(fields, given, path),
+            (BodyShape::Text(text), Value::String(value)) => self.check_text(text, value, path),
+            (BodyShape::Number { whole, minimum, maximum }, Value::Number(number)) => {
                 if *whole && !(number.is_i64() || number.is_u64()) {
                     return self.add(path, FieldCode::WrongType);
                 }
@@ -185,7 +185,7 @@ impl Findings {
                     self.add(path, FieldCode::OutOfRange);
                 }
             }
-            (Shape::List { items, min, max }, Value::Array(given)) => {
+            (BodyShape::List { items, min, max }, Value::Array(given)) => {
                 self.check_length(given.len(), *min, *max, path);
                 for (index, value) in given.iter().enumerate() {
                     self.check(items, value, &format!("{path}[{index}]"));
@@ -249,7 +249,7 @@ mod tests {
 
     #[derive(Enum)]
     #[oai(rename_all = "lowercase")]
-    enum Scope {
+    enum InputScope {
         Feed,
         Admin,
     }
@@ -258,7 +258,7 @@ mod tests {
     struct Everything {
         id: String,
         #[oai(validator(min_items = 1))]
-        scopes: Vec<Scope>,
+        scopes: Vec<InputScope>,
         #[oai(validator(minimum(value = "1")), default = "ten")]
         limit: i64,
         dry_run: Option<bool>,
@@ -275,7 +275,7 @@ mod tests {
             inner: Option<Everything>,
             list: Vec<Everything>,
         }
-        let shape = Shape::of::<Outer>();
+        let shape = BodyShape::of::<Outer>();
         for known in ["inner", "inner.id", "list", "list[3].limit"] {
             assert!(shape.has(known), "{known}");
         }
@@ -285,7 +285,7 @@ mod tests {
     }
 
     fn check(value: &Value) -> Vec<(String, &'static str)> {
-        let errors = Shape::of::<Everything>().check(value, Unknown::Refused);
+        let errors = BodyShape::of::<Everything>().check(value, Unknown::Refused);
         errors.into_iter().map(|(field, code)| (field, code.as_str())).collect()
     }
 

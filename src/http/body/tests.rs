@@ -10,11 +10,11 @@ struct Login {
     #[oai(validator(min_length = 8))]
     password: String,
     /// A field with a description, for which the framework wraps the schema of the field in an `allOf`.
-    device: Option<Device>,
+    device: Option<DeviceBody>,
 }
 
 #[derive(Debug, Object)]
-struct Device {
+struct DeviceBody {
     #[oai(validator(max_length = 5))]
     name: Option<String>,
 }

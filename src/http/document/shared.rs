@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::examples;
 use crate::http::code::Code;
-use crate::http::listen::Fault;
+use crate::http::listen::RequestFault;
 
 /// The name of the shared response.
 pub(super) const NAME: &str = "AnyRequest";
@@ -14,7 +14,8 @@ pub(super) const NAME: &str = "AnyRequest";
 pub(super) fn response() -> Value {
     let unrouted = [Code::NotFound, Code::MethodNotAllowed, Code::Internal]
         .map(|code| (code.status().as_u16(), code, code.advice()));
-    let faults = Fault::ALL.iter().map(|fault| (fault.status().as_u16(), (*fault).into(), fault.advice()));
+    let faults =
+        RequestFault::ALL.iter().map(|fault| (fault.status().as_u16(), (*fault).into(), fault.advice()));
     let mut answers: Vec<(u16, Code, &str)> = faults.chain(unrouted).collect();
     answers.sort_by_key(|(status, ..)| *status);
     let lines: Vec<_> = answers
@@ -51,7 +52,7 @@ pub(super) fn reference() -> Value {
 
 /// The statuses, other than a code's own, that a request refused for its head is answered with under that code.
 pub(super) fn other_statuses(code: Code) -> Vec<u16> {
-    let faults = Fault::ALL.iter().filter(|fault| Code::from(**fault) == code);
+    let faults = RequestFault::ALL.iter().filter(|fault| Code::from(**fault) == code);
     let statuses = faults.map(|fault| fault.status()).filter(|status| *status != code.status());
     statuses.map(|status| status.as_u16()).collect()
 }
@@ -75,7 +76,7 @@ mod tests {
                 described.extend(responses.keys().filter_map(|status| status.parse::<u16>().ok()));
             }
         }
-        described.extend(Fault::ALL.iter().map(|fault| fault.status().as_u16()));
+        described.extend(RequestFault::ALL.iter().map(|fault| fault.status().as_u16()));
         // Unknown paths and methods, faults of ours, and CORS preflights, which are of no operation.
         described.extend([404, 405, 500, 204]);
         assert_eq!(described, BTreeSet::from(STATUSES));

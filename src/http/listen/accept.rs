@@ -13,7 +13,7 @@ use rustix::net::sockopt::{set_socket_linger, set_socket_send_buffer_size};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::places::Places;
+use super::slots::ConnectionSlots;
 
 /// The pause after a failed accept: the first one, and the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
@@ -24,37 +24,37 @@ const UNREAD: usize = 128 * 1024;
 
 /// A listening socket.
 #[derive(Debug)]
-pub enum Listener {
+pub enum BoundListener {
     /// Listens on TCP.
     Tcp(TcpListener),
     /// Listens on a Unix socket.
     Unix(UnixListener),
 }
 
-impl Listener {
-    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+impl BoundListener {
+    async fn accept(&self) -> io::Result<(SocketStream, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Answers are small and written at once: waiting to fill a packet only delays them.
                 stream.set_nodelay(true)?;
                 set_socket_send_buffer_size(&stream, UNREAD)?;
-                Ok((Stream::Tcp(stream), Some(peer)))
+                Ok((SocketStream::Tcp(stream), Some(peer)))
             }
-            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), None)),
+            Self::Unix(listener) => Ok((SocketStream::Unix(listener.accept().await?.0), None)),
         }
     }
 }
 
 /// Accepts connections and outlives every failure to.
 pub(super) struct Acceptor {
-    listener: Listener,
+    listener: BoundListener,
     pause: Duration,
     spare: Arc<Spare>,
 }
 
 impl Acceptor {
-    pub(super) fn new(listener: Listener) -> Self {
+    pub(super) fn new(listener: BoundListener) -> Self {
         Self { listener, pause: PAUSE.0, spare: Arc::new(Spare(Mutex::new(spare()))) }
     }
 
@@ -64,9 +64,9 @@ impl Acceptor {
     }
 
     /// Accepts the next connection as soon as there is room for it. Cancelling the wait loses no connection.
-    pub(super) async fn next(&mut self, places: &Places) -> (Stream, Option<SocketAddr>) {
+    pub(super) async fn next(&mut self, slots: &ConnectionSlots) -> (SocketStream, Option<SocketAddr>) {
         loop {
-            places.room().await;
+            slots.room().await;
             match self.listener.accept().await {
                 Ok(accepted) => {
                     self.pause = PAUSE.0;
@@ -75,7 +75,7 @@ impl Acceptor {
                 }
                 Err(error) if is_the_peers_doing(&error) => {}
                 Err(error) if is_out_of_files(&error) && self.spare.give_up() => {}
-                Err(error) if is_out_of_files(&error) && places.give_way() => {
+                Err(error) if is_out_of_files(&error) && slots.give_way() => {
                     // The closed connection's descriptor is free once its task has run.
                     tokio::time::sleep(PAUSE.0).await;
                 }
@@ -136,12 +136,12 @@ fn is_the_peers_doing(error: &io::Error) -> bool {
 
 /// A connection's socket.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum SocketStream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl Stream {
+impl SocketStream {
     /// Makes the next close of a TCP connection a reset: the kernel drops the connection and its unsent bytes, where
     /// it would otherwise go on offering them to the peer.
     pub(super) fn reset_on_close(&self) {
@@ -170,19 +170,19 @@ impl Stream {
 macro_rules! on_either {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
-            Stream::Tcp($stream) => $call,
-            Stream::Unix($stream) => $call,
+            SocketStream::Tcp($stream) => $call,
+            SocketStream::Unix($stream) => $call,
         }
     };
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for SocketStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         on_either!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for SocketStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         on_either!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }

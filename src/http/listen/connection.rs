@@ -18,12 +18,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::accept::Stream;
-use super::fault::{Fault, LARGEST_HEAD};
-use super::patience::PatientStream;
-use super::places::{Admitted, Place};
-use super::progress::{Endless, Progress, Stage, Watched};
-use super::{Phase, Server, Service};
+use super::accept::SocketStream;
+use super::fault::{LARGEST_HEAD, RequestFault};
+use super::progress::{Endless, ExchangeStage, ResponseProgress, Watched};
+use super::slots::{Admitted, ConnectionSlot};
+use super::timeouts::TimeoutStream;
+use super::{HttpService, Phase, Server};
 
 /// The longest end of a connection: writing its last answer and reading what the peer still sends. A close with unread
 /// bytes is a reset, which can take back an answer (RFC 9112 §9.6).
@@ -35,22 +35,22 @@ const UNREAD: u64 = 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
 
 /// Serves a connection until it ends or is closed for another one.
-pub(super) async fn serve<S: Service>(
-    stream: Stream,
+pub(super) async fn serve<S: HttpService>(
+    stream: SocketStream,
     peer: Option<SocketAddr>,
     admitted: Admitted,
     server: Arc<Server<S>>,
     mut phases: watch::Receiver<Phase>,
 ) {
-    let Admitted { place, give_way } = admitted;
-    let progress = Progress::new();
-    let stream = PatientStream::new(stream, server.limits, Arc::clone(&progress));
-    let exchange = Arc::new(Exchange { server, place, peer, progress });
+    let Admitted { slot, give_way } = admitted;
+    let progress = ResponseProgress::new();
+    let stream = TimeoutStream::new(stream, server.limits, Arc::clone(&progress));
+    let exchange = Arc::new(Exchange { server, slot, peer, progress });
     let answer = service_fn(|request: Request<Incoming>| {
         let exchange = Arc::clone(&exchange);
         // Set at once: every byte written from now on belongs to this request.
-        exchange.progress.set(Stage::Answering);
-        exchange.place.has_spoken();
+        exchange.progress.set(ExchangeStage::Answering);
+        exchange.slot.has_spoken();
         async move { Ok::<_, Infallible>(exchange.answer(request).await) }
     });
     let mut connection = http1::Builder::new()
@@ -75,7 +75,7 @@ pub(super) async fn serve<S: Service>(
     let mut stream = io.into_inner();
     match ended {
         Err(error) if stream.is_unreadable() => {
-            let fault = Fault::of_unreadable(&error, &read_buf);
+            let fault = RequestFault::of_unreadable(&error, &read_buf);
             let said = async {
                 stream.socket().write_all(&exchange.last_answer(fault).await).await?;
                 stream.socket().shutdown().await?;
@@ -107,24 +107,24 @@ async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
 }
 
 /// Reads and drops up to [`UNREAD`] bytes, so that the close that follows is not a reset.
-async fn drain(stream: &mut Stream) -> io::Result<()> {
+async fn drain(stream: &mut SocketStream) -> io::Result<()> {
     tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await.map(drop)
 }
 
-/// The connection's side of a [`Service`]: answers its requests and records their progress.
+/// The connection's side of a [`HttpService`]: answers its requests and records their progress.
 struct Exchange<S> {
     server: Arc<Server<S>>,
-    place: Place,
+    slot: ConnectionSlot,
     peer: Option<SocketAddr>,
-    progress: Arc<Progress>,
+    progress: Arc<ResponseProgress>,
 }
 
-impl<S: Service> Exchange<S> {
+impl<S: HttpService> Exchange<S> {
     async fn answer(&self, request: Request<Incoming>) -> Response<Watched<S::Body>> {
         let service = &self.server.service;
         let (head, body) = request.into_parts();
-        let fault =
-            Fault::of(&head, self.server.limits.target).or_else(|| self.admit_client(&head.headers).err());
+        let fault = RequestFault::of(&head, self.server.limits.target)
+            .or_else(|| self.admit_client(&head.headers).err());
         let response = match fault {
             None => service.answer(Request::from_parts(head, body), self.peer).await,
             Some(fault) => {
@@ -134,12 +134,12 @@ impl<S: Service> Exchange<S> {
             }
         };
         let endless = response.extensions().get::<Endless>().is_some();
-        self.progress.set(if endless { Stage::Streaming } else { Stage::Sending });
+        self.progress.set(if endless { ExchangeStage::Streaming } else { ExchangeStage::Sending });
         response.map(|body| Watched::new(body, Arc::clone(&self.progress)))
     }
 
     /// Counts a proxy's request against the limit of the client that the proxy names.
-    fn admit_client(&self, headers: &hyper::HeaderMap) -> Result<(), Fault> {
+    fn admit_client(&self, headers: &hyper::HeaderMap) -> Result<(), RequestFault> {
         let proxies = &self.server.proxies;
         let Some(peer) = self.peer.map(|peer| peer.ip().to_canonical()).filter(|peer| proxies.trusts(*peer))
         else {
@@ -150,13 +150,13 @@ impl<S: Service> Exchange<S> {
         if proxies.trusts(client) {
             return Ok(());
         }
-        let place = self.place.places().admit_client(client).map_err(|_| Fault::TooManyAtOnce)?;
-        self.progress.keep_client(Some(place));
+        let slot = self.slot.slots().admit_client(client).map_err(|_| RequestFault::TooManyAtOnce)?;
+        self.progress.keep_client(Some(slot));
         Ok(())
     }
 
     /// The answer to a head that cannot be read, as the bytes to write.
-    async fn last_answer(&self, fault: Fault) -> Vec<u8> {
+    async fn last_answer(&self, fault: RequestFault) -> Vec<u8> {
         let (head, body) = self.server.service.refuse(fault, None, self.peer).await.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let mut text = format!("HTTP/1.1 {}\r\n", head.status);

@@ -12,7 +12,7 @@ pub(super) const LARGEST_HEAD: usize = 48 * 1024;
 
 /// Why the server loop refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RequestFault {
     /// The head cannot be read as HTTP/1.
     Malformed,
     /// The head has no `Host`, several, or an invalid one (RFC 9112 §3.2).
@@ -27,7 +27,7 @@ pub enum Fault {
     TooManyAtOnce,
 }
 
-impl Fault {
+impl RequestFault {
     /// Every fault.
     pub const ALL: &'static [Self] = &[
         Self::Malformed,
@@ -114,12 +114,12 @@ mod tests {
 
     use super::*;
 
-    fn fault(version: Version, headers: &[(&str, &[u8])]) -> Option<Fault> {
+    fn fault(version: Version, headers: &[(&str, &[u8])]) -> Option<RequestFault> {
         let mut request = Request::builder().version(version).uri("/livez");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Fault::of(&request.body(()).unwrap().into_parts().0, LONGEST_TARGET)
+        RequestFault::of(&request.body(()).unwrap().into_parts().0, LONGEST_TARGET)
     }
 
     #[test]
@@ -130,13 +130,13 @@ mod tests {
         for host in
             [b"a b".as_slice(), b"a/b", b"eve@id.example", b"a\xe9", b"a, b", b"http://a", b"a?b", b"a#b"]
         {
-            assert_eq!(fault(Version::HTTP_11, &[("host", host)]), Some(Fault::Host), "{host:?}");
+            assert_eq!(fault(Version::HTTP_11, &[("host", host)]), Some(RequestFault::Host), "{host:?}");
         }
-        assert_eq!(fault(Version::HTTP_11, &[]), Some(Fault::Host));
+        assert_eq!(fault(Version::HTTP_11, &[]), Some(RequestFault::Host));
         assert_eq!(fault(Version::HTTP_10, &[]), None, "HTTP/1.0 knows no Host");
         for version in [Version::HTTP_10, Version::HTTP_11] {
             let two: [(&str, &[u8]); 2] = [("host", b"a"), ("host", b"a")];
-            assert_eq!(fault(version, &two), Some(Fault::Host));
+            assert_eq!(fault(version, &two), Some(RequestFault::Host));
         }
     }
 
@@ -149,18 +149,18 @@ mod tests {
         assert_eq!(coded("Chunked"), None);
         for coding in ["gzip, chunked", "chunked, chunked", "identity, chunked", "chunked;q=1", "\"chunked\""]
         {
-            assert_eq!(coded(coding), Some(Fault::TransferCoding), "{coding}");
+            assert_eq!(coded(coding), Some(RequestFault::TransferCoding), "{coding}");
         }
     }
 
     #[test]
     fn a_flood_of_faults_may_be_dropped_from_the_log() {
         let lines = crate::log::capture();
-        Fault::HeadTooLarge.note();
+        RequestFault::HeadTooLarge.note();
         let line = &lines()[0];
         assert_eq!((&line["target"], &line["level"]), (&"rescind::request".into(), &"INFO".into()));
         assert_eq!(line["status"], 431);
-        assert_eq!(line["reason"], Fault::HeadTooLarge.advice());
+        assert_eq!(line["reason"], RequestFault::HeadTooLarge.advice());
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
         let target = |length| {
             let uri = format!("/{}", "a".repeat(length - 1));
             let request = Request::builder().version(Version::HTTP_10).uri(uri).body(()).unwrap();
-            Fault::of(&request.into_parts().0, LONGEST_TARGET)
+            RequestFault::of(&request.into_parts().0, LONGEST_TARGET)
         };
         assert_eq!(target(LONGEST_TARGET), None);
-        assert_eq!(target(LONGEST_TARGET + 1), Some(Fault::TargetTooLong));
+        assert_eq!(target(LONGEST_TARGET + 1), Some(RequestFault::TargetTooLong));
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::places::ClientPlace;
+use super::slots::ClientSlot;
 
 /// Marks an answer without an end (a stream of events), in the extensions of its response. It may last as long as the
 /// peer reads it.
@@ -18,7 +18,7 @@ pub struct Endless;
 /// The stage of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Stage {
+pub(super) enum ExchangeStage {
     /// The head of a request is awaited.
     Reading,
     /// The head was read, and the application makes the answer.
@@ -33,37 +33,42 @@ pub(super) enum Stage {
 
 /// The progress of one connection.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(super) struct ResponseProgress {
     stage: AtomicU8,
     /// The share of the client for whom a proxy's current request counts.
-    client: Mutex<Option<ClientPlace>>,
+    client: Mutex<Option<ClientSlot>>,
 }
 
-impl Progress {
+impl ResponseProgress {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { stage: AtomicU8::new(Stage::Reading as u8), client: Mutex::default() })
+        Arc::new(Self { stage: AtomicU8::new(ExchangeStage::Reading as u8), client: Mutex::default() })
     }
 
     // One task does all of it, so the memory ordering does not matter.
-    pub(super) fn stage(&self) -> Stage {
-        const STAGES: [Stage; 5] =
-            [Stage::Reading, Stage::Answering, Stage::Sending, Stage::Streaming, Stage::Sent];
+    pub(super) fn stage(&self) -> ExchangeStage {
+        const STAGES: [ExchangeStage; 5] = [
+            ExchangeStage::Reading,
+            ExchangeStage::Answering,
+            ExchangeStage::Sending,
+            ExchangeStage::Streaming,
+            ExchangeStage::Sent,
+        ];
         let stage = self.stage.load(Ordering::Relaxed);
-        STAGES.into_iter().find(|known| *known as u8 == stage).unwrap_or(Stage::Reading)
+        STAGES.into_iter().find(|known| *known as u8 == stage).unwrap_or(ExchangeStage::Reading)
     }
 
-    pub(super) fn set(&self, stage: Stage) {
+    pub(super) fn set(&self, stage: ExchangeStage) {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
     /// Keeps the share of a client until the end of the exchange.
-    pub(super) fn keep_client(&self, place: Option<ClientPlace>) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    pub(super) fn keep_client(&self, slot: Option<ClientSlot>) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = slot;
     }
 
     /// Records the end of an exchange: its answer is written.
     pub(super) fn end(&self) {
-        self.set(Stage::Reading);
+        self.set(ExchangeStage::Reading);
         self.keep_client(None);
     }
 }
@@ -72,11 +77,11 @@ impl Progress {
 #[derive(Debug)]
 pub(super) struct Watched<B> {
     body: B,
-    progress: Arc<Progress>,
+    progress: Arc<ResponseProgress>,
 }
 
 impl<B> Watched<B> {
-    pub(super) fn new(body: B, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(body: B, progress: Arc<ResponseProgress>) -> Self {
         Self { body, progress }
     }
 }
@@ -104,6 +109,6 @@ impl<B: Body + Unpin> Body for Watched<B> {
 impl<B> Drop for Watched<B> {
     fn drop(&mut self) {
         // The connection drops a body as soon as it has taken the last of it.
-        self.progress.set(Stage::Sent);
+        self.progress.set(ExchangeStage::Sent);
     }
 }

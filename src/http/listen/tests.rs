@@ -30,28 +30,28 @@ fn drip() -> impl IntoResponse {
     Body::from_async_read(reader)
 }
 
-async fn serve(limits: Limits) -> SocketAddr {
+async fn serve(limits: ConnectionLimits) -> SocketAddr {
     serve_behind(limits, TrustedProxies::default()).await
 }
 
-async fn serve_behind(limits: Limits, proxies: TrustedProxies) -> SocketAddr {
+async fn serve_behind(limits: ConnectionLimits, proxies: TrustedProxies) -> SocketAddr {
     serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), limits, proxies)
 }
 
-fn serve_on(listener: TcpListener, limits: Limits, proxies: TrustedProxies) -> SocketAddr {
+fn serve_on(listener: TcpListener, limits: ConnectionLimits, proxies: TrustedProxies) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let app = Route::new().at("/echo", post(echo)).at("/drip", drip).at("/large", large);
     let app = app.at("/events", events).at("/bursts", bursts);
-    let app = app.around(async |app, request| match request.data::<Fault>() {
+    let app = app.around(async |app, request| match request.data::<RequestFault>() {
         Some(fault) => Ok(fault.status().into_response()),
         None => app.call(request).await.map(IntoResponse::into_response),
     });
     let server = Server::new(Framework::new(app.map_to_response().boxed()), limits).behind(proxies);
-    tokio::spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
+    tokio::spawn(server.run(BoundListener::Tcp(listener), std::future::pending(), Duration::ZERO));
     address
 }
 
-async fn connect(limits: Limits) -> TcpStream {
+async fn connect(limits: ConnectionLimits) -> TcpStream {
     TcpStream::connect(serve(limits).await).await.unwrap()
 }
 
@@ -74,7 +74,7 @@ async fn answer(stream: &mut TcpStream, body: &str) -> String {
     String::from_utf8(said).unwrap()
 }
 
-const PATIENT: Limits = Limits {
+const PATIENT: ConnectionLimits = ConnectionLimits {
     target: 8_000,
     head: LONG,
     request: LONG,
@@ -83,10 +83,10 @@ const PATIENT: Limits = Limits {
     connections: 8,
     per_address: 4,
 };
-const SLOW_HEADS: Limits = Limits { head: SHORT, ..PATIENT };
-const SLOW_REQUESTS: Limits = Limits { request: SHORT, ..PATIENT };
-const SLOW_READERS: Limits = Limits { response: SHORT, ..PATIENT };
-const SILENCE: Limits = Limits { idle: SHORT, ..PATIENT };
+const SLOW_HEADS: ConnectionLimits = ConnectionLimits { head: SHORT, ..PATIENT };
+const SLOW_REQUESTS: ConnectionLimits = ConnectionLimits { request: SHORT, ..PATIENT };
+const SLOW_READERS: ConnectionLimits = ConnectionLimits { response: SHORT, ..PATIENT };
+const SILENCE: ConnectionLimits = ConnectionLimits { idle: SHORT, ..PATIENT };
 
 #[tokio::test]
 async fn slow_headers_are_cut() {
@@ -146,7 +146,7 @@ async fn a_kept_connection_is_cut_when_nothing_follows() {
 
 #[tokio::test]
 async fn an_answer_longer_than_the_other_limits_is_not_cut_while_it_flows() {
-    let mut stream = connect(Limits { head: SHORT, request: SHORT, idle: SHORT, ..PATIENT }).await;
+    let mut stream = connect(ConnectionLimits { head: SHORT, request: SHORT, idle: SHORT, ..PATIENT }).await;
     stream.write_all(b"GET /drip HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     assert_eq!(until_cut(&mut stream).await.matches('x').count(), 10);
 }
@@ -200,7 +200,7 @@ async fn http_2_is_refused_even_byte_by_byte() {
 
 #[tokio::test]
 async fn a_connection_too_many_waits_for_one_to_end() {
-    let address = serve(Limits { connections: 1, ..PATIENT }).await;
+    let address = serve(ConnectionLimits { connections: 1, ..PATIENT }).await;
     let mut first = TcpStream::connect(address).await.unwrap();
     answer(&mut first, "one").await;
 
@@ -300,7 +300,7 @@ async fn a_reader_that_drips_is_cut_like_one_that_reads_nothing() {
 #[tokio::test]
 async fn a_stream_that_is_read_has_no_end() {
     // Long enough that no busy machine makes this reader a slow one.
-    let limits = Limits { response: SHORT * 20, ..PATIENT };
+    let limits = ConnectionLimits { response: SHORT * 20, ..PATIENT };
     let mut stream = ask_and_read_nothing(serve(limits).await, "/events").await;
     let began = tokio::time::Instant::now();
     let mut bytes = vec![0; 64 * 1024];
@@ -321,10 +321,10 @@ async fn exchange(address: SocketAddr, said: &str) -> String {
     heard
 }
 
-/// An application that answers a [`Fault`] with its status and collects the faults.
-struct Refusing(Mutex<Vec<Fault>>);
+/// An application that answers a [`RequestFault`] with its status and collects the faults.
+struct Refusing(Mutex<Vec<RequestFault>>);
 
-impl Service for Refusing {
+impl HttpService for Refusing {
     type Body = http_body_util::Full<Bytes>;
 
     async fn answer(&self, _: Request<Incoming>, _: Option<SocketAddr>) -> hyper::Response<Self::Body> {
@@ -333,7 +333,7 @@ impl Service for Refusing {
 
     async fn refuse(
         &self,
-        fault: Fault,
+        fault: RequestFault,
         _: Option<Parts>,
         _: Option<SocketAddr>,
     ) -> hyper::Response<Self::Body> {
@@ -347,7 +347,7 @@ async fn a_head_that_is_not_in_order_is_refused_with_the_applications_own_answer
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::new(Refusing(Mutex::default()), PATIENT);
-    tokio::spawn(server.run(Listener::Tcp(listener), std::future::pending(), Duration::ZERO));
+    tokio::spawn(server.run(BoundListener::Tcp(listener), std::future::pending(), Duration::ZERO));
     let get = |target: &str, headers: &str| format!("GET {target} HTTP/1.1\r\n{headers}\r\n");
     let many = |count: usize| "A: b\r\n".repeat(count);
     let long = |length: usize| "y".repeat(length);
@@ -386,7 +386,7 @@ async fn a_head_that_is_not_in_order_is_refused_with_the_applications_own_answer
 
 #[tokio::test]
 async fn the_oldest_connection_without_a_request_gives_way() {
-    let address = serve(Limits { connections: 4, per_address: 4, ..PATIENT }).await;
+    let address = serve(ConnectionLimits { connections: 4, per_address: 4, ..PATIENT }).await;
     let mut spoken = TcpStream::connect(address).await.unwrap();
     answer(&mut spoken, "one").await;
     // Half of all is the most that one address may have: its own oldest gives way.
@@ -413,7 +413,8 @@ async fn clients_behind_a_trusted_proxy_count_by_their_own_addresses() {
 
 async fn count_by_their_own_addresses(listener: TcpListener) {
     let proxies = TrustedProxies::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let port = serve_on(listener, Limits { connections: 100, per_address: 2, ..PATIENT }, proxies).port();
+    let port =
+        serve_on(listener, ConnectionLimits { connections: 100, per_address: 2, ..PATIENT }, proxies).port();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let open = async |client: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -456,7 +457,8 @@ async fn a_stop_finishes_what_has_begun_and_waits_for_nobody_longer_than_its_gra
     let app = Route::new().at("/echo", post(echo)).map_to_response().boxed();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = Server::new(Framework::new(app), PATIENT);
-    let running = tokio::spawn(server.run(Listener::Tcp(listener), async { stopped.await.unwrap() }, LONG));
+    let running =
+        tokio::spawn(server.run(BoundListener::Tcp(listener), async { stopped.await.unwrap() }, LONG));
     let mut begun = TcpStream::connect(address).await.unwrap();
     let head = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
     begun.write_all(head.as_bytes()).await.unwrap();

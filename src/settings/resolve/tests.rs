@@ -42,7 +42,7 @@ fn the_nearer_source_wins_and_is_named() {
     assert_eq!(row(&all, "listen").at.to_string(), "--listen");
     assert_eq!(row(&all, "log_format").at.to_string(), "RESCIND_LOG_FORMAT");
     assert_eq!(row(&all, "device_idle").at.to_string(), "rescind.toml:3");
-    assert_eq!(row(&all, "device_lifetime").at, Source::Default);
+    assert_eq!(row(&all, "device_lifetime").at, SettingSource::Default);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::network::Network;
 use crate::model::password::PasswordHash;
-use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::timestamp::Timestamp;
 use crate::model::username::Username;
 use crate::store::queries::devices::{ListDevices, ListEndedDevices, Listed};
@@ -28,7 +28,7 @@ use crate::store::steps::open_device::OpenDevice;
 use crate::store::steps::register::Register;
 use crate::store::steps::service_keys::AddServiceKey;
 use crate::store::steps::session::NewDevice;
-use crate::store::{Clock, Standing, Store, StoreTime, Totals};
+use crate::store::{Counters, Standing, Store, StoreTime, Totals};
 use crate::world::World;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -44,7 +44,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
     let world = World::manual(START, 7).0;
     let store = open(here, OpenMode::Create).unwrap();
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = Founding { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
+    let founding = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let id = founding.store;
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
@@ -75,7 +75,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
         .await
         .unwrap();
     let (name, scopes) = ("shop".to_owned(), vec![Scope::Admin]);
-    let key = ServiceKey { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START };
+    let key = ServiceKeyRecord { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START };
     store.run(AddServiceKey { key }).await.unwrap();
     (id, user, live)
 }
@@ -83,13 +83,13 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
 /// What tokens are judged by, and everything beside it.
 #[derive(Debug, PartialEq)]
 struct Sight {
-    founding: Option<Founding>,
-    clock: Clock,
+    founding: Option<StoreIdentity>,
+    counters: Counters,
     totals: Totals,
     standing: Standing,
     listed: (Vec<Listed>, Vec<Listed>),
     keys: KeySet,
-    service_keys: Vec<ServiceKey>,
+    service_keys: Vec<ServiceKeyRecord>,
     log: usize,
     named: Option<UserId>,
 }
@@ -97,7 +97,7 @@ struct Sight {
 async fn sight(store: &Store, user: UserId, device: DeviceId) -> Sight {
     Sight {
         founding: store.read(ReadFounding).await.unwrap(),
-        clock: store.read(ReadCounters).await.unwrap(),
+        counters: store.read(ReadCounters).await.unwrap(),
         totals: store.read(ReadTotals).await.unwrap(),
         standing: store.read(ReadStanding { user, device }).await.unwrap(),
         listed: (
@@ -128,8 +128,8 @@ impl Faulty {
 
 #[async_trait]
 impl Archive for Faulty {
-    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
-        self.inner.turn_to(kind).await
+    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
+        self.inner.seek(kind).await
     }
 
     async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
@@ -138,7 +138,7 @@ impl Archive for Faulty {
 }
 
 #[async_trait]
-impl Target for Faulty {
+impl ArchiveTarget for Faulty {
     fn resumed(&self) -> bool {
         self.inner.resumed()
     }
@@ -153,12 +153,12 @@ impl Target for Faulty {
         self.inner.put(page).await
     }
 
-    async fn keep(&mut self) -> Result<(), StoreError> {
+    async fn commit(&mut self) -> Result<(), StoreError> {
         self.call()?;
-        self.inner.keep().await
+        self.inner.commit().await
     }
 
-    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
+    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
         self.call()?;
         self.inner.found(founding).await
     }

@@ -16,15 +16,15 @@ use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::open::{OpenError, OpenMode, check, refusal, way};
-use super::query::Query;
+use super::sql_query::SqlQuery;
 use super::write::document;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, Kind, Source, Target, rolled_back};
+use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, Kind, rolled_back};
 use crate::store::records::Change;
-use crate::store::{Founding, StoreError};
+use crate::store::{StoreError, StoreIdentity};
 
 mod rows;
 
@@ -62,7 +62,7 @@ impl PostgresArchive {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Existing).await?;
         let before = leaving(connection.begin(), to).await?;
-        Ok(Self { connection, kind: Kind::Clock, before })
+        Ok(Self { connection, kind: Kind::Counters, before })
     }
 
     /// Opens the empty database at `url` as the target of a copy of `store`.
@@ -70,7 +70,7 @@ impl PostgresArchive {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Create).await?;
         let before = arriving(connection.begin(), store).await?;
-        Ok(Self { connection, kind: Kind::Clock, before })
+        Ok(Self { connection, kind: Kind::Counters, before })
     }
 }
 
@@ -149,10 +149,10 @@ fn busy(error: &Error) -> OpenError {
 }
 
 fn failed(error: Error) -> StoreError {
-    match Failure::from(error) {
-        Failure::Final(error) => error,
-        Failure::Lost(why) => StoreError::Unavailable(why),
-        Failure::Conflict => StoreError::Unavailable("two records want the same place".to_owned()),
+    match QueryFailure::from(error) {
+        QueryFailure::Final(error) => error,
+        QueryFailure::Lost(why) => StoreError::Unavailable(why),
+        QueryFailure::Conflict => StoreError::Unavailable("two records want the same place".to_owned()),
     }
 }
 
@@ -166,7 +166,7 @@ impl PostgresArchive {
     }
 
     /// Commits. If the database waits for a standby, the data is on the standby, too, when this returns.
-    async fn commit(&self) -> Result<(), StoreError> {
+    async fn commit_transaction(&self) -> Result<(), StoreError> {
         if self.connection.commit().await.map_err(failed)? {
             Ok(())
         } else {
@@ -177,9 +177,9 @@ impl PostgresArchive {
 
 #[async_trait]
 impl Archive for PostgresArchive {
-    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
+    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
         self.kind = kind;
-        self.run(&format!("close all; declare told no scroll cursor for {}", rows::told(kind))).await
+        self.run(&format!("close all; declare told no scroll cursor for {}", rows::select_sql(kind))).await
     }
 
     async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
@@ -189,8 +189,8 @@ impl Archive for PostgresArchive {
 }
 
 #[async_trait]
-impl Source for PostgresArchive {
-    async fn founding(&mut self) -> Result<Founding, StoreError> {
+impl ArchiveSource for PostgresArchive {
+    async fn founding(&mut self) -> Result<StoreIdentity, StoreError> {
         let asked = "select coalesce(founding, moved->'founding')::text, rolled_back from rescind.service";
         let row = self.client().query_typed_one(asked, &[]).await.map_err(failed)?;
         if row.try_get(1).map_err(failed)? {
@@ -206,35 +206,35 @@ impl Source for PostgresArchive {
     async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = null,
             moved = json_build_object('to', $1, 'founding', coalesce(founding, moved->'founding'))";
-        Query::new(mark).text(to).run(self.client()).await.map_err(failed)?;
-        self.commit().await
+        SqlQuery::new(mark).text(to).run(self.client()).await.map_err(failed)?;
+        self.commit_transaction().await
     }
 }
 
 #[async_trait]
-impl Target for PostgresArchive {
+impl ArchiveTarget for PostgresArchive {
     fn resumed(&self) -> bool {
         self.before
     }
 
     async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
-        for query in rows::taken_over(page)? {
+        for query in rows::imported(page)? {
             query.run(self.client()).await.map_err(failed)?;
         }
         Ok(())
     }
 
-    async fn keep(&mut self) -> Result<(), StoreError> {
+    async fn commit(&mut self) -> Result<(), StoreError> {
         self.run("close all").await?;
-        self.commit().await?;
+        self.commit_transaction().await?;
         self.run(COUNT).await
     }
 
-    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
+    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = $1::json, copying = null";
         self.run(BEGIN).await?;
-        Query::new(mark).text(document(&founding)?).run(self.client()).await.map_err(failed)?;
-        self.commit().await
+        SqlQuery::new(mark).text(document(&founding)?).run(self.client()).await.map_err(failed)?;
+        self.commit_transaction().await
     }
 }
 

@@ -10,13 +10,13 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::failure::Failure;
+use super::change_notifier::ChangeNotifier;
+use super::failure::QueryFailure;
 use super::load;
 use super::loaded::Loaded;
 use super::open::{OpenError, OpenMode, open};
 use super::pool::Pool;
 use super::transaction::{self, NotCommitted};
-use super::word::Word;
 use super::write;
 use crate::model::counters::Era;
 use crate::model::timestamp::Timestamp;
@@ -79,7 +79,7 @@ pub struct Postgres(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
-    word: Word,
+    notifier: ChangeNotifier,
     begin: String,
     options: Options,
 }
@@ -92,7 +92,7 @@ impl Postgres {
     pub async fn connect(url: &str, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
         let way = open(url, options.authority.as_deref(), mode).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
-        let word = Word::spread(way.config.clone(), way.tls.clone());
+        let notifier = ChangeNotifier::spread(way.config.clone(), way.tls.clone());
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(way.config, way.tls, pooled, options.step_budget).map_err(unreachable)?;
@@ -103,7 +103,7 @@ impl Postgres {
             "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
-        Ok(Self(Arc::new(Inner { pool, word, begin, options })))
+        Ok(Self(Arc::new(Inner { pool, notifier, begin, options })))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -171,7 +171,7 @@ impl Engine for Postgres {
     }
 
     fn written(&self) -> watch::Receiver<()> {
-        self.0.word.heard()
+        self.0.notifier.heard()
     }
 }
 
@@ -196,7 +196,7 @@ impl Inner {
     }
 
     /// Tries until it is done, or nothing can be done about it.
-    async fn again<T, F: Future<Output = Result<T, Failure>>>(
+    async fn again<T, F: Future<Output = Result<T, QueryFailure>>>(
         &self,
         once: impl Fn() -> F,
     ) -> Result<T, StoreError> {
@@ -204,19 +204,23 @@ impl Inner {
         for tried in 1..=TRIES {
             match once().await {
                 Ok(done) => return Ok(done),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Conflict) => {
+                Err(QueryFailure::Final(error)) => return Err(error),
+                Err(QueryFailure::Conflict) => {
                     "others were in the way again and again".clone_into(&mut last);
                     tokio::time::sleep(Duration::from_millis(u64::from(tried))).await;
                 }
                 // The next connection of the pool may be as dead as this one; it makes a new one when all are gone.
-                Err(Failure::Lost(why)) => last = why,
+                Err(QueryFailure::Lost(why)) => last = why,
             }
         }
         Err(StoreError::Away(last))
     }
 
-    async fn read_once(&self, working_set: &WorkingSet, query: &dyn ErasedQuery) -> Result<usize, Failure> {
+    async fn read_once(
+        &self,
+        working_set: &WorkingSet,
+        query: &dyn ErasedQuery,
+    ) -> Result<usize, QueryFailure> {
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
         if let Some(load) = load::preload(working_set) {
@@ -228,7 +232,11 @@ impl Inner {
         Ok(0)
     }
 
-    async fn step_once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, Failure> {
+    async fn step_once(
+        &self,
+        working_set: &WorkingSet,
+        step: &dyn ErasedStep,
+    ) -> Result<usize, QueryFailure> {
         let connection = self.pool.connection().await?;
         let mut loaded = transaction::begin(&connection, &self.begin, working_set).await?;
         let decided = transaction::complete(&connection, &mut loaded, |records| step.decide(records)).await?;
@@ -240,18 +248,18 @@ impl Inner {
                 return Err(error.into());
             }
         };
-        let era = loaded.clock().map_or(Era::default(), |clock| clock.era);
+        let era = loaded.counters().map_or(Era::default(), |counters| counters.era);
         let logged = !changes.log.is_empty();
         let statements = write::statements(changes, era)?;
         match transaction::commit(&connection, &statements).await {
             Ok(()) => {
                 if logged {
-                    self.word.tell();
+                    self.notifier.notify();
                 }
                 Ok(statements.len())
             }
             Err(NotCommitted::Known(failure)) => Err(failure),
-            Err(NotCommitted::Unknown(why)) => Err(Failure::Final(unknown(&why))),
+            Err(NotCommitted::Unknown(why)) => Err(QueryFailure::Final(unknown(&why))),
         }
     }
 }

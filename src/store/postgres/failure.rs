@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// The reason why a request to the database failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum QueryFailure {
     /// A conflict with other transactions: nothing was written, and a retry can succeed.
     Conflict,
     /// The connection is lost, or leads to a database that is read-only; another connection may work.
@@ -16,13 +16,13 @@ pub(super) enum Failure {
     Final(StoreError),
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for QueryFailure {
     fn from(error: StoreError) -> Self {
         Self::Final(error)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for QueryFailure {
     /// Classifies an error by its SQLSTATE. The database's message is not passed on, because it may quote a record.
     fn from(error: Error) -> Self {
         let Some(code) = error.code() else {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::connection::Rows;
 use super::loaded::{Loaded, Need};
-use super::query::Query;
+use super::sql_query::SqlQuery;
 use crate::model::counters::Stamp;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -17,15 +17,15 @@ use crate::store::working_set::WorkingSet;
 
 /// The statement that locks a step's working set. A lock on the user's row stands for all that is of the user: whoever
 /// changes a device holds it.
-pub(super) fn lock_query(working_set: &WorkingSet) -> Option<Query> {
+pub(super) fn lock_query(working_set: &WorkingSet) -> Option<SqlQuery> {
     match working_set {
         WorkingSet::User(user) | WorkingSet::Device(user, _) => {
-            Some(Query::new("select from rescind.users where id = $1 for no key update").user(*user))
+            Some(SqlQuery::new("select from rescind.users where id = $1 for no key update").user(*user))
         }
-        WorkingSet::Counters => Some(Query::new("select from rescind.service for update")),
+        WorkingSet::Counters => Some(SqlQuery::new("select from rescind.service for update")),
         WorkingSet::Due(now, limit) => Some(
             // In one order, so that two nodes that sweep do not wait for each other in a circle.
-            Query::new(
+            SqlQuery::new(
                 "select 'user', id, '' from rescind.users where id in (
                     select user_id from (select user_id from rescind.looks where at <= $1 order by at, user_id, era, generation, device_id limit $2) due
                 ) order by id for no key update",
@@ -35,7 +35,7 @@ pub(super) fn lock_query(working_set: &WorkingSet) -> Option<Query> {
         ),
         // Nothing is held still, but a commit that has locked nothing would not wait for a standby: what this step read
         // could be lost with the primary, and has been told. The version's row is one that nobody ever changes.
-        WorkingSet::Unknown | WorkingSet::Username(_) => Some(Query::new(
+        WorkingSet::Unknown | WorkingSet::Username(_) => Some(SqlQuery::new(
             "select from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share",
         )),
         WorkingSet::Devices(..) | WorkingSet::LastSeen(_) => None,
@@ -43,28 +43,28 @@ pub(super) fn lock_query(working_set: &WorkingSet) -> Option<Query> {
 }
 
 /// A statement that reads records.
-pub(super) struct Load {
-    query: Query,
+pub(super) struct LoadStatement {
+    query: SqlQuery,
     /// The needs that the statement answers, even if it returns no row for them.
     needs: Vec<Need>,
     /// The list to which rows named `listed` belong.
-    list: Option<List>,
+    list: Option<ListedAs>,
 }
 
 /// The list to which rows named `listed` belong.
 #[derive(Clone)]
-enum List {
+enum ListedAs {
     Of(Need),
     /// A page of the devices live under the stamp that the same statement returns with the user.
     Standing(UserId, Option<DeviceId>, usize),
 }
 
-impl List {
+impl ListedAs {
     fn need(&self, loaded: &Loaded) -> Option<Need> {
         match self {
             Self::Of(need) => Some(need.clone()),
             Self::Standing(user, after, limit) => {
-                let era = loaded.clock().ok()?.era;
+                let era = loaded.counters().ok()?.era;
                 let stamp = loaded.user(*user).ok()??.stamp(era);
                 Some(Need::Devices(*user, stamp, *after, *limit))
             }
@@ -72,13 +72,13 @@ impl List {
     }
 }
 
-impl Load {
-    fn of(query: Query, needs: impl IntoIterator<Item = Need>) -> Self {
+impl LoadStatement {
+    fn of(query: SqlQuery, needs: impl IntoIterator<Item = Need>) -> Self {
         Self { query, needs: needs.into_iter().collect(), list: None }
     }
 
-    fn list(query: Query, list: Need) -> Self {
-        Self { query, needs: Vec::new(), list: Some(List::Of(list)) }
+    fn list(query: SqlQuery, list: Need) -> Self {
+        Self { query, needs: Vec::new(), list: Some(ListedAs::Of(list)) }
     }
 
     /// Runs the statement and collects its answer.
@@ -88,11 +88,11 @@ impl Load {
     }
 }
 
-/// The answer to a [`Load`].
+/// The answer to a [`LoadStatement`].
 pub(super) struct Answer {
     rows: Rows,
     needs: Vec<Need>,
-    list: Option<List>,
+    list: Option<ListedAs>,
 }
 
 impl Answer {
@@ -107,8 +107,8 @@ impl Answer {
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let id = id.unwrap_or_default().into_bytes();
             let need = match what {
-                "founding" => Need::Founding,
-                "clock" => Need::Clock,
+                "founding" => Need::StoreIdentity,
+                "clock" => Need::Counters,
                 "totals" => Need::Totals,
                 "user" => Need::User(UserId::from_bytes(id)),
                 "device" => Need::Device(DeviceId::from_bytes(id)),
@@ -142,7 +142,7 @@ pub(super) fn held_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Err
 }
 
 macro_rules! sql {
-    (clock) => {
+    (counters) => {
         "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service where founding is not null"
     };
     (user $n:literal) => {
@@ -151,35 +151,35 @@ macro_rules! sql {
 }
 
 /// The statement that reads a working set: one, so that all of it is of one moment.
-pub(super) fn preload(working_set: &WorkingSet) -> Option<Load> {
+pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     match working_set {
-        WorkingSet::Device(user, device) => Some(Load::of(
-            Query::new(concat!(
-                sql!(clock),
+        WorkingSet::Device(user, device) => Some(LoadStatement::of(
+            SqlQuery::new(concat!(
+                sql!(counters),
                 " union all ",
                 sql!(user "$1"),
                 " union all select 'device', id, doc::text from rescind.devices where user_id = $1 and id = $2"
             ))
             .user(*user)
             .device(*device),
-            [Need::Clock, Need::User(*user), Need::Device(*device)],
+            [Need::Counters, Need::User(*user), Need::Device(*device)],
         )),
-        WorkingSet::User(user) => Some(Load::of(
-            Query::new(concat!(sql!(clock), " union all ", sql!(user "$1"))).user(*user),
-            [Need::Clock, Need::User(*user)],
+        WorkingSet::User(user) => Some(LoadStatement::of(
+            SqlQuery::new(concat!(sql!(counters), " union all ", sql!(user "$1"))).user(*user),
+            [Need::Counters, Need::User(*user)],
         )),
         WorkingSet::Username(name) => {
-            let query = Query::new(concat!(
-                sql!(clock),
+            let query = SqlQuery::new(concat!(
+                sql!(counters),
                 " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
             ))
             .text(name.as_str());
-            let mut load = Load::list(query, Need::Named(name.clone()));
-            load.needs.push(Need::Clock);
+            let mut load = LoadStatement::list(query, Need::Named(name.clone()));
+            load.needs.push(Need::Counters);
             Some(load)
         }
         WorkingSet::Devices(user, after, limit) => {
-            let query = Query::new(
+            let query = SqlQuery::new(
                 "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text, null
                  from rescind.service where founding is not null
                  union all select 'user', id, doc::text, null from rescind.users where id = $1
@@ -193,37 +193,37 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<Load> {
                     where not d.ended and d.id > $2 order by d.id limit $3)",
             );
             let query = query.user(*user).device(after.unwrap_or(DeviceId::from_bytes([0; 16]))).number(*limit);
-            let needs = vec![Need::Clock, Need::User(*user)];
-            Some(Load { query, needs, list: Some(List::Standing(*user, *after, *limit)) })
+            let needs = vec![Need::Counters, Need::User(*user)];
+            Some(LoadStatement { query, needs, list: Some(ListedAs::Standing(*user, *after, *limit)) })
         }
         WorkingSet::LastSeen(notes) => Some(of_devices(notes)),
-        WorkingSet::Counters => Some(Load::of(
-            Query::new(concat!(
-                sql!(clock),
+        WorkingSet::Counters => Some(LoadStatement::of(
+            SqlQuery::new(concat!(
+                sql!(counters),
                 " union all select 'founding', null, founding::text from rescind.service where founding is not null"
             )),
-            [Need::Clock, Need::Founding],
+            [Need::Counters, Need::StoreIdentity],
         )),
         WorkingSet::Unknown | WorkingSet::Due(..) => None,
     }
 }
 
 /// Reads the counters and all of these users and devices.
-pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> Load {
-    let query = Query::new(concat!(
-        sql!(clock),
+pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
+    let query = SqlQuery::new(concat!(
+        sql!(counters),
         " union all select 'user', id, doc::text from rescind.users where id = any($1)
           union all select 'device', id, doc::text from rescind.devices where (user_id, id) in (select * from unnest($1, $2))"
     ))
     .users(devices.iter().map(|(user, _)| *user))
     .devices(devices.iter().map(|(_, device)| *device));
     let needs = devices.iter().flat_map(|(user, device)| [Need::User(*user), Need::Device(*device)]);
-    Load::of(query, needs.chain([Need::Clock]))
+    LoadStatement::of(query, needs.chain([Need::Counters]))
 }
 
 /// Reads the expiry checks that are due, of users that are locked (`held`) or deleted.
-pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> Load {
-    let query = Query::new(
+pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> LoadStatement {
+    let query = SqlQuery::new(
         "select 'listed', null::uuid, json_build_object('at', at, 'user', user_id,
             'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
          from rescind.looks l
@@ -233,103 +233,103 @@ pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> Load {
     .number(now.unix())
     .number(limit)
     .users(held);
-    Load::list(query, Need::Due(now, limit))
+    LoadStatement::list(query, Need::Due(now, limit))
 }
 
 /// Reads what a step requested and had not been read.
-pub(super) fn missed(need: Need) -> Load {
+pub(super) fn missed(need: Need) -> LoadStatement {
     match need {
-        Need::Founding | Need::Clock => Load::of(
-            Query::new(concat!(
-                sql!(clock),
+        Need::StoreIdentity | Need::Counters => LoadStatement::of(
+            SqlQuery::new(concat!(
+                sql!(counters),
                 " union all select 'founding', null, founding::text from rescind.service where founding is not null"
             )),
-            [Need::Clock, Need::Founding],
+            [Need::Counters, Need::StoreIdentity],
         ),
-        Need::RolledBack => Load::list(
-            Query::new("select 'listed', null::uuid, rolled_back::text from rescind.service"),
+        Need::RolledBack => LoadStatement::list(
+            SqlQuery::new("select 'listed', null::uuid, rolled_back::text from rescind.service"),
             need,
         ),
-        Need::Totals => Load::of(
-            Query::new(
+        Need::Totals => LoadStatement::of(
+            SqlQuery::new(
                 "select 'totals', null::uuid, json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
                     greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
                  from rescind.totals",
             ),
             [Need::Totals],
         ),
-        Need::User(id) => Load::of(Query::new(sql!(user "$1")).user(id), [Need::User(id)]),
+        Need::User(id) => LoadStatement::of(SqlQuery::new(sql!(user "$1")).user(id), [Need::User(id)]),
         Need::Named(ref name) => {
-            let query = Query::new("select 'listed', id, doc::text from rescind.users where name = $1").text(name.as_str());
-            Load::list(query, need)
+            let query = SqlQuery::new("select 'listed', id, doc::text from rescind.users where name = $1").text(name.as_str());
+            LoadStatement::list(query, need)
         }
         Need::Users(ref after, limit) => {
-            let query = Query::new(concat!(
-                sql!(clock),
+            let query = SqlQuery::new(concat!(
+                sql!(counters),
                 " union all (select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2)"
             ))
             .text(after.clone().unwrap_or_default())
             .number(limit);
-            Load { needs: vec![Need::Clock], ..Load::list(query, need) }
+            LoadStatement { needs: vec![Need::Counters], ..LoadStatement::list(query, need) }
         }
-        Need::Device(id) => Load::of(
-            Query::new("select 'device', id, doc::text from rescind.devices where id = $1").device(id),
+        Need::Device(id) => LoadStatement::of(
+            SqlQuery::new("select 'device', id, doc::text from rescind.devices where id = $1").device(id),
             [Need::Device(id)],
         ),
         Need::Devices(user, stamp, after, limit) => {
             let after = after.unwrap_or(DeviceId::from_bytes([0; 16]));
-            let query = Query::new(
+            let query = SqlQuery::new(
                 "select 'listed', id, d.doc::text, s.doc::text
                  from rescind.devices d left join rescind.last_seen s using (user_id, id)
                  where user_id = $1 and era = $2 and generation = $3 and not ended and id > $4 order by id limit $5",
             );
-            Load::list(stamped(query.user(user), stamp).device(after).number(limit), need)
+            LoadStatement::list(stamped(query.user(user), stamp).device(after).number(limit), need)
         }
         Need::PastDevices(user, stamp, limit) => {
-            let query = Query::new(
+            let query = SqlQuery::new(
                 "select 'listed', id, d.doc::text, s.doc::text
                  from rescind.devices d left join rescind.last_seen s using (user_id, id)
                  where user_id = $1 and (ended or era <> $2 or generation <> $3)
                  order by ended desc, era, generation, id limit $4",
             );
-            Load::list(stamped(query.user(user), stamp).number(limit), need)
+            LoadStatement::list(stamped(query.user(user), stamp).number(limit), need)
         }
         Need::OldestPastDevices(user, stamp, limit) => {
             // Each half is the beginning of an index.
-            let query = Query::new(
+            let query = SqlQuery::new(
                 "(select 'listed', id, doc::text from rescind.devices where user_id = $1 and ended order by id limit $4)
                  union all
                  (select 'listed', id, doc::text from rescind.devices
                   where user_id = $1 and (era, generation) < ($2, $3) and not ended order by era, generation, id limit $4)",
             );
-            Load::list(stamped(query.user(user), stamp).number(limit), need)
+            LoadStatement::list(stamped(query.user(user), stamp).number(limit), need)
         }
         Need::LastSeen(user, id) => {
             let query =
-                Query::new("select 'listed', id, doc::text from rescind.last_seen where user_id = $1 and id = $2");
-            Load::list(query.user(user).device(id), need)
+                SqlQuery::new("select 'listed', id, doc::text from rescind.last_seen where user_id = $1 and id = $2");
+            LoadStatement::list(query.user(user).device(id), need)
         }
         Need::Keys => {
-            Load::list(Query::new("select 'listed', null::uuid, doc::text from rescind.keys order by kid"), need)
+            LoadStatement::list(SqlQuery::new("select 'listed', null::uuid, doc::text from rescind.keys order by kid"), need)
         }
-        Need::ServiceKey(id) => Load::of(
-            Query::new("select 'key', id, doc::text from rescind.service_keys where id = $1").service_key(id),
+        Need::ServiceKey(id) => LoadStatement::of(
+            SqlQuery::new("select 'key', id, doc::text from rescind.service_keys where id = $1").service_key(id),
             [Need::ServiceKey(id)],
         ),
         Need::ServiceKeys => {
-            Load::list(Query::new("select 'listed', id, doc::text from rescind.service_keys order by id"), need)
+            LoadStatement::list(SqlQuery::new("select 'listed', id, doc::text from rescind.service_keys order by id"), need)
         }
         Need::Log(after, limit) => {
-            let query = Query::new(
+            let query = SqlQuery::new(
                 "select 'listed', null::uuid, json_build_object('position', position, 'at', at, 'revocation', revocation)::text
                  from rescind.log where position > $1 order by position limit $2",
             );
-            Load::list(query.number(after.value()).number(limit), need)
+            LoadStatement::list(query.number(after.value()).number(limit), need)
         }
         Need::Due(now, limit) => due(now, limit, Vec::new()),
     }
 }
 
-fn stamped(query: Query, stamp: Stamp) -> Query {
+fn stamped(query: SqlQuery, stamp: Stamp) -> SqlQuery {
     query.number(stamp.era.value()).number(stamp.generation.value())
 }

@@ -10,19 +10,19 @@ use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::KeyRecord;
 use crate::model::revocation::Entry;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::records::{Look, Records};
-use crate::store::{Clock, Founding, StoreError, Totals};
+use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 type Read<T> = Result<T, StoreError>;
 
 /// A record or list that a step reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Need {
-    Founding,
-    Clock,
+    StoreIdentity,
+    Counters,
     RolledBack,
     Totals,
     User(UserId),
@@ -86,12 +86,12 @@ pub(super) fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
 }
 
 impl Records for Loaded {
-    fn founding(&self) -> Read<Option<Founding>> {
-        self.one(Need::Founding)
+    fn founding(&self) -> Read<Option<StoreIdentity>> {
+        self.one(Need::StoreIdentity)
     }
 
-    fn clock(&self) -> Read<Clock> {
-        self.one(Need::Clock)?.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+    fn counters(&self) -> Read<Counters> {
+        self.one(Need::Counters)?.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
     }
 
     fn rolled_back(&self) -> Read<bool> {
@@ -157,11 +157,11 @@ impl Records for Loaded {
         Ok(keys)
     }
 
-    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>> {
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKeyRecord>> {
         self.one(Need::ServiceKey(id))
     }
 
-    fn service_keys(&self) -> Read<Vec<ServiceKey>> {
+    fn service_keys(&self) -> Read<Vec<ServiceKeyRecord>> {
         self.all(Need::ServiceKeys)
     }
 
@@ -193,8 +193,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_corrupt_and_not_repeated() {
         let mut loaded = Loaded::default();
-        loaded.add(Need::Clock, r#"{"era":"hunter2"}"#.to_owned());
-        assert_eq!(loaded.clock(), Err(StoreError::Corrupt("a record cannot be read".to_owned())));
+        loaded.add(Need::Counters, r#"{"era":"hunter2"}"#.to_owned());
+        assert_eq!(loaded.counters(), Err(StoreError::Corrupt("a record cannot be read".to_owned())));
         assert_eq!(loaded.missed(), None);
     }
 }

@@ -112,7 +112,7 @@ pub enum OpenError {
 }
 
 /// The parameters of a connection.
-pub(super) struct Way {
+pub(super) struct ConnectParams {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
 }
@@ -134,7 +134,11 @@ fn read(url: &str) -> Result<(Config, Encryption), OpenError> {
 }
 
 /// Opens the database at `url` for `mode`; returns the parameters of further connections.
-pub(super) async fn open(url: &str, authority: Option<&Path>, mode: OpenMode) -> Result<Way, OpenError> {
+pub(super) async fn open(
+    url: &str,
+    authority: Option<&Path>,
+    mode: OpenMode,
+) -> Result<ConnectParams, OpenError> {
     let way = way(url, authority, "rescind")?;
     let (mut client, connection) =
         way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
@@ -169,7 +173,7 @@ pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, b
 }
 
 /// The parameters of connections to the database at `url` with this application name.
-pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way, OpenError> {
+pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<ConnectParams, OpenError> {
     let (mut config, _) = read(url)?;
     config
         .application_name(name)
@@ -178,7 +182,7 @@ pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<Way
         .connect_timeout(PATIENCE)
         .tcp_user_timeout(PATIENCE)
         .keepalives_idle(PATIENCE);
-    Ok(Way { config, tls: tls::connector(authority)? })
+    Ok(ConnectParams { config, tls: tls::connector(authority)? })
 }
 
 /// Checks that the store is in this database, neither half copied nor moved away. A missing store is an error unless
@@ -300,10 +304,10 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-fn says(error: &Error, word: &str) -> bool {
+fn says(error: &Error, notifier: &str) -> bool {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(this) = source {
-        if this.to_string().contains(word) {
+        if this.to_string().contains(notifier) {
             return true;
         }
         source = this.source();

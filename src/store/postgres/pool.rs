@@ -16,7 +16,7 @@ use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure::QueryFailure;
 use crate::store::StoreError;
 
 /// The longest pause between attempts to connect to an unreachable database, well below the time a node may take to
@@ -55,20 +55,20 @@ pub(super) struct Pool {
     /// The number of permits taken out of use, because the database grants no connections for them.
     withheld: Mutex<usize>,
     waiting: AtomicUsize,
-    patience: Duration,
+    timeout: Duration,
 }
 
 /// A guard that counts a request as waiting while it lives.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingConnections<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingConnections<'a> {
     fn counted(by: &'a AtomicUsize) -> Self {
         by.fetch_add(1, Ordering::Relaxed);
         Self(by)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingConnections<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -80,25 +80,25 @@ impl Pool {
         config: Config,
         tls: MakeRustlsConnect,
         size: usize,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let connector = Connector { config, tls, patience, away: Mutex::default() };
+        let connector = Connector { config, tls, timeout, away: Mutex::default() };
         let connections = managed::Pool::builder(connector)
             .max_size(size)
             .build()
             .map_err(|_| StoreError::Unavailable("no pool of connections".to_owned()))?;
         let turns = Arc::new(Semaphore::new(size));
         let (withheld, waiting) = (Mutex::default(), AtomicUsize::default());
-        Ok(Self { connections, turns, withheld, waiting, patience })
+        Ok(Self { connections, turns, withheld, waiting, timeout })
     }
 
     /// An idle connection, or a new one.
-    pub(super) async fn connection(&self) -> Result<Pooled, Failure> {
-        let deadline = tokio::time::Instant::now() + self.patience;
+    pub(super) async fn connection(&self) -> Result<Pooled, QueryFailure> {
+        let deadline = tokio::time::Instant::now() + self.timeout;
         loop {
             self.ask_for_more();
             let turn = self.turn(deadline).await?;
-            let away = |why: &str| Err(Failure::Final(StoreError::Away(why.to_owned())));
+            let away = |why: &str| Err(QueryFailure::Final(StoreError::Away(why.to_owned())));
             match self.connections.get().await {
                 Ok(connection) => return Ok(Pooled { connection, _turn: turn }),
                 // An idle one is taken before another is made: all that were granted are in use, and come back.
@@ -109,16 +109,16 @@ impl Pool {
         }
     }
 
-    async fn turn(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, Failure> {
+    async fn turn(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, QueryFailure> {
         let turns = Arc::clone(&self.turns);
         if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
             return Ok(turn);
         }
-        let _waiting = Waiting::counted(&self.waiting);
+        let _waiting = WaitingConnections::counted(&self.waiting);
         if let Ok(Ok(turn)) = timeout_at(deadline, turns.acquire_owned()).await {
             return Ok(turn);
         }
-        Err(Failure::Final(StoreError::Away("every connection to the database is in use".to_owned())))
+        Err(QueryFailure::Final(StoreError::Away("every connection to the database is in use".to_owned())))
     }
 
     /// Takes the caller's permit out of use. `false` if it is the last one, which stays in use.
@@ -156,7 +156,7 @@ impl Pool {
 pub(super) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
-    patience: Duration,
+    timeout: Duration,
     away: Mutex<Option<Away>>,
 }
 
@@ -244,7 +244,7 @@ impl Connector {
 
     async fn connect(&self) -> Result<Connection, Unreachable> {
         let connecting = self.config.connect(self.tls.clone());
-        match timeout(self.patience, connecting).await {
+        match timeout(self.timeout, connecting).await {
             Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
             Ok(Err(error)) => {
                 let full = super::open::grants_no_more(&error);

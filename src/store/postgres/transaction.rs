@@ -10,10 +10,10 @@ use futures_util::join;
 use tokio_postgres::Client;
 
 use super::connection::Connection;
-use super::failure::Failure;
+use super::failure::QueryFailure;
 use super::load;
 use super::loaded::Loaded;
-use super::query::Query;
+use super::sql_query::SqlQuery;
 use crate::store::StoreError;
 use crate::store::records::Records;
 use crate::store::working_set::WorkingSet;
@@ -30,7 +30,7 @@ pub(super) async fn begin(
     connection: &Connection,
     begin: &str,
     working_set: &WorkingSet,
-) -> Result<Loaded, Failure> {
+) -> Result<Loaded, QueryFailure> {
     let client = connection.begin();
     let mut loaded = Loaded::default();
     let lock = async {
@@ -70,25 +70,25 @@ pub(super) async fn complete<T>(
     connection: &Connection,
     loaded: &mut Loaded,
     work: impl Fn(&dyn Records) -> T,
-) -> Result<T, Failure> {
+) -> Result<T, QueryFailure> {
     for _ in 0..ROUNDS {
         let outcome = work(loaded);
         let Some(missed) = loaded.missed() else { return Ok(outcome) };
         load::missed(missed).run(connection.begin()).await?.fill(loaded)?;
     }
-    Err(Failure::Final(StoreError::Unavailable("a step asks for more and more".to_owned())))
+    Err(QueryFailure::Final(StoreError::Unavailable("a step asks for more and more".to_owned())))
 }
 
 /// The reason why a transaction cannot be acknowledged.
 pub(super) enum NotCommitted {
     /// The transaction was rolled back.
-    Known(Failure),
+    Known(QueryFailure),
     /// Whether the transaction was committed is unknown.
     Unknown(String),
 }
 
 /// Runs `statements` and commits. The connection can be reused unless the outcome is unknown.
-pub(super) async fn commit(connection: &Connection, statements: &[Query]) -> Result<(), NotCommitted> {
+pub(super) async fn commit(connection: &Connection, statements: &[SqlQuery]) -> Result<(), NotCommitted> {
     let client = connection.begin();
     let writes = join_all(statements.iter().map(|statement| send(statement, client)));
     let (written, committed) = join!(writes, connection.commit());
@@ -99,7 +99,7 @@ pub(super) async fn commit(connection: &Connection, statements: &[Query]) -> Res
     outcome
 }
 
-fn send<'a>(statement: &'a Query, client: &'a Client) -> Sent<'a> {
+fn send<'a>(statement: &'a SqlQuery, client: &'a Client) -> Sent<'a> {
     Box::pin(async { statement.run(client).await.map(drop) })
 }
 
@@ -108,15 +108,19 @@ fn judge(
     refused: Option<tokio_postgres::Error>,
     committed: Result<bool, tokio_postgres::Error>,
 ) -> Result<(), NotCommitted> {
-    match (refused.map(Failure::from), committed.map_err(Failure::from)) {
+    match (refused.map(QueryFailure::from), committed.map_err(QueryFailure::from)) {
         (None, Ok(true)) => Ok(()),
         (None, Ok(false)) => {
             Err(NotCommitted::Unknown("the database did not wait for its standby".to_owned()))
         }
         // A connection that broke may have broken after the commit.
-        (Some(Failure::Lost(why)), _) | (None, Err(Failure::Lost(why))) => Err(NotCommitted::Unknown(why)),
+        (Some(QueryFailure::Lost(why)), _) | (None, Err(QueryFailure::Lost(why))) => {
+            Err(NotCommitted::Unknown(why))
+        }
         // A statement that was refused turned the commit into a rollback.
-        (Some(failure), _) | (None, Err(failure @ Failure::Conflict)) => Err(NotCommitted::Known(failure)),
-        (None, Err(Failure::Final(error))) => Err(NotCommitted::Unknown(error.to_string())),
+        (Some(failure), _) | (None, Err(failure @ QueryFailure::Conflict)) => {
+            Err(NotCommitted::Known(failure))
+        }
+        (None, Err(QueryFailure::Final(error))) => Err(NotCommitted::Unknown(error.to_string())),
     }
 }

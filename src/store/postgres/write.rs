@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::query::{Number, Query};
-use super::word::CHANNEL;
+use super::change_notifier::CHANNEL;
+use super::sql_query::{Number, SqlQuery};
 use crate::model::counters::{Era, Position, Stamp};
 use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
@@ -11,13 +11,13 @@ use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::records::{Change, Changes, Counted, Look};
-use crate::store::{Clock, StoreError, Totals};
+use crate::store::{Counters, StoreError, Totals};
 
 /// The statements that write `changes`, in the order in which they are to run. `era` is the one the step read.
 ///
 /// Users and devices come first, whose locks the step holds; the counters next; and the totals last, because other
 /// steps wait for their lock, which is then held the shortest.
-pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, StoreError> {
+pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<SqlQuery>, StoreError> {
     let counts = changes.counts();
     let Changes { records, log, counted, priority: _ } = changes;
     let rewritten: Vec<(UserId, DeviceId)> = records.iter().filter_map(rewrites).collect();
@@ -33,7 +33,7 @@ pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<Query>, Store
     queries.extend(many.statements());
     if !log.is_empty() {
         queries.push(append(&log)?);
-        queries.push(Query::new("select pg_notify($1, '')").text(CHANNEL));
+        queries.push(SqlQuery::new("select pg_notify($1, '')").text(CHANNEL));
     }
     if counts {
         queries.push(count(counted, era));
@@ -60,7 +60,7 @@ struct Many {
 
 impl Many {
     /// Collects a change of a numerous kind; for any other returns its statement.
-    fn keep_or_write(&mut self, change: Change) -> Result<Option<Query>, StoreError> {
+    fn keep_or_write(&mut self, change: Change) -> Result<Option<SqlQuery>, StoreError> {
         Ok(Some(match change {
             Change::LastSeen(user, device, seen) => {
                 self.seen.push((user, device, document(&seen)?));
@@ -78,25 +78,25 @@ impl Many {
                 self.entries_done.push(position);
                 return Ok(None);
             }
-            Change::Found(founding) => {
-                Query::new("update rescind.service set founding = $1::json").text(document(&founding)?)
+            Change::Initialize(founding) => {
+                SqlQuery::new("update rescind.service set founding = $1::json").text(document(&founding)?)
             }
-            Change::RolledBack(true) => Query::new("update rescind.service set rolled_back = true"),
-            Change::RolledBack(false) => Query::new("update rescind.service set rolled_back = false"),
-            Change::Clock(clock) => set_clock(clock),
+            Change::RolledBack(true) => SqlQuery::new("update rescind.service set rolled_back = true"),
+            Change::RolledBack(false) => SqlQuery::new("update rescind.service set rolled_back = false"),
+            Change::Counters(counters) => set_counters(counters),
             Change::Totals(totals) => set_totals(totals),
             Change::Entry(entry) => {
-                Query::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
+                SqlQuery::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
                     .number(entry.position.value())
                     .number(entry.at.unix())
                     .text(document(&entry.revocation)?)
             }
             Change::User(user) => put_user(&user)?,
-            Change::DropUser(user) => Query::new("delete from rescind.users where id = $1").user(user.id),
+            Change::DropUser(user) => SqlQuery::new("delete from rescind.users where id = $1").user(user.id),
             Change::Device(device) => put_device(&device, false)?,
             Change::Ended(device) => put_device(&device, true)?,
             Change::DropDevice(user, stamp, device) => stamped(
-                Query::new(
+                SqlQuery::new(
                     "delete from rescind.devices where user_id = $1 and id = $2 and not ended and era = $3 and generation = $4",
                 )
                 .user(user)
@@ -104,29 +104,29 @@ impl Many {
                 stamp,
             ),
             Change::DropEnded(user, device) => {
-                Query::new("delete from rescind.devices where user_id = $1 and id = $2 and ended").user(user).device(device)
+                SqlQuery::new("delete from rescind.devices where user_id = $1 and id = $2 and ended").user(user).device(device)
             }
             Change::DropLastSeen(user, device) => {
-                Query::new("delete from rescind.last_seen where user_id = $1 and id = $2").user(user).device(device)
+                SqlQuery::new("delete from rescind.last_seen where user_id = $1 and id = $2").user(user).device(device)
             }
-            Change::Key(key) => Query::new(
+            Change::Key(key) => SqlQuery::new(
                 "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
             )
             .text(key.kid.as_str())
             .text(document(&key)?),
-            Change::DropKey(kid) => Query::new("delete from rescind.keys where kid = $1").text(kid.as_str()),
-            Change::ServiceKey(key) => Query::new(
+            Change::DropKey(kid) => SqlQuery::new("delete from rescind.keys where kid = $1").text(kid.as_str()),
+            Change::ServiceKey(key) => SqlQuery::new(
                 "insert into rescind.service_keys (id, doc) values ($1, $2::json) on conflict (id) do update set doc = excluded.doc",
             )
             .service_key(key.id)
             .text(document(&key)?),
             Change::DropServiceKey(id) => {
-                Query::new("delete from rescind.service_keys where id = $1").service_key(id)
+                SqlQuery::new("delete from rescind.service_keys where id = $1").service_key(id)
             }
         }))
     }
 
-    fn statements(self) -> Vec<Query> {
+    fn statements(self) -> Vec<SqlQuery> {
         let mut queries = Vec::new();
         if !self.seen.is_empty() {
             queries.push(put_seen(self.seen));
@@ -147,14 +147,15 @@ impl Many {
         }
         if !self.entries_done.is_empty() {
             let positions = self.entries_done.into_iter().map(|position| position.value().into());
-            queries.push(Query::new("delete from rescind.log where position = any($1)").numbers(positions));
+            queries
+                .push(SqlQuery::new("delete from rescind.log where position = any($1)").numbers(positions));
         }
         queries
     }
 }
 
-fn put_user(user: &User) -> Result<Query, StoreError> {
-    Ok(Query::new(
+fn put_user(user: &User) -> Result<SqlQuery, StoreError> {
+    Ok(SqlQuery::new(
         "insert into rescind.users (id, name, doc) values ($1, $2, $3::json)
          on conflict (id) do update set name = excluded.name, doc = excluded.doc",
     )
@@ -163,7 +164,7 @@ fn put_user(user: &User) -> Result<Query, StoreError> {
     .text(document(user)?))
 }
 
-fn put_device(device: &Device, ended: bool) -> Result<Query, StoreError> {
+fn put_device(device: &Device, ended: bool) -> Result<SqlQuery, StoreError> {
     let text = if ended {
         "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, true, $5::json)
          on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = true, doc = excluded.doc"
@@ -171,17 +172,17 @@ fn put_device(device: &Device, ended: bool) -> Result<Query, StoreError> {
         "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, false, $5::json)
          on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = false, doc = excluded.doc"
     };
-    Ok(stamped(Query::new(text).user(device.user).device(device.id), device.stamp).text(document(device)?))
+    Ok(stamped(SqlQuery::new(text).user(device.user).device(device.id), device.stamp).text(document(device)?))
 }
 
 /// Writes last-seen records of existing devices only; in a fixed order, so that two nodes do not deadlock.
-fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> Query {
+fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
     // One statement takes one note a device.
     let mut newest = std::collections::BTreeMap::new();
     for (user, device, document) in seen.drain(..) {
         newest.insert((user, device), document);
     }
-    Query::new(
+    SqlQuery::new(
         "insert into rescind.last_seen (user_id, id, doc)
          select n.user_id, n.id, n.doc::json from unnest($1, $2, $3) as n (user_id, id, doc)
          where exists (select from rescind.devices d where d.user_id = n.user_id and d.id = n.id)
@@ -193,9 +194,9 @@ fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> Query {
     .texts(newest.into_values().collect())
 }
 
-fn looks(text: &'static str, looks: &[Look]) -> Query {
+fn looks(text: &'static str, looks: &[Look]) -> SqlQuery {
     let numbers = |number: fn(&Look) -> Number| looks.iter().map(number);
-    Query::new(text)
+    SqlQuery::new(text)
         .numbers(numbers(|look| look.at.unix().into()))
         .users(looks.iter().map(|look| look.user))
         .numbers(numbers(|look| look.stamp.era.value().into()))
@@ -205,10 +206,10 @@ fn looks(text: &'static str, looks: &[Look]) -> Query {
 
 /// Appends to the log. The row of the counters stays locked until the commit: so the order of the log is the order of
 /// commits, and a reader up to a position has missed no entry before it.
-fn append(log: &[(Timestamp, Revocation)]) -> Result<Query, StoreError> {
-    let after = log.iter().fold(Clock::default(), |clock, (_, revocation)| clock.with(revocation));
+fn append(log: &[(Timestamp, Revocation)]) -> Result<SqlQuery, StoreError> {
+    let after = log.iter().fold(Counters::default(), |counters, (_, revocation)| counters.with(revocation));
     let documents: Result<Vec<_>, _> = log.iter().map(|(_, revocation)| document(revocation)).collect();
-    Ok(Query::new(
+    Ok(SqlQuery::new(
         "with clock as (
             update rescind.service set head = head + $1, era = greatest(era, $2), keys = greatest(keys, $3) returning head
          )
@@ -223,8 +224,8 @@ fn append(log: &[(Timestamp, Revocation)]) -> Result<Query, StoreError> {
     .texts(documents?))
 }
 
-fn count(counted: Counted, era: Era) -> Query {
-    Query::new(
+fn count(counted: Counted, era: Era) -> SqlQuery {
+    SqlQuery::new(
         "insert into rescind.totals (era, shard, users, live_devices) values ($1, pg_backend_pid() % 16, $2, $3)
          on conflict (era, shard) do update
          set users = totals.users + excluded.users, live_devices = totals.live_devices + excluded.live_devices",
@@ -234,23 +235,23 @@ fn count(counted: Counted, era: Era) -> Query {
     .number(counted.live_devices)
 }
 
-fn set_clock(clock: Clock) -> Query {
-    Query::new("update rescind.service set era = $1, keys = $2, head = $3")
-        .number(clock.era.value())
-        .number(clock.keys.value())
-        .number(clock.head.value())
+fn set_counters(counters: Counters) -> SqlQuery {
+    SqlQuery::new("update rescind.service set era = $1, keys = $2, head = $3")
+        .number(counters.era.value())
+        .number(counters.keys.value())
+        .number(counters.head.value())
 }
 
 /// Sets the totals of a store that has none yet.
-fn set_totals(totals: Totals) -> Query {
-    Query::new(
+fn set_totals(totals: Totals) -> SqlQuery {
+    SqlQuery::new(
         "insert into rescind.totals (era, shard, users, live_devices) select era, 0, $1, $2 from rescind.service",
     )
     .number(totals.users)
     .number(totals.live_devices)
 }
 
-fn stamped(query: Query, stamp: Stamp) -> Query {
+fn stamped(query: SqlQuery, stamp: Stamp) -> SqlQuery {
     query.number(stamp.era.value()).number(stamp.generation.value())
 }
 

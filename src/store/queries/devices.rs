@@ -50,7 +50,7 @@ impl Query for ListDevices {
 
     fn run(&self, records: &dyn Records) -> Result<Vec<Listed>, StoreError> {
         let Some(user) = records.user(self.user)? else { return Ok(Vec::new()) };
-        let stamp = user.stamp(records.clock()?.era);
+        let stamp = user.stamp(records.counters()?.era);
         let devices = records.devices(user.id, stamp, self.after, self.limit)?.into_iter();
         devices.map(|device| Listed::read(records, device)).collect()
     }
@@ -62,21 +62,21 @@ pub struct ListEndedDevices {
     /// The user.
     pub user: UserId,
     /// The place after which the page begins; none for the first page.
-    pub after: Option<EndedPlace>,
+    pub after: Option<EndedPosition>,
     /// At most so many.
     pub limit: usize,
 }
 
 /// A place in the list of ended devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EndedPlace {
+pub struct EndedPosition {
     /// When the device ended.
     pub at: Timestamp,
     /// The id of the device.
     pub device: DeviceId,
 }
 
-impl EndedPlace {
+impl EndedPosition {
     /// The place of `device`, if it ended.
     pub fn of(device: &Device) -> Option<Self> {
         device.ended.as_ref().map(|ended| Self { at: ended.at, device: device.id })
@@ -92,13 +92,14 @@ impl Query for ListEndedDevices {
 
     fn run(&self, records: &dyn Records) -> Result<Vec<Listed>, StoreError> {
         let Some(user) = records.user(self.user)? else { return Ok(Vec::new()) };
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let past = records.past_devices(user.id, user.stamp(era), usize::MAX)?.into_iter();
         let past = past.map(|device| with_end(device, &user, era));
         // By their ends: no index is in that order, for a bump touches no device.
-        let mut past: Vec<_> = past.filter_map(|device| Some((EndedPlace::of(&device)?, device))).collect();
+        let mut past: Vec<_> =
+            past.filter_map(|device| Some((EndedPosition::of(&device)?, device))).collect();
         past.sort_by_key(|(place, _)| Reverse(*place));
-        let on_page = |place: EndedPlace| self.after.is_none_or(|after| place < after);
+        let on_page = |place: EndedPosition| self.after.is_none_or(|after| place < after);
         let page = past.into_iter().filter(|(place, _)| on_page(*place)).take(self.limit);
         page.map(|(_, device)| Listed::read(records, device)).collect()
     }

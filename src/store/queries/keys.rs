@@ -4,7 +4,7 @@ use super::Query;
 use crate::model::counters::KeysVersion;
 use crate::model::ids::ServiceKeyId;
 use crate::model::key::KeyRecord;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::store::StoreError;
 use crate::store::records::Records;
 use crate::store::working_set::WorkingSet;
@@ -33,7 +33,7 @@ impl Query for ReadKeySet {
     }
 
     fn run(&self, records: &dyn Records) -> Result<KeySet, StoreError> {
-        Ok(KeySet { version: records.clock()?.keys, keys: records.keys()? })
+        Ok(KeySet { version: records.counters()?.keys, keys: records.keys()? })
     }
 }
 
@@ -45,13 +45,13 @@ pub struct FindServiceKey {
 }
 
 impl Query for FindServiceKey {
-    type Answer = Option<ServiceKey>;
+    type Answer = Option<ServiceKeyRecord>;
 
     fn working_set(&self) -> WorkingSet {
         WorkingSet::Unknown
     }
 
-    fn run(&self, records: &dyn Records) -> Result<Option<ServiceKey>, StoreError> {
+    fn run(&self, records: &dyn Records) -> Result<Option<ServiceKeyRecord>, StoreError> {
         records.service_key(self.id)
     }
 }
@@ -61,13 +61,13 @@ impl Query for FindServiceKey {
 pub struct ListServiceKeys;
 
 impl Query for ListServiceKeys {
-    type Answer = Vec<ServiceKey>;
+    type Answer = Vec<ServiceKeyRecord>;
 
     fn working_set(&self) -> WorkingSet {
         WorkingSet::Unknown
     }
 
-    fn run(&self, records: &dyn Records) -> Result<Vec<ServiceKey>, StoreError> {
+    fn run(&self, records: &dyn Records) -> Result<Vec<ServiceKeyRecord>, StoreError> {
         records.service_keys()
     }
 }

@@ -3,20 +3,20 @@
 use super::Query;
 use crate::store::records::Records;
 use crate::store::working_set::WorkingSet;
-use crate::store::{Clock, Founding, StoreError, Totals};
+use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 /// Reads what the store was founded as; none before [`Initialize`](crate::store::steps::initialize::Initialize).
 #[derive(Clone, Copy, Debug)]
 pub struct ReadFounding;
 
 impl Query for ReadFounding {
-    type Answer = Option<Founding>;
+    type Answer = Option<StoreIdentity>;
 
     fn working_set(&self) -> WorkingSet {
         WorkingSet::Unknown
     }
 
-    fn run(&self, records: &dyn Records) -> Result<Option<Founding>, StoreError> {
+    fn run(&self, records: &dyn Records) -> Result<Option<StoreIdentity>, StoreError> {
         records.founding()
     }
 }
@@ -26,14 +26,14 @@ impl Query for ReadFounding {
 pub struct ReadCounters;
 
 impl Query for ReadCounters {
-    type Answer = Clock;
+    type Answer = Counters;
 
     fn working_set(&self) -> WorkingSet {
         WorkingSet::Unknown
     }
 
-    fn run(&self, records: &dyn Records) -> Result<Clock, StoreError> {
-        records.clock()
+    fn run(&self, records: &dyn Records) -> Result<Counters, StoreError> {
+        records.counters()
     }
 }
 

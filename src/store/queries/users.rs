@@ -75,7 +75,7 @@ impl Query for ListUsers {
 
     fn run(&self, records: &dyn Records) -> Result<Vec<ListedUser>, StoreError> {
         let users = records.users(self.after.as_deref(), self.limit)?;
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let listed = |user: User| ListedUser { live_devices: user.live_devices(era), user };
         Ok(users.into_iter().map(listed).collect())
     }

@@ -8,19 +8,19 @@ use async_trait::async_trait;
 use sled::IVec;
 
 use super::codec::decode;
-use super::committer::{Committer, Hooks, Limits};
+use super::committer::{CommitLimits, Committer, Hooks};
 use super::engine::check;
-use super::folder::Stage;
+use super::folder::FolderStage;
 use super::layout::{self, Table};
-use super::open::{OpenError, OpenMode, Opened, open_to_arrive, open_to_leave};
-use super::records::{self, taken_over};
+use super::open::{OpenError, OpenMode, SledOpened, open_to_arrive, open_to_leave};
+use super::records::{self, imported};
 use super::reserve::Reserve;
-use super::view::View;
+use super::view::SledView;
 use crate::model::device::LastSeen;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, Kind, Source, Target, rolled_back};
+use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, Kind, rolled_back};
 use crate::store::records::{Change, Records as _};
-use crate::store::{Founding, StoreError};
+use crate::store::{StoreError, StoreIdentity};
 
 /// The number of records in a page, and in a commit.
 const PAGE: usize = 1000;
@@ -28,7 +28,7 @@ const PAGE: usize = 1000;
 /// A data folder, locked while its store is copied from it or to it.
 pub struct SledArchive {
     committer: Committer,
-    opened: Opened,
+    opened: SledOpened,
     kind: Kind,
     after: Option<IVec>,
     before: bool,
@@ -53,22 +53,22 @@ impl SledArchive {
         Self::over(opened, reserve_bytes, resumed)
     }
 
-    fn over(opened: Opened, reserve_bytes: u64, before: bool) -> Result<Self, OpenError> {
+    fn over(opened: SledOpened, reserve_bytes: u64, before: bool) -> Result<Self, OpenError> {
         let reserve =
             Reserve::new(opened.path(), reserve_bytes).map_err(|e| OpenError::io(opened.path(), e))?;
-        let committer = Committer::start(&opened, reserve, Limits::default(), Hooks::default())
+        let committer = Committer::start(&opened, reserve, CommitLimits::default(), Hooks::default())
             .map_err(|e| OpenError::io(opened.path(), e))?;
-        Ok(Self { committer, opened, kind: Kind::Clock, after: None, before })
+        Ok(Self { committer, opened, kind: Kind::Counters, after: None, before })
     }
 
-    fn mark(&self, stage: &Stage) -> Result<(), StoreError> {
+    fn mark(&self, stage: &FolderStage) -> Result<(), StoreError> {
         self.opened.mark(stage).map_err(|e| StoreError::Unavailable(e.to_string()))
     }
 }
 
 #[async_trait]
 impl Archive for SledArchive {
-    async fn turn_to(&mut self, kind: Kind) -> Result<(), StoreError> {
+    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
         (self.kind, self.after) = (kind, None);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Archive for SledArchive {
         let start = self.after.as_deref().map_or(Bound::Included(&prefix[..]), Bound::Excluded);
         let mut page = Vec::new();
         let mut last = None;
-        for record in View::applied(self.opened.tree()).scan_from(&prefix, start).take(PAGE) {
+        for record in SledView::applied(self.opened.tree()).scan_from(&prefix, start).take(PAGE) {
             let (key, value) = record?;
             last = Some(key.clone());
             page.push(change(self.kind, table, key, value)?);
@@ -90,14 +90,14 @@ impl Archive for SledArchive {
 }
 
 #[async_trait]
-impl Source for SledArchive {
-    async fn founding(&mut self) -> Result<Founding, StoreError> {
-        let view = View::applied(self.opened.tree());
+impl ArchiveSource for SledArchive {
+    async fn founding(&mut self) -> Result<StoreIdentity, StoreError> {
+        let view = SledView::applied(self.opened.tree());
         if view.rolled_back()? {
             return Err(rolled_back());
         }
         let founding = view.founding()?;
-        founding.ok_or_else(|| Table::Founding.corrupt("the record is missing"))
+        founding.ok_or_else(|| Table::StoreIdentity.corrupt("the record is missing"))
     }
 
     fn left(&self) -> bool {
@@ -105,28 +105,28 @@ impl Source for SledArchive {
     }
 
     async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
-        self.mark(&Stage::Moved(to.to_owned()))
+        self.mark(&FolderStage::Moved(to.to_owned()))
     }
 }
 
 #[async_trait]
-impl Target for SledArchive {
+impl ArchiveTarget for SledArchive {
     fn resumed(&self) -> bool {
         self.before
     }
 
     async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
-        self.committer.run(move |view| Ok((taken_over(&view, page)?, ()))).await
+        self.committer.run(move |view| Ok((imported(&view, page)?, ()))).await
     }
 
     /// Does nothing, since each page was made durable when it was put.
-    async fn keep(&mut self) -> Result<(), StoreError> {
+    async fn commit(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn found(&mut self, founding: Founding) -> Result<(), StoreError> {
-        self.put(vec![Change::Found(founding)]).await?;
-        self.mark(&Stage::Founded)
+    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
+        self.put(vec![Change::Initialize(founding)]).await?;
+        self.mark(&FolderStage::Initialized)
     }
 }
 
@@ -145,7 +145,7 @@ impl fmt::Debug for SledArchive {
 
 fn table(kind: Kind) -> Table {
     match kind {
-        Kind::Clock => Table::Clock,
+        Kind::Counters => Table::Counters,
         Kind::Totals => Table::Totals,
         Kind::Keys => Table::Keys,
         Kind::ServiceKeys => Table::ServiceKeys,
@@ -160,7 +160,7 @@ fn table(kind: Kind) -> Table {
 
 fn change(kind: Kind, table: Table, key: IVec, value: IVec) -> Result<Change, StoreError> {
     Ok(match kind {
-        Kind::Clock => Change::Clock(decode(table, &value)?),
+        Kind::Counters => Change::Counters(decode(table, &value)?),
         Kind::Totals => Change::Totals(decode(table, &value)?),
         Kind::Keys => Change::Key(decode(table, &value)?),
         Kind::ServiceKeys => Change::ServiceKey(decode(table, &value)?),

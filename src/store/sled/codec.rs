@@ -78,26 +78,26 @@ fn unreadable(table: Table) -> StoreError {
 mod tests {
     use super::*;
     use crate::model::counters::{Era, KeysVersion, Position};
-    use crate::store::Clock;
+    use crate::store::Counters;
 
-    fn clock() -> Clock {
-        Clock { era: Era::new(1_800_000_000), keys: KeysVersion::new(3), head: Position::new(900) }
+    fn counters() -> Counters {
+        Counters { era: Era::new(1_800_000_000), keys: KeysVersion::new(3), head: Position::new(900) }
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let bytes = encode(Table::Clock, &clock()).unwrap();
-        assert_eq!(decode::<Clock>(Table::Clock, &bytes), Ok(clock()));
+        let bytes = encode(Table::Counters, &counters()).unwrap();
+        assert_eq!(decode::<Counters>(Table::Counters, &bytes), Ok(counters()));
         assert_eq!(bytes.len(), 1 + 5 + 1 + 2, "no names, no padding");
     }
 
     #[test]
     fn anything_else_is_corrupt_and_names_the_table_only() {
-        let whole = encode(Table::Clock, &clock()).unwrap();
+        let whole = encode(Table::Counters, &counters()).unwrap();
         let mut other_version = whole.to_vec();
         other_version[0] = 2;
         for bytes in [&[], &whole[..whole.len() - 1], &[&*whole, &[0]].concat(), &other_version[..]] {
-            let refused = decode::<Clock>(Table::Clock, bytes);
+            let refused = decode::<Counters>(Table::Counters, bytes);
             let why = "a record cannot be read in the table of the counters";
             assert_eq!(refused, Err(StoreError::Corrupt(why.to_owned())));
         }

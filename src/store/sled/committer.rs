@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::open::Opened;
+use super::open::SledOpened;
 use super::reserve::Reserve;
-use super::view::View;
+use super::view::SledView;
 use super::writes::Writes;
 use crate::store::StoreError;
 
@@ -33,29 +33,29 @@ mod writer;
 pub(super) use disk::Disk;
 pub use watchdog::exit;
 use watchdog::{Probe, Watchdog};
-use writer::{Order, Writer};
+use writer::{WriteOrder, Writer};
 
 /// Runs steps on the writer thread. Shared behind an `Arc`; dropping it ends the thread after the queued steps.
 pub struct Committer {
-    orders: SyncSender<Order>,
+    orders: SyncSender<WriteOrder>,
     watchdog: Arc<Watchdog>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The limits of the commit queue.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct CommitLimits {
     /// The most steps that may wait for the thread; one more is refused as unavailable.
     pub queue: usize,
     /// The most steps that share one sync, so that the first of them does not wait for an endless group.
     pub group: usize,
     /// The longest time a group may take. After an I/O error sled may wait for ever instead of failing.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for CommitLimits {
     fn default() -> Self {
-        Self { queue: 4096, group: 512, patience: Duration::from_secs(20) }
+        Self { queue: 4096, group: 512, timeout: Duration::from_secs(20) }
     }
 }
 
@@ -88,7 +88,12 @@ impl Default for Hooks {
 
 impl Committer {
     /// Starts the writer thread and its watchdog.
-    pub fn start(store: &Opened, reserve: Reserve, limits: Limits, hooks: Hooks) -> io::Result<Self> {
+    pub fn start(
+        store: &SledOpened,
+        reserve: Reserve,
+        limits: CommitLimits,
+        hooks: Hooks,
+    ) -> io::Result<Self> {
         let disk = store.disk()?;
         let tree = disk.tree.clone();
         let probe = move || tree.flush().map(drop).map_err(|e| format!("writing to the store failed: {e}"));
@@ -98,7 +103,7 @@ impl Committer {
     fn over(
         disk: Disk,
         reserve: Reserve,
-        limits: Limits,
+        limits: CommitLimits,
         Hooks { fatal, observer }: Hooks,
         probe: Probe,
     ) -> io::Result<Self> {
@@ -108,7 +113,7 @@ impl Committer {
         let (alive, ended) = sync_channel(0);
         std::thread::Builder::new()
             .name("store-watchdog".to_owned())
-            .spawn(move || watched.watch(&ended, limits.patience, &probe))?;
+            .spawn(move || watched.watch(&ended, limits.timeout, &probe))?;
         let writer = Writer::new(disk, reserve, watchdog.clone(), observer);
         let run = move || {
             writer.run(&queue, limits.group);
@@ -136,10 +141,10 @@ impl Committer {
     pub async fn run<T, F>(&self, step: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(View<'_>) -> Result<(Writes, T), StoreError> + Send + 'static,
+        F: FnOnce(SledView<'_>) -> Result<(Writes, T), StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let order = Order::step(move |writer| {
+        let order = WriteOrder::step(move |writer| {
             let outcome = writer.perform(step);
             Box::new(move || {
                 // Nobody there any more: the step has happened all the same.
@@ -159,7 +164,7 @@ impl Committer {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // An error means that the thread has ended already, and `join` returns at once.
-            let _ended = self.orders.send(Order::Close);
+            let _ended = self.orders.send(WriteOrder::Close);
             let _panicked = writer.join();
         }
     }
@@ -169,7 +174,7 @@ fn unavailable(why: &str) -> StoreError {
     StoreError::Unavailable(why.to_owned())
 }
 
-type Queue = Receiver<Order>;
+type Queue = Receiver<WriteOrder>;
 
 #[cfg(test)]
 mod tests;

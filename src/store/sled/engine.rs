@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::committer::{Commit, Committer, Hooks, Limits};
-use super::open::{OpenError, OpenMode, Opened, open};
+use super::committer::{Commit, CommitLimits, Committer, Hooks};
+use super::open::{OpenError, OpenMode, SledOpened, open};
 use super::records::writes;
 use super::reserve::{Reserve, Steps, free_space};
-use super::view::View;
+use super::view::SledView;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::Engine;
 use crate::store::erased::{ErasedQuery, ErasedStep};
@@ -26,7 +26,7 @@ pub struct Options {
     /// The free space below which it adds nothing more; see [`Priority`] for what stops later.
     pub reserve_bytes: u64,
     /// How much may wait, and for how long.
-    pub limits: Limits,
+    pub limits: CommitLimits,
     /// What it tells the process it lives in.
     pub hooks: Hooks,
 }
@@ -36,7 +36,7 @@ impl Default for Options {
         Self {
             cache_bytes: 16 << 20,
             reserve_bytes: 64 << 20,
-            limits: Limits::default(),
+            limits: CommitLimits::default(),
             hooks: Hooks::default(),
         }
     }
@@ -45,7 +45,7 @@ impl Default for Options {
 /// The engine: an open folder and its one writer. Dropping it carries out what is queued and lets the folder go.
 pub struct Sled {
     committer: Committer,
-    opened: Opened,
+    opened: SledOpened,
     steps: Steps,
     written: watch::Sender<()>,
 }
@@ -92,9 +92,9 @@ fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
 }
 
 /// Whether what a founded store always has is there.
-pub(super) fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
+pub(super) fn check(opened: &SledOpened, mode: OpenMode) -> Result<(), OpenError> {
     let damaged = |reason: &dyn fmt::Display| OpenError::damaged(opened.path(), reason.to_string());
-    let records = View::applied(opened.tree());
+    let records = SledView::applied(opened.tree());
     let Some(founding) = records.founding().map_err(|e| damaged(&e))? else {
         return match mode {
             _ if opened.last_commit().number > 0 => Err(damaged(&"the record of its founding is gone")),
@@ -106,7 +106,7 @@ pub(super) fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
     if opened.witnessed().store.is_some_and(|store| store != founding.store) {
         return Err(damaged(&"its `head` file is of another store"));
     }
-    records.clock().map_err(|e| damaged(&e))?;
+    records.counters().map_err(|e| damaged(&e))?;
     records.totals().map_err(|e| damaged(&e))?;
     Ok(())
 }
@@ -114,7 +114,7 @@ pub(super) fn check(opened: &Opened, mode: OpenMode) -> Result<(), OpenError> {
 #[async_trait]
 impl Engine for Sled {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
-        query.run(&View::applied(self.opened.tree()))
+        query.run(&SledView::applied(self.opened.tree()))
     }
 
     async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {

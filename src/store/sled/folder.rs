@@ -30,11 +30,11 @@ const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
 
 /// The stage of a data folder in its life, as recorded in `FORMAT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum FolderStage {
     /// Initialization has begun: nothing was ever acknowledged from this folder.
-    Founding,
+    StoreIdentity,
     /// The store is initialized: its data must exist.
-    Founded,
+    Initialized,
     /// The folder holds an unfinished copy of this store: nothing was ever acknowledged from it.
     Copying(StoreId),
     /// The store was moved to the location shown here; the data in this folder is outdated.
@@ -50,7 +50,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Opens the folder, creating it if `mode` allows, and locks it against other processes.
-    pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, Stage), OpenError> {
+    pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, FolderStage), OpenError> {
         let fail = |e| OpenError::io(path, e);
         let found = match trusted::folder(path) {
             Ok(seen) => Some(seen),
@@ -65,13 +65,13 @@ impl Folder {
             (Some(_), _) if !founded => adopt(path)?,
             (Some(seen), _) => refuse_onlookers(path, seen.mode())?,
         }
-        let folder = Self { path: path.to_owned(), lock: hold(path)? };
+        let folder = Self { path: path.to_owned(), lock: lock_folder(path)? };
         // Only now: between the look and the lock another process may have founded it.
         if let Some(stage) = folder.stage()? {
             return Ok((folder, stage));
         }
-        folder.mark(&Stage::Founding)?;
-        Ok((folder, Stage::Founding))
+        folder.mark(&FolderStage::StoreIdentity)?;
+        Ok((folder, FolderStage::StoreIdentity))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -179,7 +179,7 @@ impl Folder {
     }
 
     /// Records the stage durably: the draft, its rename, and the folder's own name are synced.
-    pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
+    pub(super) fn mark(&self, stage: &FolderStage) -> Result<(), OpenError> {
         let write = || {
             let draft = self.path.join(MARKER_DRAFT);
             let mut file =
@@ -196,7 +196,7 @@ impl Folder {
         write().map_err(|e| OpenError::io(&self.path, e))
     }
 
-    fn stage(&self) -> Result<Option<Stage>, OpenError> {
+    fn stage(&self) -> Result<Option<FolderStage>, OpenError> {
         let text = match fs::read_to_string(self.path.join(MARKER)) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -236,23 +236,23 @@ impl Drop for Folder {
     }
 }
 
-fn marker(stage: &Stage) -> String {
+fn marker(stage: &FolderStage) -> String {
     match stage {
-        Stage::Founding => format!("rescind {FORMAT} founding\n"),
-        Stage::Founded => format!("rescind {FORMAT}\n"),
-        Stage::Copying(store) => format!("rescind {FORMAT} copying {store}\n"),
-        Stage::Moved(to) => format!("rescind {FORMAT} moved {}\n", to.replace(char::is_control, "?")),
+        FolderStage::StoreIdentity => format!("rescind {FORMAT} founding\n"),
+        FolderStage::Initialized => format!("rescind {FORMAT}\n"),
+        FolderStage::Copying(store) => format!("rescind {FORMAT} copying {store}\n"),
+        FolderStage::Moved(to) => format!("rescind {FORMAT} moved {}\n", to.replace(char::is_control, "?")),
     }
 }
 
 /// Parses exactly what [`marker`] writes.
-fn parse(text: &str) -> Option<Stage> {
+fn parse(text: &str) -> Option<FolderStage> {
     let line = text.strip_prefix(&format!("rescind {FORMAT}"))?.strip_suffix('\n')?;
     match line.strip_prefix(' ').map_or((line, ""), |words| words.split_once(' ').unwrap_or((words, ""))) {
-        _ if line.is_empty() => Some(Stage::Founded),
-        ("founding", "") => Some(Stage::Founding),
-        ("copying", store) => StoreId::parse(store).map(Stage::Copying),
-        ("moved", to) if !to.is_empty() => Some(Stage::Moved(to.to_owned())),
+        _ if line.is_empty() => Some(FolderStage::Initialized),
+        ("founding", "") => Some(FolderStage::StoreIdentity),
+        ("copying", store) => StoreId::parse(store).map(FolderStage::Copying),
+        ("moved", to) if !to.is_empty() => Some(FolderStage::Moved(to.to_owned())),
         _ => None,
     }
 }
@@ -283,7 +283,7 @@ fn refuse_onlookers(path: &Path, mode: u32) -> Result<(), OpenError> {
 
 /// Locks the folder with a file of its own beside sled's: sled takes its lock late, after unfinished snapshots are
 /// removed, and does not say which process holds it.
-fn hold(path: &Path) -> Result<File, OpenError> {
+fn lock_folder(path: &Path) -> Result<File, OpenError> {
     let fail = |e| OpenError::io(path, e);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);

@@ -19,7 +19,7 @@
 //! commit: a file that is shorter now was shortened by sled, or cut.
 //!
 //! It cannot detect corrupted bytes in the middle of the log: that is the task of [`scrub`](super::scrub) and
-//! [`sum`](super::sum). Nor can any module here detect that the whole folder went back in time, as when an old image
+//! [`sum`](super::checksum). Nor can any module here detect that the whole folder went back in time, as when an old image
 //! of the disk is restored; tokens and followers that are ahead of the store reveal that.
 
 use std::fs::{File, OpenOptions};
@@ -29,7 +29,7 @@ use std::path::Path;
 
 use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
-use crate::store::sled::sum::Sum;
+use crate::store::sled::checksum::StoreChecksum;
 
 /// The size of a slot: a sector, the unit that a disk writes atomically.
 const SECTOR: usize = 512;
@@ -43,15 +43,15 @@ pub(super) struct LastCommit {
     /// The newest time in any record; 1970 if there is none.
     pub(super) newest: Timestamp,
     /// The checksum of all records.
-    pub(super) sum: Sum,
+    pub(super) sum: StoreChecksum,
 }
 
 impl LastCommit {
-    const LENGTH: usize = 16 + Sum::LENGTH;
+    const LENGTH: usize = 16 + StoreChecksum::LENGTH;
 
     /// The state before the first commit.
     pub(super) fn none() -> Self {
-        Self { number: 0, newest: Timestamp::from_unix(0), sum: Sum::default() }
+        Self { number: 0, newest: Timestamp::from_unix(0), sum: StoreChecksum::default() }
     }
 
     pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
@@ -68,14 +68,14 @@ impl LastCommit {
         let (number, rest) = bytes.split_first_chunk()?;
         let (newest, sum) = rest.split_first_chunk()?;
         let newest = Timestamp::from_unix(i64::from_be_bytes(*newest));
-        let sum = Sum::from_bytes(sum.try_into().ok()?);
+        let sum = StoreChecksum::from_bytes(sum.try_into().ok()?);
         Some(Self { number: u64::from_be_bytes(*number), newest, sum })
     }
 }
 
 /// The content of the `head` file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Seen {
+pub(super) struct CommitWitness {
     /// The number of the last synced commit.
     pub(super) commit: u64,
     /// The store's id; `None` before the store is initialized.
@@ -95,7 +95,7 @@ impl Head {
     pub(super) fn create(path: &Path) -> io::Result<()> {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         for slot in 0..SLOTS {
-            file.write_all_at(&Seen::default().to_sector(), slot * SECTOR as u64)?;
+            file.write_all_at(&CommitWitness::default().to_sector(), slot * SECTOR as u64)?;
         }
         file.sync_all()
     }
@@ -106,7 +106,7 @@ impl Head {
     }
 
     /// Records a commit that has been synced.
-    pub(super) fn note(&self, seen: Seen) -> io::Result<()> {
+    pub(super) fn note(&self, seen: CommitWitness) -> io::Result<()> {
         self.file.write_all_at(&seen.to_sector(), (seen.commit % SLOTS) * SECTOR as u64)
     }
 
@@ -116,18 +116,18 @@ impl Head {
     }
 
     /// Reads the file at `path`; `None` if it is missing or unreadable.
-    pub(super) fn read(path: &Path) -> io::Result<Option<Seen>> {
+    pub(super) fn read(path: &Path) -> io::Result<Option<CommitWitness>> {
         let mut bytes = Vec::new();
         match File::open(path) {
             Ok(file) => file.take(SECTOR as u64 * SLOTS).read_to_end(&mut bytes)?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e),
         };
-        Ok(bytes.chunks(SECTOR).filter_map(Seen::from_sector).max())
+        Ok(bytes.chunks(SECTOR).filter_map(CommitWitness::from_sector).max())
     }
 }
 
-impl Seen {
+impl CommitWitness {
     fn to_sector(self) -> [u8; SECTOR] {
         let store = self.store.map_or([0; 16], |store| *store.as_bytes());
         let text = [self.commit.to_be_bytes().as_slice(), &store, &self.length.to_be_bytes()].concat();
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn seen(commit: u64) -> Seen {
-        Seen { commit, store: Some(StoreId::from_bytes([7; 16])), length: commit / 2 }
+    fn seen(commit: u64) -> CommitWitness {
+        CommitWitness { commit, store: Some(StoreId::from_bytes([7; 16])), length: commit / 2 }
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         let path = folder.path().join("head");
         assert_eq!(Head::read(&path).unwrap(), None);
         Head::create(&path).unwrap();
-        assert_eq!(Head::read(&path).unwrap(), Some(Seen::default()));
+        assert_eq!(Head::read(&path).unwrap(), Some(CommitWitness::default()));
         let head = Head::open(&path).unwrap();
         for commit in [1, 2, 3, 3, u64::MAX] {
             head.note(seen(commit)).unwrap();

@@ -19,8 +19,8 @@ pub(super) const FORMAT_KEY: &[u8] = b"\0format";
 pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
 /// The first key after the engine's own records.
 pub(super) const FIRST_TABLE: &[u8] = &[1];
-pub(super) const FOUNDING: &[u8] = &[Table::Founding as u8];
-pub(super) const CLOCK: &[u8] = &[Table::Clock as u8];
+pub(super) const FOUNDING: &[u8] = &[Table::StoreIdentity as u8];
+pub(super) const CLOCK: &[u8] = &[Table::Counters as u8];
 pub(super) const ROLLED_BACK: &[u8] = &[Table::RolledBack as u8];
 pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
 
@@ -30,9 +30,9 @@ pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
 #[repr(u8)]
 pub(super) enum Table {
     /// A single record: the store identity.
-    Founding = 1,
+    StoreIdentity = 1,
     /// A single record: the counters.
-    Clock = 2,
+    Counters = 2,
     /// A single record: the totals.
     Totals = 3,
     /// Users, by `user`.
@@ -72,8 +72,8 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Founding => "the founding",
-            Self::Clock => "the counters",
+            Self::StoreIdentity => "the founding",
+            Self::Counters => "the counters",
             Self::Totals => "the totals",
             Self::Users => "users",
             Self::Names => "usernames",

@@ -3,7 +3,7 @@
 //! Opening refuses rather than repairs. sled is never started without the snapshot that its last start left: it would
 //! clear what only the snapshot refers to. No file with data in it is ever deleted.
 //!
-//! Modules: `start` (starting sled), `doubt` (the check whether sled has read everything), `recover` (a copy of a
+//! Modules: `start` (starting sled), `integrity_pending` (the check whether sled has read everything), `recover` (a copy of a
 //! store that has lost its snapshot), `error` (the reasons to refuse).
 
 use std::fmt;
@@ -13,13 +13,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::committer::Disk;
-use super::folder::{FORMAT, Folder, Stage};
-use super::head::{Head, LastCommit, Seen};
+use super::folder::{FORMAT, Folder, FolderStage};
+use super::head::{CommitWitness, Head, LastCommit};
 use super::layout::{COMMIT_KEY, FORMAT_KEY};
 use crate::model::ids::StoreId;
 
-mod doubt;
 mod error;
+mod integrity_pending;
 mod recover;
 mod start;
 
@@ -38,21 +38,21 @@ pub enum OpenMode {
 }
 
 /// An open store. The folder stays locked while this lives: keep it until every [`sled::Tree`] handle is dropped.
-pub struct Opened {
+pub struct SledOpened {
     db: sled::Db,
     folder: Folder,
     last: LastCommit,
-    witnessed: Seen,
+    witnessed: CommitWitness,
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for SledOpened {
     /// Prints the path only, because sled's `Debug` prints every record.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
-impl Opened {
+impl SledOpened {
     /// The tree with all records: the first byte of a key is its table; table 0 belongs to this module.
     pub fn tree(&self) -> &sled::Tree {
         &self.db
@@ -78,7 +78,7 @@ impl Opened {
     }
 
     /// The commit witness when the store was opened.
-    pub(super) fn witnessed(&self) -> Seen {
+    pub(super) fn witnessed(&self) -> CommitWitness {
         self.witnessed
     }
 
@@ -93,34 +93,38 @@ impl Opened {
 /// # Errors
 ///
 /// See [`OpenError`]; after an error no thread of sled is left running and nothing with data in it was deleted.
-pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<Opened, OpenError> {
+pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<SledOpened, OpenError> {
     let (folder, stage) = Folder::enter(path, mode)?;
     let path = path.to_owned();
     match stage {
         // It stays what it is: a place for a store, or for a copy of one.
-        Stage::Founding if mode == OpenMode::Existing => Err(OpenError::Missing { path }),
-        Stage::Founding => {
+        FolderStage::StoreIdentity if mode == OpenMode::Existing => Err(OpenError::Missing { path }),
+        FolderStage::StoreIdentity => {
             let opened = begin(folder, cache_bytes)?;
-            opened.mark(&Stage::Founded)?;
+            opened.mark(&FolderStage::Initialized)?;
             Ok(opened)
         }
-        Stage::Founded => go_on(folder, cache_bytes),
-        Stage::Copying(_) => Err(OpenError::Unfinished { path }),
-        Stage::Moved(to) => Err(OpenError::Moved { path, to }),
+        FolderStage::Initialized => go_on(folder, cache_bytes),
+        FolderStage::Copying(_) => Err(OpenError::Unfinished { path }),
+        FolderStage::Moved(to) => Err(OpenError::Moved { path, to }),
     }
 }
 
 /// Opens the store in `path` as the source of a copy to the location shown as `to`. Returns whether it was marked as
 /// moved there before.
-pub(super) fn open_to_leave(path: &Path, cache_bytes: u64, to: &str) -> Result<(Opened, bool), OpenError> {
+pub(super) fn open_to_leave(
+    path: &Path,
+    cache_bytes: u64,
+    to: &str,
+) -> Result<(SledOpened, bool), OpenError> {
     let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
     let path = path.to_owned();
     match stage {
-        Stage::Founding => Err(OpenError::Missing { path }),
-        Stage::Founded => Ok((go_on(folder, cache_bytes)?, false)),
-        Stage::Copying(_) => Err(OpenError::Unfinished { path }),
-        Stage::Moved(there) if there == to => Ok((go_on(folder, cache_bytes)?, true)),
-        Stage::Moved(to) => Err(OpenError::Moved { path, to }),
+        FolderStage::StoreIdentity => Err(OpenError::Missing { path }),
+        FolderStage::Initialized => Ok((go_on(folder, cache_bytes)?, false)),
+        FolderStage::Copying(_) => Err(OpenError::Unfinished { path }),
+        FolderStage::Moved(there) if there == to => Ok((go_on(folder, cache_bytes)?, true)),
+        FolderStage::Moved(to) => Err(OpenError::Moved { path, to }),
     }
 }
 
@@ -130,38 +134,38 @@ pub(super) fn open_to_arrive(
     path: &Path,
     cache_bytes: u64,
     store: StoreId,
-) -> Result<(Opened, bool), OpenError> {
+) -> Result<(SledOpened, bool), OpenError> {
     let (folder, stage) = Folder::enter(path, OpenMode::Create)?;
     let path = path.to_owned();
     let resumed = match stage {
-        Stage::Founding => false,
-        Stage::Copying(other) if other == store => true,
-        Stage::Copying(_) => return Err(OpenError::Unfinished { path }),
-        Stage::Founded | Stage::Moved(_) => return Err(OpenError::NotEmpty { path }),
+        FolderStage::StoreIdentity => false,
+        FolderStage::Copying(other) if other == store => true,
+        FolderStage::Copying(_) => return Err(OpenError::Unfinished { path }),
+        FolderStage::Initialized | FolderStage::Moved(_) => return Err(OpenError::NotEmpty { path }),
     };
-    folder.mark(&Stage::Copying(store))?;
+    folder.mark(&FolderStage::Copying(store))?;
     Ok((begin(folder, cache_bytes)?, resumed))
 }
 
 /// Starts over in a folder from which nothing was ever acknowledged.
-fn begin(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
+fn begin(folder: Folder, cache_bytes: u64) -> Result<SledOpened, OpenError> {
     folder.start_over().map_err(|e| OpenError::io(folder.path(), e))?;
-    let opened = Opened::start(folder, cache_bytes)?;
+    let opened = SledOpened::start(folder, cache_bytes)?;
     opened.found()?;
     Ok(opened)
 }
 
 /// Opens an initialized store and checks it.
-fn go_on(folder: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
+fn go_on(folder: Folder, cache_bytes: u64) -> Result<SledOpened, OpenError> {
     let witnessed = expect_data(&folder)?;
-    let mut opened = Opened { witnessed, ..Opened::start(folder, cache_bytes)? };
+    let mut opened = SledOpened { witnessed, ..SledOpened::start(folder, cache_bytes)? };
     opened.check()?;
     Ok(opened)
 }
 
 /// Checks that the data file exists: sled would create an empty one. Notes a pending integrity check if the file is
 /// shorter than at the last commit, which sled does not know.
-fn expect_data(folder: &Folder) -> Result<Seen, OpenError> {
+fn expect_data(folder: &Folder) -> Result<CommitWitness, OpenError> {
     let fail = |e| OpenError::io(folder.path(), e);
     let damaged = |reason| Err(OpenError::damaged(folder.path(), reason));
     let length = match fs::metadata(folder.data_path()) {
@@ -177,20 +181,20 @@ fn expect_data(folder: &Folder) -> Result<Seen, OpenError> {
     };
     if length < witnessed.length {
         let shorter = format!("its data file has {length} bytes, and had {}", witnessed.length);
-        doubt::note(folder, &shorter).map_err(fail)?;
+        integrity_pending::note(folder, &shorter).map_err(fail)?;
     }
     Ok(witnessed)
 }
 
-impl Opened {
+impl SledOpened {
     fn start(folder: Folder, cache_bytes: u64) -> Result<Self, OpenError> {
         folder.sweep().map_err(|e| OpenError::io(folder.path(), e))?;
         let db = start(&folder, cache_bytes)?;
-        Ok(Self { db, folder, last: LastCommit::none(), witnessed: Seen::default() })
+        Ok(Self { db, folder, last: LastCommit::none(), witnessed: CommitWitness::default() })
     }
 
     /// Records the stage of the folder durably.
-    pub(super) fn mark(&self, stage: &Stage) -> Result<(), OpenError> {
+    pub(super) fn mark(&self, stage: &FolderStage) -> Result<(), OpenError> {
         self.folder.mark(stage)
     }
 
@@ -221,7 +225,7 @@ impl Opened {
             return Err(damaged(&gap));
         }
         self.last = last;
-        doubt::settle(&self.folder, self.tree(), last.sum)
+        integrity_pending::settle(&self.folder, self.tree(), last.sum)
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<sled::IVec>, OpenError> {

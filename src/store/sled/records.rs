@@ -7,22 +7,22 @@ use sled::IVec;
 
 use super::codec::decode;
 use super::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
-use super::view::View;
+use super::view::SledView;
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::KeyRecord;
 use crate::model::revocation::Entry;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::records::{Look, Records};
-use crate::store::{Clock, Founding, StoreError, Totals};
+use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 mod change;
 mod stored;
 
-pub(super) use change::{taken_over, writes};
+pub(super) use change::{imported, writes};
 pub(super) use stored::decode_entry;
 #[cfg(test)]
 pub(super) use stored::encode_entry;
@@ -30,7 +30,7 @@ use stored::{StoredDevice, StoredEnded, StoredUser};
 
 type Read<T> = Result<T, StoreError>;
 
-impl View<'_> {
+impl SledView<'_> {
     fn record<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<Option<T>> {
         self.get(key)?.map(|bytes| decode(table, &bytes)).transpose()
     }
@@ -51,18 +51,18 @@ impl View<'_> {
     }
 }
 
-impl Records for View<'_> {
-    fn founding(&self) -> Read<Option<Founding>> {
+impl Records for SledView<'_> {
+    fn founding(&self) -> Read<Option<StoreIdentity>> {
         let Some(bytes) = self.get(FOUNDING)? else { return Ok(None) };
         // A store whose tokens never had other names says nothing of them, like every store before there were any.
         let unnamed =
-            |(store, issuer, audience, at)| Founding { store, issuer, audience, at, names: Vec::new() };
-        let found = decode(Table::Founding, &bytes);
-        found.or_else(|_| decode(Table::Founding, &bytes).map(unnamed)).map(Some)
+            |(store, issuer, audience, at)| StoreIdentity { store, issuer, audience, at, names: Vec::new() };
+        let found = decode(Table::StoreIdentity, &bytes);
+        found.or_else(|_| decode(Table::StoreIdentity, &bytes).map(unnamed)).map(Some)
     }
 
-    fn clock(&self) -> Read<Clock> {
-        self.singleton(Table::Clock, CLOCK)
+    fn counters(&self) -> Read<Counters> {
+        self.singleton(Table::Counters, CLOCK)
     }
 
     fn rolled_back(&self) -> Read<bool> {
@@ -174,8 +174,8 @@ impl Records for View<'_> {
         Ok(keys)
     }
 
-    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKey>> {
-        let found: Option<ServiceKey> = self.record(Table::ServiceKeys, &layout::service_key(id))?;
+    fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKeyRecord>> {
+        let found: Option<ServiceKeyRecord> = self.record(Table::ServiceKeys, &layout::service_key(id))?;
         match found {
             Some(key) if key.id != id => {
                 Err(Table::ServiceKeys.corrupt("a record stands in the place of another"))
@@ -184,7 +184,7 @@ impl Records for View<'_> {
         }
     }
 
-    fn service_keys(&self) -> Read<Vec<ServiceKey>> {
+    fn service_keys(&self) -> Read<Vec<ServiceKeyRecord>> {
         let table = Table::ServiceKeys.prefix();
         self.list(Table::ServiceKeys, &table, Bound::Included(&table)).collect()
     }

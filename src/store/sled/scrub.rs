@@ -4,7 +4,7 @@
 //! middle of the log for the rest of a reused segment and skips it without an error: the records in it are lost, or
 //! older than they were. Mostly sled is wrong then, sometimes it is right: after a power failure a reused segment may
 //! well be half of one and half of the other. The log alone cannot distinguish the two. So a finding here is only a
-//! suspicion; the [`Sum`](super::sum::Sum) of the records that sled has read decides.
+//! suspicion; the [`StoreChecksum`](super::checksum::StoreChecksum) of the records that sled has read decides.
 //!
 //! Only what sled replays is read, from its newest snapshot on. sled checks what lies before when it reads a page of
 //! it. The end of the log may be torn by any crash; the [`head`](super::head) shows whether anything acknowledged was
@@ -32,7 +32,7 @@ const RED_ZONE: usize = 32;
 /// # Errors
 ///
 /// If the file itself cannot be read.
-pub(super) fn doubt(data: &File, since: u64) -> io::Result<Option<String>> {
+pub(super) fn find_damage(data: &File, since: u64) -> io::Result<Option<String>> {
     let segment_size = SEGMENT as u64;
     let since = since / segment_size * segment_size;
     let (mut beginning, mut segment) = ([0; SegmentHeader::LENGTH], vec![0; SEGMENT]);
@@ -131,19 +131,19 @@ mod tests {
     const SEVERAL_SEGMENTS: u32 = 30_000;
 
     /// The finding for `bytes` written at `at`, which are then restored.
-    fn doubt_with(data: &File, at: u64, bytes: &[u8], since: u64) -> Option<String> {
+    fn find_damage_with(data: &File, at: u64, bytes: &[u8], since: u64) -> Option<String> {
         let mut before = vec![0; bytes.len()];
         data.read_exact_at(&mut before, at).unwrap();
         data.write_all_at(bytes, at).unwrap();
-        let doubt = doubt(data, since).unwrap();
+        let find_damage = find_damage(data, since).unwrap();
         data.write_all_at(&before, at).unwrap();
-        doubt
+        find_damage
     }
 
     #[test]
     fn a_log_as_sled_wrote_it_is_beyond_doubt() {
         let (_folder, data, _) = log(SEVERAL_SEGMENTS);
-        assert_eq!(doubt(&data, 0).unwrap(), None);
+        assert_eq!(find_damage(&data, 0).unwrap(), None);
     }
 
     #[test]
@@ -153,8 +153,11 @@ mod tests {
         for segment in &segments {
             for within in [0, 7, 20, 4096, 999_999, SEGMENT as u64 / 2] {
                 let at = segment + within;
-                assert!(doubt_with(&data, at, &[0xA5; 64], 0).is_some(), "at {at} of {segments:?}");
-                assert!(doubt_with(&data, at, &[0; 64], 0).is_some(), "at {at} of {segments:?}, zeroes");
+                assert!(find_damage_with(&data, at, &[0xA5; 64], 0).is_some(), "at {at} of {segments:?}");
+                assert!(
+                    find_damage_with(&data, at, &[0; 64], 0).is_some(),
+                    "at {at} of {segments:?}, zeroes"
+                );
             }
         }
     }
@@ -163,9 +166,9 @@ mod tests {
     fn a_torn_end_is_no_doubt() {
         let (_folder, data, _) = log(2_000);
         let end = data.metadata().unwrap().len();
-        assert_eq!(doubt_with(&data, end - 200, &[0xA5; 100], 0), None);
+        assert_eq!(find_damage_with(&data, end - 200, &[0xA5; 100], 0), None);
         data.set_len(end - 1000).unwrap();
-        assert_eq!(doubt(&data, 0).unwrap(), None);
+        assert_eq!(find_damage(&data, 0).unwrap(), None);
     }
 
     #[test]
@@ -173,16 +176,16 @@ mod tests {
         let (_folder, data, segments) = log(SEVERAL_SEGMENTS);
         let first = *segments.first().unwrap();
         let since = header(&data, first).unwrap().position + SEGMENT as u64;
-        assert!(doubt_with(&data, first + 5000, &[0xA5; 64], since - 1).is_some());
-        assert_eq!(doubt_with(&data, first + 5000, &[0xA5; 64], since), None);
-        assert!(doubt_with(&data, first, &[0xA5; 64], u64::MAX).is_some());
+        assert!(find_damage_with(&data, first + 5000, &[0xA5; 64], since - 1).is_some());
+        assert_eq!(find_damage_with(&data, first + 5000, &[0xA5; 64], since), None);
+        assert!(find_damage_with(&data, first, &[0xA5; 64], u64::MAX).is_some());
     }
 
     #[test]
     fn a_cleared_segment_holds_nothing() {
         let (_folder, data, segments) = log(SEVERAL_SEGMENTS);
         let first = *segments.first().unwrap();
-        assert_eq!(doubt_with(&data, first, &vec![0; SEGMENT], 0), None);
-        assert!(doubt_with(&data, first, &vec![0; SEGMENT / 2], 0).is_some());
+        assert_eq!(find_damage_with(&data, first, &vec![0; SEGMENT], 0), None);
+        assert!(find_damage_with(&data, first, &vec![0; SEGMENT / 2], 0).is_some());
     }
 }

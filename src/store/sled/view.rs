@@ -14,12 +14,12 @@ static NOTHING: Changes = BTreeMap::new();
 /// The records, with the pending writes of the current group over them: a step sees the writes of earlier steps,
 /// although the group is applied as a whole.
 #[derive(Clone, Copy)]
-pub struct View<'a> {
+pub struct SledView<'a> {
     tree: &'a sled::Tree,
     pending: &'a Changes,
 }
 
-impl<'a> View<'a> {
+impl<'a> SledView<'a> {
     /// The applied records, for reading outside the writer thread. They may not be durable yet.
     pub fn applied(tree: &'a sled::Tree) -> Self {
         Self { tree, pending: &NOTHING }
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// An iterator over records in the order of their keys, as [`View::scan`] returns it.
+/// An iterator over records in the order of their keys, as [`SledView::scan`] returns it.
 pub struct Scan<'a> {
     prefix: Vec<u8>,
     stored: Peekable<sled::Iter>,
@@ -136,7 +136,7 @@ mod tests {
                 pending.insert(key.as_slice().into(), keep.then(|| b"new".into()));
                 if keep { truth.insert(key, b"new".to_vec()); } else { truth.remove(&key); }
             }
-            let view = View::over(&db, &pending);
+            let view = SledView::over(&db, &pending);
             prop_assert_eq!(view.get(&start).unwrap().map(|v| v.to_vec()), truth.get(&start).cloned());
             for from in [Bound::Included(start.as_slice()), Bound::Excluded(&start), Bound::Unbounded] {
                 let seen: Vec<_> = view.scan_from(&prefix, match from { Bound::Unbounded => Bound::Included(&prefix), f => f })

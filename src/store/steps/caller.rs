@@ -6,7 +6,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::records::Records;
-use crate::store::{Clock, Standing, StoreError};
+use crate::store::{Counters, Standing, StoreError};
 
 /// Why a token does not act for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Refusal {
 }
 
 /// A caller whose token acts for its user: the counters, the user and the device.
-pub(super) type Caller = (Clock, User, Device);
+pub(super) type Caller = (Counters, User, Device);
 
 /// Judges the token that a caller presented.
 pub(super) fn judge(
@@ -34,7 +34,7 @@ pub(super) fn judge(
 /// The caller, if the verdict on its token is that it acts for its user.
 pub(super) fn accept(verdict: Verdict, standing: Standing) -> Result<Caller, Refusal> {
     match (verdict, standing.user, standing.device) {
-        (Verdict::Live, Some(user), Some(device)) => Ok((standing.clock, user, device)),
+        (Verdict::Live, Some(user), Some(device)) => Ok((standing.counters, user, device)),
         (Verdict::Ended(reason), ..) => Err(Refusal::Ended(reason)),
         _ => Err(Refusal::Ahead),
     }

@@ -66,7 +66,7 @@ impl Step for DeleteUser {
             }
         }
         let Some(mut user) = records.user(self.user)? else { return Ok(UserDeleted::NoUser) };
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let signed_out = bump(changes, era, &mut user, None, self.now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;

@@ -84,7 +84,7 @@ impl Step for EndDevice {
             return Ok(DeviceEnded::Refused(refusal));
         }
         let Some(mut user) = records.user(self.user)? else { return Ok(DeviceEnded::AlreadyEnded) };
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let Some(device) = records.device(user.id, user.stamp(era), self.device)? else {
             let known = records.ended(user.id, self.device)?.is_some();
             return Ok(if known { DeviceEnded::AlreadyEnded } else { DeviceEnded::NoDevice });

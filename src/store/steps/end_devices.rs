@@ -77,13 +77,13 @@ impl Step for EndDevices {
         let (era, mut user, mut kept, cause, note) = match &self.by {
             EndDevicesBy::Caller { presented, keep } => match caller::judge(records, presented, self.now)? {
                 Err(refusal) => return Ok(DevicesEnded::Refused(refusal)),
-                Ok((clock, user, device)) => {
-                    (clock.era, user, keep.then_some(device), Cause::SignedOutEverywhere, None)
+                Ok((counters, user, device)) => {
+                    (counters.era, user, keep.then_some(device), Cause::SignedOutEverywhere, None)
                 }
             },
             EndDevicesBy::Administrator { user, note } => match records.user(*user)? {
                 None => return Ok(DevicesEnded::NoUser),
-                Some(user) => (records.clock()?.era, user, None, Cause::Administrator, note.clone()),
+                Some(user) => (records.counters()?.era, user, None, Cause::Administrator, note.clone()),
             },
         };
         let mut signed_out = bump(changes, era, &mut user, kept.as_ref(), self.now, cause, note);

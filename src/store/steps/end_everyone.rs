@@ -28,7 +28,7 @@ impl Step for EndEveryone {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Era, StoreError> {
-        let era = records.clock()?.era.following(self.now);
+        let era = records.counters()?.era.following(self.now);
         changes.log(self.now, Revocation::Era(era));
         Ok(era)
     }

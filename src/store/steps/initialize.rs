@@ -6,13 +6,13 @@ use crate::model::key::KeyRecord;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
 use crate::store::working_set::WorkingSet;
-use crate::store::{Clock, Founding, StoreError, Totals};
+use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 /// Founds an empty store, or says what the store was founded as before.
 #[derive(Clone, Debug)]
 pub struct Initialize {
     /// What the store is from now on.
-    pub founding: Founding,
+    pub founding: StoreIdentity,
     /// The store's first signing keys.
     pub keys: Vec<KeyRecord>,
 }
@@ -21,9 +21,9 @@ pub struct Initialize {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Initialized {
     /// The store was empty and is founded now, as this.
-    Now(Founding),
+    Now(StoreIdentity),
     /// The store was founded before, as this.
-    Before(Founding),
+    Before(StoreIdentity),
 }
 
 impl Step for Initialize {
@@ -41,8 +41,8 @@ impl Step for Initialize {
         if let Some(founding) = records.founding()? {
             return Ok(Initialized::Before(founding));
         }
-        changes.push(Change::Found(self.founding.clone()));
-        changes.push(Change::Clock(Clock {
+        changes.push(Change::Initialize(self.founding.clone()));
+        changes.push(Change::Counters(Counters {
             era: Era::default().following(self.founding.at),
             keys: KeysVersion::new(1),
             head: Position::default(),

@@ -27,10 +27,10 @@ impl Step for NoteSeen {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<(), StoreError> {
-        let clock = records.clock()?;
+        let counters = records.counters()?;
         for (user, device, seen) in &self.seen {
             let Some(found) = records.user(*user)? else { continue };
-            if records.device(*user, found.stamp(clock.era), *device)?.is_some() {
+            if records.device(*user, found.stamp(counters.era), *device)?.is_some() {
                 changes.push(Change::LastSeen(*user, *device, seen.clone()));
             }
         }

@@ -75,7 +75,7 @@ impl Step for OpenDevice {
         if self.verified.as_ref().is_some_and(|verified| *verified != user.password) {
             return Ok(Opened::PasswordChanged);
         }
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let evicted = self.make_room(records, changes, era, &mut user)?;
         make_past_give_way(records, changes, era, &mut user)?;
         let device = self.device.open(changes, era, &mut user, self.now);

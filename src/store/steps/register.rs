@@ -54,7 +54,7 @@ impl Step for Register {
         if records.user_named(self.username.key())?.is_some() {
             return Ok(Registered::UsernameTaken);
         }
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let mut user = User {
             id: self.id,
             username: self.username.clone(),

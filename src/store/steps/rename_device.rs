@@ -47,11 +47,11 @@ impl Step for RenameDevice {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Renamed, StoreError> {
-        let (clock, user, _) = match caller::judge(records, &self.caller, self.now)? {
+        let (counters, user, _) = match caller::judge(records, &self.caller, self.now)? {
             Ok(caller) => caller,
             Err(refusal) => return Ok(Renamed::Refused(refusal)),
         };
-        let found = records.device(user.id, user.stamp(clock.era), self.device)?;
+        let found = records.device(user.id, user.stamp(counters.era), self.device)?;
         let Some(mut device) = found.filter(|device| self.now < device.end()) else {
             return Ok(Renamed::NoDevice);
         };

@@ -67,7 +67,7 @@ impl ReportRollback {
     fn is_proof(&self, records: &dyn Records) -> Result<bool, StoreError> {
         let presented = &self.presented;
         let standing = Standing::read(records, presented.user, presented.device)?;
-        let (own, era) = (presented.stamp, standing.clock.era);
+        let (own, era) = (presented.stamp, standing.counters.era);
         // What was minted in an era that is over may be from before a restore that was told.
         if own.era != era {
             return Ok(own.era > era);

@@ -6,12 +6,12 @@ use crate::model::counters::Era;
 use crate::model::ids::StoreId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::revocation::Revocation;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
 use crate::store::working_set::WorkingSet;
-use crate::store::{Founding, StoreError};
+use crate::store::{StoreError, StoreIdentity};
 
 /// Makes a store that was put back from a copy another store, in which nothing of the old one's is good.
 ///
@@ -38,7 +38,7 @@ pub struct Restored {
     /// The signing keys that are distrusted from now on.
     pub distrusted: Vec<Kid>,
     /// The service keys of the copy, which were dropped unless they were to be kept.
-    pub service_keys: Vec<ServiceKey>,
+    pub service_keys: Vec<ServiceKeyRecord>,
 }
 
 impl Step for Restore {
@@ -56,9 +56,9 @@ impl Step for Restore {
         let Self { store, now, .. } = *self;
         let era = EndEveryone { now }.decide(records, changes)?;
         if let Some(founding) = records.founding()? {
-            changes.push(Change::Found(Founding { store, ..founding }));
+            changes.push(Change::Initialize(StoreIdentity { store, ..founding }));
         }
-        let version = records.clock()?.keys.next();
+        let version = records.counters()?.keys.next();
         let mut distrusted = Vec::new();
         for key in records.keys()?.into_iter().filter(|key| key.state != KeyState::Distrusted) {
             let kid = key.kid.clone();

@@ -72,11 +72,11 @@ impl Step for RotateRefresh {
         let (now, presented) = (self.now, (&self.claims).into());
         let standing = Standing::read(records, self.claims.subject, self.claims.device)?;
         let verdict = standing.judge_refresh(&presented, now);
-        let (clock, mut user, mut device) = match caller::accept(verdict, standing) {
+        let (counters, mut user, mut device) = match caller::accept(verdict, standing) {
             Ok(caller) => caller,
             Err(refusal) => return Ok(Refreshed::Refused(refusal)),
         };
-        let era = clock.era;
+        let era = counters.era;
         let session = |user, device| Box::new(Session { user, device, era });
         Ok(match device.refresh.classify(self.claims.sequence, self.network, &self.policy, self.steady) {
             Replay::Ahead => Refreshed::Refused(Refusal::Ahead),

@@ -46,7 +46,7 @@ impl Step for SaveKeys {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<KeysSaved, StoreError> {
-        let read = records.clock()?.keys;
+        let read = records.counters()?.keys;
         if read != self.read {
             return Ok(KeysSaved::Stale);
         }

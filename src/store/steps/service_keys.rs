@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::model::ids::ServiceKeyId;
-use crate::model::service_key::ServiceKey;
+use crate::model::service_key::ServiceKeyRecord;
 use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Records};
@@ -12,7 +12,7 @@ use crate::store::working_set::WorkingSet;
 #[derive(Clone, Debug)]
 pub struct AddServiceKey {
     /// The service key.
-    pub key: ServiceKey,
+    pub key: ServiceKeyRecord,
 }
 
 impl Step for AddServiceKey {

@@ -54,7 +54,7 @@ impl Step for SetDisabled {
         let mut signed_out = 0;
         match (self.disabled, user.disabled.is_some()) {
             (true, false) => {
-                let era = records.clock()?.era;
+                let era = records.counters()?.era;
                 user.disabled = Some(Disabled { at: self.now, note: self.note.clone() });
                 let note = self.note.clone();
                 signed_out = bump(changes, era, &mut user, None, self.now, Cause::Disabled, note);

@@ -89,16 +89,16 @@ impl Step for SetPassword {
                     Ok((_, user, _)) if user.password != *verified => {
                         return Ok(PasswordSet::PasswordChanged);
                     }
-                    Ok((clock, user, mut device)) => {
+                    Ok((counters, user, mut device)) => {
                         device.authenticated = now;
                         device.stay(now, *idle);
-                        (clock.era, user, Some(device))
+                        (counters.era, user, Some(device))
                     }
                 }
             }
             SetPasswordBy::Administrator(user) => match records.user(*user)? {
                 None => return Ok(PasswordSet::NoUser),
-                Some(user) => (records.clock()?.era, user, None),
+                Some(user) => (records.counters()?.era, user, None),
             },
         };
         user.password = self.password.clone();

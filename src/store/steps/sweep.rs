@@ -60,7 +60,7 @@ impl Step for Sweep {
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Swept, StoreError> {
         let Self { now, outlived, limit } = *self;
         let mut swept = Swept::default();
-        let era = records.clock()?.era;
+        let era = records.counters()?.era;
         let looks = records.due(now, limit)?;
         swept.more = looks.len() >= limit;
         let mut users: Vec<User> = Vec::new();

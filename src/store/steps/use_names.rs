@@ -44,8 +44,8 @@ impl Step for UseNames {
             founding.names.push(names.clone());
             let surplus = founding.names.len().saturating_sub(NAMES_KEPT);
             founding.names.drain(..surplus);
-            changes.push(Change::Found(founding));
-            let version = records.clock()?.keys.next();
+            changes.push(Change::Initialize(founding));
+            let version = records.counters()?.keys.next();
             changes.log(*now, Revocation::Keys { version, distrusted: None });
         }
         Ok(())

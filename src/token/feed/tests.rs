@@ -17,14 +17,14 @@ const DEVICE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47";
 const STORE: &str = "019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48";
 
 /// The issuer's secret key, and the key set of its followers.
-struct Issuer {
+struct FeedSigner {
     secret: SecretKey,
     kid: Kid,
     footer: Footer,
     keys: PublicKeys,
 }
 
-impl Issuer {
+impl FeedSigner {
     fn new() -> Self {
         let AsymmetricKeyPair { public, secret } = AsymmetricKeyPair::<V4>::generate().unwrap();
         let mut paserk = String::new();
@@ -52,11 +52,11 @@ impl Issuer {
         self.secret.sign(payload.as_bytes(), &self.footer, b"")
     }
 
-    fn reads_frame(&self, text: &str) -> Result<Frame, Refused> {
+    fn reads_frame(&self, text: &str) -> Result<Frame, FeedRefusal> {
         Frame::verify(text, &self.keys, |issuer| issuer == ISSUER)
     }
 
-    fn reads_pong(&self, text: &str) -> Result<Pong, Refused> {
+    fn reads_pong(&self, text: &str) -> Result<Pong, FeedRefusal> {
         Pong::verify(text, &self.keys, |issuer| issuer == ISSUER)
     }
 
@@ -125,7 +125,7 @@ fn the_claims_stand_in_the_payload_as_the_page_says() {
 
 #[test]
 fn what_is_signed_is_read_back() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let distrusting = frame_of(vec![Revocation::Keys {
         version: KeysVersion::new(3),
         distrusted: Kid::parse(&format!("k4.lid.{}", "A".repeat(44))),
@@ -140,7 +140,7 @@ fn what_is_signed_is_read_back() {
 
 #[test]
 fn each_kind_passes_as_itself_only() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let claims = AccessClaims {
         issuer: ISSUER.to_owned(),
         subject: user(),
@@ -155,17 +155,17 @@ fn each_kind_passes_as_itself_only() {
     let (frame, pong) = (issuer.frame(&frame()), issuer.pong(&pong()));
     assert!(issuer.reads_access(&token) && !issuer.reads_access(&frame) && !issuer.reads_access(&pong));
     assert!(issuer.reads_frame(&frame).is_ok() && issuer.reads_pong(&pong).is_ok());
-    assert_eq!(issuer.reads_frame(&token), Err(Refused::NotAuthentic));
-    assert_eq!(issuer.reads_pong(&token), Err(Refused::NotAuthentic));
-    assert_eq!(issuer.reads_frame(&pong), Err(Refused::NotUnderstood));
-    assert_eq!(issuer.reads_pong(&frame), Err(Refused::NotUnderstood));
+    assert_eq!(issuer.reads_frame(&token), Err(FeedRefusal::NotAuthentic));
+    assert_eq!(issuer.reads_pong(&token), Err(FeedRefusal::NotAuthentic));
+    assert_eq!(issuer.reads_frame(&pong), Err(FeedRefusal::NotUnderstood));
+    assert_eq!(issuer.reads_pong(&frame), Err(FeedRefusal::NotUnderstood));
 }
 
 #[test]
 fn the_same_claims_under_the_other_purpose_are_worth_nothing() {
-    let issuer = Issuer::new();
-    assert_eq!(issuer.reads_frame(&issuer.sign_token(FRAME)), Err(Refused::NotAuthentic));
-    assert_eq!(issuer.reads_pong(&issuer.sign_token(PONG)), Err(Refused::NotAuthentic));
+    let issuer = FeedSigner::new();
+    assert_eq!(issuer.reads_frame(&issuer.sign_token(FRAME)), Err(FeedRefusal::NotAuthentic));
+    assert_eq!(issuer.reads_pong(&issuer.sign_token(PONG)), Err(FeedRefusal::NotAuthentic));
     let claims = json!({
         "iss": ISSUER, "sub": USER, "aud": "aud", "iat": "2026-11-22T10:20:12Z", "exp": "2026-11-22T10:20:12Z",
         "sid": DEVICE, "gen": 1, "era": 1, "auth_time": "2026-11-22T10:20:12Z",
@@ -176,27 +176,27 @@ fn the_same_claims_under_the_other_purpose_are_worth_nothing() {
 
 #[test]
 fn a_key_that_is_not_in_the_set_is_told_from_an_alteration() {
-    let (issuer, stranger) = (Issuer::new(), Issuer::new());
+    let (issuer, stranger) = (FeedSigner::new(), FeedSigner::new());
     let text = stranger.frame(&frame());
-    assert_eq!(issuer.reads_frame(&text), Err(Refused::UnknownKey));
+    assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::UnknownKey));
     let (body, _) = text.rsplit_once('.').unwrap();
     let claimed = format!("{body}.{}", issuer.footer.encoded);
-    assert_eq!(issuer.reads_frame(&claimed), Err(Refused::NotAuthentic));
-    assert_eq!(issuer.reads_frame(""), Err(Refused::NotAuthentic));
-    assert_eq!(issuer.reads_frame(body), Err(Refused::NotAuthentic), "no footer, no key");
+    assert_eq!(issuer.reads_frame(&claimed), Err(FeedRefusal::NotAuthentic));
+    assert_eq!(issuer.reads_frame(""), Err(FeedRefusal::NotAuthentic));
+    assert_eq!(issuer.reads_frame(body), Err(FeedRefusal::NotAuthentic), "no footer, no key");
 }
 
 #[test]
 fn another_issuers_text_is_named_as_that() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let other = |issuer: &str| issuer == "https://other.example";
-    assert_eq!(Frame::verify(&issuer.frame(&frame()), &issuer.keys, other), Err(Refused::OtherIssuer));
-    assert_eq!(Pong::verify(&issuer.pong(&pong()), &issuer.keys, other), Err(Refused::OtherIssuer));
+    assert_eq!(Frame::verify(&issuer.frame(&frame()), &issuer.keys, other), Err(FeedRefusal::OtherIssuer));
+    assert_eq!(Pong::verify(&issuer.pong(&pong()), &issuer.keys, other), Err(FeedRefusal::OtherIssuer));
 }
 
 #[test]
 fn every_change_of_a_character_is_noticed() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     for good in [issuer.frame(&frame()), issuer.pong(&pong())] {
         let read = |text: &str| issuer.reads_frame(text).is_ok() || issuer.reads_pong(text).is_ok();
         assert!(read(&good));
@@ -220,7 +220,7 @@ fn every_change_of_a_character_is_noticed() {
 
 #[test]
 fn a_missing_mistyped_or_repeated_claim_makes_a_text_unusable() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let usable = |payload: &str| {
         let text = issuer.sign(payload);
         issuer.reads_frame(&text).is_ok() || issuer.reads_pong(&text).is_ok()
@@ -250,7 +250,7 @@ fn a_missing_mistyped_or_repeated_claim_makes_a_text_unusable() {
 
 #[test]
 fn an_entry_is_complete_or_the_frame_unusable() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let frame: Value = serde_json::from_str(FRAME).unwrap();
     let usable = |at: usize, entry: Value| {
         let mut frame = frame.clone();
@@ -283,13 +283,13 @@ fn an_entry_is_complete_or_the_frame_unusable() {
 #[test]
 fn a_cause_is_passed_over_by_who_does_not_know_it() {
     #[derive(serde::Deserialize)]
-    struct Entry {
+    struct EarlierEntry {
         r#type: String,
         generation: Option<u64>,
         kept: Option<String>,
     }
     let payload: Value = serde_json::from_str(FRAME).unwrap();
-    let entry: Entry = serde_json::from_value(payload["entries"][1].clone()).unwrap();
+    let entry: EarlierEntry = serde_json::from_value(payload["entries"][1].clone()).unwrap();
     assert_eq!(
         (entry.r#type.as_str(), entry.generation, entry.kept.as_deref()),
         ("generation", Some(2), Some(DEVICE))
@@ -298,7 +298,7 @@ fn a_cause_is_passed_over_by_who_does_not_know_it() {
 
 #[test]
 fn a_cause_counts_where_it_is_known_and_a_device_is_kept() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let read = |from: &str, to: &str| {
         let frame = issuer.reads_frame(&issuer.sign(&FRAME.replacen(from, to, 1))).unwrap();
         frame.entries[1].revocation.clone()
@@ -320,19 +320,19 @@ fn a_cause_counts_where_it_is_known_and_a_device_is_kept() {
 
 #[test]
 fn entries_beyond_the_head_are_refused() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     for head in ["44", "0"] {
         let text = issuer.sign(&FRAME.replacen("\"head\":45", &format!("\"head\":{head}"), 1));
-        assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+        assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
     }
     let largest = FRAME.replacen("\"head\":45", &format!("\"head\":{}", u64::MAX), 1);
     let text = issuer.sign(&largest.replacen("\"after\":40", &format!("\"after\":{}", u64::MAX), 1));
-    assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+    assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
 }
 
 #[test]
 fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let longest = bump((1 << 53) - 1, Some(device()), true);
     let mut full = frame_of(vec![longest.clone(); MOST_SENT]);
     full.after = Position::new((1 << 53) - 1 - MOST_SENT as u64);
@@ -354,26 +354,26 @@ fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
     );
 
     let padded = FRAME.replacen('{', &format!("{{\"x\":\"{}\",", "x".repeat(LONGEST_FRAME * 3 / 4)), 1);
-    assert_eq!(issuer.reads_frame(&issuer.sign(&padded)), Err(Refused::TooLong));
+    assert_eq!(issuer.reads_frame(&issuer.sign(&padded)), Err(FeedRefusal::TooLong));
     let padded = PONG.replacen('{', &format!("{{\"x\":\"{}\",", "x".repeat(LONGEST_PONG * 3 / 4)), 1);
-    assert_eq!(issuer.reads_pong(&issuer.sign(&padded)), Err(Refused::TooLong));
+    assert_eq!(issuer.reads_pong(&issuer.sign(&padded)), Err(FeedRefusal::TooLong));
 
     let overfull = frame_of(vec![Revocation::Era(Era::new(1)); MOST_ENTRIES + 1]);
     let text = issuer.sign(&text_of(wire::write_frame(&overfull).unwrap()).replacen(":45,", ":999,", 1));
-    assert_eq!(issuer.reads_frame(&text), Err(Refused::NotUnderstood));
+    assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
 }
 
 #[test]
 fn a_key_never_announces_its_own_distrust() {
-    let issuer = Issuer::new();
+    let issuer = FeedSigner::new();
     let frame = frame_of(vec![Revocation::Keys {
         version: KeysVersion::new(3),
         distrusted: Some(issuer.kid.clone()),
     }]);
     assert_eq!(frame.sign(&issuer.secret, &issuer.footer), Err(MintError));
     let forged = issuer.sign(&text_of(wire::write_frame(&frame).unwrap()));
-    assert_eq!(issuer.reads_frame(&forged), Err(Refused::NotAuthentic));
-    let other = Issuer::new();
+    assert_eq!(issuer.reads_frame(&forged), Err(FeedRefusal::NotAuthentic));
+    let other = FeedSigner::new();
     assert_eq!(other.reads_frame(&other.frame(&frame)), Ok(frame));
 }
 

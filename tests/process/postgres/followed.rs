@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Cluster;
 use super::cluster::url;
-use super::cord::{Cord, Way};
+use super::db_proxy::{DatabaseProxy, Way};
 use super::nodes::{Node, Shared};
 use crate::guarded::BOUND;
 use crate::place::RESCIND;
@@ -39,10 +39,10 @@ pub(super) fn guard_expecting(
 
 fn a_node_whose_database_is(way: Way) {
     let Some(cluster) = Cluster::fresh() else { return };
-    let cord = Cord::to(&cluster.address());
+    let proxy = DatabaseProxy::to(&cluster.address());
     let shared = Shared::new(&cluster.url());
     let well = shared.join(&[]);
-    let cut_off = shared.with_store(&url(&cord.address)).join(&[]);
+    let cut_off = shared.with_store(&url(&proxy.address)).join(&[]);
     let key = shared.service_key(&well, &["feed"]);
     let published = well.server.client.get("/.well-known/paserk", "").ok();
     let issuer = published["issuer"].as_str().unwrap();
@@ -53,7 +53,7 @@ fn a_node_whose_database_is(way: Way) {
     for guard in &guards {
         guard.assert_comes_to(&gone.access, "204");
     }
-    cord.set(way);
+    proxy.set(way);
     client.post("/api/v1/auth/logout-all", &gone.access, &json!({})).ok();
     let acknowledged = Instant::now();
     while acknowledged.elapsed() < BOUND * 2 {
@@ -70,7 +70,7 @@ fn a_node_whose_database_is(way: Way) {
     of_the_well.assert_comes_to(&gone.access, "401 signed_out_everywhere");
     of_the_well.assert_comes_to(&good.access, "204");
 
-    cord.set(Way::Open);
+    proxy.set(Way::Open);
     for guard in &guards {
         guard.assert_comes_to(&gone.access, "401 signed_out_everywhere");
         guard.assert_comes_to(&good.access, "204");

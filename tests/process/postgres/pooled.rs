@@ -4,7 +4,7 @@ use super::bouncer::Bouncer;
 use super::load::Load;
 use super::nodes::Nodes;
 use super::restarted::ready;
-use super::{Cluster, everywhere, once, rounds};
+use super::{Cluster, everywhere, refresh_rotation, rounds};
 
 const NODES: usize = 3;
 
@@ -12,9 +12,9 @@ const NODES: usize = 3;
 fn all_holds_behind_a_pooler() {
     let Some(mut cluster) = Cluster::fresh() else { return };
     let Some(bouncer) = Bouncer::start(&cluster) else { return };
-    let nodes = Nodes::with(&bouncer.url(), NODES, &once::BEHIND_A_PROXY);
+    let nodes = Nodes::with(&bouncer.url(), NODES, &refresh_rotation::BEHIND_A_PROXY);
     assert_eq!(everywhere::accepted_afterwards(&nodes, rounds(5, 50)), 0);
-    once::refresh_at_once(&nodes, rounds(5, 50));
+    refresh_rotation::refresh_at_once(&nodes, rounds(5, 50));
 
     let mut load = Load::on(&nodes);
     load.during(|progress| {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Buckets, Kept, RetryAfter};
+use super::{Buckets, KeptBucket, RetryAfter};
 
 /// The held tokens of one key, and the number of callers waiting for them.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldTokens {
     tokens: u32,
     waiting: u32,
     settled: Arc<Notify>,
@@ -22,7 +22,7 @@ pub(in crate::auth::limits) enum Denied<'a, K: Copy + Ord + Hash> {
     /// Every token is taken; with the time until one is refilled.
     Empty(RetryAfter),
     /// Every remaining token is held by others: wait for them, then try again.
-    Busy(Waiting<'a, K>),
+    Busy(WaitingHold<'a, K>),
 }
 
 /// A held token. Dropping it without [`Hold::release`] takes it.
@@ -38,7 +38,7 @@ pub(in crate::auth::limits) struct Hold<'a, K: Copy + Ord + Hash> {
 /// A registration as a waiting caller of a key. To be kept until the next try is over: dropping it lets the next
 /// caller try if there is a token or a refusal for it.
 #[derive(Debug)]
-pub(in crate::auth::limits) struct Waiting<'a, K: Copy + Ord + Hash> {
+pub(in crate::auth::limits) struct WaitingHold<'a, K: Copy + Ord + Hash> {
     buckets: &'a Buckets<K>,
     key: K,
     now: Duration,
@@ -62,11 +62,11 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         }
         held.waiting = held.waiting.saturating_add(1);
         let settled = Arc::clone(&held.settled);
-        Err(Denied::Busy(Waiting { buckets: self, key, now, settled }))
+        Err(Denied::Busy(WaitingHold { buckets: self, key, now, settled }))
     }
 
     /// Whether one more token can be held beside those taken and held.
-    fn has_room(&self, kept: &Kept<K>, key: K, now: Duration) -> bool {
+    fn has_room(&self, kept: &KeptBucket<K>, key: K, now: Duration) -> bool {
         let empty = self.empty(now);
         let taken = kept.full_at.get(&key).map_or(now, |moment| (*moment).clamp(now, empty));
         let held = kept.held.get(&key).map_or(0, |held| held.tokens);
@@ -74,7 +74,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     }
 
     /// Wakes one waiting caller if its next try would be decided: by a token, or by a refusal.
-    fn wake_next(&self, kept: &mut Kept<K>, key: K, now: Duration) {
+    fn wake_next(&self, kept: &mut KeptBucket<K>, key: K, now: Duration) {
         let has_answer = self.has_room(kept, key, now) || self.after_one_more(kept, key, now).is_err();
         let Some(held) = kept.held.get(&key) else { return };
         if held.tokens == 0 && held.waiting == 0 {
@@ -106,14 +106,14 @@ impl<K: Copy + Ord + Hash> Drop for Hold<'_, K> {
     }
 }
 
-impl<K: Copy + Ord + Hash> Waiting<'_, K> {
+impl<K: Copy + Ord + Hash> WaitingHold<'_, K> {
     /// Waits until a holder has settled. Another caller may still be faster, so the next try may fail again.
     pub(in crate::auth::limits) async fn settled(&self) {
         self.settled.notified().await;
     }
 }
 
-impl<K: Copy + Ord + Hash> Drop for Waiting<'_, K> {
+impl<K: Copy + Ord + Hash> Drop for WaitingHold<'_, K> {
     fn drop(&mut self) {
         let mut kept = self.buckets.kept();
         if let Some(held) = kept.held.get_mut(&self.key) {

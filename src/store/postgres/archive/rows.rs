@@ -7,14 +7,14 @@ use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::archive::Kind;
 use crate::store::postgres::loaded::parse;
-use crate::store::postgres::query::Query;
+use crate::store::postgres::sql_query::SqlQuery;
 use crate::store::postgres::write::{document, statements};
 use crate::store::records::{Change, Changes};
 
 /// The query for all records of a kind, each as a JSON document.
-pub(super) fn told(kind: Kind) -> &'static str {
+pub(super) fn select_sql(kind: Kind) -> &'static str {
     match kind {
-        Kind::Clock => "select json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service",
+        Kind::Counters => "select json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service",
         Kind::Totals => {
             "select json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
                 greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
@@ -40,7 +40,7 @@ pub(super) fn told(kind: Kind) -> &'static str {
 /// Parses the JSON document of a record.
 pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
     Ok(match kind {
-        Kind::Clock => Change::Clock(parse(document)?),
+        Kind::Counters => Change::Counters(parse(document)?),
         Kind::Totals => Change::Totals(parse(document)?),
         Kind::Keys => Change::Key(parse(document)?),
         Kind::ServiceKeys => Change::ServiceKey(parse(document)?),
@@ -57,7 +57,7 @@ pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
 }
 
 /// The statements that write a page of records; one statement for all records of a numerous kind.
-pub(super) fn taken_over(page: Vec<Change>) -> Result<Vec<Query>, StoreError> {
+pub(super) fn imported(page: Vec<Change>) -> Result<Vec<SqlQuery>, StoreError> {
     let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
     for record in page {
@@ -96,8 +96,8 @@ const ENDED: &str = "insert into rescind.devices (user_id, id, era, generation, 
     select d.user_id, d.id, d.era, d.generation, true, d.doc::json
     from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)";
 
-fn put_users(users: &[User]) -> Result<Query, StoreError> {
-    Ok(Query::new(
+fn put_users(users: &[User]) -> Result<SqlQuery, StoreError> {
+    Ok(SqlQuery::new(
         "insert into rescind.users (id, name, doc)
          select u.id, u.name, u.doc::json from unnest($1, $2, $3) as u (id, name, doc)",
     )
@@ -106,8 +106,8 @@ fn put_users(users: &[User]) -> Result<Query, StoreError> {
     .texts(users.iter().map(document).collect::<Result<_, _>>()?))
 }
 
-fn put_devices(devices: &[Device], text: &'static str) -> Result<Query, StoreError> {
-    Ok(Query::new(text)
+fn put_devices(devices: &[Device], text: &'static str) -> Result<SqlQuery, StoreError> {
+    Ok(SqlQuery::new(text)
         .users(devices.iter().map(|device| device.user))
         .devices(devices.iter().map(|device| device.id))
         .numbers(devices.iter().map(|device| device.stamp.era.value().into()))
@@ -115,8 +115,8 @@ fn put_devices(devices: &[Device], text: &'static str) -> Result<Query, StoreErr
         .texts(devices.iter().map(document).collect::<Result<_, _>>()?))
 }
 
-fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> Query {
-    Query::new(
+fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
+    SqlQuery::new(
         "insert into rescind.last_seen (user_id, id, doc)
          select s.user_id, s.id, s.doc::json from unnest($1, $2, $3) as s (user_id, id, doc)",
     )
@@ -125,8 +125,8 @@ fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> Query {
     .texts(seen.into_iter().map(|(.., notes)| notes).collect())
 }
 
-fn put_entries(entries: &[Entry]) -> Result<Query, StoreError> {
-    Ok(Query::new(
+fn put_entries(entries: &[Entry]) -> Result<SqlQuery, StoreError> {
+    Ok(SqlQuery::new(
         "insert into rescind.log (position, at, revocation)
          select e.position, e.at, e.revocation::json from unnest($1, $2, $3) as e (position, at, revocation)",
     )

@@ -6,9 +6,9 @@ use crate::model::ids::StoreId;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::records::Records as _;
-use crate::store::sled::head::{Head, LastCommit, Seen};
+use crate::store::sled::head::{CommitWitness, Head, LastCommit};
 use crate::store::sled::layout::{COMMIT_KEY, FOUNDING};
-use crate::store::sled::view::View;
+use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Changes;
 
 /// The open files and state of the store, owned by the writer.
@@ -70,11 +70,11 @@ impl Disk {
         // Before the sync, which then covers it.
         let length = self.data.metadata().map_err(|e| format!("measuring the store failed: {e}"))?.len();
         self.data.sync_data().map_err(|e| format!("syncing the store to disk failed: {e}"))?;
-        let seen = Seen { commit: self.last.number, store, length };
+        let seen = CommitWitness { commit: self.last.number, store, length };
         self.head.note(seen).map_err(|e| format!("noting the last commit failed: {e}"))
     }
 
     fn store(&self) -> Result<Option<StoreId>, StoreError> {
-        Ok(View::applied(&self.tree).founding()?.map(|founding| founding.store))
+        Ok(SledView::applied(&self.tree).founding()?.map(|founding| founding.store))
     }
 }

@@ -14,7 +14,7 @@ struct Room {
     committer: Arc<Committer>,
     commits: Receiver<Commit>,
     fatal: Receiver<String>,
-    store: Opened,
+    store: SledOpened,
     _parent: TempDir,
 }
 
@@ -24,7 +24,7 @@ struct Props {
     /// The file that is synced instead of the data file.
     file: Option<File>,
     reserve: u64,
-    limits: Limits,
+    limits: CommitLimits,
     /// The probe of the engine.
     probe: Option<Probe>,
 }
@@ -140,7 +140,7 @@ async fn what_waits_together_shares_one_sync() {
 
 #[tokio::test]
 async fn a_group_is_capped() {
-    let limits = Limits { group: 2, ..Limits::default() };
+    let limits = CommitLimits { group: 2, ..CommitLimits::default() };
     let room = room(Props { limits, ..Props::default() });
     let free = occupy(&room.committer).await;
     let mut waiting = Vec::new();
@@ -189,7 +189,7 @@ async fn a_refusal_also_waits_for_the_sync() {
 
 #[tokio::test]
 async fn a_commit_that_hangs_ends_the_process_and_is_never_acknowledged() {
-    let limits = Limits { patience: Duration::from_millis(20), ..Limits::default() };
+    let limits = CommitLimits { timeout: Duration::from_millis(20), ..CommitLimits::default() };
     let room = room(Props { limits, ..Props::default() });
     let free = occupy(&room.committer).await;
     let waiting = queued(run(&room.committer, "a")).await;
@@ -203,7 +203,7 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
 async fn a_commit_that_hangs_after_a_failed_write_ends_the_process_without_patience() {
-    let limits = Limits { patience: FOR_EVER, ..Limits::default() };
+    let limits = CommitLimits { timeout: FOR_EVER, ..CommitLimits::default() };
     let probe: Probe = Arc::new(|| Err("writing to the store failed: EIO".to_owned()));
     let room = room(Props { limits, probe: Some(probe), ..Props::default() });
     let free = occupy(&room.committer).await;
@@ -222,7 +222,7 @@ async fn a_slow_commit_whose_engine_is_well_is_waited_for_but_not_called_ready()
         let _gone = asked.send(());
         Ok(())
     });
-    let limits = Limits { patience: FOR_EVER, ..Limits::default() };
+    let limits = CommitLimits { timeout: FOR_EVER, ..CommitLimits::default() };
     let room = room(Props { limits, probe: Some(probe), ..Props::default() });
     assert!(room.committer.stalled().is_none());
     let free = occupy(&room.committer).await;
@@ -238,11 +238,11 @@ async fn a_slow_commit_whose_engine_is_well_is_waited_for_but_not_called_ready()
 
 #[tokio::test]
 async fn an_idle_writer_is_not_taken_for_a_hanging_one() {
-    let patience = Duration::from_secs(3);
-    let limits = Limits { patience, ..Limits::default() };
+    let timeout = Duration::from_secs(3);
+    let limits = CommitLimits { timeout, ..CommitLimits::default() };
     let room = room(Props { limits, ..Props::default() });
     write(&room.committer, "a").await.unwrap();
-    let idle = room.fatal.recv_timeout(patience * 3 / 2);
+    let idle = room.fatal.recv_timeout(timeout * 3 / 2);
     assert!(idle.is_err(), "{idle:?}");
 }
 
@@ -277,7 +277,7 @@ async fn below_the_reserve_writing_is_refused_and_reading_goes_on() {
 
 #[tokio::test]
 async fn more_than_the_queue_holds_is_refused_at_once() {
-    let limits = Limits { queue: 2, ..Limits::default() };
+    let limits = CommitLimits { queue: 2, ..CommitLimits::default() };
     let room = room(Props { limits, ..Props::default() });
     let free = occupy(&room.committer).await;
     let a = queued(run(&room.committer, "a")).await;
@@ -351,7 +351,7 @@ async fn steps_of_many_callers_never_interleave() {
     assert_eq!(*room.store.tree().get("n").unwrap().unwrap(), 1600_u32.to_be_bytes());
 }
 
-fn increment(view: View<'_>) -> Result<(Writes, ()), StoreError> {
+fn increment(view: SledView<'_>) -> Result<(Writes, ()), StoreError> {
     let now = view.get(b"n")?.map_or(0, |n| u32::from_be_bytes(n.as_ref().try_into().unwrap()));
     let mut writes = Writes::none();
     writes.put("n", &(now + 1).to_be_bytes());

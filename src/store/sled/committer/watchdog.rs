@@ -72,15 +72,15 @@ impl Watchdog {
     ///
     /// After a failed write sled's `flush` may wait for ever for a write that will not be retried. But sled remembers
     /// the failure, and the next `flush` returns it: that is the probe.
-    pub(super) fn watch(self: &Arc<Self>, writer_ended: &Receiver<()>, patience: Duration, probe: &Probe) {
-        let look = LOOK.min(patience / 4);
+    pub(super) fn watch(self: &Arc<Self>, writer_ended: &Receiver<()>, timeout: Duration, probe: &Probe) {
+        let look = LOOK.min(timeout / 4);
         while let Err(RecvTimeoutError::Timeout) = writer_ended.recv_timeout(look) {
             let Some(busy) = self.busy().map(|since| since.elapsed()) else { continue };
-            if busy > patience {
-                self.fail(&format!("a commit has taken longer than {patience:?}: the disk does not answer"));
+            if busy > timeout {
+                self.fail(&format!("a commit has taken longer than {timeout:?}: the disk does not answer"));
                 return;
             }
-            if busy > ASK_AFTER.min(patience / 2) {
+            if busy > ASK_AFTER.min(timeout / 2) {
                 self.ask(probe);
             }
         }

@@ -11,11 +11,11 @@ use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::sled::reserve::Reserve;
-use crate::store::sled::view::View;
+use crate::store::sled::view::SledView;
 use crate::store::sled::writes::{Changes, Writes};
 
 /// An order in the commit queue.
-pub(super) enum Order {
+pub(super) enum WriteOrder {
     /// Run a step and return the callback that answers its caller.
     Step(Box<dyn FnOnce(&mut Writer) -> Release + Send>),
     /// End after this group.
@@ -25,7 +25,7 @@ pub(super) enum Order {
 /// Answers one caller with its outcome.
 type Release = Box<dyn FnOnce() + Send>;
 
-impl Order {
+impl WriteOrder {
     pub(super) fn step(run: impl FnOnce(&mut Writer) -> Release + Send + 'static) -> Self {
         Self::Step(Box::new(run))
     }
@@ -82,8 +82,8 @@ impl Writer {
         let mut last = false;
         while let Some(order) = next.take() {
             match order {
-                Order::Step(run) => releases.push(run(self)),
-                Order::Close => last = true,
+                WriteOrder::Step(run) => releases.push(run(self)),
+                WriteOrder::Close => last = true,
             }
             if !last && releases.len() < limit {
                 next = queue.try_recv().ok();
@@ -109,10 +109,10 @@ impl Writer {
     /// Runs one step and adds its writes to the group.
     pub(super) fn perform<T>(
         &mut self,
-        step: impl FnOnce(View<'_>) -> Result<(Writes, T), StoreError>,
+        step: impl FnOnce(SledView<'_>) -> Result<(Writes, T), StoreError>,
     ) -> Result<T, StoreError> {
         let (writes, outcome) =
-            catch_unwind(AssertUnwindSafe(|| step(View::over(&self.disk.tree, &self.pending))))
+            catch_unwind(AssertUnwindSafe(|| step(SledView::over(&self.disk.tree, &self.pending))))
                 .unwrap_or_else(|_| {
                     tracing::error!("a step of the store panicked; nothing of it was written");
                     Err(unavailable("the step failed"))

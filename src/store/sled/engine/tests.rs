@@ -18,7 +18,7 @@ use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::network::Network;
 use crate::model::password::PasswordHash;
 use crate::model::replay::ReplayPolicy;
-use crate::model::service_key::{Scope, ServiceKey};
+use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::user::User;
 use crate::model::username::Username;
 use crate::store::queries::devices::{FindLastSeen, ListEndedDevices};
@@ -36,19 +36,19 @@ use crate::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
 use crate::store::steps::service_keys::AddServiceKey;
 use crate::store::steps::session::NewDevice;
 use crate::store::steps::sweep::Sweep;
-use crate::store::{Founding, Store};
+use crate::store::{Store, StoreIdentity};
 use crate::world::World;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
 /// A store, and the engine under it.
 #[derive(Debug)]
-struct Opened {
+struct OpenedSled {
     store: Store,
     engine: Arc<Sled>,
 }
 
-impl Deref for Opened {
+impl Deref for OpenedSled {
     type Target = Store;
 
     fn deref(&self) -> &Store {
@@ -56,11 +56,11 @@ impl Deref for Opened {
     }
 }
 
-fn open(path: &Path, mode: OpenMode) -> Result<Opened, OpenError> {
+fn open(path: &Path, mode: OpenMode) -> Result<OpenedSled, OpenError> {
     let hooks = Hooks { fatal: Box::new(|reason| eprintln!("fatal: {reason}")), ..Hooks::default() };
     let engine =
         Arc::new(Sled::open(path, Options { cache_bytes: 8 << 20, hooks, ..Options::default() }, mode)?);
-    Ok(Opened { store: Store::new(engine.clone()), engine })
+    Ok(OpenedSled { store: Store::new(engine.clone()), engine })
 }
 
 fn fresh() -> (TempDir, PathBuf) {
@@ -69,7 +69,7 @@ fn fresh() -> (TempDir, PathBuf) {
     (parent, path)
 }
 
-fn tree(store: &Opened) -> &sled::Tree {
+fn tree(store: &OpenedSled) -> &sled::Tree {
     store.engine.opened.tree()
 }
 
@@ -79,7 +79,7 @@ fn world() -> World {
 
 async fn found(store: &Store, world: &World) {
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = Founding { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
+    let founding = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
         purpose: Purpose::Access,
@@ -90,13 +90,13 @@ async fn found(store: &Store, world: &World) {
     store.run(Initialize { founding, keys: vec![key] }).await.unwrap();
 }
 
-fn service_key(world: &World, name: &str) -> ServiceKey {
+fn service_key(world: &World, name: &str) -> ServiceKeyRecord {
     let (name, scopes) = (name.to_owned(), vec![Scope::Admin]);
-    ServiceKey { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START }
+    ServiceKeyRecord { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START }
 }
 
 /// A founded store with a user on two devices, one of them ended, and a service key.
-async fn filled() -> (TempDir, PathBuf, Opened, User, [DeviceId; 2]) {
+async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
     let (parent, path) = fresh();
     let (store, world) = (open(&path, OpenMode::Create).unwrap(), world());
     found(&store, &world).await;
@@ -135,7 +135,7 @@ async fn filled() -> (TempDir, PathBuf, Opened, User, [DeviceId; 2]) {
     (parent, path, store, user, devices)
 }
 
-fn assert_damaged(opened: Result<Opened, OpenError>, why: &str) {
+fn assert_damaged(opened: Result<OpenedSled, OpenError>, why: &str) {
     match opened {
         Err(OpenError::Damaged { reason, .. }) => assert!(reason.contains(why), "{reason}"),
         other => panic!("{other:?}"),

@@ -15,8 +15,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::{OpenError, Opened, doubt, go_on};
-use crate::store::sled::folder::{Folder, Stage};
+use super::{OpenError, SledOpened, go_on, integrity_pending};
+use crate::store::sled::folder::{Folder, FolderStage};
 use crate::store::sled::open::OpenMode;
 
 /// The result of a recovery.
@@ -37,13 +37,13 @@ pub struct Recovered {
 pub fn recover(from: &Path, to: &Path, cache_bytes: u64) -> Result<Recovered, OpenError> {
     let source = without_snapshot(from)?;
     let (target, stage) = Folder::enter(to, OpenMode::Create)?;
-    if stage != Stage::Founding {
+    if stage != FolderStage::StoreIdentity {
         return Err(OpenError::NotEmpty { path: to.to_owned() });
     }
     match read_copy(&source, target, cache_bytes) {
         Ok(opened) => {
             let shown = std::path::absolute(to).as_deref().unwrap_or(to).display().to_string();
-            source.mark(&Stage::Moved(shown))?;
+            source.mark(&FolderStage::Moved(shown))?;
             Ok(Recovered { records: opened.last.sum.records(), commit: opened.last.number })
         }
         Err(error) => {
@@ -63,10 +63,10 @@ fn without_snapshot(path: &Path) -> Result<Folder, OpenError> {
     let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
     let path = path.to_owned();
     match stage {
-        Stage::Founded => {}
-        Stage::Founding => return Err(OpenError::Missing { path }),
-        Stage::Copying(_) => return Err(OpenError::Unfinished { path }),
-        Stage::Moved(to) => return Err(OpenError::Moved { path, to }),
+        FolderStage::Initialized => {}
+        FolderStage::StoreIdentity => return Err(OpenError::Missing { path }),
+        FolderStage::Copying(_) => return Err(OpenError::Unfinished { path }),
+        FolderStage::Moved(to) => return Err(OpenError::Moved { path, to }),
     }
     match folder.check_snapshot() {
         Ok(()) => Err(OpenError::NothingLost { path }),
@@ -76,16 +76,16 @@ fn without_snapshot(path: &Path) -> Result<Folder, OpenError> {
 }
 
 /// Copies everything except the snapshot, and opens the copy with a pending integrity check.
-fn read_copy(source: &Folder, target: Folder, cache_bytes: u64) -> Result<Opened, OpenError> {
+fn read_copy(source: &Folder, target: Folder, cache_bytes: u64) -> Result<SledOpened, OpenError> {
     let path = target.path().to_owned();
     let fail = |e| OpenError::io(&path, e);
     copy(&source.data_path(), &target.data_path()).map_err(fail)?;
     copy(&source.head_path(), &target.head_path()).map_err(fail)?;
     copy(&source.conf_path(), &target.conf_path()).map_err(fail)?;
-    doubt::note(&target, "it was read without its snapshot").map_err(fail)?;
+    integrity_pending::note(&target, "it was read without its snapshot").map_err(fail)?;
     let opened = go_on(target, cache_bytes)?;
     opened.data_file().and_then(|data| data.sync_all()).map_err(fail)?;
-    opened.mark(&Stage::Founded)?;
+    opened.mark(&FolderStage::Initialized)?;
     Ok(opened)
 }
 

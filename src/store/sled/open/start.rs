@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::error::refusal;
-use super::{OpenError, doubt};
+use super::{OpenError, integrity_pending};
 use crate::store::sled::SEGMENT;
 use crate::store::sled::folder::Folder;
 
@@ -23,7 +23,7 @@ pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenE
     let fail = |e| OpenError::io(folder.path(), e);
     wait_for_engine(folder)?;
     folder.check_snapshot()?;
-    doubt::look(folder).map_err(fail)?;
+    integrity_pending::look(folder).map_err(fail)?;
     let config = sled::Config::new()
         .path(folder.path())
         .cache_capacity(cache_bytes)

@@ -8,9 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::StoreError;
-use crate::store::sled::committer::{Committer, Hooks, Limits};
+use crate::store::sled::committer::{CommitLimits, Committer, Hooks};
 use crate::store::sled::reserve::Reserve;
-use crate::store::sled::view::View;
+use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
 
 mod damage;
@@ -28,11 +28,11 @@ fn fresh() -> (TempDir, PathBuf) {
     (parent, path)
 }
 
-fn create(path: &Path) -> Result<Opened, OpenError> {
+fn create(path: &Path) -> Result<SledOpened, OpenError> {
     open(path, CACHE, OpenMode::Create)
 }
 
-fn existing(path: &Path) -> Result<Opened, OpenError> {
+fn existing(path: &Path) -> Result<SledOpened, OpenError> {
     open(path, CACHE, OpenMode::Existing)
 }
 
@@ -44,10 +44,11 @@ fn filled() -> (TempDir, PathBuf) {
 }
 
 /// Makes the twenty commits whose records [`assert_whole`] expects.
-fn commit(store: &Opened) {
+fn commit(store: &SledOpened) {
     let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
     let committer =
-        Committer::start(store, Reserve::new(store.path(), 0).unwrap(), Limits::default(), hooks).unwrap();
+        Committer::start(store, Reserve::new(store.path(), 0).unwrap(), CommitLimits::default(), hooks)
+            .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for part in 0..20_u32 {
         let mut writes = Writes::none();
@@ -62,14 +63,14 @@ fn commit(store: &Opened) {
     committer.close();
 }
 
-fn assert_whole(store: &Opened) {
+fn assert_whole(store: &SledOpened) {
     assert_eq!(store.tree().get(KEY).unwrap().unwrap(), b"value");
     assert_eq!(read_all(store).unwrap(), 6000);
 }
 
 /// The number of records that are present and up to date; or the first error.
-fn read_all(store: &Opened) -> Result<usize, StoreError> {
-    View::applied(store.tree())
+fn read_all(store: &SledOpened) -> Result<usize, StoreError> {
+    SledView::applied(store.tree())
         .scan(b"\x02")
         .try_fold(0, |count, record| record.map(|(_, value)| count + usize::from(value == NEWEST)))
 }

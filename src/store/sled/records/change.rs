@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use crate::store::records::{Change, Changes};
 use crate::store::sled::codec::encode;
 use crate::store::sled::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
-use crate::store::sled::view::View;
+use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
 
 /// The writes of a step's `changes`.
@@ -16,26 +16,26 @@ use crate::store::sled::writes::Writes;
 ///
 /// A record is too long; or the store is not initialized and the changes do not initialize it: its folder would be
 /// started over.
-pub(in crate::store::sled) fn writes(view: &View<'_>, changes: Changes) -> Result<Writes, StoreError> {
+pub(in crate::store::sled) fn writes(view: &SledView<'_>, changes: Changes) -> Result<Writes, StoreError> {
     let founded = changes.is_empty()
-        || changes.records.iter().any(|change| matches!(change, Change::Found(_)))
+        || changes.records.iter().any(|change| matches!(change, Change::Initialize(_)))
         || view.get(FOUNDING)?.is_some();
     if !founded {
-        return Err(Table::Founding.corrupt("the record is missing"));
+        return Err(Table::StoreIdentity.corrupt("the record is missing"));
     }
     let priority = changes.priority;
     collected(Writes::of(priority), view, changes.settled(view)?)
 }
 
 /// The writes of copied records, which are stored as they are, whether or not the store is initialized.
-pub(in crate::store::sled) fn taken_over(
-    view: &View<'_>,
+pub(in crate::store::sled) fn imported(
+    view: &SledView<'_>,
     records: Vec<Change>,
 ) -> Result<Writes, StoreError> {
     collected(Writes::none(), view, records)
 }
 
-fn collected(mut writes: Writes, view: &View<'_>, records: Vec<Change>) -> Result<Writes, StoreError> {
+fn collected(mut writes: Writes, view: &SledView<'_>, records: Vec<Change>) -> Result<Writes, StoreError> {
     for change in records {
         if let Some(at) = moment(&change) {
             writes.happened(at);
@@ -45,12 +45,12 @@ fn collected(mut writes: Writes, view: &View<'_>, records: Vec<Change>) -> Resul
     Ok(writes)
 }
 
-fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), StoreError> {
+fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), StoreError> {
     match change {
-        Change::Found(founding) => writes.put(FOUNDING, encode(Table::Founding, &founding)?),
+        Change::Initialize(founding) => writes.put(FOUNDING, encode(Table::StoreIdentity, &founding)?),
         Change::RolledBack(true) => writes.put(ROLLED_BACK, encode(Table::RolledBack, &())?),
         Change::RolledBack(false) => writes.delete(ROLLED_BACK),
-        Change::Clock(clock) => writes.put(CLOCK, encode(Table::Clock, &clock)?),
+        Change::Counters(counters) => writes.put(CLOCK, encode(Table::Counters, &counters)?),
         Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
         Change::Entry(entry) => {
             writes.put(&layout::entry(entry.position)[..], encode_entry(&entry)?);
@@ -88,7 +88,7 @@ fn add(writes: &mut Writes, view: &View<'_>, change: Change) -> Result<(), Store
 }
 
 /// Writes a user, which happens at every sign-in; the index of names only if the name has changed.
-fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), StoreError> {
+fn put_user(writes: &mut Writes, view: &SledView<'_>, user: User) -> Result<(), StoreError> {
     let (id, key) = (user.id, layout::user(user.id));
     let before = view.get(&key)?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
     if before.is_none_or(|before| before.username() != &user.username) {
@@ -101,7 +101,7 @@ fn put_user(writes: &mut Writes, view: &View<'_>, user: User) -> Result<(), Stor
 /// The time at which a change says it happened, never ahead of the clock of its step.
 fn moment(change: &Change) -> Option<Timestamp> {
     match change {
-        Change::Found(founding) => Some(founding.at),
+        Change::Initialize(founding) => Some(founding.at),
         Change::Entry(entry) => Some(entry.at),
         Change::User(user) => Some(user.created),
         Change::Device(device) => Some(device.authenticated),

@@ -28,7 +28,8 @@ async fn as_other_process() {
     match std::env::var("RESCIND_TEST_TASK").unwrap().as_str() {
         "acknowledge" => {
             let hooks = Hooks::default();
-            let committer = Arc::new(Committer::start(&store, reserve, Limits::default(), hooks).unwrap());
+            let committer =
+                Arc::new(Committer::start(&store, reserve, CommitLimits::default(), hooks).unwrap());
             let writers = (0..8_u32).map(|writer| tokio::spawn(acknowledge(committer.clone(), writer)));
             for writer in writers.collect::<Vec<_>>() {
                 writer.await.unwrap();
@@ -37,7 +38,7 @@ async fn as_other_process() {
         "fail" => {
             let disk = Disk { data: unsyncable(), ..store.disk().unwrap() };
             let committer =
-                Committer::over(disk, reserve, Limits::default(), Hooks::default(), well()).unwrap();
+                Committer::over(disk, reserve, CommitLimits::default(), Hooks::default(), well()).unwrap();
             let outcome = write(&committer, "a").await;
             println!("answered {outcome:?}");
         }

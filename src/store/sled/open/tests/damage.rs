@@ -17,7 +17,7 @@ fn forget_snapshots(path: &Path) {
     fs::remove_file(path.join("snapshot-needed")).unwrap();
 }
 
-fn assert_damaged(opened: Result<Opened, OpenError>) -> String {
+fn assert_damaged(opened: Result<SledOpened, OpenError>) -> String {
     match opened {
         Err(OpenError::Damaged { reason, .. }) => reason,
         Err(other) => panic!("not refused as damaged: {other}"),
@@ -272,7 +272,7 @@ fn a_doubt_stays_until_all_records_are_there() {
     let (head, doubt, aside) = (path.join("head"), path.join("doubt"), path.join("aside"));
     let witness_length = |length| {
         let seen = Head::read(&head).unwrap().unwrap();
-        Head::open(&head).unwrap().note(Seen { length, ..seen }).unwrap();
+        Head::open(&head).unwrap().note(CommitWitness { length, ..seen }).unwrap();
     };
     // Without the committer, and so without its sum.
     let tamper = |value: Option<&[u8]>| {
@@ -360,7 +360,7 @@ fn a_damaged_page_is_an_error_and_never_an_absence() {
     }
     let damaged = read_all(&store);
     assert!(matches!(damaged, Err(StoreError::Corrupt(_))), "{damaged:?}");
-    let mut scan = View::applied(store.tree()).scan(b"\x02");
+    let mut scan = SledView::applied(store.tree()).scan(b"\x02");
     assert!(scan.find(Result::is_err).is_some());
     assert!(scan.next().is_none(), "the same error again");
 }

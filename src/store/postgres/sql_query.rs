@@ -1,0 +1,108 @@
+//! A statement with its parameters.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::connection::Rows;
+use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
+
+/// A parameter of a statement, with its type.
+type Value = (Box<dyn ToSql + Sync + Send>, Type);
+
+/// A statement with its parameters.
+///
+/// It is sent with the types of its parameters and without a name: in one round trip, and through a pooler that gives
+/// each transaction another connection, on which a prepared statement would not exist.
+pub(super) struct SqlQuery {
+    text: &'static str,
+    values: Vec<Value>,
+}
+
+impl SqlQuery {
+    pub(super) fn new(text: &'static str) -> Self {
+        Self { text, values: Vec::new() }
+    }
+
+    /// Adds the next parameter.
+    fn with(mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> Self {
+        self.values.push((Box::new(value), of));
+        self
+    }
+
+    pub(super) fn user(self, id: UserId) -> Self {
+        self.with(user_uuid(id), Type::UUID)
+    }
+
+    pub(super) fn users(self, ids: impl IntoIterator<Item = UserId>) -> Self {
+        self.with(ids.into_iter().map(user_uuid).collect::<Vec<_>>(), Type::UUID_ARRAY)
+    }
+
+    pub(super) fn device(self, id: DeviceId) -> Self {
+        self.with(device_uuid(id), Type::UUID)
+    }
+
+    pub(super) fn devices(self, ids: impl IntoIterator<Item = DeviceId>) -> Self {
+        self.with(ids.into_iter().map(device_uuid).collect::<Vec<_>>(), Type::UUID_ARRAY)
+    }
+
+    pub(super) fn service_key(self, id: ServiceKeyId) -> Self {
+        self.with(Uuid::from_bytes(*id.as_bytes()), Type::UUID)
+    }
+
+    pub(super) fn text(self, text: impl Into<String>) -> Self {
+        self.with(text.into(), Type::TEXT)
+    }
+
+    pub(super) fn texts(self, texts: Vec<String>) -> Self {
+        self.with(texts, Type::TEXT_ARRAY)
+    }
+
+    pub(super) fn number(self, number: impl Into<Number>) -> Self {
+        self.with(number.into().0, Type::INT8)
+    }
+
+    pub(super) fn numbers(self, numbers: impl IntoIterator<Item = Number>) -> Self {
+        self.with(numbers.into_iter().map(|number| number.0).collect::<Vec<_>>(), Type::INT8_ARRAY)
+    }
+
+    /// Sends the statement and waits for the rows. Statements are sent in the order in which they are first polled.
+    pub(super) async fn run(&self, client: &Client) -> Result<Rows, tokio_postgres::Error> {
+        let values: Vec<_> = self.values.iter().map(borrowed).collect();
+        client.query_typed(self.text, &values).await
+    }
+}
+
+fn borrowed((value, of): &Value) -> (&(dyn ToSql + Sync), Type) {
+    (&**value, of.clone())
+}
+
+/// An integer as the database stores it, `bigint`. Larger numbers are capped; ours count from zero and stay far below.
+#[derive(Clone, Copy)]
+pub(super) struct Number(i64);
+
+impl From<i64> for Number {
+    fn from(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Number {
+    fn from(number: usize) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+fn user_uuid(id: UserId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+fn device_uuid(id: DeviceId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
