@@ -132,7 +132,7 @@ pub const MOST_SENT: usize = 224;
 const IMPLICIT_ASSERTION: &[u8] = b"rescind/feed/v1";
 
 /// The reason why a text is not an acceptable frame or pong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedRefusal {
     /// The text is longer than allowed and was not decoded.
     #[error("the text is too long")]
@@ -146,9 +146,9 @@ pub enum FeedRefusal {
     /// The signature is good but the claims are not those of the expected kind.
     #[error("the text is authentic, but its claims are not those expected")]
     NotUnderstood,
-    /// The text was made by another issuer.
-    #[error("the text is from another issuer")]
-    OtherIssuer,
+    /// The text was made by the issuer of this name, another one than expected.
+    #[error("the text is from another issuer, {0:?}")]
+    OtherIssuer(String),
 }
 
 /// The issuer's statement about itself and its store in every text.
@@ -199,7 +199,7 @@ impl Frame {
         let (payload, footer) = open(text, keys, LONGEST_FRAME)?;
         let frame = wire::read_frame(&payload).ok_or(FeedRefusal::NotUnderstood)?;
         if !is_issuer(&frame.statement.issuer) {
-            return Err(FeedRefusal::OtherIssuer);
+            return Err(FeedRefusal::OtherIssuer(frame.statement.issuer));
         }
         let forged = frame.entries.iter().any(|entry| match &entry.revocation {
             Revocation::Keys { distrusted: Some(kid), .. } => Footer::of(kid) == *footer,
@@ -254,7 +254,11 @@ impl Pong {
     ) -> Result<Self, FeedRefusal> {
         let (payload, _) = open(text, keys, LONGEST_PONG)?;
         let pong = wire::read_pong(&payload).ok_or(FeedRefusal::NotUnderstood)?;
-        if is_issuer(&pong.statement.issuer) { Ok(pong) } else { Err(FeedRefusal::OtherIssuer) }
+        if is_issuer(&pong.statement.issuer) {
+            Ok(pong)
+        } else {
+            Err(FeedRefusal::OtherIssuer(pong.statement.issuer))
+        }
     }
 
     /// Signs the pong with the active key.

@@ -250,10 +250,10 @@ impl Replica {
                 self.notify(&Event::Altered(what));
             }
             // The name it is signed under may be newer than ours.
-            FeedRefusal::OtherIssuer => {
+            FeedRefusal::OtherIssuer(found) => {
                 self.fetch = true;
                 if *self.foreign.get_or_insert(false) {
-                    self.refuse_other("another");
+                    self.refuse_other(&found);
                 }
             }
         }

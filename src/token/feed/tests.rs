@@ -190,8 +190,9 @@ fn a_key_that_is_not_in_the_set_is_told_from_an_alteration() {
 fn another_issuers_text_is_named_as_that() {
     let issuer = FeedSigner::new();
     let other = |issuer: &str| issuer == "https://other.example";
-    assert_eq!(Frame::verify(&issuer.frame(&frame()), &issuer.keys, other), Err(FeedRefusal::OtherIssuer));
-    assert_eq!(Pong::verify(&issuer.pong(&pong()), &issuer.keys, other), Err(FeedRefusal::OtherIssuer));
+    let refused = FeedRefusal::OtherIssuer(frame().statement.issuer);
+    assert_eq!(Frame::verify(&issuer.frame(&frame()), &issuer.keys, other), Err(refused.clone()));
+    assert_eq!(Pong::verify(&issuer.pong(&pong()), &issuer.keys, other), Err(refused));
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn texts_under_a_name_that_is_not_published_are_an_alarm_once_that_was_looked_up
     trial.publish();
     let asked = trial.replica.ask().unwrap();
     trial.replica.pong(&other.pong(&asked));
-    assert!(trial.heard("OtherIssuer") && trial.replica.wants_keys());
+    assert!(trial.heard("OtherIssuer(\"https://evil.example\")") && trial.replica.wants_keys());
     assert_eq!(trial.check(&token), stale(Doubt::Unproven));
     trial.publish();
     trial.prove();
