@@ -20,6 +20,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use rescind::log;
+use rescind::settings::LogFormat;
 
 mod bare;
 mod checks;
@@ -80,7 +81,7 @@ fn apart(words: &[&str]) -> Result<()> {
 fn measure(room: &str, options: &[&str]) -> Result<()> {
     println!("\n{room}");
     // As the service starts it with default settings.
-    let _log = log::start("info,poem=warn", log::Format::Text)?;
+    let _log = log::start("info,poem=warn", LogFormat::Text)?;
     let figures = match (room, options) {
         ("checks", []) => checks::measure(),
         ("sign_out", []) => sign_out::measure(),

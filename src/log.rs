@@ -20,6 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
 
 use crate::metrics;
+use crate::settings::LogFormat;
 use kept::{Kept, QueueOutput, QueueSlots};
 
 mod kept;
@@ -55,16 +56,6 @@ fn lost_lines() -> u64 {
     KEPT.get().map_or(0, |slots| slots.lost())
 }
 
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Text for people.
-    #[default]
-    Text,
-    /// One JSON object a line, for programs.
-    Json,
-}
-
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -89,7 +80,7 @@ pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGua
 /// Starts the log of this process.
 ///
 /// `level` is a level or an `EnvFilter` directive list, for example `info,rescind::http=debug`.
-pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
+pub fn start(level: &str, format: LogFormat) -> Result<LogGuard, LogError> {
     let filter = parse_level(level)?;
     let (queues, guard) = Queues::onto(io::stderr, io::stderr);
     let _first = DROPPED.set(queues.droppable.error_counter());
@@ -102,7 +93,7 @@ pub fn start(level: &str, format: Format) -> Result<LogGuard, LogError> {
 /// Starts the log of a command that does the service's work itself: warnings and errors as text, each written at once.
 pub fn start_for_command() -> Result<(), LogError> {
     let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
-    let ending_thread = EndingThread { writer: io::stderr, format: Format::Text };
+    let ending_thread = EndingThread { writer: io::stderr, format: LogFormat::Text };
     Ok(tracing_subscriber::registry()
         .with(parse_level("warn")?)
         .with(layer)
@@ -115,13 +106,13 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder().parse(level).map_err(|_| LogError::Level { given: level.to_owned() })
 }
 
-fn subscriber(filter: EnvFilter, format: Format, queues: Queues) -> Box<dyn Subscriber + Send + Sync> {
+fn subscriber(filter: EnvFilter, format: LogFormat, queues: Queues) -> Box<dyn Subscriber + Send + Sync> {
     let ending_thread = EndingThread { writer: queues.clone(), format };
     let layer = fmt::layer().with_writer(queues).with_ansi(false);
     let registry = tracing_subscriber::registry().with(foreign_lines()).with(filter);
     match format {
-        Format::Text => Box::new(registry.with(layer).with(ending_thread)),
-        Format::Json => {
+        LogFormat::Text => Box::new(registry.with(layer).with(ending_thread)),
+        LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
             Box::new(registry.with(layer).with(ending_thread))
         }
@@ -221,7 +212,7 @@ pub(crate) fn capture() -> impl Fn() -> Vec<serde_json::Value> {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
         let layer = fmt::layer().json().flatten_event(true).with_writer(|| tests::ThisThread);
-        let ending_thread = EndingThread { writer: || tests::ThisThread, format: Format::Json };
+        let ending_thread = EndingThread { writer: || tests::ThisThread, format: LogFormat::Json };
         tracing_subscriber::registry().with(foreign_lines()).with(layer).with(ending_thread).init();
     });
     tests::ThisThread::lines();
@@ -281,7 +272,7 @@ mod tests {
         }
     }
 
-    fn logged(level: &str, format: Format, log: impl FnOnce()) -> String {
+    fn logged(level: &str, format: LogFormat, log: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let (queues, guard) = Queues::over(buffer.clone(), buffer.clone());
         tracing::subscriber::with_default(subscriber(parse_level(level).unwrap(), format, queues), log);
@@ -291,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_json_line_has_its_fields_at_the_top() {
-        let text = logged("info", Format::Json, || {
+        let text = logged("info", LogFormat::Json, || {
             tracing::info!(status = 200, "answered");
             tracing::debug!("not this one");
         });
@@ -301,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_text_line_has_no_colours_in_a_file() {
-        let text = logged("info", Format::Text, || tracing::info!(status = 200, "answered"));
+        let text = logged("info", LogFormat::Text, || tracing::info!(status = 200, "answered"));
         assert!(text.contains("answered status=200"), "{text}");
         assert!(!text.contains('\u{1b}'));
     }
@@ -309,7 +300,7 @@ mod tests {
     #[test]
     fn libraries_say_warnings_only_whatever_is_set() {
         for level in ["trace", "info", "trace,sled=trace", "warn,sled::pagecache=debug,rescind=trace"] {
-            let text = logged(level, Format::Text, || {
+            let text = logged(level, LogFormat::Text, || {
                 tracing::trace!(target: "sled::pagecache", "record of a secret");
                 tracing::debug!(target: "sled", "record of a secret");
                 tracing::info!(target: "hyper", "record of a secret");
@@ -353,7 +344,7 @@ mod tests {
             }
         };
         tracing::subscriber::with_default(
-            subscriber(parse_level("info").unwrap(), Format::Text, queues),
+            subscriber(parse_level("info").unwrap(), LogFormat::Text, queues),
             log,
         );
         drop(stopped);
@@ -379,7 +370,7 @@ mod tests {
         let log =
             || (0..EVENTS).for_each(|n| tracing::warn!(n, text = if n < 16 { &*text } else { "" }, "warned"));
         tracing::subscriber::with_default(
-            subscriber(parse_level("info").unwrap(), Format::Text, queues),
+            subscriber(parse_level("info").unwrap(), LogFormat::Text, queues),
             log,
         );
         drop(stopped);
@@ -395,7 +386,7 @@ mod tests {
         let (droppable, kept) = (Buffer::default(), Buffer::default());
         let (queues, guard) = Queues::over(droppable.clone(), kept.clone());
         tracing::subscriber::with_default(
-            subscriber(parse_level("debug").unwrap(), Format::Text, queues),
+            subscriber(parse_level("debug").unwrap(), LogFormat::Text, queues),
             || {
                 tracing::info!(target: DROPPABLE, "request");
                 tracing::debug!(target: DROPPABLE, "quiet request");

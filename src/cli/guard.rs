@@ -13,7 +13,7 @@ use super::service;
 use crate::guard::Guard;
 use crate::guard::serve::{self, Bound, Listen};
 use crate::log;
-use crate::settings::{self, Environment, SERVICE_KEY};
+use crate::settings::{self, Environment, LogFormat, SERVICE_KEY};
 use crate::trusted;
 use crate::verifier::{Builder, ConnectError, Event, IssuerError, ServiceKey, Verifier, WhenStale};
 
@@ -63,7 +63,7 @@ pub(super) struct GuardCommand {
     when_stale: WhenStaleArg,
     /// How log lines are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormatArg,
+    log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -72,12 +72,6 @@ enum WhenStaleArg {
     Refuse,
     /// Ask the issuer about each token
     Introspect,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormatArg {
-    Text,
-    Json,
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
@@ -92,11 +86,8 @@ impl GuardCommand {
     /// Runs the guard until a signal stops it. The first line on stdout is `listening on …`.
     pub(super) async fn run(self, environment: &Environment) -> Result<(), CommandFailure> {
         let key = self.service_key(environment)?;
-        let format = match self.log_format {
-            LogFormatArg::Text => log::Format::Text,
-            LogFormatArg::Json => log::Format::Json,
-        };
-        let log = log::start("info", format).map_err(|error| CommandFailure::new(error.to_string(), ""))?;
+        let log = log::start("info", self.log_format)
+            .map_err(|error| CommandFailure::new(error.to_string(), ""))?;
         let stop = service::stop_signal()?;
         let bound = Bound::to(&self.listen).await.map_err(|error| {
             let what = format!("cannot listen on {}: {error}", self.listen);

@@ -21,16 +21,12 @@ pub(super) use crate::service::stores::{
     Kid, RecoveredStore, RestoredStore, ServiceKeyRecord, StoreInspection,
 };
 use crate::service::{master_key, stores};
-use crate::settings::{LogFormat, Settings};
+use crate::settings::Settings;
 use crate::world::World;
 
 /// Runs the service until a signal stops it. The first line on stdout is `listening on http://…`.
 pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), CommandFailure> {
-    let format = match settings.log_format {
-        LogFormat::Text => log::Format::Text,
-        LogFormat::Json => log::Format::Json,
-    };
-    let log = log::start(settings.log_level.as_str(), format)
+    let log = log::start(settings.log_level.as_str(), settings.log_format)
         .map_err(|error| CommandFailure::new(error.to_string(), "correct log_level"))?;
     let stop = stop_signal()?;
     let listening = |listening: &Listening| {

@@ -257,7 +257,7 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
             }
         }
     }
-    examples::add_to_responses(&id, responses);
+    examples::add_to_responses(responses);
     responses.insert("default".to_owned(), shared::reference());
 }
 

@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::Context;
 
-use super::Format;
+use crate::settings::LogFormat;
 
 thread_local! {
     /// Whether the buffer of `fmt` may be gone. The flag has no destructor, so that it can be read until the thread
@@ -42,7 +42,7 @@ pub(super) struct EndingThread<W> {
     /// The writer of the log.
     pub(super) writer: W,
     /// The format of log lines.
-    pub(super) format: Format,
+    pub(super) format: LogFormat,
 }
 
 impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for EndingThread<W> {
@@ -88,8 +88,8 @@ impl LineFields {
         self.0.insert(name.to_owned(), value);
     }
 
-    fn format(mut self, format: Format) -> String {
-        if format == Format::Json {
+    fn format(mut self, format: LogFormat) -> String {
+        if format == LogFormat::Json {
             return format!("{}\n", Value::Object(self.0));
         }
         let mut take = |name| self.0.remove(name).map_or_else(String::new, |value| plain(&value));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     /// Returns the lines of a thread that logs `early` before it ends and a warning in its last destructor.
-    fn lines_of_ending_thread(format: Format) -> String {
+    fn lines_of_ending_thread(format: LogFormat) -> String {
         let buffer = Buffer::default();
         let (queues, guard) = Queues::over(buffer.clone(), buffer.clone());
         let dispatch = Dispatch::new(subscriber(parse_level("info").unwrap(), format, queues));
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_writes_its_last_warning_as_text() {
-        let text = lines_of_ending_thread(Format::Text);
+        let text = lines_of_ending_thread(LogFormat::Text);
         let (early, late) = text.split_once('\n').unwrap();
         assert!(early.ends_with("early"), "{text}");
         assert!(late.ends_with("Z  WARN sled: late\\nwarning tries=3\n"), "{text}");
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_writes_its_last_warning_as_json() {
-        let text = lines_of_ending_thread(Format::Json);
+        let text = lines_of_ending_thread(LogFormat::Json);
         let (_, late) = text.split_once('\n').unwrap();
         let mut line: Value = serde_json::from_str(late).unwrap();
         let time = line["timestamp"].take();

@@ -6,7 +6,7 @@ use std::fmt;
 pub(super) const ISSUER_AND_AUDIENCE: usize = 80;
 
 /// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// Text for people.
     Text,

@@ -12,7 +12,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("verifier", &["model", "world", "token"]),
     ("store", &["advice", "trusted", "model"]),
     ("metrics", &[]),
-    ("log", &["metrics"]),
+    ("log", &["metrics", "settings"]),
     ("settings", &["advice"]),
     ("auth", &["model", "world", "token", "store", "metrics"]),
     ("feed", &["model", "world", "token", "store", "metrics", "auth"]),

@@ -117,7 +117,7 @@ pub(super) fn add_to_request(operation: &str, value: &mut Value) {
     }
 }
 
-pub(super) fn add_to_responses(_operation: &str, responses: &mut Map<String, Value>) {
+pub(super) fn add_to_responses(responses: &mut Map<String, Value>) {
     for response in responses.values_mut() {
         if let Some(media) = response.pointer_mut("/content/text~1event-stream") {
             media["example"] = json!(STREAM);
