@@ -40,20 +40,21 @@ mod table;
 mod verifier;
 mod writes;
 
-const ROOMS: [&str; 8] = ["checks", "sign_out", "writes", "start", "scale", "verifier", "postgres", "proofs"];
+const GROUPS: [&str; 8] =
+    ["checks", "sign_out", "writes", "start", "scale", "verifier", "postgres", "proofs"];
 
 /// The environment variable that marks the process which measures a group.
-const MEASURING: &str = "BENCH_ROOM_APART";
+const MEASURING: &str = "BENCH_GROUP_APART";
 
 fn main() -> Result<()> {
     // Cargo adds `--bench` of its own.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        [] => ROOMS.iter().try_for_each(|room| apart(&[room])),
+        [] => GROUPS.iter().try_for_each(|group| apart(&[group])),
         ["table"] => table::write(),
-        [room, ..] if !ROOMS.contains(room) => bail!("no room {room}: {}, or table", ROOMS.join(", ")),
-        [room, rest @ ..] if std::env::var_os(MEASURING).is_some() => measure(room, rest),
+        [group, ..] if !GROUPS.contains(group) => bail!("no room {group}: {}, or table", GROUPS.join(", ")),
+        [group, rest @ ..] if std::env::var_os(MEASURING).is_some() => measure(group, rest),
         words => apart(words),
     }
 }
@@ -78,11 +79,11 @@ fn apart(words: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn measure(room: &str, options: &[&str]) -> Result<()> {
-    println!("\n{room}");
+fn measure(group: &str, options: &[&str]) -> Result<()> {
+    println!("\n{group}");
     // As the service starts it with default settings.
     let _log = log::start("info,poem=warn", LogFormat::Text)?;
-    let figures = match (room, options) {
+    let figures = match (group, options) {
         ("checks", []) => checks::measure(),
         ("sign_out", []) => sign_out::measure(),
         ("writes", []) => writes::measure(),
@@ -92,11 +93,11 @@ fn measure(room: &str, options: &[&str]) -> Result<()> {
         ("proofs", []) => proofs::measure(),
         ("scale", []) => scale::measure(scale::USERS),
         ("scale", ["--users", users]) => scale::measure(users.parse().context("--users takes a number")?),
-        (room, _) => bail!("{room} takes no such option"),
+        (group, _) => bail!("{group} takes no such option"),
     }?;
     for figure in &figures {
         println!("  {}", figure.line());
     }
-    let command = std::iter::once("cargo bench --").chain([room]).chain(options.iter().copied());
-    results::save(room, &command.collect::<Vec<_>>().join(" "), figures)
+    let command = std::iter::once("cargo bench --").chain([group]).chain(options.iter().copied());
+    results::save(group, &command.collect::<Vec<_>>().join(" "), figures)
 }

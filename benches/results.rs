@@ -31,7 +31,7 @@ pub(crate) struct Figure {
 
 /// The figures of one group, and how they were measured.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Room {
+pub(crate) struct Group {
     pub(crate) date: String,
     pub(crate) command: String,
     pub(crate) machine: Machine,
@@ -125,7 +125,7 @@ fn thousands(value: f64) -> String {
 }
 
 /// Reads the figures of every group measured so far.
-pub(crate) fn read() -> Result<BTreeMap<String, Room>> {
+pub(crate) fn read() -> Result<BTreeMap<String, Group>> {
     match fs::read_to_string(FILE) {
         Ok(text) => serde_json::from_str(&text).context("benches/results.json"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
@@ -134,11 +134,11 @@ pub(crate) fn read() -> Result<BTreeMap<String, Room>> {
 }
 
 /// Stores the figures of a group, replacing its earlier ones.
-pub(crate) fn save(room: &str, command: &str, figures: Vec<Figure>) -> Result<()> {
-    let mut rooms = read()?;
+pub(crate) fn save(group: &str, command: &str, figures: Vec<Figure>) -> Result<()> {
+    let mut groups = read()?;
     let date = World::real().now().rfc3339();
     let command = command.to_owned();
-    rooms.insert(room.to_owned(), Room { date, command, machine: Machine::this()?, figures });
-    fs::write(FILE, serde_json::to_string_pretty(&rooms)? + "\n")?;
+    groups.insert(group.to_owned(), Group { date, command, machine: Machine::this()?, figures });
+    fs::write(FILE, serde_json::to_string_pretty(&groups)? + "\n")?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use crate::ROOMS;
-use crate::results::{self, Figure, Room};
+use crate::GROUPS;
+use crate::results::{self, Figure, Group};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const BEGIN: &str = "<!-- figures -->\n";
@@ -49,23 +49,23 @@ compared between machines; times and rates cannot.
 
 /// Writes the README's table between its marks, and `benches/README.md`.
 pub(crate) fn write() -> Result<()> {
-    let rooms = results::read()?;
+    let groups = results::read()?;
     let readme = fs::read_to_string(README).context("README.md")?;
     let (before, rest) = readme.split_once(BEGIN).with_context(|| format!("README.md has no {BEGIN}"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("README.md has no {END}"))?;
-    fs::write(README, format!("{before}{BEGIN}{}{END}{after}", shown(&rooms)?))?;
-    fs::write(ALL, all(&rooms)?)?;
+    fs::write(README, format!("{before}{BEGIN}{}{END}{after}", shown(&groups)?))?;
+    fs::write(ALL, all(&groups)?)?;
     Ok(())
 }
 
-fn shown(rooms: &BTreeMap<String, Room>) -> Result<String> {
+fn shown(groups: &BTreeMap<String, Group>) -> Result<String> {
     let mut text = HEAD.to_owned();
     let mut machines: Vec<String> = Vec::new();
     for (name, what) in SHOWN {
-        let room = rooms.get(name).with_context(|| format!("results.json has no {name}"))?;
-        let figure = room.figures.iter().find(|figure| figure.what == what);
+        let group = groups.get(name).with_context(|| format!("results.json has no {name}"))?;
+        let figure = group.figures.iter().find(|figure| figure.what == what);
         row(&mut text, figure.with_context(|| format!("results.json has no figure {what:?} in {name}"))?)?;
-        let place = place(room);
+        let place = place(group);
         if !machines.contains(&place) {
             machines.push(place);
         }
@@ -76,14 +76,14 @@ fn shown(rooms: &BTreeMap<String, Room>) -> Result<String> {
     Ok(text)
 }
 
-fn all(rooms: &BTreeMap<String, Room>) -> Result<String> {
+fn all(groups: &BTreeMap<String, Group>) -> Result<String> {
     let mut text = FACE.to_owned();
-    for (name, room) in ROOMS.iter().filter_map(|name| Some((name, rooms.get(*name)?))) {
+    for (name, group) in GROUPS.iter().filter_map(|name| Some((name, groups.get(*name)?))) {
         write!(text, "\n## {name}\n\n{HEAD}")?;
-        for figure in &room.figures {
+        for figure in &group.figures {
             row(&mut text, figure)?;
         }
-        writeln!(text, "\n`{}`. {}", room.command, place(room))?;
+        writeln!(text, "\n`{}`. {}", group.command, place(group))?;
     }
     Ok(text)
 }
@@ -95,9 +95,9 @@ fn row(text: &mut String, figure: &Figure) -> Result<()> {
 }
 
 /// When and on what machine the figures of a group were measured.
-fn place(room: &Room) -> String {
-    let machine = &room.machine;
-    let date = room.date.split('T').next().unwrap_or_default();
+fn place(group: &Group) -> String {
+    let machine = &group.machine;
+    let date = group.date.split('T').next().unwrap_or_default();
     format!(
         "Measured on {date}: {}, {} cores, {} GiB of memory, Linux {}, {}.",
         machine.processor, machine.cores, machine.memory_gib, machine.kernel, machine.file_system,

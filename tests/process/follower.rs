@@ -8,59 +8,59 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use crate::client::PATIENCE;
+use crate::faulty_proxy::NetworkFault;
 use crate::guarded::{BOUND, Scene};
 use crate::session::Session;
-use crate::wire::Mischief;
 
-fn behind(mischief: Mischief) {
+fn behind(fault: NetworkFault) {
     let scene = Scene::new(3);
     let (gone, other) = (
         Session::register(scene.client(), "ada", "Phone"),
         Session::register(scene.client(), "eve", "Phone"),
     );
     scene.assert_everywhere(&gone, "204");
-    scene.wire.set(mischief);
+    scene.proxy.set(fault);
     let acknowledged = scene.sign_out(&gone);
     scene.assert_refused_past_the_bound(&gone, acknowledged);
-    scene.wire.set(Mischief::None);
+    scene.proxy.set(NetworkFault::None);
     scene.assert_everywhere(&gone, "401 signed_out_everywhere");
     scene.assert_everywhere(&other, "204");
     scene.assert_everywhere(&Session::login(scene.client(), "ada", "Phone"), "204");
 }
 
 #[test]
-fn a_good_wire() {
-    behind(Mischief::None);
+fn a_good_connection() {
+    behind(NetworkFault::None);
 }
 
 #[test]
-fn a_wire_that_is_cut() {
-    behind(Mischief::Cut);
+fn a_connection_that_is_cut() {
+    behind(NetworkFault::Cut);
 }
 
 #[test]
-fn a_wire_that_delays() {
-    behind(Mischief::Delay(BOUND * 3 / 2));
+fn a_connection_that_delays() {
+    behind(NetworkFault::Delay(BOUND * 3 / 2));
 }
 
 #[test]
-fn a_wire_that_drops_frames() {
-    behind(Mischief::DropFrames);
+fn a_connection_that_drops_frames() {
+    behind(NetworkFault::DropFrames);
 }
 
 #[test]
-fn a_wire_that_repeats_frames() {
-    behind(Mischief::RepeatFrames);
+fn a_connection_that_repeats_frames() {
+    behind(NetworkFault::RepeatFrames);
 }
 
 #[test]
-fn a_wire_that_swaps_frames() {
-    behind(Mischief::SwapFrames);
+fn a_connection_that_swaps_frames() {
+    behind(NetworkFault::SwapFrames);
 }
 
 #[test]
-fn a_wire_that_alters_frames() {
-    behind(Mischief::AlterFrames);
+fn a_connection_that_alters_frames() {
+    behind(NetworkFault::AlterFrames);
 }
 
 /// A later version of the issuer may send events that this follower does not know.
@@ -69,7 +69,7 @@ fn what_is_not_known_is_passed_over() {
     let scene = Scene::new(1);
     let gone = Session::register(scene.client(), "ada", "Phone");
     scene.assert_everywhere(&gone, "204");
-    scene.wire.set(Mischief::AddEvents);
+    scene.proxy.set(NetworkFault::AddEvents);
     scene.sign_out(&gone);
     scene.assert_everywhere(&gone, "401 signed_out_everywhere");
     let said = scene.guards[0].stderr.text();
@@ -77,28 +77,28 @@ fn what_is_not_known_is_passed_over() {
 }
 
 #[test]
-fn a_wire_that_drops_answers() {
-    behind(Mischief::DropPongs);
+fn a_connection_that_drops_answers() {
+    behind(NetworkFault::DropPongs);
 }
 
 #[test]
-fn a_wire_that_repeats_answers() {
-    behind(Mischief::RepeatPongs);
+fn a_connection_that_repeats_answers() {
+    behind(NetworkFault::RepeatPongs);
 }
 
 #[test]
-fn a_wire_that_alters_answers() {
-    behind(Mischief::AlterPongs);
+fn a_connection_that_alters_answers() {
+    behind(NetworkFault::AlterPongs);
 }
 
 #[test]
-fn a_wire_that_hides_what_ended() {
-    behind(Mischief::Hide);
+fn a_connection_that_hides_what_ended() {
+    behind(NetworkFault::Hide);
 }
 
 #[test]
-fn a_wire_that_floods() {
-    behind(Mischief::Flood);
+fn a_connection_that_floods() {
+    behind(NetworkFault::Flood);
 }
 
 #[test]
@@ -110,14 +110,14 @@ fn what_is_too_long_is_refused_without_being_kept() {
     let session = Session::register(scene.client(), "ada", "Phone");
     guard.assert_comes_to(&session.access, "204");
     let before = guard.most_memory_kib();
-    scene.wire.set(Mischief::Flood);
+    scene.proxy.set(NetworkFault::Flood);
     scene.sign_out(&session);
     guard.stderr.wait_for_line("it answered something that is not a frame: it is too long");
     guard.stderr.wait_for_line("it answered something that is not an answer to a ping");
-    scene.wire.wait_for_streams(3);
+    scene.proxy.wait_for_streams(3);
     let after = guard.most_memory_kib();
     assert!(after < before + MORE_KIB, "{before} KiB, then {after} KiB");
-    scene.wire.set(Mischief::None);
+    scene.proxy.set(NetworkFault::None);
     guard.assert_comes_to(&session.access, "401 signed_out_everywhere");
 }
 
@@ -128,10 +128,10 @@ fn a_stream_that_died_unnoticed_is_opened_again_and_again() {
     let scene = Scene::new(1);
     let gone = Session::register(scene.client(), "ada", "Phone");
     scene.assert_everywhere(&gone, "204");
-    scene.wire.set(Mischief::DropFrames);
+    scene.proxy.set(NetworkFault::DropFrames);
     scene.sign_out(&gone);
-    scene.wire.wait_for_streams(4);
-    scene.wire.set(Mischief::None);
+    scene.proxy.wait_for_streams(4);
+    scene.proxy.set(NetworkFault::None);
     scene.assert_everywhere(&gone, "401 signed_out_everywhere");
 }
 
@@ -174,11 +174,11 @@ fn a_follower_that_missed_entries_asks_for_all_of_them() {
     let scene = Scene::new(1);
     let users: Vec<_> =
         (0..4).map(|n| Session::register(scene.client(), &format!("ada{n}"), "Phone")).collect();
-    scene.wire.set(Mischief::DropFrames);
+    scene.proxy.set(NetworkFault::DropFrames);
     scene.sign_out(&users[0]);
     scene.sign_out(&users[1]);
     scene.guards[0].stderr.wait_for_line("no longer proven");
-    scene.wire.set(Mischief::None);
+    scene.proxy.set(NetworkFault::None);
     scene.sign_out(&users[2]);
     for user in &users[..3] {
         scene.assert_everywhere(user, "401 signed_out_everywhere");

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use crate::cgi::{self, Folding};
 use crate::client::{Answer, Client, PATIENCE, Payload};
+use crate::faulty_proxy::NetworkFault;
 use crate::guarded::Scene;
 use crate::place::{Place, RESCIND};
 use crate::session::Session;
 use crate::skipped::skipped;
-use crate::wire::Mischief;
 
 /// The arguments that keep every file of nginx in its working directory.
 const NGINX: [&str; 8] = ["-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off; pid nginx.pid;"];
@@ -218,11 +218,11 @@ impl Gateway {
         let again = Session::login(self.scene.client(), "ada", "Phone");
         self.assert_comes_to(&again.access, 200);
 
-        self.scene.wire.set(Mischief::Cut);
+        self.scene.proxy.set(NetworkFault::Cut);
         self.assert_comes_to(&again.access, 503);
         let stale = self.ask(&again.access, forged);
         assert_eq!((stale.problem().as_str(), stale.header("retry-after")), ("503 stale", Some("2")));
-        self.scene.wire.set(Mischief::None);
+        self.scene.proxy.set(NetworkFault::None);
         self.assert_comes_to(&again.access, 200);
 
         drop(self.scene.guards.remove(0));
@@ -374,7 +374,7 @@ fn an_issuer_behind_tls_is_followed_when_its_certificate_is_trusted() {
         .output();
     assert!(made.as_ref().unwrap().status.success(), "{made:?}");
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let config = TLS.replace("ADDRESS", &address).replace("SERVICE", &scene.wire.address);
+    let config = TLS.replace("ADDRESS", &address).replace("SERVICE", &scene.proxy.address);
     let gateway = Gateway::with("nginx", &NGINX, &[("nginx.conf", &config)], &address, scene);
 
     let url = format!("https://{address}");

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use crate::client::Answer;
+use crate::faulty_proxy::NetworkFault;
 use crate::guarded::Scene;
 use crate::place::{RESCIND, Ran, run};
 use crate::server::Server;
 use crate::session::Session;
-use crate::wire::Mischief;
 
 #[test]
 fn a_yes_says_who_it_is() {
@@ -65,7 +65,7 @@ fn a_no_says_why_and_what_to_do() {
     let refused = guard.check(&session.access);
     assert_eq!(refused.problem(), "401 signed_out");
     assert_eq!(refused.header("www-authenticate"), Some(r#"Bearer realm="rescind", error="invalid_token""#));
-    scene.wire.set(Mischief::Cut);
+    scene.proxy.set(NetworkFault::Cut);
     let other = Session::register(scene.client(), "eve", "Phone");
     guard.assert_comes_to(&other.access, "503 stale");
     let stale = guard.check(&other.access);
@@ -114,7 +114,7 @@ fn a_socket_and_a_cookie_will_do() {
     // A socket left by an earlier run is replaced.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let listen = format!("unix:{}", path.display());
-    let url = format!("http://{}", scene.wire.address);
+    let url = format!("http://{}", scene.proxy.address);
     let words = ["guard", "--url", &url, "--issuer", &scene.issuer, "--audience", "rescind"];
     let file = scene.place.path("key");
     std::fs::write(&file, format!("{}\n", scene.key)).unwrap();
@@ -172,13 +172,13 @@ fn past_the_bound_it_asks_when_told_to() {
         Session::register(scene.client(), "eve", "Phone"),
     );
     guard.assert_comes_to(&gone.access, "204");
-    scene.wire.set(Mischief::Hide);
+    scene.proxy.set(NetworkFault::Hide);
     scene.sign_out(&gone);
     guard.stderr.wait_for_line("no longer proven");
     // The issuer does not say why: the app learns that when it refreshes.
     guard.assert_comes_to(&gone.access, "401 superseded");
     assert_eq!(guard.verdict(&good.access), "204");
-    scene.wire.set(Mischief::Cut);
+    scene.proxy.set(NetworkFault::Cut);
     guard.assert_comes_to(&good.access, "503 stale");
 }
 
@@ -200,7 +200,7 @@ fn a_guard_whose_audience_no_token_has_says_so_and_which_one_they_have() {
     let guard = scene.guard(&[]);
     guard.stderr.wait_for_line("following the issuer");
     assert!(!guard.stderr.text().contains("audience"), "{}", guard.stderr.text());
-    let url = format!("http://{}", scene.wire.address);
+    let url = format!("http://{}", scene.proxy.address);
     let words =
         ["guard", "--url", &url, "--issuer", &scene.issuer, "--audience", "shop", "--listen", "127.0.0.1:0"];
     let mut command = scene.place.program(RESCIND, &words);
@@ -215,7 +215,7 @@ fn a_guard_whose_audience_no_token_has_says_so_and_which_one_they_have() {
 #[test]
 fn plain_http_to_another_machine_is_warned_of() {
     let scene = Scene::new(0);
-    let port = scene.wire.address.rsplit(':').next().unwrap();
+    let port = scene.proxy.address.rsplit(':').next().unwrap();
     let start = |host: &str| {
         let url = format!("http://{host}:{port}");
         let words = ["guard", "--url", &url, "--issuer", &scene.issuer, "--audience", "rescind"];
@@ -238,7 +238,7 @@ fn plain_http_to_another_machine_is_warned_of() {
 #[test]
 fn what_no_waiting_mends_ends_it_with_the_reason() {
     let scene = Scene::new(0);
-    let (key, url, issuer) = (&scene.key, &format!("http://{}", scene.wire.address), &scene.issuer);
+    let (key, url, issuer) = (&scene.key, &format!("http://{}", scene.proxy.address), &scene.issuer);
     let other = scene.place.service_key("introspect");
     let unknown = format!("{}{}", &key[..key.len() - 4], "AAAA");
     let elsewhere = format!("{url}/nothing");

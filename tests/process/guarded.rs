@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::client::{Answer, Client, PATIENCE};
+use crate::faulty_proxy::FaultyProxy;
 use crate::place::{Place, RESCIND};
 use crate::server::Server;
 use crate::session::Session;
-use crate::wire::Wire;
 
 /// The shortest `max_staleness`, so that tests that wait for it are short, too.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ const CALM: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) guards: Vec<Server>,
-    pub(crate) wire: Wire,
+    pub(crate) proxy: FaultyProxy,
     pub(crate) server: Option<Server>,
     pub(crate) place: Place,
     pub(crate) key: String,
@@ -60,9 +60,9 @@ impl Scene {
     /// A scene without guards around a running server.
     pub(crate) fn of(place: Place, server: Server) -> Self {
         let key = place.service_key("feed");
-        let wire = Wire::to(&server.client.address);
+        let proxy = FaultyProxy::to(&server.client.address);
         let issuer = format!("http://{}", server.client.address);
-        Self { guards: Vec::new(), wire, server: Some(server), place, key, issuer, bound: BOUND }
+        Self { guards: Vec::new(), proxy, server: Some(server), place, key, issuer, bound: BOUND }
     }
 
     /// Starts another guard.
@@ -77,7 +77,7 @@ impl Scene {
 
     /// What starts one more that expects these names in tokens.
     pub(crate) fn guard_expecting(&self, issuer: &str, audience: &str, more: &[&str]) -> Command {
-        let url = format!("http://{}", self.wire.address);
+        let url = format!("http://{}", self.proxy.address);
         let words = ["guard", "--url", &url, "--issuer", issuer, "--audience", audience];
         let bound = format!("{}s", self.bound.as_secs());
         let rest = ["--listen", "127.0.0.1:0", "--max-staleness", &bound];
@@ -109,7 +109,7 @@ impl Scene {
     /// Starts it with these settings.
     pub(crate) fn start_with(&mut self, more: &[&str]) {
         let server = self.place.serve_with(more);
-        self.wire.lead_to(&server.client.address);
+        self.proxy.lead_to(&server.client.address);
         self.server = Some(server);
     }
 

@@ -117,7 +117,7 @@ fn an_issuer_or_audience_that_is_set_later_signs_nobody_out_where_tokens_are_ver
 }
 
 fn expecting(scene: &Scene, issuer: &str, audience: &str) -> Builder {
-    let url = format!("http://{}", scene.wire.address);
+    let url = format!("http://{}", scene.proxy.address);
     let key = ServiceKey::parse(&scene.key).unwrap();
     Verifier::builder(&url).issuer(issuer).audience(audience).service_key(key).max_staleness(scene.bound)
 }

@@ -11,7 +11,7 @@ use crate::client::PATIENCE;
 
 /// What the proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mischief {
+pub(crate) enum NetworkFault {
     /// Forwards everything.
     None,
     /// Closes every connection, and every new one.
@@ -43,7 +43,7 @@ pub(crate) enum Mischief {
 
 /// A running proxy, stopped when dropped.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct FaultyProxy {
     pub(crate) address: String,
     inner: Arc<Inner>,
 }
@@ -57,7 +57,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     target: String,
-    mischief: Mischief,
+    fault: NetworkFault,
     open: Vec<TcpStream>,
     /// The last answer to a ping that was forwarded, if any.
     pong: Option<Vec<u8>>,
@@ -66,14 +66,14 @@ struct State {
     closed: bool,
 }
 
-impl Wire {
+impl FaultyProxy {
     /// A proxy to the server at `target`.
     pub(crate) fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = State {
             target: target.to_owned(),
-            mischief: Mischief::None,
+            fault: NetworkFault::None,
             open: Vec::new(),
             pong: None,
             streams: 0,
@@ -101,10 +101,10 @@ impl Wire {
     }
 
     /// Changes the behaviour from now on.
-    pub(crate) fn set(&self, mischief: Mischief) {
-        self.inner.state.lock().unwrap().mischief = mischief;
+    pub(crate) fn set(&self, fault: NetworkFault) {
+        self.inner.state.lock().unwrap().fault = fault;
         self.inner.changed.notify_all();
-        if mischief == Mischief::Cut {
+        if fault == NetworkFault::Cut {
             self.cut_all();
         }
     }
@@ -126,7 +126,7 @@ impl Wire {
     }
 }
 
-impl Drop for Wire {
+impl Drop for FaultyProxy {
     fn drop(&mut self) {
         self.inner.state.lock().unwrap().closed = true;
         self.inner.changed.notify_all();
@@ -136,14 +136,14 @@ impl Drop for Wire {
 }
 
 impl Inner {
-    fn mischief(&self) -> Mischief {
-        self.state.lock().unwrap().mischief
+    fn fault(&self) -> NetworkFault {
+        self.state.lock().unwrap().fault
     }
 
     fn carry(self: &Arc<Self>, near: TcpStream) {
         let mut state = self.state.lock().unwrap();
-        let far = match state.mischief {
-            Mischief::Cut => return,
+        let far = match state.fault {
+            NetworkFault::Cut => return,
             _ => TcpStream::connect(&state.target),
         };
         let Ok(far) = far else { return };
@@ -174,7 +174,7 @@ impl Inner {
             let mut body = vec![0; length(&head)];
             from.read_exact(&mut body).ok()?;
             if body.starts_with(b"{\"pong\"") {
-                if self.mischief() == Mischief::Flood {
+                if self.fault() == NetworkFault::Flood {
                     to.write_all(with_length(&head, usize::MAX / 2).as_bytes()).ok()?;
                     return flood(|bytes| to.write_all(bytes));
                 }
@@ -186,13 +186,13 @@ impl Inner {
     }
 
     fn pong(&self, mut body: Vec<u8>) -> Option<Vec<u8>> {
-        match self.mischief() {
-            Mischief::DropPongs => return self.never(),
-            Mischief::RepeatPongs | Mischief::Hide => {
+        match self.fault() {
+            NetworkFault::DropPongs => return self.never(),
+            NetworkFault::RepeatPongs | NetworkFault::Hide => {
                 return Some(self.state.lock().unwrap().pong.get_or_insert(body).clone());
             }
-            Mischief::AlterPongs => alter(&mut body),
-            Mischief::Delay(time) => self.wait(time),
+            NetworkFault::AlterPongs => alter(&mut body),
+            NetworkFault::Delay(time) => self.wait(time),
             _ => {}
         }
         self.state.lock().unwrap().pong = Some(body.clone());
@@ -205,16 +205,16 @@ impl Inner {
         loop {
             let mut chunk = chunk(&mut from)?;
             let is_frame = String::from_utf8_lossy(&chunk).contains("v4.public.");
-            let send = match self.mischief() {
+            let send = match self.fault() {
                 _ if !is_frame => vec![chunk],
-                Mischief::Flood => {
+                NetworkFault::Flood => {
                     // The frame without its end.
                     write_chunk(&mut to, chunk.trim_ascii_end()).ok()?;
                     return flood(|bytes| write_chunk(&mut to, bytes));
                 }
-                Mischief::DropFrames | Mischief::Hide => vec![],
-                Mischief::RepeatFrames => vec![chunk.clone(), chunk],
-                Mischief::SwapFrames => {
+                NetworkFault::DropFrames | NetworkFault::Hide => vec![],
+                NetworkFault::RepeatFrames => vec![chunk.clone(), chunk],
+                NetworkFault::SwapFrames => {
                     if let Some(earlier) = kept.take() {
                         vec![chunk, earlier]
                     } else {
@@ -222,12 +222,12 @@ impl Inner {
                         Vec::new()
                     }
                 }
-                Mischief::AddEvents => vec![b"event: weather\ndata: rain\n\n".to_vec(), chunk],
-                Mischief::AlterFrames => {
+                NetworkFault::AddEvents => vec![b"event: weather\ndata: rain\n\n".to_vec(), chunk],
+                NetworkFault::AlterFrames => {
                     alter(&mut chunk);
                     vec![chunk]
                 }
-                Mischief::Delay(time) => {
+                NetworkFault::Delay(time) => {
                     self.wait(time);
                     vec![chunk]
                 }
@@ -242,19 +242,18 @@ impl Inner {
     /// Waits for a time, or until the behaviour changes.
     fn wait(&self, time: Duration) {
         let state = self.state.lock().unwrap();
-        let mischief = state.mischief;
+        let fault = state.fault;
         let _state = self
             .changed
-            .wait_timeout_while(state, time, |state| state.mischief == mischief && !state.closed)
+            .wait_timeout_while(state, time, |state| state.fault == fault && !state.closed)
             .unwrap();
     }
 
     /// Waits until the behaviour changes; then the connection ends.
     fn never(&self) -> Option<Vec<u8>> {
         let state = self.state.lock().unwrap();
-        let mischief = state.mischief;
-        let _state =
-            self.changed.wait_while(state, |state| state.mischief == mischief && !state.closed).unwrap();
+        let fault = state.fault;
+        let _state = self.changed.wait_while(state, |state| state.fault == fault && !state.closed).unwrap();
         None
     }
 }
