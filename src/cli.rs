@@ -71,7 +71,7 @@ struct GlobalArgs {
     /// The settings file [default: rescind.toml, when there is one]
     #[arg(long, global = true, help_heading = "Settings", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Any setting, as `config show` names it; may be said several times
+    /// Any setting, as `config show` names it; may be given several times
     #[arg(long, global = true, help_heading = "Settings", value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
 }

@@ -40,7 +40,7 @@ pub(super) enum ServiceRefusal {
     #[error("the running server does not answer: {0}")]
     Unreachable(String),
     /// The answer is neither JSON nor a Problem.
-    #[error("the answer makes no sense")]
+    #[error("the answer of the service is not understood")]
     Unreadable,
 }
 

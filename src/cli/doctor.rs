@@ -87,7 +87,7 @@ impl DoctorCommand {
             let summary = match bad {
                 0 if all => "nothing is broken".to_owned(),
                 0 => "nothing is broken, as far as this user may look".to_owned(),
-                _ => format!("to mend: {bad}"),
+                _ => format!("to correct: {bad}"),
             };
             out.line(&format!("\n{summary}"))?;
         }
@@ -165,7 +165,7 @@ mod tests {
         let (text, well) = run(&[("refresh_grace", "3m"), ("lisen", "x")], false).await;
         assert!(!well);
         assert!(text.contains("`refresh_grace` = `3m`") && text.contains("did you mean `listen`?"), "{text}");
-        assert!(text.ends_with("to mend: 2\n"), "{text}");
+        assert!(text.ends_with("to correct: 2\n"), "{text}");
     }
 
     #[tokio::test]

@@ -76,7 +76,7 @@ pub(super) fn confirm(prompt: &mut dyn Prompt, yes: bool, deed: &str) -> Result<
     if !prompt.is_here() {
         return Err(CommandFailure::new(
             format!("this would {deed}, and there is no terminal to ask"),
-            "say --yes to do it unasked",
+            "use --yes to do it without a question",
         ));
     }
     match prompt.answer(&format!("This will {deed}. Go on? [y/N] "))?.trim() {

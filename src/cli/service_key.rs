@@ -25,7 +25,7 @@ pub(super) enum ServiceKeyCommand {
     Add {
         /// What the key is for
         name: String,
-        /// What it may do; may be said several times
+        /// What it may do; may be given several times
         #[arg(long = "scope", required = true, value_name = "SCOPE")]
         scopes: Vec<ScopeArg>,
         #[command(flatten)]
@@ -78,7 +78,7 @@ impl ServiceKeyCommand {
                 let answer = context.call(Method::POST, "/operator/service-keys", Some(body)).await?;
                 let added: Added = serde_json::from_value(answer).map_err(|_| {
                     CommandFailure::new(
-                        "the answer makes no sense",
+                        "the answer of the service is not understood",
                         "look for the key with `rescind service-key list`",
                     )
                 })?;

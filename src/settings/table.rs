@@ -142,7 +142,7 @@ settings! {
     /// How long a sign-in waits for its turn to hash before it is told to come back.
     hash_wait: Duration = "2s", length("0s", "30s");
 
-    /// The proxies in front, whose word about a client's address is taken.
+    /// The proxies in front, whose `X-Forwarded-For` is trusted for the address of a client.
     trusted_proxies: Vec<IpNet> = "", parsed("networks such as 10.0.0.0/8, a single address as 10.1.2.3/32").list();
     /// The web pages of other origins that may call the service.
     cors_origins: Vec<String> = "", judged("origins as browsers send them, such as https://app.example.com", value::origin).list();

@@ -95,7 +95,7 @@ fn a_user_is_signed_out_everywhere_and_deleted() {
     let told = place.run("user logout-all ada --reason stolen").ok();
     assert_eq!(told, "ada signed out everywhere; 1 device signed out\n");
     phone.assert_dead(&server.client, "signed_out_everywhere");
-    place.run("user delete ada").assert_failed(&["there is no terminal to ask", "help: say --yes"]);
+    place.run("user delete ada").assert_failed(&["there is no terminal to ask", "help: use --yes"]);
     assert_eq!(login(&server, PASSWORD), 200);
     assert_eq!(place.run("user delete ada --yes").ok(), "ada deleted; 1 device signed out\n");
     assert_eq!(login(&server, PASSWORD), 401);
@@ -129,7 +129,7 @@ fn devices_are_listed_and_ended() {
 fn everyone_is_signed_out() {
     let (place, server) = running();
     let phone = Session::register(&server.client, "ada", "Phone");
-    place.run("everyone logout").assert_failed(&["no terminal to ask", "help: say --yes"]);
+    place.run("everyone logout").assert_failed(&["no terminal to ask", "help: use --yes"]);
     phone.assert_alive(&server.client);
     let told = place.run("everyone logout --yes --reason leak").ok();
     assert!(told.starts_with("everyone is signed out; the era is now "), "{told}");

@@ -63,7 +63,7 @@ fn wrong_settings() {
     assert_said(&place, "--set acces_lifetime=1m", about, &parts);
     let told = place.run("doctor --set acces_lifetime=1m");
     assert_eq!(told.code, Some(1));
-    assert!(told.out.starts_with("BAD ") && told.out.ends_with("to mend: 1\n"), "{told:?}");
+    assert!(told.out.starts_with("BAD ") && told.out.ends_with("to correct: 1\n"), "{told:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn after_a_rotation_earlier_tokens_work_until_their_key_is_distrusted() {
     phone.me(client).ok();
     let renewed = phone.refreshed(client);
 
-    place.run(&format!("key distrust {first}")).assert_failed(&["no terminal to ask", "help: say --yes"]);
+    place.run(&format!("key distrust {first}")).assert_failed(&["no terminal to ask", "help: use --yes"]);
     phone.me(client).ok();
     let told = place.run(&format!("key distrust {first} --yes --reason stolen")).ok();
     assert_eq!(told, format!("{first} distrusted; its tokens are refused from now on\n"));

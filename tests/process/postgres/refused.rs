@@ -95,7 +95,7 @@ fn a_first_start_and_what_the_doctor_says_of_it() {
     let without_key = |ran: crate::place::Ran| {
         assert_eq!(ran.code, Some(1), "{ran:?}");
         let bad = "nowhere.key is missing, and a store in a database needs the same master key on every node";
-        assert!(ran.out.contains(bad) && ran.out.contains("to mend: 1\n"), "{ran:?}");
+        assert!(ran.out.contains(bad) && ran.out.contains("to correct: 1\n"), "{ran:?}");
         assert!(
             !ran.out.contains("is made at the first start") && !ran.out.contains("sealed with it"),
             "{ran:?}"
