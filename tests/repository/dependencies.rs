@@ -65,6 +65,16 @@ fn a_library_stands_in_its_place() {
     }
 }
 
+/// `main` reads the environment once; to `settings` an empty variable is none, which a second reader would not know.
+#[test]
+fn no_part_reads_the_environment_by_itself() {
+    for (path, code) in parts().into_values().flatten() {
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let reads = code.lines().filter(is_code).find(|line| line.contains("env::var"));
+        assert_eq!(reads, None, "{}", path.display());
+    }
+}
+
 #[test]
 fn a_verifier_brings_nothing_of_the_server_along() {
     let tree = cargo(&[
