@@ -73,3 +73,17 @@ impl GuardMetrics {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verdict_begins_at_zero() {
+        let text = GuardMetrics::new().encode(None);
+        for code in codes().chain([ACCEPTED]) {
+            let line = format!("rescind_guard_verdicts_total{{code=\"{code}\"}} 0\n");
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
+    }
+}
