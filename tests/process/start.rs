@@ -40,6 +40,15 @@ fn a_taken_port_is_refused_and_makes_no_store() {
 }
 
 #[test]
+fn a_data_folder_whose_path_is_too_long_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    let refused = place.refused(&["--data", &"d".repeat(100)]);
+    let made: Vec<_> = std::fs::read_dir(place.path("")).unwrap().collect();
+    assert!(made.is_empty(), "{made:?}: {refused:?}");
+    refused.assert_failed(&["`data` is too long", "107 is the most there can be; name a shorter one"]);
+}
+
+#[test]
 fn a_taken_metrics_port_is_a_warning() {
     let place = Place::new();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
