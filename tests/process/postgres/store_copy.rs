@@ -71,11 +71,14 @@ fn a_founding_that_did_not_reach_the_standby_is_not_acknowledged() {
     let Some(scene) = Scene::new() else { return };
     let shared = scene.shared.with_master_key("none");
     shared.refused(&[]).assert_failed(&["none", "it is missing"]);
-    // The trigger suspends the standby when everything except the initialization has reached it.
+    // The trigger suspends the standby when everything except the initialization has reached it. The command reads its
+    // input, as COPY fails to write to one that has ended, and returns once no process of the standby runs.
     let standby = scene.pair.standby.ids();
     scene.pair.primary.sql(&format!(
         "create function rescind.alone() returns trigger language plpgsql as $$ begin
-            copy (select) to program 'kill -STOP {standby}'; return new;
+            copy (select) to program 'cat > /dev/null; kill -STOP {standby};
+                for id in {standby}; do while grep -q State:.[RSD] /proc/$id/status; do :; done; done';
+            return new;
          end $$;
          create trigger alone before update on rescind.service for each row
             when (old.founding is null and new.founding is not null) execute function rescind.alone()"
