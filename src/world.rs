@@ -1,7 +1,8 @@
 //! Time, randomness and ids as an argument.
 //!
 //! Whatever depends on time or randomness takes a [`World`]; only this file reads the real clock and the system's
-//! random generator (a lint enforces it). A seeded world is deterministic, for tests.
+//! random generator (a lint enforces it). A seeded world is deterministic, for tests; pasetors generates the keys and
+//! the mask of the master key itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -33,6 +33,6 @@ impl VerifiedTokens {
 
 impl fmt::Debug for VerifiedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seen({} tokens)", self.0.len())
+        write!(f, "VerifiedTokens({} tokens)", self.0.len())
     }
 }

@@ -213,9 +213,8 @@ impl Builder {
         let events = link.stream(None).await?;
 
         let ping_every = PING_EVERY.min(self.max_staleness / 4);
-        let follow =
-            ReplicaTask::new(replica, link.clone(), world, view.listener.clone(), events, ping_every);
-        let task = Arc::new(Task(tokio::spawn(follow.run())));
+        let task = ReplicaTask::new(replica, link.clone(), world, view.listener.clone(), events, ping_every);
+        let task = Arc::new(Task(tokio::spawn(task.run())));
         let mut fresh = view.fresh.subscribe();
         let proven = tokio::time::timeout(self.timeout, fresh.wait_for(|fresh| *fresh)).await;
         if !matches!(proven, Ok(Ok(_))) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::link::IssuerError;
-use super::rejection::Doubt;
+use super::rejection::{Doubt, Rejection};
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
 use crate::model::revocation::Revocation;
@@ -72,7 +72,7 @@ impl Event {
             Self::RolledBack { .. }
                 | Self::OtherIssuer(_)
                 | Self::Altered(_)
-                | Self::Stale(Doubt::Counters | Doubt::Full)
+                | Self::Stale(Doubt::Clock | Doubt::Full)
         )
     }
 }
@@ -82,17 +82,7 @@ impl fmt::Display for Event {
         match self {
             Self::Ended(revocation) => write!(f, "ended: {revocation:?}"),
             Self::Fresh => f.write_str("freshness is proven: tokens are accepted"),
-            Self::Stale(Doubt::Unproven) => f.write_str("freshness is not proven yet: tokens are refused"),
-            Self::Stale(Doubt::Late) => f.write_str("freshness is no longer proven: tokens are refused"),
-            Self::Stale(Doubt::Counters) => f.write_str(
-                "the clock here and the issuer's are more than a minute apart: tokens are refused",
-            ),
-            Self::Stale(Doubt::Keys) => {
-                f.write_str("newer keys have not been fetched yet: their tokens are refused")
-            }
-            Self::Stale(Doubt::Full) => {
-                f.write_str("there are more revocations than `max_entries`: tokens are refused")
-            }
+            Self::Stale(doubt) => write!(f, "{}: tokens are refused", Rejection::Stale(*doubt)),
             Self::Disconnected(why) => write!(f, "the feed was interrupted: {why}"),
             Self::Unanswered(why) => write!(f, "a request to the issuer failed: {why}"),
             Self::Altered(what) => write!(f, "{what} is not authentic: something alters it on its way"),
@@ -147,6 +137,6 @@ impl EventListener {
 
 impl fmt::Debug for EventListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Listener" } else { "nobody" })
+        f.write_str(if self.0.is_some() { "EventListener" } else { "EventListener(none)" })
     }
 }

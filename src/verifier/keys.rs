@@ -74,7 +74,7 @@ pub(super) enum Unverified {
 /// The source of key sets, which remembers distrusted keys.
 #[derive(Debug)]
 pub(super) struct KeyHolder {
-    places: usize,
+    remembered_tokens: usize,
     /// The names that the issuer of the keys must have.
     expected: Names,
     /// The keys that are never trusted again, even if a stale cached answer lists them as good.
@@ -105,14 +105,14 @@ impl ReplicaKeys {
 
 impl KeyHolder {
     /// A holder of the keys of the issuer with these names, whose sets cache at most this many verified tokens.
-    pub(super) fn new(places: usize, expected: Names) -> Self {
-        Self { places, expected, distrusted: HashSet::new() }
+    pub(super) fn new(remembered_tokens: usize, expected: Names) -> Self {
+        Self { remembered_tokens, expected, distrusted: HashSet::new() }
     }
 
     /// A set without keys, for which no token is authentic.
     pub(super) fn none(&self) -> ReplicaKeys {
         let names = AcceptedNames::only(&self.expected);
-        self.set(KeysVersion::default(), PublicKeys::none(), names, Vec::new())
+        self.set(KeysVersion::default(), PublicKeys::none(), names, Vec::new(), self.empty_cache())
     }
 
     /// The published keys without the distrusted ones; `None` if another issuer published them. A key that does not match its
@@ -142,11 +142,8 @@ impl KeyHolder {
             }
         }
         let keeps_all = current.public.is_within(&public) && current.names.are_within(&names);
-        let mut keys = self.set(KeysVersion::new(published.version), public, names, ends);
-        if keeps_all {
-            keys.seen = Arc::clone(&current.seen);
-        }
-        Some(keys)
+        let seen = if keeps_all { Arc::clone(&current.seen) } else { self.empty_cache() };
+        Some(self.set(KeysVersion::new(published.version), public, names, ends, seen))
     }
 
     /// The keys of `current` without the distrusted `kid`, with an empty cache.
@@ -154,13 +151,13 @@ impl KeyHolder {
         self.distrusted.insert(kid.clone());
         let mut public = current.public.clone();
         public.remove(kid);
-        self.set(current.version, public, current.names.clone(), current.ends.clone())
+        self.set(current.version, public, current.names.clone(), current.ends.clone(), self.empty_cache())
     }
 
     /// The keys of `current`, with version zero until they are published again.
     pub(super) fn unconfirmed(&self, current: &ReplicaKeys) -> ReplicaKeys {
-        let names = current.names.clone();
-        self.set(KeysVersion::default(), current.public.clone(), names, current.ends.clone())
+        let (public, names, ends) = (current.public.clone(), current.names.clone(), current.ends.clone());
+        self.set(KeysVersion::default(), public, names, ends, self.empty_cache())
     }
 
     /// The keys of `current` without those that have ended at `now`; `None` if none has.
@@ -173,7 +170,7 @@ impl KeyHolder {
         for (kid, _) in ended {
             public.remove(&kid);
         }
-        Some(self.set(current.version, public, current.names.clone(), ends))
+        Some(self.set(current.version, public, current.names.clone(), ends, self.empty_cache()))
     }
 
     fn set(
@@ -182,8 +179,12 @@ impl KeyHolder {
         public: PublicKeys,
         names: AcceptedNames,
         ends: Vec<(Kid, Timestamp)>,
+        seen: Arc<SeenTokens>,
     ) -> ReplicaKeys {
-        let (distrusted, seen) = (self.distrusted.clone(), Arc::new(SeenTokens::of(self.places)));
-        ReplicaKeys { version, public, names, ends, distrusted, seen }
+        ReplicaKeys { version, public, names, ends, distrusted: self.distrusted.clone(), seen }
+    }
+
+    fn empty_cache(&self) -> Arc<SeenTokens> {
+        Arc::new(SeenTokens::of(self.remembered_tokens))
     }
 }

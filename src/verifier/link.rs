@@ -314,7 +314,19 @@ pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// The fields of a ping as `openapi/feed.json` names them: an issuer of any version reads them.
+    #[test]
+    fn a_ping_has_the_fields_that_the_issuer_reads() {
+        let body = |follower| serde_json::to_value(PingBody { nonce: "n", applied: 3, follower }).unwrap();
+        assert_eq!(body(Some("f")), json!({"nonce": "n", "applied": 3, "follower": "f"}));
+        assert_eq!(body(None), json!({"nonce": "n", "applied": 3}));
+        let answer: PongBody = serde_json::from_value(json!({"pong": "v4.public.…"})).unwrap();
+        assert_eq!(answer.pong, "v4.public.…");
+    }
 
     #[test]
     fn plain_http_is_exposed_unless_it_stays_on_this_machine() {

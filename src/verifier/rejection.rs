@@ -25,7 +25,7 @@ pub enum Doubt {
     /// The last proof is older than `max_staleness`.
     Late,
     /// This machine's clock and the issuer's are more than a minute apart.
-    Counters,
+    Clock,
     /// There are more revocations than `max_entries`.
     Full,
     /// The issuer has newer keys than this verifier, and the token names an unknown one; or the token carries names that the
@@ -81,7 +81,7 @@ impl fmt::Display for Rejection {
             Self::Ended(Reason::UserDisabled) => "the account is disabled",
             Self::Stale(Doubt::Unproven) => "freshness is not proven yet",
             Self::Stale(Doubt::Late) => "freshness is no longer proven",
-            Self::Stale(Doubt::Counters) => "the clock here and the issuer's are more than a minute apart",
+            Self::Stale(Doubt::Clock) => "the clock here and the issuer's are more than a minute apart",
             Self::Stale(Doubt::Keys) => "newer keys or names have not been fetched yet",
             Self::Stale(Doubt::Full) => "there are more revocations than `max_entries`",
         })

@@ -1,6 +1,6 @@
 //! The replica of the revocation log: how each incoming text changes it, and the next action.
 //!
-//! Everything is decided here without I/O and with time as an argument; [`replica_task`](super::follow) only carries texts.
+//! Everything is decided here without I/O and with time as an argument; [`replica_task`](super::replica_task) only carries texts.
 //! One task owns the replica, any number of threads read the state it writes.
 
 use std::sync::Arc;

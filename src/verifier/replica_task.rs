@@ -39,8 +39,8 @@ pub(super) struct ReplicaTask {
     world: World,
     listener: EventListener,
     pipe: Pipe,
-    /// The id of this stream, from the issuer's `hello`.
-    name: Option<String>,
+    /// The follower's id on this stream, from the issuer's `hello`.
+    follower: Option<String>,
     stream_wait: RetryWait,
     /// When the stream was opened, as its `hello` arrived.
     opened: Option<Instant>,
@@ -88,7 +88,7 @@ impl ReplicaTask {
             world,
             listener,
             pipe: Pipe::Open(events),
-            name: None,
+            follower: None,
             stream_wait: RetryWait::default(),
             opened: None,
             heard: now + OPENING,
@@ -106,7 +106,7 @@ impl ReplicaTask {
         loop {
             let wants_keys = self.replica.wants_keys() && self.keys.is_empty();
             tokio::select! {
-                event = self.pipe.next() => self.told(event),
+                event = self.pipe.next() => self.handle_event(event),
                 Some(answer) = self.pings.join_next() => self.pong(answer.ok()),
                 Some(answer) = self.keys.join_next() => self.published(answer.ok()),
                 () = sleep_until(self.next_ping) => self.ping(),
@@ -118,13 +118,13 @@ impl ReplicaTask {
         }
     }
 
-    fn told(&mut self, event: Result<SseEvent, IssuerError>) {
+    fn handle_event(&mut self, event: Result<SseEvent, IssuerError>) {
         let next = match event {
-            Ok(told) => match told.name.as_str() {
+            Ok(event) => match event.name.as_str() {
                 "hello" => {
                     self.heard = Instant::now();
                     self.opened = Some(self.heard);
-                    self.name = serde_json::from_str(&told.data).ok().map(|Hello { follower }| follower);
+                    self.follower = serde_json::from_str(&event.data).ok().map(|Hello { follower }| follower);
                     StreamAction::Keep
                 }
                 // Somebody waits for all followers.
@@ -133,7 +133,7 @@ impl ReplicaTask {
                     StreamAction::Keep
                 }
                 "frame" => {
-                    let next = self.replica.frame(&told.data);
+                    let next = self.replica.frame(&event.data);
                     if next == StreamAction::Keep {
                         self.heard = Instant::now();
                     }
@@ -181,8 +181,8 @@ impl ReplicaTask {
         if self.pings.len() < MOST_PINGS
             && let Some(asked) = self.replica.ask()
         {
-            let (link, name) = (self.link.clone(), self.name.clone());
-            self.pings.spawn(async move { link.ping(&asked, name.as_deref()).await });
+            let (link, follower) = (self.link.clone(), self.follower.clone());
+            self.pings.spawn(async move { link.ping(&asked, follower.as_deref()).await });
         }
         // One that is only just being opened is given its time: else none would ever be open.
         let dead_after = self.ping_every * DEAD_AFTER_PINGS;
@@ -260,6 +260,12 @@ mod tests {
 
     use super::*;
     use crate::model::timestamp::Timestamp;
+
+    #[test]
+    fn the_first_event_of_a_stream_names_the_follower() {
+        let hello: Hello = serde_json::from_str(r#"{"follower": "f", "later": 1}"#).unwrap();
+        assert_eq!(hello.follower, "f");
+    }
 
     #[test]
     fn a_wait_grows_up_to_a_limit_and_is_never_the_same_for_two() {

@@ -110,7 +110,7 @@ fn seconds(now: Duration) -> u32 {
 
 impl fmt::Debug for RevokedTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Revoked({} in era {})", self.len(), self.era().value())
+        write!(f, "RevokedTable({} in era {})", self.len(), self.era().value())
     }
 }
 

@@ -76,7 +76,7 @@ impl ReplicaState {
         } else if now.uptime.saturating_sub(as_of) > millis(max_staleness) {
             Some(Doubt::Late)
         } else if self.clocks_apart(now).unsigned_abs() > CLOCKS_APART {
-            Some(Doubt::Counters)
+            Some(Doubt::Clock)
         } else {
             None
         }

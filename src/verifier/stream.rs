@@ -36,8 +36,8 @@ impl Events {
     /// The next event; an error when the stream is over.
     pub(super) async fn next(&mut self) -> Result<SseEvent, IssuerError> {
         loop {
-            if let Some(told) = self.parser.next()? {
-                return Ok(told);
+            if let Some(event) = self.parser.next()? {
+                return Ok(event);
             }
             let part = self.body.frame().await;
             let part = part.ok_or_else(|| IssuerError::Unreachable("the stream was closed".to_owned()))?;
@@ -56,7 +56,7 @@ struct Parser {
     /// The line that is not yet complete.
     line: Vec<u8>,
     /// The event that is not yet complete.
-    told: SseEvent,
+    event: SseEvent,
     after_return: bool,
 }
 
@@ -82,8 +82,8 @@ impl Parser {
             self.line.extend_from_slice(&part);
             if end.is_some() {
                 self.after_return = self.chunk.split_to(1).first() == Some(&b'\r');
-                if let Some(told) = self.end_line()? {
-                    return Ok(Some(told));
+                if let Some(event) = self.end_line()? {
+                    return Ok(Some(event));
                 }
             }
         }
@@ -94,17 +94,17 @@ impl Parser {
         let line = std::mem::take(&mut self.line);
         if line.is_empty() {
             // An event without data is none.
-            return Ok(Some(std::mem::take(&mut self.told)).filter(|told| !told.data.is_empty()));
+            return Ok(Some(std::mem::take(&mut self.event)).filter(|event| !event.data.is_empty()));
         }
         let line = String::from_utf8(line).map_err(|_| IssuerError::NotUnderstood("text"))?;
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "data" if self.told.data.len() + value.len() > LONGEST_FRAME => {
+            "data" if self.event.data.len() + value.len() > LONGEST_FRAME => {
                 return Err(IssuerError::NotUnderstood("a frame: it is too long"));
             }
-            "data" => self.told.data.push_str(value),
-            "event" => value.clone_into(&mut self.told.name),
+            "data" => self.event.data.push_str(value),
+            "event" => value.clone_into(&mut self.event.name),
             _ => {}
         }
         Ok(None)

@@ -242,7 +242,7 @@ fn somebody_else_at_the_issuers_address_is_not_believed() {
 #[test]
 fn clocks_that_disagree_by_more_than_a_minute_refuse() {
     for (apart, expected) in
-        [(59, Ok(())), (-59, Ok(())), (90, stale(Doubt::Counters)), (-90, stale(Doubt::Counters))]
+        [(59, Ok(())), (-59, Ok(())), (90, stale(Doubt::Clock)), (-90, stale(Doubt::Clock))]
     {
         let mut trial = Trial::ready();
         let token = trial.issuer.token(1, 1);
