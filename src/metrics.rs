@@ -1,10 +1,13 @@
 //! The metrics that Prometheus reads.
 //!
-//! Labels have few values, all of them fixed: an operation is an operationId, never a path. The handle for an
-//! operation's status is looked up once, when the status is first sent; every later request adds to it without a
-//! lock.
+//! Labels have few values: fixed ones, and the names of service keys. An operation is an operationId, never a path. The
+//! handle for an operation's status is looked up once, when the status is first sent; every later request adds to it
+//! without a lock.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -119,8 +122,9 @@ pub struct Metrics {
     pub live_devices: Gauge,
     /// 1 while the store is known to be rolled back, else 0.
     pub rolled_back: Gauge,
-    lines_dropped: Counter,
-    lines_lost: Counter,
+    /// The lines that the log has dropped and lost. Locked while a scrape adds the new ones, so that two scrapes at once
+    /// do not add the same lines.
+    log_lines: Mutex<[Counter; 2]>,
     /// The seconds by which the wall clock is ahead of the database's, or of the monotonic clock since the start.
     pub clock_ahead: Gauge,
     steps_stopped: Family<StepLabel, Gauge>,
@@ -146,6 +150,7 @@ impl Metrics {
     /// A registry with every metric at zero.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("rescind");
+        let [lines_dropped, lines_lost]: [Counter; 2] = Default::default();
         let metrics = Self {
             requests: Family::default(),
             latency: Family::new_with_constructor(|| Histogram::new(LATENCY)),
@@ -164,8 +169,7 @@ impl Metrics {
             hashes_refused: Counter::default(),
             live_devices: Gauge::default(),
             rolled_back: Gauge::default(),
-            lines_dropped: Counter::default(),
-            lines_lost: Counter::default(),
+            log_lines: Mutex::new([lines_dropped.clone(), lines_lost.clone()]),
             clock_ahead: Gauge::default(),
             steps_stopped: Family::default(),
             registry: Registry::default(),
@@ -230,12 +234,12 @@ impl Metrics {
         registry.register(
             "log_lines_dropped",
             "Lines of the log that nobody read fast enough",
-            metrics.lines_dropped.clone(),
+            lines_dropped,
         );
         registry.register(
             "log_lines_lost",
             "Warnings and security events that are in no log, because nobody read it",
-            metrics.lines_lost.clone(),
+            lines_lost,
         );
         metrics.feed.register(&mut registry);
         metrics.begin_at_zero();
@@ -315,14 +319,20 @@ impl Metrics {
 
     /// Encodes every metric in Prometheus' text format.
     pub fn encode(&self) -> String {
-        if let Some([dropped, lost]) = LOG_LINES.get() {
-            self.lines_dropped.inc_by(dropped().saturating_sub(self.lines_dropped.get()));
-            self.lines_lost.inc_by(lost().saturating_sub(self.lines_lost.get()));
+        if let Some(counts) = LOG_LINES.get() {
+            self.add_log_lines(*counts);
         }
         let mut encoded = String::new();
         // Writing to a string does not fail.
         let _ = text::encode(&mut encoded, &self.registry);
         encoded
+    }
+
+    fn add_log_lines(&self, counts: [fn() -> u64; 2]) {
+        let lines = self.log_lines.lock().unwrap_or_else(PoisonError::into_inner);
+        for (counter, count) in lines.iter().zip(counts) {
+            counter.inc_by(count().saturating_sub(counter.get()));
+        }
     }
 }
 
@@ -345,6 +355,8 @@ impl OperationMetrics {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -416,6 +428,26 @@ mod tests {
         let lines = plain.map(|counter| format!("rescind_{counter}_total 0\n"));
         missing.extend(lines.into_iter().filter(|line| !text.contains(line.as_str())));
         assert_eq!(missing, Vec::<String>::new(), "{text}");
+    }
+
+    #[test]
+    fn scrapes_at_once_count_each_line_of_the_log_once() {
+        static DROPPED: AtomicU64 = AtomicU64::new(0);
+        let metrics = Metrics::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10_000 {
+                        DROPPED.fetch_add(1, Ordering::Relaxed);
+                        metrics.add_log_lines([|| DROPPED.load(Ordering::Relaxed), || 7]);
+                    }
+                });
+            }
+        });
+        let text = metrics.encode();
+        for line in ["rescind_log_lines_dropped_total 40000\n", "rescind_log_lines_lost_total 7\n"] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
     }
 
     #[test]

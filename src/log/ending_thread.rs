@@ -134,7 +134,7 @@ mod tests {
     use tracing::dispatcher::{Dispatch, with_default};
 
     use super::*;
-    use crate::log::{Queues, parse_level, subscriber, tests::Buffer};
+    use crate::log::{parse_level, queues::Queues, subscriber, tests::Buffer};
 
     /// A value that logs a warning when its thread ends.
     struct WarnsAtTheEnd(Dispatch);

@@ -16,7 +16,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// The sending side of the queue.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(in crate::log) struct Kept {
     queue: NonBlocking,
     slots: Arc<QueueSlots>,
 }
@@ -26,9 +26,7 @@ impl Kept {
     pub(super) fn new(queue: NonBlocking, slots: Arc<QueueSlots>) -> Self {
         Self { queue, slots }
     }
-}
 
-impl Kept {
     /// The slots of the queue.
     pub(super) fn slots(&self) -> &Arc<QueueSlots> {
         &self.slots
