@@ -100,13 +100,18 @@ impl Output {
         let heads: Vec<_> = heads.into_iter().collect();
         table.load_style(presets::NOTHING).set_header(heads.clone());
         table.add_rows(rows);
-        if table.lines().any(|line| line.trim().chars().count() > usize::from(WIDTH)) {
+        if table.lines().any(|line| without_padding(&line).chars().count() > usize::from(WIDTH)) {
             fit(&mut table, &heads);
         }
-        let lines: Vec<_> =
-            table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
+        let lines: Vec<_> = table.lines().map(|line| without_padding(&line).to_owned()).collect();
         self.line(&lines.join("\n"))
     }
+}
+
+/// A line of a table without the padding at its ends. The blanks of empty cells at its beginning stay.
+fn without_padding(line: &str) -> &str {
+    let line = line.trim_end();
+    line.strip_prefix(' ').unwrap_or(line)
 }
 
 /// Breaks cells of a table that is too wide at spaces, except identifiers, which people copy.
@@ -184,6 +189,7 @@ mod tests {
         let devices = json!({"results": [{"name": "n".repeat(100), "id": id, "kind": "browser",
             "created_at": "2026-11-26T17:12:57Z", "last_seen_at": "2026-11-26T17:12:57Z",
             "address": "2001:db8:1234:5678:9abc:def0:1234:5678", "ended_cause": "password_changed"}]});
+        let mut begun_with_blanks = 0;
         for (answer, columns, kept) in [
             (keys, &crate::cli::key::COLUMNS[..], kid.as_str()),
             (devices, &crate::cli::device::COLUMNS[..], id),
@@ -194,7 +200,16 @@ mod tests {
             assert!(text.contains(kept), "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
             assert!(text.contains("2026-11-26") && text.contains("17:12") && !text.contains("57Z"), "{text}");
+            // Every line begins below a heading, also where cells before that of its first word are empty.
+            let headings = text.lines().next().unwrap();
+            for line in text.lines() {
+                let at = line.find(|c: char| c != ' ').unwrap();
+                assert!(!headings[at..].starts_with(' '), "{text}");
+                assert!(at == 0 || headings[..at].ends_with("  "), "{text}");
+                begun_with_blanks += usize::from(at > 0);
+            }
         }
+        assert!(begun_with_blanks > 0, "no cell was broken");
     }
 
     #[test]

@@ -71,21 +71,21 @@ fn parameters(body: &[u8]) -> Result<JsonValue, Problem> {
     for parameter in str::from_utf8(body).map_err(|_| no_form())?.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let (name, value) = (decode(name)?, decode(value)?);
-        // RFC 6749 §3.2: a parameter without a value is treated as if it were left out.
         if value.is_empty() {
             continue;
         }
-        if parameters.insert(name.clone().into_owned(), Value::String(value.into_owned())).is_some() {
-            repeated.push(plain(&name));
+        let before = parameters.insert(name.clone().into_owned(), Value::String(value.into_owned()));
+        let name = plain(&name);
+        if before.is_some() && repeated.len() < NAMED && !repeated.contains(&name) {
+            repeated.push(name);
         }
     }
     if !repeated.is_empty() {
         // RFC 6749 §3.2: none may be, known or not.
-        repeated.dedup();
         let twice = |field| FieldError { field, code: FieldCode::Duplicate };
-        return Err(Problem::fields(repeated.into_iter().take(NAMED).map(twice).collect()));
+        return Err(Problem::fields(repeated.into_iter().map(twice).collect()));
     }
-    Ok(JsonValue { value: Value::Object(parameters), repeated })
+    Ok(JsonValue { value: Value::Object(parameters), repeated: Vec::new() })
 }
 
 /// Decodes a form-encoded text (WHATWG URL §5.1).
@@ -146,5 +146,18 @@ mod tests {
         for body in [b"a=b&a=b".as_slice(), b"a=b&%61=c", b"a=%ff", b"%c3=a", b"a=\xff"] {
             assert_eq!(read(body).unwrap_err().code(), Code::InvalidRequest);
         }
+    }
+
+    #[test]
+    fn a_parameter_given_more_than_once_is_named_once() {
+        let named = |body: &str| {
+            let problem = read(body.as_bytes()).unwrap_err();
+            assert!(problem.errors().iter().all(|error| error.code == FieldCode::Duplicate), "{body}");
+            problem.errors().iter().map(|error| error.field.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(named("a=1&b=1&a=2&b=2&a=3"), ["a", "b"]);
+        assert_eq!(named("a=1&a=2&%61=3"), ["a"]);
+        let many: Vec<_> = (0..40).map(|n| format!("{n}=1&{n}=2")).collect();
+        assert_eq!(named(&many.join("&")).len(), NAMED);
     }
 }
