@@ -4,9 +4,9 @@
 //! whether a server answers on `admin.sock` or the application runs in this process.
 //!
 //! Modules: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without
-//! a service), `service` (starts it), `guard` (a process beside a proxy), `context` (the context of a command), `connection`
-//! (the connection to the service), `prompt` (prompts), `output`, `failure`, `changes` (of settings, from start to
-//! start), `hardening` (what is closed to other processes).
+//! a service), `service` (starts it, and works on its store), `guard` (a process beside a proxy), `context` (the
+//! context of a command), `connection` (the connection to the service), `prompt` (prompts), `output`, `failure`,
+//! `changes` (of settings, from start to start), `hardening` (what is closed to other processes).
 
 mod changes;
 mod config;
@@ -55,7 +55,7 @@ Settings come from rescind.toml, then RESCIND_* variables, then flags.";
 #[command(name = "rescind", version, after_help = EXAMPLES, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
-    place: GlobalArgs,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -142,7 +142,7 @@ pub fn run(
         }
     };
     let environment = Environment::from_vars(vars);
-    let resolved = settings::load(cli.place.config.as_deref(), &environment, &flags(&cli));
+    let resolved = settings::load(cli.global.config.as_deref(), &environment, &flags(&cli));
     let done = tokio::runtime::Runtime::new()
         .map_err(CommandFailure::from)
         .and_then(|runtime| runtime.block_on(dispatch(cli.command, resolved, &environment)));
@@ -193,8 +193,8 @@ fn context(resolved: Resolved, missing: Missing) -> Result<CommandContext, Comma
 /// The settings among the flags, each as the flag typed, key and value. A flag of a setting's own takes precedence
 /// over `--set`.
 fn flags(cli: &Cli) -> Vec<(String, String, String)> {
-    let set = cli.place.set.iter().map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
-    let mut own = vec![("--data", "data", &cli.place.data), ("--store", "store", &cli.place.store)];
+    let set = cli.global.set.iter().map(|(key, value)| (format!("--set {key}"), key.clone(), value.clone()));
+    let mut own = vec![("--data", "data", &cli.global.data), ("--store", "store", &cli.global.store)];
     if let Command::Serve(serve) = &cli.command {
         own.push(("--listen", "listen", &serve.listen));
         own.push(("--metrics-listen", "metrics_listen", &serve.metrics_listen));
@@ -256,7 +256,7 @@ mod tests {
             "guard --url https://id.example --audience a --listen unix:/run/g.sock --max-staleness 5s",
         ] {
             let cli = parsed(&format!("rescind {line} --data /srv/rescind"));
-            assert_eq!(cli.place.data.as_deref(), Some("/srv/rescind"), "{line}");
+            assert_eq!(cli.global.data.as_deref(), Some("/srv/rescind"), "{line}");
         }
     }
 

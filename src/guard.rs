@@ -27,7 +27,7 @@
 //! A **preflight** ([Fetch, "CORS-preflight request"](https://fetch.spec.whatwg.org/#cors-preflight-request)) has no
 //! token, since browsers send none with it: the guard would answer 401, and no page of another origin could call the
 //! backend. The proxy passes it to the backend, which knows the origins it serves, but only if it really is one:
-//! `OPTIONS` with `ClientInfo` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. The
+//! `OPTIONS` with `Origin` and `Access-Control-Request-Method`, without `Authorization` and without `Cookie`. The
 //! guard decides about every other `OPTIONS`. The proxy removes the guard's headers and every override of the method
 //! (`X-HTTP-Method-Override`) from a preflight, so that it cannot become another request; and the backend must not act
 //! for anybody on `OPTIONS`, nor on any request without `X-Auth-User`.

@@ -23,13 +23,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use checks::LONGEST_SOCKET_PATH;
 pub use environment::{CONFIG, Environment, SERVICE_KEY};
 pub use fault::{Faults, SettingFault, SettingSource};
 pub use measure::{size_text, time as length_of_time};
 pub use resolve::{Inputs, Resolved, Row, resolve};
 pub use sample::sample;
 pub use table::{Setting, Settings, table};
-pub use value::{LogFormat, StoreUrl};
+pub use value::{LogFormat, StoreUrl, has_unspecified_host};
 
 /// Permission bits that no master key file may have: any for others, and writing for the group. A group may read it,
 /// which is how secrets are mounted into containers.

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 mod socket;
 
 /// The longest wait for an answer, longer than the longest `request_timeout` (120 s).
-const PATIENCE: Duration = Duration::from_secs(150);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -110,8 +110,9 @@ impl ServiceConnection {
                 }
             }
         };
-        let late = |_| ServiceRefusal::Unreachable(format!("nothing came in {} seconds", PATIENCE.as_secs()));
-        let (status, bytes) = timeout(PATIENCE, answered).await.map_err(late)??;
+        let late =
+            |_| ServiceRefusal::Unreachable(format!("nothing came in {} seconds", ANSWER_TIMEOUT.as_secs()));
+        let (status, bytes) = timeout(ANSWER_TIMEOUT, answered).await.map_err(late)??;
         understand(status, &bytes)
     }
 }

@@ -82,7 +82,7 @@ impl DoctorCommand {
             out.json(&json!({ "ok": bad == 0, "diagnoses": diagnoses }))?;
         } else {
             for diagnosis in &diagnoses {
-                out.line(&told(diagnosis))?;
+                out.line(&line(diagnosis))?;
             }
             let summary = match bad {
                 0 if all => "nothing is broken".to_owned(),
@@ -131,7 +131,7 @@ fn unusable(faults: &Faults) -> Vec<Diagnosis> {
     faults.0.iter().map(|fault| Diagnosis::new("settings", Grade::Bad, fault.to_string(), help)).collect()
 }
 
-fn told(diagnosis: &Diagnosis) -> String {
+fn line(diagnosis: &Diagnosis) -> String {
     let mark = match diagnosis.grade {
         Grade::Good => "ok     ",
         Grade::Hint => "hint   ",

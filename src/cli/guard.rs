@@ -94,7 +94,8 @@ impl GuardCommand {
             CommandFailure::new(what, "choose another address with --listen; port 0 picks a free one")
         })?;
         // A closed standard output is no reason to stop.
-        let _ = writeln!(io::stdout(), "listening on {}", bound.place()).and_then(|()| io::stdout().flush());
+        let _ =
+            writeln!(io::stdout(), "listening on {}", bound.address()).and_then(|()| io::stdout().flush());
         let guard = Guard::new(self.cookie.clone());
         let done = tokio::select! {
             () = serve::serve(bound, &guard, serve::CONNECTIONS, stop) => Ok(()),
@@ -141,7 +142,7 @@ impl GuardCommand {
 
     fn service_key(&self, environment: &Environment) -> Result<ServiceKey, CommandFailure> {
         let help = "make one with `rescind service-key add NAME --scope feed`";
-        let (text, place) = match (&self.service_key_file, environment.service_key()) {
+        let (text, source) = match (&self.service_key_file, environment.service_key()) {
             (Some(file), _) => (read(file)?, file.display().to_string()),
             (None, Some(text)) => {
                 (Zeroizing::new(text.to_string_lossy().into_owned()), SERVICE_KEY.to_owned())
@@ -153,7 +154,7 @@ impl GuardCommand {
             }
         };
         ServiceKey::parse(&text)
-            .ok_or_else(|| CommandFailure::new(format!("{place} holds no service key"), help))
+            .ok_or_else(|| CommandFailure::new(format!("{source} holds no service key"), help))
     }
 }
 

@@ -1,4 +1,5 @@
-//! The part of the command line that uses the service itself: starts it, opens it in process, and reads its clock.
+//! The part of the command line that uses the service itself: starts it, opens it in process, and inspects, copies,
+//! recovers and restores its store.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -42,7 +43,7 @@ pub(super) async fn serve(settings: Settings, chosen: &Chosen) -> Result<(), Com
 fn announce(out: &mut impl io::Write, listening: &Listening, settings: &Settings) -> io::Result<()> {
     let url = format!("http://{}", listening.address);
     writeln!(out, "listening on {url}")?;
-    if listening.founded_now {
+    if listening.initialized_now {
         let data = match &settings.store {
             Some(url) => url.shown(),
             None => {
@@ -96,9 +97,9 @@ pub(super) async fn in_process(
     Ok(serve::in_process(settings, World::real()).await?)
 }
 
-/// Reads a summary of the store; see [`stores::look`].
-pub(super) async fn look(settings: &Settings) -> Result<StoreInspection, OpenError> {
-    stores::look(settings).await
+/// Reads a summary of the store; see [`stores::inspect`].
+pub(super) async fn inspect(settings: &Settings) -> Result<StoreInspection, OpenError> {
+    stores::inspect(settings).await
 }
 
 /// The protection of the connection to a shared store; `None` without one, or when the database cannot be reached.
@@ -128,12 +129,12 @@ pub(super) async fn copy(
     settings: &Settings,
     from: &StoreLocation,
     to: &StoreLocation,
-    told: &mut (dyn FnMut(CopyProgress) + Send),
+    on_progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<CopyDone, CommandFailure> {
     // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
     // The message says what to do next.
-    let done = copying::take(settings, from, to, World::real().now(), told).await;
+    let done = copying::take(settings, from, to, World::real().now(), on_progress).await;
     done.map_err(|refused| CommandFailure::new(refused.to_string(), ""))
 }
 

@@ -115,7 +115,7 @@ async fn take(
     let to = to.unwrap_or_else(|| StoreLocation::of(settings));
     let bar = progress("records copied:");
     let mut comparing = false;
-    let mut told = |progress| match progress {
+    let mut on_progress = |progress| match progress {
         CopyProgress::Copied(more) => bar.inc(more),
         CopyProgress::Compared(more) => {
             if !comparing {
@@ -126,7 +126,7 @@ async fn take(
             bar.inc(more);
         }
     };
-    let done = service::copy(settings, &from, &to, &mut told).await;
+    let done = service::copy(settings, &from, &to, &mut on_progress).await;
     bar.finish_and_clear();
     let done = done?;
     context.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done))

@@ -90,8 +90,8 @@ pub(super) struct UserListArgs {
     /// How many at once
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
-    /// Go on after this place, as the list before it said
-    #[arg(long, value_name = "PLACE")]
+    /// Continue after this cursor, which the page before printed
+    #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
     /// Every user, however many
     #[arg(long)]

@@ -55,7 +55,8 @@ impl std::fmt::Display for Listen {
 #[derive(Debug)]
 pub struct Bound {
     listener: BoundListener,
-    place: String,
+    /// The address in its displayed form.
+    address: String,
     /// The file of a Unix socket, removed when dropped.
     file: Option<SocketFile>,
 }
@@ -66,8 +67,12 @@ impl Bound {
         match listen {
             Listen::Tcp(address) => {
                 let listener = TcpListener::bind(address).await?;
-                let place = format!("http://{}", listener.local_addr()?);
-                Ok(Self { listener: BoundListener::Tcp(listener), place, file: None })
+                let local = listener.local_addr()?;
+                Ok(Self {
+                    listener: BoundListener::Tcp(listener),
+                    address: format!("http://{local}"),
+                    file: None,
+                })
             }
             Listen::Unix(path) => {
                 if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
@@ -79,7 +84,7 @@ impl Bound {
                 let file = SocketFile { path: path.clone(), inode: Inode::of(path)? };
                 Ok(Self {
                     listener: BoundListener::Unix(listener),
-                    place: listen.to_string(),
+                    address: listen.to_string(),
                     file: Some(file),
                 })
             }
@@ -87,8 +92,8 @@ impl Bound {
     }
 
     /// The address in its displayed form: `http://ADDRESS:PORT` or `unix:/PATH`.
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn address(&self) -> &str {
+        &self.address
     }
 }
 

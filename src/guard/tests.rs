@@ -79,7 +79,7 @@ async fn verdicts_are_counted_by_code() {
 async fn connections_that_say_nothing_keep_no_proxy_out() {
     let guard = Guard::new(None);
     let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
-    let address = bound.place().replace("http://", "");
+    let address = bound.address().replace("http://", "");
     let (stop, stopped) = oneshot::channel::<()>();
     let asking = async {
         let mut silent = Vec::new();
@@ -102,7 +102,7 @@ async fn connections_that_say_nothing_keep_no_proxy_out() {
 async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
     let guard = Guard::new(None);
     let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
-    let address = bound.place().replace("http://", "");
+    let address = bound.address().replace("http://", "");
     let (stop, stopped) = oneshot::channel::<()>();
     let asking = async {
         let mut answer = [0; 12];

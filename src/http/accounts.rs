@@ -25,7 +25,7 @@ use crate::feed::Feed;
 /// The operations on the caller's account and sign-ins.
 pub(super) struct Accounts;
 
-/// Who signs in, on what.
+/// The name and password of a user, and the device to sign in.
 #[derive(Object)]
 #[oai(rename = "Credentials")]
 struct Credentials {
@@ -37,7 +37,7 @@ struct Credentials {
     device: Option<DeviceInput>,
 }
 
-/// Who signs in, on what, and whether it did so before.
+/// The name and password of a user, the device to sign in, and a refresh token of an earlier sign-in.
 #[derive(Object)]
 #[oai(rename = "Login")]
 struct LoginInput {

@@ -55,10 +55,10 @@ pub(super) struct AdminDeviceAnswer {
     /// When it was last heard of, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Moment>,
-    /// From which address that was.
+    /// The address that the device was last seen from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// With which user agent that was.
+    /// The user agent that the device was last seen with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// When it is signed out unless it refreshes before.

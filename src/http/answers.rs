@@ -29,7 +29,7 @@ pub(super) struct SessionAnswer {
     pub refresh_expires_in: i64,
     /// The device that is signed in.
     pub device: DeviceAnswer,
-    /// Whose it is.
+    /// The user who is signed in.
     pub user: UserAnswer,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct DeviceAnswer {
     /// When it was last heard of, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Moment>,
-    /// From which address that was.
+    /// The address that the device was last seen from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// When it is signed out unless it refreshes before.
@@ -115,7 +115,7 @@ pub(super) struct SignedOutOthersAnswer {
     pub generation: i64,
     /// An access token of the new generation for this device. Its refresh token stays good.
     pub access: String,
-    /// Seconds until that expires, from now; no later than the one before.
+    /// Seconds until the new access token expires; no later than the one that was presented.
     pub expires_in: i64,
 }
 

@@ -76,7 +76,7 @@ fn edge<E: Endpoint + 'static>(
     auth: Arc<Auth>,
 ) -> impl Endpoint<Output = Response> + use<E> {
     let origins = edge_config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let settings = EdgeParts {
+    let parts = EdgeParts {
         routes: routes.finish(),
         cors: Cors::new(origins.collect(), edge_config.cors_credentials),
         proxies: edge_config.proxies.clone(),
@@ -84,7 +84,7 @@ fn edge<E: Endpoint + 'static>(
         deadline: edge_config.deadline,
         auth: Some(auth),
     };
-    Edge::new(app.map_to_response(), settings)
+    Edge::new(app.map_to_response(), parts)
 }
 
 #[derive(Clone)]

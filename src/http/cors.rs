@@ -1,7 +1,7 @@
 //! Cross-origin resource sharing: which pages of other origins may read answers. Those listed, none by default.
 //!
 //! Only answers are guarded here. A page of a foreign origin gets no headers and its browser keeps the answer from
-//! it; the request itself is never refused for its `ClientInfo`, which browsers also send with a page's own requests.
+//! it; the request itself is never refused for its `Origin`, which browsers also send with a page's own requests.
 //! A listed page may send whatever request headers its libraries add (tracing does): the header that matters,
 //! `Authorization`, is among them anyway.
 //!
@@ -24,7 +24,7 @@ const REMEMBER: HeaderValue = HeaderValue::from_static("7200");
 
 /// The longest `Access-Control-Request-Headers` that is sent back as allowed, in bytes.
 const LONGEST_ASKED: usize = 2_048;
-/// The request headers that the answer to a preflight varies by, as well as `ClientInfo`.
+/// The request headers that the answer to a preflight varies by, as well as `Origin`.
 const ASKED: HeaderValue =
     HeaderValue::from_static("Access-Control-Request-Method, Access-Control-Request-Headers");
 
@@ -39,14 +39,14 @@ pub struct Cors {
 struct Allowed {
     origin: HeaderValue,
     /// Whether the log already says that pages of a listed origin send cookies.
-    told: AtomicBool,
+    is_logged: AtomicBool,
 }
 
 impl Cors {
     /// Allows these origins, each exactly as a browser sends it: scheme, host and port, in lower case. With
     /// `credentials` their pages may read answers to requests with cookies, too.
     pub fn new(origins: Vec<HeaderValue>, credentials: bool) -> Self {
-        let allowed = |origin| Allowed { origin, told: AtomicBool::new(false) };
+        let allowed = |origin| Allowed { origin, is_logged: AtomicBool::new(false) };
         Self { origins: origins.into_iter().map(allowed).collect(), credentials }
     }
 
@@ -80,7 +80,7 @@ impl Cors {
         let allowed = self.origins.iter().find(|allowed| allowed.origin == *origin)?;
         if !self.credentials
             && request.headers().contains_key(header::COOKIE)
-            && !allowed.told.swap(true, Ordering::Relaxed)
+            && !allowed.is_logged.swap(true, Ordering::Relaxed)
         {
             let origin = origin.to_str().unwrap_or_default();
             tracing::warn!(

@@ -69,14 +69,9 @@ impl ServeAsset {
     fn new(asset: &'static Asset) -> Self {
         let page = str::from_utf8(asset.content).ok().filter(|_| asset.path == "/docs");
         let of_folder = page.map(|page| page.replace("\"docs/", "\""));
-        let of_folder = of_folder.map(|page| (tag_of(page.as_bytes()), page));
-        Self { asset, etag: tag_of(asset.content), of_folder }
+        let of_folder = of_folder.map(|page| (etag::of(page.as_bytes()), page));
+        Self { asset, etag: etag::of(asset.content), of_folder }
     }
-}
-
-fn tag_of(content: &[u8]) -> String {
-    let hash = blake3::hash(content).to_hex();
-    format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
 }
 
 impl Endpoint for ServeAsset {

@@ -212,14 +212,10 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
         // The password of Basic is accepted everywhere, but only OAuth clients have no other way to send a key.
         ways.retain(|way| way.get(BASIC).is_none());
     }
-    if plain::schema_name(&operation["requestBody"]["content"]["application/json"]) == Some(NOTHING)
-        && let Some(operation) = operation.as_object_mut()
-    {
-        operation.remove("requestBody");
-    }
-    if operation["requestBody"].is_null()
-        && let Some(operation) = operation.as_object_mut()
-    {
+    let body = &operation["requestBody"];
+    let takes_none =
+        body.is_null() || plain::schema_name(&body["content"]["application/json"]) == Some(NOTHING);
+    if takes_none && let Some(operation) = operation.as_object_mut() {
         operation.remove("requestBody");
     }
     if let Some(parameters) = operation.get_mut("parameters") {

@@ -28,7 +28,7 @@ use super::{
     listen::RequestFault,
     problem::{Context, Problem},
     routes::{Operation, RouteTable},
-    wanted::{Pending, PresentedTag, Wanted},
+    wanted::{Pending, PresentedCredential, Wanted},
 };
 use crate::auth::Auth;
 use crate::auth::events::caused_by;
@@ -64,28 +64,28 @@ pub struct EdgeParts {
 /// The outermost endpoint, around the whole app.
 pub struct Edge<E> {
     inner: CatchPanicEndpoint<E, PanicResponse>,
-    settings: EdgeParts,
+    parts: EdgeParts,
 }
 
 impl<E: Endpoint> Edge<E> {
     /// Puts the edge in front of an app.
-    pub fn new(inner: E, settings: EdgeParts) -> Self {
+    pub fn new(inner: E, parts: EdgeParts) -> Self {
         let catch = CatchPanic::new().with_handler(failure::panicked as PanicResponse);
-        Self { inner: catch.transform(inner), settings }
+        Self { inner: catch.transform(inner), parts }
     }
 
     async fn outcome(&self, operation: &Operation, request: Request) -> Outcome {
         if let Some(fault) = request.data::<RequestFault>() {
             return Outcome::Failed((*fault).into());
         }
-        let outcome = tokio::time::timeout(self.settings.deadline, self.answer(operation, request));
+        let outcome = tokio::time::timeout(self.parts.deadline, self.answer(operation, request));
         outcome.await.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
     }
 
     /// Runs the operation. A fault of the request is told only to a caller whose credential allows the operation.
     async fn answer(&self, operation: &Operation, request: Request) -> Outcome {
         let query = request.uri().query();
-        let pending = match (operation.wanted, &self.settings.auth) {
+        let pending = match (operation.wanted, &self.parts.auth) {
             (Some(wanted), Some(auth)) if operation.takes_input(request.method(), query) => {
                 Pending::of(wanted, auth, &request).await
             }
@@ -109,22 +109,22 @@ impl<E: Endpoint> Edge<E> {
         problem: Problem,
         operation: &Operation,
         path: &str,
-        presented: PresentedTag,
+        presented: PresentedCredential,
     ) -> Problem {
-        let told = match problem.code() {
+        let detail = match problem.code() {
             Code::TokenMissing | Code::TokenInvalid => {
                 operation.wanted.and_then(|wanted| wanted.explain(presented))
             }
             Code::NotFound if operation.is_none() => {
-                let near = self.settings.routes.near(path).map(Cow::Owned);
+                let near = self.parts.routes.near(path).map(Cow::Owned);
                 Some(near.unwrap_or(Cow::Borrowed(
                     "There is no such path: `/openapi.json` lists those there are.",
                 )))
             }
             _ => None,
         };
-        match told {
-            Some(told) => problem.with_detail(told),
+        match detail {
+            Some(detail) => problem.with_detail(detail),
             None => problem,
         }
     }
@@ -135,7 +135,7 @@ impl<E: Endpoint> Edge<E> {
         let context = Context { request_id: id.as_str(), oauth, basic };
         let mut response = problem.to_response(context);
         if problem.code() == Code::MethodNotAllowed
-            && let Some(allow) = self.settings.routes.allow(path)
+            && let Some(allow) = self.parts.routes.allow(path)
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -148,7 +148,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
-        let EdgeParts { routes, cors, proxies, ids, .. } = &self.settings;
+        let EdgeParts { routes, cors, proxies, ids, .. } = &self.parts;
         let id = ids.of(request.headers());
         let method = request.method().clone();
         let origin = cors.allowed(&request);
@@ -160,7 +160,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
         }
         let uri = request.uri().clone();
         request.set_data(proxies.clone());
-        let presented = PresentedTag::of(request.headers());
+        let presented = PresentedCredential::of(request.headers());
 
         let (operation, outcome) = if let Some(response) = cors.preflight(&request) {
             (routes.preflight(), Outcome::Answered(response))

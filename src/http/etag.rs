@@ -1,9 +1,15 @@
-//! Entity tags: whether a client already has the current answer (RFC 9110 §8.8.3 and §13.1.2).
+//! Entity tags: the tag of an answer, and whether a client already has it (RFC 9110 §8.8.3 and §13.1.2).
 //!
 //! A 304 carries every header of the 200 that tells a cache what it may do with the answer (§15.4.5): caches keep the
 //! headers of a 304 in place of those they had.
 
 use poem::http::{HeaderMap, header};
+
+/// The entity tag of a content, a hash of it: any two different contents have different tags.
+pub(super) fn of(content: &[u8]) -> String {
+    let hash = blake3::hash(content).to_hex();
+    format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
+}
 
 /// Whether `If-None-Match` names the current answer: by its tag, weak or strong and alone or in a list, or by `*`.
 ///

@@ -48,7 +48,7 @@ const ROLLED_BACK: &str = "The store was rolled back: a token of ours is ahead o
 
 /// Turns a store's failure into 503. The answer names the fault only where it may be public; the log has the rest.
 fn not_ready(error: StoreError) -> Problem {
-    let told = match &error {
+    let detail = match &error {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
         StoreError::WrongClock(why) => Some(format!("The clock is wrong: {why}.")),
         StoreError::Stalled(why) => Some(format!("The disk does not answer: {why}.")),
@@ -59,8 +59,8 @@ fn not_ready(error: StoreError) -> Problem {
         _ => None,
     };
     let problem = Problem::from(AuthError::from(error));
-    match told {
-        Some(told) => problem.with_detail(told),
+    match detail {
+        Some(detail) => problem.with_detail(detail),
         None => problem,
     }
 }

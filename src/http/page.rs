@@ -49,17 +49,19 @@ pub(super) fn cursor(after: Option<&str>) -> Result<Option<DeviceId>, Problem> {
 
 /// Parses a cursor of a list of ended devices: the position that the page starts after.
 pub(super) fn ended_cursor(after: Option<&str>) -> Result<Option<EndedPosition>, Problem> {
-    let place = |text: &str| {
+    let position = |text: &str| {
         let (at, device) = text.split_once('.')?;
         let at = at.parse().ok().map(Timestamp::from_unix)?;
         Some(EndedPosition { at, device: DeviceId::parse(device)? })
     };
-    after.map(|text| place(text).ok_or_else(|| Problem::field("after", FieldCode::InvalidFormat))).transpose()
+    after
+        .map(|text| position(text).ok_or_else(|| Problem::field("after", FieldCode::InvalidFormat)))
+        .transpose()
 }
 
 /// The cursor of a position among ended devices, as [`ended_cursor`] parses it.
-pub(super) fn ended_cursor_text(place: EndedPosition) -> String {
-    format!("{}.{}", place.at.unix(), place.device)
+pub(super) fn ended_cursor_text(position: EndedPosition) -> String {
+    format!("{}.{}", position.at.unix(), position.device)
 }
 
 /// The number of results on a page, from a `limit` of 1 to 1000.

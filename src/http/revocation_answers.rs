@@ -13,7 +13,7 @@ use crate::token::feed::Frame;
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "Revocations")]
 pub(super) struct RevocationsAnswer {
-    /// The same, signed: PASETO `v4.public` with the implicit assertion `rescind/feed/v1`.
+    /// The entries as one signed frame: PASETO `v4.public` with the implicit assertion `rescind/feed/v1`.
     pub frame: String,
     /// The id of the store whose log this is. Another one than before: refuse all tokens until everything it keeps is here.
     pub store: String,
@@ -37,7 +37,7 @@ pub(super) struct RevocationsAnswer {
 #[derive(Debug, Object, Serialize)]
 #[oai(rename = "Revocation")]
 pub(super) struct EntryAnswer {
-    /// Its place in the log.
+    /// The position of the entry in the log.
     pub position: i64,
     /// `device_ended`, `generation`, `era` or `keys`. Of another one only this is known: refuse all tokens.
     pub r#type: String,

@@ -23,7 +23,7 @@ use super::framework::Framework;
 use super::listen::{self, BoundListener, ConnectionLimits, Server, SocketError, bind_socket};
 use crate::metrics::Metrics;
 use crate::service::{Mode, OpenError, Service};
-use crate::settings::Settings;
+use crate::settings::{Settings, has_unspecified_host};
 use crate::world::World;
 
 /// Why the service did not start, or why it stopped.
@@ -63,7 +63,7 @@ pub struct Listening {
     /// The address of the public listener, with the port that the system chose.
     pub address: SocketAddr,
     /// Whether the store was created by this start.
-    pub founded_now: bool,
+    pub initialized_now: bool,
 }
 
 /// Serves until `stop` resolves, then finishes running requests within the settings' grace. `listening` is called
@@ -97,8 +97,8 @@ pub async fn run(
     let mut workers = JoinSet::new();
     workers.spawn(Arc::clone(&service.auth).run_housekeeping());
     workers.spawn(Arc::clone(&service.feed).run());
-    tell_names(settings, &service);
-    listening(&Listening { address, founded_now: service.founded_now });
+    warn_about_issuer(settings, &service);
+    listening(&Listening { address, initialized_now: service.initialized_now });
     let early = first_end(stop, &mut listeners, &mut workers).await;
     tracing::info!("stopping");
     // The streams of followers never end by themselves.
@@ -116,22 +116,14 @@ pub async fn run(
 }
 
 /// Warns at every start when the issuer differs from the public URL, or is an address that no client can reach.
-fn tell_names(settings: &Settings, service: &Service) {
+fn warn_about_issuer(settings: &Settings, service: &Service) {
     let issuer = service.auth.issuer();
     let help = "set `issuer` (or RESCIND_ISSUER); tokens that are out stay good, resource servers have to be told the new issuer";
     if let Some(public_url) = settings.public_url.as_deref().filter(|url| *url != issuer) {
         tracing::warn!(issuer, public_url, help, "tokens name another issuer than the URL that clients use");
-    } else if nobody_reaches(issuer) {
+    } else if has_unspecified_host(issuer) {
         tracing::warn!(issuer, help, "tokens name an issuer that is no address anybody can reach");
     }
-}
-
-/// Whether a URL's host is the unspecified address (`0.0.0.0`, `[::]`), which no other machine can connect to.
-fn nobody_reaches(url: &str) -> bool {
-    let place = url.split_once("://").map_or(url, |(_, place)| place);
-    ["0.0.0.0", "[::]"].iter().any(|every| {
-        place.strip_prefix(every).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-    })
 }
 
 /// Waits until `stop` resolves, or until a listener or worker ends unexpectedly, which ends the service: half a

@@ -17,7 +17,7 @@ use crate::model::service_key::Scope;
 
 /// The kind of the `Authorization` header, as far as answers differ by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PresentedTag {
+pub(super) enum PresentedCredential {
     /// No credential, or a Bearer of another form.
     Fitting,
     /// A service key as Bearer.
@@ -32,7 +32,7 @@ pub(super) enum PresentedTag {
     Several,
 }
 
-impl PresentedTag {
+impl PresentedCredential {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), more) = (values.next(), values.next()) else { return Self::Fitting };
@@ -69,20 +69,20 @@ impl Wanted {
     }
 
     /// The detail for a client that presented another kind of credential, where it can say more than the code's advice.
-    pub(super) fn explain(self, presented: PresentedTag) -> Option<Cow<'static, str>> {
+    pub(super) fn explain(self, presented: PresentedCredential) -> Option<Cow<'static, str>> {
         Some(match (self, presented) {
-            (_, PresentedTag::Several) => "Send one `Authorization` header, not several.".into(),
-            (Self::User | Self::MaybeUser, PresentedTag::ServiceKey) => {
+            (_, PresentedCredential::Several) => "Send one `Authorization` header, not several.".into(),
+            (Self::User | Self::MaybeUser, PresentedCredential::ServiceKey) => {
                 "Send the access token of a signed-in user: this operation takes no service key.".into()
             }
-            (Self::User | Self::MaybeUser, PresentedTag::Basic | PresentedTag::OtherScheme) => {
+            (Self::User | Self::MaybeUser, PresentedCredential::Basic | PresentedCredential::OtherScheme) => {
                 "Send the access token as `Authorization: Bearer …`: other schemes, such as `Token` and `JWT`, are not read."
                     .into()
             }
-            (Self::ServiceKey(scope), PresentedTag::Token) => {
+            (Self::ServiceKey(scope), PresentedCredential::Token) => {
                 format!("Send a service key with the scope `{}`: this is a user's token.", scope.as_str()).into()
             }
-            (Self::ServiceKey(scope), PresentedTag::OtherScheme) => format!(
+            (Self::ServiceKey(scope), PresentedCredential::OtherScheme) => format!(
                 "Send a service key with the scope `{}` as `Authorization: Bearer …` or as the password of Basic: other \
                  schemes are not read.",
                 scope.as_str()
@@ -151,16 +151,16 @@ mod tests {
             for value in values {
                 headers.append(header::AUTHORIZATION, value.parse().unwrap());
             }
-            PresentedTag::of(&headers)
+            PresentedCredential::of(&headers)
         };
-        assert_eq!(of(&[]), PresentedTag::Fitting);
-        assert_eq!(of(&["Bearer x"]), PresentedTag::Fitting);
-        assert_eq!(of(&["bearer  rescind_sk_x"]), PresentedTag::ServiceKey);
-        assert_eq!(of(&["Bearer v4.public.x"]), PresentedTag::Token);
-        assert_eq!(of(&["Bearer x", "Bearer x"]), PresentedTag::Several);
-        assert_eq!(of(&["basic x"]), PresentedTag::Basic);
+        assert_eq!(of(&[]), PresentedCredential::Fitting);
+        assert_eq!(of(&["Bearer x"]), PresentedCredential::Fitting);
+        assert_eq!(of(&["bearer  rescind_sk_x"]), PresentedCredential::ServiceKey);
+        assert_eq!(of(&["Bearer v4.public.x"]), PresentedCredential::Token);
+        assert_eq!(of(&["Bearer x", "Bearer x"]), PresentedCredential::Several);
+        assert_eq!(of(&["basic x"]), PresentedCredential::Basic);
         for other in ["Token x", "JWT x", "x", "", "Digest a=b", "\u{e9}"] {
-            assert_eq!(of(&[other]), PresentedTag::OtherScheme, "{other}");
+            assert_eq!(of(&[other]), PresentedCredential::OtherScheme, "{other}");
         }
     }
 }

@@ -160,11 +160,10 @@ impl WellKnown {
 }
 
 impl KeysAnswer {
-    /// The entity tag of the answer, a hash of its content: any two different answers have different tags, also when
-    /// a restored store counts its versions anew.
+    /// The entity tag of the answer. It follows from the content and not from the version of the keys, which a restored
+    /// store counts anew.
     fn etag(&self) -> String {
-        let hash = blake3::hash(&serde_json::to_vec(self).unwrap_or_default()).to_hex();
-        format!("\"{}\"", hash.get(..32).unwrap_or(&hash))
+        etag::of(&serde_json::to_vec(self).unwrap_or_default())
     }
 }
 

@@ -64,8 +64,8 @@ fn argon2(settings: &Settings) -> Option<String> {
     })
 }
 
-/// The longest path of a Unix socket on Linux, in bytes (`sun_path` has 108, the last of them zero).
-pub(super) const LONGEST_SOCKET_PATH: usize = 107;
+/// The longest path of a Unix socket on Linux, in bytes (`sun_path` has room for 108, the last of them zero).
+pub const LONGEST_SOCKET_PATH: usize = 107;
 
 fn socket(settings: &Settings) -> Option<String> {
     let length = settings.admin_socket().as_os_str().len();

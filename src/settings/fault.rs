@@ -87,7 +87,7 @@ pub enum SettingFault {
     Twice {
         /// The key of the setting.
         key: &'static str,
-        /// The source of lower precedence, or the earlier one.
+        /// The earlier one, of the same kind of source.
         first: SettingSource,
         /// The other source.
         second: SettingSource,

@@ -39,7 +39,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The value for people: a secret is hidden, an empty value has a text.
+    /// The value for people; a secret is hidden.
     pub fn shown(&self) -> &str {
         if self.setting.secret && !self.text.is_empty() { "(hidden)" } else { &self.text }
     }

@@ -86,7 +86,7 @@ settings! {
     /// Keep it out of what a backup of the data folder holds.
     master_key_file: Option<PathBuf> = "", path().optional();
 
-    /// The URL under which clients reach the service. A store that is founded with it writes it into tokens as issuer.
+    /// The URL under which clients reach the service. A store that is initialized with it writes it into tokens as issuer.
     public_url: Option<String> = "", judged("https://host or https://host/path, no slash at the end", value::public_url).optional();
     /// The issuer written into tokens. Without it one is chosen at the first start and kept in the store.
     issuer: Option<String> = "", judged("1 to 80 printable characters", value::claim_text).optional();
@@ -112,7 +112,7 @@ settings! {
 
     /// Whether anyone may create an account over the API. When false only an operator does.
     registration_open: bool = "true", switch();
-    /// Whether register and login read over fields that they do not know, as clients of another service send them
+    /// Whether register and login ignore unknown fields, as clients of another service send them
     /// (`email`, `remember_me`). When false they refuse such a request and name the fields.
     ignore_unknown_fields: bool = "false", switch();
     /// How many sign-ins on one account may fail in a minute.
@@ -139,7 +139,7 @@ settings! {
     argon2_parallelism: u32 = "1", number(1..=16);
     /// How many passwords are hashed at once, each with the memory above.
     hashes_at_once: usize = "cores", cores();
-    /// How long a sign-in waits for its turn to hash before it is told to come back.
+    /// How long a sign-in waits for its turn to hash before it is refused with `Retry-After`.
     hash_wait: Duration = "2s", length("0s", "30s");
 
     /// The proxies in front, whose `X-Forwarded-For` is trusted for the address of a client.

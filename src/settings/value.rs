@@ -33,10 +33,10 @@ impl StoreUrl {
     /// The URL without user, password and parameters, any of which may carry a secret.
     pub fn shown(&self) -> String {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", ""));
-        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        let place = place.split_once('?').map_or(place, |(place, _)| place);
-        let hidden = if place.len() == rest.len() { "" } else { "(hidden)@" };
-        format!("{scheme}://{hidden}{place}")
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let host = host.split_once('?').map_or(host, |(host, _)| host);
+        let hidden = if host.len() == rest.len() { "" } else { "(hidden)@" };
+        format!("{scheme}://{hidden}{host}")
     }
 }
 
@@ -65,13 +65,16 @@ pub(super) fn origin(text: &str) -> Option<String> {
 pub(super) fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let clean = |c: char| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c);
-    // The unspecified address is no address for clients.
-    let host = rest.split('/').next().unwrap_or(rest);
-    let every = ["0.0.0.0", "[::]"]
-        .iter()
-        .any(|every| host.strip_prefix(every).is_some_and(|port| port.is_empty() || port.starts_with(':')));
     let plain = !rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/');
-    (plain && !every && rest.chars().all(clean)).then(|| text.to_owned())
+    (plain && !has_unspecified_host(text) && rest.chars().all(clean)).then(|| text.to_owned())
+}
+
+/// Whether the host of a URL is the unspecified address (`0.0.0.0`, `[::]`), which no other machine can connect to.
+pub fn has_unspecified_host(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
+    ["0.0.0.0", "[::]"].iter().any(|unspecified| {
+        host.strip_prefix(unspecified).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    })
 }
 
 /// Parses an issuer or an audience. Their total length is checked elsewhere, because they share the token's size.
@@ -115,6 +118,20 @@ mod tests {
             "app",
         ] {
             assert_eq!(origin(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_unspecified_host_is_found_with_and_without_scheme_port_and_path() {
+        for unspecified in
+            ["http://0.0.0.0", "https://0.0.0.0:8080/auth", "http://[::]:8080", "http://[::]/", "0.0.0.0"]
+        {
+            assert!(has_unspecified_host(unspecified), "{unspecified}");
+        }
+        for other in
+            ["http://0.0.0.0.example", "http://[::1]:8080", "https://id.example/0.0.0.0", "rescind", ""]
+        {
+            assert!(!has_unspecified_host(other), "{other}");
         }
     }
 

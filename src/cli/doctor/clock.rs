@@ -1,4 +1,4 @@
-//! The wall clock: a wrong one ends tokens early or late, and deletes records too soon.
+//! The wall clock: with a wrong one tokens expire early or late, and nodes of a shared store stop answering.
 
 use time::macros::datetime;
 

@@ -32,7 +32,7 @@ pub(super) async fn find(settings: &Settings, server: bool) -> StoreCondition {
     if server && settings.store.is_none() {
         return StoreCondition::Served;
     }
-    match service::look(settings).await {
+    match service::inspect(settings).await {
         Ok(look) => StoreCondition::Open(look),
         Err(error) if error.is_missing() => StoreCondition::None,
         // A server may have begun to answer since.

@@ -13,10 +13,8 @@ use crate::http::credential;
 use crate::http::refusal::WRONG_PASSWORD;
 use crate::http::wanted::scope;
 
-/// Errors of a required JSON body.
+/// Errors of a JSON body.
 const BODY: &[Code] = &[InvalidRequest, BadJson, TooLarge, UnsupportedMediaType];
-/// Errors of a JSON body that a client may leave out, and whose unknown fields are ignored.
-const LENIENT_BODY: &[Code] = &[InvalidRequest, BadJson, TooLarge, UnsupportedMediaType];
 /// Errors of a form body.
 const FORM: &[Code] = &[InvalidRequest, TooLarge, UnsupportedMediaType];
 /// Errors of an operation that requires the bearer token of a user.
@@ -72,7 +70,7 @@ fn parts(operation: &str) -> &'static [&'static [Code]] {
                 RefreshReused,
             ],
         ],
-        "logout" => &[LENIENT_BODY, STORE, &[TokenMissing, TokenInvalid]],
+        "logout" => &[BODY, STORE, &[TokenMissing, TokenInvalid]],
         "logoutOthers" => &[BEARER, STORE, &[RateLimited]],
         "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials]],
         "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials]],
@@ -84,14 +82,12 @@ fn parts(operation: &str) -> &'static [&'static [Code]] {
         "revoke" => &[FORM, STORE],
         "listUsers" => &[SERVICE_KEY, STORE, QUERY],
         "getUser" | "listDevicesOfUser" => &[SERVICE_KEY, STORE, PATH, QUERY],
-        "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" => {
-            &[LENIENT_BODY, SERVICE_KEY, STORE, PATH]
+        "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" | "openSession" => {
+            &[BODY, SERVICE_KEY, STORE, PATH]
         }
-        "logoutEveryone" => &[LENIENT_BODY, SERVICE_KEY, STORE],
-        "openSession" => &[BODY, SERVICE_KEY, STORE, PATH],
+        "logoutEveryone" | "ping" => &[BODY, SERVICE_KEY, STORE],
         "listRevocations" => &[SERVICE_KEY, STORE, QUERY, &[Resnapshot]],
         "streamRevocations" => &[SERVICE_KEY, STORE, QUERY, &[RateLimited, Overloaded]],
-        "ping" => &[BODY, SERVICE_KEY, STORE],
         "publicKeys" | "readyz" => &[STORE],
         _ => &[],
     }

@@ -30,7 +30,6 @@ fn example(schema: &str) -> Option<Value> {
         "RenameDevice" => json!({"name": "Ada's old phone"}),
         "Reason" | "AccountReason" => json!({"reason": "phone lost, ticket 4711"}),
         "OpenSession" => json!({"device": example("DeviceInput")}),
-        "Nothing" => json!({}),
         "User" => json!({"id": USER, "username": "ada"}),
         "Device" => json!({
             "id": DEVICE, "name": "Ada's phone", "kind": "mobile", "current": true,
@@ -123,9 +122,7 @@ pub(super) fn add_to_responses(responses: &mut Map<String, Value>) {
             media["example"] = json!(STREAM);
         }
         let Some(media) = response.pointer_mut("/content/application~1json") else { continue };
-        let name =
-            media.pointer("/schema/$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
-        if let Some(example) = name.and_then(example) {
+        if let Some(example) = super::plain::schema_name(media).and_then(example) {
             media["example"] = example;
         }
     }

@@ -37,7 +37,7 @@ fn of_parameter(operation: &str, name: &str) -> Option<Value> {
         }
         (_, "limit") => json!({"format": "int32", "minimum": 1, "maximum": 1000, "default": 100}),
         ("listUsers", "after") => json!({"maxLength": 2400, "pattern": "^[A-Za-z0-9_-]+$"}),
-        // Among ended devices a page goes on after a place of another form.
+        // Among ended devices the cursor has another form.
         ("listDevicesOfUser", "after") => return None,
         (_, "id" | "device" | "after") => json!({"pattern": ID}),
         (_, "user") => json!({"minLength": 1}),

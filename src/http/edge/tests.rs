@@ -43,7 +43,7 @@ fn edge(metrics: &Metrics) -> Edge<impl Endpoint + use<>> {
         .at(Method::GET, "/api/page", "page")
         .at(Method::POST, "/api/fail", "fail")
         .at(Method::POST, "/oauth/revoke", "revoke");
-    let settings = EdgeParts {
+    let parts = EdgeParts {
         routes: routes.finish(),
         cors: Cors::new(vec![HeaderValue::from_static("https://app.example")], false),
         proxies: TrustedProxies::default(),
@@ -51,7 +51,7 @@ fn edge(metrics: &Metrics) -> Edge<impl Endpoint + use<>> {
         deadline: Duration::from_millis(50),
         auth: None,
     };
-    Edge::new(app, settings)
+    Edge::new(app, parts)
 }
 
 fn client() -> TestClient<Edge<impl Endpoint>> {

@@ -20,7 +20,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_s
 
 /// The kernel's send buffer for a TCP connection in bytes; the kernel doubles the number. Its own default would grow
 /// to megabytes for each follower of the feed that has stopped reading.
-const UNREAD: usize = 128 * 1024;
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl BoundListener {
                 let (stream, peer) = listener.accept().await?;
                 // Answers are small and written at once: waiting to fill a packet only delays them.
                 stream.set_nodelay(true)?;
-                set_socket_send_buffer_size(&stream, UNREAD)?;
+                set_socket_send_buffer_size(&stream, SEND_BUFFER)?;
                 Ok((SocketStream::Tcp(stream), Some(peer)))
             }
             Self::Unix(listener) => Ok((SocketStream::Unix(listener.accept().await?.0), None)),

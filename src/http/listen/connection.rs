@@ -27,9 +27,9 @@ use super::{HttpService, Phase, Server};
 
 /// The longest end of a connection: writing its last answer and reading what the peer still sends. A close with unread
 /// bytes is a reset, which can take back an answer (RFC 9112 §9.6).
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most bytes that are read and dropped at the end of a connection.
-const UNREAD: u64 = 1024 * 1024;
+const MOST_DRAINED: u64 = 1024 * 1024;
 
 /// hyper's buffer limit in bytes, for a request and for the parts of an answer.
 const BUFFER: usize = 64 * 1024;
@@ -50,7 +50,7 @@ pub(super) async fn serve<S: HttpService>(
         let exchange = Arc::clone(&exchange);
         // Set at once: every byte written from now on belongs to this request.
         exchange.progress.set(ExchangeStage::Answering);
-        exchange.slot.has_spoken();
+        exchange.slot.record_request();
         async move { Ok::<_, Infallible>(exchange.answer(request).await) }
     });
     let mut connection = http1::Builder::new()
@@ -81,12 +81,12 @@ pub(super) async fn serve<S: HttpService>(
                 stream.socket().shutdown().await?;
                 drain(stream.socket()).await
             };
-            if let Ok(Ok(())) = timeout(LAST_WORDS, said).await {
+            if let Ok(Ok(())) = timeout(CLOSE_TIMEOUT, said).await {
                 stream.end_orderly();
             }
         }
         Ok(()) if stream.socket().has_unread() => {
-            let _ = timeout(LAST_WORDS, drain(stream.socket())).await;
+            let _ = timeout(CLOSE_TIMEOUT, drain(stream.socket())).await;
         }
         // Any other end needs no last answer.
         _ => {}
@@ -106,9 +106,9 @@ async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
     let _ = phases.wait_for(|now| *now == phase || *now == Phase::Over).await;
 }
 
-/// Reads and drops up to [`UNREAD`] bytes, so that the close that follows is not a reset.
+/// Reads and drops up to [`MOST_DRAINED`] bytes, so that the close that follows is not a reset.
 async fn drain(stream: &mut SocketStream) -> io::Result<()> {
-    tokio::io::copy(&mut stream.take(UNREAD), &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(&mut stream.take(MOST_DRAINED), &mut tokio::io::sink()).await.map(drop)
 }
 
 /// The connection's side of a [`HttpService`]: answers its requests and records their progress.

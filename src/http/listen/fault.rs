@@ -65,7 +65,7 @@ impl RequestFault {
     /// lines may be dropped when there are too many, since anybody can cause them.
     pub fn note(self) {
         let status = self.status().as_u16();
-        tracing::info!(target: "rescind::request", status, reason = self.advice(), "a request is not understood");
+        tracing::info!(target: "rescind::request", status, reason = self.advice(), "a request is refused");
     }
 
     /// The fault of a head that could be read, if any.
@@ -159,7 +159,7 @@ mod tests {
         RequestFault::HeadTooLarge.note();
         let line = &lines()[0];
         assert_eq!((&line["target"], &line["level"]), (&"rescind::request".into(), &"INFO".into()));
-        assert_eq!(line["status"], 431);
+        assert_eq!((&line["message"], &line["status"]), (&"a request is refused".into(), &431.into()));
         assert_eq!(line["reason"], RequestFault::HeadTooLarge.advice());
     }
 

@@ -33,20 +33,20 @@ struct SlotCounts {
     silent: BTreeMap<u64, oneshot::Sender<()>>,
     of_address: HashMap<IpAddr, Share>,
     /// Whether the log already says that all slots are taken.
-    told: bool,
+    is_logged: bool,
 }
 
 #[derive(Debug, Default)]
 struct Share {
     taken: usize,
     /// Whether the log already says that the address has reached its limit.
-    told: bool,
+    is_logged: bool,
 }
 
-/// Why a connection was not admitted.
+/// Why a connection or a proxied request was not admitted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Its address has reached the limit of one address.
+    /// The address has reached the limit of one address.
     OfAddress,
     /// All slots are taken, by connections that have sent a request.
     OfAll,
@@ -64,7 +64,7 @@ pub(super) struct Admitted {
 pub(super) struct ConnectionSlot {
     id: u64,
     slots: Arc<ConnectionSlots>,
-    has_spoken: AtomicBool,
+    has_sent_request: AtomicBool,
 }
 
 /// The share of a client's limit that its request through a proxy takes, given back when dropped.
@@ -116,11 +116,11 @@ impl ConnectionSlots {
             && state.taken(address) >= self.most_of_address
             && !state.cut_oldest(Some(address))
         {
-            state.tell(address, self.most_of_address);
+            state.log_once(address, self.most_of_address);
             return Err(Full::OfAddress);
         }
         if state.open.len() >= self.most {
-            if !std::mem::replace(&mut state.told, true) {
+            if !std::mem::replace(&mut state.is_logged, true) {
                 let connections = self.most;
                 tracing::warn!(
                     connections,
@@ -139,7 +139,7 @@ impl ConnectionSlots {
         if let Some(address) = address {
             state.of_address.entry(address).or_default().taken += 1;
         }
-        let slot = ConnectionSlot { id, slots: Arc::clone(self), has_spoken: AtomicBool::new(false) };
+        let slot = ConnectionSlot { id, slots: Arc::clone(self), has_sent_request: AtomicBool::new(false) };
         Ok(Admitted { slot, give_way })
     }
 
@@ -148,7 +148,7 @@ impl ConnectionSlots {
         let address = source(address);
         let mut state = self.state();
         if state.taken(address) >= self.most_of_address {
-            state.tell(address, self.most_of_address);
+            state.log_once(address, self.most_of_address);
             return Err(Full::OfAddress);
         }
         state.of_address.entry(address).or_default().taken += 1;
@@ -165,7 +165,7 @@ impl ConnectionSlots {
         let mut state = self.state();
         state.end(id);
         if state.open.len() < self.most / 2 {
-            state.told = false;
+            state.is_logged = false;
         }
         let empty = state.open.is_empty();
         drop(state);
@@ -216,9 +216,9 @@ impl SlotCounts {
     }
 
     /// Logs that an address has reached its limit: once, until the address has no connection left.
-    fn tell(&mut self, address: IpAddr, most: usize) {
+    fn log_once(&mut self, address: IpAddr, most: usize) {
         let share = self.of_address.entry(address).or_default();
-        if !std::mem::replace(&mut share.told, true) {
+        if !std::mem::replace(&mut share.is_logged, true) {
             tracing::warn!(
                 %address,
                 connections = most,
@@ -230,8 +230,8 @@ impl SlotCounts {
 
 impl ConnectionSlot {
     /// Records that the connection has sent the head of a request, after which it is not closed for another.
-    pub(super) fn has_spoken(&self) {
-        if !self.has_spoken.swap(true, Ordering::Relaxed) {
+    pub(super) fn record_request(&self) {
+        if !self.has_sent_request.swap(true, Ordering::Relaxed) {
             self.slots.state().silent.remove(&self.id);
         }
     }
@@ -278,7 +278,7 @@ mod tests {
         let slots = ConnectionSlots::new(100, 2);
         let taken: Vec<_> = (0..2).map(|_| admit(&slots, "198.51.100.1").unwrap()).collect();
         for admitted in &taken {
-            admitted.slot.has_spoken();
+            admitted.slot.record_request();
         }
         assert_eq!(admit(&slots, "198.51.100.1").unwrap_err(), Full::OfAddress);
         assert_eq!(admit(&slots, "::ffff:198.51.100.1").unwrap_err(), Full::OfAddress, "the same, as IPv6");
@@ -291,26 +291,26 @@ mod tests {
     fn an_ipv6_client_is_its_network() {
         let slots = ConnectionSlots::new(100, 1);
         let first = admit(&slots, "2001:db8::1").unwrap();
-        first.slot.has_spoken();
+        first.slot.record_request();
         assert_eq!(admit(&slots, "2001:db8::2").unwrap_err(), Full::OfAddress);
         assert!(admit(&slots, "2001:db8:0:1::1").is_ok());
     }
 
     #[test]
-    fn the_oldest_that_never_spoke_gives_way_when_every_place_is_taken() {
+    fn the_oldest_that_never_spoke_gives_way_when_every_slot_is_taken() {
         let slots = ConnectionSlots::new(3, 3);
         let mut spoken = admit(&slots, "198.51.100.1").unwrap();
-        spoken.slot.has_spoken();
+        spoken.slot.record_request();
         let [mut oldest, mut younger] = [2, 3].map(|at| admit(&slots, &format!("198.51.100.{at}")).unwrap());
         let mut new = admit(&slots, "198.51.100.4").unwrap();
         assert_eq!(
             [&mut spoken, &mut oldest, &mut younger, &mut new].map(gives_way),
             [false, true, false, false]
         );
-        assert_eq!(slots.state().open.len(), 3, "its place is free at once");
+        assert_eq!(slots.state().open.len(), 3, "its slot is free at once");
         drop(oldest);
         let _next = admit(&slots, "198.51.100.5").unwrap();
-        assert!(gives_way(&mut younger), "its place was given away once, not twice");
+        assert!(gives_way(&mut younger), "its slot was given away once, not twice");
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
         let mut second = admit(&slots, "198.51.100.1").unwrap();
         let _third = admit(&slots, "198.51.100.1").unwrap();
         assert_eq!([&mut other, &mut first, &mut second].map(gives_way), [false, true, false]);
-        assert_eq!(slots.state().taken("198.51.100.1".parse().unwrap()), 2, "its place is free at once");
+        assert_eq!(slots.state().taken("198.51.100.1".parse().unwrap()), 2, "its slot is free at once");
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
         let slots = ConnectionSlots::new(100, 1);
         for round in 1..=2 {
             let taken = admit(&slots, "198.51.100.1").unwrap();
-            taken.slot.has_spoken();
+            taken.slot.record_request();
             for _ in 0..3 {
                 assert!(admit(&slots, "198.51.100.1").is_err());
                 assert!(slots.admit_client("198.51.100.1".parse().unwrap()).is_err());
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_once_that_every_place_is_taken_and_again_after_half_of_them_were_free() {
+    fn the_log_says_once_that_every_slot_is_taken_and_again_after_half_of_them_were_free() {
         let lines = crate::log::capture();
         let slots = ConnectionSlots::new(4, 4);
         let mut taken: Vec<_> =
@@ -366,7 +366,7 @@ mod tests {
         let slots = ConnectionSlots::new(4, 1_000);
         let taken: Vec<_> = (0..2).map(|_| admit(&slots, "198.51.100.1").unwrap()).collect();
         for admitted in &taken {
-            admitted.slot.has_spoken();
+            admitted.slot.record_request();
         }
         assert_eq!(admit(&slots, "198.51.100.1").unwrap_err(), Full::OfAddress);
         assert!(admit(&ConnectionSlots::new(1, 1_000), "198.51.100.1").is_ok());
@@ -391,7 +391,7 @@ mod tests {
         let slots = ConnectionSlots::new(1, 1);
         let first = admit(&slots, "198.51.100.1").unwrap();
         slots.room().await;
-        first.slot.has_spoken();
+        first.slot.record_request();
         let mut waiting = std::pin::pin!(slots.room());
         assert!(
             std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx).is_pending())).await

@@ -12,15 +12,14 @@ use std::{
 
 use tokio::net::UnixListener;
 
-/// The longest path of a socket in bytes: the kernel has room for 108, the last of them zero.
-const LONGEST_PATH: usize = 107;
+use crate::settings::LONGEST_SOCKET_PATH;
 
 /// Why the socket could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The path is longer than the kernel allows.
     #[error(
-        "the socket's path has {length} bytes and may have {LONGEST_PATH}: choose a shorter data folder than {path:?}"
+        "the socket's path has {length} bytes and may have {LONGEST_SOCKET_PATH}: choose a shorter data folder than {path:?}"
     )]
     TooLong {
         /// The path of the socket.
@@ -47,7 +46,7 @@ pub enum SocketError {
 /// must be closed to others (0700), since the mode is only set after the socket is bound.
 pub fn bind_socket(path: &Path) -> Result<UnixListener, SocketError> {
     let length = path.as_os_str().as_bytes().len();
-    if length > LONGEST_PATH {
+    if length > LONGEST_SOCKET_PATH {
         return Err(SocketError::TooLong { path: path.to_owned(), length });
     }
     let io = |source| SocketError::Io { path: path.to_owned(), source };

@@ -439,7 +439,7 @@ async fn count_by_their_own_addresses(listener: TcpListener) {
     while !said.ends_with(b"\r\n\r\nx") {
         assert_ne!(first.read_buf(&mut said).await.unwrap(), 0);
     }
-    assert_eq!(open("198.51.100.1").await.1, "HTTP/1.1 100", "an answered request takes no place");
+    assert_eq!(open("198.51.100.1").await.1, "HTTP/1.1 100", "an answered request takes no slot");
     for _ in 0..4 {
         others.push(open("127.0.0.1").await);
         assert_eq!(
