@@ -1,8 +1,8 @@
 //! Assembly of the service from settings, store, keys and use cases.
 //!
 //! Modules: [`stores`] selects and opens the engine, which no other module knows; [`copying`] copies a store to
-//! another engine or place; `place` is the folder of a node with a shared store; [`master_key`] is the file of the key
-//! that seals the signing keys.
+//! another engine or location; `node_folder` is the folder of a node with a shared store; [`master_key`] is the file
+//! of the key that seals the signing keys.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::model::names::Names;
 use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
-use crate::store::queries::service::ReadFounding;
+use crate::store::queries::service::ReadStoreIdentity;
 use crate::store::steps::initialize::{Initialize, Initialized};
 use crate::store::steps::use_names::UseNames;
 use crate::store::{Store, StoreError, StoreIdentity, StoreTime};
@@ -81,7 +81,9 @@ pub enum OpenError {
         why: String,
     },
     /// The signing keys in the store do not open under the master key.
-    #[error("the signing keys do not open: {0}; is the master key file the one this store was founded with?")]
+    #[error(
+        "the signing keys do not open: {0}; is the master key file the one this store was initialized with?"
+    )]
     Keys(AuthError),
     /// The store was rolled back: an authentic token is ahead of its counters.
     #[error(
@@ -130,9 +132,9 @@ pub struct Service {
     /// The revocation feed of this node.
     pub feed: Arc<Feed>,
     /// Whether the store was initialized by this start.
-    pub founded_now: bool,
+    pub initialized_now: bool,
     /// The lock of the node's folder, held while the service runs.
-    _place: Option<NodeFolder>,
+    _node_folder: Option<NodeFolder>,
 }
 
 impl Service {
@@ -145,12 +147,12 @@ impl Service {
         issuer: &str,
     ) -> Result<Self, OpenError> {
         let metrics = Arc::new(Metrics::new());
-        let place = stores::place(settings, mode)?;
+        let node_folder = stores::node_folder(settings, mode)?;
         let serving = mode == Mode::Initialize;
         let clock = Arc::new(ReferenceClock::start(world));
         let store = stores::open(settings, mode, &metrics, &clock).await?;
         let service = Self::assemble(store, settings, clock, metrics, issuer, serving).await?;
-        Ok(Self { _place: place, ..service })
+        Ok(Self { _node_folder: node_folder, ..service })
     }
 
     /// Assembles the service over an open store, to serve.
@@ -175,20 +177,21 @@ impl Service {
     ) -> Result<Self, OpenError> {
         compare_clocks(&store, &clock).await?;
         let world = clock.world().clone();
-        // Before anything is founded: settings that contradict themselves make no store.
+        // Before anything is initialized: settings that contradict themselves make no store.
         let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
             .map_err(|error| OpenError::Settings(error.to_string()))?;
-        let (founding, founded_now, master) = if let Some(founding) = store.read(ReadFounding).await? {
-            (founding, false, master_key::read(settings)?)
-        } else {
-            let master = master_key::read_or_make(settings, &world)?;
-            let (founding, now) = found(&store, settings, &world, &master, issuer).await?;
-            (founding, now, master)
-        };
-        let present = founding.present();
+        let (identity, initialized_now, master) =
+            if let Some(identity) = store.read(ReadStoreIdentity).await? {
+                (identity, false, master_key::read(settings)?)
+            } else {
+                let master = master_key::read_or_make(settings, &world)?;
+                let (identity, now) = initialize(&store, settings, &world, &master, issuer).await?;
+                (identity, now, master)
+            };
+        let present = identity.present();
         let names = Names {
-            issuer: settings.issuer.clone().unwrap_or(founding.issuer),
-            audience: settings.audience.clone().unwrap_or(founding.audience),
+            issuer: settings.issuer.clone().unwrap_or(identity.issuer),
+            audience: settings.audience.clone().unwrap_or(identity.audience),
         };
         // A command mints no token for anybody: what its settings say is not noted.
         if serving && present != names {
@@ -200,8 +203,8 @@ impl Service {
         let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
         let auth = Arc::new(auth);
         auth.look_for_rollback().await?;
-        let feed = Feed::open(Arc::clone(&auth), world, founding.store, streams(settings)).await?;
-        Ok(Self { auth, feed: Arc::new(feed), founded_now, _place: None })
+        let feed = Feed::open(Arc::clone(&auth), world, identity.store, streams(settings)).await?;
+        Ok(Self { auth, feed: Arc::new(feed), initialized_now, _node_folder: None })
     }
 }
 
@@ -226,7 +229,7 @@ pub(crate) async fn compare_clocks(store: &Store, clock: &ReferenceClock) -> Res
     Ok(clock.check()?)
 }
 
-async fn found(
+async fn initialize(
     store: &Store,
     settings: &Settings,
     world: &World,
@@ -238,7 +241,7 @@ async fn found(
     if !named && settings.listen.ip().to_canonical().is_unspecified() {
         return Err(OpenError::NoIssuer(issuer.to_owned()));
     }
-    let founding = StoreIdentity {
+    let identity = StoreIdentity {
         store: world.store_id(),
         issuer: settings
             .issuer
@@ -250,9 +253,9 @@ async fn found(
         names: Vec::new(),
     };
     let keys = first_keys(master, now).map_err(OpenError::Keys)?;
-    Ok(match store.run(Initialize { founding, keys }).await? {
-        Initialized::Now(founding) => (founding, true),
-        Initialized::Before(founding) => (founding, false),
+    Ok(match store.run(Initialize { identity, keys }).await? {
+        Initialized::Now(identity) => (identity, true),
+        Initialized::Before(identity) => (identity, false),
     })
 }
 
@@ -333,7 +336,7 @@ mod tests {
         .await
         .unwrap();
         let master = master_key::read_or_make(&settings, &world).unwrap();
-        found(&store, &settings, &world, &master, "https://id.example").await.unwrap();
+        initialize(&store, &settings, &world, &master, "https://id.example").await.unwrap();
         drop(store);
         let text = metrics.encode();
         assert!(

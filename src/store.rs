@@ -50,7 +50,7 @@ mod counters;
 pub mod engine;
 pub mod erased;
 mod error;
-mod founding;
+mod identity;
 pub mod log_age;
 pub mod memory;
 mod past_devices;
@@ -70,7 +70,7 @@ pub use counters::{Counters, Totals};
 use engine::Engine;
 use erased::InFlight;
 pub use error::StoreError;
-pub use founding::StoreIdentity;
+pub use identity::StoreIdentity;
 use priority::Priority;
 use queries::Query;
 use queries::service::ReadCounters;
@@ -147,7 +147,7 @@ impl Store {
         let mut written = self.engine.written();
         while self.read(ReadCounters).await?.head <= past {
             if written.changed().await.is_err() {
-                return Err(StoreError::Unavailable("nothing is written any more".to_owned()));
+                return Err(StoreError::Unavailable("the store is closed".to_owned()));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::logout::SignedOut;
 use super::{Auth, ClientInfo, events};
 use crate::model::device::LastSeen;
 use crate::store::queries::devices::FindLastSeen;
-use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
+use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 
 impl Auth {
     /// The caller's user and device, and when and from where the device was last seen.
@@ -30,19 +30,15 @@ impl Auth {
     ) -> Result<SignedOut, AuthError> {
         let caller = self.authenticate(bearer, origin).await?;
         self.confirm(&caller, password, origin).await?;
-        let request = DeleteUser {
-            user: caller.user.id,
-            caller: Some((caller.presented(), caller.user.password)),
-            now: self.world.now(),
-        };
-        match self.store.run(request).await? {
+        let by = DeleteUserBy::Caller { presented: caller.presented(), verified: caller.user.password };
+        match self.store.run(DeleteUser { by, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
                 events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), origin);
                 Ok(SignedOut { signed_out, generation })
             }
             UserDeleted::PasswordChanged => Err(AuthError::WrongPassword),
-            UserDeleted::Refused(refusal) => Err(self.refused(refusal)),
+            UserDeleted::Refused(refusal) => Err(refusal.into()),
             UserDeleted::NoUser => Err(AuthError::TokenInvalid),
         }
     }

@@ -1,4 +1,4 @@
-//! Administration of users and devices. Every action is logged with the administrator's reason.
+//! Administration of users and devices. Every action is logged, with the administrator's reason where one is given.
 
 use super::devices::DevicePage;
 use std::fmt;
@@ -20,7 +20,7 @@ use crate::model::username::Username;
 use crate::store::queries::devices::{EndedPosition, ListEndedDevices};
 use crate::store::queries::service::ReadCounters;
 use crate::store::queries::users::{FindUser, FindUserByName, ListUsers, ListedUser};
-use crate::store::steps::delete_user::{DeleteUser, UserDeleted};
+use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use crate::store::steps::end_device::EndDevice;
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use crate::store::steps::end_everyone::EndEveryone;
@@ -66,7 +66,7 @@ impl AdministratorOrder {
         tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = events::request_id(), "done by an administrator");
     }
 
-    /// Logs an action on keys or on behalf of users at level info; whoever did it has seen its result.
+    /// Logs, at level info and without a reason, that a user, a signing key or a service key was added or changed.
     pub fn note(&self, event: &'static str, on: &dyn fmt::Display) {
         tracing::info!(event, %on, by = %self.by, request_id = events::request_id(), "done by an administrator");
     }
@@ -180,7 +180,7 @@ impl Auth {
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::NotFound),
-            DevicesEnded::Refused(refusal) => Err(self.refused(refusal)),
+            DevicesEnded::Refused(refusal) => Err(refusal.into()),
         }
     }
 
@@ -231,7 +231,8 @@ impl Auth {
 
     /// Deletes a user: ends every device and frees the username.
     pub async fn delete_user(&self, user: UserId, order: AdministratorOrder) -> Result<SignedOut, AuthError> {
-        match self.store.run(DeleteUser { user, caller: None, now: self.world.now() }).await? {
+        let by = DeleteUserBy::Administrator(user);
+        match self.store.run(DeleteUser { by, now: self.world.now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("administrator");
                 order.record("user_deleted", &user);

@@ -12,7 +12,6 @@ use crate::model::verdict::{Reason, Verdict};
 use crate::store::Standing;
 use crate::store::queries::service::ReadCounters;
 use crate::store::queries::standing::ReadStanding;
-use crate::store::steps::caller::Refusal;
 use crate::token::NotAuthentic;
 
 /// The bearer credential of a request (RFC 6750).
@@ -53,8 +52,7 @@ impl Auth {
             Bearer::Token(token) => token,
         };
         let now = self.world.now();
-        let (claims, standing) =
-            self.judged_access(token, now).await?.map_err(|refusal| self.refused(refusal))?;
+        let (claims, standing) = self.judged_access(token, now).await??;
         let (Some(user), Some(device)) = (standing.user, standing.device) else {
             return Err(AuthError::TokenInvalid);
         };
@@ -62,13 +60,13 @@ impl Auth {
         Ok(Caller { claims, user, device })
     }
 
-    /// The claims of an authentic access token with the stored state of its user and device, or the refusal by the one
-    /// decision.
+    /// The claims of an authentic access token with the stored state of its user and device, or the reason why it ended
+    /// by the one decision.
     pub(super) async fn judged_access(
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<Result<(Arc<AccessClaims>, Standing), Refusal>, AuthError> {
+    ) -> Result<Result<(Arc<AccessClaims>, Standing), Reason>, AuthError> {
         self.ensure_not_rolled_back()?;
         let mut keyring = self.keys.current();
         loop {
@@ -87,13 +85,13 @@ impl Auth {
             let presented = (&*claims).into();
             return Ok(match standing.judge(&presented, now) {
                 // It may be another node's clock that is wrong, or this one's: a refresh helps where the token is good.
-                Verdict::Live if claims.is_from_the_future(now) => Err(Refusal::Ended(Reason::Expired)),
+                Verdict::Live if claims.is_from_the_future(now) => Err(Reason::Expired),
                 Verdict::Live => Ok((claims, standing)),
                 Verdict::Ended(reason) => {
                     if reason == Reason::SignedOut && standing.device.is_none() {
                         self.unknown_device(presented, None).await?;
                     }
-                    Err(Refusal::Ended(reason))
+                    Err(reason)
                 }
                 Verdict::Ahead => return Err(self.ahead(presented, None).await),
             });
@@ -104,13 +102,6 @@ impl Auth {
     pub(super) async fn authentic_access(&self, token: &str) -> Result<Option<Arc<AccessClaims>>, AuthError> {
         let keyring = self.keys.checked(self).await?;
         Ok(keyring.trusted().verify(token).ok())
-    }
-
-    /// Turns a refusal by a step into an error. [`Refusal::Ahead`] is not recorded as a proof of a rollback here, but when
-    /// the token is presented and judged again.
-    #[expect(clippy::unused_self, reason = "every refusal goes through here")]
-    pub(super) fn refused(&self, refusal: Refusal) -> AuthError {
-        refusal.into()
     }
 }
 

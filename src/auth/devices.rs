@@ -13,11 +13,11 @@ use crate::store::steps::rename_device::{RenameDevice, Renamed};
 
 /// One page of a list of devices.
 #[derive(Clone, Debug)]
-pub struct DevicePage<Place = DeviceId> {
+pub struct DevicePage<Position = DeviceId> {
     /// The devices of the page; live ones in order of sign-in.
     pub devices: Vec<Listed>,
     /// The position after which the next page starts, if there may be more.
-    pub next: Option<Place>,
+    pub next: Option<Position>,
 }
 
 impl Auth {
@@ -79,7 +79,7 @@ impl Auth {
                 Ok((caller, Listed { device: *renamed, last_seen }))
             }
             Renamed::NoDevice => Err(AuthError::NotFound),
-            Renamed::Refused(refusal) => Err(self.refused(refusal)),
+            Renamed::Refused(refusal) => Err(refusal.into()),
         }
     }
 
@@ -115,7 +115,7 @@ impl Auth {
             }
             DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
             DeviceEnded::NoDevice => Err(AuthError::NotFound),
-            DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
+            DeviceEnded::Refused(refusal) => Err(refusal.into()),
         }
     }
 }

@@ -65,19 +65,26 @@ pub enum AuthError {
     /// The store does not answer or refuses to write.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store was rolled back: an authentic token is ahead of its counters.
-    #[error("the store was rolled back: a token is ahead of it")]
+    /// The store is known to have been rolled back.
+    #[error("the store was rolled back")]
     RolledBack,
     /// An internal error, with a description for the log.
     #[error("internal: {0}")]
     Internal(String),
 }
 
+impl From<Reason> for AuthError {
+    fn from(reason: Reason) -> Self {
+        if reason == Reason::Expired { Self::TokenExpired } else { Self::Ended(reason) }
+    }
+}
+
+/// The error for a refusal by a step. [`Refusal::Ahead`] is not recorded as a proof of a rollback here, but when the
+/// token is presented and judged again.
 impl From<Refusal> for AuthError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Ended(Reason::Expired) => Self::TokenExpired,
-            Refusal::Ended(reason) => Self::Ended(reason),
+            Refusal::Ended(reason) => reason.into(),
             Refusal::Ahead => Self::RolledBack,
         }
     }

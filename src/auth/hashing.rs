@@ -6,7 +6,7 @@
 //!
 //! Randomness is an argument: the caller supplies the salt.
 //!
-//! Modules: `turns` is the hash queue, `memory` the pool of memory blocks, `argon` the computation.
+//! Modules: `hash_queue` is the queue of jobs, `memory` the pool of memory blocks, `argon` the computation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,15 +61,15 @@ pub enum PasswordVerified {
 #[derive(Debug)]
 pub struct Hashing {
     parameters: HashParameters,
-    turns: HashQueue,
-    shelf: Arc<BlockPool>,
+    queue: HashQueue,
+    pool: Arc<BlockPool>,
 }
 
 impl Hashing {
     /// A hasher that runs at most `at_once` hashes at the same time and refuses one that has waited for `wait`.
     pub fn new(parameters: HashParameters, at_once: usize, wait: Duration) -> Result<Self, HashingError> {
         parameters.check()?;
-        Ok(Self { parameters, turns: HashQueue::new(at_once, wait), shelf: Arc::default() })
+        Ok(Self { parameters, queue: HashQueue::new(at_once, wait), pool: Arc::default() })
     }
 
     /// Hashes a new password, queued under `source`. The salt must be fresh random bytes.
@@ -79,9 +79,9 @@ impl Hashing {
         password: &Password,
         salt: Salt,
     ) -> Result<PasswordHash, HashingError> {
-        let recipe = Argon2Job::fresh(self.parameters, salt);
+        let job = Argon2Job::fresh(self.parameters, salt);
         let password = password.clone();
-        self.work(source, recipe, move |recipe, blocks| recipe.hash(&password, blocks)).await
+        self.work(source, job, move |job, blocks| job.hash(&password, blocks)).await
     }
 
     /// Verifies a password against the user's hash, queued under `source`. `None`, for an unknown or disabled user,
@@ -95,40 +95,39 @@ impl Hashing {
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordVerified, HashingError> {
-        let recipe = match stored {
+        let job = match stored {
             Some(stored) => Argon2Job::read(stored)?,
             None => Argon2Job::decoy(self.parameters),
         };
-        let stale = recipe.differs_from(self.parameters);
+        let stale = job.differs_from(self.parameters);
         let password = password.clone();
-        let matches =
-            self.work(source, recipe, move |recipe, blocks| recipe.matches(&password, blocks)).await?;
+        let matches = self.work(source, job, move |job, blocks| job.matches(&password, blocks)).await?;
         Ok(if matches { PasswordVerified::Match { stale } } else { PasswordVerified::Mismatch })
     }
 
     async fn work<T: Send + 'static>(
         &self,
         source: HashSource,
-        recipe: Argon2Job,
-        job: impl FnOnce(&Argon2Job, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
+        job: Argon2Job,
+        compute: impl FnOnce(&Argon2Job, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
-        let pieces = Arc::clone(&self.shelf);
-        let job = move |turn: &HashTurn| {
-            let mut blocks = pieces.take(recipe.block_count());
-            let answer = job(&recipe, &mut blocks);
+        let pool = Arc::clone(&self.pool);
+        let run = move |turn: &HashTurn| {
+            let mut blocks = pool.take(job.block_count());
+            let answer = compute(&job, &mut blocks);
             if turn.is_awaited() {
-                pieces.put(blocks);
+                pool.put(blocks);
             } else {
-                pieces.clear();
+                pool.clear();
             }
             answer
         };
-        self.turns.run(source, job).await?
+        self.queue.run(source, run).await?
     }
 
     /// The current load of the hash queue, for metrics.
     pub fn load(&self) -> HashLoad {
-        self.turns.load()
+        self.queue.load()
     }
 }
 
@@ -202,9 +201,9 @@ mod tests {
             .collect();
         for client in clients {
             assert_eq!(client.await.unwrap(), Ok(PasswordVerified::Mismatch));
-            assert!(hashing.shelf.len() <= 2);
+            assert!(hashing.pool.len() <= 2);
         }
-        assert_eq!(hashing.shelf.len(), 0);
+        assert_eq!(hashing.pool.len(), 0);
     }
 
     #[tokio::test]

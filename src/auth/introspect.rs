@@ -8,7 +8,6 @@ use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::StoreError;
 use crate::store::queries::standing::ReadStanding;
-use crate::store::steps::caller::Refusal;
 
 /// The result of an introspection.
 #[derive(Clone, Debug)]
@@ -70,8 +69,7 @@ impl Auth {
                 let username = standing.user.map(|user| user.username.shown().to_owned()).unwrap_or_default();
                 Ok(Introspection::Access { claims, username })
             }
-            Ok(Err(Refusal::Ahead)) => Err(self.refused(Refusal::Ahead)),
-            Ok(Err(Refusal::Ended(_))) | Err(AuthError::TokenInvalid) => Ok(Introspection::Inactive),
+            Ok(Err(_)) | Err(AuthError::TokenInvalid) => Ok(Introspection::Inactive),
             Err(error) => Err(error),
         }
     }

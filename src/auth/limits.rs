@@ -9,7 +9,8 @@
 //!
 //! * a sign-in: the account's and the source address's;
 //! * a sign-in with an authentic earlier refresh token of the account: that of the token's device. Failures from
-//!   elsewhere cannot lock out the account's owner, and a thief of an old token gets the guesses of one device;
+//!   elsewhere cannot lock out an owner who still has such a token, and a thief of an old token gets the guesses of one
+//!   device;
 //! * a signed-in device that confirms its user's password: that of the device.
 //!
 //! Steps that leave a record on disk cost a token when they succeed: registrations, sign-ins, and ending all other

@@ -52,7 +52,7 @@ impl Auth {
         match &result {
             Ok(issued) => events::record("signed_in", Some(issued.user.id), Some(issued.device.id), origin),
             Err(AuthError::RateLimited(_)) => events::record_refusal("sign_in_limited", origin),
-            // Told where the user is known.
+            // Recorded in `check_and_open`, where the user is known.
             Err(_) => {}
         }
         self.metrics.sign_in(match &result {

@@ -141,15 +141,15 @@ impl Auth {
                 Ok(1)
             }
             DeviceEnded::NoDevice => {
-                let sequence = match leaving.token {
+                let sequence = match left.token {
                     NamedBy::Refresh(sequence) => Some(sequence),
                     NamedBy::Access(_) => None,
                 };
-                self.unknown_device(leaving.presented, sequence).await?;
+                self.unknown_device(left.presented, sequence).await?;
                 Ok(0)
             }
             DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
-            DeviceEnded::Refused(refusal) => Err(self.refused(refusal)),
+            DeviceEnded::Refused(refusal) => Err(refusal.into()),
         }
     }
 
@@ -178,7 +178,7 @@ impl Auth {
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::TokenInvalid),
-            DevicesEnded::Refused(refusal) => Err(self.refused(refusal)),
+            DevicesEnded::Refused(refusal) => Err(refusal.into()),
         }
     }
 
@@ -204,7 +204,7 @@ impl Auth {
                 Err(AuthError::Internal("the caller's device was lost".into()))
             }
             DevicesEnded::NoUser => Err(AuthError::TokenInvalid),
-            DevicesEnded::Refused(refusal) => Err(self.refused(refusal)),
+            DevicesEnded::Refused(refusal) => Err(refusal.into()),
         }
     }
 }

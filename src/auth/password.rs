@@ -38,7 +38,7 @@ impl Auth {
                 Ok((self.issue(*session, now).await?, signed_out))
             }
             PasswordSet::PasswordChanged => Err(AuthError::WrongPassword),
-            PasswordSet::Refused(refusal) => Err(self.refused(refusal)),
+            PasswordSet::Refused(refusal) => Err(refusal.into()),
             PasswordSet::Replaced { .. } | PasswordSet::NoUser => Err(AuthError::TokenInvalid),
         }
     }

@@ -60,7 +60,7 @@ impl Auth {
                 if refusal == Refusal::Ended(Reason::SignedOut) {
                     self.unknown_device(presented, sequence).await?;
                 }
-                Err(self.refused(refusal))
+                Err(refusal.into())
             }
         }
     }

@@ -44,8 +44,11 @@ impl Auth {
             self.store.run(report).await?;
             *self.rollback.unwritten() = None;
         }
+        // A rollback that is proven during the read may not be in its answer: only what was known before the read can
+        // be over by now.
+        let known_before = self.rollback.known.load(Ordering::Acquire);
         let marked = self.store.read(IsRolledBack).await?;
-        if self.rollback.unwritten().is_none() {
+        if (marked || known_before) && self.rollback.unwritten().is_none() {
             self.note_rollback(marked);
         }
         Ok(())
@@ -122,7 +125,7 @@ impl Auth {
             tracing::error!(
                 event = "store_rolled_back",
                 request_id = super::events::request_id(),
-                "an authentic token is ahead of the store: it was put back from a copy, or lost what it had acknowledged. No check is answered until you stop every rescind on it and run `rescind store restored`"
+                "the store was rolled back: it was restored from a copy, or it lost acknowledged writes. No check is answered until you stop every rescind process that uses it and run `rescind store restored`"
             );
         } else if was_so && !is_so {
             tracing::warn!(event = "store_restored", "the store is no longer marked as rolled back");

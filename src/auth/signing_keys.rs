@@ -15,7 +15,7 @@ use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
-use crate::store::queries::service::{ReadCounters, ReadFounding};
+use crate::store::queries::service::{ReadCounters, ReadStoreIdentity};
 use crate::store::steps::save_keys::{KeysSaved, SaveKeys};
 use crate::token::keyring::{self, Keyring, Published};
 use crate::token::sealing::MasterKey;
@@ -121,7 +121,7 @@ async fn keyring(
     now: Timestamp,
 ) -> Result<Keyring, AuthError> {
     let KeySet { version, keys } = store.read(ReadKeySet).await?;
-    let others = store.read(ReadFounding).await?.map_or_else(Vec::new, |founding| founding.all_names());
+    let others = store.read(ReadStoreIdentity).await?.map_or_else(Vec::new, |identity| identity.all_names());
     let keyring = Keyring::open(version, &keys, master, &names.issuer, &names.audience, now)?;
     Ok(keyring.accepting(others))
 }

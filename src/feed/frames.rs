@@ -60,7 +60,7 @@ impl Frames {
         Self { auth, world, store, full }
     }
 
-    /// The issuer's statement for the counters `counters` of the store.
+    /// The issuer's statement for these counters of the store.
     pub(super) fn statement(&self, counters: Counters) -> Statement {
         Statement {
             issuer: self.auth.issuer().to_owned(),

@@ -22,28 +22,28 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The interval at which the followers' service keys are checked.
-const LOOK: Duration = Duration::from_millis(500);
+const CHECK_KEYS_EVERY: Duration = Duration::from_millis(500);
 
 impl Feed {
     /// Publishes new entries and checks followers until dropped. Failures are retried.
     pub async fn run(self: Arc<Self>) -> Infallible {
-        tokio::join!(self.tell_news(), self.look_after_followers()).0
+        tokio::join!(self.publish_new_entries(), self.check_followers()).0
     }
 
-    async fn tell_news(&self) -> Infallible {
+    async fn publish_new_entries(&self) -> Infallible {
         let mut failing = false;
         let mut signed_under = None;
         loop {
-            let told = match timeout(PATIENCE, self.publish(&mut signed_under)).await {
-                Ok(told) => told,
+            let outcome = match timeout(PATIENCE, self.publish(&mut signed_under)).await {
+                Ok(outcome) => outcome,
                 Err(_) => Err(StoreError::Unavailable("it takes too long".to_owned()).into()),
             };
-            match &told {
+            match &outcome {
                 Err(error) if !failing => tracing::warn!(%error, "the feed cannot publish"),
                 Ok(()) if failing => tracing::warn!("the feed publishes again"),
                 _ => {}
             }
-            failing = told.is_err();
+            failing = outcome.is_err();
             let published = self.news.borrow().published;
             if failing || self.log().log_grew(published).await.is_err() {
                 sleep(PAUSE).await;
@@ -83,11 +83,11 @@ impl Feed {
         self.news.send_modify(|news| news.published = head);
     }
 
-    async fn look_after_followers(&self) -> Infallible {
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn check_followers(&self) -> Infallible {
+        let mut ticks = interval(CHECK_KEYS_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            look.tick().await;
+            ticks.tick().await;
             self.end_those_without_key().await;
             self.measure();
         }

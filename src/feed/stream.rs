@@ -42,7 +42,7 @@ pub struct FollowerStream {
     progress: watch::Receiver<FollowerProgress>,
     news: watch::Receiver<News>,
     greeted: bool,
-    place: StreamPosition,
+    position: StreamPosition,
     /// The last awaited position for which the follower was asked to ping.
     asked: Position,
 }
@@ -79,7 +79,7 @@ impl Feed {
             follower,
             news,
             greeted: false,
-            place: since.map_or(StreamPosition::Nothing, StreamPosition::Behind),
+            position: since.map_or(StreamPosition::Nothing, StreamPosition::Behind),
             asked: Position::default(),
         })
     }
@@ -99,26 +99,26 @@ impl FollowerStream {
             if news.closed || self.progress.borrow().ended {
                 return None;
             }
-            match self.place {
+            match self.position {
                 StreamPosition::Nothing => {
-                    return self.tell(self.feed.frames.first().await, StreamPosition::Behind);
+                    return self.event_of(self.feed.frames.first().await, StreamPosition::Behind);
                 }
                 StreamPosition::Behind(position) => {
                     // Who comes back may have heard already that a key is distrusted.
                     if let Next::Frame(frame) = self.feed.recent.after(position)
                         && self.feed.frames.is_of_now(&frame).await
                     {
-                        return self.tell(Ok(frame), StreamPosition::Level);
+                        return self.event_of(Ok(frame), StreamPosition::Level);
                     }
                     match self.feed.frames.next(position).await {
                         Ok(None) => self.move_to(position, StreamPosition::Level),
-                        Err(FeedError::Resnapshot) => self.place = StreamPosition::Nothing,
-                        Ok(Some(frame)) => return self.tell(Ok(frame), StreamPosition::Behind),
-                        Err(error) => return self.tell(Err(error), StreamPosition::Behind),
+                        Err(FeedError::Resnapshot) => self.position = StreamPosition::Nothing,
+                        Ok(Some(frame)) => return self.event_of(Ok(frame), StreamPosition::Behind),
+                        Err(error) => return self.event_of(Err(error), StreamPosition::Behind),
                     }
                 }
                 StreamPosition::Level(position) => match self.feed.recent.after(position) {
-                    Next::Frame(frame) => return self.tell(Ok(frame), StreamPosition::Level),
+                    Next::Frame(frame) => return self.event_of(Ok(frame), StreamPosition::Level),
                     Next::Gone => {
                         self.feed.metrics().feed.dropped("too_slow", 1);
                         return None;
@@ -150,14 +150,15 @@ impl FollowerStream {
         }
     }
 
-    fn tell(
+    /// The event for a frame, after which the follower is at `position`; `None` if there is no frame.
+    fn event_of(
         &mut self,
         frame: Result<Arc<Signed>, FeedError>,
-        place: impl FnOnce(Position) -> StreamPosition,
+        position: impl FnOnce(Position) -> StreamPosition,
     ) -> Option<StreamEvent> {
         match frame {
             Ok(frame) => {
-                self.move_to(frame.last, place);
+                self.move_to(frame.last, position);
                 self.feed.metrics().feed.frames_sent.inc();
                 Some(StreamEvent::Frame(frame))
             }
@@ -169,9 +170,9 @@ impl FollowerStream {
         }
     }
 
-    fn move_to(&mut self, position: Position, place: impl FnOnce(Position) -> StreamPosition) {
-        self.follower.sent(position);
-        self.place = place(position);
+    fn move_to(&mut self, last: Position, position: impl FnOnce(Position) -> StreamPosition) {
+        self.follower.sent(last);
+        self.position = position(last);
     }
 }
 
@@ -184,9 +185,9 @@ impl Drop for FollowerStream {
 
 impl std::fmt::Debug for FollowerStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream")
+        f.debug_struct("FollowerStream")
             .field("follower", &self.follower)
-            .field("place", &self.place)
+            .field("position", &self.position)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use super::counters::{Generation, Sequence};
 use super::network::Network;
 use super::timestamp::Timestamp;
 
-/// The refresh-token state of a device. Only `replay` reads and changes it.
+/// The refresh-token state of a device. Only [`replay`](super::replay) changes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Document", into = "Document")]
 pub struct RefreshState {

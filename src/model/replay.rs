@@ -51,8 +51,8 @@ pub enum Replay {
     BelowFloor,
     /// The token is the newest one: the sequence advances.
     Rotate,
-    /// The token is the newest or the previous one, within the grace window and from the remembered network: the
-    /// newest one is answered, nothing is written.
+    /// The token is the newest or the previous one, within the grace window and from the remembered network; after a
+    /// recovery the previous token also repeats from any network. The newest one is answered, nothing is written.
     Repeat,
     /// The token is the previous one outside the window, with recoveries left: the newest one is answered and the
     /// recovery counted.

@@ -1,9 +1,10 @@
 //! **The one decision**: does a token act for its user?
 //!
-//! Bearer authentication, refresh, introspection, every step that writes and every follower call [`judge`]; nothing
-//! else compares counters. On the issuer both counters of a token must equal the stored ones; a greater one in an
-//! authentic token means that the store lost acknowledged writes, and the request is refused as temporarily
-//! unavailable. For a follower a greater one means that the revocation is still on its way.
+//! Bearer authentication, refresh, introspection, every step that acts for a signed-in caller and every follower call
+//! [`judge`]; no other code decides whether a token acts for its user. On the issuer both counters of a token must
+//! equal the stored ones; a greater one in an authentic token means that the store lost acknowledged writes, and the
+//! request is refused as temporarily unavailable. For a follower a greater one means that the revocation is still on its
+//! way.
 
 use super::claims::Presented;
 use super::counters::{Era, Generation, Stamp};

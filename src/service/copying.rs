@@ -88,17 +88,17 @@ pub async fn take(
     from: &StoreLocation,
     to: &StoreLocation,
     now: Timestamp,
-    told: &mut (dyn FnMut(CopyProgress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<CopyDone, CopyRefused> {
     let shown = to.to_string();
     if from.to_string() == shown {
         return Err(CopyRefused::Same);
     }
     let mut source = leaving(settings, from, &shown).await?;
-    let founding = source.founding().await.map_err(OpenError::Store)?;
-    let (master_key, tried) = keys_open(settings, from, source.as_mut(), &founding, now).await?;
-    let mut target = arriving(settings, to, founding.store).await?;
-    let copied = copy(source.as_mut(), target.as_mut(), &shown, told).await?;
+    let identity = source.identity().await.map_err(OpenError::Store)?;
+    let (master_key, tried) = keys_open(settings, from, source.as_mut(), &identity, now).await?;
+    let mut target = arriving(settings, to, identity.store).await?;
+    let copied = copy(source.as_mut(), target.as_mut(), &shown, progress).await?;
     Ok(CopyDone { copied, master_key, tried })
 }
 
@@ -108,7 +108,7 @@ async fn keys_open(
     settings: &Settings,
     from: &StoreLocation,
     source: &mut dyn ArchiveSource,
-    founding: &StoreIdentity,
+    identity: &StoreIdentity,
     now: Timestamp,
 ) -> Result<(PathBuf, bool), OpenError> {
     let mut here = settings.clone();
@@ -121,7 +121,7 @@ async fn keys_open(
     }
     let master = master_key::read(&here)?;
     let keys = keys(source).await?;
-    Keyring::open(KeysVersion::default(), &keys, &master, &founding.issuer, &founding.audience, now)
+    Keyring::open(KeysVersion::default(), &keys, &master, &identity.issuer, &identity.audience, now)
         .map_err(|error| OpenError::Keys(error.into()))?;
     Ok((path, true))
 }

@@ -47,7 +47,7 @@ pub fn make(path: &Path, world: &World) -> Result<MasterKey, OpenError> {
             return failed("it is there already, and is never replaced".to_owned());
         }
         let advice = advice::for_file(&error);
-        failed(format!("it cannot be written ({error}): {advice}; master_key_file names its place"))
+        failed(format!("it cannot be written ({error}): {advice}; master_key_file names its path"))
     })?;
     Ok(key)
 }

@@ -58,7 +58,7 @@ pub(super) async fn open(
 }
 
 /// Locks the folder of a node that serves from a shared store; an embedded store locks its own.
-pub(super) fn place(settings: &Settings, mode: Mode) -> Result<Option<NodeFolder>, OpenError> {
+pub(super) fn node_folder(settings: &Settings, mode: Mode) -> Result<Option<NodeFolder>, OpenError> {
     let wanted = settings.store.is_some() && mode == Mode::Initialize;
     wanted.then(|| NodeFolder::take(&settings.data)).transpose()
 }
@@ -174,9 +174,8 @@ pub async fn restored(
     world: &World,
     keep_service_keys: bool,
 ) -> Result<RestoredStore, OpenError> {
-    let newest = newest_of_copy(settings).await?;
     let clock = Arc::new(ReferenceClock::start(world.clone()));
-    let opened = open(settings, Mode::Existing, &Arc::new(Metrics::new()), &clock).await?;
+    let (opened, newest) = open_copy(settings, &clock).await?;
     compare_clocks(&opened, &clock).await?;
     let master = master_key::read(settings)?;
     // New keys that are sealed under another master key than the old ones would make a store that does not open.
@@ -208,29 +207,37 @@ async fn counted(store: &Store) -> Result<(u64, u64), OpenError> {
     }
 }
 
+/// Opens the store that the settings name, restored from a copy. Returns also the newest time in any record of it.
 #[cfg_attr(
     not(feature = "postgres"),
-    allow(clippy::unused_async, reason = "a shared store is asked across the network")
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is asked across the network")
 )]
-async fn newest_of_copy(settings: &Settings) -> Result<Option<Timestamp>, OpenError> {
+async fn open_copy(
+    settings: &Settings,
+    clock: &Arc<ReferenceClock>,
+) -> Result<(Store, Option<Timestamp>), OpenError> {
     match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => {
             use crate::store::postgres::{OpenMode, Postgres};
-            let options = shared_options(settings);
-            let store = Postgres::connect(url.reveal(), options, OpenMode::Existing).await?;
-            Ok(store.newest_record().await?)
+            let options = clocked_options(settings, clock);
+            let engine = Postgres::connect(url.reveal(), options, OpenMode::Existing).await?;
+            let newest = engine.newest_record().await?;
+            Ok((Store::new(Arc::new(engine)), newest))
         }
         #[cfg(not(feature = "postgres"))]
         Some(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        None => Ok(embedded_time(settings)?.1.map(Timestamp::from_unix)),
+        None => {
+            let (store, newest) = embedded_time(settings)?;
+            Ok((store, newest.map(Timestamp::from_unix)))
+        }
         #[cfg(not(feature = "sled"))]
         None => Err(NO_EMBEDDED),
     }
 }
 
-/// The result of [`look`].
+/// The result of [`inspect`].
 #[derive(Debug)]
 pub struct StoreInspection {
     /// The store's time in Unix seconds, if any: that of its database, or of its newest record.
@@ -244,7 +251,7 @@ pub struct StoreInspection {
     not(any(feature = "sled", feature = "postgres")),
     allow(unreachable_code, clippy::unused_async, reason = "a build without a store opens none")
 )]
-pub async fn look(settings: &Settings) -> Result<StoreInspection, OpenError> {
+pub async fn inspect(settings: &Settings) -> Result<StoreInspection, OpenError> {
     let (store, time): (Store, _) = match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => shared_time(settings, url).await?,
@@ -344,6 +351,15 @@ fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
     }
 }
 
+/// The options of a shared store that is neither read nor written while the clock here is wrong.
+#[cfg(feature = "postgres")]
+fn clocked_options(settings: &Settings, clock: &Arc<ReferenceClock>) -> crate::store::postgres::Options {
+    use crate::store::StoreError;
+    let clock = Arc::clone(clock);
+    let right = Box::new(move || clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string())));
+    crate::store::postgres::Options { clock: right, ..shared_options(settings) }
+}
+
 #[cfg(feature = "postgres")]
 async fn shared(
     settings: &Settings,
@@ -352,7 +368,6 @@ async fn shared(
     metrics: &Arc<Metrics>,
     clock: &Arc<ReferenceClock>,
 ) -> Result<Store, OpenError> {
-    use crate::store::StoreError;
     use crate::store::postgres::{Observed, OpenMode, Options, Postgres};
     let mode = match mode {
         Mode::Initialize => OpenMode::Create,
@@ -362,9 +377,7 @@ async fn shared(
     let observer = Box::new(move |observed: Observed| {
         metrics.database_asked(observed.what, observed.took, observed.connections, observed.waiting);
     });
-    let clock = Arc::clone(clock);
-    let right = Box::new(move || clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string())));
-    let options = Options { observer, clock: right, ..shared_options(settings) };
+    let options = Options { observer, ..clocked_options(settings, clock) };
     Ok(Store::new(Arc::new(Postgres::connect(url.reveal(), options, mode).await?)))
 }
 

@@ -43,7 +43,7 @@ impl Kind {
     /// The stable name of the kind, for programs.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Counters => "clock",
+            Self::Counters => "counters",
             Self::Totals => "totals",
             Self::Keys => "keys",
             Self::ServiceKeys => "service_keys",
@@ -51,7 +51,7 @@ impl Kind {
             Self::Devices => "devices",
             Self::Ended => "ended_devices",
             Self::LastSeen => "last_seen",
-            Self::Looks => "looks",
+            Self::Looks => "expiry_checks",
             Self::Log => "log",
         }
     }
@@ -77,7 +77,7 @@ pub trait Archive: Send {
 #[async_trait]
 pub trait ArchiveSource: Archive {
     /// The identity of the store.
-    async fn founding(&mut self) -> Result<StoreIdentity, StoreError>;
+    async fn identity(&mut self) -> Result<StoreIdentity, StoreError>;
 
     /// Whether the source was marked as moved to this very target before.
     fn left(&self) -> bool;
@@ -99,5 +99,5 @@ pub trait ArchiveTarget: Archive {
     async fn commit(&mut self) -> Result<(), StoreError>;
 
     /// Initializes the target as a store.
-    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError>;
+    async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError>;
 }

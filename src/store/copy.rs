@@ -23,15 +23,15 @@ pub enum CopyError {
     #[error(
         "all is copied, but whether the copy is a store now is unknown: {0}; start `rescind serve` on it, and if that calls the copy unfinished run the same command again"
     )]
-    StoreIdentity(StoreError),
+    Initializing(StoreError),
     /// The source was moved to this target before, and the copy there does not exist any more.
     #[error(
-        "this store was moved to the target before, and the copy there is gone: restore it from its backup. What is left here is of the past"
+        "this store was moved to the target before, and the copy there is gone: restore it from its backup. The data left here is outdated"
     )]
     Gone,
     /// The records read back differ from those written.
     #[error(
-        "the copy differs in its {}: {copied} were copied and {found} read back; the source is as it was, the copy is no store. Look after the target's disk and memory, then run the same command again",
+        "the copy differs in its {}: {copied} were copied and {found} read back; the source is as it was, the copy is no store. Check the target's disk and memory, then run the same command again",
         .kind.name()
     )]
     Differs { kind: Kind, copied: Tally, found: Tally },
@@ -58,7 +58,7 @@ pub struct Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
     /// The identity of the store, the same in source and target.
-    pub founding: StoreIdentity,
+    pub identity: StoreIdentity,
     /// The tally of each kind, in order.
     pub tallies: Vec<(Kind, Tally)>,
 }
@@ -87,18 +87,18 @@ pub async fn copy(
     source: &mut dyn ArchiveSource,
     target: &mut dyn ArchiveTarget,
     to: &str,
-    told: &mut (dyn FnMut(CopyProgress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Copied, CopyError> {
     if source.left() && !target.resumed() {
         return Err(CopyError::Gone);
     }
-    let founding = source.founding().await.map_err(CopyError::Source)?;
+    let identity = source.identity().await.map_err(CopyError::Source)?;
     let mut tallies = Vec::new();
     for kind in Kind::ALL {
-        tallies.push((kind, write(source, target, kind, told).await?));
+        tallies.push((kind, write(source, target, kind, progress).await?));
     }
     for (kind, copied) in &tallies {
-        let found = read_back(target, *kind, told).await.map_err(CopyError::Target)?;
+        let found = read_back(target, *kind, progress).await.map_err(CopyError::Target)?;
         if found != *copied {
             return Err(CopyError::Differs { kind: *kind, copied: *copied, found });
         }
@@ -106,15 +106,15 @@ pub async fn copy(
     target.commit().await.map_err(CopyError::Target)?;
     // Also when it was left before: whether that was durable is not known.
     source.leave(to).await.map_err(CopyError::Leaving)?;
-    target.found(founding.clone()).await.map_err(CopyError::StoreIdentity)?;
-    Ok(Copied { founding, tallies })
+    target.initialize(identity.clone()).await.map_err(CopyError::Initializing)?;
+    Ok(Copied { identity, tallies })
 }
 
 async fn write(
     source: &mut dyn ArchiveSource,
     target: &mut dyn ArchiveTarget,
     kind: Kind,
-    told: &mut (dyn FnMut(CopyProgress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, CopyError> {
     let mut tally = Tally::default();
     source.seek(kind).await.map_err(CopyError::Source)?;
@@ -125,14 +125,14 @@ async fn write(
         }
         let count = tally.add_all(&page).map_err(CopyError::Source)?;
         target.put(page).await.map_err(CopyError::Target)?;
-        told(CopyProgress::Copied(count));
+        progress(CopyProgress::Copied(count));
     }
 }
 
 async fn read_back(
     target: &mut dyn ArchiveTarget,
     kind: Kind,
-    told: &mut (dyn FnMut(CopyProgress) + Send),
+    progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, StoreError> {
     let archive: &mut dyn Archive = target;
     let mut tally = Tally::default();
@@ -142,7 +142,7 @@ async fn read_back(
         if page.is_empty() {
             return Ok(tally);
         }
-        told(CopyProgress::Compared(tally.add_all(&page)?));
+        progress(CopyProgress::Compared(tally.add_all(&page)?));
     }
 }
 
@@ -181,7 +181,7 @@ fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
         Change::LastSeen(user, device, seen) => of(&(user, device, seen)),
         Change::Look(look) => of(look),
         Change::Entry(entry) => of(entry),
-        Change::Initialize(_)
+        Change::StoreIdentity(_)
         | Change::RolledBack(_)
         | Change::DropEntry(_)
         | Change::DropUser(_)

@@ -31,7 +31,7 @@ pub struct Memory {
 
 #[derive(Debug, Default)]
 struct Tables {
-    founding: Option<StoreIdentity>,
+    identity: Option<StoreIdentity>,
     counters: Option<Counters>,
     rolled_back: bool,
     totals: Totals,
@@ -85,7 +85,7 @@ fn poisoned() -> StoreError {
 impl Tables {
     fn apply(&mut self, change: Change) {
         match change {
-            Change::Initialize(founding) => self.founding = Some(founding),
+            Change::StoreIdentity(identity) => self.identity = Some(identity),
             Change::RolledBack(is_so) => self.rolled_back = is_so,
             Change::Counters(counters) => self.counters = Some(counters),
             Change::Totals(totals) => self.totals = totals,
@@ -118,12 +118,12 @@ impl Tables {
 }
 
 impl Records for Tables {
-    fn founding(&self) -> Result<Option<StoreIdentity>, StoreError> {
-        Ok(self.founding.clone())
+    fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        Ok(self.identity.clone())
     }
 
     fn counters(&self) -> Result<Counters, StoreError> {
-        self.counters.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+        self.counters.ok_or_else(|| StoreError::Corrupt("the store was never initialized".to_owned()))
     }
 
     fn totals(&self) -> Result<Totals, StoreError> {

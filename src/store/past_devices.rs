@@ -5,6 +5,13 @@ use crate::model::counters::Era;
 use crate::model::device::{Device, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Bump, User};
+use crate::store::retention::ENDED_KEPT;
+
+/// When the record of a device that ended at `ended` is dropped. The record is kept from no earlier than the device's
+/// creation, so that whoever presents its tokens finds it, even if the clock was behind when the device ended.
+pub(super) fn gone_at(ended: Timestamp, device: &Device) -> Timestamp {
+    ended.max(device.created) + ENDED_KEPT
+}
 
 /// When the device ended that a bump left behind: see [`left_behind`].
 pub(super) fn left_behind_at(user: &User, era: Era, device: &Device) -> Timestamp {

@@ -5,22 +5,24 @@
 //! that a token is valid or ended. It knows what PostgreSQL 13 and newer promise, and uses nothing that a pooler in
 //! transaction mode takes away: no named statements, no session state, and `NOTIFY` only as a hint.
 //!
+//! Modules:
+//!
 //! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again
-//! * `open` — the way in: from a URL to a database that is known to keep its promises
+//! * `open` — opening: from a URL to a database that is known to keep its promises
 //! * `schema` — the tables, and how they grow from version to version
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one step: locked, decided, committed
-//! * `load`, `write`, `query` — the statements: what is read for a step, locked for it, and written by it
-//! * `notifier` — how nodes hear of each other's writes
+//! * `load`, `write`, `sql_query` — the statements: what is read for a step, locked for it, and written by it
+//! * `change_notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
-//! * `archive` — all of it, told and taken over in one transaction
+//! * `archive` — the store as source or target of a copy, in one transaction
 //! * `failure` — what an error of the database means
 //!
 //! A step is one transaction, and a pure function of what it reads. So it runs on what was read for it; should it ask
 //! for more, that is read, and it runs again. Whatever it is about is locked first, always in the order user, then
-//! the clock; only a step that logs a revocation touches the clock, and that row's lock makes the order of the log the
-//! order of commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
+//! the counters; only a step that logs a revocation locks the counters' row, so the order of the log is the order of
+//! commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
 mod change_notifier;

@@ -17,9 +17,9 @@ type Read<T> = Result<T, StoreError>;
 
 /// What can be read of a store. Within a step nothing changes between two reads.
 pub trait Records {
-    /// What the store was founded as.
-    fn founding(&self) -> Read<Option<StoreIdentity>>;
-    /// The service-wide counters; an error before the store is founded.
+    /// The identity of the store; `None` before the store is initialized.
+    fn identity(&self) -> Read<Option<StoreIdentity>>;
+    /// The service-wide counters; an error before the store is initialized.
     fn counters(&self) -> Read<Counters>;
     /// How much there is.
     fn totals(&self) -> Read<Totals>;
@@ -62,11 +62,11 @@ pub trait Records {
 pub struct Look {
     /// When to look.
     pub at: Timestamp,
-    /// Whose device.
+    /// The user of the device.
     pub user: UserId,
-    /// Where its record stood when the note was made.
+    /// The stamp under which the device was stored when the note was made.
     pub stamp: Stamp,
-    /// Which device.
+    /// The device.
     pub device: DeviceId,
 }
 
@@ -80,8 +80,8 @@ impl Look {
 /// One thing to write. An engine applies all changes of a step or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The founding.
-    Initialize(StoreIdentity),
+    /// The store identity, new or changed.
+    StoreIdentity(StoreIdentity),
     /// Whether the store is known to have gone back in time.
     RolledBack(bool),
     /// The counters.
@@ -106,7 +106,7 @@ pub enum Change {
     DropEnded(UserId, DeviceId),
     /// When and from where a device was last heard of.
     LastSeen(UserId, DeviceId, LastSeen),
-    /// That is gone.
+    /// Removes the last-seen record of a device.
     DropLastSeen(UserId, DeviceId),
     /// A note to look.
     Look(Look),
@@ -124,8 +124,8 @@ pub enum Change {
 
 /// Everything one step writes.
 ///
-/// Revocations have no place in the log yet, and what is counted is told as a difference: which place, and of how
-/// many, is for the engine to say when it applies them, so that steps of several nodes need not wait for each other.
+/// Revocations have no position in the log yet, and counts are differences: the engine assigns positions and totals
+/// when it applies them, so that steps of several nodes need not wait for each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Records, in the order they are to be written.
@@ -189,8 +189,8 @@ impl Changes {
         !self.log.is_empty() || self.counted != Counted::default()
     }
 
-    /// All of it as records: the entries in their places after what `records` holds, counters and totals as they then
-    /// are. For an engine whose steps happen one after the other.
+    /// All of it as records: the entries at their positions after what `records` holds, counters and totals as they
+    /// then are. For an engine whose steps happen one after the other.
     pub fn settled(self, records: &dyn Records) -> Read<Vec<Change>> {
         let counts = self.counts();
         let Self { records: mut settled, log, counted, priority: _ } = self;

@@ -4,17 +4,19 @@
 //! damaged folder is refused instead of being taken for an empty or an older one. sled alone promises none of the
 //! three: its `flush` is no fsync, its transactions cannot scan, and it opens what it can still read.
 //!
+//! Modules:
+//!
 //! * `engine` — the engine itself, [`Sled`]
-//! * `open` — the way in: from a path to an engine that is known to be whole
-//! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever founded, and
+//! * `open` — opening: from a path to an engine that is known to be whole
+//! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever initialized, and
 //!   the witness of its last commit
-//! * `scrub`, `sum` — the checks that sled lacks: whether some of its log is unreadable, and whether records are
+//! * `scrub`, `checksum` — the checks that sled lacks: whether some of its log is unreadable, and whether records are
 //!   missing
 //! * `snapshot` — whether sled's own snapshot, which it needs, is intact
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — the records that a step reads, and its writes
 //! * `layout`, `codec`, `records` — the keys of records, their encoding, and the interface to the steps
-//! * `archive` — all of it, told and taken over page by page
+//! * `archive` — the store as source or target of a copy, page by page
 //! * `reserve` — the free space below which writing stops
 //!
 //! What a step decides is the business of [`steps`](super::steps), never of these modules.

@@ -12,7 +12,8 @@ use crate::model::timestamp::Timestamp;
 pub enum WorkingSet {
     /// Nothing that is known beforehand.
     Unknown,
-    /// A username's key and the user of that name.
+    /// A username's key and the user of that name. Not locked: two registrations of one name meet at the unique index,
+    /// and the second one runs again.
     Username(String),
     /// A user. A lock on a user covers all devices of the user.
     User(UserId),

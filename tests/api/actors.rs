@@ -4,7 +4,7 @@ use poem::http::{HeaderName, Method, header};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
-use crate::request::{Ask, Listener};
+use crate::request::{RequestTarget, TestRequest};
 use crate::service::Service;
 
 pub const PASSWORD: &str = "correct horse battery";
@@ -15,15 +15,15 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Clone)]
 pub struct Someone<'a> {
     pub service: &'a Service,
-    listener: Listener,
+    listener: RequestTarget,
     pub address: &'static str,
     pub user_agent: &'static str,
     pub credential: Option<String>,
 }
 
 impl<'a> Someone<'a> {
-    pub fn ask(&self, method: Method, target: &str) -> Ask<'a> {
-        let ask = Ask::new(self.service, self.listener, method, target)
+    pub fn ask(&self, method: Method, target: &str) -> TestRequest<'a> {
+        let ask = TestRequest::new(self.service, self.listener, method, target)
             .header(FORWARDED_FOR, self.address)
             .header(header::USER_AGENT, self.user_agent);
         match &self.credential {
@@ -32,11 +32,11 @@ impl<'a> Someone<'a> {
         }
     }
 
-    pub fn get(&self, target: &str) -> Ask<'a> {
+    pub fn get(&self, target: &str) -> TestRequest<'a> {
         self.ask(Method::GET, target)
     }
 
-    pub fn post(&self, target: &str) -> Ask<'a> {
+    pub fn post(&self, target: &str) -> TestRequest<'a> {
         self.ask(Method::POST, target)
     }
 
@@ -85,15 +85,15 @@ pub struct Device<'a> {
 
 impl<'a> Device<'a> {
     /// A request with the access token.
-    pub fn ask(&self, method: Method, target: &str) -> Ask<'a> {
+    pub fn ask(&self, method: Method, target: &str) -> TestRequest<'a> {
         self.someone.ask(method, target).bearer(&self.access)
     }
 
-    pub fn get(&self, target: &str) -> Ask<'a> {
+    pub fn get(&self, target: &str) -> TestRequest<'a> {
         self.ask(Method::GET, target)
     }
 
-    pub fn post(&self, target: &str) -> Ask<'a> {
+    pub fn post(&self, target: &str) -> TestRequest<'a> {
         self.ask(Method::POST, target)
     }
 
@@ -158,29 +158,34 @@ impl<'a> Device<'a> {
 }
 
 impl Service {
-    fn someone(&self, listener: Listener, address: &'static str, user_agent: &'static str) -> Someone<'_> {
+    fn someone(
+        &self,
+        listener: RequestTarget,
+        address: &'static str,
+        user_agent: &'static str,
+    ) -> Someone<'_> {
         Someone { service: self, listener, address, user_agent, credential: None }
     }
 
     pub fn anonymous(&self) -> Someone<'_> {
-        self.someone(Listener::Public, "203.0.113.5", "curl/8.5.0")
+        self.someone(RequestTarget::Public, "203.0.113.5", "curl/8.5.0")
     }
 
     /// The operator, who can open the administration socket.
     pub fn operator(&self) -> Someone<'_> {
-        self.someone(Listener::Operator, "127.0.0.1", "rescind")
+        self.someone(RequestTarget::Operator, "127.0.0.1", "rescind")
     }
 
     /// Signs in the user's phone, registering the user if there is none.
     pub async fn phone(&self, username: &str) -> Device<'_> {
-        let someone = self.someone(Listener::Public, "192.0.2.10", "okhttp/4.12.0");
+        let someone = self.someone(RequestTarget::Public, "192.0.2.10", "okhttp/4.12.0");
         self.device(someone, username, json!({"name": "Phone", "kind": "mobile"})).await
     }
 
     /// Signs in the user's laptop, registering the user if there is none.
     pub async fn laptop(&self, username: &str) -> Device<'_> {
         let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
-        let someone = self.someone(Listener::Public, "198.51.100.20", chrome);
+        let someone = self.someone(RequestTarget::Public, "198.51.100.20", chrome);
         self.device(someone, username, json!({"name": "Laptop", "kind": "desktop"})).await
     }
 
@@ -205,7 +210,7 @@ impl Service {
 
     /// A thief who copied a device's tokens, on another network and with another user agent.
     pub fn thief<'a>(&'a self, of: &Device<'a>) -> Device<'a> {
-        let someone = self.someone(Listener::Public, "45.66.77.88", "python-requests/2.32");
+        let someone = self.someone(RequestTarget::Public, "45.66.77.88", "python-requests/2.32");
         Device { someone, ..of.clone() }
     }
 
@@ -214,7 +219,7 @@ impl Service {
         let body = json!({"name": scopes.join(" and "), "scopes": scopes});
         let made = self.operator().post("/operator/service-keys").json(&body).send().await.ok();
         let credential = made["key"].as_str().map(str::to_owned);
-        Someone { credential, ..self.someone(Listener::Public, "10.1.2.3", "reqwest/0.12") }
+        Someone { credential, ..self.someone(RequestTarget::Public, "10.1.2.3", "reqwest/0.12") }
     }
 
     /// A resource server that introspects tokens.

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::actors::PASSWORD;
 use crate::answer::Answer;
 use crate::declared::{Operation, operations};
-use crate::request::Ask;
+use crate::request::TestRequest;
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 
@@ -23,7 +23,7 @@ fn leaves(operation: &Operation) -> bool {
 }
 
 /// Every way to present the phone's tokens in a request for `operation`.
-fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static str, Ask<'a>)> {
+fn presentations<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<(&'static str, TestRequest<'a>)> {
     let phone = &scene.phone;
     let good = || scene.good(operation).without_credential();
     let mut all = vec![

@@ -251,8 +251,8 @@ async fn a_ping_is_answered_with_the_head_of_that_moment() {
     service.operator().post("/api/v1/admin/everyone/logout").send().await.ok();
     service.auth.rotate_keys().await.unwrap();
     let after = service.pong(&server.ping(0, None).await.ok()).await.statement;
-    let clock = service.auth.store().read(ReadCounters).await.unwrap();
-    assert_eq!((after.head, after.era, after.keys), (clock.head, clock.era, clock.keys));
+    let counters = service.auth.store().read(ReadCounters).await.unwrap();
+    assert_eq!((after.head, after.era, after.keys), (counters.head, counters.era, counters.keys));
     assert_eq!(after.store, before.statement.store);
     assert_eq!(after.time.rfc3339(), "2026-11-22T10:00:00Z");
 }

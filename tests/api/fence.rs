@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::listener::Listener;
+use crate::listener::FeedListener;
 use crate::service::Service;
 
 const ALL: &str = "/api/v1/auth/logout-all";
@@ -23,7 +23,7 @@ fn in_force(answer: &Value) -> bool {
 }
 
 /// Receives entries up to `position` and a ping request, and confirms.
-async fn confirm(listener: &mut Listener<'_>, position: u64) {
+async fn confirm(listener: &mut FeedListener<'_>, position: u64) {
     let entries = listener.entries_up_to(position).await;
     assert_eq!(entries.last().unwrap().position.value(), position);
     assert_eq!(listener.hear().await.unwrap().event, "ping");

@@ -5,12 +5,12 @@ use serde_json::json;
 
 use crate::actors::PASSWORD;
 use crate::declared::{Operation, is_sign_out, operations};
-use crate::request::Ask;
+use crate::request::TestRequest;
 use crate::sample::{Scene, Wants};
 use crate::service::Service;
 
 /// Requests that are faulty in every way except their credential.
-fn faulty<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<Ask<'a>> {
+fn faulty<'a>(scene: &Scene<'a>, operation: &Operation) -> Vec<TestRequest<'a>> {
     let good = || scene.good(operation);
     let path = good().target().to_owned();
     let elsewhere = path.replace(&scene.laptop.id, "no-such-device").replace(&scene.laptop.user, "nobody");

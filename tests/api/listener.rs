@@ -30,7 +30,7 @@ pub struct Heard {
 }
 
 /// An open stream of events.
-pub struct Listener<'a> {
+pub struct FeedListener<'a> {
     pub someone: Someone<'a>,
     pub id: String,
     pub store: String,
@@ -40,7 +40,7 @@ pub struct Listener<'a> {
 
 impl<'a> Someone<'a> {
     /// Opens the stream, after a position if one is given, and reads its `hello`.
-    pub async fn listen(&self, since: Option<u64>) -> Listener<'a> {
+    pub async fn listen(&self, since: Option<u64>) -> FeedListener<'a> {
         let ask = self.get(STREAM);
         let ask = match since {
             Some(since) => ask.header(header::HeaderName::from_static("last-event-id"), &since.to_string()),
@@ -52,7 +52,7 @@ impl<'a> Someone<'a> {
         let body: Box<dyn AsyncRead + Send + Unpin> = Box::new(response.into_body().into_async_read());
         let lines = BufReader::new(body).lines();
         let (id, store, applied) = (String::new(), String::new(), Position::new(since.unwrap_or(0)));
-        let mut listener = Listener { someone: self.clone(), id, store, applied, lines };
+        let mut listener = FeedListener { someone: self.clone(), id, store, applied, lines };
         let hello = listener.hear().await.unwrap();
         assert_eq!((hello.event.as_str(), hello.id.as_str()), ("hello", ""));
         let hello: Value = serde_json::from_str(&hello.data).unwrap();
@@ -70,7 +70,7 @@ impl<'a> Someone<'a> {
     }
 }
 
-impl Listener<'_> {
+impl FeedListener<'_> {
     /// Reads the next event; `None` when the stream has ended.
     pub async fn hear(&mut self) -> Option<Heard> {
         let mut heard = Heard::default();

@@ -12,7 +12,7 @@
     clippy::indexing_slicing,
     reason = "a test stops where something is not as it says"
 )]
-#![allow(unreachable_pub, reason = "rooms of one test binary")]
+#![allow(unreachable_pub, reason = "modules of one test binary")]
 
 mod actors;
 mod answer;

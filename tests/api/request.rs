@@ -10,23 +10,23 @@ use crate::service::Service;
 
 /// Which listener a request goes to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
+pub enum RequestTarget {
     Public,
     Operator,
 }
 
 /// A request that is being built.
-pub struct Ask<'a> {
+pub struct TestRequest<'a> {
     service: &'a Service,
-    listener: Listener,
+    listener: RequestTarget,
     method: Method,
     target: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
 }
 
-impl<'a> Ask<'a> {
-    pub fn new(service: &'a Service, listener: Listener, method: Method, target: &str) -> Self {
+impl<'a> TestRequest<'a> {
+    pub fn new(service: &'a Service, listener: RequestTarget, method: Method, target: &str) -> Self {
         Self { service, listener, method, target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Ask<'a> {
     /// Sends the request over the operator's socket.
     #[must_use]
     pub fn over_the_operators_socket(mut self) -> Self {
-        self.listener = Listener::Operator;
+        self.listener = RequestTarget::Operator;
         self
     }
 
@@ -112,9 +112,9 @@ impl<'a> Ask<'a> {
             request = request.header(name, value);
         }
         let app = match self.listener {
-            Listener::Public => &self.service.public,
-            Listener::Operator => &self.service.operator,
+            RequestTarget::Public => &self.service.public,
+            RequestTarget::Operator => &self.service.operator,
         };
-        app.call(request.body(self.body)).await.expect("the door answers everything")
+        app.call(request.body(self.body)).await.expect("the edge answers everything")
     }
 }

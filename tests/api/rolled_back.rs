@@ -174,6 +174,35 @@ async fn a_proof_that_finds_no_room_counts_here_until_it_is_written_down() {
     assert!(is_marked(&service.again(|_| {}).await));
 }
 
+#[tokio::test]
+async fn a_proof_while_the_mark_is_read_is_not_forgotten() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    let (read, answer) = service.store.hold_next_answer();
+    let (looked, ()) = tokio::join!(service.auth.look_for_rollback(), async {
+        read.await.unwrap();
+        Proof::LaterSequence.present(&service, &phone).await.refused("unavailable");
+        answer.send(()).unwrap();
+    });
+    looked.unwrap();
+    assert!(is_marked(&service));
+    assert_answers_nothing(&service, &phone).await;
+}
+
+/// The device of the bearer token is signed out where the refresh token is from before a password change.
+#[tokio::test]
+async fn an_unknown_device_of_the_bearer_beside_an_old_refresh_token_is_a_proof() {
+    let service = Service::start().await;
+    let mut phone = service.phone("ada").await;
+    let old = phone.refresh.clone();
+    phone.take(&phone.change_password(PASSWORD, "another horse battery").await.ok()["session"]);
+    let device = unheard_of(&service);
+    let bearer = service.mint().await.access(&phone.access, |claims| claims.device = device);
+    let ask = service.anonymous().post("/api/v1/auth/logout").bearer(&bearer);
+    ask.json(&json!({ "refresh": old })).send().await.refused("unavailable");
+    assert!(is_marked(&service));
+}
+
 /// No token that a client can hold honestly, however old or odd, stops the service.
 #[tokio::test]
 async fn no_honest_token_is_a_proof() {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::actors::{Device, PASSWORD, Someone};
 use crate::declared::{Operation, operations};
-use crate::request::Ask;
+use crate::request::TestRequest;
 use crate::service::Service;
 
 /// A user with two devices, and tools with service keys of every scope.
@@ -63,7 +63,7 @@ impl<'a> Scene<'a> {
     }
 
     /// A request that succeeds, from the phone or with the right service key.
-    pub fn good(&self, operation: &Operation) -> Ask<'a> {
+    pub fn good(&self, operation: &Operation) -> TestRequest<'a> {
         let (device, user) = (&self.laptop.id, &self.laptop.user);
         let path = operation.path.replace("{id}", device).replace("{device}", device).replace("{user}", user);
         let asker = match (operation.wants(), operation.id) {

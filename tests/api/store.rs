@@ -16,7 +16,7 @@ use rescind::store::queries::devices::{ListDevices, ListEndedDevices};
 use rescind::store::queries::service::{ReadCounters, ReadTotals};
 use rescind::store::queries::users::{ListUsers, ListedUser};
 use rescind::store::{Store, StoreError, StoreTime};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::database::Database;
 
@@ -65,6 +65,13 @@ struct FailingEngine {
     mood: Mutex<Mood>,
     recorded: Mutex<Option<Timestamp>>,
     durability_held: watch::Sender<bool>,
+    next_answer_held: Mutex<Option<HeldAnswer>>,
+}
+
+/// The signals of an answer that is held back: that it was read, and that it may be given.
+struct HeldAnswer {
+    read: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
 }
 
 impl FailingEngine {
@@ -83,7 +90,13 @@ impl FailingEngine {
 impl Engine for FailingEngine {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         self.judge(false).await?;
-        self.inner.read(query).await
+        let held = self.next_answer_held.lock().unwrap().take();
+        let answer = self.inner.read(query).await;
+        if let Some(HeldAnswer { read, released }) = held {
+            read.send(()).unwrap();
+            released.await.unwrap();
+        }
+        answer
     }
 
     async fn read_durable(&self, query: Arc<dyn ErasedQuery>) -> Result<(), StoreError> {
@@ -137,8 +150,9 @@ impl FailingStore {
     pub fn over((inner, database): (Arc<dyn Engine>, Option<Database>)) -> Self {
         let sound = Store::new(Arc::clone(&inner));
         let (mood, recorded) = (Mutex::default(), Mutex::default());
-        let engine =
-            Arc::new(FailingEngine { inner, mood, recorded, durability_held: watch::Sender::default() });
+        let (durability_held, next_answer_held) = (watch::Sender::default(), Mutex::default());
+        let engine = FailingEngine { inner, mood, recorded, durability_held, next_answer_held };
+        let engine = Arc::new(engine);
         Self { store: Store::new(engine.clone()), engine, sound, _database: database }
     }
 
@@ -171,12 +185,20 @@ impl FailingStore {
         self.engine.durability_held.send_replace(false);
     }
 
+    /// Holds back the answer of the next read that need not be durable. The receiver hears when the answer was read; the
+    /// sender releases it.
+    pub fn hold_next_answer(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((read, was_read), (release, released)) = (oneshot::channel(), oneshot::channel());
+        *self.engine.next_answer_held.lock().unwrap() = Some(HeldAnswer { read, released });
+        (was_read, release)
+    }
+
     /// The readable contents of users and devices, to assert that nothing was changed.
     pub async fn contents(&self) -> String {
         let store = &self.sound;
-        let (clock, totals) =
+        let (counters, totals) =
             (store.read(ReadCounters).await.unwrap(), store.read(ReadTotals).await.unwrap());
-        let mut all = format!("{clock:?}\n{totals:?}\n");
+        let mut all = format!("{counters:?}\n{totals:?}\n");
         for ListedUser { user, .. } in store.read(ListUsers { after: None, limit: 1000 }).await.unwrap() {
             let of = user.id;
             let live = store.read(ListDevices { user: of, after: None, limit: 1000 }).await.unwrap();

@@ -151,7 +151,7 @@ fn without_its_master_key_a_store_is_refused() {
     let other = Place::new();
     other.serve().stop();
     fs::copy(other.master_key(), place.master_key()).unwrap();
-    let step = "is the master key file the one this store was founded with?";
+    let step = "is the master key file the one this store was initialized with?";
     place.refused(&[]).assert_failed(&["the signing keys do not open", step]);
     fs::write(place.master_key(), "garbage\n").unwrap();
     place.refused(&[]).assert_failed(&["does not hold a PASERK `k4.local.…` line", "restore it"]);

@@ -60,7 +60,7 @@ impl Listener {
             id: String::new(),
             applied: since.unwrap_or(0),
         };
-        let (name, _, data) = listener.hear().expect("a first word");
+        let (name, _, data) = listener.hear().expect("a first event");
         assert_eq!(name, "hello");
         let hello: Value = serde_json::from_str(&data).unwrap();
         hello["follower"].as_str().unwrap().clone_into(&mut listener.id);

@@ -131,7 +131,7 @@ fn strings(list: &Value) -> Vec<String> {
 
 /// A token that was issued after the copy was made proves that the copy was restored.
 #[test]
-fn a_device_that_the_copy_has_never_heard_of_stops_every_check_until_it_is_told() {
+fn a_device_that_the_copy_has_never_heard_of_stops_every_check_until_rescind_store_restored() {
     let place = Place::new();
     let server = place.serve();
     let gone = Session::register(&server.client, "ada", "Phone");

@@ -56,7 +56,7 @@ fn a_caller_that_hangs_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_hangup_is_told_and_ends_nothing() {
+fn a_hangup_is_logged_and_ends_nothing() {
     let place = Place::new();
     let server = place.serve();
     server.signal(Signal::HUP);

@@ -4,12 +4,11 @@ use rescind::model::counters::Sequence;
 use rescind::model::device::Cause;
 use rescind::model::ids::UserId;
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::queries::devices::ListEndedDevices;
 use rescind::store::queries::service::ReadTotals;
 use rescind::store::queries::standing::ReadStanding;
 use rescind::store::queries::users::{FindUser, FindUserByName, ListUsers};
 use rescind::store::steps::caller::Refusal;
-use rescind::store::steps::delete_user::{DeleteUser, UserDeleted};
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use rescind::store::steps::open_device::Opened;
@@ -50,7 +49,7 @@ pub(crate) async fn usernames_are_unique_and_freed(mut service: Service) {
 }
 
 async fn delete(service: &Service, user: UserId) -> UserDeleted {
-    let request = DeleteUser { user, caller: None, now: service.now() };
+    let request = DeleteUser { by: DeleteUserBy::Administrator(user), now: service.now() };
     service.store().run(request).await.unwrap()
 }
 
@@ -59,7 +58,10 @@ pub(crate) async fn deleting_frees_the_name_and_ends_everything(mut service: Ser
     let user = phone.user();
     let laptop = service.sign_in(user).await;
     let eve = service.register("eve").await;
-    let request = |verified| DeleteUser { user, caller: Some((phone.access, verified)), now: service.now() };
+    let request = |verified| DeleteUser {
+        by: DeleteUserBy::Caller { presented: phone.access, verified },
+        now: service.now(),
+    };
     let store = service.store();
     assert_eq!(store.run(request(password(1))).await.unwrap(), UserDeleted::PasswordChanged);
     assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
@@ -78,7 +80,7 @@ pub(crate) async fn deleting_frees_the_name_and_ends_everything(mut service: Ser
     assert_eq!(service.log().await.len(), 1);
     let totals = service.store().read(ReadTotals).await.unwrap();
     assert_eq!((totals.users, totals.live_devices), (1, 1));
-    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(service.past_devices(user).await, []);
     let opened = service.store().run(service.opening(user, &password(0))).await.unwrap();
     assert_eq!(opened, Opened::NoUser);
     assert_eq!(delete(&service, user).await, UserDeleted::NoUser);

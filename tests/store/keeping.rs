@@ -4,7 +4,7 @@ use rescind::model::claims::Presented;
 use rescind::model::counters::Position;
 use rescind::model::device::Cause;
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::queries::devices::{FindLastSeen, ListEndedDevices};
+use rescind::store::queries::devices::FindLastSeen;
 use rescind::store::queries::log::ReadLog;
 use rescind::store::queries::service::{IsRolledBack, ReadCounters, ReadTotals};
 use rescind::store::queries::standing::ReadStanding;
@@ -108,14 +108,11 @@ pub(crate) async fn ended_is_kept_28_days_then_swept(mut service: Service) {
     service.pass(DAY * 28 - MINUTE);
     service.reopen().await;
     assert_eq!(service.sweep().await.forgotten, 0);
-    assert_eq!(
-        service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap().len(),
-        1
-    );
+    assert_eq!(service.past_devices(user).await.len(), 1);
     service.pass(MINUTE);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(service.past_devices(user).await, []);
     assert_eq!(service.store().read(FindLastSeen { user, device: phone.device() }).await.unwrap(), None);
     service.pass(IDLE * 2);
     assert_eq!(service.sweep().await, Swept::default(), "nothing is left to look at");
@@ -131,23 +128,20 @@ pub(crate) async fn left_behind_is_kept_28_days_then_swept(mut service: Service)
     service.sign_out_all(&phone, true).await;
     service.pass(DAY * 28 - MINUTE);
     assert_eq!(service.sweep().await.expired, 1, "eve’s device");
-    let past = service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap();
+    let past = service.past_devices(user).await;
     assert_eq!(past.iter().map(|listed| listed.device.id).collect::<Vec<_>>(), [laptop.device()]);
     service.pass(MINUTE * 2);
     assert_eq!(service.sweep().await.forgotten, 1);
     service.reopen().await;
-    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
+    assert_eq!(service.past_devices(user).await, []);
     assert_eq!(service.store().read(FindLastSeen { user, device: laptop.device() }).await.unwrap(), None);
     assert_eq!(service.live(user).await, 1);
 
     service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     service.pass(LIFETIME);
     service.sweep().await;
-    assert_eq!(service.store().read(ListEndedDevices { user, after: None, limit: 10 }).await.unwrap(), []);
-    assert_eq!(
-        service.store().read(ListEndedDevices { user: eve.user(), after: None, limit: 10 }).await.unwrap(),
-        []
-    );
+    assert_eq!(service.past_devices(user).await, []);
+    assert_eq!(service.past_devices(eve.user()).await, []);
     assert_eq!(service.sweep().await, Swept::default());
 }
 
@@ -162,7 +156,7 @@ pub(crate) async fn bumps_keep_nothing_longer(service: Service) {
         service.sweep().await;
         caller = service.sign_in(user).await;
     }
-    let kept = service.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap();
+    let kept = service.past_devices(user).await;
     assert!(kept.len() <= 10, "{} records are kept", kept.len());
     let oldest = kept.iter().map(|listed| listed.device.end()).min().unwrap();
     assert!(service.now() < oldest + DAY * 28);
@@ -182,13 +176,7 @@ pub(crate) async fn expired_devices_are_ended_by_the_sweep(mut service: Service)
     assert_eq!(service.device_ids(user).await, [phone.device()], "the refreshed one lives on");
     assert_eq!(service.live(user).await, 1);
     assert_eq!(service.log().await, [], "running out is no revocation: every token said when");
-    let ended = service
-        .store()
-        .read(ListEndedDevices { user, after: None, limit: 10 })
-        .await
-        .unwrap()
-        .remove(0)
-        .device;
+    let ended = service.past_devices(user).await.remove(0).device;
     let (id, ended) = (ended.id, ended.ended.unwrap());
     assert_eq!((id, ended.cause, ended.at), (laptop.device(), Cause::Expired, service.now()));
 
@@ -212,10 +200,7 @@ pub(crate) async fn expired_long_ago_is_forgotten_at_last(service: Service) {
     service.pass(DAY * 365);
     service.sweep().await;
     service.sweep().await;
-    assert_eq!(
-        service.store().read(ListEndedDevices { user: phone.user(), after: None, limit: 10 }).await.unwrap(),
-        []
-    );
+    assert_eq!(service.past_devices(phone.user()).await, []);
     assert_eq!(service.live(phone.user()).await, 0);
 }
 
@@ -259,7 +244,7 @@ pub(crate) async fn signing_in_and_out_keeps_so_many_records(mut service: Servic
     // Every second sign-in has two records to drop.
     assert!(costs.iter().all(|cost| *cost <= 24), "{costs:?}");
     service.reopen().await;
-    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
+    let kept = service.past_devices(user).await;
     assert!((most..=most + 2).contains(&kept.len()), "{}", kept.len());
     let kept: Vec<_> = kept.iter().map(|listed| listed.device.id).collect();
     assert!(kept.contains(rounds.last().unwrap()) && !kept.contains(&rounds[0]), "the oldest gave way");
@@ -336,19 +321,15 @@ pub(crate) async fn signing_out_everywhere_keeps_so_many_records(mut service: Se
     }
     phone = service.sign_in(user).await;
     service.reopen().await;
-    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
+    let kept = service.past_devices(user).await;
     assert!((most..=most + most / 4 + 2).contains(&kept.len()), "{}", kept.len());
     assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
     for _ in 0..most / 4 {
         service.sign_in(user).await;
     }
-    let kept = service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap();
+    let kept = service.past_devices(user).await;
     assert!(kept.len() <= most + 2, "{}", kept.len());
     service.pass(IDLE);
     while service.sweep().await.more {}
-    assert_eq!(
-        service.store().read(ListEndedDevices { user, after: None, limit: 10_000 }).await.unwrap().len(),
-        most / 4 + 1,
-        "those of today"
-    );
+    assert_eq!(service.past_devices(user).await.len(), most / 4 + 1, "those of today");
 }

@@ -9,7 +9,7 @@ use rescind::model::service_key::{Scope, ServiceKeyRecord};
 use rescind::model::verdict::{Reason, Verdict};
 use rescind::store::StoreIdentity;
 use rescind::store::queries::keys::{FindServiceKey, ListServiceKeys, ReadKeySet};
-use rescind::store::queries::service::{ReadCounters, ReadFounding};
+use rescind::store::queries::service::{ReadCounters, ReadStoreIdentity};
 use rescind::store::steps::initialize::{Initialize, Initialized};
 use rescind::store::steps::restore::Restore;
 use rescind::store::steps::save_keys::{KeysSaved, SaveKeys};
@@ -18,29 +18,32 @@ use rescind::store::steps::use_names::UseNames;
 
 use crate::service::{MINUTE, Service};
 
-pub(crate) async fn founded_once(mut service: Service) {
-    let first = service.store().read(ReadFounding).await.unwrap().unwrap();
+pub(crate) async fn initialized_once(mut service: Service) {
+    let first = service.store().read(ReadStoreIdentity).await.unwrap().unwrap();
     let counters = service.store().read(ReadCounters).await.unwrap();
     assert_eq!(i64::try_from(counters.era.value()).unwrap(), first.at.unix());
     service.reopen().await;
     let other = StoreIdentity { store: service.world.store_id(), ..first.clone() };
-    let again = Initialize { founding: other, keys: vec![key(&service, 'a', KeyState::Active)] };
+    let again = Initialize { identity: other, keys: vec![key(&service, 'a', KeyState::Active)] };
     assert_eq!(service.store().run(again).await.unwrap(), Initialized::Before(first.clone()));
-    assert_eq!(service.store().read(ReadFounding).await.unwrap(), Some(first));
+    assert_eq!(service.store().read(ReadStoreIdentity).await.unwrap(), Some(first));
     assert_eq!(service.store().read(ReadCounters).await.unwrap(), counters);
     assert_eq!(service.store().read(ReadKeySet).await.unwrap().keys, []);
 }
 
 pub(crate) async fn restored_it_is_another_store_in_which_nobody_is_signed_in(mut service: Service) {
     let (first, phone) =
-        (service.store().read(ReadFounding).await.unwrap().unwrap(), service.register("ada").await);
+        (service.store().read(ReadStoreIdentity).await.unwrap().unwrap(), service.register("ada").await);
     let id = service.world.store_id();
     let restored = service.store().run(restore(&service, id, vec![])).await.unwrap();
     let era = restored.era;
     assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
     assert_eq!(service.log().await.first().unwrap().revocation, Revocation::Era(era));
     service.reopen().await;
-    assert_eq!(service.store().read(ReadFounding).await.unwrap(), Some(StoreIdentity { store: id, ..first }));
+    assert_eq!(
+        service.store().read(ReadStoreIdentity).await.unwrap(),
+        Some(StoreIdentity { store: id, ..first })
+    );
     assert_eq!(service.store().read(ReadCounters).await.unwrap().era, era);
     assert_eq!(service.verdict(&phone.access).await, Verdict::Ended(Reason::Reset));
     let again = service.sign_in(phone.user()).await;
@@ -92,27 +95,27 @@ pub(crate) async fn restored_it_trusts_no_key_of_the_copy(mut service: Service) 
 }
 
 pub(crate) async fn names_of_tokens_are_remembered(mut service: Service) {
-    let first = service.store().read(ReadFounding).await.unwrap().unwrap();
+    let first = service.store().read(ReadStoreIdentity).await.unwrap().unwrap();
     let names = |issuer: &str| Names { issuer: issuer.to_owned(), audience: "api".to_owned() };
     let (version, now) = (service.store().read(ReadKeySet).await.unwrap().version, service.now());
     for issuer in ["one", "one", "two", "one"] {
         service.store().run(UseNames { names: names(issuer), now }).await.unwrap();
     }
     service.reopen().await;
-    let founding = service.store().read(ReadFounding).await.unwrap().unwrap();
-    assert_eq!(founding.names, [names("two"), names("one")]);
-    assert_eq!((founding.present(), founding.store), (names("one"), first.store));
-    assert_eq!(founding.all_names().len(), 3);
+    let identity = service.store().read(ReadStoreIdentity).await.unwrap().unwrap();
+    assert_eq!(identity.names, [names("two"), names("one")]);
+    assert_eq!((identity.present(), identity.store), (names("one"), first.store));
+    assert_eq!(identity.all_names().len(), 3);
     let changed = service.store().read(ReadKeySet).await.unwrap().version;
     assert_eq!(changed, version.next().next().next(), "what is as it was tells nobody anything");
     for number in 0..20 {
         service.store().run(UseNames { names: names(&number.to_string()), now }).await.unwrap();
     }
-    let founding = service.store().read(ReadFounding).await.unwrap().unwrap();
-    assert_eq!((founding.names.len(), founding.present()), (8, names("19")));
+    let identity = service.store().read(ReadStoreIdentity).await.unwrap().unwrap();
+    assert_eq!((identity.names.len(), identity.present()), (8, names("19")));
     let first = Names { issuer: first.issuer, audience: first.audience };
     service.store().run(UseNames { names: first.clone(), now }).await.unwrap();
-    assert_eq!(service.store().read(ReadFounding).await.unwrap().unwrap().present(), first);
+    assert_eq!(service.store().read(ReadStoreIdentity).await.unwrap().unwrap().present(), first);
 }
 
 pub(crate) async fn keys_change_only_from_the_version_read(mut service: Service) {

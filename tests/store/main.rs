@@ -45,7 +45,7 @@ macro_rules! contract {
                     a_record_that_gave_way_proves_no_rollback,
                     signing_out_everywhere_keeps_so_many_records, expired_devices_are_ended_by_the_sweep,
                     expired_long_ago_is_forgotten_at_last, a_sweep_goes_in_small_batches;
-                keys: founded_once, restored_it_is_another_store_in_which_nobody_is_signed_in, restored_it_trusts_no_key_of_the_copy, names_of_tokens_are_remembered, keys_change_only_from_the_version_read, service_keys_come_and_go;
+                keys: initialized_once, restored_it_is_another_store_in_which_nobody_is_signed_in, restored_it_trusts_no_key_of_the_copy, names_of_tokens_are_remembered, keys_change_only_from_the_version_read, service_keys_come_and_go;
                 sessions: refresh_rotates_once, a_device_advances_once_a_minute_from_one_network, a_recovery_opens_the_window_again, a_reused_token_ends_its_device, what_rolled_back_is_ahead,
                     live_count_follows_the_rule, least_recently_seen_gives_way, what_ran_out_gives_way_first,
                     last_seen_is_a_record_of_its_own, devices_are_renamed_by_their_user,

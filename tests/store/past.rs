@@ -15,8 +15,7 @@ type End = (Timestamp, Cause, Option<String>);
 
 /// The time and cause of the end of each of a user's past devices, as the store lists them.
 async fn told(service: &Service, user: rescind::model::ids::UserId) -> BTreeMap<DeviceId, End> {
-    let listed =
-        service.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap();
+    let listed = service.past_devices(user).await;
     let end = |listed: rescind::store::queries::devices::Listed| {
         let ended = listed.device.ended.unwrap();
         (listed.device.id, (ended.at, ended.cause, ended.note))

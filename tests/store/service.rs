@@ -17,7 +17,7 @@ use rescind::model::revocation::Entry;
 use rescind::model::timestamp::Timestamp;
 use rescind::model::username::Username;
 use rescind::model::verdict::Verdict;
-use rescind::store::queries::devices::ListDevices;
+use rescind::store::queries::devices::{ListDevices, ListEndedDevices, Listed};
 use rescind::store::queries::log::ReadLog;
 use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::standing::ReadStanding;
@@ -112,14 +112,14 @@ impl Service {
     /// Initializes the store of `backend`.
     pub(crate) async fn found(backend: impl Backend) -> Self {
         let (world, counters) = World::manual(START, 7);
-        let founding = StoreIdentity {
+        let identity = StoreIdentity {
             store: world.store_id(),
             issuer: "https://id.example".to_owned(),
             audience: "https://api.example".to_owned(),
             at: START,
             names: Vec::new(),
         };
-        backend.store().run(Initialize { founding, keys: Vec::new() }).await.unwrap();
+        backend.store().run(Initialize { identity, keys: Vec::new() }).await.unwrap();
         let (policy, most) = (ReplayPolicy::default(), 100);
         Self { backend: Box::new(backend), world, counters, policy, most }
     }
@@ -267,6 +267,11 @@ impl Service {
     pub(crate) async fn live(&self, user: UserId) -> u64 {
         let era = self.store().read(ReadCounters).await.unwrap().era;
         self.store().read(FindUser { id: user }).await.unwrap().unwrap().live_devices(era)
+    }
+
+    /// The ended devices of a user that are still kept, newest end first.
+    pub(crate) async fn past_devices(&self, user: UserId) -> Vec<Listed> {
+        self.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap()
     }
 
     pub(crate) async fn device_ids(&self, user: UserId) -> Vec<DeviceId> {

@@ -7,7 +7,7 @@ use rescind::model::counters::Sequence;
 use rescind::model::device::{Cause, DeviceName};
 use rescind::model::revocation::Revocation;
 use rescind::model::verdict::{Reason, Verdict};
-use rescind::store::queries::devices::{FindLastSeen, ListDevices, ListEndedDevices};
+use rescind::store::queries::devices::{FindLastSeen, ListDevices};
 use rescind::store::queries::service::ReadTotals;
 use rescind::store::queries::standing::ReadStanding;
 use rescind::store::steps::caller::Refusal;
@@ -120,15 +120,7 @@ pub(crate) async fn a_reused_token_ends_its_device(mut service: Service) {
     assert_eq!(service.refresh(&phone.refresh, ELSEWHERE).await, signed_out, "never reused twice");
     assert_eq!(service.verdict(&laptop.access).await, Verdict::Live, "that device only");
     assert_eq!((service.log().await.len(), service.live(phone.user()).await), (1, 1));
-    let ended = service
-        .store()
-        .read(ListEndedDevices { user: phone.user(), after: None, limit: 10 })
-        .await
-        .unwrap()
-        .remove(0)
-        .device
-        .ended
-        .unwrap();
+    let ended = service.past_devices(phone.user()).await.remove(0).device.ended.unwrap();
     assert_eq!(ended.cause, Cause::RefreshReused);
     assert_eq!(ended.note.as_deref(), Some("198.51.100.9 okhttp/4.12"));
 }
@@ -212,13 +204,7 @@ pub(crate) async fn least_recently_seen_gives_way(mut service: Service) {
     assert_eq!(evicted, [second.device()]);
     assert_eq!(service.device_ids(user).await, [first.device(), third.device(), session.device.id]);
     assert_eq!(service.verdict(&second.access).await, Verdict::Ended(Reason::SignedOut));
-    let ended = service
-        .store()
-        .read(ListEndedDevices { user, after: None, limit: 10 })
-        .await
-        .unwrap()
-        .remove(0)
-        .device;
+    let ended = service.past_devices(user).await.remove(0).device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (second.device(), Cause::Evicted));
     assert_eq!(service.log().await.len(), 1, "giving way is a revocation");
 
@@ -242,13 +228,7 @@ pub(crate) async fn what_ran_out_gives_way_first(mut service: Service) {
     let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [], "nobody gave way");
     assert_eq!(service.verdict(&lives.access).await, Verdict::Live);
-    let ended = service
-        .store()
-        .read(ListEndedDevices { user, after: None, limit: 10 })
-        .await
-        .unwrap()
-        .remove(0)
-        .device;
+    let ended = service.past_devices(user).await.remove(0).device;
     assert_eq!((ended.id, ended.ended.unwrap().cause), (ran_out.device(), Cause::Expired));
     assert_eq!(service.live(user).await, 2);
     let log: Vec<_> = service.log().await.into_iter().map(|entry| entry.revocation).collect();

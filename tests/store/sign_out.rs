@@ -10,7 +10,7 @@ use rescind::store::queries::log::ReadLog;
 use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::users::FindUser;
 use rescind::store::steps::caller::Refusal;
-use rescind::store::steps::delete_user::{DeleteUser, UserDeleted};
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice};
 use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use rescind::store::steps::end_everyone::EndEveryone;
@@ -235,7 +235,8 @@ async fn every_step_refuses(service: &Service, caller: &Presented, refusal: Refu
     let by = SetPasswordBy::Caller { presented: *caller, verified: password(0), idle: IDLE };
     let request = SetPassword { by, password: password(9), now };
     assert_eq!(store.run(request).await.unwrap(), PasswordSet::Refused(refusal));
-    let request = DeleteUser { user, caller: Some((*caller, password(0))), now };
+    let by = DeleteUserBy::Caller { presented: *caller, verified: password(0) };
+    let request = DeleteUser { by, now };
     assert_eq!(store.run(request).await.unwrap(), UserDeleted::Refused(refusal));
     let name = DeviceName::parse("mine now").unwrap();
     let renamed =
@@ -281,8 +282,7 @@ pub(crate) async fn ended_devices_say_when_and_why(service: Service) {
     service.pass(MINUTE);
     service.store().run(EndEveryone { now: service.now() }).await.unwrap();
 
-    let ended =
-        service.store().read(ListEndedDevices { user, after: None, limit: usize::MAX }).await.unwrap();
+    let ended = service.past_devices(user).await;
     let end_of = |pair: &Pair| {
         let listed = ended.iter().find(|listed| listed.device.id == pair.device()).unwrap();
         assert!(listed.last_seen.is_some());

@@ -22,7 +22,7 @@ use rescind::store::queries::devices::ListDevices;
 use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::standing::ReadStanding;
 use rescind::store::records::{Changes, Look, Records};
-use rescind::store::steps::delete_user::DeleteUser;
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
 use rescind::store::steps::note_seen::NoteSeen;
 use rescind::store::steps::rehash_password::RehashPassword;
 use rescind::store::steps::set_password::{SetPassword, SetPasswordBy};
@@ -34,7 +34,7 @@ use crate::backend::Backend;
 use crate::service::{HOME, Service, password};
 
 const NOTHING: u8 = 0;
-const CLOCK: u8 = 1;
+const COUNTERS: u8 = 1;
 const TOTALS: u8 = 2;
 const USERS: u8 = 3;
 const DEVICES: u8 = 4;
@@ -101,11 +101,11 @@ impl Engine for Damaged {
 }
 
 impl Records for Reader<'_> {
-    fn founding(&self) -> Result<Option<StoreIdentity>, StoreError> {
-        self.0.founding()
+    fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
+        self.0.identity()
     }
     fn counters(&self) -> Result<Counters, StoreError> {
-        self.sound(CLOCK)?.counters()
+        self.sound(COUNTERS)?.counters()
     }
     fn totals(&self) -> Result<Totals, StoreError> {
         self.sound(TOTALS)?.totals()
@@ -192,7 +192,7 @@ async fn corruption_is_an_error() {
     service.most = 2;
     let phone = service.register("ada").await;
     let laptop = service.sign_in(phone.user()).await;
-    for damage in [CLOCK, TOTALS, USERS, DEVICES] {
+    for damage in [COUNTERS, TOTALS, USERS, DEVICES] {
         kind.store(damage, Ordering::SeqCst);
         let answers = every_step(&service, &phone, &laptop).await;
         kind.store(NOTHING, Ordering::SeqCst);
@@ -218,36 +218,37 @@ async fn every_step(
     phone: &crate::service::Pair,
     laptop: &crate::service::Pair,
 ) -> Vec<Answer> {
-    const ALL: &[u8] = &[CLOCK, TOTALS, USERS, DEVICES];
+    const ALL: &[u8] = &[COUNTERS, TOTALS, USERS, DEVICES];
     let (store, now, user) = (service.store(), service.now(), phone.user());
     let mut answers: Vec<Answer> = Vec::new();
     let mut add = |step, needs, error| answers.push((step, needs, error));
 
     let judged = store.read(ReadStanding { user, device: phone.device() }).await.err();
-    add("standing", &[CLOCK, USERS, DEVICES], judged);
+    add("standing", &[COUNTERS, USERS, DEVICES], judged);
     let listed = store.read(ListDevices { user, after: None, limit: 9 }).await.err();
-    add("devices", &[CLOCK, USERS, DEVICES], listed);
-    add("clock", &[CLOCK], store.read(ReadCounters).await.err());
+    add("devices", &[COUNTERS, USERS, DEVICES], listed);
+    add("counters", &[COUNTERS], store.read(ReadCounters).await.err());
     let taken = service.registration("ada", None);
     add("register", &[USERS], store.run(taken).await.err());
     let wrong = service.opening(user, &password(9));
     add("open_device, refused", &[USERS], store.run(wrong).await.err());
     let mut ahead = service.rotation(&phone.refresh, HOME);
     ahead.claims.sequence = ahead.claims.sequence.next();
-    add("rotate_refresh", &[CLOCK, USERS, DEVICES], store.run(ahead).await.err());
+    add("rotate_refresh", &[COUNTERS, USERS, DEVICES], store.run(ahead).await.err());
     let unknown = service.ending(user, service.world.device_id(), Some(laptop.access));
-    add("end_device", &[CLOCK, USERS, DEVICES], store.run(unknown).await.err());
+    add("end_device", &[COUNTERS, USERS, DEVICES], store.run(unknown).await.err());
     let by =
         SetPasswordBy::Caller { presented: phone.access, verified: password(9), idle: crate::service::IDLE };
     let stale = SetPassword { by, password: password(1), now };
-    add("set_password", &[CLOCK, USERS, DEVICES], store.run(stale).await.err());
-    let stale = DeleteUser { user, caller: Some((phone.access, password(9))), now };
-    add("delete_user", &[CLOCK, USERS, DEVICES], store.run(stale).await.err());
+    add("set_password", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
+    let by = DeleteUserBy::Caller { presented: phone.access, verified: password(9) };
+    let stale = DeleteUser { by, now };
+    add("delete_user", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
     let stale = RehashPassword { user, verified: password(9), password: password(1) };
     add("rehash_password", &[USERS], store.run(stale).await.err());
     add("set_disabled", &[USERS], store.run(service.disabling(user, false)).await.err());
     let heard = vec![(user, service.world.device_id(), service.seen(HOME))];
-    add("note_seen", &[CLOCK, USERS, DEVICES], store.run(NoteSeen { seen: heard }).await.err());
+    add("note_seen", &[COUNTERS, USERS, DEVICES], store.run(NoteSeen { seen: heard }).await.err());
     let right = service.opening(user, &password(0));
     add("open_device", ALL, store.run(right).await.err());
     let leaving = service.ending(user, phone.device(), Some(phone.access));

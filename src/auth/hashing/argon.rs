@@ -179,12 +179,12 @@ mod tests {
         Password::presented(text).unwrap()
     }
 
-    fn blocks(recipe: &Argon2Job) -> Vec<Block> {
-        vec![Block::default(); recipe.block_count()]
+    fn blocks(job: &Argon2Job) -> Vec<Block> {
+        vec![Block::default(); job.block_count()]
     }
 
-    fn matches(recipe: &Argon2Job, text: &str) -> bool {
-        recipe.matches(&password(text), &mut blocks(recipe)).unwrap()
+    fn matches(job: &Argon2Job, text: &str) -> bool {
+        job.matches(&password(text), &mut blocks(job)).unwrap()
     }
 
     fn read(phc: &str) -> Result<Argon2Job, HashingError> {
@@ -194,16 +194,16 @@ mod tests {
     #[test]
     fn hashes_are_those_of_the_reference_implementation() {
         for phc in REFERENCE {
-            let recipe = read(phc).unwrap();
-            assert!(matches(&recipe, "correct horse"), "{phc}");
-            assert!(!matches(&recipe, "correct horses"), "{phc}");
+            let job = read(phc).unwrap();
+            assert!(matches(&job, "correct horse"), "{phc}");
+            assert!(!matches(&job, "correct horses"), "{phc}");
         }
     }
 
     #[test]
     fn a_hash_is_written_in_phc_form_with_owasps_parameters() {
-        let recipe = Argon2Job::fresh(HashParameters::default(), Salt(*b"saltsaltsaltsalt"));
-        let hash = recipe.hash(&password("correct horse"), &mut blocks(&recipe));
+        let job = Argon2Job::fresh(HashParameters::default(), Salt(*b"saltsaltsaltsalt"));
+        let hash = job.hash(&password("correct horse"), &mut blocks(&job));
         assert_eq!(hash.unwrap().as_str(), REFERENCE[0]);
     }
 
@@ -211,9 +211,9 @@ mod tests {
     fn what_the_memory_held_before_does_not_matter() {
         let mut used = blocks(&read(REFERENCE[0]).unwrap());
         for phc in REFERENCE.iter().take(3).chain(&REFERENCE) {
-            let recipe = read(phc).unwrap();
-            used.resize(recipe.block_count(), Block::default());
-            assert!(recipe.matches(&password("correct horse"), &mut used).unwrap(), "{phc}");
+            let job = read(phc).unwrap();
+            used.resize(job.block_count(), Block::default());
+            assert!(job.matches(&password("correct horse"), &mut used).unwrap(), "{phc}");
         }
     }
 

@@ -21,7 +21,7 @@ use queue::{Permit, Queue};
 pub use source::HashSource;
 
 /// The most waiting jobs of one source, per job that may run.
-const WAITING_PER_TURN: usize = 256;
+const WAITING_PER_PERMIT: usize = 256;
 
 /// The load of the hash queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ struct Counts {
 
 impl HashQueue {
     pub(super) fn new(at_once: usize, wait: Duration) -> Self {
-        let queue = Queue::new(at_once, at_once.max(1).saturating_mul(WAITING_PER_TURN));
+        let queue = Queue::new(at_once, at_once.max(1).saturating_mul(WAITING_PER_PERMIT));
         Self { queue: Arc::new(queue), wait, counts: Arc::default() }
     }
 

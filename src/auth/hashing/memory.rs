@@ -20,7 +20,7 @@ pub(super) struct BlockPool(Mutex<Vec<Vec<Block>>>);
 impl BlockPool {
     /// Takes `count` blocks with arbitrary content: argon2 writes each block before it reads it.
     pub(super) fn take(&self, count: usize) -> Vec<Block> {
-        let kept = self.pieces().pop();
+        let kept = self.blocks().pop();
         kept.filter(|blocks| blocks.len() == count).unwrap_or_else(|| {
             let mut blocks = Vec::with_capacity(count.max(OWN_MAPPING_BYTES / Block::SIZE));
             blocks.resize(count, Block::default());
@@ -30,23 +30,23 @@ impl BlockPool {
 
     /// Returns blocks for the next hash.
     pub(super) fn put(&self, blocks: Vec<Block>) {
-        self.pieces().push(blocks);
+        self.blocks().push(blocks);
     }
 
     /// Frees all blocks in the pool.
     pub(super) fn clear(&self) {
-        let pieces = mem::take(&mut *self.pieces());
-        drop(pieces);
+        let blocks = mem::take(&mut *self.blocks());
+        drop(blocks);
     }
 
-    fn pieces(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
+    fn blocks(&self) -> MutexGuard<'_, Vec<Vec<Block>>> {
         // A push or a pop leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.pieces().len()
+        self.blocks().len()
     }
 }
 
@@ -55,20 +55,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_piece_of_the_right_size_is_used_again() {
-        let shelf = BlockPool::default();
-        let piece = shelf.take(64);
-        let place = piece.as_ptr();
-        shelf.put(piece);
-        let again = shelf.take(64);
-        assert_eq!(again.as_ptr(), place);
-        shelf.put(vec![Block::default(); 8]);
-        assert_eq!(shelf.take(64).len(), 64, "one of another size is not");
-        assert_eq!(shelf.len(), 0);
+    fn blocks_of_the_right_number_are_used_again() {
+        let pool = BlockPool::default();
+        let blocks = pool.take(64);
+        let address = blocks.as_ptr();
+        pool.put(blocks);
+        let again = pool.take(64);
+        assert_eq!(again.as_ptr(), address);
+        pool.put(vec![Block::default(); 8]);
+        assert_eq!(pool.take(64).len(), 64, "those of another number are not");
+        assert_eq!(pool.len(), 0);
     }
 
     #[test]
-    fn every_piece_is_big_enough_for_a_mapping_of_its_own() {
+    fn every_allocation_is_big_enough_for_a_mapping_of_its_own() {
         assert!(BlockPool::default().take(8).capacity() * Block::SIZE > 32 << 20);
     }
 }

@@ -43,13 +43,13 @@ impl RetryAfter {
 pub(super) struct Buckets<K> {
     allowance: Allowance,
     most_keys: usize,
-    kept: Mutex<KeptBucket<K>>,
+    kept: Mutex<BucketsState<K>>,
 }
 
 /// The state of all buckets that are not full: by key, and in the order in which they fill up, with the held tokens of
 /// the callers in progress.
 #[derive(Debug)]
-struct KeptBucket<K> {
+struct BucketsState<K> {
     full_at: HashMap<K, Duration>,
     by_moment: BTreeSet<(Duration, K)>,
     held: HashMap<K, HeldTokens>,
@@ -57,7 +57,7 @@ struct KeptBucket<K> {
 
 impl<K: Copy + Ord + Hash> Buckets<K> {
     pub(super) fn new(allowance: Allowance, most_keys: usize) -> Self {
-        let kept = KeptBucket { full_at: HashMap::new(), by_moment: BTreeSet::new(), held: HashMap::new() };
+        let kept = BucketsState { full_at: HashMap::new(), by_moment: BTreeSet::new(), held: HashMap::new() };
         Self { allowance, most_keys, kept: Mutex::new(kept) }
     }
 
@@ -72,7 +72,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     /// The time at which the bucket would be full again after one more token is taken, or the wait until there is one.
     fn after_one_more(
         &self,
-        kept: &mut KeptBucket<K>,
+        kept: &mut BucketsState<K>,
         key: K,
         now: Duration,
     ) -> Result<Duration, RetryAfter> {
@@ -96,7 +96,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         now.saturating_add(self.allowance.every.saturating_mul(self.allowance.burst))
     }
 
-    fn set(&self, kept: &mut KeptBucket<K>, key: K, full_at: Duration) {
+    fn set(&self, kept: &mut BucketsState<K>, key: K, full_at: Duration) {
         kept.set(key, full_at);
         if kept.full_at.len() > self.most_keys {
             kept.forget_first();
@@ -112,13 +112,13 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, KeptBucket<K>> {
+    fn kept(&self) -> MutexGuard<'_, BucketsState<K>> {
         // Nothing in here can panic half way; and a limit that stopped working would be the worse answer.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Copy + Ord + Hash> KeptBucket<K> {
+impl<K: Copy + Ord + Hash> BucketsState<K> {
     fn set(&mut self, key: K, moment: Duration) {
         if let Some(before) = self.full_at.insert(key, moment) {
             self.by_moment.remove(&(before, key));

@@ -18,7 +18,7 @@ use crate::model::username::Username;
 use crate::store::queries::devices::{ListDevices, ListEndedDevices, Listed};
 use crate::store::queries::keys::{KeySet, ListServiceKeys, ReadKeySet};
 use crate::store::queries::log::ReadLog;
-use crate::store::queries::service::{ReadCounters, ReadFounding, ReadTotals};
+use crate::store::queries::service::{ReadCounters, ReadStoreIdentity, ReadTotals};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::queries::users::FindUserByName;
 use crate::store::sled::{OpenError, OpenMode, Options, Sled, SledArchive};
@@ -44,8 +44,8 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
     let world = World::manual(START, 7).0;
     let store = open(here, OpenMode::Create).unwrap();
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
-    let id = founding.store;
+    let identity = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
+    let id = identity.store;
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
         purpose: Purpose::Access,
@@ -53,7 +53,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
         created: START,
         sealed: "sealed".to_owned(),
     };
-    store.run(Initialize { founding, keys: vec![key] }).await.unwrap();
+    store.run(Initialize { identity, keys: vec![key] }).await.unwrap();
     let device = || NewDevice {
         id: world.device_id(),
         name: DeviceName::parse("Ada’s phone").unwrap(),
@@ -83,7 +83,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
 /// What tokens are judged by, and everything beside it.
 #[derive(Debug, PartialEq)]
 struct Sight {
-    founding: Option<StoreIdentity>,
+    identity: Option<StoreIdentity>,
     counters: Counters,
     totals: Totals,
     standing: Standing,
@@ -96,7 +96,7 @@ struct Sight {
 
 async fn sight(store: &Store, user: UserId, device: DeviceId) -> Sight {
     Sight {
-        founding: store.read(ReadFounding).await.unwrap(),
+        identity: store.read(ReadStoreIdentity).await.unwrap(),
         counters: store.read(ReadCounters).await.unwrap(),
         totals: store.read(ReadTotals).await.unwrap(),
         standing: store.read(ReadStanding { user, device }).await.unwrap(),
@@ -158,9 +158,9 @@ impl ArchiveTarget for Faulty {
         self.inner.commit().await
     }
 
-    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
+    async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError> {
         self.call()?;
-        self.inner.found(founding).await
+        self.inner.initialize(identity).await
     }
 }
 
@@ -206,6 +206,10 @@ async fn all_of_a_store_is_there_and_the_source_says_where_it_went() {
     let copied = scene.copy(usize::MAX, false).await.unwrap();
     let count = |name| copied.counts().find(|(kind, _)| *kind == name).unwrap().1;
     assert_eq!([count("users"), count("devices"), count("ended_devices"), count("log")], [1, 1, 1, 1]);
+    let kinds: Vec<_> = copied.counts().map(|(kind, _)| kind).collect();
+    let records = ["counters", "totals", "keys", "service_keys", "users"];
+    let of_devices = ["devices", "ended_devices", "last_seen", "expiry_checks", "log"];
+    assert_eq!(kinds, [records, of_devices].concat());
     scene.assert_there().await;
     let moved = scene.open("here").unwrap_err();
     assert!(matches!(&moved, OpenError::Moved { to, .. } if to.ends_with("/there")), "{moved}");

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::loaded::parse;
-use super::open::{OpenError, OpenMode, check, refusal, way};
+use super::open::{OpenError, OpenMode, check, connect_params, refusal};
 use super::sql_query::SqlQuery;
 use super::write::document;
 use crate::model::ids::StoreId;
@@ -36,7 +36,7 @@ const BEGIN: &str = "begin isolation level read committed read write;
 const LEAVING: Duration = Duration::from_secs(2);
 
 /// Locks all tables against writers.
-const STAND_STILL: &str =
+const LOCK_TABLES: &str =
     "lock table rescind.service, rescind.totals, rescind.users, rescind.devices, rescind.last_seen,
     rescind.looks, rescind.log, rescind.keys, rescind.service_keys in share mode";
 
@@ -45,7 +45,7 @@ const CLEAR: &str =
     rescind.keys, rescind.service_keys";
 
 /// Updates the planner's statistics, without which it plans badly.
-const COUNT: &str =
+const ANALYZE: &str =
     "analyze rescind.users; analyze rescind.devices; analyze rescind.last_seen; analyze rescind.looks;
     analyze rescind.log";
 
@@ -76,9 +76,10 @@ impl PostgresArchive {
 
 async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, OpenError> {
     // Another name than a node's, so that neither is taken for the other.
-    let way = way(url, authority, "rescind store copy")?;
-    let (client, connection) = way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
-    Ok(Connection::over(client, connection, way.tls))
+    let params = connect_params(url, authority, "rescind store copy")?;
+    let (client, connection) =
+        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+    Ok(Connection::over(client, connection, params.tls))
 }
 
 /// Locks the source. Returns whether it was marked as moved to `to` before.
@@ -92,7 +93,7 @@ async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
         sleep(LEAVING / 20).await;
         others = connected_nodes(client).await?;
     }
-    for statement in [BEGIN, STAND_STILL] {
+    for statement in [BEGIN, LOCK_TABLES] {
         client.batch_execute(statement).await.map_err(|error| busy(&error))?;
     }
     let state = "select founding is not null, copying is not null, moved->>'to' from rescind.service";
@@ -152,7 +153,7 @@ fn failed(error: Error) -> StoreError {
     match QueryFailure::from(error) {
         QueryFailure::Final(error) => error,
         QueryFailure::Lost(why) => StoreError::Unavailable(why),
-        QueryFailure::Conflict => StoreError::Unavailable("two records want the same place".to_owned()),
+        QueryFailure::Conflict => StoreError::Unavailable("two records have the same key".to_owned()),
     }
 }
 
@@ -179,18 +180,18 @@ impl PostgresArchive {
 impl Archive for PostgresArchive {
     async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
         self.kind = kind;
-        self.run(&format!("close all; declare told no scroll cursor for {}", rows::select_sql(kind))).await
+        self.run(&format!("close all; declare records no scroll cursor for {}", rows::select_sql(kind))).await
     }
 
     async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
-        let rows = self.client().query_typed("fetch 1000 from told", &[]).await.map_err(failed)?;
+        let rows = self.client().query_typed("fetch 1000 from records", &[]).await.map_err(failed)?;
         rows.iter().map(|row| rows::change(self.kind, row.try_get(0).map_err(failed)?)).collect()
     }
 }
 
 #[async_trait]
 impl ArchiveSource for PostgresArchive {
-    async fn founding(&mut self) -> Result<StoreIdentity, StoreError> {
+    async fn identity(&mut self) -> Result<StoreIdentity, StoreError> {
         let asked = "select coalesce(founding, moved->'founding')::text, rolled_back from rescind.service";
         let row = self.client().query_typed_one(asked, &[]).await.map_err(failed)?;
         if row.try_get(1).map_err(failed)? {
@@ -227,13 +228,13 @@ impl ArchiveTarget for PostgresArchive {
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.run("close all").await?;
         self.commit_transaction().await?;
-        self.run(COUNT).await
+        self.run(ANALYZE).await
     }
 
-    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
+    async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = $1::json, copying = null";
         self.run(BEGIN).await?;
-        SqlQuery::new(mark).text(document(&founding)?).run(self.client()).await.map_err(failed)?;
+        SqlQuery::new(mark).text(document(&identity)?).run(self.client()).await.map_err(failed)?;
         self.commit_transaction().await
     }
 }

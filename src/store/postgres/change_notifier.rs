@@ -26,10 +26,12 @@ pub(super) struct ChangeNotifier {
 
 impl ChangeNotifier {
     /// Starts to listen to the other nodes.
-    pub(super) fn spread(config: Config, tls: MakeRustlsConnect) -> Self {
+    pub(super) fn start(config: Config, tls: MakeRustlsConnect) -> Self {
         let written = watch::Sender::new(());
-        let tasks =
-            [tokio::spawn(remind(written.clone())), tokio::spawn(listen(config, tls, written.clone()))];
+        let tasks = [
+            tokio::spawn(notify_periodically(written.clone())),
+            tokio::spawn(listen(config, tls, written.clone())),
+        ];
         Self { written, tasks }
     }
 
@@ -38,7 +40,8 @@ impl ChangeNotifier {
         self.written.send_replace(());
     }
 
-    pub(super) fn heard(&self) -> watch::Receiver<()> {
+    /// Subscribes to notifications of changes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
         self.written.subscribe()
     }
 }
@@ -51,7 +54,7 @@ impl Drop for ChangeNotifier {
     }
 }
 
-async fn remind(written: watch::Sender<()>) {
+async fn notify_periodically(written: watch::Sender<()>) {
     let mut soon = tokio::time::interval(LATEST);
     loop {
         soon.tick().await;

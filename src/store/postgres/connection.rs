@@ -13,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long the server may take to accept a cancel request.
-const HEARD: Duration = Duration::from_secs(5);
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The rows of an answer.
 pub(super) type Rows = Vec<tokio_postgres::Row>;
@@ -22,7 +22,7 @@ pub(super) type Rows = Vec<tokio_postgres::Row>;
 pub(super) struct Connection {
     client: Client,
     tls: MakeRustlsConnect,
-    worked_off: AbortHandle,
+    driver: AbortHandle,
     remarked: Arc<AtomicBool>,
     busy: AtomicBool,
     committing: AtomicBool,
@@ -40,9 +40,9 @@ impl Connection {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let remarked = Arc::new(AtomicBool::new(false));
-        let worked_off = tokio::spawn(work_off(connection, Arc::clone(&remarked))).abort_handle();
+        let driver = tokio::spawn(drive(connection, Arc::clone(&remarked))).abort_handle();
         let (busy, committing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { client, tls, worked_off, remarked, busy, committing }
+        Self { client, tls, driver, remarked, busy, committing }
     }
 
     /// The client, for one exchange that ends with [`Connection::done`]. A connection whose exchange was abandoned is
@@ -68,16 +68,16 @@ impl Connection {
         if !self.busy.load(Ordering::SeqCst) {
             return;
         }
-        let worked_off = self.worked_off.clone();
-        let Ok(runtime) = Handle::try_current() else { return worked_off.abort() };
+        let driver = self.driver.clone();
+        let Ok(runtime) = Handle::try_current() else { return driver.abort() };
         if !self.committing.load(Ordering::SeqCst) {
-            return worked_off.abort();
+            return driver.abort();
         }
         // A COMMIT that waits for a standby waits on without its client, and soon there is no connection left for checks.
         let (cancel, tls) = (self.client.cancel_token(), self.tls.clone());
         runtime.spawn(async move {
-            let _unheard = timeout(HEARD, cancel.cancel_query(tls)).await;
-            worked_off.abort();
+            let _unheard = timeout(CANCEL_TIMEOUT, cancel.cancel_query(tls)).await;
+            driver.abort();
         });
     }
 
@@ -98,7 +98,7 @@ impl Connection {
     }
 }
 
-async fn work_off<S, T>(mut connection: tokio_postgres::Connection<S, T>, remarked: Arc<AtomicBool>)
+async fn drive<S, T>(mut connection: tokio_postgres::Connection<S, T>, remarked: Arc<AtomicBool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,

@@ -90,12 +90,12 @@ impl Postgres {
     /// # Errors
     /// See [`OpenError`].
     pub async fn connect(url: &str, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
-        let way = open(url, options.authority.as_deref(), mode).await?;
+        let params = open(url, options.authority.as_deref(), mode).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
-        let notifier = ChangeNotifier::spread(way.config.clone(), way.tls.clone());
+        let notifier = ChangeNotifier::start(params.config.clone(), params.tls.clone());
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
-        let pool = Pool::new(way.config, way.tls, pooled, options.step_budget).map_err(unreachable)?;
+        let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
         let milliseconds = options.step_budget.as_millis().max(1);
         // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
         // that.
@@ -153,7 +153,7 @@ impl Engine for Postgres {
             let tries = inner.again(|| inner.step_once(&working_set, &*step));
             inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
         });
-        running.await.unwrap_or_else(|_| Err(unknown("it was broken off")))
+        running.await.unwrap_or_else(|_| Err(unknown("the task was aborted")))
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
@@ -171,7 +171,7 @@ impl Engine for Postgres {
     }
 
     fn written(&self) -> watch::Receiver<()> {
-        self.0.notifier.heard()
+        self.0.notifier.subscribe()
     }
 }
 
@@ -206,7 +206,7 @@ impl Inner {
                 Ok(done) => return Ok(done),
                 Err(QueryFailure::Final(error)) => return Err(error),
                 Err(QueryFailure::Conflict) => {
-                    "others were in the way again and again".clone_into(&mut last);
+                    last = format!("it conflicted with other transactions {TRIES} times");
                     tokio::time::sleep(Duration::from_millis(u64::from(tried))).await;
                 }
                 // The next connection of the pool may be as dead as this one; it makes a new one when all are gone.

@@ -107,8 +107,8 @@ impl Answer {
                 (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let id = id.unwrap_or_default().into_bytes();
             let need = match what {
-                "founding" => Need::StoreIdentity,
-                "clock" => Need::Counters,
+                "identity" => Need::StoreIdentity,
+                "counters" => Need::Counters,
                 "totals" => Need::Totals,
                 "user" => Need::User(UserId::from_bytes(id)),
                 "device" => Need::Device(DeviceId::from_bytes(id)),
@@ -143,7 +143,7 @@ pub(super) fn held_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Err
 
 macro_rules! sql {
     (counters) => {
-        "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service where founding is not null"
+        "select 'counters', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service where founding is not null"
     };
     (user $n:literal) => {
         concat!("select 'user', id, doc::text from rescind.users where id = ", $n)
@@ -180,7 +180,7 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
         }
         WorkingSet::Devices(user, after, limit) => {
             let query = SqlQuery::new(
-                "select 'clock', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text, null
+                "select 'counters', null::uuid, json_build_object('era', era, 'keys', keys, 'head', head)::text, null
                  from rescind.service where founding is not null
                  union all select 'user', id, doc::text, null from rescind.users where id = $1
                  union all (
@@ -200,7 +200,7 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
         WorkingSet::Counters => Some(LoadStatement::of(
             SqlQuery::new(concat!(
                 sql!(counters),
-                " union all select 'founding', null, founding::text from rescind.service where founding is not null"
+                " union all select 'identity', null, founding::text from rescind.service where founding is not null"
             )),
             [Need::Counters, Need::StoreIdentity],
         )),
@@ -242,7 +242,7 @@ pub(super) fn missed(need: Need) -> LoadStatement {
         Need::StoreIdentity | Need::Counters => LoadStatement::of(
             SqlQuery::new(concat!(
                 sql!(counters),
-                " union all select 'founding', null, founding::text from rescind.service where founding is not null"
+                " union all select 'identity', null, founding::text from rescind.service where founding is not null"
             )),
             [Need::Counters, Need::StoreIdentity],
         ),

@@ -86,12 +86,13 @@ pub(super) fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
 }
 
 impl Records for Loaded {
-    fn founding(&self) -> Read<Option<StoreIdentity>> {
+    fn identity(&self) -> Read<Option<StoreIdentity>> {
         self.one(Need::StoreIdentity)
     }
 
     fn counters(&self) -> Read<Counters> {
-        self.one(Need::Counters)?.ok_or_else(|| StoreError::Corrupt("the store was never founded".to_owned()))
+        self.one(Need::Counters)?
+            .ok_or_else(|| StoreError::Corrupt("the store was never initialized".to_owned()))
     }
 
     fn rolled_back(&self) -> Read<bool> {

@@ -92,7 +92,7 @@ pub enum OpenError {
     DiskFull,
     /// The store was moved to another location.
     #[error(
-        "the store in this database was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty database with `rescind store copy`"
+        "the store in this database was moved to {to}: the data left here is outdated. Use the store there (--store for a database, --data for a folder), or copy it back to an empty database with `rescind store copy`"
     )]
     Moved { to: String },
     /// The database holds an unfinished copy.
@@ -139,18 +139,18 @@ pub(super) async fn open(
     authority: Option<&Path>,
     mode: OpenMode,
 ) -> Result<ConnectParams, OpenError> {
-    let way = way(url, authority, "rescind")?;
+    let params = connect_params(url, authority, "rescind")?;
     let (mut client, connection) =
-        way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
-    let worked_off = tokio::spawn(connection);
+        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+    let driver = tokio::spawn(connection);
     let checked = async {
         check(&mut client, mode).await?;
         is_here(&client, mode).await
     };
     let checked = checked.await;
     drop(client);
-    let _ = worked_off.await;
-    checked.map(|()| way)
+    let _ = driver.await;
+    checked.map(|()| params)
 }
 
 /// Connects to the database at `url` without reading its tables. Returns the encryption that the connection string
@@ -161,19 +161,24 @@ pub(super) async fn open(
 /// See [`OpenError`].
 pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, bool), OpenError> {
     let encryption = encryption(url)?;
-    let way = way(url, authority, "rescind doctor")?;
-    let (client, connection) = way.config.connect(way.tls.clone()).await.map_err(|error| refusal(&error))?;
-    let worked_off = tokio::spawn(connection);
+    let params = connect_params(url, authority, "rescind doctor")?;
+    let (client, connection) =
+        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+    let driver = tokio::spawn(connection);
     let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
     // A pooler or another database that only speaks the protocol need not know.
     let encrypted = client.query_typed_one(asked, &[]).await.and_then(|row| row.try_get(0)).unwrap_or(false);
     drop(client);
-    let _ = worked_off.await;
+    let _ = driver.await;
     Ok((encryption, encrypted || encryption == Encryption::Required))
 }
 
 /// The parameters of connections to the database at `url` with this application name.
-pub(super) fn way(url: &str, authority: Option<&Path>, name: &str) -> Result<ConnectParams, OpenError> {
+pub(super) fn connect_params(
+    url: &str,
+    authority: Option<&Path>,
+    name: &str,
+) -> Result<ConnectParams, OpenError> {
     let (mut config, _) = read(url)?;
     config
         .application_name(name)
@@ -283,7 +288,7 @@ pub(super) fn reason(error: &Error) -> String {
                 "it has no connection left for this user: raise its max_connections or the limit of the role, or lower store_connections on every node".to_owned()
             }
             &SqlState::CANNOT_CONNECT_NOW => "it is starting up or recovering".to_owned(),
-            code => format!("it says no (SQLSTATE {})", code.code()),
+            code => format!("it refuses (SQLSTATE {})", code.code()),
         };
     }
     if says(error, "certificate") {
@@ -304,10 +309,10 @@ pub(super) fn reason(error: &Error) -> String {
     }
 }
 
-fn says(error: &Error, notifier: &str) -> bool {
+fn says(error: &Error, part: &str) -> bool {
     let mut source: Option<&dyn std::error::Error> = Some(error);
     while let Some(this) = source {
-        if this.to_string().contains(notifier) {
+        if this.to_string().contains(part) {
             return true;
         }
         source = this.source();

@@ -30,7 +30,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Pooled {
     // Goes back before the next request is let in.
     connection: Object<Connector>,
-    _turn: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Deref for Pooled {
@@ -51,7 +51,7 @@ impl Drop for Pooled {
 pub(super) struct Pool {
     connections: managed::Pool<Connector>,
     /// One permit for each connection that may be in use at once.
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     /// The number of permits taken out of use, because the database grants no connections for them.
     withheld: Mutex<usize>,
     waiting: AtomicUsize,
@@ -59,16 +59,16 @@ pub(super) struct Pool {
 }
 
 /// A guard that counts a request as waiting while it lives.
-struct WaitingConnections<'a>(&'a AtomicUsize);
+struct WaitingRequest<'a>(&'a AtomicUsize);
 
-impl<'a> WaitingConnections<'a> {
+impl<'a> WaitingRequest<'a> {
     fn counted(by: &'a AtomicUsize) -> Self {
         by.fetch_add(1, Ordering::Relaxed);
         Self(by)
     }
 }
 
-impl Drop for WaitingConnections<'_> {
+impl Drop for WaitingRequest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -87,9 +87,9 @@ impl Pool {
             .max_size(size)
             .build()
             .map_err(|_| StoreError::Unavailable("no pool of connections".to_owned()))?;
-        let turns = Arc::new(Semaphore::new(size));
+        let permits = Arc::new(Semaphore::new(size));
         let (withheld, waiting) = (Mutex::default(), AtomicUsize::default());
-        Ok(Self { connections, turns, withheld, waiting, timeout })
+        Ok(Self { connections, permits, withheld, waiting, timeout })
     }
 
     /// An idle connection, or a new one.
@@ -97,26 +97,26 @@ impl Pool {
         let deadline = tokio::time::Instant::now() + self.timeout;
         loop {
             self.ask_for_more();
-            let turn = self.turn(deadline).await?;
+            let permit = self.permit(deadline).await?;
             let away = |why: &str| Err(QueryFailure::Final(StoreError::Away(why.to_owned())));
             match self.connections.get().await {
-                Ok(connection) => return Ok(Pooled { connection, _turn: turn }),
+                Ok(connection) => return Ok(Pooled { connection, _permit: permit }),
                 // An idle one is taken before another is made: all that were granted are in use, and come back.
-                Err(PoolError::Backend(Unreachable { full: true, .. })) if self.withhold() => turn.forget(),
+                Err(PoolError::Backend(Unreachable { full: true, .. })) if self.withhold() => permit.forget(),
                 Err(PoolError::Backend(unreachable)) => return away(&unreachable.why),
                 Err(_) => return away("the pool of connections fails"),
             }
         }
     }
 
-    async fn turn(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, QueryFailure> {
-        let turns = Arc::clone(&self.turns);
-        if let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
-            return Ok(turn);
+    async fn permit(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, QueryFailure> {
+        let permits = Arc::clone(&self.permits);
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            return Ok(permit);
         }
-        let _waiting = WaitingConnections::counted(&self.waiting);
-        if let Ok(Ok(turn)) = timeout_at(deadline, turns.acquire_owned()).await {
-            return Ok(turn);
+        let _waiting = WaitingRequest::counted(&self.waiting);
+        if let Ok(Ok(permit)) = timeout_at(deadline, permits.acquire_owned()).await {
+            return Ok(permit);
         }
         Err(QueryFailure::Final(StoreError::Away("every connection to the database is in use".to_owned())))
     }
@@ -142,7 +142,7 @@ impl Pool {
             Granting::None => 0,
         };
         *withheld -= more;
-        self.turns.add_permits(more);
+        self.permits.add_permits(more);
     }
 
     /// The number of connections, and of requests waiting for one.

@@ -78,8 +78,8 @@ impl Many {
                 self.entries_done.push(position);
                 return Ok(None);
             }
-            Change::Initialize(founding) => {
-                SqlQuery::new("update rescind.service set founding = $1::json").text(document(&founding)?)
+            Change::StoreIdentity(identity) => {
+                SqlQuery::new("update rescind.service set founding = $1::json").text(document(&identity)?)
             }
             Change::RolledBack(true) => SqlQuery::new("update rescind.service set rolled_back = true"),
             Change::RolledBack(false) => SqlQuery::new("update rescind.service set rolled_back = false"),
@@ -210,12 +210,12 @@ fn append(log: &[(Timestamp, Revocation)]) -> Result<SqlQuery, StoreError> {
     let after = log.iter().fold(Counters::default(), |counters, (_, revocation)| counters.with(revocation));
     let documents: Result<Vec<_>, _> = log.iter().map(|(_, revocation)| document(revocation)).collect();
     Ok(SqlQuery::new(
-        "with clock as (
+        "with counters as (
             update rescind.service set head = head + $1, era = greatest(era, $2), keys = greatest(keys, $3) returning head
          )
          insert into rescind.log (position, at, revocation)
-         select clock.head - $1 + e.place, e.at, e.revocation::json
-         from clock, unnest($4, $5) with ordinality as e (at, revocation, place)",
+         select counters.head - $1 + e.place, e.at, e.revocation::json
+         from counters, unnest($4, $5) with ordinality as e (at, revocation, place)",
     )
     .number(log.len())
     .number(after.era.value())

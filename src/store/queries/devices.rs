@@ -61,13 +61,13 @@ impl Query for ListDevices {
 pub struct ListEndedDevices {
     /// The user.
     pub user: UserId,
-    /// The place after which the page begins; none for the first page.
+    /// The position after which the page begins; none for the first page.
     pub after: Option<EndedPosition>,
     /// At most so many.
     pub limit: usize,
 }
 
-/// A place in the list of ended devices.
+/// A position in the list of ended devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndedPosition {
     /// When the device ended.
@@ -77,7 +77,7 @@ pub struct EndedPosition {
 }
 
 impl EndedPosition {
-    /// The place of `device`, if it ended.
+    /// The position of `device`, if it ended.
     pub fn of(device: &Device) -> Option<Self> {
         device.ended.as_ref().map(|ended| Self { at: ended.at, device: device.id })
     }
@@ -98,9 +98,9 @@ impl Query for ListEndedDevices {
         // By their ends: no index is in that order, for a bump touches no device.
         let mut past: Vec<_> =
             past.filter_map(|device| Some((EndedPosition::of(&device)?, device))).collect();
-        past.sort_by_key(|(place, _)| Reverse(*place));
-        let on_page = |place: EndedPosition| self.after.is_none_or(|after| place < after);
-        let page = past.into_iter().filter(|(place, _)| on_page(*place)).take(self.limit);
+        past.sort_by_key(|(position, _)| Reverse(*position));
+        let on_page = |position: EndedPosition| self.after.is_none_or(|after| position < after);
+        let page = past.into_iter().filter(|(position, _)| on_page(*position)).take(self.limit);
         page.map(|(_, device)| Listed::read(records, device)).collect()
     }
 }

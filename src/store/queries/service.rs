@@ -1,15 +1,15 @@
-//! The store itself: what it was founded as, its counters, how much it holds, and whether it was rolled back.
+//! The store itself: its identity, its counters, how much it holds, and whether it was rolled back.
 
 use super::Query;
 use crate::store::records::Records;
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
-/// Reads what the store was founded as; none before [`Initialize`](crate::store::steps::initialize::Initialize).
+/// Reads the identity of the store; none before [`Initialize`](crate::store::steps::initialize::Initialize).
 #[derive(Clone, Copy, Debug)]
-pub struct ReadFounding;
+pub struct ReadStoreIdentity;
 
-impl Query for ReadFounding {
+impl Query for ReadStoreIdentity {
     type Answer = Option<StoreIdentity>;
 
     fn working_set(&self) -> WorkingSet {
@@ -17,7 +17,7 @@ impl Query for ReadFounding {
     }
 
     fn run(&self, records: &dyn Records) -> Result<Option<StoreIdentity>, StoreError> {
-        records.founding()
+        records.identity()
     }
 }
 

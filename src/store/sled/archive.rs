@@ -91,13 +91,13 @@ impl Archive for SledArchive {
 
 #[async_trait]
 impl ArchiveSource for SledArchive {
-    async fn founding(&mut self) -> Result<StoreIdentity, StoreError> {
+    async fn identity(&mut self) -> Result<StoreIdentity, StoreError> {
         let view = SledView::applied(self.opened.tree());
         if view.rolled_back()? {
             return Err(rolled_back());
         }
-        let founding = view.founding()?;
-        founding.ok_or_else(|| Table::StoreIdentity.corrupt("the record is missing"))
+        let identity = view.identity()?;
+        identity.ok_or_else(|| Table::StoreIdentity.corrupt("the record is missing"))
     }
 
     fn left(&self) -> bool {
@@ -124,8 +124,8 @@ impl ArchiveTarget for SledArchive {
         Ok(())
     }
 
-    async fn found(&mut self, founding: StoreIdentity) -> Result<(), StoreError> {
-        self.put(vec![Change::Initialize(founding)]).await?;
+    async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError> {
+        self.put(vec![Change::StoreIdentity(identity)]).await?;
         self.mark(&FolderStage::Initialized)
     }
 }

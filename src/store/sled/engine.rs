@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::committer::{Commit, CommitLimits, Committer, Hooks};
 use super::open::{OpenError, OpenMode, SledOpened, open};
 use super::records::writes;
-use super::reserve::{Reserve, Steps, free_space};
+use super::reserve::{Reserve, SpaceLimits, free_space, unknown_space};
 use super::view::SledView;
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::Engine;
@@ -19,15 +19,15 @@ use crate::store::priority::Priority;
 use crate::store::records::Records as _;
 use crate::store::{StoreError, StoreTime};
 
-/// How a store is run.
+/// The options of an embedded store.
 pub struct Options {
-    /// About how much of it may be kept in memory.
+    /// The approximate number of bytes of the store that are kept in memory.
     pub cache_bytes: u64,
-    /// The free space below which it adds nothing more; see [`Priority`] for what stops later.
+    /// The free disk space, in bytes, below which nothing is added; see [`Priority`] for what stops later.
     pub reserve_bytes: u64,
-    /// How much may wait, and for how long.
+    /// The limits of the commit queue.
     pub limits: CommitLimits,
-    /// What it tells the process it lives in.
+    /// The callbacks of the committer.
     pub hooks: Hooks,
 }
 
@@ -46,12 +46,12 @@ impl Default for Options {
 pub struct Sled {
     committer: Committer,
     opened: SledOpened,
-    steps: Steps,
+    limits: SpaceLimits,
     written: watch::Sender<()>,
 }
 
 impl Sled {
-    /// Opens the store in `path`; with [`OpenMode::Create`] an empty folder becomes one, still to be founded.
+    /// Opens the store in `path`; with [`OpenMode::Create`] an empty folder becomes one, still to be initialized.
     ///
     /// # Errors
     /// See [`OpenError`]: a folder that held a store is never taken for an empty one.
@@ -59,12 +59,12 @@ impl Sled {
         let opened = open(path, options.cache_bytes, mode)?;
         check(&opened, mode)?;
         let reserve = Reserve::new(path, options.reserve_bytes).map_err(|e| OpenError::io(path, e))?;
-        let steps = reserve.steps();
+        let limits = reserve.limits();
         let written = watch::Sender::new(());
         let hooks = telling(options.hooks, written.clone());
         let committer =
             Committer::start(&opened, reserve, options.limits, hooks).map_err(|e| OpenError::io(path, e))?;
-        Ok(Self { committer, opened, steps, written })
+        Ok(Self { committer, opened, limits, written })
     }
 
     /// The newest moment that was recorded when the store was opened: a clock far behind it is wrong.
@@ -79,7 +79,7 @@ impl Sled {
     }
 }
 
-/// The same hooks, and whoever waits for something to be written is told.
+/// The hooks, extended by a notification through `written` after each group of steps that wrote something.
 fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
     let Hooks { fatal, observer } = hooks;
     let observer = Box::new(move |commit: Commit| {
@@ -91,19 +91,19 @@ fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
     Hooks { fatal, observer }
 }
 
-/// Whether what a founded store always has is there.
+/// Checks that the records which every initialized store has can be read.
 pub(super) fn check(opened: &SledOpened, mode: OpenMode) -> Result<(), OpenError> {
     let damaged = |reason: &dyn fmt::Display| OpenError::damaged(opened.path(), reason.to_string());
     let records = SledView::applied(opened.tree());
-    let Some(founding) = records.founding().map_err(|e| damaged(&e))? else {
+    let Some(identity) = records.identity().map_err(|e| damaged(&e))? else {
         return match mode {
-            _ if opened.last_commit().number > 0 => Err(damaged(&"the record of its founding is gone")),
+            _ if opened.last_commit().number > 0 => Err(damaged(&"the record of its store identity is gone")),
             OpenMode::Existing => Err(OpenError::Missing { path: opened.path().to_owned() }),
-            // Killed before its founding: nothing was ever acknowledged.
+            // Killed before its initialization: nothing was ever acknowledged.
             OpenMode::Create => Ok(()),
         };
     };
-    if opened.witnessed().store.is_some_and(|store| store != founding.store) {
+    if opened.witnessed().store.is_some_and(|store| store != identity.store) {
         return Err(damaged(&"its `head` file is of another store"));
     }
     records.counters().map_err(|e| damaged(&e))?;
@@ -135,9 +135,8 @@ impl Engine for Sled {
     }
 
     fn stopped(&self) -> Result<Option<Priority>, StoreError> {
-        let free = free_space(self.opened.path())
-            .map_err(|e| StoreError::Unavailable(format!("the free disk space is unknown: {e}")))?;
-        Ok(self.steps.stopped(free))
+        let free = free_space(self.opened.path()).map_err(|e| unknown_space(&e))?;
+        Ok(self.limits.stopped(free))
     }
 
     fn written(&self) -> watch::Receiver<()> {

@@ -32,7 +32,7 @@ const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FolderStage {
     /// Initialization has begun: nothing was ever acknowledged from this folder.
-    StoreIdentity,
+    Initializing,
     /// The store is initialized: its data must exist.
     Initialized,
     /// The folder holds an unfinished copy of this store: nothing was ever acknowledged from it.
@@ -58,20 +58,20 @@ impl Folder {
             Err(Distrust::Io(e)) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(OpenError::distrusted(path, path, e)),
         };
-        let founded = found.is_some() && path.join(MARKER).try_exists().map_err(fail)?;
+        let marked = found.is_some() && path.join(MARKER).try_exists().map_err(fail)?;
         match (found, mode) {
-            (_, OpenMode::Existing) if !founded => return Err(OpenError::Missing { path: path.to_owned() }),
+            (_, OpenMode::Existing) if !marked => return Err(OpenError::Missing { path: path.to_owned() }),
             (None, _) => create(path).map_err(fail)?,
-            (Some(_), _) if !founded => adopt(path)?,
+            (Some(_), _) if !marked => adopt(path)?,
             (Some(seen), _) => refuse_onlookers(path, seen.mode())?,
         }
         let folder = Self { path: path.to_owned(), lock: lock_folder(path)? };
-        // Only now: between the look and the lock another process may have founded it.
+        // Only now: between the look and the lock another process may have initialized it.
         if let Some(stage) = folder.stage()? {
             return Ok((folder, stage));
         }
-        folder.mark(&FolderStage::StoreIdentity)?;
-        Ok((folder, FolderStage::StoreIdentity))
+        folder.mark(&FolderStage::Initializing)?;
+        Ok((folder, FolderStage::Initializing))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -238,7 +238,7 @@ impl Drop for Folder {
 
 fn marker(stage: &FolderStage) -> String {
     match stage {
-        FolderStage::StoreIdentity => format!("rescind {FORMAT} founding\n"),
+        FolderStage::Initializing => format!("rescind {FORMAT} founding\n"),
         FolderStage::Initialized => format!("rescind {FORMAT}\n"),
         FolderStage::Copying(store) => format!("rescind {FORMAT} copying {store}\n"),
         FolderStage::Moved(to) => format!("rescind {FORMAT} moved {}\n", to.replace(char::is_control, "?")),
@@ -250,7 +250,7 @@ fn parse(text: &str) -> Option<FolderStage> {
     let line = text.strip_prefix(&format!("rescind {FORMAT}"))?.strip_suffix('\n')?;
     match line.strip_prefix(' ').map_or((line, ""), |words| words.split_once(' ').unwrap_or((words, ""))) {
         _ if line.is_empty() => Some(FolderStage::Initialized),
-        ("founding", "") => Some(FolderStage::StoreIdentity),
+        ("founding", "") => Some(FolderStage::Initializing),
         ("copying", store) => StoreId::parse(store).map(FolderStage::Copying),
         ("moved", to) if !to.is_empty() => Some(FolderStage::Moved(to.to_owned())),
         _ => None,
@@ -267,7 +267,7 @@ fn adopt(path: &Path) -> Result<(), OpenError> {
     for entry in fs::read_dir(path).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name();
         let innocent = INNOCENT.iter().any(|innocent| name == *innocent);
-        // With a marker by now, another process is founding a store here: the lock will say so.
+        // With a marker by now, another process is initializing a store here: the lock will say so.
         if !innocent && !path.join(MARKER).exists() {
             let stranger = name.to_string_lossy().into_owned();
             return Err(OpenError::NotAStore { path: path.to_owned(), stranger });

@@ -19,7 +19,7 @@
 //! commit: a file that is shorter now was shortened by sled, or cut.
 //!
 //! It cannot detect corrupted bytes in the middle of the log: that is the task of [`scrub`](super::scrub) and
-//! [`sum`](super::checksum). Nor can any module here detect that the whole folder went back in time, as when an old image
+//! [`checksum`](super::checksum). Nor can any module here detect that the whole folder went back in time, as when an old image
 //! of the disk is restored; tokens and followers that are ahead of the store reveal that.
 
 use std::fs::{File, OpenOptions};

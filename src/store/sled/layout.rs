@@ -19,8 +19,8 @@ pub(super) const FORMAT_KEY: &[u8] = b"\0format";
 pub(super) const COMMIT_KEY: &[u8] = b"\0commit";
 /// The first key after the engine's own records.
 pub(super) const FIRST_TABLE: &[u8] = &[1];
-pub(super) const FOUNDING: &[u8] = &[Table::StoreIdentity as u8];
-pub(super) const CLOCK: &[u8] = &[Table::Counters as u8];
+pub(super) const IDENTITY: &[u8] = &[Table::StoreIdentity as u8];
+pub(super) const COUNTERS: &[u8] = &[Table::Counters as u8];
 pub(super) const ROLLED_BACK: &[u8] = &[Table::RolledBack as u8];
 pub(super) const TOTALS: &[u8] = &[Table::Totals as u8];
 
@@ -72,7 +72,7 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::StoreIdentity => "the founding",
+            Self::StoreIdentity => "the store identity",
             Self::Counters => "the counters",
             Self::Totals => "the totals",
             Self::Users => "users",
@@ -153,15 +153,15 @@ pub(super) fn look(look: &Look) -> [u8; 57] {
 /// Parses the key of an expiry check, whose record is empty.
 pub(super) fn parse_look(key: &[u8]) -> Option<Look> {
     let rest = key.strip_prefix(&Table::Looks.prefix())?;
-    let (at, place) = rest.split_first_chunk()?;
+    let (at, path) = rest.split_first_chunk()?;
     let at = Timestamp::from_unix((u64::from_be_bytes(*at) ^ SIGN).cast_signed());
-    let (user, stamp, device) = parse_place(place)?;
+    let (user, stamp, device) = parse_device_path(path)?;
     Some(Look { at, user, stamp, device })
 }
 
 /// Parses the key of a live device: user, stamp and device.
 pub(super) fn parse_device(key: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
-    parse_place(key.strip_prefix(&Table::Devices.prefix())?)
+    parse_device_path(key.strip_prefix(&Table::Devices.prefix())?)
 }
 
 /// Parses the key of an ended device: user and device.
@@ -170,8 +170,9 @@ pub(super) fn parse_ended(key: &[u8]) -> Option<(UserId, DeviceId)> {
     Some((UserId::from_bytes(*user), DeviceId::from_bytes(device.try_into().ok()?)))
 }
 
-fn parse_place(place: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
-    let (user, rest) = place.split_first_chunk()?;
+/// Parses `user ‖ era ‖ generation ‖ device`, the path of a device within a key.
+fn parse_device_path(path: &[u8]) -> Option<(UserId, Stamp, DeviceId)> {
+    let (user, rest) = path.split_first_chunk()?;
     let (era, rest) = rest.split_first_chunk()?;
     let (generation, device) = rest.split_first_chunk()?;
     let stamp = Stamp {
@@ -231,12 +232,12 @@ mod tests {
 
         #[test]
         fn devices_are_kept_by_user_stamp_and_id(a in a_look(), b in a_look()) {
-            let place = |l: &Look| (l.user, l.stamp, l.device);
+            let path = |l: &Look| (l.user, l.stamp, l.device);
             let key = |l: &Look| device(l.user, l.stamp, l.device);
-            prop_assert_eq!(key(&a).cmp(&key(&b)), place(&a).cmp(&place(&b)));
+            prop_assert_eq!(key(&a).cmp(&key(&b)), path(&a).cmp(&path(&b)));
             prop_assert!(key(&a).starts_with(&devices_under(a.user, a.stamp)));
             prop_assert!(key(&a).starts_with(&devices_of(Table::Devices, a.user)));
-            prop_assert_eq!(parse_device(&key(&a)), Some(place(&a)));
+            prop_assert_eq!(parse_device(&key(&a)), Some(path(&a)));
             prop_assert_eq!(parse_ended(&ended(a.user, a.device)), Some((a.user, a.device)));
         }
     }

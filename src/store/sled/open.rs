@@ -48,7 +48,7 @@ pub struct SledOpened {
 impl fmt::Debug for SledOpened {
     /// Prints the path only, because sled's `Debug` prints every record.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("path", &self.path()).finish_non_exhaustive()
+        f.debug_struct("SledOpened").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
@@ -98,8 +98,8 @@ pub fn open(path: &Path, cache_bytes: u64, mode: OpenMode) -> Result<SledOpened,
     let path = path.to_owned();
     match stage {
         // It stays what it is: a place for a store, or for a copy of one.
-        FolderStage::StoreIdentity if mode == OpenMode::Existing => Err(OpenError::Missing { path }),
-        FolderStage::StoreIdentity => {
+        FolderStage::Initializing if mode == OpenMode::Existing => Err(OpenError::Missing { path }),
+        FolderStage::Initializing => {
             let opened = begin(folder, cache_bytes)?;
             opened.mark(&FolderStage::Initialized)?;
             Ok(opened)
@@ -120,7 +120,7 @@ pub(super) fn open_to_leave(
     let (folder, stage) = Folder::enter(path, OpenMode::Existing)?;
     let path = path.to_owned();
     match stage {
-        FolderStage::StoreIdentity => Err(OpenError::Missing { path }),
+        FolderStage::Initializing => Err(OpenError::Missing { path }),
         FolderStage::Initialized => Ok((go_on(folder, cache_bytes)?, false)),
         FolderStage::Copying(_) => Err(OpenError::Unfinished { path }),
         FolderStage::Moved(there) if there == to => Ok((go_on(folder, cache_bytes)?, true)),
@@ -138,7 +138,7 @@ pub(super) fn open_to_arrive(
     let (folder, stage) = Folder::enter(path, OpenMode::Create)?;
     let path = path.to_owned();
     let resumed = match stage {
-        FolderStage::StoreIdentity => false,
+        FolderStage::Initializing => false,
         FolderStage::Copying(other) if other == store => true,
         FolderStage::Copying(_) => return Err(OpenError::Unfinished { path }),
         FolderStage::Initialized | FolderStage::Moved(_) => return Err(OpenError::NotEmpty { path }),
@@ -151,7 +151,7 @@ pub(super) fn open_to_arrive(
 fn begin(folder: Folder, cache_bytes: u64) -> Result<SledOpened, OpenError> {
     folder.start_over().map_err(|e| OpenError::io(folder.path(), e))?;
     let opened = SledOpened::start(folder, cache_bytes)?;
-    opened.found()?;
+    opened.initialize()?;
     Ok(opened)
 }
 
@@ -198,7 +198,7 @@ impl SledOpened {
         self.folder.mark(stage)
     }
 
-    fn found(&self) -> Result<(), OpenError> {
+    fn initialize(&self) -> Result<(), OpenError> {
         let write = || -> Result<(), sled::Error> {
             self.tree().insert(FORMAT_KEY, &FORMAT.to_be_bytes())?;
             self.tree().insert(COMMIT_KEY, &LastCommit::none().to_bytes())?;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sled::IVec;
 
 use super::codec::decode;
-use super::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
+use super::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
 use super::view::SledView;
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -52,8 +52,8 @@ impl SledView<'_> {
 }
 
 impl Records for SledView<'_> {
-    fn founding(&self) -> Read<Option<StoreIdentity>> {
-        let Some(bytes) = self.get(FOUNDING)? else { return Ok(None) };
+    fn identity(&self) -> Read<Option<StoreIdentity>> {
+        let Some(bytes) = self.get(IDENTITY)? else { return Ok(None) };
         // A store whose tokens never had other names says nothing of them, like every store before there were any.
         let unnamed =
             |(store, issuer, audience, at)| StoreIdentity { store, issuer, audience, at, names: Vec::new() };
@@ -62,7 +62,7 @@ impl Records for SledView<'_> {
     }
 
     fn counters(&self) -> Read<Counters> {
-        self.singleton(Table::Counters, CLOCK)
+        self.singleton(Table::Counters, COUNTERS)
     }
 
     fn rolled_back(&self) -> Read<bool> {
@@ -70,7 +70,7 @@ impl Records for SledView<'_> {
     }
 
     fn totals(&self) -> Read<Totals> {
-        if self.get(FOUNDING)?.is_none() {
+        if self.get(IDENTITY)?.is_none() {
             return Ok(Totals::default());
         }
         self.singleton(Table::Totals, TOTALS)

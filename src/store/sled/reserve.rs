@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::SEGMENT;
+use crate::store::StoreError;
 use crate::store::priority::Priority;
 
 /// The overhead of a record in bytes, at worst: the page it belongs to is rewritten.
@@ -23,12 +24,12 @@ const LEAST_SPAN: u64 = 8 << 20;
 
 /// The free space that writes of each priority must leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Steps {
+pub struct SpaceLimits {
     floor: u64,
     span: u64,
 }
 
-impl Steps {
+impl SpaceLimits {
     /// Limits for a reserve of `reserve` bytes. `start` is the number of bytes that the next start writes first.
     fn new(reserve: u64, start: u64) -> Self {
         let floor = FLOOR.saturating_add(start);
@@ -54,7 +55,7 @@ impl Steps {
 
 /// The monitor of the free space on one file system, used by the writer.
 pub struct Reserve {
-    steps: Steps,
+    limits: SpaceLimits,
     free: Box<dyn FnMut() -> io::Result<u64> + Send>,
     measured: Option<u64>,
 }
@@ -62,18 +63,18 @@ pub struct Reserve {
 impl Reserve {
     /// Keeps `bytes` free on the file system of `folder`, and less for steps of a higher priority.
     pub fn new(folder: &Path, bytes: u64) -> io::Result<Self> {
-        let steps = Steps::new(bytes, next_start(folder)?);
+        let limits = SpaceLimits::new(bytes, next_start(folder)?);
         let folder = folder.to_owned();
-        Ok(Self::watching(steps, move || free_space(&folder)))
+        Ok(Self::watching(limits, move || free_space(&folder)))
     }
 
-    fn watching(steps: Steps, free: impl FnMut() -> io::Result<u64> + Send + 'static) -> Self {
-        Self { steps, free: Box::new(free), measured: None }
+    fn watching(limits: SpaceLimits, free: impl FnMut() -> io::Result<u64> + Send + 'static) -> Self {
+        Self { limits, free: Box::new(free), measured: None }
     }
 
     /// The limits of each priority.
-    pub fn steps(&self) -> Steps {
-        self.steps
+    pub fn limits(&self) -> SpaceLimits {
+        self.limits
     }
 
     /// Discards the measurement. The committer calls this once per group, so a measurement is never older than one
@@ -91,14 +92,14 @@ impl Reserve {
         };
         let pages = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(PAGE);
         let left = free.saturating_sub(pages).saturating_sub(bytes);
-        let enough = left >= self.steps.left_by(priority);
+        let enough = left >= self.limits.left_by(priority);
         self.measured = Some(if enough { left } else { free });
         Ok(enough)
     }
 
     /// The highest priority for which the last measurement is insufficient.
     pub fn stopped(&self) -> Option<Priority> {
-        self.steps.stopped(self.measured?)
+        self.limits.stopped(self.measured?)
     }
 }
 
@@ -120,6 +121,11 @@ pub fn free_space(folder: &Path) -> io::Result<u64> {
     Ok(seen.f_bavail.saturating_mul(seen.f_frsize))
 }
 
+/// The error when the free space cannot be measured.
+pub(super) fn unknown_space(error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("the free disk space is unknown: {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -132,7 +138,7 @@ mod tests {
     fn disk(free: u64, reserve: u64) -> (Arc<AtomicU64>, Reserve) {
         let disk = Arc::new(AtomicU64::new(free));
         let seen = disk.clone();
-        (disk, Reserve::watching(Steps::new(reserve, 0), move || Ok(seen.load(Ordering::Relaxed))))
+        (disk, Reserve::watching(SpaceLimits::new(reserve, 0), move || Ok(seen.load(Ordering::Relaxed))))
     }
 
     #[test]
@@ -163,13 +169,13 @@ mod tests {
     #[test]
     fn what_adds_stops_first_and_what_ends_goes_on_while_one_entry_fits() {
         for reserve in [16 * MIB, 64 * MIB, 1 << 40] {
-            let steps = Steps::new(reserve, 0);
-            assert_eq!(steps.left_by(Priority::Adding), reserve);
-            assert_eq!(steps.left_by(Priority::Ending), FLOOR);
-            let left: Vec<_> = Priority::ALL.map(|priority| steps.left_by(priority)).into();
+            let limits = SpaceLimits::new(reserve, 0);
+            assert_eq!(limits.left_by(Priority::Adding), reserve);
+            assert_eq!(limits.left_by(Priority::Ending), FLOOR);
+            let left: Vec<_> = Priority::ALL.map(|priority| limits.left_by(priority)).into();
             assert!(left.is_sorted_by(|a, b| a > b), "{left:?}");
             for priority in Priority::ALL {
-                let (_disk, mut exact) = disk(steps.left_by(priority) + PAGE, reserve);
+                let (_disk, mut exact) = disk(limits.left_by(priority) + PAGE, reserve);
                 let admitted = Priority::ALL.map(|asked| exact.admit(asked, 1, 0).unwrap());
                 assert_eq!(admitted, Priority::ALL.map(|asked| asked >= priority), "{priority:?}");
             }
@@ -178,12 +184,12 @@ mod tests {
 
     #[test]
     fn it_can_be_said_what_has_stopped() {
-        let steps = Steps::new(64 * MIB, 0);
-        assert_eq!(steps.stopped(64 * MIB), None);
-        assert_eq!(steps.stopped(64 * MIB - 1), Some(Priority::Adding));
-        assert_eq!(steps.stopped(30 * MIB), Some(Priority::Refreshing));
-        assert_eq!(steps.stopped(20 * MIB), Some(Priority::Sweeping));
-        assert_eq!(steps.stopped(FLOOR - 1), Some(Priority::Ending));
+        let limits = SpaceLimits::new(64 * MIB, 0);
+        assert_eq!(limits.stopped(64 * MIB), None);
+        assert_eq!(limits.stopped(64 * MIB - 1), Some(Priority::Adding));
+        assert_eq!(limits.stopped(30 * MIB), Some(Priority::Refreshing));
+        assert_eq!(limits.stopped(20 * MIB), Some(Priority::Sweeping));
+        assert_eq!(limits.stopped(FLOOR - 1), Some(Priority::Ending));
     }
 
     #[test]
@@ -192,8 +198,8 @@ mod tests {
         std::fs::write(folder.path().join("snap.0000000000000001"), vec![0; 3 << 20]).unwrap();
         std::fs::write(folder.path().join("db"), vec![0; 5 << 20]).unwrap();
         let reserve = Reserve::new(folder.path(), 16 * MIB).unwrap();
-        assert_eq!(reserve.steps().left_by(Priority::Ending), FLOOR + 6 * MIB);
-        assert!(reserve.steps().left_by(Priority::Adding) > reserve.steps().left_by(Priority::Refreshing));
+        assert_eq!(reserve.limits().left_by(Priority::Ending), FLOOR + 6 * MIB);
+        assert!(reserve.limits().left_by(Priority::Adding) > reserve.limits().left_by(Priority::Refreshing));
     }
 
     #[test]
@@ -201,7 +207,7 @@ mod tests {
         let gone = tempfile::tempdir().unwrap().path().join("gone");
         assert!(Reserve::new(&gone, 0).is_err());
         assert!(free_space(&gone).is_err());
-        let mut unknown = Reserve::watching(Steps::new(0, 0), || Err(io::ErrorKind::NotFound.into()));
+        let mut unknown = Reserve::watching(SpaceLimits::new(0, 0), || Err(io::ErrorKind::NotFound.into()));
         assert!(unknown.admit(Priority::Ending, 1, 1).is_err());
     }
 

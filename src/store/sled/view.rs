@@ -6,17 +6,17 @@ use std::ops::Bound;
 
 use sled::IVec;
 
-use super::writes::Changes;
+use super::writes::PendingWrites;
 use crate::store::StoreError;
 
-static NOTHING: Changes = BTreeMap::new();
+static NOTHING: PendingWrites = BTreeMap::new();
 
 /// The records, with the pending writes of the current group over them: a step sees the writes of earlier steps,
 /// although the group is applied as a whole.
 #[derive(Clone, Copy)]
 pub struct SledView<'a> {
     tree: &'a sled::Tree,
-    pending: &'a Changes,
+    pending: &'a PendingWrites,
 }
 
 impl<'a> SledView<'a> {
@@ -25,7 +25,7 @@ impl<'a> SledView<'a> {
         Self { tree, pending: &NOTHING }
     }
 
-    pub(super) fn over(tree: &'a sled::Tree, pending: &'a Changes) -> Self {
+    pub(super) fn over(tree: &'a sled::Tree, pending: &'a PendingWrites) -> Self {
         Self { tree, pending }
     }
 
@@ -131,7 +131,7 @@ mod tests {
                 db.insert(&key, b"old").unwrap();
                 truth.insert(key, b"old".to_vec());
             }
-            let mut pending = Changes::new();
+            let mut pending = PendingWrites::new();
             for (key, keep) in changes {
                 pending.insert(key.as_slice().into(), keep.then(|| b"new".into()));
                 if keep { truth.insert(key, b"new".to_vec()); } else { truth.remove(&key); }

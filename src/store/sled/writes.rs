@@ -8,7 +8,7 @@ use crate::model::timestamp::Timestamp;
 use crate::store::priority::Priority;
 
 /// Keys and their new values; `None` removes the key.
-pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
+pub(super) type PendingWrites = BTreeMap<IVec, Option<IVec>>;
 
 /// The writes of one step, applied atomically.
 ///
@@ -16,7 +16,7 @@ pub(super) type Changes = BTreeMap<IVec, Option<IVec>>;
 /// the count that a sign-out everywhere costs the same for one device as for ten thousand.
 #[derive(Debug, Default)]
 pub struct Writes {
-    changes: Changes,
+    changes: PendingWrites,
     newest: Option<Timestamp>,
     priority: Priority,
 }
@@ -73,7 +73,7 @@ impl Writes {
         self.changes.is_empty()
     }
 
-    pub(super) fn into_changes(self) -> Changes {
+    pub(super) fn into_changes(self) -> PendingWrites {
         self.changes
     }
 }

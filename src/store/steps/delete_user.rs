@@ -17,12 +17,24 @@ use crate::store::working_set::WorkingSet;
 /// Deletes a user with the last bump of the user's generation; the name is free again.
 #[derive(Clone, Debug)]
 pub struct DeleteUser {
-    /// The user.
-    pub user: UserId,
-    /// What the user itself presented, and the hash its password was checked against; none for an administrator.
-    pub caller: Option<(Presented, PasswordHash)>,
+    /// Who deletes the user.
+    pub by: DeleteUserBy,
     /// The present time.
     pub now: Timestamp,
+}
+
+/// Who deletes a user.
+#[derive(Clone, Debug)]
+pub enum DeleteUserBy {
+    /// The user.
+    Caller {
+        /// What the user presented.
+        presented: Presented,
+        /// The hash that the user's password was checked against.
+        verified: PasswordHash,
+    },
+    /// An administrator, for this user.
+    Administrator(UserId),
 }
 
 /// What became of deleting a user.
@@ -47,9 +59,9 @@ impl Step for DeleteUser {
     type Outcome = UserDeleted;
 
     fn working_set(&self) -> WorkingSet {
-        match &self.caller {
-            Some((presented, _)) => WorkingSet::Device(presented.user, presented.device),
-            None => WorkingSet::User(self.user),
+        match &self.by {
+            DeleteUserBy::Caller { presented, .. } => WorkingSet::Device(presented.user, presented.device),
+            DeleteUserBy::Administrator(user) => WorkingSet::User(*user),
         }
     }
 
@@ -58,16 +70,19 @@ impl Step for DeleteUser {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<UserDeleted, StoreError> {
-        if let Some((presented, verified)) = &self.caller {
-            match caller::judge(records, presented, self.now)? {
+        let now = self.now;
+        let (era, mut user) = match &self.by {
+            DeleteUserBy::Caller { presented, verified } => match caller::judge(records, presented, now)? {
                 Err(refusal) => return Ok(UserDeleted::Refused(refusal)),
                 Ok((_, user, _)) if user.password != *verified => return Ok(UserDeleted::PasswordChanged),
-                Ok(_) => {}
-            }
-        }
-        let Some(mut user) = records.user(self.user)? else { return Ok(UserDeleted::NoUser) };
-        let era = records.counters()?.era;
-        let signed_out = bump(changes, era, &mut user, None, self.now, Cause::SignedOutEverywhere, None);
+                Ok((counters, user, _)) => (counters.era, user),
+            },
+            DeleteUserBy::Administrator(user) => match records.user(*user)? {
+                None => return Ok(UserDeleted::NoUser),
+                Some(user) => (records.counters()?.era, user),
+            },
+        };
+        let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;
         changes.push(Change::DropUser(Box::new(user)));

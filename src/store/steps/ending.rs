@@ -5,8 +5,8 @@ use crate::model::device::{Cause, Device, Ended};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::past_devices::gone_at;
 use crate::store::records::{Change, Changes, Look};
-use crate::store::retention::ENDED_KEPT;
 
 /// Ends one device of `user` that stands under its current stamp. The caller writes the user.
 pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, ended: Ended) {
@@ -17,8 +17,7 @@ pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: 
     changes.push(Change::DropDevice(device.user, device.stamp, device.id));
     // The note of when it would have run out. That of a device that refreshed since stands elsewhere, and finds nothing.
     changes.push(Change::DropLook(Look::at(&device, device.end())));
-    // From no earlier than it was made: whoever presents its tokens is to find a record of it.
-    changes.push(Change::Look(Look::at(&device, at.max(device.created) + ENDED_KEPT)));
+    changes.push(Change::Look(Look::at(&device, gone_at(at, &device))));
     if cause != Cause::Expired {
         changes.log(at, Revocation::Device { user: device.user, device: device.id });
     }

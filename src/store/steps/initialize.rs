@@ -1,4 +1,4 @@
-//! Founds an empty store.
+//! Initializes an empty store.
 
 use super::Step;
 use crate::model::counters::{Era, KeysVersion, Position};
@@ -8,21 +8,21 @@ use crate::store::records::{Change, Changes, Records};
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
-/// Founds an empty store, or says what the store was founded as before.
+/// Initializes an empty store, or answers with the identity of a store that was initialized before.
 #[derive(Clone, Debug)]
 pub struct Initialize {
-    /// What the store is from now on.
-    pub founding: StoreIdentity,
+    /// The identity of the new store.
+    pub identity: StoreIdentity,
     /// The store's first signing keys.
     pub keys: Vec<KeyRecord>,
 }
 
-/// What became of founding a store.
+/// The result of initializing a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Initialized {
-    /// The store was empty and is founded now, as this.
+    /// The store was empty and has this identity now.
     Now(StoreIdentity),
-    /// The store was founded before, as this.
+    /// The store was initialized before, with this identity.
     Before(StoreIdentity),
 }
 
@@ -38,12 +38,12 @@ impl Step for Initialize {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Initialized, StoreError> {
-        if let Some(founding) = records.founding()? {
-            return Ok(Initialized::Before(founding));
+        if let Some(identity) = records.identity()? {
+            return Ok(Initialized::Before(identity));
         }
-        changes.push(Change::Initialize(self.founding.clone()));
+        changes.push(Change::StoreIdentity(self.identity.clone()));
         changes.push(Change::Counters(Counters {
-            era: Era::default().following(self.founding.at),
+            era: Era::default().following(self.identity.at),
             keys: KeysVersion::new(1),
             head: Position::default(),
         }));
@@ -51,6 +51,6 @@ impl Step for Initialize {
         for key in &self.keys {
             changes.push(Change::Key(key.clone()));
         }
-        Ok(Initialized::Now(self.founding.clone()))
+        Ok(Initialized::Now(self.identity.clone()))
     }
 }

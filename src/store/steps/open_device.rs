@@ -11,10 +11,10 @@ use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
-use crate::store::past_devices::left_behind_at;
+use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
-use crate::store::retention::{ENDED_KEPT, PAST_KEPT};
+use crate::store::retention::PAST_KEPT;
 use crate::store::working_set::WorkingSet;
 
 /// At most so many devices give way in one sign-in, should the allowed number have been lowered a lot.
@@ -134,14 +134,14 @@ fn make_past_give_way(
     let mut oldest = records.oldest_past_devices(user.id, user.stamp(era), GIVING_WAY)?;
     oldest.sort_by_key(|device| device.id);
     for device in oldest.into_iter().take(GIVING_WAY) {
-        if let Some(ended) = &device.ended {
+        let ended = if let Some(ended) = &device.ended {
             changes.push(Change::DropEnded(user.id, device.id));
-            changes.push(Change::DropLook(Look::at(&device, ended.at.max(device.created) + ENDED_KEPT)));
+            ended.at
         } else {
             changes.push(Change::DropDevice(user.id, device.stamp, device.id));
-            let gone_at = left_behind_at(user, era, &device) + ENDED_KEPT;
-            changes.push(Change::DropLook(Look::at(&device, gone_at)));
-        }
+            left_behind_at(user, era, &device)
+        };
+        changes.push(Change::DropLook(Look::at(&device, gone_at(ended, &device))));
         changes.push(Change::DropLook(Look::at(&device, device.end())));
         changes.push(Change::DropLastSeen(user.id, device.id));
         user.kept.count = user.kept.count.saturating_sub(1);

@@ -55,8 +55,8 @@ impl Step for Restore {
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Restored, StoreError> {
         let Self { store, now, .. } = *self;
         let era = EndEveryone { now }.decide(records, changes)?;
-        if let Some(founding) = records.founding()? {
-            changes.push(Change::Initialize(StoreIdentity { store, ..founding }));
+        if let Some(identity) = records.identity()? {
+            changes.push(Change::StoreIdentity(StoreIdentity { store, ..identity }));
         }
         let version = records.counters()?.keys.next();
         let mut distrusted = Vec::new();

@@ -6,19 +6,17 @@
 //! what is stored.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::Step;
 use super::ending::end;
 use crate::model::counters::{Era, Position};
-use crate::model::device::{Cause, Device, Ended};
+use crate::model::device::{Cause, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
-use crate::store::past_devices::left_behind_at;
+use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
-use crate::store::retention::ENDED_KEPT;
 use crate::store::working_set::WorkingSet;
 
 /// Ends devices that ran out and drops what is kept no longer.
@@ -108,7 +106,7 @@ fn examine(
 ) -> Result<Option<User>, StoreError> {
     let Some(device) = records.device(look.user, look.stamp, look.device)? else {
         if let Some(ended) = records.ended(look.user, look.device)?
-            && ended.ended.as_ref().is_none_or(|end| end.at.max(ended.created) + ENDED_KEPT <= now)
+            && ended.ended.as_ref().is_none_or(|end| gone_at(end.at, &ended) <= now)
         {
             changes.push(Change::DropEnded(look.user, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));
@@ -118,13 +116,14 @@ fn examine(
     };
     let left_behind = user.as_ref().is_none_or(|user| user.stamp(era) != look.stamp);
     if left_behind {
-        let gone_at = left_at(user.as_ref(), era, &device) + ENDED_KEPT;
-        if gone_at <= now {
+        // Nothing is kept of a deleted user once the check of a device is due.
+        let kept_until = user.as_ref().map(|user| gone_at(left_behind_at(user, era, &device), &device));
+        if let Some(at) = kept_until.filter(|at| *at > now) {
+            changes.push(Change::Look(Look { at, ..look }));
+        } else {
             changes.push(Change::DropDevice(look.user, look.stamp, look.device));
             changes.push(Change::DropLastSeen(look.user, look.device));
             forgotten(swept, &mut user);
-        } else {
-            changes.push(Change::Look(Look { at: gone_at, ..look }));
         }
         return Ok(user);
     }
@@ -144,14 +143,5 @@ fn forgotten(swept: &mut Swept, user: &mut Option<User>) {
     swept.forgotten += 1;
     if let Some(user) = user {
         user.kept.count = user.kept.count.saturating_sub(1);
-    }
-}
-
-/// When a device of a deleted user, or one that a bump left behind, ended. Of a deleted user nothing is kept once its
-/// time to be looked at has come.
-fn left_at(user: Option<&User>, era: Era, device: &Device) -> Timestamp {
-    match user {
-        None => device.created - Duration::from_secs(u64::from(u32::MAX)),
-        Some(user) => left_behind_at(user, era, device),
     }
 }

@@ -39,12 +39,12 @@ impl Step for UseNames {
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<(), StoreError> {
         let Self { names, now } = self;
-        if let Some(mut founding) = records.founding()?.filter(|founding| founding.present() != *names) {
-            founding.names.retain(|other| other != names);
-            founding.names.push(names.clone());
-            let surplus = founding.names.len().saturating_sub(NAMES_KEPT);
-            founding.names.drain(..surplus);
-            changes.push(Change::Initialize(founding));
+        if let Some(mut identity) = records.identity()?.filter(|identity| identity.present() != *names) {
+            identity.names.retain(|other| other != names);
+            identity.names.push(names.clone());
+            let surplus = identity.names.len().saturating_sub(NAMES_KEPT);
+            identity.names.drain(..surplus);
+            changes.push(Change::StoreIdentity(identity));
             let version = records.counters()?.keys.next();
             changes.log(*now, Revocation::Keys { version, distrusted: None });
         }

@@ -71,9 +71,9 @@ impl Load {
 impl Tally {
     /// Prints the figures, and asserts that no acknowledged step was lost.
     #[track_caller]
-    pub(super) fn told(&self) {
+    pub(super) fn report(&self) {
         figure("steps acknowledged meanwhile", count(self.acknowledged), "", None);
-        figure("looks at rest after what they did", count(self.looked_after), "", None);
+        figure("checks of these steps with the database at rest", count(self.looked_after), "", None);
         figure("acknowledged steps lost by them", count(self.lost), "", Some("0"));
         figure("steps answered with 503 meanwhile", count(self.unanswered), "", None);
         figure("of these, found to have been taken", count(self.taken), "", None);

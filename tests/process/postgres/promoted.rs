@@ -36,7 +36,7 @@ fn nothing_acknowledged_is_lost() {
     }
     load.during(|progress| progress.acknowledged(STEPS));
     figure("primaries killed under load, their synchronous standby promoted", count(rounds), "", None);
-    load.tally().told();
+    load.tally().report();
 }
 
 /// A commit that has not reached the standby is not acknowledged, nor is a step that only read it.

@@ -45,6 +45,6 @@ fn nothing_acknowledged_is_lost_and_the_nodes_come_back_by_themselves() {
     }
     load.during(|progress| progress.acknowledged(STEPS));
     figure("restarts of the database under load (`pg_ctl restart -m immediate`)", count(rounds), "", None);
-    load.tally().told();
+    load.tally().report();
     figure("the longest until every node answered again by itself", longest, "s", Some("≤ 5 s"));
 }

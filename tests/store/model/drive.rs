@@ -7,9 +7,9 @@ use std::time::Duration;
 use rescind::model::ids::UserId;
 use rescind::store::Store;
 use rescind::store::memory::Memory;
-use rescind::store::queries::service::{ReadCounters, ReadFounding};
+use rescind::store::queries::service::{ReadCounters, ReadStoreIdentity};
 use rescind::store::steps::Step;
-use rescind::store::steps::delete_user::{DeleteUser, UserDeleted};
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use rescind::store::steps::end_device::DeviceEnded;
 use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use rescind::store::steps::end_everyone::EndEveryone;
@@ -46,8 +46,8 @@ impl Drive {
     pub(super) async fn over(mut service: Service) -> Self {
         service.most = 3;
         let twin = Store::new(Arc::new(Memory::default()));
-        let founding = service.store().read(ReadFounding).await.unwrap().unwrap();
-        twin.run(Initialize { founding, keys: Vec::new() }).await.unwrap();
+        let identity = service.store().read(ReadStoreIdentity).await.unwrap().unwrap();
+        twin.run(Initialize { identity, keys: Vec::new() }).await.unwrap();
         let era = twin.read(ReadCounters).await.unwrap().era.value();
         let naive = Naive { now: service.now().unix(), era, most: 3, ..Naive::default() };
         Self { service, twin, naive, users: Vec::new(), pairs: Vec::new(), swept: false }
@@ -244,7 +244,7 @@ impl Drive {
     async fn delete(&mut self, user: usize) -> Option<Outcomes> {
         let now = self.service.now();
         let user = self.user(user)?;
-        let request = DeleteUser { user: self.users[user], caller: None, now };
+        let request = DeleteUser { by: DeleteUserBy::Administrator(self.users[user]), now };
         let said = user_deleted(&self.both(request).await);
         Some((self.naive.delete(user), said))
     }
@@ -254,8 +254,8 @@ impl Drive {
         let (device, token) = self.token(caller)?;
         let user = self.naive.devices[device].user;
         let verified = password(self.naive.users[user].password + u64::from(!right));
-        let caller = Some((self.pairs[device][token].access, verified));
-        let request = DeleteUser { user: self.users[user], caller, now };
+        let by = DeleteUserBy::Caller { presented: self.pairs[device][token].access, verified };
+        let request = DeleteUser { by, now };
         let said = user_deleted(&self.both(request).await);
         let expected = match self.naive.judge(device, token) {
             Err(refused) => refused,

@@ -26,38 +26,38 @@ fn held() -> (impl FnOnce(&HashTurn) + Send + 'static, Receiver<()>, Sender<()>)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_frees_nothing_early() {
-    let turns = Arc::new(HashQueue::new(1, Duration::ZERO));
+    let queue = Arc::new(HashQueue::new(1, Duration::ZERO));
     let (job, has_begun, end) = held();
     let client = tokio::spawn({
-        let turns = Arc::clone(&turns);
-        async move { turns.run(HERE, job).await }
+        let queue = Arc::clone(&queue);
+        async move { queue.run(HERE, job).await }
     });
     has_begun.recv().unwrap();
     client.abort();
     assert!(client.await.unwrap_err().is_cancelled());
 
-    assert_eq!(turns.load(), HashLoad { waiting: 0, running: 1, finished: 0, refused: 0 });
-    assert_eq!(turns.run(HERE, |_| ()).await, Err(HashingError::Overloaded));
+    assert_eq!(queue.load(), HashLoad { waiting: 0, running: 1, finished: 0, refused: 0 });
+    assert_eq!(queue.run(HERE, |_| ()).await, Err(HashingError::Overloaded));
 
     end.send(()).unwrap();
-    timeout(SOON, turns.queue.permit(HERE)).await.unwrap().unwrap();
-    assert_eq!(turns.load(), HashLoad { waiting: 0, running: 0, finished: 1, refused: 1 });
+    timeout(SOON, queue.queue.permit(HERE)).await.unwrap().unwrap();
+    assert_eq!(queue.load(), HashLoad { waiting: 0, running: 0, finished: 1, refused: 1 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn never_more_than_the_allowed_number_run_at_once() {
-    let turns = Arc::new(HashQueue::new(3, SOON));
+    let queue = Arc::new(HashQueue::new(3, SOON));
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..200)
         .map(|_| {
-            let (turns, now, most) = (Arc::clone(&turns), Arc::clone(&now), Arc::clone(&most));
+            let (queue, now, most) = (Arc::clone(&queue), Arc::clone(&now), Arc::clone(&most));
             tokio::spawn(async move {
                 let job = move |_: &HashTurn| {
                     most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
                     std::thread::yield_now();
                     now.fetch_sub(1, Relaxed);
                 };
-                turns.run(HERE, job).await
+                queue.run(HERE, job).await
             })
         })
         .collect();
@@ -65,55 +65,55 @@ async fn never_more_than_the_allowed_number_run_at_once() {
         assert_eq!(client.await.unwrap(), Ok(()));
     }
     assert!((1..=3).contains(&most.load(Relaxed)), "{most:?}");
-    assert_eq!(turns.load(), HashLoad { waiting: 0, running: 0, finished: 200, refused: 0 });
+    assert_eq!(queue.load(), HashLoad { waiting: 0, running: 0, finished: 200, refused: 0 });
 }
 
 #[tokio::test]
 async fn who_hangs_up_while_waiting_leaves_the_queue() {
-    let turns = Arc::new(HashQueue::new(0, SOON));
+    let queue = Arc::new(HashQueue::new(0, SOON));
     let client = tokio::spawn({
-        let turns = Arc::clone(&turns);
-        async move { turns.run(HERE, |_| ()).await }
+        let queue = Arc::clone(&queue);
+        async move { queue.run(HERE, |_| ()).await }
     });
-    while turns.load().waiting == 0 {
+    while queue.load().waiting == 0 {
         yield_now().await;
     }
     client.abort();
     assert!(client.await.unwrap_err().is_cancelled());
-    assert_eq!(turns.load(), HashLoad { waiting: 0, running: 0, finished: 0, refused: 0 });
+    assert_eq!(queue.load(), HashLoad { waiting: 0, running: 0, finished: 0, refused: 0 });
 }
 
 #[tokio::test]
 async fn a_job_that_dies_gives_its_turn_back() {
-    let turns = HashQueue::new(1, SOON);
-    assert_eq!(turns.run(HERE, |_| -> u8 { panic!("on purpose") }).await, Err(HashingError::Failed));
-    assert_eq!(turns.run(HERE, |_| 7).await, Ok(7));
-    assert_eq!(turns.load().running, 0);
+    let queue = HashQueue::new(1, SOON);
+    assert_eq!(queue.run(HERE, |_| -> u8 { panic!("on purpose") }).await, Err(HashingError::Failed));
+    assert_eq!(queue.run(HERE, |_| 7).await, Ok(7));
+    assert_eq!(queue.load().running, 0);
 }
 
 /// Occupies the only permit, queues `sources` one after the other, and returns the order in which they ran.
 async fn order_of_turns(sources: &[HashSource]) -> Vec<usize> {
-    let turns = Arc::new(HashQueue::new(1, SOON));
+    let queue = Arc::new(HashQueue::new(1, SOON));
     let (job, has_begun, end) = held();
     let first = tokio::spawn({
-        let turns = Arc::clone(&turns);
-        async move { turns.run(HashSource::Operator, job).await }
+        let queue = Arc::clone(&queue);
+        async move { queue.run(HashSource::Operator, job).await }
     });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
     let order = Arc::new(std::sync::Mutex::new(Vec::new()));
     let mut clients = Vec::new();
     for (number, source) in sources.iter().copied().enumerate() {
-        let (turns, order) = (Arc::clone(&turns), Arc::clone(&order));
-        let asked = turns.load().waiting;
+        let (queue, order) = (Arc::clone(&queue), Arc::clone(&order));
+        let asked = queue.load().waiting;
         clients.push(tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.run(source, move |_: &HashTurn| order.lock().unwrap().push(number)).await }
+            let queue = Arc::clone(&queue);
+            async move { queue.run(source, move |_: &HashTurn| order.lock().unwrap().push(number)).await }
         }));
-        while turns.load().waiting == asked {
+        while queue.load().waiting == asked {
             yield_now().await;
         }
         // Counted just before it queues up.
-        while turns.queue.waiting() < number + 1 {
+        while queue.queue.waiting() < number + 1 {
             yield_now().await;
         }
     }
@@ -145,27 +145,27 @@ async fn many_addresses_of_one_network_are_one_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_jobs_of_one_source_wait() {
-    let turns = Arc::new(HashQueue::new(0, SOON));
+    let queue = Arc::new(HashQueue::new(0, SOON));
     let asked = Arc::new(Notify::new());
-    let clients: Vec<_> = (0..WAITING_PER_TURN)
+    let clients: Vec<_> = (0..WAITING_PER_PERMIT)
         .map(|_| {
-            let turns = Arc::clone(&turns);
-            tokio::spawn(async move { turns.run(network("192.0.2.1"), |_| ()).await })
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { queue.run(network("192.0.2.1"), |_| ()).await })
         })
         .collect();
-    while turns.queue.waiting() < WAITING_PER_TURN {
+    while queue.queue.waiting() < WAITING_PER_PERMIT {
         yield_now().await;
     }
-    assert_eq!(turns.run(network("192.0.2.1"), |_| ()).await, Err(HashingError::Overloaded));
+    assert_eq!(queue.run(network("192.0.2.1"), |_| ()).await, Err(HashingError::Overloaded));
     let other = tokio::spawn({
-        let (turns, asked) = (Arc::clone(&turns), Arc::clone(&asked));
+        let (queue, asked) = (Arc::clone(&queue), Arc::clone(&asked));
         async move {
             asked.notify_one();
-            turns.run(network("198.51.100.1"), |_| ()).await
+            queue.run(network("198.51.100.1"), |_| ()).await
         }
     });
     asked.notified().await;
-    while turns.queue.waiting() == WAITING_PER_TURN && !other.is_finished() {
+    while queue.queue.waiting() == WAITING_PER_PERMIT && !other.is_finished() {
         yield_now().await;
     }
     assert!(!other.is_finished(), "another source waits for itself");
@@ -177,10 +177,10 @@ async fn only_so_many_jobs_of_one_source_wait() {
         assert!(client.await.unwrap_err().is_cancelled());
     }
     let again = tokio::spawn({
-        let turns = Arc::clone(&turns);
-        async move { turns.run(network("192.0.2.1"), |_| ()).await }
+        let queue = Arc::clone(&queue);
+        async move { queue.run(network("192.0.2.1"), |_| ()).await }
     });
-    while turns.load().waiting < 2 && !again.is_finished() {
+    while queue.load().waiting < 2 && !again.is_finished() {
         yield_now().await;
     }
     assert!(!again.is_finished(), "it waits");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Buckets, KeptBucket, RetryAfter};
+use super::{Buckets, BucketsState, RetryAfter};
 
 /// The held tokens of one key, and the number of callers waiting for them.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     }
 
     /// Whether one more token can be held beside those taken and held.
-    fn has_room(&self, kept: &KeptBucket<K>, key: K, now: Duration) -> bool {
+    fn has_room(&self, kept: &BucketsState<K>, key: K, now: Duration) -> bool {
         let empty = self.empty(now);
         let taken = kept.full_at.get(&key).map_or(now, |moment| (*moment).clamp(now, empty));
         let held = kept.held.get(&key).map_or(0, |held| held.tokens);
@@ -74,7 +74,7 @@ impl<K: Copy + Ord + Hash> Buckets<K> {
     }
 
     /// Wakes one waiting caller if its next try would be decided: by a token, or by a refusal.
-    fn wake_next(&self, kept: &mut KeptBucket<K>, key: K, now: Duration) {
+    fn wake_next(&self, kept: &mut BucketsState<K>, key: K, now: Duration) {
         let has_answer = self.has_room(kept, key, now) || self.after_one_more(kept, key, now).is_err();
         let Some(held) = kept.held.get(&key) else { return };
         if held.tokens == 0 && held.waiting == 0 {

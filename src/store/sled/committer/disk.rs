@@ -7,9 +7,9 @@ use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::records::Records as _;
 use crate::store::sled::head::{CommitWitness, Head, LastCommit};
-use crate::store::sled::layout::{COMMIT_KEY, FOUNDING};
+use crate::store::sled::layout::{COMMIT_KEY, IDENTITY};
 use crate::store::sled::view::SledView;
-use crate::store::sled::writes::Changes;
+use crate::store::sled::writes::PendingWrites;
 
 /// The open files and state of the store, owned by the writer.
 pub(in crate::store::sled) struct Disk {
@@ -25,11 +25,11 @@ pub(in crate::store::sled) struct Disk {
 
 impl Disk {
     /// Writes `changes`, the number of this commit and the new checksum atomically, not yet durably.
-    pub(super) fn apply(&mut self, changes: Changes, newest: Option<Timestamp>) -> Result<(), String> {
+    pub(super) fn apply(&mut self, changes: PendingWrites, newest: Option<Timestamp>) -> Result<(), String> {
         let mut last = self.last;
         last.number = last.number.saturating_add(1);
         last.newest = last.newest.max(newest.unwrap_or(last.newest));
-        if changes.contains_key(FOUNDING) {
+        if changes.contains_key(IDENTITY) {
             self.witness_no_store()?;
         }
         let mut batch = sled::Batch::default();
@@ -75,6 +75,6 @@ impl Disk {
     }
 
     fn store(&self) -> Result<Option<StoreId>, StoreError> {
-        Ok(SledView::applied(&self.tree).founding()?.map(|founding| founding.store))
+        Ok(SledView::applied(&self.tree).identity()?.map(|identity| identity.store))
     }
 }

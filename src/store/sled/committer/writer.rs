@@ -10,9 +10,9 @@ use super::{Commit, Queue, unavailable};
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::priority::Priority;
-use crate::store::sled::reserve::Reserve;
+use crate::store::sled::reserve::{Reserve, unknown_space};
 use crate::store::sled::view::SledView;
-use crate::store::sled::writes::{Changes, Writes};
+use crate::store::sled::writes::{PendingWrites, Writes};
 
 /// An order in the commit queue.
 pub(super) enum WriteOrder {
@@ -41,7 +41,7 @@ pub(super) struct Writer {
     unsynced: bool,
     /// The writes of the current group, applied as one batch: each batch costs sled two buffers of half a megabyte,
     /// written one by one, so a batch per step would limit the store to a few thousand steps a second.
-    pending: Changes,
+    pending: PendingWrites,
     /// The newest time in those writes.
     newest: Option<Timestamp>,
     /// The reason to end. Once set, no step runs and no caller is answered.
@@ -58,7 +58,7 @@ impl Writer {
         watchdog: Arc<Watchdog>,
         observer: Box<dyn Fn(Commit) + Send>,
     ) -> Self {
-        let (unsynced, pending, newest, broken, stopped) = (true, Changes::new(), None, None, None);
+        let (unsynced, pending, newest, broken, stopped) = (true, PendingWrites::new(), None, None, None);
         Self { disk, reserve, watchdog, observer, unsynced, pending, newest, broken, stopped }
     }
 
@@ -129,7 +129,7 @@ impl Writer {
         let enough = self
             .reserve
             .admit(writes.priority(), writes.count(), writes.bytes())
-            .map_err(|e| StoreError::Unavailable(format!("the free disk space is unknown: {e}")))?;
+            .map_err(|e| unknown_space(&e))?;
         // A write that just does not fit is refused a little before its priority is.
         let stopped = self.reserve.stopped().max((!enough).then_some(writes.priority()));
         if stopped != self.stopped {

@@ -24,10 +24,10 @@ use crate::model::username::Username;
 use crate::store::queries::devices::{FindLastSeen, ListEndedDevices};
 use crate::store::queries::keys::{FindServiceKey, ListServiceKeys, ReadKeySet};
 use crate::store::queries::log::ReadLog;
-use crate::store::queries::service::{ReadCounters, ReadFounding};
+use crate::store::queries::service::{ReadCounters, ReadStoreIdentity};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::queries::users::{FindUser, FindUserByName, ListUsers};
-use crate::store::sled::layout::{self, CLOCK, FOUNDING, TOTALS, Table};
+use crate::store::sled::layout::{self, COUNTERS, IDENTITY, TOTALS, Table};
 use crate::store::steps::end_device::{DeviceEnded, EndDevice};
 use crate::store::steps::end_everyone::EndEveryone;
 use crate::store::steps::initialize::Initialize;
@@ -77,9 +77,9 @@ fn world() -> World {
     World::manual(START, 7).0
 }
 
-async fn found(store: &Store, world: &World) {
+async fn initialize(store: &Store, world: &World) {
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
-    let founding = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
+    let identity = StoreIdentity { store: world.store_id(), issuer, audience, at: START, names: Vec::new() };
     let key = KeyRecord {
         kid: Kid::parse(&format!("k4.pid.{}", "A".repeat(44))).unwrap(),
         purpose: Purpose::Access,
@@ -87,7 +87,7 @@ async fn found(store: &Store, world: &World) {
         created: START,
         sealed: "sealed".to_owned(),
     };
-    store.run(Initialize { founding, keys: vec![key] }).await.unwrap();
+    store.run(Initialize { identity, keys: vec![key] }).await.unwrap();
 }
 
 fn service_key(world: &World, name: &str) -> ServiceKeyRecord {
@@ -95,11 +95,11 @@ fn service_key(world: &World, name: &str) -> ServiceKeyRecord {
     ServiceKeyRecord { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START }
 }
 
-/// A founded store with a user on two devices, one of them ended, and a service key.
+/// An initialized store with a user on two devices, one of them ended, and a service key.
 async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
     let (parent, path) = fresh();
     let (store, world) = (open(&path, OpenMode::Create).unwrap(), world());
-    found(&store, &world).await;
+    initialize(&store, &world).await;
     let device = || NewDevice {
         id: world.device_id(),
         name: DeviceName::parse("Ada’s phone").unwrap(),
@@ -170,7 +170,10 @@ async fn a_store_is_made_by_its_founding() {
     let (_parent, path) = fresh();
     for _killed_before_it_was_founded in 0..2 {
         let store = open(&path, OpenMode::Create).unwrap();
-        assert_eq!((store.read(ReadFounding).await.unwrap(), store.engine.newest_record()), (None, None));
+        assert_eq!(
+            (store.read(ReadStoreIdentity).await.unwrap(), store.engine.newest_record()),
+            (None, None)
+        );
         drop(store);
         assert!(matches!(open(&path, OpenMode::Existing), Err(OpenError::Missing { .. })));
     }
@@ -178,14 +181,14 @@ async fn a_store_is_made_by_its_founding() {
     let early = store.run(AddServiceKey { key: service_key(&world(), "early") }).await;
     assert!(matches!(early, Err(StoreError::Corrupt(_))), "{early:?}");
     assert_eq!(store.read(ListServiceKeys).await.unwrap(), []);
-    found(&store, &world()).await;
+    initialize(&store, &world()).await;
     drop(store);
-    assert!(open(&path, OpenMode::Existing).unwrap().read(ReadFounding).await.unwrap().is_some());
+    assert!(open(&path, OpenMode::Existing).unwrap().read(ReadStoreIdentity).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_store_without_the_records_every_store_has_is_refused() {
-    for (key, table) in [(FOUNDING, "founding"), (CLOCK, "counters"), (TOTALS, "totals")] {
+    for (key, table) in [(IDENTITY, "store identity"), (COUNTERS, "counters"), (TOTALS, "totals")] {
         let (_parent, path, store, ..) = filled().await;
         tree(&store).remove(key).unwrap();
         drop(store);
@@ -203,7 +206,7 @@ async fn the_witness_of_another_store_is_refused() {
     drop(store);
     let (_other_parent, other_path) = fresh();
     let (other, other_world) = (open(&other_path, OpenMode::Create).unwrap(), World::manual(START, 8).0);
-    found(&other, &other_world).await;
+    initialize(&other, &other_world).await;
     drop(other);
     fs::copy(other_path.join("head"), path.join("head")).unwrap();
     assert_damaged(open(&path, OpenMode::Create), "another store");
@@ -303,7 +306,7 @@ async fn the_log_says_nothing_that_is_not_acknowledged_yet() {
     let hooks = Hooks { observer: Box::new(observer), ..Hooks::default() };
     let engine = Sled::open(&path, Options { hooks, ..Options::default() }, OpenMode::Create).unwrap();
     let store = Store::new(Arc::new(engine));
-    found(&store, &world()).await;
+    initialize(&store, &world()).await;
     let (free, until) = channel();
     hold.send(until).unwrap();
     let ending = tokio::spawn({

@@ -39,7 +39,7 @@ pub enum OpenError {
     OtherFormat { path: PathBuf, found: String },
     /// The store was moved to another location.
     #[error(
-        "the store in {path:?} was moved to {to}: what is left here is of the past. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
+        "the store in {path:?} was moved to {to}: the data left here is outdated. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
     )]
     Moved { path: PathBuf, to: String },
     /// The folder holds an unfinished copy.
@@ -57,7 +57,7 @@ pub enum OpenError {
     Damaged { path: PathBuf, reason: String },
     /// The engine needs its newest snapshot, which is damaged or gone. Nothing was opened or changed.
     #[error(
-        "the store in {path:?} cannot be opened: {reason}. The data file `db` and everything else is as it was, and is kept so: without that file, opening would clear parts of `db`. Put the file back from a backup made since the last start; else run `rescind store recover --to NEW_FOLDER`, which tries a copy without that file and keeps it only if not a record is missing; else move the folder away and put a backup of the whole folder in its place"
+        "the store in {path:?} cannot be opened: {reason}. The data file `db` and everything else is as it was, and is kept so: without that file, opening would clear parts of `db`. Put the file back from a backup made since the last start; else run `rescind store recover --to NEW_FOLDER`, which tries a copy without that file and keeps it only if no record is missing; else move the folder away and put a backup of the whole folder in its place"
     )]
     Snapshot { path: PathBuf, reason: String },
     /// A copy without the snapshot does not hold everything.

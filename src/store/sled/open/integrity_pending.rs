@@ -21,7 +21,7 @@ fn path(folder: &Folder) -> PathBuf {
 }
 
 /// Reads the log that sled is about to read, and records a pending check if it is damaged.
-pub(super) fn look(folder: &Folder) -> io::Result<()> {
+pub(super) fn examine(folder: &Folder) -> io::Result<()> {
     let data = match File::open(folder.data_path()) {
         Ok(data) => data,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -37,7 +37,7 @@ pub struct Recovered {
 pub fn recover(from: &Path, to: &Path, cache_bytes: u64) -> Result<Recovered, OpenError> {
     let source = without_snapshot(from)?;
     let (target, stage) = Folder::enter(to, OpenMode::Create)?;
-    if stage != FolderStage::StoreIdentity {
+    if stage != FolderStage::Initializing {
         return Err(OpenError::NotEmpty { path: to.to_owned() });
     }
     match read_copy(&source, target, cache_bytes) {
@@ -64,7 +64,7 @@ fn without_snapshot(path: &Path) -> Result<Folder, OpenError> {
     let path = path.to_owned();
     match stage {
         FolderStage::Initialized => {}
-        FolderStage::StoreIdentity => return Err(OpenError::Missing { path }),
+        FolderStage::Initializing => return Err(OpenError::Missing { path }),
         FolderStage::Copying(_) => return Err(OpenError::Unfinished { path }),
         FolderStage::Moved(to) => return Err(OpenError::Moved { path, to }),
     }

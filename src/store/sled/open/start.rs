@@ -23,7 +23,7 @@ pub(super) fn start(folder: &Folder, cache_bytes: u64) -> Result<sled::Db, OpenE
     let fail = |e| OpenError::io(folder.path(), e);
     wait_for_engine(folder)?;
     folder.check_snapshot()?;
-    integrity_pending::look(folder).map_err(fail)?;
+    integrity_pending::examine(folder).map_err(fail)?;
     let config = sled::Config::new()
         .path(folder.path())
         .cache_capacity(cache_bytes)
@@ -48,7 +48,7 @@ fn wait_for_engine(folder: &Folder) -> Result<(), OpenError> {
     };
     let (freed, wait) = channel();
     let waiter = std::thread::Builder::new().spawn(move || {
-        // The lock is let go before the word is given.
+        // The lock is released before the waiter is notified.
         let _late = freed.send(file.lock().and_then(|()| file.unlock()));
     });
     waiter.map_err(|e| OpenError::io(folder.path(), e))?;

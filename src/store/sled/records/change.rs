@@ -6,7 +6,7 @@ use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::records::{Change, Changes};
 use crate::store::sled::codec::encode;
-use crate::store::sled::layout::{self, CLOCK, FOUNDING, ROLLED_BACK, TOTALS, Table};
+use crate::store::sled::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
 use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
 
@@ -17,10 +17,10 @@ use crate::store::sled::writes::Writes;
 /// A record is too long; or the store is not initialized and the changes do not initialize it: its folder would be
 /// started over.
 pub(in crate::store::sled) fn writes(view: &SledView<'_>, changes: Changes) -> Result<Writes, StoreError> {
-    let founded = changes.is_empty()
-        || changes.records.iter().any(|change| matches!(change, Change::Initialize(_)))
-        || view.get(FOUNDING)?.is_some();
-    if !founded {
+    let initialized = changes.is_empty()
+        || changes.records.iter().any(|change| matches!(change, Change::StoreIdentity(_)))
+        || view.get(IDENTITY)?.is_some();
+    if !initialized {
         return Err(Table::StoreIdentity.corrupt("the record is missing"));
     }
     let priority = changes.priority;
@@ -47,10 +47,10 @@ fn collected(mut writes: Writes, view: &SledView<'_>, records: Vec<Change>) -> R
 
 fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), StoreError> {
     match change {
-        Change::Initialize(founding) => writes.put(FOUNDING, encode(Table::StoreIdentity, &founding)?),
+        Change::StoreIdentity(identity) => writes.put(IDENTITY, encode(Table::StoreIdentity, &identity)?),
         Change::RolledBack(true) => writes.put(ROLLED_BACK, encode(Table::RolledBack, &())?),
         Change::RolledBack(false) => writes.delete(ROLLED_BACK),
-        Change::Counters(counters) => writes.put(CLOCK, encode(Table::Counters, &counters)?),
+        Change::Counters(counters) => writes.put(COUNTERS, encode(Table::Counters, &counters)?),
         Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
         Change::Entry(entry) => {
             writes.put(&layout::entry(entry.position)[..], encode_entry(&entry)?);
@@ -101,7 +101,7 @@ fn put_user(writes: &mut Writes, view: &SledView<'_>, user: User) -> Result<(), 
 /// The time at which a change says it happened, never ahead of the clock of its step.
 fn moment(change: &Change) -> Option<Timestamp> {
     match change {
-        Change::Initialize(founding) => Some(founding.at),
+        Change::StoreIdentity(identity) => Some(identity.at),
         Change::Entry(entry) => Some(entry.at),
         Change::User(user) => Some(user.created),
         Change::Device(device) => Some(device.authenticated),

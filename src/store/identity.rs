@@ -1,4 +1,4 @@
-//! What a store was founded as: its id, and the names that its tokens carry.
+//! The identity of a store: its id, and the names that its tokens carry.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use crate::model::ids::StoreId;
 use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 
-/// What a store was founded as. Only a restore changes its id, and only other settings add to its names.
+/// The identity of a store. Only a restore changes its id, and only other settings add to its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreIdentity {
-    /// Its id.
+    /// The id of the store.
     pub store: StoreId,
     /// `iss` of its tokens when the settings name none.
     pub issuer: String,
     /// `aud` of its tokens when the settings name none.
     pub audience: String,
-    /// When.
+    /// When the store was initialized.
     pub at: Timestamp,
     /// Other names that tokens were given since, by the settings, the present ones last. Empty as long as they are the
     /// names above.
