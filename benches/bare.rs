@@ -104,12 +104,12 @@ pub(crate) fn plain(answers: &Answers) -> BoxEndpoint<'static, Response> {
 }
 
 /// The routes behind the same edge as the service's own.
-pub(crate) fn behind_the_door(
+pub(crate) fn behind_the_edge(
     answers: &Answers,
     edge_config: &EdgeConfig,
     metrics: &Metrics,
 ) -> BoxEndpoint<'static, Response> {
-    let settings = EdgeParts {
+    let parts = EdgeParts {
         routes: Routes::new(metrics).api::<Bare>("/").finish(),
         cors: Cors::new(Vec::new(), false),
         proxies: edge_config.proxies.clone(),
@@ -117,5 +117,5 @@ pub(crate) fn behind_the_door(
         deadline: edge_config.deadline,
         auth: None,
     };
-    Edge::new(plain(answers), settings).boxed()
+    Edge::new(plain(answers), parts).boxed()
 }

@@ -54,8 +54,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
 
     let public = stage.serve_public()?;
     let answers = answers(public, &me("/api/v1/auth/me"), &form)?;
-    let edge =
-        stage.serve_guarded(bare::behind_the_door(&answers, stage.edge_config(), stage.auth.metrics()))?;
+    let edge = stage.serve_app(bare::behind_the_edge(&answers, stage.edge_config(), stage.auth.metrics()))?;
     let plain = stage.serve_plain(bare::plain(&answers))?;
     let mut sides = [
         (public, me("/api/v1/auth/me")),
@@ -80,14 +79,14 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
             sides.get_mut(at).context("a side")?.round()?;
         }
     }
-    let [me, me_door, me_plain, introspect, introspect_door, introspect_plain] = &sides;
+    let [me, me_edge, me_plain, introspect, introspect_edge, introspect_plain] = &sides;
     let same = "of a bare JSON route with the same answer behind the same middleware";
     Ok(vec![
-        Figure::median(format!("`GET /api/v1/auth/me` with a live token, {same}"), &share(me, me_door), "×")
+        Figure::median(format!("`GET /api/v1/auth/me` with a live token, {same}"), &share(me, me_edge), "×")
             .goal("≥ 0.85"),
         Figure::median(
             format!("`POST /oauth/introspect` of a live token, {same}"),
-            &share(introspect, introspect_door),
+            &share(introspect, introspect_edge),
             "×",
         )
         .goal("≥ 0.85"),
@@ -95,8 +94,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
         Figure::median("introspections", &introspect.rates, "/s"),
         Figure::median("the bare framework without any middleware, `GET`", &me_plain.rates, "/s"),
         Figure::median("the bare framework without any middleware, `POST`", &introspect_plain.rates, "/s"),
-        middleware("`GET`", me_door, me_plain),
-        middleware("`POST`", introspect_door, introspect_plain),
+        middleware("`GET`", me_edge, me_plain),
+        middleware("`POST`", introspect_edge, introspect_plain),
     ])
 }
 

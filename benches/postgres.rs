@@ -114,7 +114,7 @@ fn sign_outs(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> 
     let [(_, shared), (_, embedded)] = &sides;
     Ok(vec![
         Figure::median(
-            format!("sign-outs on PostgreSQL, through its one clock row, {LEAVING} clients"),
+            format!("sign-outs on PostgreSQL, through its one row of counters, {LEAVING} clients"),
             shared,
             "/s",
         ),

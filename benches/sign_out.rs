@@ -16,7 +16,7 @@ use crate::stage::{Stage, order};
 pub(crate) const MANY: u64 = 10_000;
 const PAIRS: u64 = 25;
 const TRUTHS: usize = 300;
-/// The only setting that is not the default.
+/// Allows as many devices of one user as [`MANY`].
 pub(crate) const CAP: [(&str, &str); 1] = [("devices_per_user", "10000")];
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {

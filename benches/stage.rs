@@ -1,4 +1,4 @@
-//! The service in this process with default settings, on an embedded store in a folder of its own.
+//! The service in this process, with default settings where a group of figures needs no others, on an embedded store in a folder of its own.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,7 +16,7 @@ use rescind::auth::login::DeviceWish;
 use rescind::auth::{Auth, ClientInfo};
 use rescind::http::app::{self, EdgeConfig};
 use rescind::http::framework::Framework;
-use rescind::http::listen::{BoundListener, ConnectionLimits, Server as Guarded};
+use rescind::http::listen::{self, BoundListener, ConnectionLimits};
 use rescind::http::serve;
 use rescind::metrics::Metrics;
 use rescind::model::device::{Device, DeviceKind, DeviceName, LastSeen};
@@ -122,15 +122,15 @@ impl Stage {
 
     /// Serves the public operations on a free port.
     pub(crate) fn serve_public(&self) -> Result<SocketAddr> {
-        self.serve_guarded(app::public(&self.service, &self.edge_config))
+        self.serve_app(app::public(&self.service, &self.edge_config))
     }
 
     /// Serves `app` with the service's own server loop.
-    pub(crate) fn serve_guarded(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
+    pub(crate) fn serve_app(&self, app: BoxEndpoint<'static, Response>) -> Result<SocketAddr> {
         let (listener, address) = self.listen()?;
         // The machine's own clients share an address.
         let limits = ConnectionLimits { per_address: usize::MAX, ..ConnectionLimits::default() };
-        let server = Guarded::new(Framework::new(app), limits);
+        let server = listen::Server::new(Framework::new(app), limits);
         self.runtime.spawn(server.run(BoundListener::Tcp(listener), std::future::pending(), Duration::ZERO));
         Ok(address)
     }

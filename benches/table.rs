@@ -31,20 +31,21 @@ const SHOWN: [(&str, &str); 10] = [
         "from logout-all's answer to refusal in each of 100 followers, a worker on each core, 99th percentile of 300",
     ),
     ("scale", "start to listening, 1000000 users with 3 devices each"),
-    ("postgres", "sign-outs on PostgreSQL, through its one clock row, 32 clients"),
+    ("postgres", "sign-outs on PostgreSQL, through its one row of counters, 32 clients"),
 ];
 
 const HEAD: &str = "| what | measured | goal |\n|---|---:|---|\n";
 
-const FACE: &str = "\
+const INTRODUCTION: &str = "\
 # Figures
 
 <!-- Made by `cargo bench -- table` from results.json. -->
 
 `cargo bench` measures everything, `cargo bench -- checks` one group. What is compared takes turns within one run; where there
 are several rounds, each is in [`results.json`](results.json) and the figure is their median. The service has its default
-settings, with logs and metrics on, and shares the cores with the clients and followers that are measured. Ratios can be
-compared between machines; times and rates cannot.
+settings, except for limits that a figure has to exceed (devices of a user, connections of an address), with logs and metrics
+on, and shares the cores with the clients and followers that are measured. Ratios can be compared between machines; times
+and rates cannot.
 ";
 
 /// Writes the README's table between its marks, and `benches/README.md`.
@@ -65,25 +66,25 @@ fn shown(groups: &BTreeMap<String, Group>) -> Result<String> {
         let group = groups.get(name).with_context(|| format!("results.json has no {name}"))?;
         let figure = group.figures.iter().find(|figure| figure.what == what);
         row(&mut text, figure.with_context(|| format!("results.json has no figure {what:?} in {name}"))?)?;
-        let place = place(group);
-        if !machines.contains(&place) {
-            machines.push(place);
+        let machine = measured_on(group);
+        if !machines.contains(&machine) {
+            machines.push(machine);
         }
     }
-    for place in machines {
-        writeln!(text, "\n{place}")?;
+    for machine in machines {
+        writeln!(text, "\n{machine}")?;
     }
     Ok(text)
 }
 
 fn all(groups: &BTreeMap<String, Group>) -> Result<String> {
-    let mut text = FACE.to_owned();
+    let mut text = INTRODUCTION.to_owned();
     for (name, group) in GROUPS.iter().filter_map(|name| Some((name, groups.get(*name)?))) {
         write!(text, "\n## {name}\n\n{HEAD}")?;
         for figure in &group.figures {
             row(&mut text, figure)?;
         }
-        writeln!(text, "\n`{}`. {}", group.command, place(group))?;
+        writeln!(text, "\n`{}`. {}", group.command, measured_on(group))?;
     }
     Ok(text)
 }
@@ -95,7 +96,7 @@ fn row(text: &mut String, figure: &Figure) -> Result<()> {
 }
 
 /// When and on what machine the figures of a group were measured.
-fn place(group: &Group) -> String {
+fn measured_on(group: &Group) -> String {
     let machine = &group.machine;
     let date = group.date.split('T').next().unwrap_or_default();
     format!(

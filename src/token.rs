@@ -2,8 +2,9 @@
 //!
 //! Text from outside becomes claims only through [`keyring::TrustedKeys::verify`] and
 //! [`keyring::Keyring::open_refresh`]; both check everything about a token except time and revocation, which need a
-//! clock and a store. A key never comes from a token: the footer is compared byte for byte with those of the known
-//! keys.
+//! clock and a store. A verifier uses `public_keys::PublicKeys::authentic`, which checks only the signature and the
+//! format: its caller compares issuer and audience. A key never comes from a token: the footer is compared byte for byte
+//! with those of the known keys.
 //!
 //! Modules: [`access`] and [`refresh`] the two kinds of token; [`feed`] the signed texts of the feed; [`footer`] the
 //! key id in a token; [`keyring`] and [`public_keys`] the keys; [`sealing`] the encryption of stored secrets; [`seen`]

@@ -246,7 +246,7 @@ impl ReplicaView {
         let claims = verified.claims();
         let sound = claims.is_short_lived();
         let verdict = match state.revoked.judge(claims, now.wall) {
-            // A clock is wrong, there or here. The token may be good: a refresh gets one that is of now.
+            // A clock is wrong, there or here. The token may be good: a refresh gets a new one.
             Verdict::Live if claims.is_from_the_future(now.wall) => Verdict::Ended(Reason::Expired),
             verdict => verdict,
         };
@@ -257,7 +257,7 @@ impl ReplicaView {
                 None => return Ok(claims),
                 Some(doubt) => Rejection::Stale(doubt),
             },
-            // A clock's word counts only as long as clocks agree.
+            // `exp` is trusted only while the clocks agree.
             Verdict::Ended(Reason::Expired) => unless_stale(Rejection::Ended(Reason::Expired)),
             // What ended stays ended, however stale the rest is.
             Verdict::Ended(reason) => Rejection::Ended(reason),
