@@ -23,7 +23,7 @@
 //!
 //! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for
 //! the socket alone; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`,
-//! `device_input`, `form`, `moment` and `page`; `etag` says whether a client has the current answer, `fence` waits
+//! `device_input`, `form`, `moment` and `page`; `user_agent` guesses the name of a device; `etag` says whether a client has the current answer, `fence` waits
 //! until a sign-out is in force at followers, `tag` lists the headings of the document, and `figures` answers on the
 //! metrics' own listener. [`credential`] reads the credential of a request, `wanted` says which one an operation
 //! requires, `refusal` turns a use case's error into a problem. [`app`] puts all of them behind the edge, [`serve`]
@@ -65,5 +65,6 @@ mod revocations;
 pub mod routes;
 pub mod serve;
 mod tag;
+mod user_agent;
 mod wanted;
 mod wellknown;

@@ -5,8 +5,8 @@
 //! need.
 //!
 //! Modules: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
-//! account; `visible` the characters allowed in names; [`device`], [`refresh_state`], [`network`] and [`user_agent`] a
-//! sign-in; [`claims`] the content of tokens and [`names`] their issuer and audience; [`revocation`] the entries of the
+//! account; `visible` the characters allowed in names; [`device`], [`refresh_state`] and [`network`] a sign-in;
+//! [`claims`] the content of tokens and [`names`] their issuer and audience; [`revocation`] the entries of the
 //! revocation log; [`key`] and [`service_key`] the credentials of the service itself.
 
 pub mod claims;
@@ -25,8 +25,6 @@ pub mod service_key;
 pub mod timestamp;
 #[cfg(feature = "server")]
 pub mod user;
-#[cfg(feature = "server")]
-pub mod user_agent;
 #[cfg(feature = "server")]
 pub mod username;
 pub mod verdict;

@@ -9,7 +9,6 @@ use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
 use crate::model::password::{Password, PasswordHash};
-use crate::model::user_agent;
 use crate::model::username::Username;
 use crate::store::queries::standing::ReadStanding;
 use crate::store::queries::users::FindUserByName;
@@ -17,7 +16,7 @@ use crate::store::steps::open_device::{OpenDevice, Opened};
 use crate::store::steps::rehash_password::RehashPassword;
 use crate::store::steps::session::NewDevice;
 
-/// The device's name and kind as the client gave them; what is missing is guessed from its user agent.
+/// The name and kind of the device that a sign-in opens. `None` stands for "Unknown device" and `other`.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceWish {
     /// The name of the device.
@@ -156,13 +155,10 @@ impl Auth {
 
     /// The device that a sign-in by the client `origin` opens.
     pub(super) fn new_device(&self, wish: DeviceWish, origin: &ClientInfo) -> NewDevice {
-        let guess = user_agent::readable(origin.user_agent.as_deref().unwrap_or_default());
-        let name = wish.name.or_else(|| DeviceName::parse(&guess.name).ok());
-        let kind = wish.kind.or_else(|| DeviceKind::parse(guess.kind).ok());
         NewDevice {
             id: self.world.device_id(),
-            name: name.unwrap_or_else(DeviceName::unknown),
-            kind: kind.unwrap_or_else(DeviceKind::other),
+            name: wish.name.unwrap_or_else(DeviceName::unknown),
+            kind: wish.kind.unwrap_or_else(DeviceKind::other),
             network: Network::of(origin.address),
             seen: last_seen::seen(origin, self.world.now()),
             idle: self.lasting(self.policy.device_idle),

@@ -104,7 +104,7 @@ impl Accounts {
         body: SignInBody<Credentials>,
     ) -> Result<RegisteredResponse, Problem> {
         let SignInBody(credentials) = body;
-        let device = wish(credentials.device)?;
+        let device = wish(credentials.device, &origin)?;
         let issued = auth.register(&credentials.username, &credentials.password, device, &origin).await?;
         Ok(RegisteredResponse::Session(Json(SessionAnswer::of(issued))))
     }
@@ -122,7 +122,8 @@ impl Accounts {
         body: SignInBody<LoginInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
         let SignInBody(LoginInput { username, password, device, refresh }) = body;
-        let issued = auth.login(&username, &password, refresh.as_deref(), wish(device)?, &origin).await?;
+        let device = wish(device, &origin)?;
+        let issued = auth.login(&username, &password, refresh.as_deref(), device, &origin).await?;
         Ok(Json(SessionAnswer::of(issued)))
     }
 

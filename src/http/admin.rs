@@ -238,9 +238,9 @@ impl Admin {
     ) -> Result<SessionOpenedResponse, Problem> {
         let by = credential.require(&auth, Scope::Sessions).await?;
         let user = auth.find_user(&user.0).await?;
-        let issued = auth
-            .open_session(user.id, wish(body.0.device)?, &origin, AdministratorOrder { by, reason: None })
-            .await?;
+        let device = wish(body.0.device, &origin)?;
+        let issued =
+            auth.open_session(user.id, device, &origin, AdministratorOrder { by, reason: None }).await?;
         Ok(SessionOpenedResponse::Session(Json(SessionAnswer::of(issued))))
     }
 }

@@ -4,6 +4,8 @@ use poem_openapi::Object;
 
 use super::code::FieldCode;
 use super::problem::{FieldError, Problem};
+use super::user_agent;
+use crate::auth::ClientInfo;
 use crate::auth::login::DeviceWish;
 use crate::model::device::{DeviceKind, DeviceName, DeviceTextError};
 
@@ -18,17 +20,19 @@ pub(super) struct DeviceInput {
     kind: Option<String>,
 }
 
-/// Parses the device that a client describes, or the problem with one of its fields.
-pub(super) fn wish(device: Option<DeviceInput>) -> Result<DeviceWish, Problem> {
-    let Some(DeviceInput { name, kind }) = device else { return Ok(DeviceWish::default()) };
-    let (mut wish, mut errors) = (DeviceWish::default(), Vec::new());
+/// Parses the device that a client describes, or returns the problem with its kind. What is left out is guessed from the
+/// client's user agent.
+pub(super) fn wish(device: Option<DeviceInput>, origin: &ClientInfo) -> Result<DeviceWish, Problem> {
+    let (name, kind) = device.map_or((None, None), |DeviceInput { name, kind }| (name, kind));
+    let kind = kind.as_deref().map(DeviceKind::parse).transpose();
+    let kind = kind.map_err(|error| Problem::fields(vec![field_error("device.kind", error)]))?;
     // A name that cannot be used is ignored: a device's default name must not keep its user out.
-    wish.name = name.and_then(|name| DeviceName::parse(&name).ok());
-    match kind.as_deref().map(DeviceKind::parse).transpose() {
-        Ok(kind) => wish.kind = kind,
-        Err(error) => errors.push(field_error("device.kind", error)),
-    }
-    if errors.is_empty() { Ok(wish) } else { Err(Problem::fields(errors)) }
+    let name = name.and_then(|name| DeviceName::parse(&name).ok());
+    let guess = user_agent::readable(origin.user_agent.as_deref().unwrap_or_default());
+    Ok(DeviceWish {
+        name: name.or_else(|| DeviceName::parse(&guess.name).ok()),
+        kind: kind.or_else(|| DeviceKind::parse(guess.kind).ok()),
+    })
 }
 
 /// Names what is wrong with a device's name or kind, at `field`.

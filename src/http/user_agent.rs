@@ -12,12 +12,12 @@ const MAX_APP_NAME: usize = 40;
 
 /// The name and kind guessed from a `User-Agent` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceGuess {
+pub(super) struct DeviceGuess {
     /// The device's name, such as "Chrome on Windows", "Android app (okhttp)" or "Unknown device": 1–100 visible
     /// characters.
-    pub name: String,
+    pub(super) name: String,
     /// The device's kind: `mobile`, `desktop`, `browser` or `other`.
-    pub kind: &'static str,
+    pub(super) kind: &'static str,
 }
 
 /// Libraries and tools whose header starts with their name: (start of the header in lower case, name, kind).
@@ -100,7 +100,7 @@ const SYSTEMS: &[(&str, &str)] = &[
 ];
 
 /// Guesses a device's name and kind from a `User-Agent` header; an absent header is the empty text.
-pub fn readable(header: &str) -> DeviceGuess {
+pub(super) fn readable(header: &str) -> DeviceGuess {
     let cut = header.char_indices().map(|(at, _)| at).take_while(|at| *at <= MAX_BYTES).last().unwrap_or(0);
     let header = if header.len() > MAX_BYTES { header.get(..cut).unwrap_or_default() } else { header }.trim();
     let lower = header.to_ascii_lowercase();
