@@ -7,8 +7,8 @@
 //! with those of the known keys.
 //!
 //! Modules: [`access`] and [`refresh`] the two kinds of token; [`feed`] the signed texts of the feed; [`footer`] the
-//! key id in a token; [`keyring`] and [`public_keys`] the keys; [`sealing`] the encryption of stored secrets; [`seen`]
-//! the cache of verified signatures; `signing` PASETO `v4.public`.
+//! key id in a token; [`keyring`] and [`public_keys`] the keys; [`rejection_codes`] why a
+//! token is refused; [`sealing`] the encryption of stored secrets; [`seen`] the cache of verified signatures; `signing` PASETO `v4.public`.
 
 pub mod access;
 pub mod feed;
@@ -16,6 +16,7 @@ pub mod footer;
 pub mod keyring;
 pub mod public_keys;
 pub mod refresh;
+pub mod rejection_codes;
 pub mod sealing;
 pub mod seen;
 mod signing;

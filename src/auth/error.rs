@@ -3,6 +3,7 @@
 use super::hashing::HashingError;
 use super::limits::RetryAfter;
 use crate::model::password::WeakPassword;
+use crate::model::username::UsernameError;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
 use crate::store::steps::caller::Refusal;
@@ -47,9 +48,9 @@ pub enum AuthError {
         /// The rule that the password breaks.
         why: WeakPassword,
     },
-    /// A request field is not acceptable: its name and the `code` of the problem.
-    #[error("the field {0} is not acceptable: {1}")]
-    Field(&'static str, &'static str),
+    /// A request field is not acceptable: its name and what is wrong with it.
+    #[error("the field {0} is not acceptable: {1:?}")]
+    Field(&'static str, FieldFault),
     /// The resource does not exist, or belongs to another user.
     #[error("not found")]
     NotFound,
@@ -71,6 +72,32 @@ pub enum AuthError {
     /// An internal error, with a description for the log.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+/// What is wrong with a field of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldFault {
+    /// The value is too short.
+    TooShort,
+    /// The value is too long.
+    TooLong,
+    /// The text has characters that are not allowed in it.
+    InvalidCharacters,
+    /// The name has another meaning.
+    Reserved,
+    /// The token belongs to another user than the bearer token.
+    OtherUser,
+}
+
+impl From<UsernameError> for FieldFault {
+    fn from(error: UsernameError) -> Self {
+        match error {
+            UsernameError::TooShort => Self::TooShort,
+            UsernameError::TooLong => Self::TooLong,
+            UsernameError::InvalidCharacters => Self::InvalidCharacters,
+            UsernameError::Reserved => Self::Reserved,
+        }
+    }
 }
 
 impl From<Reason> for AuthError {

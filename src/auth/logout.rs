@@ -1,7 +1,7 @@
 //! Sign-outs of one device, of every device, and of every other device.
 
 use super::authenticate::Bearer;
-use super::error::AuthError;
+use super::error::{AuthError, FieldFault};
 use super::issue::Access;
 use super::{Auth, ClientInfo, events};
 use crate::model::claims::{AccessClaims, Presented};
@@ -53,7 +53,7 @@ impl Auth {
                         .as_ref()
                         .is_some_and(|bearer| bearer.presented.user != leaving.presented.user)
                     {
-                        return Err(AuthError::Field("refresh", "other_user"));
+                        return Err(AuthError::Field("refresh", FieldFault::OtherUser));
                     }
                     return self.sign_out_leaving(leaving, by_bearer.as_ref(), origin).await;
                 }
@@ -87,7 +87,7 @@ impl Auth {
             if let (Some(leaving), Some(bearer)) = (&named, &by_bearer)
                 && leaving.presented.user != bearer.presented.user
             {
-                return Err(AuthError::Field("token", "other_user"));
+                return Err(AuthError::Field("token", FieldFault::OtherUser));
             }
             if named.is_none() {
                 named = self.authentic_access(token).await?.map(|claims| Leaving::by_access(&claims));

@@ -27,7 +27,7 @@ impl Auth {
         }
         self.ensure_not_rolled_back()?;
         let username =
-            Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
+            Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
         self.limits.registration(origin.address, self.since_start())?;
         let device = self.new_device(device, origin);
         match self.add(HashSource::of(origin.address), username, password, Some(device)).await? {
@@ -44,7 +44,7 @@ impl Auth {
     /// Adds an account for an administrator, without signing it in.
     pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
         let username =
-            Username::parse(username).map_err(|error| AuthError::Field("username", error.code()))?;
+            Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
         match self.add(HashSource::Operator, username, password, None).await? {
             Registered::User(user) => Ok(*user),
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),

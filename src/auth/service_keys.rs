@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::error::AuthError;
+use super::error::{AuthError, FieldFault};
 use super::{Auth, ClientInfo, events};
 use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKeyRecord};
@@ -33,23 +33,23 @@ impl Auth {
     pub async fn add_service_key(&self, name: &str, scopes: &[Scope]) -> Result<NewServiceKey, AuthError> {
         let name = name.trim();
         if visible::cleaned(name, LONGEST_NAME).is_none() {
-            return Err(AuthError::Field("name", "too_short"));
+            return Err(AuthError::Field("name", FieldFault::TooShort));
         }
         // Commands name keys by id.
         if ids::reads_as_id(name) {
-            return Err(AuthError::Field("name", "reserved"));
+            return Err(AuthError::Field("name", FieldFault::Reserved));
         }
         if name.chars().count() > LONGEST_NAME {
-            return Err(AuthError::Field("name", "too_long"));
+            return Err(AuthError::Field("name", FieldFault::TooLong));
         }
         if name.chars().any(char::is_control) {
-            return Err(AuthError::Field("name", "invalid_characters"));
+            return Err(AuthError::Field("name", FieldFault::InvalidCharacters));
         }
         let mut scopes = scopes.to_vec();
         scopes.sort_unstable();
         scopes.dedup();
         if scopes.is_empty() {
-            return Err(AuthError::Field("scopes", "too_short"));
+            return Err(AuthError::Field("scopes", FieldFault::TooShort));
         }
         let secret = Zeroizing::new(self.world.random::<32>());
         let id = self.world.service_key_id();

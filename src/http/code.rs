@@ -1,9 +1,13 @@
-//! The stable codes of problems, which apps translate and decide by. This is the only list.
+//! The stable codes of problems, which apps translate and decide by. This is the only list; a verifier gives the same
+//! codes for refused tokens ([`rejection_codes`](crate::token::rejection_codes)).
 
 use poem::http::StatusCode;
 
+use crate::model::verdict::Reason;
+use crate::token::rejection_codes::{TOKEN_INVALID, ended};
+
 macro_rules! codes {
-    ($($variant:ident = $name:literal, $status:ident, $title:literal, $advice:literal;)*) => {
+    ($($variant:ident = $name:expr, $status:ident, $title:literal, $advice:literal;)*) => {
         /// Why a request was not answered. The text form is part of the API and never changes its meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -39,25 +43,25 @@ macro_rules! codes {
 }
 
 codes! {
-    TokenExpired = "token_expired", UNAUTHORIZED, "The token has expired",
+    TokenExpired = ended(Reason::Expired), UNAUTHORIZED, "The token has expired",
         "Refresh; if the refresh token is the one that expired, sign in again.";
-    Superseded = "superseded", UNAUTHORIZED, "The token was replaced",
+    Superseded = ended(Reason::Superseded), UNAUTHORIZED, "The token was replaced",
         "Refresh: this device is still signed in, but this token was replaced.";
 
-    PasswordChanged = "password_changed", UNAUTHORIZED, "The password was changed",
+    PasswordChanged = ended(Reason::PasswordChanged), UNAUTHORIZED, "The password was changed",
         "Use newer tokens if you hold them, else sign in: the password was changed on this device after this token was issued.";
 
-    SignedOut = "signed_out", UNAUTHORIZED, "This device was signed out",
+    SignedOut = ended(Reason::SignedOut), UNAUTHORIZED, "This device was signed out",
         "Sign in again: this device was signed out.";
-    SignedOutEverywhere = "signed_out_everywhere", UNAUTHORIZED, "All devices were signed out",
+    SignedOutEverywhere = ended(Reason::SignedOutEverywhere), UNAUTHORIZED, "All devices were signed out",
         "Sign in again: every device of this user was signed out.";
-    Reset = "reset", UNAUTHORIZED, "All sessions were reset",
+    Reset = ended(Reason::Reset), UNAUTHORIZED, "All sessions were reset",
         "Sign in again: every session of the service was ended.";
     RefreshReused = "refresh_reused", UNAUTHORIZED, "The refresh token was used before",
         "Sign in again: an old refresh token came back, so this device was signed out.";
-    UserDisabled = "user_disabled", UNAUTHORIZED, "The account is disabled",
+    UserDisabled = ended(Reason::UserDisabled), UNAUTHORIZED, "The account is disabled",
         "Tell the user to contact whoever runs the service.";
-    TokenInvalid = "token_invalid", UNAUTHORIZED, "The token is not valid here",
+    TokenInvalid = TOKEN_INVALID, UNAUTHORIZED, "The token is not valid here",
         "Sign in again: this is not a token of this service, or not of the kind asked for.";
     TokenMissing = "token_missing", UNAUTHORIZED, "A token is required",
         "Sign in and send the access token as `Authorization: Bearer …`.";
@@ -168,13 +172,6 @@ field_codes! {
     TooCommon = "too_common", "The password is among the first that anyone guessing would try.";
     SameAsUsername = "same_as_username", "The password is the username.";
     OtherUser = "other_user", "The token belongs to another user than the bearer token.";
-}
-
-impl FieldCode {
-    /// The field code with this name, or `invalid_format`; the use cases give codes as text, since they know no HTTP.
-    pub fn named(name: &str) -> Self {
-        Self::ALL.iter().copied().find(|code| code.as_str() == name).unwrap_or(Self::InvalidFormat)
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use poem::http::StatusCode;
 use super::code::{Code, FieldCode};
 use super::listen::RequestFault;
 use super::problem::{FieldError, Problem};
-use crate::auth::error::AuthError;
+use crate::auth::error::{AuthError, FieldFault};
 use crate::feed::error::FeedError;
+use crate::model::password::WeakPassword;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
 
@@ -38,13 +39,8 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::TokenMissing => Self::new(Code::TokenMissing),
             AuthError::TokenInvalid => Self::new(Code::TokenInvalid),
-            AuthError::TokenExpired | AuthError::Ended(Reason::Expired) => Self::new(Code::TokenExpired),
-            AuthError::Ended(Reason::Reset) => Self::new(Code::Reset),
-            AuthError::Ended(Reason::UserDisabled) => Self::new(Code::UserDisabled),
-            AuthError::Ended(Reason::SignedOutEverywhere) => Self::new(Code::SignedOutEverywhere),
-            AuthError::Ended(Reason::Superseded) => Self::new(Code::Superseded),
-            AuthError::Ended(Reason::PasswordChanged) => Self::new(Code::PasswordChanged),
-            AuthError::Ended(Reason::SignedOut) => Self::new(Code::SignedOut),
+            AuthError::TokenExpired => Self::new(Code::TokenExpired),
+            AuthError::Ended(reason) => Self::new(reason.into()),
             AuthError::RefreshReused => Self::new(Code::RefreshReused),
             AuthError::WrongCredentials => Self::new(Code::WrongCredentials),
             AuthError::WrongPassword => Self::new(Code::WrongCredentials)
@@ -54,8 +50,8 @@ impl From<AuthError> for Problem {
             AuthError::UsernameTaken => Self::new(Code::UsernameTaken),
             AuthError::WeakPassword { field, why } => Self::new(Code::WeakPassword)
                 .with_detail(why.to_string())
-                .with_errors(vec![named(field, why.code())]),
-            AuthError::Field(field, code) => Self::fields(vec![named(field, code)]),
+                .with_errors(vec![FieldError { field: field.to_owned(), code: why.into() }]),
+            AuthError::Field(field, fault) => Self::field(field, fault.into()),
             AuthError::NotFound => Self::new(Code::NotFound),
             AuthError::AmbiguousUser => {
                 Self::field("user", FieldCode::Ambiguous).with_detail(AMBIGUOUS_USER)
@@ -75,6 +71,43 @@ impl From<AuthError> for Problem {
                 Self::new(Code::Unavailable).retry_after(STORE_WAIT).because(error)
             }
             AuthError::Internal(why) => Self::new(Code::Internal).because(why),
+        }
+    }
+}
+
+impl From<Reason> for Code {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Reset => Self::Reset,
+            Reason::UserDisabled => Self::UserDisabled,
+            Reason::SignedOutEverywhere => Self::SignedOutEverywhere,
+            Reason::Superseded => Self::Superseded,
+            Reason::PasswordChanged => Self::PasswordChanged,
+            Reason::SignedOut => Self::SignedOut,
+            Reason::Expired => Self::TokenExpired,
+        }
+    }
+}
+
+impl From<FieldFault> for FieldCode {
+    fn from(fault: FieldFault) -> Self {
+        match fault {
+            FieldFault::TooShort => Self::TooShort,
+            FieldFault::TooLong => Self::TooLong,
+            FieldFault::InvalidCharacters => Self::InvalidCharacters,
+            FieldFault::Reserved => Self::Reserved,
+            FieldFault::OtherUser => Self::OtherUser,
+        }
+    }
+}
+
+impl From<WeakPassword> for FieldCode {
+    fn from(why: WeakPassword) -> Self {
+        match why {
+            WeakPassword::TooShort => Self::TooShort,
+            WeakPassword::TooLong => Self::TooLong,
+            WeakPassword::TooCommon => Self::TooCommon,
+            WeakPassword::SameAsUsername => Self::SameAsUsername,
         }
     }
 }
@@ -109,8 +142,4 @@ impl From<FeedError> for Problem {
             FeedError::Auth(error) => error.into(),
         }
     }
-}
-
-fn named(field: &str, code: &str) -> FieldError {
-    FieldError { field: field.to_owned(), code: FieldCode::named(code) }
 }

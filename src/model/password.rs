@@ -54,18 +54,6 @@ pub enum WeakPassword {
     SameAsUsername,
 }
 
-impl WeakPassword {
-    /// The `code` of this error for a field of the problem document.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::TooCommon => "too_common",
-            Self::SameAsUsername => "same_as_username",
-        }
-    }
-}
-
 impl Password {
     /// A password presented for verification. Only its size is checked: a weak or short one is simply wrong, and a
     /// different answer would reveal the rules the right one follows.

@@ -54,18 +54,6 @@ pub enum UsernameError {
     Reserved,
 }
 
-impl UsernameError {
-    /// The `code` of this error for a field of the problem document.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::InvalidCharacters => "invalid_characters",
-            Self::Reserved => "reserved",
-        }
-    }
-}
-
 impl Username {
     /// Parses the name of a new account.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use crate::model::verdict::Reason;
+use crate::token::rejection_codes::{TOKEN_INVALID, ended};
+
+/// The code of a refusal because freshness is not proven: the verifier's own.
+const STALE: &str = "stale";
 
 /// The reason why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,29 +40,23 @@ pub enum Doubt {
 impl Rejection {
     /// The codes of all rejections, in the order of the service's documentation.
     pub const CODES: &'static [&'static str] = &[
-        "token_expired",
-        "superseded",
-        "password_changed",
-        "signed_out",
-        "signed_out_everywhere",
-        "reset",
-        "user_disabled",
-        "token_invalid",
-        "stale",
+        ended(Reason::Expired),
+        ended(Reason::Superseded),
+        ended(Reason::PasswordChanged),
+        ended(Reason::SignedOut),
+        ended(Reason::SignedOutEverywhere),
+        ended(Reason::Reset),
+        ended(Reason::UserDisabled),
+        TOKEN_INVALID,
+        STALE,
     ];
 
     /// The stable code, the same as the service's error code; `stale` is the verifier's own.
     pub const fn code(self) -> &'static str {
         match self {
-            Self::Ended(Reason::Expired) => "token_expired",
-            Self::Ended(Reason::Superseded) => "superseded",
-            Self::Ended(Reason::PasswordChanged) => "password_changed",
-            Self::Ended(Reason::SignedOut) => "signed_out",
-            Self::Ended(Reason::SignedOutEverywhere) => "signed_out_everywhere",
-            Self::Ended(Reason::Reset) => "reset",
-            Self::Ended(Reason::UserDisabled) => "user_disabled",
-            Self::Invalid => "token_invalid",
-            Self::Stale(_) => "stale",
+            Self::Ended(reason) => ended(reason),
+            Self::Invalid => TOKEN_INVALID,
+            Self::Stale(_) => STALE,
         }
     }
 
