@@ -10,7 +10,7 @@ use rescind::model::service_key::Scope;
 use crate::bare::{self, Answers};
 use crate::load::{self, Connection, request};
 use crate::results::Figure;
-use crate::stage::Stage;
+use crate::stage::{Stage, order};
 
 const CONNECTIONS: usize = 16;
 /// The number of rounds: many short ones, so that other load on the machine affects every side alike.
@@ -33,7 +33,7 @@ impl Side {
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let stage = Arc::new(Stage::open(&[])?);
-    let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Introspect]))?.text;
+    let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Introspect], order()))?.text;
     let tokens = stage.run(async {
         let mut tokens = Vec::new();
         for number in 0..CONNECTIONS {
@@ -54,7 +54,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
 
     let public = stage.serve_public()?;
     let answers = answers(public, &me("/api/v1/auth/me"), &form)?;
-    let edge = stage.serve_app(bare::behind_the_edge(&answers, stage.edge_config(), stage.auth.metrics()))?;
+    let edge = stage.serve_app(bare::behind_the_edge(&answers, stage.edge_config(), stage.metrics()))?;
     let plain = stage.serve_plain(bare::plain(&answers))?;
     let mut sides = [
         (public, me("/api/v1/auth/me")),

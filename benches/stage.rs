@@ -150,6 +150,16 @@ impl Stage {
         Ok((listener, address))
     }
 
+    /// The store of the service.
+    pub(crate) fn store(&self) -> &Store {
+        &self.service.store
+    }
+
+    /// The metrics of the service.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.service.metrics
+    }
+
     /// The current time of the service's clock.
     pub(crate) fn now(&self) -> Timestamp {
         self.world.now()
@@ -170,7 +180,7 @@ impl Stage {
         let username = Username::parse(name).map_err(|error| anyhow!("{error}"))?;
         let (id, password) = (self.world.user_id(), self.password.clone());
         let request = Register { id, username, password, device: None, now: self.world.now() };
-        match self.auth.store().run(request).await? {
+        match self.store().run(request).await? {
             Registered::User(_) => Ok(id),
             other => bail!("registering came to {other:?}"),
         }
@@ -196,7 +206,7 @@ impl Stage {
         };
         let most = u64::from(self.settings.devices_per_user);
         let request = OpenDevice { user, verified: None, device, most, now };
-        match self.auth.store().run(request).await? {
+        match self.store().run(request).await? {
             Opened::Opened { session, .. } => Ok(session.device),
             other => bail!("opening a device came to {other:?}"),
         }

@@ -60,7 +60,7 @@ pub(crate) struct Scene {
 impl Scene {
     fn open(runtime: Runtime) -> Result<Self> {
         let stage = Arc::new(Stage::open_on(runtime, &[("feed_streams_per_key", "2000")])?);
-        let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Feed]))?.text.to_string();
+        let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Feed], order()))?.text.to_string();
         let address = stage.serve_public()?;
         Ok(Self { stage, address, key })
     }

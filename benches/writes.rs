@@ -103,7 +103,7 @@ async fn writer(stage: Arc<Stage>, device: Device) -> Result<u32> {
     let started = Instant::now();
     let mut acknowledged = 0;
     for name in names.iter().cycle().take_while(|_| started.elapsed() < ROUND) {
-        let (store, now) = (stage.auth.store(), stage.now());
+        let (store, now) = (stage.store(), stage.now());
         let renaming = RenameDevice { caller: presented, device: device.id, name: name.clone(), now };
         match store.run(renaming).await? {
             Renamed::Renamed(_) => acknowledged += 1,

@@ -5,14 +5,15 @@
 //!
 //! Modules: [`register`], [`login`], [`refresh`], [`logout`], [`password`], [`account`] and [`devices`] for users;
 //! [`introspect`], [`administer`] and [`service_keys`] for resource servers and administrators; [`issue`] mints the
-//! tokens of every sign-in; [`signing_keys`] manages the keys; [`last_seen`] and [`housekeeping`] run beside the
-//! requests; [`hashing`] and [`limits`] protect against guessing, [`rollback`] against a store that was rolled back;
-//! `events` are the security events in the log.
+//! tokens of every sign-in; [`signing_keys`] changes the keys; [`last_seen`] and [`housekeeping`] run beside the
+//! requests; [`hashing`] and [`limits`] protect against guessing; `events` are the security events in the log.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::issuer::rollback::RollbackDetector;
+use crate::issuer::signing_keys::SigningKeys;
 use crate::metrics::Metrics;
 use crate::model::replay::ReplayPolicy;
 use crate::model::timestamp::Timestamp;
@@ -38,7 +39,6 @@ pub mod logout;
 pub mod password;
 pub mod refresh;
 pub mod register;
-pub mod rollback;
 pub mod service_keys;
 pub mod signing_keys;
 
@@ -75,38 +75,30 @@ pub struct Auth {
     clock: Arc<ReferenceClock>,
     log_age: Mutex<LogAge>,
     policy: SessionPolicy,
-    keys: signing_keys::SigningKeys,
+    keys: Arc<SigningKeys>,
+    rollback: Arc<RollbackDetector>,
     hashing: hashing::Hashing,
     limits: limits::RateLimits,
     last_seen: last_seen::LastSeenNotes,
-    rollback: rollback::Rollback,
     metrics: Arc<Metrics>,
 }
 
 impl Auth {
     /// Assembles the use cases over an initialized store.
+    #[allow(clippy::too_many_arguments, reason = "one of each, made at one place")]
     pub fn new(
         store: Store,
         clock: Arc<ReferenceClock>,
         policy: SessionPolicy,
-        keys: signing_keys::SigningKeys,
+        keys: Arc<SigningKeys>,
+        rollback: Arc<RollbackDetector>,
         hashing: hashing::Hashing,
         limits: limits::RateLimits,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (last_seen, rollback) = (last_seen::LastSeenNotes::default(), rollback::Rollback::default());
+        let last_seen = last_seen::LastSeenNotes::default();
         let (world, log_age) = (clock.world().clone(), Mutex::default());
-        Self { store, world, clock, log_age, policy, keys, hashing, limits, last_seen, rollback, metrics }
-    }
-
-    /// The store, for reads that are not a use case: health, metrics.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// The metrics of the process.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        Self { store, world, clock, log_age, policy, keys, rollback, hashing, limits, last_seen, metrics }
     }
 
     /// A lifetime of `time`, longer by what the wall clock is behind the latest known time: it must not be over when

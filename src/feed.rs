@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::auth::Auth;
+use crate::issuer::rollback::RollbackDetector;
+use crate::issuer::signing_keys::SigningKeys;
 use crate::metrics::Metrics;
 use crate::model::counters::Position;
 use crate::model::ids::StoreId;
@@ -59,9 +60,11 @@ struct News {
 
 /// The feed of one node.
 pub struct Feed {
-    auth: Arc<Auth>,
+    store: Store,
+    store_id: StoreId,
+    keys: Arc<SigningKeys>,
+    metrics: Arc<Metrics>,
     world: World,
-    store: StoreId,
     frames: Frames,
     recent: Recent,
     followers: Followers,
@@ -70,19 +73,22 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Opens the feed of the service's store, which publishes what becomes durable from now on.
+    /// Opens the feed of the store `store_id`, which publishes what becomes durable from now on, signed by `keys`.
     pub async fn open(
-        auth: Arc<Auth>,
+        store: Store,
+        store_id: StoreId,
+        keys: Arc<SigningKeys>,
+        rollback: Arc<RollbackDetector>,
+        metrics: Arc<Metrics>,
         world: World,
-        store: StoreId,
         limits: FollowerLimits,
     ) -> Result<Self, StoreError> {
-        let published = auth.store().read(ReadCounters).await?.head;
-        let frames = Frames::new(Arc::clone(&auth), world.clone(), store);
+        let published = store.read(ReadCounters).await?.head;
+        let frames = Frames::new(store.clone(), store_id, Arc::clone(&keys), rollback, world.clone());
         let news = watch::Sender::new(News { published, awaited: Position::default(), closed: false });
         let (recent, followers) = (Recent::from(published), Followers::new(limits));
         let calls = Calls::default();
-        Ok(Self { auth, world, store, frames, recent, followers, calls, news })
+        Ok(Self { store, store_id, keys, metrics, world, frames, recent, followers, calls, news })
     }
 
     /// The entries after `since`, or the oldest that are kept, as a frame and its text; the frame is empty if there
@@ -104,14 +110,6 @@ impl Feed {
     /// Milliseconds of a monotonic clock, to measure the silence of a follower.
     fn uptime(&self) -> i64 {
         i64::try_from(self.world.uptime().as_millis()).unwrap_or(i64::MAX)
-    }
-
-    fn log(&self) -> &Store {
-        self.auth.store()
-    }
-
-    fn metrics(&self) -> &Metrics {
-        self.auth.metrics()
     }
 }
 

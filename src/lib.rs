@@ -75,6 +75,9 @@ pub mod guard;
 pub mod http;
 #[cfg(feature = "server")]
 #[doc(hidden)]
+pub mod issuer;
+#[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod log;
 #[cfg(feature = "server")]
 #[doc(hidden)]

@@ -3,7 +3,8 @@
 //! The level that is set is that of this program's own lines. Libraries log warnings and errors only, whatever is
 //! set: at a finer level the embedded store logs the records it writes.
 //!
-//! Modules: `queues` (what lines wait in until they are written), `ending_thread` (lines of a thread that is ending).
+//! Modules: `queues` (what lines wait in until they are written), `ending_thread` (lines of a thread that is ending),
+//! [`request_id`] (the request that causes a line).
 
 use std::io;
 
@@ -18,6 +19,7 @@ use crate::settings::LogFormat;
 
 mod ending_thread;
 mod queues;
+pub mod request_id;
 
 use ending_thread::EndingThread;
 use queues::Queues;

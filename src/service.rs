@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::error::AuthError;
 use crate::auth::hashing::{HashParameters, Hashing};
 use crate::auth::limits::{Allowance, Allowances, RateLimits};
-use crate::auth::signing_keys::{SigningKeys, first_keys};
 use crate::auth::{Auth, SessionPolicy};
 use crate::feed::{self, Feed};
+use crate::issuer::fault::IssuerFault;
+use crate::issuer::rollback::RollbackDetector;
+use crate::issuer::signing_keys::{SigningKeys, first_keys};
 use crate::metrics::Metrics;
 use crate::model::names::Names;
 use crate::model::replay::ReplayPolicy;
@@ -84,7 +85,7 @@ pub enum OpenError {
     #[error(
         "the signing keys do not open: {0}; is the master key file the one this store was initialized with?"
     )]
-    Keys(AuthError),
+    Keys(IssuerFault),
     /// The store was rolled back: an authentic token is ahead of its counters.
     #[error(
         "the store was rolled back: a token of ours is ahead of it, so no check is answered. Run `rescind store restored`"
@@ -129,6 +130,14 @@ impl OpenError {
 pub struct Service {
     /// The use cases over the store.
     pub auth: Arc<Auth>,
+    /// The store.
+    pub store: Store,
+    /// The signing keys.
+    pub keys: Arc<SigningKeys>,
+    /// This node's knowledge of a rollback of the store.
+    pub rollback: Arc<RollbackDetector>,
+    /// The metrics of the process.
+    pub metrics: Arc<Metrics>,
     /// The revocation feed of this node.
     pub feed: Arc<Feed>,
     /// Whether the store was initialized by this start.
@@ -197,14 +206,34 @@ impl Service {
         if serving && present != names {
             store.run(UseNames { names: names.clone(), now: world.now() }).await?;
         }
-        let keys =
-            SigningKeys::open(&store, master, names, clock.confirmed()).await.map_err(OpenError::Keys)?;
+        let longest_refresh = settings.device_lifetime;
+        let keys = SigningKeys::open(store.clone(), Arc::clone(&clock), master, names, longest_refresh).await;
+        let keys = Arc::new(keys.map_err(OpenError::Keys)?);
+        let rollback = RollbackDetector::new(store.clone(), Arc::clone(&clock), Arc::clone(&metrics));
+        let rollback = Arc::new(rollback);
+        rollback.look().await?;
+        let feed = Feed::open(
+            store.clone(),
+            identity.store,
+            Arc::clone(&keys),
+            Arc::clone(&rollback),
+            Arc::clone(&metrics),
+            world,
+            streams(settings),
+        );
+        let feed = Arc::new(feed.await?);
         let limits = RateLimits::new(allowances(settings), settings.hash_wait);
-        let auth = Auth::new(store, clock, policy(settings), keys, hashing, limits, metrics);
-        let auth = Arc::new(auth);
-        auth.look_for_rollback().await?;
-        let feed = Feed::open(Arc::clone(&auth), world, identity.store, streams(settings)).await?;
-        Ok(Self { auth, feed: Arc::new(feed), initialized_now, _node_folder: None })
+        let auth = Arc::new(Auth::new(
+            store.clone(),
+            clock,
+            policy(settings),
+            Arc::clone(&keys),
+            Arc::clone(&rollback),
+            hashing,
+            limits,
+            Arc::clone(&metrics),
+        ));
+        Ok(Self { auth, store, keys, rollback, metrics, feed, initialized_now, _node_folder: None })
     }
 }
 

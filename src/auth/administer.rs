@@ -5,12 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::error::AuthError;
-use super::events;
 use super::hashing::{HashSource, Salt};
 use super::issue::Issued;
 use super::login::DeviceWish;
 use super::logout::SignedOut;
 use super::{Auth, ClientInfo};
+use crate::log::request_id::request_id;
 use crate::model::counters::Era;
 use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId, reads_as_id};
@@ -63,12 +63,12 @@ pub struct AdministratorOrder {
 impl AdministratorOrder {
     /// Logs an administrative action as a warning, so that it is never silent.
     pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = events::request_id(), "done by an administrator");
+        tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = request_id(), "done by an administrator");
     }
 
     /// Logs, at level info and without a reason, that a user, a signing key or a service key was added or changed.
-    pub fn note(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::info!(event, %on, by = %self.by, request_id = events::request_id(), "done by an administrator");
+    pub(super) fn note(&self, event: &'static str, on: &dyn fmt::Display) {
+        tracing::info!(event, %on, by = %self.by, request_id = request_id(), "done by an administrator");
     }
 }
 

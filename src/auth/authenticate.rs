@@ -10,7 +10,6 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::Standing;
-use crate::store::queries::service::ReadCounters;
 use crate::store::queries::standing::ReadStanding;
 use crate::token::NotAuthentic;
 
@@ -67,19 +66,18 @@ impl Auth {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<(Arc<AccessClaims>, Standing), Reason>, AuthError> {
-        self.ensure_not_rolled_back()?;
+        self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {
             let Ok(claims) = keyring.trusted().verify(token) else {
-                keyring =
-                    self.keys.newer_than(&keyring, self.store.read(ReadCounters).await?.keys, self).await?;
+                keyring = self.keys.newer_than(&keyring).await?.ok_or(AuthError::TokenInvalid)?;
                 continue;
             };
             let standing =
                 self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
             if standing.counters.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
-                keyring = self.keys.reload(self).await?;
+                keyring = self.keys.reload().await?;
                 continue;
             }
             let presented = (&*claims).into();
@@ -89,18 +87,18 @@ impl Auth {
                 Verdict::Live => Ok((claims, standing)),
                 Verdict::Ended(reason) => {
                     if reason == Reason::SignedOut && standing.device.is_none() {
-                        self.unknown_device(presented, None).await?;
+                        self.rollback.unknown_device(presented, None).await?;
                     }
                     Err(reason)
                 }
-                Verdict::Ahead => return Err(self.ahead(presented, None).await),
+                Verdict::Ahead => return Err(self.rollback.ahead(presented, None).await.into()),
             });
         }
     }
 
     /// The claims of an authentic access token of this issuer, whether or not it is still valid.
     pub(super) async fn authentic_access(&self, token: &str) -> Result<Option<Arc<AccessClaims>>, AuthError> {
-        let keyring = self.keys.checked(self).await?;
+        let keyring = self.keys.checked().await?;
         Ok(keyring.trusted().verify(token).ok())
     }
 }

@@ -2,13 +2,13 @@
 
 use super::hashing::HashingError;
 use super::limits::RetryAfter;
+use crate::issuer::fault::IssuerFault;
 use crate::model::password::WeakPassword;
 use crate::model::username::UsernameError;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
 use crate::store::steps::caller::Refusal;
 use crate::token::MintError;
-use crate::token::keyring::KeyringError;
 
 /// The reason why a use case failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,8 +138,13 @@ impl From<MintError> for AuthError {
     }
 }
 
-impl From<KeyringError> for AuthError {
-    fn from(error: KeyringError) -> Self {
-        Self::Internal(error.to_string())
+impl From<IssuerFault> for AuthError {
+    fn from(fault: IssuerFault) -> Self {
+        match fault {
+            IssuerFault::Store(error) => error.into(),
+            IssuerFault::RolledBack => Self::RolledBack,
+            IssuerFault::Keyring(error) => Self::Internal(error.to_string()),
+            IssuerFault::Mint(error) => error.into(),
+        }
     }
 }

@@ -4,24 +4,9 @@
 //! request's own line and in its problem document; events of the service itself have none. The only client input in it
 //! is the user agent, because people type passwords where a username belongs.
 
-use std::future::Future;
-
 use super::ClientInfo;
+use crate::log::request_id::request_id;
 use crate::model::ids::{DeviceId, UserId};
-
-tokio::task_local! {
-    static REQUEST_ID: Box<str>;
-}
-
-/// Runs `answering` on behalf of the request `request_id`: every event it records has that id.
-pub async fn caused_by<F: Future>(request_id: &str, answering: F) -> F::Output {
-    REQUEST_ID.scope(request_id.into(), answering).await
-}
-
-/// The id of the current request; `None` in tasks of the service itself.
-pub(super) fn request_id() -> Option<String> {
-    REQUEST_ID.try_with(|id| id.clone().into_string()).ok()
-}
 
 /// Records that `event` happened to a user and perhaps a device, caused by the client `origin`. An unknown user has no
 /// id.

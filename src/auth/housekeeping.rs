@@ -55,7 +55,7 @@ impl Auth {
                         written => writing.note("writing last-seen notes", written.map(drop)),
                     }
                     self.look_at_clock(&mut clock_wrong);
-                    looking.note("looking for a rollback", self.look_for_rollback().await);
+                    looking.note("looking for a rollback", self.rollback.look().await);
                     self.set_gauges().await;
                 }
                 _ = sweep.tick() => {

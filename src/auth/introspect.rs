@@ -33,7 +33,7 @@ pub enum Introspection {
 impl Auth {
     /// Introspects a token. If the store cannot answer, that is an error, never "inactive".
     pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
-        self.ensure_not_rolled_back()?;
+        self.rollback.check()?;
         let now = self.world.now();
         if let Some(claims) = self.authentic_refresh(token).await? {
             let standing =
@@ -45,12 +45,12 @@ impl Auth {
             let verdict = standing.judge_refresh(&presented, now);
             let is_unknown = verdict == Verdict::Ended(Reason::SignedOut) && standing.device.is_none();
             if is_unknown {
-                self.unknown_device(presented, sequence).await?;
+                self.rollback.unknown_device(presented, sequence).await?;
             }
             if verdict == Verdict::Live
                 && standing.device.is_some_and(|device| device.refresh.current < claims.sequence)
             {
-                return Err(self.ahead(presented, sequence).await);
+                return Err(self.rollback.ahead(presented, sequence).await.into());
             }
             return match (verdict, standing.user) {
                 (Verdict::Live, Some(user)) if newest => {
@@ -60,7 +60,7 @@ impl Auth {
                 (Verdict::Ended(Reason::Expired), _) if self.ran_out_by_a_jump(good_until) => {
                     Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
                 }
-                (Verdict::Ahead, _) => Err(self.ahead(presented, sequence).await),
+                (Verdict::Ahead, _) => Err(self.rollback.ahead(presented, sequence).await.into()),
                 _ => Ok(Introspection::Inactive),
             };
         }

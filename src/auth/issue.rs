@@ -39,7 +39,7 @@ impl Auth {
     pub(super) async fn issue(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
         let Session { user, device, era } = session;
         let access = self.issue_access(&device, now, now + self.policy.access_lifetime).await?;
-        let refresh = self.keys.checked(self).await?.mint_refresh(&RefreshClaims {
+        let refresh = self.keys.checked().await?.mint_refresh(&RefreshClaims {
             subject: user.id,
             device: device.id,
             stamp: user.stamp(era),
@@ -64,11 +64,11 @@ impl Auth {
         now: Timestamp,
         end: Timestamp,
     ) -> Result<Access, AuthError> {
-        let expires = end.min(device.end());
-        let token = self.keys.checked(self).await?.mint_access(&AccessClaims {
-            issuer: self.keys.issuer().to_owned(),
+        let (expires, names) = (end.min(device.end()), self.keys.names());
+        let token = self.keys.checked().await?.mint_access(&AccessClaims {
+            issuer: names.issuer.clone(),
             subject: device.user,
-            audience: self.keys.audience().to_owned(),
+            audience: names.audience.clone(),
             issued: now,
             expires,
             device: device.id,

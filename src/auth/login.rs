@@ -5,6 +5,7 @@ use super::hashing::{HashSource, PasswordVerified, Salt};
 use super::issue::Issued;
 use super::limits::Attempt;
 use super::{Auth, ClientInfo, events, last_seen};
+use crate::log::request_id::request_id;
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
@@ -139,13 +140,13 @@ impl Auth {
 
     /// Opens a device and mints its tokens.
     pub(super) async fn open(&self, request: OpenDevice) -> Result<Issued, AuthError> {
-        self.ensure_not_rolled_back()?;
+        self.rollback.check()?;
         let (user, now) = (request.user, request.now);
         match self.store.run(request).await? {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");
-                    tracing::info!(event = "device_evicted", %user, %device, request_id = events::request_id(), "the least recently seen device was evicted");
+                    tracing::info!(event = "device_evicted", %user, %device, request_id = request_id(), "the least recently seen device was evicted");
                 }
                 self.issue(*session, now).await
             }

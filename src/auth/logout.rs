@@ -145,7 +145,7 @@ impl Auth {
                     NamedBy::Refresh(sequence) => Some(sequence),
                     NamedBy::Access(_) => None,
                 };
-                self.unknown_device(left.presented, sequence).await?;
+                self.rollback.unknown_device(left.presented, sequence).await?;
                 Ok(0)
             }
             DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::error::AuthError;
 use super::issue::Issued;
-use super::{Auth, ClientInfo, events};
+use super::{Auth, ClientInfo};
+use crate::log::request_id::request_id;
 use crate::model::claims::RefreshClaims;
 use crate::model::device::{Device, LastSeen};
 use crate::model::network::Network;
@@ -20,7 +21,7 @@ impl Auth {
     /// Decides on a refresh token by the replay rule and mints the resulting tokens.
     pub async fn refresh(&self, token: &str, origin: &ClientInfo) -> Result<Issued, AuthError> {
         let claims = self.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
-        self.ensure_not_rolled_back()?;
+        self.rollback.check()?;
         let (presented, sequence) = ((&claims).into(), Some(claims.sequence));
         let good_until = claims.expires;
         let now = self.world.now();
@@ -41,7 +42,7 @@ impl Auth {
             }
             Refreshed::Recovered(session) => {
                 let (user, device) = (session.user.id, session.device.id);
-                tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, request_id = events::request_id(), "a used refresh token was let through: a lost answer, or a copy");
+                tracing::info!(event = "refresh_recovered", %user, %device, address = %origin.address, request_id = request_id(), "a used refresh token was let through: a lost answer, or a copy");
                 self.renewed(*session, origin, now).await
             }
             Refreshed::Reused { device, last_seen } => {
@@ -55,10 +56,10 @@ impl Auth {
             ),
             // To a client, a device that ran out is one that was signed out: its user signs in again.
             Refreshed::Refused(Refusal::Ended(Reason::Expired)) => Err(AuthError::Ended(Reason::SignedOut)),
-            Refreshed::Refused(Refusal::Ahead) => Err(self.ahead(presented, sequence).await),
+            Refreshed::Refused(Refusal::Ahead) => Err(self.rollback.ahead(presented, sequence).await.into()),
             Refreshed::Refused(refusal) => {
                 if refusal == Refusal::Ended(Reason::SignedOut) {
-                    self.unknown_device(presented, sequence).await?;
+                    self.rollback.unknown_device(presented, sequence).await?;
                 }
                 Err(refusal.into())
             }
@@ -71,7 +72,7 @@ impl Auth {
         if !token.starts_with(refresh::HEADER) {
             return Ok(None);
         }
-        Ok(self.keys.checked(self).await?.open_refresh(token).ok())
+        Ok(self.keys.checked().await?.open_refresh(token).ok())
     }
 
     async fn renewed(
@@ -108,7 +109,7 @@ fn warn_of_reuse(device: &Device, last_seen: Option<&LastSeen>, origin: &ClientI
         device = %device.id,
         presented_by = described(Some(origin.address), origin.user_agent.as_deref()),
         last_seen_by = last_seen.map(|seen| described(seen.address, seen.user_agent.as_deref())),
-        request_id = events::request_id(),
+        request_id = request_id(),
         "a refresh token was used again: its device is signed out"
     );
 }

@@ -1,5 +1,6 @@
 //! Registration of an account, with a sign-in on its first device.
 
+use super::administer::AdministratorOrder;
 use super::error::AuthError;
 use super::hashing::{HashSource, Salt};
 use super::issue::Issued;
@@ -25,7 +26,7 @@ impl Auth {
                 "Registration is closed; an operator makes accounts here.".to_owned(),
             ));
         }
-        self.ensure_not_rolled_back()?;
+        self.rollback.check()?;
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
         self.limits.registration(origin.address, self.since_start())?;
@@ -42,11 +43,19 @@ impl Auth {
     }
 
     /// Adds an account for an administrator, without signing it in.
-    pub async fn add_user(&self, username: &str, password: &str) -> Result<User, AuthError> {
+    pub async fn add_user(
+        &self,
+        username: &str,
+        password: &str,
+        order: AdministratorOrder,
+    ) -> Result<User, AuthError> {
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
         match self.add(HashSource::Operator, username, password, None).await? {
-            Registered::User(user) => Ok(*user),
+            Registered::User(user) => {
+                order.note("user_added", &user.id);
+                Ok(*user)
+            }
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
             Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
         }

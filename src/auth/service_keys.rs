@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::administer::AdministratorOrder;
 use super::error::{AuthError, FieldFault};
 use super::{Auth, ClientInfo, events};
 use crate::model::ids::{self, ServiceKeyId};
@@ -30,7 +31,12 @@ pub struct NewServiceKey {
 
 impl Auth {
     /// Creates a service key.
-    pub async fn add_service_key(&self, name: &str, scopes: &[Scope]) -> Result<NewServiceKey, AuthError> {
+    pub async fn add_service_key(
+        &self,
+        name: &str,
+        scopes: &[Scope],
+        order: AdministratorOrder,
+    ) -> Result<NewServiceKey, AuthError> {
         let name = name.trim();
         if visible::cleaned(name, LONGEST_NAME).is_none() {
             return Err(AuthError::Field("name", FieldFault::TooShort));
@@ -57,6 +63,7 @@ impl Auth {
         let digest = *blake3::hash(secret.as_slice()).as_bytes();
         let key = ServiceKeyRecord { id, name: name.to_owned(), scopes, digest, created: self.world.now() };
         self.store.run(AddServiceKey { key: key.clone() }).await?;
+        order.note("service_key_added", &id);
         Ok(NewServiceKey { key, text })
     }
 
@@ -66,8 +73,16 @@ impl Auth {
     }
 
     /// Removes a service key; its bearer is refused from now on.
-    pub async fn remove_service_key(&self, id: ServiceKeyId) -> Result<(), AuthError> {
-        if self.store.run(RemoveServiceKey { id }).await? { Ok(()) } else { Err(AuthError::NotFound) }
+    pub async fn remove_service_key(
+        &self,
+        id: ServiceKeyId,
+        order: AdministratorOrder,
+    ) -> Result<(), AuthError> {
+        if !self.store.run(RemoveServiceKey { id }).await? {
+            return Err(AuthError::NotFound);
+        }
+        order.note("service_key_removed", &id);
+        Ok(())
     }
 
     /// Authenticates the bearer of a service key and checks its scope.

@@ -1,6 +1,6 @@
 //! The errors of the feed.
 
-use crate::auth::error::AuthError;
+use crate::issuer::fault::IssuerFault;
 use crate::store::StoreError;
 use crate::token::MintError;
 
@@ -19,19 +19,19 @@ pub enum FeedError {
     /// The feed is closed because the service stops.
     #[error("the service is stopping")]
     Closed,
-    /// The store or the keyring failed.
+    /// The store or the keyring failed, or the store was rolled back.
     #[error(transparent)]
-    Auth(#[from] AuthError),
+    Issuer(#[from] IssuerFault),
 }
 
 impl From<StoreError> for FeedError {
     fn from(error: StoreError) -> Self {
-        Self::Auth(error.into())
+        Self::Issuer(error.into())
     }
 }
 
 impl From<MintError> for FeedError {
     fn from(error: MintError) -> Self {
-        Self::Auth(error.into())
+        Self::Issuer(error.into())
     }
 }

@@ -81,7 +81,7 @@ impl Feed {
         let (followers, until) =
             (self.followers.all(), Instant::now() + wait.min(self.followers.longest_wait()));
         let mut fenced = Fenced { followers: followers.len(), confirmed: 0 };
-        let Ok(Ok(counters)) = timeout_at(until, self.log().read(ReadCounters)).await else { return fenced };
+        let Ok(Ok(counters)) = timeout_at(until, self.store.read(ReadCounters)).await else { return fenced };
         let here = counters.head;
         let confirmed = async {
             // One after the other is as good as all at once: it takes as long as the last of them.

@@ -6,12 +6,13 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::error::FeedError;
-use crate::auth::Auth;
+use crate::issuer::rollback::RollbackDetector;
+use crate::issuer::signing_keys::SigningKeys;
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;
-use crate::store::Counters;
 use crate::store::queries::log::ReadLog;
 use crate::store::queries::service::ReadCounters;
+use crate::store::{Counters, Store};
 use crate::token::feed::{Frame, MOST_SENT, Statement};
 use crate::world::World;
 
@@ -37,9 +38,11 @@ pub struct Signed {
 
 /// The source of frames: reads entries from the store, signs them and caches full frames.
 pub(super) struct Frames {
-    auth: Arc<Auth>,
+    store: Store,
+    store_id: StoreId,
+    keys: Arc<SigningKeys>,
+    rollback: Arc<RollbackDetector>,
     world: World,
-    store: StoreId,
     /// Full frames by the version of the key set and the position they follow. Entries never change, so only a new
     /// version of the key set makes one useless.
     full: Cache<(KeysVersion, Position), Arc<Signed>, ByLength>,
@@ -55,16 +58,22 @@ impl Weighter<(KeysVersion, Position), Arc<Signed>> for ByLength {
 }
 
 impl Frames {
-    pub(super) fn new(auth: Arc<Auth>, world: World, store: StoreId) -> Self {
+    pub(super) fn new(
+        store: Store,
+        store_id: StoreId,
+        keys: Arc<SigningKeys>,
+        rollback: Arc<RollbackDetector>,
+        world: World,
+    ) -> Self {
         let full = Cache::with_weighter(FRAMES_REMEMBERED, REMEMBERED, ByLength);
-        Self { auth, world, store, full }
+        Self { store, store_id, keys, rollback, world, full }
     }
 
     /// The issuer's statement for these counters of the store.
     pub(super) fn statement(&self, counters: Counters) -> Statement {
         Statement {
-            issuer: self.auth.issuer().to_owned(),
-            store: self.store,
+            issuer: self.keys.names().issuer.clone(),
+            store: self.store_id,
             time: self.world.now(),
             head: counters.head,
             era: counters.era,
@@ -74,18 +83,18 @@ impl Frames {
 
     /// The counters as they are durable now. Everything acknowledged before the call is included.
     pub(super) async fn now(&self) -> Result<Counters, FeedError> {
-        self.auth.ensure_not_rolled_back()?;
-        let counters = self.auth.store().read(ReadCounters).await?;
+        self.rollback.check()?;
+        let counters = self.store.read(ReadCounters).await?;
         // The counters may run ahead of the disk; the log does not, so it answers once they are on it.
-        self.auth.store().read(ReadLog { after: counters.head, limit: 1 }).await?;
+        self.store.read(ReadLog { after: counters.head, limit: 1 }).await?;
         Ok(counters)
     }
 
     /// A frame with the entries after `after`, at most `limit`; empty if there are none yet. [`FeedError::Resnapshot`]
     /// if the log does not continue from there.
     pub(super) async fn continuing(&self, after: Position, limit: usize) -> Result<Frame, FeedError> {
-        let counters = self.auth.store().read(ReadCounters).await?;
-        let mut entries = self.auth.store().read(ReadLog { after, limit }).await?;
+        let counters = self.store.read(ReadCounters).await?;
+        let mut entries = self.store.read(ReadLog { after, limit }).await?;
         entries.retain(|entry| entry.position <= counters.head);
         let continues = match entries.first() {
             Some(first) => first.position == after.next(),
@@ -100,8 +109,8 @@ impl Frames {
 
     /// A frame that begins a snapshot: the oldest entries that are kept, at most `limit`.
     pub(super) async fn starting(&self, limit: usize) -> Result<Frame, FeedError> {
-        let counters = self.auth.store().read(ReadCounters).await?;
-        let mut entries = self.auth.store().read(ReadLog { after: Position::default(), limit }).await?;
+        let counters = self.store.read(ReadCounters).await?;
+        let mut entries = self.store.read(ReadLog { after: Position::default(), limit }).await?;
         entries.retain(|entry| entry.position <= counters.head);
         let after = match entries.first() {
             Some(first) => Position::new(first.position.value().saturating_sub(1)),
@@ -112,8 +121,8 @@ impl Frames {
 
     /// Signs a frame with the active key of the current key set, which no entry in the log distrusts.
     pub(super) async fn sign(&self, frame: &Frame) -> Result<String, FeedError> {
-        self.auth.ensure_not_rolled_back()?;
-        Ok(self.auth.keyring().await?.sign_frame(frame)?)
+        self.rollback.check()?;
+        Ok(self.keys.checked().await?.sign_frame(frame)?)
     }
 
     /// The next frame for a follower that has applied everything up to `after`; `None` if it is up to date.
@@ -121,7 +130,7 @@ impl Frames {
     /// Frames end at the same positions for all followers, so each is signed once, however many followers ask for it
     /// one after the other.
     pub(super) async fn next(&self, after: Position) -> Result<Option<Arc<Signed>>, FeedError> {
-        let key = (self.auth.keyring().await?.version(), after);
+        let key = (self.keys.checked().await?.version(), after);
         if let Some(frame) = self.full.get(&key) {
             return Ok(Some(frame));
         }
@@ -151,7 +160,7 @@ impl Frames {
 
     /// Whether the key set is still the one that the frame was signed under.
     pub(super) async fn is_of_now(&self, frame: &Signed) -> bool {
-        self.auth.keyring().await.is_ok_and(|keyring| keyring.version() == frame.keys)
+        self.keys.checked().await.is_ok_and(|keyring| keyring.version() == frame.keys)
     }
 }
 

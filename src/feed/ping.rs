@@ -26,6 +26,6 @@ impl Feed {
         }
         let now = self.frames.now().await?;
         let answer = Pong { statement: self.frames.statement(now), nonce: ping.nonce };
-        Ok(self.auth.keyring().await?.sign_pong(&answer)?)
+        Ok(self.keys.checked().await?.sign_pong(&answer)?)
     }
 }

@@ -45,7 +45,7 @@ impl Feed {
             }
             failing = outcome.is_err();
             let published = self.news.borrow().published;
-            if failing || self.log().log_grew(published).await.is_err() {
+            if failing || self.store.log_grew(published).await.is_err() {
                 sleep(PAUSE).await;
             }
         }
@@ -74,7 +74,7 @@ impl Feed {
             let signed = self.frames.signed(&frame).await?;
             self.recent.push(signed);
             self.news.send_modify(|news| news.published = frame.last());
-            self.metrics().feed.entries_published.inc_by(frame.entries.len() as u64);
+            self.metrics.feed.entries_published.inc_by(frame.entries.len() as u64);
         }
     }
 
@@ -98,11 +98,11 @@ impl Feed {
         let keys: BTreeMap<_, _> =
             self.followers.all().into_iter().map(|follower| (follower.key, follower)).collect();
         for (id, follower) in keys {
-            match self.log().read(FindServiceKey { id }).await {
+            match self.store.read(FindServiceKey { id }).await {
                 Ok(Some(key)) if key.scopes.contains(&Scope::Feed) => {}
                 Ok(_) => {
                     let ended = self.followers.end(id);
-                    self.metrics().feed.dropped("key_removed", ended);
+                    self.metrics.feed.dropped("key_removed", ended);
                     tracing::info!(
                         service_key = follower.name,
                         ended,
@@ -127,6 +127,6 @@ impl Feed {
             let (most, longest) = worst.entry(follower.name.clone()).or_default();
             (*most, *longest) = ((*most).max(behind), (*longest).max(silent));
         }
-        self.metrics().feed.lag(&worst);
+        self.metrics.feed.lag(&worst);
     }
 }

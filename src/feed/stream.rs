@@ -72,7 +72,7 @@ impl Feed {
             return Err(FeedError::Closed);
         }
         let follower = self.followers.enter(self.world.follower_id(), key, self.uptime())?;
-        self.metrics().feed.followers(&follower.name).inc();
+        self.metrics.feed.followers(&follower.name).inc();
         Ok(FollowerStream {
             feed: Arc::clone(self),
             progress: follower.progress(),
@@ -92,7 +92,7 @@ impl FollowerStream {
     pub async fn next(&mut self) -> Option<StreamEvent> {
         if !self.greeted {
             self.greeted = true;
-            return Some(StreamEvent::Hello { follower: self.follower.id, store: self.feed.store });
+            return Some(StreamEvent::Hello { follower: self.follower.id, store: self.feed.store_id });
         }
         loop {
             let news = *self.news.borrow_and_update();
@@ -120,7 +120,7 @@ impl FollowerStream {
                 StreamPosition::Level(position) => match self.feed.recent.after(position) {
                     Next::Frame(frame) => return self.event_of(Ok(frame), StreamPosition::Level),
                     Next::Gone => {
-                        self.feed.metrics().feed.dropped("too_slow", 1);
+                        self.feed.metrics.feed.dropped("too_slow", 1);
                         return None;
                     }
                     Next::Nothing if self.asked < news.awaited && news.awaited <= position => {
@@ -159,12 +159,12 @@ impl FollowerStream {
         match frame {
             Ok(frame) => {
                 self.move_to(frame.last, position);
-                self.feed.metrics().feed.frames_sent.inc();
+                self.feed.metrics.feed.frames_sent.inc();
                 Some(StreamEvent::Frame(frame))
             }
             Err(error) => {
                 tracing::warn!(follower = %self.follower.id, %error, "a stream of the feed ends");
-                self.feed.metrics().feed.dropped("unavailable", 1);
+                self.feed.metrics.feed.dropped("unavailable", 1);
                 None
             }
         }
@@ -179,7 +179,7 @@ impl FollowerStream {
 impl Drop for FollowerStream {
     fn drop(&mut self) {
         self.feed.followers.leave(&self.follower);
-        self.feed.metrics().feed.followers(&self.follower.name).dec();
+        self.feed.metrics.feed.followers(&self.follower.name).dec();
     }
 }
 

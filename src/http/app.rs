@@ -47,7 +47,7 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
         .nest("/", document::service())
         .at("/openapi.json", get(openapi_json.data(text(document::text_at(server)))))
         .at("/openapi/feed.json", get(openapi_json.data(text(document::feed_text_at(server)))));
-    let routes = docs::name(document::name(Routes::new(service.auth.metrics())));
+    let routes = docs::name(document::name(Routes::new(&service.metrics)));
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
     let app = with_service(docs::mount(route), service).data(edge_config.sign_in_fields);
@@ -58,7 +58,7 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
 pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'static, Response> {
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
-    let routes = document::name(Routes::new(service.auth.metrics())).api::<Operator>("/operator");
+    let routes = document::name(Routes::new(&service.metrics)).api::<Operator>("/operator");
     let app = with_service(route, service).data(edge_config.sign_in_fields);
     // Added outside the edge, which judges credentials and needs to know it, too.
     edge(app, routes, edge_config, Arc::clone(&service.auth)).data(LocalOperator).boxed()
@@ -66,7 +66,12 @@ pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'sta
 
 /// Adds to a route the parts of the service that handlers take as `Data`.
 fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
-    route.data(Arc::clone(&service.auth)).data(Arc::clone(&service.feed))
+    route
+        .data(Arc::clone(&service.auth))
+        .data(Arc::clone(&service.feed))
+        .data(service.store.clone())
+        .data(Arc::clone(&service.keys))
+        .data(Arc::clone(&service.rollback))
 }
 
 fn edge<E: Endpoint + 'static>(

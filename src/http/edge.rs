@@ -31,7 +31,7 @@ use super::{
     wanted::{Pending, PresentedCredential, Wanted},
 };
 use crate::auth::Auth;
-use crate::auth::events::caused_by;
+use crate::log::request_id::caused_by;
 use failure::Outcome;
 pub use request_id::{RequestId, RequestIds};
 

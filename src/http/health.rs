@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::Auth;
 use crate::auth::error::AuthError;
-use crate::store::StoreError;
+use crate::issuer::rollback::RollbackDetector;
 use crate::store::priority::Priority;
+use crate::store::{Store, StoreError};
 
 /// The operations for health checks.
 pub(super) struct HealthApi;
@@ -79,10 +79,14 @@ impl HealthApi {
     /// Asks the store; 503 means: send no requests here, and says what is wrong. When free disk space runs out, 200
     /// says which steps are refused: sign-ins first, and sign-outs last. When those are refused too, it is 503.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self, auth: Data<&Arc<Auth>>) -> Result<Json<HealthAnswer>, Problem> {
-        auth.store().ready().await.map_err(not_ready)?;
-        auth.ensure_not_rolled_back().map_err(|error| Problem::from(error).with_detail(ROLLED_BACK))?;
-        match auth.store().stopped().map_err(not_ready)? {
+    async fn readyz(
+        &self,
+        store: Data<&Store>,
+        rollback: Data<&Arc<RollbackDetector>>,
+    ) -> Result<Json<HealthAnswer>, Problem> {
+        store.ready().await.map_err(not_ready)?;
+        rollback.check().map_err(|fault| Problem::from(AuthError::from(fault)).with_detail(ROLLED_BACK))?;
+        match store.stopped().map_err(not_ready)? {
             None => Ok(Json(HealthAnswer::ok())),
             Some(Priority::Ending) => {
                 Err(not_ready(StoreError::Full("nothing is written any more".to_owned())))

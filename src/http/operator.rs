@@ -103,8 +103,7 @@ enum ServiceKeyAdded {
 impl Operator {
     #[oai(path = "/users", method = "post", operation_id = "addUser")]
     async fn add_user(&self, auth: Data<&Arc<Auth>>, body: Body<AddUserInput>) -> Result<UserAdded, Problem> {
-        let user = auth.add_user(&body.0.username, &body.0.password).await?;
-        BY_OPERATOR.note("user_added", &user.id);
+        let user = auth.add_user(&body.0.username, &body.0.password, BY_OPERATOR).await?;
         Ok(UserAdded::User(Json(AdminUserAnswer::of(&user, 0))))
     }
 
@@ -139,9 +138,7 @@ impl Operator {
 
     #[oai(path = "/keys/rotate", method = "post", operation_id = "rotateKeys")]
     async fn rotate(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        let keys = auth.rotate_keys().await?;
-        BY_OPERATOR.note("keys_rotated", &keys.version.value());
-        Ok(Json(SigningKeyListAnswer::of(&keys)))
+        Ok(Json(SigningKeyListAnswer::of(&auth.rotate_keys(BY_OPERATOR).await?)))
     }
 
     #[oai(path = "/keys/:kid/retire", method = "post", operation_id = "retireKey")]
@@ -150,9 +147,7 @@ impl Operator {
         auth: Data<&Arc<Auth>>,
         kid: Path<String>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        let kid = parse_kid(&kid.0)?;
-        let keys = auth.retire_key(&kid).await?;
-        BY_OPERATOR.note("key_retired", &kid);
+        let keys = auth.retire_key(&parse_kid(&kid.0)?, BY_OPERATOR).await?;
         Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 
@@ -187,8 +182,7 @@ impl Operator {
             .iter()
             .map(|text| Scope::parse(text).ok_or_else(unknown))
             .collect::<Result<_, _>>()?;
-        let new = auth.add_service_key(&body.0.name, &scopes).await?;
-        BY_OPERATOR.note("service_key_added", &new.key.id);
+        let new = auth.add_service_key(&body.0.name, &scopes, BY_OPERATOR).await?;
         let ServiceKeyAnswer { id, name, scopes, .. } = ServiceKeyAnswer::of(&new.key);
         Ok(ServiceKeyAdded::Key(Json(NewServiceKeyAnswer { id, name, scopes, key: new.text.to_string() })))
     }
@@ -196,9 +190,7 @@ impl Operator {
     #[oai(path = "/service-keys/:id", method = "delete", operation_id = "removeServiceKey")]
     async fn remove_service_key(&self, auth: Data<&Arc<Auth>>, id: Path<String>) -> Result<(), Problem> {
         let id = ServiceKeyId::parse(&id.0).ok_or_else(|| Problem::new(Code::NotFound))?;
-        auth.remove_service_key(id).await?;
-        BY_OPERATOR.note("service_key_removed", &id);
-        Ok(())
+        Ok(auth.remove_service_key(id, BY_OPERATOR).await?)
     }
 }
 

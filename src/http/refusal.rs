@@ -139,7 +139,7 @@ impl From<FeedError> for Problem {
                 .with_detail(format!("A service key may have {most} streams open at once.")),
             FeedError::TooMany => Self::new(Code::Overloaded).retry_after(STREAM_WAIT),
             FeedError::Closed => Self::new(Code::Unavailable).retry_after(STORE_WAIT),
-            FeedError::Auth(error) => error.into(),
+            FeedError::Issuer(fault) => AuthError::from(fault).into(),
         }
     }
 }

@@ -93,7 +93,7 @@ pub async fn run(
     let grace = settings.shutdown_grace;
     listeners.spawn(serve(public, BoundListener::Tcp(listener), grace, stopped.clone()));
     listeners.spawn(serve(operator, BoundListener::Unix(socket), grace, stopped.clone()));
-    serve_metrics(settings, service.auth.metrics(), own, stopped).await;
+    serve_metrics(settings, &service.metrics, own, stopped).await;
     let mut workers = JoinSet::new();
     workers.spawn(Arc::clone(&service.auth).run_housekeeping());
     workers.spawn(Arc::clone(&service.feed).run());
@@ -117,7 +117,7 @@ pub async fn run(
 
 /// Warns at every start when the issuer differs from the public URL, or is an address that no client can reach.
 fn warn_about_issuer(settings: &Settings, service: &Service) {
-    let issuer = service.auth.issuer();
+    let issuer = service.keys.names().issuer.as_str();
     let help = "set `issuer` (or RESCIND_ISSUER); tokens that are out stay good, resource servers have to be told the new issuer";
     if let Some(public_url) = settings.public_url.as_deref().filter(|url| *url != issuer) {
         tracing::warn!(issuer, public_url, help, "tokens name another issuer than the URL that clients use");

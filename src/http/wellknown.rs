@@ -15,7 +15,8 @@ use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::Auth;
+use crate::auth::error::AuthError;
+use crate::issuer::signing_keys::SigningKeys;
 use crate::model::key::KeyState;
 use crate::model::names::Names;
 use crate::token::keyring::Published;
@@ -134,16 +135,17 @@ impl WellKnown {
     #[oai(path = "/.well-known/paserk", method = "get", operation_id = "publicKeys")]
     async fn public_keys(
         &self,
-        auth: Data<&Arc<Auth>>,
+        keys: Data<&Arc<SigningKeys>>,
         headers: &HeaderMap,
         /// The `ETag` of the answer the client has.
         #[oai(name = "If-None-Match")]
         _known: Header<Option<String>>,
     ) -> Result<KeysResponse, Problem> {
-        let set = auth.public_keys().await?;
+        let set = keys.public().await.map_err(AuthError::from)?;
+        let Names { issuer, audience } = keys.names().clone();
         let answer = KeysAnswer {
-            issuer: auth.issuer().to_owned(),
-            audience: auth.audience().to_owned(),
+            issuer,
+            audience,
             names: set.names.into_iter().map(NamesAnswer::of).collect(),
             version: super::answers::count(set.version.value()),
             feed: FEED.to_owned(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::copying::StoreLocation;
 use super::node_folder::NodeFolder;
 use super::{Mode, OpenError, compare_clocks, master_key};
-use crate::auth::signing_keys::first_keys;
+use crate::issuer::signing_keys::first_keys;
 use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;

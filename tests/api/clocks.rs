@@ -169,15 +169,15 @@ async fn a_device_that_gave_way_by_a_wrong_clock_is_told_to_followers() {
 async fn a_key_retired_or_rotated_under_a_wrong_clock_keeps_its_tokens() {
     let service = Service::start().await;
     let mut phone = service.phone("ada").await;
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     service.clock.set(START + 400 * DAY);
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     service.clock.set(START);
     phone.me().await.ok();
     service.clock.set(START - 400 * DAY);
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     service.clock.set(START);
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     phone.works().await;
 }
 

@@ -48,7 +48,7 @@ async fn whatever_ends_is_told_in_order_as_it_happens() {
     assert_eq!(word(3).await, format!("user {} below 3", phone.user));
     service.operator().post("/api/v1/admin/everyone/logout").send().await.ok();
     assert_eq!(word(4).await, "everyone");
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     assert_eq!(word(5).await, "keys");
 }
 
@@ -249,9 +249,9 @@ async fn a_ping_is_answered_with_the_head_of_that_moment() {
     assert_eq!((before.nonce.as_str(), before.statement.head.value()), (NONCE, 0));
     service.phone("ada").await.logout().await.ok();
     service.operator().post("/api/v1/admin/everyone/logout").send().await.ok();
-    service.auth.rotate_keys().await.unwrap();
+    service.keys.rotate().await.unwrap();
     let after = service.pong(&server.ping(0, None).await.ok()).await.statement;
-    let counters = service.auth.store().read(ReadCounters).await.unwrap();
+    let counters = service.store.read(ReadCounters).await.unwrap();
     assert_eq!((after.head, after.era, after.keys), (counters.head, counters.era, counters.keys));
     assert_eq!(after.store, before.statement.store);
     assert_eq!(after.time.rfc3339(), "2026-11-22T10:00:00Z");

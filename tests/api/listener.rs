@@ -156,7 +156,7 @@ impl Service {
 
     /// The position of the newest entry.
     pub async fn head(&self) -> u64 {
-        self.auth.store().read(ReadCounters).await.unwrap().head.value()
+        self.store.read(ReadCounters).await.unwrap().head.value()
     }
 }
 

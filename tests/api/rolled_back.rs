@@ -1,7 +1,7 @@
 //! A rolled-back store. Only an authentic token proves it, and from the first proof on no check succeeds until an
 //! operator confirms that the store was restored; no honest token is a proof.
 
-use rescind::auth::signing_keys::first_keys;
+use rescind::issuer::signing_keys::first_keys;
 use rescind::model::counters::{Era, Generation};
 use rescind::model::ids::DeviceId;
 use rescind::store::StoreError;
@@ -134,7 +134,7 @@ async fn the_first_proof_ends_every_check_until_the_store_is_restored() {
         assert_answers_nothing(&again, &phone).await;
         restore(&again).await;
         for service in [&service, &again] {
-            service.auth.look_for_rollback().await.unwrap();
+            service.rollback.look().await.unwrap();
             assert!(!is_marked(service));
             service.anonymous().get("/readyz").send().await.ok();
             service
@@ -156,7 +156,7 @@ async fn a_node_hears_from_the_store_what_another_one_was_shown() {
     let other = service.again(|_| {}).await;
     Proof::LaterSequence.present(&service, &phone).await.refused("unavailable");
     assert!(!is_marked(&other));
-    other.auth.look_for_rollback().await.unwrap();
+    other.rollback.look().await.unwrap();
     assert_answers_nothing(&other, &phone).await;
 }
 
@@ -167,10 +167,10 @@ async fn a_proof_that_finds_no_room_counts_here_until_it_is_written_down() {
     service.store.feel(Mood::ReadOnly(StoreError::Full("3 MiB".to_owned())));
     let later = mint.access(&phone.access, |it| it.stamp.generation = Generation::new(2));
     service.anonymous().get("/api/v1/auth/me").bearer(&later).send().await.refused("unavailable");
-    assert!(service.auth.look_for_rollback().await.is_err());
+    assert!(service.rollback.look().await.is_err());
     service.anonymous().get("/api/v1/auth/me").bearer(&phone.access).send().await.refused("unavailable");
     service.store.feel(Mood::Well);
-    service.auth.look_for_rollback().await.unwrap();
+    service.rollback.look().await.unwrap();
     assert!(is_marked(&service.again(|_| {}).await));
 }
 
@@ -179,7 +179,7 @@ async fn a_proof_while_the_mark_is_read_is_not_forgotten() {
     let service = Service::start().await;
     let phone = service.phone("ada").await;
     let (read, answer) = service.store.hold_next_answer();
-    let (looked, ()) = tokio::join!(service.auth.look_for_rollback(), async {
+    let (looked, ()) = tokio::join!(service.rollback.look(), async {
         read.await.unwrap();
         Proof::LaterSequence.present(&service, &phone).await.refused("unavailable");
         answer.send(()).unwrap();

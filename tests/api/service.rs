@@ -10,6 +10,8 @@ use rescind::auth::Auth;
 use rescind::feed::Feed;
 use rescind::http::app::{self, EdgeConfig};
 use rescind::http::serve::edge_config;
+use rescind::issuer::rollback::RollbackDetector;
+use rescind::issuer::signing_keys::SigningKeys;
 use rescind::metrics::Metrics;
 use rescind::model::claims::{AccessClaims, RefreshClaims};
 use rescind::model::timestamp::Timestamp;
@@ -34,6 +36,9 @@ pub struct Service {
     pub public: BoxEndpoint<'static, Response>,
     pub operator: BoxEndpoint<'static, Response>,
     pub auth: Arc<Auth>,
+    pub keys: Arc<SigningKeys>,
+    pub rollback: Arc<RollbackDetector>,
+    metrics: Arc<Metrics>,
     pub feed: Arc<Feed>,
     pub clock: Arc<Manual>,
     pub store: Arc<FailingStore>,
@@ -113,9 +118,23 @@ impl Service {
         let mut edge_config = edge_config(&settings, &world);
         change(&mut edge_config);
         let (public, operator) = (app::public(&opened, &edge_config), app::operator(&opened, &edge_config));
-        let rescind::service::Service { auth, feed, .. } = opened;
+        let rescind::service::Service { auth, keys, rollback, metrics, feed, .. } = opened;
         let publishing = tokio::spawn(Arc::clone(&feed).run());
-        Self { public, operator, auth, feed, clock, store, settings, world, folder, publishing }
+        Self {
+            public,
+            operator,
+            auth,
+            keys,
+            rollback,
+            metrics,
+            feed,
+            clock,
+            store,
+            settings,
+            world,
+            folder,
+            publishing,
+        }
     }
 
     /// The time of the service's clock.
@@ -136,7 +155,7 @@ impl Service {
 
     /// The metrics in Prometheus' text format.
     pub fn figures(&self) -> String {
-        self.auth.metrics().encode()
+        self.metrics.encode()
     }
 
     /// The service's own signing keys, to mint tokens that no client could get.

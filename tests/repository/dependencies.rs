@@ -3,7 +3,7 @@
 use crate::{cargo, source::parts};
 
 /// What each part may use of the crate; what it does not name it does not know.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("advice", &[]),
     ("trusted", &["advice"]),
     ("model", &[]),
@@ -14,17 +14,21 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("metrics", &[]),
     ("log", &["metrics", "settings"]),
     ("settings", &["advice"]),
-    ("auth", &["model", "world", "token", "store", "metrics"]),
-    ("feed", &["model", "world", "token", "store", "metrics", "auth"]),
+    ("issuer", &["model", "world", "token", "store", "metrics", "log"]),
+    ("auth", &["model", "world", "token", "store", "metrics", "log", "issuer"]),
+    ("feed", &["model", "world", "token", "store", "metrics", "issuer"]),
     (
         "service",
-        &["advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth", "feed"],
+        &[
+            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "issuer", "auth",
+            "feed",
+        ],
     ),
     (
         "http",
         &[
-            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "auth", "feed",
-            "service",
+            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "log", "issuer",
+            "auth", "feed", "service",
         ],
     ),
     ("guard", &["advice", "trusted", "verifier", "http"]),

@@ -29,10 +29,10 @@ const COMPARED: [(&str, usize, &str); 24] = [
     ("auth/devices.rs", 1, "what a list shows; nothing is written"),
     ("auth/last_seen.rs", 1, "whether a note of a sign-in is new; nothing ends by it"),
     ("auth/limits/bucket.rs", 1, "time by the clock that nobody sets"),
-    ("auth/signing_keys.rs", 1, "drops a retired key; given the confirmed time"),
     ("cli/doctor/clock.rs", 1, "tells a person; nothing follows from it"),
     ("feed/fence.rs", 1, "`Instant`, which nobody sets"),
     ("http/listen/timeouts.rs", 1, "`Instant`, which nobody sets"),
+    ("issuer/key_changes.rs", 1, "drops a retired key; given the confirmed time"),
     (
         "model/claims.rs",
         2,
