@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::{ROOT, text};
 
 /// The documents that people write.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "benches/README.md",
+    "clients/typescript/README.md",
     "src/docs/architecture.md",
     ".github/CONTRIBUTING.md",
     ".github/SECURITY.md",
@@ -16,8 +17,18 @@ const DOCUMENTS: [&str; 7] = [
 ];
 
 /// The folders in which a path of the repository begins.
-const FOLDERS: [&str; 9] =
-    [".cargo/", ".ci/", ".github/", "benches/", "deploy/", "examples/", "openapi/", "src/", "tests/"];
+const FOLDERS: [&str; 10] = [
+    ".cargo/",
+    ".ci/",
+    ".github/",
+    "benches/",
+    "clients/",
+    "deploy/",
+    "examples/",
+    "openapi/",
+    "src/",
+    "tests/",
+];
 
 /// The paths of the repository that a text names, wherever it does.
 fn named(text: &str) -> Vec<&str> {
