@@ -105,7 +105,7 @@ impl ArchiveSource for SledArchive {
     }
 
     async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
-        self.mark(&FolderStage::Moved(to.to_owned()))
+        self.mark(&FolderStage::moved(to))
     }
 }
 

@@ -41,6 +41,13 @@ pub(super) enum FolderStage {
     Moved(String),
 }
 
+impl FolderStage {
+    /// The stage of a folder whose store was moved to the location shown as `to`, as it is read back from `FORMAT`.
+    pub(super) fn moved(to: &str) -> Self {
+        Self::Moved(to.replace(char::is_control, "?"))
+    }
+}
+
 /// The data folder, locked by this process until dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -104,8 +111,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes what an interrupted initialization left: killed at the wrong moment, sled leaves a `conf` it cannot
-    /// read. Nothing was ever acknowledged from a folder that is still being initialized.
+    /// Removes what an interrupted initialization or copy left: killed at the wrong moment, sled leaves a `conf` it
+    /// cannot read. Nothing was ever acknowledged from a folder that is still being initialized or copied to.
     pub(super) fn start_over(&self) -> io::Result<()> {
         let mut leftovers = self.snapshots()?;
         leftovers.extend([self.data_path(), self.conf_path(), self.head_path(), self.snapshot_note()]);
@@ -241,7 +248,7 @@ fn marker(stage: &FolderStage) -> String {
         FolderStage::Initializing => format!("rescind {FORMAT} founding\n"),
         FolderStage::Initialized => format!("rescind {FORMAT}\n"),
         FolderStage::Copying(store) => format!("rescind {FORMAT} copying {store}\n"),
-        FolderStage::Moved(to) => format!("rescind {FORMAT} moved {}\n", to.replace(char::is_control, "?")),
+        FolderStage::Moved(to) => format!("rescind {FORMAT} moved {to}\n"),
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) fn open_to_leave(
         FolderStage::Initializing => Err(OpenError::Missing { path }),
         FolderStage::Initialized => Ok((go_on(folder, cache_bytes)?, false)),
         FolderStage::Copying(_) => Err(OpenError::Unfinished { path }),
-        FolderStage::Moved(there) if there == to => Ok((go_on(folder, cache_bytes)?, true)),
+        stage if stage == FolderStage::moved(to) => Ok((go_on(folder, cache_bytes)?, true)),
         FolderStage::Moved(to) => Err(OpenError::Moved { path, to }),
     }
 }

@@ -44,7 +44,7 @@ pub enum OpenError {
     Moved { path: PathBuf, to: String },
     /// The folder holds an unfinished copy.
     #[error(
-        "{path:?} holds an unfinished copy of a store: run the same `rescind store copy` again, or remove the folder"
+        "{path:?} holds an unfinished copy of a store: run the same `rescind store copy` or `rescind store recover` again. Remove the folder only if the store that was copied still starts"
     )]
     Unfinished { path: PathBuf },
     /// The target of a copy holds a store already.

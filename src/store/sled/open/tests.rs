@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::StoreError;
+use crate::store::records::Change;
 use crate::store::sled::committer::{CommitLimits, Committer, Hooks};
+use crate::store::sled::records::imported;
 use crate::store::sled::reserve::Reserve;
 use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
@@ -45,11 +47,17 @@ fn filled() -> (TempDir, PathBuf) {
 
 /// Makes the twenty commits whose records [`assert_whole`] expects.
 fn commit(store: &SledOpened) {
+    commit_with(store, Vec::new());
+}
+
+/// Commits the records in `first`, then makes the twenty commits whose records [`assert_whole`] expects.
+fn commit_with(store: &SledOpened, first: Vec<Change>) {
     let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
     let committer =
         Committer::start(store, Reserve::new(store.path(), 0).unwrap(), CommitLimits::default(), hooks)
             .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(committer.run(move |view| Ok((imported(&view, first)?, ())))).unwrap();
     for part in 0..20_u32 {
         let mut writes = Writes::none();
         writes.put(KEY, b"value".as_slice());
