@@ -54,7 +54,7 @@ pub enum OpenError {
     /// The embedded store cannot be opened.
     #[cfg(feature = "sled")]
     #[error(transparent)]
-    Sled(#[from] crate::store::sled::open::OpenError),
+    Sled(#[from] crate::store::sled::OpenError),
     /// The database cannot be opened.
     #[cfg(feature = "postgres")]
     #[error(transparent)]
@@ -109,7 +109,7 @@ impl OpenError {
     pub fn is_missing(&self) -> bool {
         match self {
             #[cfg(feature = "sled")]
-            Self::Sled(error) => matches!(error, crate::store::sled::open::OpenError::Missing { .. }),
+            Self::Sled(error) => matches!(error, crate::store::sled::OpenError::Missing { .. }),
             #[cfg(feature = "postgres")]
             Self::Postgres(error) => matches!(error, crate::store::postgres::OpenError::Missing),
             _ => false,
@@ -120,7 +120,7 @@ impl OpenError {
     pub fn is_in_use(&self) -> bool {
         #[cfg(feature = "sled")]
         if let Self::Sled(error) = self {
-            return matches!(error, crate::store::sled::open::OpenError::InUse { .. });
+            return matches!(error, crate::store::sled::OpenError::InUse { .. });
         }
         false
     }

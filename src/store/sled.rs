@@ -7,7 +7,7 @@
 //! Modules:
 //!
 //! * `engine` — the engine itself, [`Sled`]
-//! * `open` — opening: from a path to an engine that is known to be whole
+//! * `open` — opening: from a path to an engine that is known to be whole; `open_error` the reasons to refuse
 //! * `folder`, `head` — the data folder around it: who may read it, who holds it, whether it was ever initialized, and
 //!   the witness of its last commit
 //! * `scrub`, `checksum` — the checks that sled lacks: whether some of its log is unreadable, and whether records are
@@ -30,6 +30,7 @@ mod folder;
 mod head;
 mod layout;
 pub mod open;
+mod open_error;
 mod records;
 pub mod reserve;
 mod scrub;
@@ -39,5 +40,7 @@ pub mod writes;
 
 pub use archive::SledArchive;
 pub use engine::{Options, Sled};
-pub use open::{OpenError, OpenMode, Recovered, recover};
+pub use folder::OpenMode;
+pub use open::{Recovered, recover};
+pub use open_error::OpenError;
 pub use scrub::SEGMENT;

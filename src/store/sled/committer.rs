@@ -13,7 +13,7 @@
 //! Modules: `disk` the commit itself, `writer` the thread, `watchdog` the detection of a failed or hanging disk.
 
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,7 +33,8 @@ mod writer;
 pub(super) use disk::Disk;
 pub use watchdog::exit;
 use watchdog::{Probe, Watchdog};
-use writer::{WriteOrder, Writer};
+pub use writer::Commit;
+use writer::{WriteOrder, Writer, unavailable};
 
 /// Runs steps on the writer thread. Shared behind an `Arc`; dropping it ends the thread after the queued steps.
 pub struct Committer {
@@ -57,18 +58,6 @@ impl Default for CommitLimits {
     fn default() -> Self {
         Self { queue: 4096, group: 512, timeout: Duration::from_secs(20) }
     }
-}
-
-/// A group of steps that became durable.
-#[derive(Debug, Clone, Copy)]
-pub struct Commit {
-    /// The number of steps in the group, including those that wrote nothing.
-    pub steps: usize,
-    /// The number of records written by the group; one that several steps wrote counts once, the commit's own record
-    /// not.
-    pub writes: usize,
-    /// The time that the flush and the `fdatasync` took; `None` if there was nothing to make durable.
-    pub sync: Option<Duration>,
 }
 
 /// The callbacks of the committer.
@@ -169,12 +158,6 @@ impl Committer {
         }
     }
 }
-
-fn unavailable(why: &str) -> StoreError {
-    StoreError::Unavailable(why.to_owned())
-}
-
-type Queue = Receiver<WriteOrder>;
 
 #[cfg(test)]
 mod tests;

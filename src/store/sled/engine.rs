@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::committer::{Commit, CommitLimits, Committer, Hooks};
-use super::open::{OpenError, OpenMode, SledOpened, open};
+use super::folder::OpenMode;
+use super::open::{SledOpened, open};
+use super::open_error::OpenError;
 use super::records::writes;
 use super::reserve::{Reserve, SpaceLimits, free_space, unknown_space};
 use super::view::SledView;

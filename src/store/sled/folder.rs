@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::open::{OpenError, OpenMode};
+use super::open_error::OpenError;
 use super::snapshot;
 use crate::model::ids::StoreId;
 use crate::trusted::{self, Distrust};
@@ -27,6 +27,15 @@ const SNAPSHOT_NOTE_TEXT: &[u8] =
 
 /// Files that a folder may hold before a store is initialized in it: traces of an earlier attempt, and `lost+found`.
 const INNOCENT: [&str; 3] = [MARKER_DRAFT, LOCK, "lost+found"];
+
+/// Whether a store may be initialized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Initialize a store if the folder is missing or empty (`rescind serve`).
+    Create,
+    /// Open an existing store only (every other command).
+    Existing,
+}
 
 /// The stage of a data folder in its life, as recorded in `FORMAT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,7 +225,8 @@ impl Folder {
         let words: Vec<_> = text.split_whitespace().collect();
         match words.as_slice() {
             ["rescind", found, ..] if found.parse().is_ok_and(|n: u32| n != FORMAT) => {
-                Err(OpenError::OtherFormat { path: self.path.clone(), found: (*found).to_owned() })
+                let (path, found) = (self.path.clone(), (*found).to_owned());
+                Err(OpenError::OtherFormat { path, found, known: FORMAT })
             }
             _ => Err(OpenError::damaged(&self.path, "its FORMAT file is not readable")),
         }

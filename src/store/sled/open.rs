@@ -4,7 +4,7 @@
 //! clear what only the snapshot refers to. No file with data in it is ever deleted.
 //!
 //! Modules: `start` (starting sled), `integrity_pending` (the check whether sled has read everything), `recover` (a copy of a
-//! store that has lost its snapshot), `error` (the reasons to refuse).
+//! store that has lost its snapshot).
 
 use std::fmt;
 use std::fs::{self, File};
@@ -13,29 +13,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::committer::Disk;
-use super::folder::{FORMAT, Folder, FolderStage};
+use super::folder::{FORMAT, Folder, FolderStage, OpenMode};
 use super::head::{CommitWitness, Head, LastCommit};
 use super::layout::{COMMIT_KEY, FORMAT_KEY};
+use super::open_error::{OpenError, refusal};
 use crate::model::ids::StoreId;
 
-mod error;
 mod integrity_pending;
 mod recover;
 mod start;
 
-pub use error::OpenError;
-use error::refusal;
 pub use recover::{Recovered, recover};
 use start::start;
-
-/// Whether a store may be initialized.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpenMode {
-    /// Initialize a store if the folder is missing or empty (`rescind serve`).
-    Create,
-    /// Open an existing store only (every other command).
-    Existing,
-}
 
 /// An open store. The folder stays locked while this lives: keep it until every [`sled::Tree`] handle is dropped.
 pub struct SledOpened {

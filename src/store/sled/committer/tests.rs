@@ -5,7 +5,8 @@ use std::task::Poll;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::sled::open::{OpenMode, open};
+use crate::store::sled::OpenMode;
+use crate::store::sled::open::open;
 
 mod process;
 

@@ -2,17 +2,29 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::watchdog::Watchdog;
-use super::{Commit, Queue, unavailable};
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::sled::reserve::{Reserve, unknown_space};
 use crate::store::sled::view::SledView;
 use crate::store::sled::writes::{PendingWrites, Writes};
+
+/// A group of steps that became durable.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit {
+    /// The number of steps in the group, including those that wrote nothing.
+    pub steps: usize,
+    /// The number of records written by the group; one that several steps wrote counts once, the commit's own record
+    /// not.
+    pub writes: usize,
+    /// The time that the flush and the `fdatasync` took; `None` if there was nothing to make durable.
+    pub sync: Option<Duration>,
+}
 
 /// An order in the commit queue.
 pub(super) enum WriteOrder {
@@ -63,7 +75,7 @@ impl Writer {
     }
 
     /// Runs groups until the committer is closed or dropped, or the disk fails.
-    pub(super) fn run(mut self, queue: &Queue, group: usize) {
+    pub(super) fn run(mut self, queue: &Receiver<WriteOrder>, group: usize) {
         let watchdog = self.watchdog.clone();
         let ended = catch_unwind(AssertUnwindSafe(|| while self.group(queue, group) {}));
         if ended.is_err() {
@@ -73,7 +85,7 @@ impl Writer {
     }
 
     /// Runs one group; `false` if it was the last.
-    fn group(&mut self, queue: &Queue, limit: usize) -> bool {
+    fn group(&mut self, queue: &Receiver<WriteOrder>, limit: usize) -> bool {
         let Ok(first) = queue.recv() else { return false };
         self.watchdog.begin();
         self.reserve.forget();
@@ -165,4 +177,8 @@ impl Writer {
         self.unsynced = self.broken.is_some();
         Some(began.elapsed())
     }
+}
+
+pub(super) fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.to_owned())
 }

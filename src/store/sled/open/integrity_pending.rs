@@ -9,10 +9,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use super::OpenError;
 use crate::store::StoreError;
 use crate::store::sled::checksum::StoreChecksum;
 use crate::store::sled::folder::Folder;
+use crate::store::sled::open_error::OpenError;
 use crate::store::sled::scrub;
 use crate::store::sled::view::SledView;
 

@@ -18,11 +18,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use super::{OpenError, SledOpened, go_on, integrity_pending};
+use super::{SledOpened, go_on, integrity_pending};
 use crate::model::ids::StoreId;
-use crate::store::sled::folder::{Folder, FolderStage};
+use crate::store::sled::folder::{Folder, FolderStage, OpenMode};
 use crate::store::sled::head::Head;
-use crate::store::sled::open::OpenMode;
+use crate::store::sled::open_error::OpenError;
 
 /// The result of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use super::error::refusal;
-use super::{OpenError, integrity_pending};
+use super::integrity_pending;
 use crate::store::sled::SEGMENT;
 use crate::store::sled::folder::Folder;
+use crate::store::sled::open_error::{OpenError, refusal};
 
 /// The longest time that threads of a closed engine may still hold its file.
 const ENGINE_ENDS: Duration = Duration::from_secs(5);

@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::advice;
-use crate::store::sled::folder::FORMAT;
 use crate::trusted::Distrust;
 
 /// The reason why a data folder was not opened. Each message says what to do next.
@@ -34,9 +33,9 @@ pub enum OpenError {
     NotAStore { path: PathBuf, stranger: String },
     /// The folder has the format of another version of Rescind.
     #[error(
-        "the store in {path:?} has format {found}, this rescind reads {FORMAT}: use the version that wrote it"
+        "the store in {path:?} has format {found}, this rescind reads {known}: use the version that wrote it"
     )]
-    OtherFormat { path: PathBuf, found: String },
+    OtherFormat { path: PathBuf, found: String, known: u32 },
     /// The store was moved to another location.
     #[error(
         "the store in {path:?} was moved to {to}: the data left here is outdated. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
@@ -75,7 +74,7 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl OpenError {
-    pub(in crate::store::sled) fn io(path: &Path, reason: io::Error) -> Self {
+    pub(super) fn io(path: &Path, reason: io::Error) -> Self {
         let path = path.to_owned();
         match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
@@ -83,7 +82,7 @@ impl OpenError {
         }
     }
 
-    pub(in crate::store::sled) fn distrusted(folder: &Path, path: &Path, reason: Distrust) -> Self {
+    pub(super) fn distrusted(folder: &Path, path: &Path, reason: Distrust) -> Self {
         match reason {
             Distrust::Io(reason) => Self::io(folder, reason),
             reason => {
@@ -93,7 +92,7 @@ impl OpenError {
         }
     }
 
-    pub(in crate::store::sled) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
+    pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.into() }
     }
 }
