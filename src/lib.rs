@@ -65,6 +65,8 @@ pub mod auth;
 #[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "server")]
+mod data_folder;
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod feed;
 #[cfg(feature = "server")]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::auth::hashing::{HashParameters, Hashing};
 use crate::auth::limits::{Allowance, Allowances, RateLimits};
 use crate::auth::{Auth, SessionPolicy};
+use crate::data_folder::FolderError;
 use crate::feed::{self, Feed};
 use crate::issuer::fault::IssuerFault;
 use crate::issuer::rollback::RollbackDetector;
@@ -63,12 +64,15 @@ pub enum OpenError {
     #[error("this build has no {0} store: {1}")]
     NoSuchStore(&'static str, &'static str),
     /// The folder of a node with a shared store cannot be used.
-    #[error("the data folder {}: {why}", .path.display())]
-    NodeFolder {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The folder of a node with a shared store holds an embedded store.
+    #[error(
+        "the data folder {path:?} holds an embedded store: name another folder with --data, or leave `store` out; `rescind store copy` takes one store to the other"
+    )]
+    EmbeddedStore {
         /// The path of the folder.
         path: PathBuf,
-        /// What is wrong and what to do.
-        why: String,
     },
     /// The store opened, but does not answer.
     #[error(transparent)]
@@ -120,7 +124,8 @@ impl OpenError {
     pub fn is_in_use(&self) -> bool {
         #[cfg(feature = "sled")]
         if let Self::Sled(error) = self {
-            return matches!(error, crate::store::sled::OpenError::InUse { .. });
+            use crate::store::sled::OpenError::Folder;
+            return matches!(error, Folder(FolderError::InUse { .. }));
         }
         false
     }

@@ -3,14 +3,15 @@
 use crate::{cargo, source::parts};
 
 /// What each part may use of the crate; what it does not name it does not know.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("advice", &[]),
     ("trusted", &["advice"]),
+    ("data_folder", &["advice", "trusted"]),
     ("model", &[]),
     ("world", &["model"]),
     ("token", &["model", "world"]),
     ("verifier", &["model", "world", "token"]),
-    ("store", &["advice", "trusted", "model"]),
+    ("store", &["data_folder", "model"]),
     ("metrics", &[]),
     ("log", &["metrics", "settings"]),
     ("settings", &["advice"]),
@@ -20,7 +21,17 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     (
         "service",
         &[
-            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "issuer", "auth",
+            "advice",
+            "trusted",
+            "data_folder",
+            "model",
+            "world",
+            "token",
+            "store",
+            "metrics",
+            "settings",
+            "issuer",
+            "auth",
             "feed",
         ],
     ),

@@ -4,22 +4,21 @@
 //! therefore has a marker, `FORMAT`, written before sled starts and completed once the store is initialized: without
 //! it the folder is not a store, and with it no file may be missing.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::open_error::OpenError;
 use super::snapshot;
+use crate::data_folder::{self, FolderLock, LOCK};
 use crate::model::ids::StoreId;
-use crate::trusted::{self, Distrust};
 
 /// The version of the folder's layout and of its records. A store of another format is refused.
 pub(super) const FORMAT: u32 = 2;
 
 const MARKER: &str = "FORMAT";
 const MARKER_DRAFT: &str = "FORMAT.new";
-const LOCK: &str = "lock";
 /// The file that exists since the first start that left a snapshot.
 const SNAPSHOT_NOTE: &str = "snapshot-needed";
 const SNAPSHOT_NOTE_TEXT: &[u8] =
@@ -57,31 +56,26 @@ impl FolderStage {
     }
 }
 
-/// The data folder, locked by this process until dropped.
+/// The data folder, locked by this process until dropped. The lock is a file beside sled's, which sled locks late,
+/// after unfinished snapshots are removed, and without saying which process holds it.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    lock: File,
+    _lock: FolderLock,
 }
 
 impl Folder {
     /// Opens the folder, creating it if `mode` allows, and locks it against other processes.
     pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<(Self, FolderStage), OpenError> {
-        let fail = |e| OpenError::io(path, e);
-        let found = match trusted::folder(path) {
-            Ok(seen) => Some(seen),
-            Err(Distrust::Kind { .. }) => return Err(fail(io::ErrorKind::NotADirectory.into())),
-            Err(Distrust::Io(e)) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(OpenError::distrusted(path, path, e)),
-        };
-        let marked = found.is_some() && path.join(MARKER).try_exists().map_err(fail)?;
+        let found = data_folder::find(path)?;
+        let marked = found.is_some() && path.join(MARKER).try_exists().map_err(|e| OpenError::io(path, e))?;
         match (found, mode) {
             (_, OpenMode::Existing) if !marked => return Err(OpenError::Missing { path: path.to_owned() }),
-            (None, _) => create(path).map_err(fail)?,
+            (None, _) => data_folder::create(path)?,
             (Some(_), _) if !marked => adopt(path)?,
-            (Some(seen), _) => refuse_onlookers(path, seen.mode())?,
+            (Some(found), _) => data_folder::check_closed(path, &found)?,
         }
-        let folder = Self { path: path.to_owned(), lock: lock_folder(path)? };
+        let folder = Self { path: path.to_owned(), _lock: FolderLock::take(path)? };
         // Only now: between the look and the lock another process may have initialized it.
         if let Some(stage) = folder.stage()? {
             return Ok((folder, stage));
@@ -244,15 +238,6 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A pid that is no longer true should not stay. And closing the file is not enough: a process that another
-        // thread is just starting holds a copy of every descriptor for a moment, and with it the lock.
-        let _stale = self.lock.set_len(0);
-        let _held = self.lock.unlock();
-    }
-}
-
 fn marker(stage: &FolderStage) -> String {
     match stage {
         FolderStage::Initializing => format!("rescind {FORMAT} founding\n"),
@@ -274,10 +259,6 @@ fn parse(text: &str) -> Option<FolderStage> {
     }
 }
 
-fn create(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 /// Takes an empty folder for a new store, and closes it to other users: a mounted volume is often open to all.
 fn adopt(path: &Path) -> Result<(), OpenError> {
     let fail = |e| OpenError::io(path, e);
@@ -291,31 +272,4 @@ fn adopt(path: &Path) -> Result<(), OpenError> {
         }
     }
     fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(fail)
-}
-
-fn refuse_onlookers(path: &Path, mode: u32) -> Result<(), OpenError> {
-    let (mode, others) = (mode & 0o777, mode & 0o077);
-    if others == 0 { Ok(()) } else { Err(OpenError::TooOpen { path: path.to_owned(), mode }) }
-}
-
-/// Locks the folder with a file of its own beside sled's: sled takes its lock late, after unfinished snapshots are
-/// removed, and does not say which process holds it.
-fn lock_folder(path: &Path) -> Result<File, OpenError> {
-    let fail = |e| OpenError::io(path, e);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let place = path.join(LOCK);
-    let mut lock = trusted::open(&place, &mut options).map_err(|e| OpenError::distrusted(path, &place, e))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let pid = lock.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
-            return Err(OpenError::InUse { path: path.to_owned(), pid });
-        }
-        Err(TryLockError::Error(e)) => return Err(fail(e)),
-    }
-    let pid = format!("{}\n", std::process::id());
-    lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(fail)?;
-    Ok(lock)
 }

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::advice;
-use crate::trusted::Distrust;
+use crate::data_folder::FolderError;
 
 /// The reason why a data folder was not opened. Each message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -13,21 +12,9 @@ pub enum OpenError {
     /// The folder holds no store.
     #[error("there is no store in {path:?}: run `rescind serve` first, or name the right folder with --data")]
     Missing { path: PathBuf },
-    /// Another process has locked the folder.
-    #[error("the data folder {path:?} is in use by {}: end it first", holder(*.pid))]
-    InUse { path: PathBuf, pid: Option<u32> },
-    /// A file system operation failed.
-    #[error("the data folder {path:?} cannot be used: {reason}; {}", advice::for_file(.reason))]
-    NotWritable { path: PathBuf, reason: io::Error },
-    /// The folder or a file in it has the wrong type, owner or permissions.
-    #[error("the data folder {folder:?}: {path:?} is not trusted: {reason}")]
-    NotTrusted { folder: PathBuf, path: PathBuf, reason: String },
-    /// The file system has no space left.
-    #[error("no space is left for the data folder {path:?}: make room and start again")]
-    DiskFull { path: PathBuf },
-    /// Other users of this machine may read the folder.
-    #[error("other users may enter the data folder {path:?} (mode {mode:03o}): run `chmod 700 {path:?}`")]
-    TooOpen { path: PathBuf, mode: u32 },
+    /// The folder itself cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The folder holds other files and no marker; nothing was changed.
     #[error("{path:?} holds {stranger:?} but no FORMAT file, so it is not a store: choose an empty folder")]
     NotAStore { path: PathBuf, stranger: String },
@@ -69,27 +56,10 @@ pub enum OpenError {
     NothingLost { path: PathBuf },
 }
 
-fn holder(pid: Option<u32>) -> String {
-    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
-}
-
 impl OpenError {
+    /// A failed operation on the folder at `path` or on a file in it.
     pub(super) fn io(path: &Path, reason: io::Error) -> Self {
-        let path = path.to_owned();
-        match reason.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
-            _ => Self::NotWritable { path, reason },
-        }
-    }
-
-    pub(super) fn distrusted(folder: &Path, path: &Path, reason: Distrust) -> Self {
-        match reason {
-            Distrust::Io(reason) => Self::io(folder, reason),
-            reason => {
-                let (folder, path) = (folder.to_owned(), path.to_owned());
-                Self::NotTrusted { folder, path, reason: reason.to_string() }
-            }
-        }
+        FolderError::io(path, reason).into()
     }
 
     pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
@@ -102,7 +72,7 @@ pub(super) fn refusal(path: &Path, refused: sled::Error) -> OpenError {
     match refused {
         // sled's own lock, held by a process that does not know ours.
         sled::Error::Io(e) if e.to_string().starts_with("could not acquire lock") => {
-            OpenError::InUse { path: path.to_owned(), pid: None }
+            FolderError::InUse { path: path.to_owned(), pid: None }.into()
         }
         sled::Error::Io(e)
             if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData) =>

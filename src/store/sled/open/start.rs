@@ -7,6 +7,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::integrity_pending;
+use crate::data_folder::FolderError;
 use crate::store::sled::SEGMENT;
 use crate::store::sled::folder::Folder;
 use crate::store::sled::open_error::{OpenError, refusal};
@@ -54,6 +55,6 @@ fn wait_for_engine(folder: &Folder) -> Result<(), OpenError> {
     waiter.map_err(|e| OpenError::io(folder.path(), e))?;
     match wait.recv_timeout(ENGINE_ENDS) {
         Ok(locked) => locked.map_err(|e| OpenError::io(folder.path(), e)),
-        Err(_) => Err(OpenError::InUse { path: folder.path().to_owned(), pid: None }),
+        Err(_) => Err(FolderError::InUse { path: folder.path().to_owned(), pid: None }.into()),
     }
 }

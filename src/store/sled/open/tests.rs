@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::*;
+use crate::data_folder::FolderError;
 use crate::store::StoreError;
 use crate::store::records::Change;
 use crate::store::sled::committer::{CommitLimits, Committer, Hooks};
@@ -173,7 +174,7 @@ fn a_store_that_others_may_enter_is_refused() {
     let (_parent, path) = filled();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
     let refused = create(&path).unwrap_err();
-    assert!(matches!(refused, OpenError::TooOpen { mode: 0o750, .. }), "{refused:?}");
+    assert!(matches!(refused, OpenError::Folder(FolderError::TooOpen { mode: 0o750, .. })), "{refused:?}");
     assert!(refused.to_string().contains("chmod 700"), "{refused}");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     assert_whole(&existing(&path).unwrap());
@@ -186,7 +187,7 @@ fn a_second_process_is_told_who_holds_the_folder() {
     hear(&mut holder, "holding it");
     for refused in [create(&path), existing(&path)] {
         match refused {
-            Err(OpenError::InUse { pid, .. }) => assert_eq!(pid, Some(holder.id())),
+            Err(OpenError::Folder(FolderError::InUse { pid, .. })) => assert_eq!(pid, Some(holder.id())),
             other => panic!("{other:?}"),
         }
     }
@@ -236,7 +237,7 @@ fn a_user_without_rights_gets_the_reason() {
         }
     } else {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-        assert!(matches!(existing(&path), Err(OpenError::NotWritable { .. })));
+        assert!(matches!(existing(&path), Err(OpenError::Folder(FolderError::NotWritable { .. }))));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     }
 }
@@ -245,8 +246,8 @@ fn a_user_without_rights_gets_the_reason() {
 fn a_file_in_the_place_of_the_folder_is_refused() {
     let (_parent, path) = fresh();
     fs::write(&path, b"a file").unwrap();
-    assert!(matches!(create(&path), Err(OpenError::NotWritable { .. })));
-    assert!(matches!(create(&path.join("below")), Err(OpenError::NotWritable { .. })));
+    assert!(matches!(create(&path), Err(OpenError::Folder(FolderError::NotWritable { .. }))));
+    assert!(matches!(create(&path.join("below")), Err(OpenError::Folder(FolderError::NotWritable { .. }))));
 }
 
 #[test]
@@ -258,7 +259,7 @@ fn a_disk_that_fails_is_no_matter_of_owners() {
 #[test]
 fn a_full_disk_is_called_by_its_name() {
     let full = OpenError::io(Path::new("/data"), io::Error::from_raw_os_error(28));
-    assert!(matches!(full, OpenError::DiskFull { .. }));
+    assert!(matches!(full, OpenError::Folder(FolderError::DiskFull { .. })));
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_lock_that_is_a_link_or_a_pipe_is_refused_at_once() {
     assert_eq!(fs::read(parent.path().join("precious")).unwrap(), b"mine");
     fs::remove_file(&lock).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::from(0o600)).unwrap();
-    assert!(matches!(existing(&path), Err(OpenError::NotTrusted { .. })));
+    assert!(matches!(existing(&path), Err(OpenError::Folder(FolderError::NotTrusted { .. }))));
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn only_a_store_without_its_snapshot_is_recovered_and_only_in_a_new_folder() {
     assert!(!to.exists());
     let (_parent, lost, _) = lost();
     assert!(matches!(recover(&lost, &path, CACHE), Err(OpenError::NotEmpty { .. })));
-    assert!(matches!(recover(&lost, &lost, CACHE), Err(OpenError::InUse { .. })));
+    assert!(matches!(recover(&lost, &lost, CACHE), Err(OpenError::Folder(FolderError::InUse { .. }))));
     assert_whole(&existing(&path).unwrap());
 }
 
