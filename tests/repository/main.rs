@@ -2,7 +2,7 @@
 //! supported Rust is not older than what the dependencies need, `tests/run` says what it installs, the library shows what
 //! it means to show, and the code keeps the rules that a reviewer would have to remember.
 //!
-//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are about the repository; `dependencies`, `names`,
+//! Modules: `documents`, `package`, `public`, `oldest_rust` and `plan` are about the repository; `dependencies`, `circles`, `names`,
 //! `secrets` and `moments` about the code, which `source` reads.
 
 #![allow(
@@ -16,6 +16,7 @@
 use std::path::Path;
 use std::process::Command;
 
+mod circles;
 mod dependencies;
 mod documents;
 mod moments;
