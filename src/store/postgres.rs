@@ -8,12 +8,13 @@
 //! Modules:
 //!
 //! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again
-//! * `open` — opening: from a URL to a database that is known to keep its promises
+//! * `open` — opening: from a URL to a database that is known to keep its promises; `open_error` the reasons to refuse
 //! * `schema` — the tables, and how they grow from version to version
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one step: locked, decided, committed
-//! * `load`, `write`, `sql_query` — the statements: what is read for a step, locked for it, and written by it
+//! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
+//!   the texts of those that read
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
 //! * `archive` — the store as source or target of a copy, in one transaction
@@ -33,8 +34,10 @@ mod failure;
 mod load;
 mod loaded;
 pub mod open;
+mod open_error;
 mod pool;
 mod schema;
+mod sql;
 mod sql_query;
 mod tls;
 mod transaction;
@@ -43,4 +46,5 @@ mod write;
 pub use archive::PostgresArchive;
 pub use encryption::Encryption;
 pub use engine::{Observed, Options, Postgres};
-pub use open::{OpenError, OpenMode};
+pub use open::OpenMode;
+pub use open_error::OpenError;

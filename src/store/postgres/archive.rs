@@ -18,7 +18,9 @@ use uuid::Uuid;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::loaded::parse;
-use super::open::{OpenError, OpenMode, check, connect_params, refusal};
+use super::open::{OpenMode, check, connect_params};
+use super::open_error::{OpenError, refusal};
+use super::sql;
 use super::sql_query::SqlQuery;
 use super::write::document;
 use crate::model::ids::StoreId;
@@ -96,8 +98,7 @@ async fn leaving(client: &Client, to: &str) -> Result<bool, OpenError> {
     for statement in [BEGIN, LOCK_TABLES] {
         client.batch_execute(statement).await.map_err(|error| busy(&error))?;
     }
-    let state = "select founding is not null, copying is not null, moved->>'to' from rescind.service";
-    let row = ask(client, state).await?;
+    let row = ask(client, sql::STAGE).await?;
     let moved: Option<String> = column(&row, 2)?;
     match (column(&row, 0)?, column(&row, 1)?, moved) {
         (true, ..) => Ok(false),
@@ -180,7 +181,7 @@ impl PostgresArchive {
 impl Archive for PostgresArchive {
     async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
         self.kind = kind;
-        self.run(&format!("close all; declare records no scroll cursor for {}", rows::select_sql(kind))).await
+        self.run(&format!("close all; declare records no scroll cursor for {}", sql::all_of(kind))).await
     }
 
     async fn page(&mut self) -> Result<Vec<Change>, StoreError> {

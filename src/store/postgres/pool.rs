@@ -247,8 +247,8 @@ impl Connector {
         match timeout(self.timeout, connecting).await {
             Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
             Ok(Err(error)) => {
-                let full = super::open::grants_no_more(&error);
-                Err(Unreachable { why: super::open::reason(&error), full })
+                let full = super::open_error::grants_no_more(&error);
+                Err(Unreachable { why: super::open_error::reason(&error), full })
             }
             Err(_) => Err(Unreachable { why: "the database does not answer".to_owned(), full: false }),
         }

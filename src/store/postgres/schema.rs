@@ -12,10 +12,12 @@ pub(super) const VERSION: i32 = 3;
 /// Takes the lock that lets nodes which start together migrate one after the other.
 const LOCK: &str = "select pg_advisory_xact_lock(7310868735422395236)";
 
+const FOUND_VERSION: &str = "select coalesce(max(version), 0) from rescind.version";
+
 /// The version of the database's tables; 0 if there are none.
 pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     if client.query_typed_one("select to_regclass('rescind.version') is not null", &[]).await?.try_get(0)? {
-        client.query_typed_one("select coalesce(max(version), 0) from rescind.version", &[]).await?.try_get(0)
+        client.query_typed_one(FOUND_VERSION, &[]).await?.try_get(0)
     } else {
         Ok(0)
     }
@@ -36,8 +38,7 @@ pub(super) async fn migrate(client: &mut Client) -> Result<i32, Error> {
              create table if not exists rescind.version (version integer primary key, at timestamptz not null default now())",
         )
         .await?;
-    let row =
-        transaction.query_typed_one("select coalesce(max(version), 0) from rescind.version", &[]).await?;
+    let row = transaction.query_typed_one(FOUND_VERSION, &[]).await?;
     let mut at: i32 = row.try_get(0)?;
     for step in VERSIONS.iter().skip(usize::try_from(at).unwrap_or(usize::MAX)) {
         transaction.batch_execute(step).await?;

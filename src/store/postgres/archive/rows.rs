@@ -1,4 +1,4 @@
-//! Records as rows: reading each kind of record, and writing a page of it.
+//! Records as rows: parsing a record of each kind, and writing a page of records.
 
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
@@ -10,32 +10,6 @@ use crate::store::postgres::loaded::parse;
 use crate::store::postgres::sql_query::SqlQuery;
 use crate::store::postgres::write::{document, statements};
 use crate::store::records::{Change, Changes};
-
-/// The query for all records of a kind, each as a JSON document.
-pub(super) fn select_sql(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counters => "select json_build_object('era', era, 'keys', keys, 'head', head)::text from rescind.service",
-        Kind::Totals => {
-            "select json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
-                greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
-             from rescind.totals"
-        }
-        Kind::Keys => "select doc::text from rescind.keys",
-        Kind::ServiceKeys => "select doc::text from rescind.service_keys",
-        Kind::Users => "select doc::text from rescind.users",
-        Kind::Devices => "select doc::text from rescind.devices where not ended",
-        Kind::Ended => "select doc::text from rescind.devices where ended",
-        Kind::LastSeen => "select json_build_array(user_id, id, doc)::text from rescind.last_seen",
-        Kind::Looks => {
-            "select json_build_object('at', at, 'user', user_id,
-                'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
-             from rescind.looks"
-        }
-        Kind::Log => {
-            "select json_build_object('position', position, 'at', at, 'revocation', revocation)::text from rescind.log"
-        }
-    }
-}
 
 /// Parses the JSON document of a record.
 pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
@@ -89,12 +63,19 @@ pub(super) fn imported(page: Vec<Change>) -> Result<Vec<SqlQuery>, StoreError> {
     Ok(queries)
 }
 
-const LIVE: &str = "insert into rescind.devices (user_id, id, era, generation, ended, doc)
-    select d.user_id, d.id, d.era, d.generation, false, d.doc::json
-    from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)";
-const ENDED: &str = "insert into rescind.devices (user_id, id, era, generation, ended, doc)
-    select d.user_id, d.id, d.era, d.generation, true, d.doc::json
-    from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)";
+macro_rules! insert_devices {
+    ($ended:literal) => {
+        concat!(
+            "insert into rescind.devices (user_id, id, era, generation, ended, doc)
+             select d.user_id, d.id, d.era, d.generation, ",
+            $ended,
+            ", d.doc::json
+             from unnest($1, $2, $3, $4, $5) as d (user_id, id, era, generation, doc)"
+        )
+    };
+}
+const LIVE: &str = insert_devices!(false);
+const ENDED: &str = insert_devices!(true);
 
 fn put_users(users: &[User]) -> Result<SqlQuery, StoreError> {
     Ok(SqlQuery::new(

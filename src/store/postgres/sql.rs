@@ -1,0 +1,182 @@
+//! The statements that read records, and the parts that several of them share: each stands here once.
+//!
+//! Every statement for [`load`](super::load) answers with rows of three columns: what a row is, whose id it has, and the
+//! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of.
+
+use crate::store::archive::Kind;
+
+/// A part of a statement.
+macro_rules! part {
+    // Records that no column holds as a document.
+    (counters) => {
+        "json_build_object('era', era, 'keys', keys, 'head', head)::text"
+    };
+    (totals) => {
+        "json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
+            greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
+         from rescind.totals"
+    };
+    (look) => {
+        "json_build_object('at', at, 'user', user_id,
+            'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
+         from rescind.looks"
+    };
+    (entry) => {
+        "json_build_object('position', position, 'at', at, 'revocation', revocation)::text from rescind.log"
+    };
+    // The order of the index of expiry checks.
+    (by_due) => {
+        "order by at, user_id, era, generation, device_id limit $2"
+    };
+    (initialized) => {
+        "from rescind.service where founding is not null"
+    };
+    // Rows, with the further columns that a statement has.
+    (row counters $($more:literal)?) => {
+        concat!("select 'counters', null::uuid, ", part!(counters), $($more,)? " ", part!(initialized))
+    };
+    (row user $($more:literal)?) => {
+        concat!("select 'user', id, doc::text", $($more,)? " from rescind.users where id = $1")
+    };
+    (rows devices) => {
+        "select 'listed', id, d.doc::text, s.doc::text
+         from rescind.devices d left join rescind.last_seen s using (user_id, id)
+         where user_id = $1 and "
+    };
+    (all service_keys) => {
+        "doc::text from rescind.service_keys"
+    };
+    (all keys) => {
+        "doc::text from rescind.keys"
+    };
+}
+
+/// The store's stage: whether it is initialized, whether it is an unfinished copy, and where it was moved to.
+pub(super) const STAGE: &str =
+    "select founding is not null, copying is not null, moved->>'to' from rescind.service";
+
+pub(super) const LOCK_USER: &str = "select from rescind.users where id = $1 for no key update";
+
+pub(super) const LOCK_COUNTERS: &str = "select from rescind.service for update";
+
+/// Locks the users with due expiry checks, in one order, so that two nodes that sweep do not wait for each other in a
+/// circle.
+pub(super) const LOCK_DUE_USERS: &str = concat!(
+    "select 'user', id, '' from rescind.users where id in (
+        select user_id from (select user_id from rescind.looks where at <= $1 ",
+    part!(by_due),
+    ") due
+    ) order by id for no key update"
+);
+
+/// Locks a row that nobody ever changes, if the database waits for standbys: a commit that has locked nothing would not
+/// wait for one.
+pub(super) const LOCK_VERSION: &str = "select from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share";
+
+pub(super) const COUNTERS: &str =
+    concat!(part!(row counters), " union all select 'identity', null, founding::text ", part!(initialized));
+
+pub(super) const COUNTERS_AND_USER: &str = concat!(part!(row counters), " union all ", part!(row user));
+
+pub(super) const COUNTERS_USER_AND_DEVICE: &str = concat!(
+    part!(row counters),
+    " union all ",
+    part!(row user),
+    " union all select 'device', id, doc::text from rescind.devices where user_id = $1 and id = $2"
+);
+
+pub(super) const COUNTERS_AND_USER_NAMED: &str = concat!(
+    part!(row counters),
+    " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
+);
+
+/// Reads the counters, a user and a page of the user's live devices.
+pub(super) const STANDING_DEVICES: &str = concat!(
+    part!(row counters ", null"),
+    " union all ",
+    part!(row user ", null"),
+    " union all (
+        select 'listed', d.id, d.doc::text, s.doc::text
+        from rescind.service c
+        join rescind.users u on u.id = $1
+        join rescind.devices d on d.user_id = u.id and d.era = c.era
+            and d.generation = (u.doc->>'generation')::bigint
+        left join rescind.last_seen s on s.user_id = d.user_id and s.id = d.id
+        where not d.ended and d.id > $2 order by d.id limit $3)"
+);
+
+/// Reads the counters, and users and devices by their ids.
+pub(super) const COUNTERS_USERS_AND_DEVICES: &str = concat!(
+    part!(row counters),
+    " union all select 'user', id, doc::text from rescind.users where id = any($1)
+      union all select 'device', id, doc::text from rescind.devices where (user_id, id) in (select * from unnest($1, $2))"
+);
+
+/// Reads the expiry checks that are due, of these users or of users that do not exist.
+pub(super) const DUE: &str = concat!(
+    "select 'listed', null::uuid, ",
+    part!(look),
+    " l where at <= $1 and (user_id = any($3) or not exists (select from rescind.users u where u.id = l.user_id)) ",
+    part!(by_due)
+);
+
+pub(super) const ROLLED_BACK: &str = "select 'listed', null::uuid, rolled_back::text from rescind.service";
+
+pub(super) const TOTALS: &str = concat!("select 'totals', null::uuid, ", part!(totals));
+
+pub(super) const USER: &str = part!(row user);
+
+pub(super) const USER_NAMED: &str = "select 'listed', id, doc::text from rescind.users where name = $1";
+
+pub(super) const COUNTERS_AND_USERS: &str = concat!(
+    part!(row counters),
+    " union all (select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2)"
+);
+
+pub(super) const DEVICE: &str = "select 'device', id, doc::text from rescind.devices where id = $1";
+
+pub(super) const DEVICES: &str = concat!(
+    part!(rows devices),
+    "era = $2 and generation = $3 and not ended and id > $4 order by id limit $5"
+);
+
+pub(super) const PAST_DEVICES: &str = concat!(
+    part!(rows devices),
+    "(ended or era <> $2 or generation <> $3) order by ended desc, era, generation, id limit $4"
+);
+
+/// Reads the oldest devices that have ended or were signed out everywhere. Each half is the beginning of an index.
+pub(super) const OLDEST_PAST_DEVICES: &str =
+    "(select 'listed', id, doc::text from rescind.devices where user_id = $1 and ended order by id limit $4)
+     union all
+     (select 'listed', id, doc::text from rescind.devices
+      where user_id = $1 and (era, generation) < ($2, $3) and not ended order by era, generation, id limit $4)";
+
+pub(super) const LAST_SEEN: &str =
+    "select 'listed', id, doc::text from rescind.last_seen where user_id = $1 and id = $2";
+
+pub(super) const KEYS: &str = concat!("select 'listed', null::uuid, ", part!(all keys), " order by kid");
+
+pub(super) const SERVICE_KEY: &str = "select 'key', id, doc::text from rescind.service_keys where id = $1";
+
+pub(super) const SERVICE_KEYS: &str =
+    concat!("select 'listed', id, ", part!(all service_keys), " order by id");
+
+pub(super) const LOG: &str =
+    concat!("select 'listed', null::uuid, ", part!(entry), " where position > $1 order by position limit $2");
+
+/// The query for all records of a kind, each as a JSON document.
+pub(super) const fn all_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counters => concat!("select ", part!(counters), " from rescind.service"),
+        Kind::Totals => concat!("select ", part!(totals)),
+        Kind::Keys => concat!("select ", part!(all keys)),
+        Kind::ServiceKeys => concat!("select ", part!(all service_keys)),
+        Kind::Users => "select doc::text from rescind.users",
+        Kind::Devices => "select doc::text from rescind.devices where not ended",
+        Kind::Ended => "select doc::text from rescind.devices where ended",
+        Kind::LastSeen => "select json_build_array(user_id, id, doc)::text from rescind.last_seen",
+        Kind::Looks => concat!("select ", part!(look)),
+        Kind::Log => concat!("select ", part!(entry)),
+    }
+}
