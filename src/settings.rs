@@ -19,10 +19,10 @@ mod sample;
 mod table;
 mod value;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::trusted::read_of_any_owner;
 pub use checks::LONGEST_SOCKET_PATH;
 pub use environment::{CONFIG, Environment, SERVICE_KEY};
 pub use fault::{Faults, SettingFault, SettingSource};
@@ -39,6 +39,12 @@ pub const MASTER_KEY_TOO_OPEN: u32 = 0o027;
 /// The settings file that is read if it exists in the working directory and no other is named.
 pub const FILE: &str = "rescind.toml";
 
+/// The most bytes that a settings file may have.
+const LONGEST_FILE: u64 = 1024 * 1024;
+
+/// The most bytes that a file with the value of one setting may have.
+const LONGEST_SECRET: u64 = 64 * 1024;
+
 /// Resolves the settings from the disk, the environment and the flags.
 ///
 /// A file that is named has to exist; [`FILE`] may be missing.
@@ -52,7 +58,7 @@ pub fn load(
         (None, Some(path)) => (PathBuf::from(path), Some(SettingSource::Environment(CONFIG.to_owned()))),
         (None, None) => (PathBuf::from(FILE), None),
     };
-    let (text, fault) = match (fs::read_to_string(&path), at) {
+    let (text, fault) = match (read_of_any_owner(&path, LONGEST_FILE), at) {
         (Ok(text), _) => (Some(text), None),
         (Err(error), None) if error.kind() == io::ErrorKind::NotFound => (None, None),
         (Err(error), at) => {
@@ -65,7 +71,7 @@ pub fn load(
     };
     let name = path.display().to_string();
     let file = text.as_deref().map(|text| (name.as_str(), text));
-    let read = |path: &Path| fs::read_to_string(path);
+    let read = |path: &Path| read_of_any_owner(path, LONGEST_SECRET);
     let mut resolved = resolve(&Inputs { file, environment, flags, read: &read });
     if let Some(fault) = fault {
         let others = resolved.settings.err().map_or_else(Vec::new, |Faults(others)| others);
@@ -96,6 +102,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -124,5 +132,19 @@ mod tests {
         let vars = [(CONFIG.into(), path.clone().into_os_string())];
         let resolved = load(None, &Environment::from_vars(vars), &[]);
         assert_eq!(resolved.settings.unwrap().listen.port(), 7);
+    }
+    #[test]
+    fn a_secret_is_read_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let vars = [("RESCIND_STORE_FILE".into(), path.clone().into_os_string())];
+        let environment = Environment::from_vars(vars);
+        let told = |text: &str| {
+            fs::write(&path, text).unwrap();
+            load(None, &environment, &[]).settings.map(|settings| settings.store.is_some())
+        };
+        assert_eq!(told("postgres://db/rescind\n"), Ok(true));
+        let refused = told(&"x".repeat(64 * 1024 + 1)).unwrap_err().to_string();
+        assert!(refused.ends_with("file too large"), "{refused}");
     }
 }

@@ -72,6 +72,14 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<(Zeroizing<String>, Metada
     if text.len() as u64 > limit { Err(Distrust::TooLong { limit }) } else { Ok((text, metadata)) }
 }
 
+/// Reads a file that an operator has named, and whose owner does not matter: a container mounts its secrets with the
+/// owner that they have outside. A longer text than `limit` bytes is refused, also of a file that never ends.
+pub(crate) fn read_of_any_owner(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+}
+
 /// Checks that `path` is a folder, and that no other user owns it. Its mode is not checked.
 pub(crate) fn folder(path: &Path) -> Result<Metadata, Distrust> {
     trust_link(path)?;
@@ -160,6 +168,20 @@ mod tests {
         fs::write(&path, "0123456789").unwrap();
         assert_eq!(read(&path, 10).unwrap().0.as_str(), "0123456789");
         assert!(matches!(read(&path, 9), Err(Distrust::TooLong { limit: 9 })));
+    }
+
+    #[test]
+    fn where_the_owner_does_not_matter_the_limit_does() {
+        let (_folder, path) = place();
+        fs::write(&path, "0123456789").unwrap();
+        if rustix::process::geteuid().is_root() {
+            chown(&path, Some(STRANGER), None).unwrap();
+        }
+        assert_eq!(read_of_any_owner(&path, 10).unwrap(), "0123456789");
+        for endless in [&*path, Path::new("/dev/zero")] {
+            let refused = read_of_any_owner(endless, 9).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge, "{refused}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("store", &["data_folder", "model"]),
     ("metrics", &[]),
     ("log", &["metrics", "settings"]),
-    ("settings", &["advice"]),
+    ("settings", &["advice", "trusted"]),
     ("issuer", &["model", "world", "token", "store", "metrics", "log"]),
     ("auth", &["model", "world", "token", "store", "metrics", "log", "issuer"]),
     ("feed", &["model", "world", "token", "store", "metrics", "issuer"]),
