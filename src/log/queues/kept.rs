@@ -1,18 +1,23 @@
 //! The queue of lines that are never dropped on purpose: warnings and security events.
 //!
 //! When it is full, a thread that logs waits for a slot, but not for ever: a sign-out must not hang because nobody reads
-//! standard error. If a line finds no slot within [`LONGEST_WAIT`], the reader counts as gone: further lines are lost and
-//! counted, without a wait, until half of the queue has been written. Then the number of lost lines is logged.
+//! standard error. If nothing is written for [`LONGEST_WAIT`], or a line finds no slot in [`ROUNDS`] times as long, the
+//! reader counts as gone: further lines are lost and counted, without a wait, until half of the queue has been written.
+//! Then the number of lost lines is logged. A line that only loses the race for a slot to others says nothing about the
+//! reader.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_appender::non_blocking::NonBlocking;
 
-/// The longest wait of a line for a slot in the queue.
+/// The longest wait for the reader to take a line.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// How many times as long a line waits for a slot while the reader takes lines.
+const ROUNDS: u32 = 5;
 
 /// The sending side of the queue.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub(super) struct QueueSlots {
 #[derive(Debug, Default)]
 struct State {
     waiting: usize,
+    /// The number of lines that the reader has taken.
+    taken: u64,
     /// Whether the reader counts as gone, so that lines are lost.
     gone: bool,
     /// The number of lines lost since the start of the process.
@@ -74,15 +81,19 @@ impl QueueSlots {
         self.state().lost
     }
 
-    /// Takes a slot for a line, waiting up to `longest` for one. Returns false and counts the line as lost if there
-    /// is none.
+    /// Takes a slot for a line. Waits up to `longest` for the reader to take a line, and [`ROUNDS`] times as long for a
+    /// slot. Returns false and counts the line as lost if there is none.
     fn admit(&self, longest: Duration) -> bool {
         let mut state = self.state();
-        if state.waiting >= self.most && !state.gone {
-            let full = |state: &mut State| state.waiting >= self.most && !state.gone;
-            let waited = self.changed.wait_timeout_while(state, longest, full);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            if state.waiting >= self.most {
+        let began = Instant::now();
+        while state.waiting >= self.most && !state.gone {
+            let taken = state.taken;
+            let stuck = |state: &mut State| state.waiting >= self.most && !state.gone && state.taken == taken;
+            let left = (longest * ROUNDS).saturating_sub(began.elapsed());
+            let waited = self.changed.wait_timeout_while(state, longest.min(left), stuck);
+            let (changed, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = changed;
+            if waited.timed_out() {
                 state.gone = true;
                 // No other thread has to wait any longer.
                 self.changed.notify_all();
@@ -100,7 +111,9 @@ impl QueueSlots {
     fn leave(&self) -> Option<u64> {
         let mut state = self.state();
         state.waiting = state.waiting.saturating_sub(1);
-        self.changed.notify_one();
+        state.taken += 1;
+        // All, since each of those that wait has to see that the reader is there.
+        self.changed.notify_all();
         if !state.gone || state.waiting > self.most / 2 {
             return None;
         }
@@ -190,6 +203,41 @@ mod tests {
             assert!(waiting.join().unwrap());
         });
         assert_eq!(slots.lost(), 0);
+    }
+
+    /// Each slot that is freed is taken by another line at once, for longer than the reader may be idle.
+    #[test]
+    fn a_line_that_loses_the_race_for_a_slot_does_not_take_a_slow_reader_for_gone() {
+        let (slots, longest) = (QueueSlots::new(1), Duration::from_millis(500));
+        assert!(slots.admit(NOT_AT_ALL));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| slots.admit(longest));
+            let began = Instant::now();
+            while began.elapsed() < longest * 2 {
+                slots.state().taken += 1;
+                slots.changed.notify_all();
+                std::thread::yield_now();
+            }
+            assert_eq!(slots.leave(), None);
+            assert!(waiting.join().unwrap());
+        });
+        assert_eq!(slots.lost(), 0);
+    }
+
+    #[test]
+    fn a_line_that_finds_no_slot_for_long_is_lost() {
+        let (slots, longest) = (QueueSlots::new(1), Duration::from_millis(20));
+        assert!(slots.admit(NOT_AT_ALL));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| slots.admit(longest));
+            while !waiting.is_finished() {
+                slots.state().taken += 1;
+                slots.changed.notify_all();
+                std::thread::yield_now();
+            }
+            assert!(!waiting.join().unwrap());
+        });
+        assert_eq!(slots.lost(), 1);
     }
 
     #[test]
