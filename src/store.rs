@@ -50,6 +50,7 @@ mod counters;
 pub mod engine;
 pub mod erased;
 mod error;
+mod format;
 mod identity;
 pub mod log_age;
 pub mod memory;

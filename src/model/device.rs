@@ -42,6 +42,11 @@ impl DeviceName {
         super::visible::cleaned(text, Self::LONGEST).map(Self).ok_or(DeviceTextError::TooShort)
     }
 
+    /// The name in a stored record, unchanged: it was parsed when it was given.
+    pub(crate) fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The name of a device for which the client gave none.
     pub fn unknown() -> Self {
         Self("Unknown device".to_owned())

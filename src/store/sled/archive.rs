@@ -178,3 +178,6 @@ fn change(kind: Kind, table: Table, key: IVec, value: IVec) -> Result<Change, St
         Kind::Log => Change::Entry(records::decode_entry(&value)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

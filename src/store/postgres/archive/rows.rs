@@ -115,3 +115,6 @@ fn put_entries(entries: &[Entry]) -> Result<SqlQuery, StoreError> {
     .numbers(entries.iter().map(|entry| entry.at.unix().into()))
     .texts(entries.iter().map(|entry| document(&entry.revocation)).collect::<Result<_, _>>()?))
 }
+
+#[cfg(test)]
+mod tests;

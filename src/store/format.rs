@@ -1,0 +1,4 @@
+//! The format of what is stored.
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,67 @@
+use super::*;
+use crate::store::format::tests::{Sample, earlier, line, lines, samples};
+use crate::store::sled::layout::IDENTITY;
+
+const FIXTURES: &str = include_str!("../../format/fixtures/sled.txt");
+
+fn hex(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+fn bytes(hex: &str) -> IVec {
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>().into()
+}
+
+/// The keys and values that are written for a record, in hexadecimal.
+fn written(tree: &sled::Tree, record: Change) -> String {
+    let writes = imported(&SledView::applied(tree), vec![record]).unwrap();
+    let pair = |(key, value): (IVec, Option<IVec>)| format!("{} {}", hex(&key), hex(&value.unwrap()));
+    writes.into_changes().into_iter().map(pair).collect::<Vec<_>>().join(" ").trim_end().to_owned()
+}
+
+/// The record whose key and value are in the fixture `name`.
+fn read(tree: &sled::Tree, name: &str) -> Result<Change, StoreError> {
+    let mut parts = line(FIXTURES, name).split(' ').map(bytes);
+    let (key, value) = (parts.next().unwrap(), parts.next().unwrap_or_default());
+    tree.insert(&key, &value).unwrap();
+    let view = SledView::applied(tree);
+    if key == IDENTITY {
+        return Ok(Change::StoreIdentity(view.identity()?.unwrap()));
+    }
+    match Kind::ALL.into_iter().find(|kind| key.starts_with(&table(*kind).prefix())) {
+        Some(kind) => change(kind, table(kind), key, value),
+        None => Ok(Change::RolledBack(view.rolled_back()?)),
+    }
+}
+
+fn empty() -> (tempfile::TempDir, sled::Db) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = sled::Config::new().path(folder.path()).flush_every_ms(None).open().unwrap();
+    (folder, db)
+}
+
+/// A field that is renamed keeps these bytes, one that changes its place or its type does not.
+#[test]
+fn every_record_is_written_as_in_its_fixture() {
+    let (_folder, tree) = empty();
+    for Sample { name, record } in samples() {
+        assert_eq!(written(&tree, record), line(FIXTURES, name), "{name}");
+    }
+}
+
+#[test]
+fn every_fixture_is_read() {
+    let (_folder, tree) = empty();
+    let mut read_fixtures = 0;
+    for Sample { name, record } in samples().into_iter().chain(earlier()) {
+        assert_eq!(read(&tree, name), Ok(record), "{name}");
+        read_fixtures += 1;
+    }
+    assert_eq!(read_fixtures, lines(FIXTURES).count(), "a fixture without its sample");
+}
