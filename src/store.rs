@@ -33,6 +33,7 @@
 //!
 //! * [`steps`], [`queries`]: the operations, one type each
 //! * [`records`]: what an operation reads and what it writes; [`working_set`]: what is known of that beforehand
+//! * [`format`]: how records are stored, in a version of their own, and how that is changed
 //! * [`engine`]: what an engine does; [`memory`] is the reference, `sled` the embedded one, `postgres` the shared one
 //! * [`archive`]: a store as a whole, record by record; [`copy`] takes it from one engine to another
 //! * [`priority`]: what stops first when free space runs out; [`retention`]: how long records are kept; [`log_age`]: which
@@ -50,7 +51,7 @@ mod counters;
 pub mod engine;
 pub mod erased;
 mod error;
-mod format;
+pub mod format;
 mod identity;
 pub mod log_age;
 pub mod memory;

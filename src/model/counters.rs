@@ -1,13 +1,11 @@
 //! Monotonic counters, each with a type of its own.
 
-use serde::{Deserialize, Serialize};
-
 use super::timestamp::Timestamp;
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(u64);
 
         impl $name {
@@ -61,7 +59,7 @@ impl Era {
 }
 
 /// The values of both counters that can end a token: a device is live, and a token valid, only under the current ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
     /// The era of the service.
     pub era: Era,

@@ -3,20 +3,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::counters::Stamp;
 use super::ids::{DeviceId, UserId};
 use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
 /// A device's name: 1 to 100 characters, at least one of them visible, none of them reordering a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceName(String);
 
 /// A device's kind: `mobile`, `desktop`, `browser`, `other`, or one of the app's own; 1 to 32 of `a`–`z`, `0`–`9`,
 /// `-`, `_`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceKind(String);
 
 /// The reason why a device's name or kind was refused.
@@ -43,6 +41,7 @@ impl DeviceName {
     }
 
     /// The name in a stored record, unchanged: it was parsed when it was given.
+    #[cfg(feature = "server")]
     pub(crate) fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -76,6 +75,12 @@ impl DeviceKind {
         Ok(Self(text.to_owned()))
     }
 
+    /// The kind in a stored record, unchanged: it was parsed when it was given.
+    #[cfg(feature = "server")]
+    pub(crate) fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The kind of a device of which nothing is known.
     pub fn other() -> Self {
         Self("other".to_owned())
@@ -88,7 +93,7 @@ impl DeviceKind {
 }
 
 /// A device as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// The device's id, claim `sid`, the token ID.
     pub id: DeviceId,
@@ -127,7 +132,7 @@ impl Device {
 }
 
 /// The end of a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// When the device ended.
     pub at: Timestamp,
@@ -138,7 +143,7 @@ pub struct Ended {
 }
 
 /// The cause of the end of a device, or of the bump of a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The user signed the device out.
     SignedOut,
@@ -175,7 +180,7 @@ impl Cause {
 }
 
 /// The time and origin of a device's last use: a record of its own, so that writing it conflicts with no other write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastSeen {
     /// When the device was last used.
     pub at: Timestamp,

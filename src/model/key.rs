@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::timestamp::Timestamp;
 
 /// A key's PASERK id: `k4.pid.…` of a public key, `k4.lid.…` of a local (symmetric) one.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kid(String);
 
 impl Kid {
@@ -42,7 +40,7 @@ impl fmt::Debug for Kid {
 }
 
 /// The purpose of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// Signs access tokens (Ed25519, PASETO `v4.public`); anyone can verify them.
     Access,
@@ -61,7 +59,7 @@ impl Purpose {
 }
 
 /// The state of a key in its life cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
     /// The key is published but not yet used, so that every verifier has it in time.
     Next,
@@ -98,7 +96,7 @@ impl KeyState {
 }
 
 /// A key as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The key's PASERK id.
     pub kid: Kid,

@@ -1,12 +1,10 @@
 //! The names in tokens: issuer and audience.
 
-use serde::{Deserialize, Serialize};
-
 use super::claims::AccessClaims;
 
 /// The issuer and the audience that a token carries. They are compared as a pair: the issuer of one pair with the
 /// audience of another does not match.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
     /// The issuer, claim `iss`.
     pub issuer: String,

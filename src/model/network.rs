@@ -2,10 +2,8 @@
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 /// A /24 of IPv4 or a /64 of IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Network {
     /// The first three bytes of an IPv4 address.
     V4([u8; 3]),

@@ -20,7 +20,7 @@ use super::username::{Username, caseless_key};
 mod common;
 mod hash;
 
-pub use hash::{PasswordHash, PasswordHashError, stored};
+pub use hash::{PasswordHash, PasswordHashError};
 
 /// The fewest characters (Unicode scalar values, after preparation) of a chosen password.
 const MIN_CHARS: usize = 8;

@@ -1,14 +1,12 @@
 //! The entries of the revocation log.
 
-use serde::{Deserialize, Serialize};
-
 use super::counters::{Era, Generation, KeysVersion, Position};
 use super::ids::{DeviceId, UserId};
 use super::key::Kid;
 use super::timestamp::Timestamp;
 
 /// An event that ends tokens, or changes the set of signing keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revocation {
     /// The end of one device.
@@ -29,7 +27,6 @@ pub enum Revocation {
         kept: Option<DeviceId>,
         /// Whether the cause is a password change on the kept device: its earlier refresh tokens are then refused,
         /// too.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         password_changed: bool,
     },
     /// A new era began: every token of every user minted in an earlier era has ended.
@@ -44,7 +41,7 @@ pub enum Revocation {
 }
 
 /// A revocation with its position in the log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The position in the log: one more than that of the entry before.
     pub position: Position,

@@ -1,12 +1,10 @@
 //! The service key: the credential of a resource server or of an administrator's tool.
 
-use serde::{Deserialize, Serialize};
-
 use super::ids::ServiceKeyId;
 use super::timestamp::Timestamp;
 
 /// A permission of a service key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Token introspection (RFC 7662).
     Introspect,
@@ -39,7 +37,7 @@ impl Scope {
 }
 
 /// A service key as stored: its secret only as a hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceKeyRecord {
     /// The key's id, the public part of its text.
     pub id: ServiceKeyId,

@@ -1,7 +1,5 @@
 //! A user: an account, with its generation and its count of live devices.
 
-use serde::{Deserialize, Serialize};
-
 use super::counters::{Era, Generation, Stamp};
 use super::device::Cause;
 use super::ids::{DeviceId, UserId};
@@ -10,14 +8,13 @@ use super::timestamp::Timestamp;
 use super::username::Username;
 
 /// A user as stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The user's id, claim `sub`.
     pub id: UserId,
     /// The name the user signs in with.
     pub username: Username,
     /// The hash a presented password is verified against.
-    #[serde(with = "super::password::stored")]
     pub password: PasswordHash,
     /// The user's generation: access tokens minted under an earlier one are refused.
     pub generation: Generation,
@@ -31,18 +28,15 @@ pub struct User {
     pub live: LiveDevices,
     /// The generation that began with the last password change. Tokens of an earlier one may be in the hands of a
     /// person who knew the old password, and prove nothing.
-    #[serde(default)]
     pub password_since: Generation,
     /// The count of stored device records, and the newest one dropped before its time.
-    #[serde(default)]
     pub kept: KeptDevices,
     /// The ends of devices under former counters, the oldest first: at most [`User::MOST_LEFT`].
-    #[serde(default)]
     pub left: Vec<Left>,
 }
 
 /// The count of a user's live devices. It holds in one era only: a new era ends all devices without writing users.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveDevices {
     /// The era in which the devices were counted.
     pub era: Era,
@@ -51,7 +45,7 @@ pub struct LiveDevices {
 }
 
 /// The device records kept of a user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeptDevices {
     /// The number of records of live and of ended devices, without those written before this count existed.
     pub count: u64,
@@ -61,7 +55,7 @@ pub struct KeptDevices {
 }
 
 /// The end of all devices that were live under one pair of counters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Left {
     /// The era and generation the devices were live under.
     pub stamp: Stamp,
@@ -70,7 +64,7 @@ pub struct Left {
 }
 
 /// A bump of a user's generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bump {
     /// When the generation was bumped.
     pub at: Timestamp,
@@ -92,7 +86,7 @@ impl Bump {
 }
 
 /// The disabling of an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disabled {
     /// When the account was disabled.
     pub at: Timestamp,

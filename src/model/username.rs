@@ -11,7 +11,6 @@
 use std::fmt;
 
 use caseless::Caseless;
-use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -29,7 +28,7 @@ const MAX_INPUT_BYTES: usize = 2_048;
 ///
 /// A record keeps both forms, so that a name is found by the key it was registered under even if a later Unicode
 /// version would fold it differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username {
     shown: String,
     key: String,
@@ -90,6 +89,11 @@ impl Username {
         } else {
             Ok(name)
         }
+    }
+
+    /// The name in a stored record, unchanged: in its displayed form, and with the key it was registered under.
+    pub fn from_stored(shown: String, key: String) -> Self {
+        Self { shown, key }
     }
 
     fn normalised(text: &str) -> Result<Self, UsernameError> {

@@ -1,8 +1,7 @@
 //! Copying a store: every record is written, then read back and compared.
 
-use serde::Serialize;
-
 use super::archive::{Archive, ArchiveSource, ArchiveTarget, Kind};
+use super::format::JsonRecord;
 use super::records::Change;
 use super::{StoreError, StoreIdentity};
 
@@ -169,16 +168,20 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// The hash of a record's fields, independent of the form in which an engine stores them.
+/// The hash of a record as a document, whichever encoding an engine stores it in.
 fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
     match record {
         Change::Counters(counters) => of(counters),
         Change::Totals(totals) => of(totals),
         Change::Key(key) => of(key),
         Change::ServiceKey(key) => of(key),
-        Change::User(user) => of(user),
-        Change::Device(device) | Change::Ended(device) => of(device),
-        Change::LastSeen(user, device, seen) => of(&(user, device, seen)),
+        Change::User(user) => of(&**user),
+        Change::Device(device) | Change::Ended(device) => of(&**device),
+        Change::LastSeen(user, device, seen) => {
+            let document = seen.to_json()?;
+            let parts = [&user.as_bytes()[..], &device.as_bytes()[..], document.as_bytes()];
+            Ok(blake3::hash(&parts.concat()))
+        }
         Change::Look(look) => of(look),
         Change::Entry(entry) => of(entry),
         Change::StoreIdentity(_)
@@ -194,10 +197,8 @@ fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
     }
 }
 
-fn of(record: &(impl Serialize + ?Sized)) -> Result<blake3::Hash, StoreError> {
-    let bytes = postcard::to_stdvec(record)
-        .map_err(|_| StoreError::Unavailable("a record cannot be written".to_owned()))?;
-    Ok(blake3::hash(&bytes))
+fn of(record: &impl JsonRecord) -> Result<blake3::Hash, StoreError> {
+    Ok(blake3::hash(record.to_json()?.as_bytes()))
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! The service-wide counters, and how much there is.
 
-use serde::{Deserialize, Serialize};
-
 use super::records::Counted;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::revocation::Revocation;
 
 /// The service-wide counters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// The era.
     pub era: Era,
@@ -31,7 +29,7 @@ impl Counters {
 }
 
 /// How much there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Accounts.
     pub users: u64,

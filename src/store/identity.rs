@@ -1,13 +1,11 @@
 //! The identity of a store: its id, and the names that its tokens carry.
 
-use serde::{Deserialize, Serialize};
-
 use crate::model::ids::StoreId;
 use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 
 /// The identity of a store. Only a restore changes its id, and only other settings add to its names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreIdentity {
     /// The id of the store.
     pub store: StoreId,
@@ -19,7 +17,6 @@ pub struct StoreIdentity {
     pub at: Timestamp,
     /// Other names that tokens were given since, by the settings, the present ones last. Empty as long as they are the
     /// names above.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<Names>,
 }
 

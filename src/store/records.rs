@@ -1,7 +1,5 @@
 //! What a step reads and what it writes: the seam between the decisions and the engines.
 
-use serde::{Deserialize, Serialize};
-
 use super::priority::Priority;
 use super::{Counters, StoreError, StoreIdentity, Totals};
 use crate::model::counters::{Position, Stamp};
@@ -58,7 +56,7 @@ pub trait Records {
 }
 
 /// A note to look at a device at a certain time: has it run out, can its record go?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Look {
     /// When to look.
     pub at: Timestamp,

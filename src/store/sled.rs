@@ -15,7 +15,8 @@
 //! * `snapshot` — whether sled's own snapshot, which it needs, is intact
 //! * `committer` — the only writer: group commit, and the end of the process when the disk fails
 //! * `view`, `writes` — the records that a step reads, and its writes
-//! * `layout`, `codec`, `records` — the keys of records, their encoding, and the interface to the steps
+//! * `layout`, `codec`, `records` — the keys of records, their binary encoding within sled's limits, and the interface to
+//!   the steps
 //! * `archive` — the store as source or target of a copy, page by page
 //! * `reserve` — the free space below which writing stops
 //!

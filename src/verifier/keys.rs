@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::claims::VerifiedClaims;
 use super::names::AcceptedNames;
@@ -37,7 +37,7 @@ pub(super) struct PublishedKeys {
     /// The audience of every token minted now; an earlier issuer does not publish it.
     pub(super) audience: Option<String>,
     /// Every issuer and audience that a live token may carry, as pairs; an earlier issuer does not publish them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "published_names")]
     pub(super) names: Vec<Names>,
     pub(super) version: u64,
     pub(super) keys: Vec<PublishedKey>,
@@ -52,6 +52,18 @@ pub(super) struct PublishedKey {
     pub(super) state: String,
     pub(super) public: String,
     pub(super) not_after: Option<String>,
+}
+
+/// Reads the published pairs of issuer and audience.
+fn published_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Names>, D::Error> {
+    #[derive(Deserialize)]
+    struct PublishedNames {
+        issuer: String,
+        audience: String,
+    }
+
+    let names = Vec::<PublishedNames>::deserialize(deserializer)?;
+    Ok(names.into_iter().map(|PublishedNames { issuer, audience }| Names { issuer, audience }).collect())
 }
 
 impl PublishedKeys {

@@ -16,8 +16,7 @@ const USERS: &str = "/api/v1/admin/users";
 /// Adds an account whose name is older than a rule for new names.
 async fn older_account(service: &Service, name: &str, number: u8) -> String {
     let donor = service.store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().unwrap();
-    let username: Username =
-        serde_json::from_value(json!({"shown": name, "key": name.to_lowercase()})).unwrap();
+    let username = Username::from_stored(name.to_owned(), name.to_lowercase());
     let id = UserId::from_bytes([0x70 + number; 16]);
     let request = Register { id, username, password: donor.password, device: None, now: START };
     assert!(matches!(service.store.run(request).await.unwrap(), Registered::User(_)));

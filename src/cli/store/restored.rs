@@ -39,8 +39,8 @@ pub(super) fn answer(restored: &RestoredStore) -> Value {
     let (kept, dropped) = if restored.kept { (service_keys, vec![]) } else { (vec![], service_keys) };
     let ids = |kids: &[Kid]| kids.iter().map(ToString::to_string).collect::<Vec<_>>();
     json!({
-        "store": restored.store,
-        "era": restored.era,
+        "store": restored.store.to_string(),
+        "era": restored.era.value(),
         "newest_record": since(restored),
         "signing_keys": { "distrusted": ids(&restored.distrusted), "made": ids(&restored.made) },
         "service_keys": { "dropped": dropped, "kept": kept },

@@ -1,8 +1,9 @@
 //! The fixtures of the format: records as each version wrote them, which all later versions must read.
 //!
-//! A line of a fixture file is `name: text`. No line is ever changed or removed: a new version of a record adds lines.
-//! What a name stands for is in `samples`.
+//! A line of a fixture file is `name: text`, and what the name stands for is in `samples`. A line is never changed or
+//! removed, but what is no longer written gets another name: a new version of a record adds lines. `raised` shows how.
 
+mod raised;
 mod samples;
 
 pub(crate) use samples::{Sample, earlier, samples};

@@ -3,8 +3,6 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use serde::de::DeserializeOwned;
-
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
@@ -13,6 +11,7 @@ use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::format::JsonRecord;
 use crate::store::records::{Look, Records};
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
@@ -71,18 +70,18 @@ impl Loaded {
         Err(StoreError::Unavailable("a record was not read yet".to_owned()))
     }
 
-    fn one<T: DeserializeOwned>(&self, need: Need) -> Read<Option<T>> {
+    fn one<T: JsonRecord>(&self, need: Need) -> Read<Option<T>> {
         self.documents(need)?.first().map(|document| parse(document)).transpose()
     }
 
-    fn all<T: DeserializeOwned>(&self, need: Need) -> Read<Vec<T>> {
+    fn all<T: JsonRecord>(&self, need: Need) -> Read<Vec<T>> {
         self.documents(need)?.iter().map(|document| parse(document)).collect()
     }
 }
 
-/// Parses a document. The parser's message is not passed on, because it may quote the document.
-pub(super) fn parse<T: DeserializeOwned>(document: &str) -> Read<T> {
-    serde_json::from_str(document).map_err(|_| StoreError::Corrupt("a record cannot be read".to_owned()))
+/// The record in a document.
+pub(super) fn parse<T: JsonRecord>(document: &str) -> Read<T> {
+    Ok(T::from_json(document)?)
 }
 
 impl Records for Loaded {
@@ -96,7 +95,8 @@ impl Records for Loaded {
     }
 
     fn rolled_back(&self) -> Read<bool> {
-        Ok(self.one(Need::RolledBack)?.unwrap_or_default())
+        // A column, in PostgreSQL's spelling of booleans.
+        Ok(self.documents(Need::RolledBack)?.first().is_some_and(|marked| marked != "false"))
     }
 
     fn totals(&self) -> Read<Totals> {

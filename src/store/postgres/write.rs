@@ -1,7 +1,5 @@
 //! The statements that write a step's changes: a few, however many changes there are.
 
-use serde::Serialize;
-
 use super::change_notifier::CHANNEL;
 use super::sql_query::{Number, SqlQuery};
 use crate::model::counters::{Era, Position, Stamp};
@@ -10,6 +8,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::format::JsonRecord;
 use crate::store::records::{Change, Changes, Counted, Look};
 use crate::store::{Counters, StoreError, Totals};
 
@@ -255,7 +254,7 @@ fn stamped(query: SqlQuery, stamp: Stamp) -> SqlQuery {
     query.number(stamp.era.value()).number(stamp.generation.value())
 }
 
-pub(super) fn document(record: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
-    serde_json::to_string(record)
-        .map_err(|_| StoreError::Unavailable("a record cannot be written".to_owned()))
+/// The document of a record.
+pub(super) fn document(record: &impl JsonRecord) -> Result<String, StoreError> {
+    Ok(record.to_json()?)
 }

@@ -175,7 +175,7 @@ fn change(kind: Kind, table: Table, key: IVec, value: IVec) -> Result<Change, St
             Change::LastSeen(user, device, seen)
         }
         Kind::Looks => Change::Look(records::look(Ok((key, value)))?),
-        Kind::Log => Change::Entry(records::decode_entry(&value)?),
+        Kind::Log => Change::Entry(decode(table, &value)?),
     })
 }
 

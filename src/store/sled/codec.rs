@@ -1,77 +1,55 @@
-//! The encoding of records: a version byte, then the fields in order (postcard), without names or padding.
-//!
-//! The version is that of the record's own shape, so that a later release can read what an earlier one wrote.
+//! Records in the binary encoding of the stored format, within the limits of sled.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sled::IVec;
 
 use super::layout::Table;
 use crate::store::StoreError;
-
-/// The version of every record whose table does not name another one.
-const VERSION: u8 = 1;
+use crate::store::format::{BinaryRecord, FormatError};
 
 /// The longest record in bytes: sled moves larger ones into files of their own, which it never syncs.
 pub(super) const LONGEST: usize = 4096;
 
-/// Encodes `record` in version 1.
+/// Encodes `record`.
 ///
 /// # Errors
 ///
 /// [`StoreError::Unavailable`] if the record is too long to be stored durably.
-pub(super) fn encode(table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
-    encode_as(VERSION, table, record)
+pub(super) fn encode(table: Table, record: &impl BinaryRecord) -> Result<IVec, StoreError> {
+    storable(table, record.to_bytes())
 }
 
-/// Encodes `record`, which has the shape of `version`.
+/// An encoded record, if it can be stored.
 ///
 /// # Errors
 ///
 /// [`StoreError::Unavailable`] if the record is too long to be stored durably.
-pub(super) fn encode_as(version: u8, table: Table, record: &impl Serialize) -> Result<IVec, StoreError> {
+pub(super) fn storable(table: Table, encoded: Result<Vec<u8>, FormatError>) -> Result<IVec, StoreError> {
     let refused = |why: &str| StoreError::Unavailable(format!("{why} for the table of {table}"));
-    let bytes =
-        postcard::to_extend(record, vec![version]).map_err(|_| refused("a record cannot be written"))?;
+    let bytes = encoded.map_err(|error| refused(&error.to_string()))?;
     if bytes.len() > LONGEST { Err(refused("a record is too long")) } else { Ok(bytes.into()) }
 }
 
-/// Decodes a record of version 1.
+/// Decodes a record that does not depend on its key.
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] if the bytes are not exactly one record. The decoder's message is not passed on, because it
-/// may quote the record.
-pub(super) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, StoreError> {
-    match versioned(table, bytes)? {
-        (VERSION, written) => fields(table, written),
-        _ => Err(unreadable(table)),
-    }
+/// [`StoreError::Corrupt`] if the bytes are not exactly one record.
+pub(super) fn decode<R: BinaryRecord<Key = ()>>(table: Table, bytes: &[u8]) -> Result<R, StoreError> {
+    decode_under(table, (), bytes)
 }
 
-/// The version of a record, and its encoded fields.
+/// Decodes the record whose key holds `key`.
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] if the record is empty.
-pub(super) fn versioned(table: Table, bytes: &[u8]) -> Result<(u8, &[u8]), StoreError> {
-    bytes.split_first().map(|(version, written)| (*version, written)).ok_or_else(|| unreadable(table))
-}
-
-/// Decodes the fields of a record whose version has the shape of `T`.
-///
-/// # Errors
-///
-/// [`StoreError::Corrupt`] if the bytes are not exactly these fields.
-pub(super) fn fields<T: DeserializeOwned>(table: Table, written: &[u8]) -> Result<T, StoreError> {
-    match postcard::take_from_bytes(written) {
-        Ok((record, [])) => Ok(record),
-        _ => Err(unreadable(table)),
-    }
-}
-
-fn unreadable(table: Table) -> StoreError {
-    table.corrupt("a record cannot be read")
+/// [`StoreError::Corrupt`] if the bytes are not exactly one record.
+pub(super) fn decode_under<R: BinaryRecord>(
+    table: Table,
+    key: R::Key,
+    bytes: &[u8],
+) -> Result<R, StoreError> {
+    // The record may also be newer than this build: the embedded engine does not tell that from damage.
+    R::from_bytes(bytes, key).map_err(|_| table.corrupt("a record cannot be read"))
 }
 
 #[cfg(test)]
@@ -79,6 +57,7 @@ mod tests {
     use super::*;
     use crate::model::counters::{Era, KeysVersion, Position};
     use crate::store::Counters;
+    use crate::store::format::binary;
 
     fn counters() -> Counters {
         Counters { era: Era::new(1_800_000_000), keys: KeysVersion::new(3), head: Position::new(900) }
@@ -106,7 +85,10 @@ mod tests {
     #[test]
     fn a_record_that_is_too_long_is_refused_and_not_a_byte_shorter() {
         let fits = "x".repeat(LONGEST - 3);
-        assert_eq!(encode(Table::Log, &fits).unwrap().len(), LONGEST);
-        assert!(matches!(encode(Table::Log, &format!("{fits}x")), Err(StoreError::Unavailable(_))));
+        assert_eq!(storable(Table::Log, binary::encode(1, &fits)).unwrap().len(), LONGEST);
+        assert!(matches!(
+            storable(Table::Log, binary::encode(1, &format!("{fits}x"))),
+            Err(StoreError::Unavailable(_))
+        ));
     }
 }

@@ -2,10 +2,9 @@
 
 use std::ops::Bound;
 
-use serde::de::DeserializeOwned;
 use sled::IVec;
 
-use super::codec::decode;
+use super::codec::{decode, decode_under};
 use super::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
 use super::view::SledView;
 use crate::model::counters::{Position, Stamp};
@@ -16,32 +15,28 @@ use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::format::{BinaryRecord, EndedDevice};
 use crate::store::records::{Look, Records};
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 mod change;
-mod stored;
 
 pub(super) use change::{imported, writes};
-pub(super) use stored::decode_entry;
-#[cfg(test)]
-pub(super) use stored::encode_entry;
-use stored::{StoredDevice, StoredEnded, StoredUser};
 
 type Read<T> = Result<T, StoreError>;
 
 impl SledView<'_> {
-    fn record<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<Option<T>> {
+    fn record<T: BinaryRecord<Key = ()>>(&self, table: Table, key: &[u8]) -> Read<Option<T>> {
         self.get(key)?.map(|bytes| decode(table, &bytes)).transpose()
     }
 
     /// A record that exists since the initialization: without it the store is damaged or was never initialized.
-    fn singleton<T: DeserializeOwned>(&self, table: Table, key: &[u8]) -> Read<T> {
+    fn singleton<T: BinaryRecord<Key = ()>>(&self, table: Table, key: &[u8]) -> Read<T> {
         self.record(table, key)?.ok_or_else(|| table.corrupt("the record is missing"))
     }
 
     /// The records from `start` on whose key starts with `prefix`.
-    fn list<T: DeserializeOwned>(
+    fn list<T: BinaryRecord<Key = ()>>(
         &self,
         table: Table,
         prefix: &[u8],
@@ -53,12 +48,7 @@ impl SledView<'_> {
 
 impl Records for SledView<'_> {
     fn identity(&self) -> Read<Option<StoreIdentity>> {
-        let Some(bytes) = self.get(IDENTITY)? else { return Ok(None) };
-        // A store whose tokens never had other names says nothing of them, like every store before there were any.
-        let unnamed =
-            |(store, issuer, audience, at)| StoreIdentity { store, issuer, audience, at, names: Vec::new() };
-        let found = decode(Table::StoreIdentity, &bytes);
-        found.or_else(|_| decode(Table::StoreIdentity, &bytes).map(unnamed)).map(Some)
+        self.record(Table::StoreIdentity, IDENTITY)
     }
 
     fn counters(&self) -> Read<Counters> {
@@ -77,8 +67,8 @@ impl Records for SledView<'_> {
     }
 
     fn user(&self, id: UserId) -> Read<Option<User>> {
-        let found = self.get(&layout::user(id))?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
-        Ok(found.map(|user| user.under(id)))
+        let found = self.get(&layout::user(id))?;
+        found.map(|bytes| decode_under(Table::Users, id, &bytes)).transpose()
     }
 
     fn user_named(&self, key: &str) -> Read<Option<UserId>> {
@@ -109,12 +99,12 @@ impl Records for SledView<'_> {
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
         let found = self.get(&layout::device(user, stamp, id))?;
-        found.map(|bytes| StoredDevice::decode(&bytes, user, stamp, id)).transpose()
+        found.map(|bytes| decode_under(Table::Devices, (user, stamp, id), &bytes)).transpose()
     }
 
     fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
         let found = self.get(&layout::ended(user, id))?;
-        found.map(|bytes| StoredEnded::decode(&bytes, user, id)).transpose()
+        found.map(|bytes| decode_ended((user, id), &bytes)).transpose()
     }
 
     fn devices(
@@ -193,7 +183,7 @@ impl Records for SledView<'_> {
         let start = layout::entry(after);
         let mut entries: Vec<Entry> = Vec::new();
         for record in self.scan_from(&Table::Log.prefix(), Bound::Excluded(&start)).take(limit) {
-            let entry = decode_entry(&record?.1)?;
+            let entry: Entry = decode(Table::Log, &record?.1)?;
             // The sweep takes from the front only.
             if entries.last().is_some_and(|before| before.position.next() != entry.position) {
                 return Err(Table::Log.corrupt("an entry is missing"));
@@ -216,21 +206,26 @@ impl Records for SledView<'_> {
 pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
     let (key, value) = record?;
     let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Users))?;
-    Ok(StoredUser::decode(&value)?.under(id))
+    decode_under(Table::Users, id, &value)
 }
 
 /// Decodes a record of the devices' table.
 pub(super) fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
-    let (user, stamp, id) = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
-    StoredDevice::decode(&value, user, stamp, id)
+    let path = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
+    decode_under(Table::Devices, path, &value)
 }
 
 /// Decodes a record of the ended devices' table.
 pub(super) fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
-    let (user, id) = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
-    StoredEnded::decode(&value, user, id)
+    let path = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
+    decode_ended(path, &value)
+}
+
+fn decode_ended(path: (UserId, DeviceId), bytes: &[u8]) -> Read<Device> {
+    let EndedDevice(device) = decode_under(Table::Ended, path, bytes)?;
+    Ok(device)
 }
 
 /// Decodes a record of the expiry checks' table.

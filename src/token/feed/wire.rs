@@ -28,11 +28,11 @@ struct WireFrame<'a> {
     store: StoreId,
     #[serde(with = "text")]
     time: Timestamp,
-    head: Position,
-    era: Era,
-    keys_version: KeysVersion,
+    head: u64,
+    era: u64,
+    keys_version: u64,
     start: bool,
-    after: Position,
+    after: u64,
     entries: Vec<WireEntry>,
 }
 
@@ -53,16 +53,16 @@ struct WireEntry {
     #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
     device: Option<DeviceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    generation: Option<Generation>,
+    generation: Option<u64>,
     #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
     kept: Option<DeviceId>,
     /// Any text is accepted: causes may be added later.
     #[serde(deserialize_with = "not_null", default, skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    era: Option<Era>,
+    era: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    keys_version: Option<KeysVersion>,
+    keys_version: Option<u64>,
     #[serde(with = "text_if_any", default, skip_serializing_if = "Option::is_none")]
     distrusted: Option<Kid>,
 }
@@ -85,9 +85,9 @@ struct WirePong<'a> {
     store: StoreId,
     #[serde(with = "text")]
     time: Timestamp,
-    head: Position,
-    era: Era,
-    keys_version: KeysVersion,
+    head: u64,
+    era: u64,
+    keys_version: u64,
     #[serde(with = "text")]
     nonce: Nonce,
 }
@@ -105,11 +105,11 @@ pub(super) fn write_frame(frame: &Frame) -> Result<Vec<u8>, MintError> {
         iss: issuer.into(),
         store: *store,
         time: *time,
-        head: *head,
-        era: *era,
-        keys_version: *keys,
+        head: head.value(),
+        era: era.value(),
+        keys_version: keys.value(),
         start: frame.start,
-        after: frame.after,
+        after: frame.after.value(),
         entries: frame.entries.iter().map(write_entry).collect(),
     };
     serde_json::to_vec(&wire).map_err(|_| MintError)
@@ -117,10 +117,11 @@ pub(super) fn write_frame(frame: &Frame) -> Result<Vec<u8>, MintError> {
 
 pub(super) fn read_frame(payload: &str) -> Option<Frame> {
     let wire: WireFrame<'_> = serde_json::from_str(payload).ok()?;
-    if wire.entries.len() > MOST_ENTRIES || wire.after > LARGEST {
+    let (after, head) = (Position::new(wire.after), Position::new(wire.head));
+    if wire.entries.len() > MOST_ENTRIES || after > LARGEST {
         return None;
     }
-    let mut last = wire.after;
+    let mut last = after;
     let mut entries = Vec::with_capacity(wire.entries.len());
     for entry in wire.entries {
         last = last.next();
@@ -130,12 +131,12 @@ pub(super) fn read_frame(payload: &str) -> Option<Frame> {
         issuer: wire.iss.into_owned(),
         store: wire.store,
         time: wire.time,
-        head: wire.head,
-        era: wire.era,
-        keys: wire.keys_version,
+        head,
+        era: Era::new(wire.era),
+        keys: KeysVersion::new(wire.keys_version),
     };
-    let frame = Frame { statement, start: wire.start, after: wire.after, entries };
-    (last <= wire.head).then_some(frame)
+    let frame = Frame { statement, start: wire.start, after, entries };
+    (last <= head).then_some(frame)
 }
 
 fn write_entry(entry: &Entry) -> WireEntry {
@@ -157,14 +158,14 @@ fn write_entry(entry: &Entry) -> WireEntry {
         }
         Revocation::Generation { user, generation, kept, password_changed } => WireEntry {
             user: Some(user),
-            generation: Some(generation),
+            generation: Some(generation.value()),
             kept,
             cause: password_changed.then(|| PASSWORD_CHANGED.to_owned()),
             ..bare(EntryType::Generation)
         },
-        Revocation::Era(era) => WireEntry { era: Some(era), ..bare(EntryType::Era) },
+        Revocation::Era(era) => WireEntry { era: Some(era.value()), ..bare(EntryType::Era) },
         Revocation::Keys { version, distrusted } => {
-            WireEntry { keys_version: Some(version), distrusted, ..bare(EntryType::Keys) }
+            WireEntry { keys_version: Some(version.value()), distrusted, ..bare(EntryType::Keys) }
         }
     }
 }
@@ -174,12 +175,14 @@ fn read_entry(wire: WireEntry) -> Option<Revocation> {
         EntryType::DeviceEnded => Revocation::Device { user: wire.user?, device: wire.device? },
         EntryType::Generation => Revocation::Generation {
             user: wire.user?,
-            generation: wire.generation?,
+            generation: Generation::new(wire.generation?),
             kept: wire.kept,
             password_changed: wire.kept.is_some() && wire.cause.as_deref() == Some(PASSWORD_CHANGED),
         },
-        EntryType::Era => Revocation::Era(wire.era?),
-        EntryType::Keys => Revocation::Keys { version: wire.keys_version?, distrusted: wire.distrusted },
+        EntryType::Era => Revocation::Era(Era::new(wire.era?)),
+        EntryType::Keys => {
+            Revocation::Keys { version: KeysVersion::new(wire.keys_version?), distrusted: wire.distrusted }
+        }
     })
 }
 
@@ -190,9 +193,9 @@ pub(super) fn write_pong(pong: &Pong) -> Result<Vec<u8>, MintError> {
         iss: issuer.into(),
         store: *store,
         time: *time,
-        head: *head,
-        era: *era,
-        keys_version: *keys,
+        head: head.value(),
+        era: era.value(),
+        keys_version: keys.value(),
         nonce: pong.nonce.clone(),
     };
     serde_json::to_vec(&wire).map_err(|_| MintError)
@@ -204,9 +207,9 @@ pub(super) fn read_pong(payload: &str) -> Option<Pong> {
         issuer: wire.iss.into_owned(),
         store: wire.store,
         time: wire.time,
-        head: wire.head,
-        era: wire.era,
-        keys: wire.keys_version,
+        head: Position::new(wire.head),
+        era: Era::new(wire.era),
+        keys: KeysVersion::new(wire.keys_version),
     };
     Some(Pong { statement, nonce: wire.nonce })
 }

@@ -1,11 +1,12 @@
 //! Records as rows: parsing a record of each kind, and writing a page of records.
 
-use crate::model::device::{Device, LastSeen};
+use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Entry;
 use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::archive::Kind;
+use crate::store::format::last_seen_of_row;
 use crate::store::postgres::loaded::parse;
 use crate::store::postgres::sql_query::SqlQuery;
 use crate::store::postgres::write::{document, statements};
@@ -18,11 +19,11 @@ pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
         Kind::Totals => Change::Totals(parse(document)?),
         Kind::Keys => Change::Key(parse(document)?),
         Kind::ServiceKeys => Change::ServiceKey(parse(document)?),
-        Kind::Users => Change::User(parse(document)?),
-        Kind::Devices => Change::Device(parse(document)?),
-        Kind::Ended => Change::Ended(parse(document)?),
+        Kind::Users => Change::User(Box::new(parse(document)?)),
+        Kind::Devices => Change::Device(Box::new(parse(document)?)),
+        Kind::Ended => Change::Ended(Box::new(parse(document)?)),
         Kind::LastSeen => {
-            let (user, device, seen): (UserId, DeviceId, LastSeen) = parse(document)?;
+            let (user, device, seen) = last_seen_of_row(document)?;
             Change::LastSeen(user, device, seen)
         }
         Kind::Looks => Change::Look(parse(document)?),

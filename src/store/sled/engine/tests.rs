@@ -279,7 +279,7 @@ async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
     assert!(matches!(store.read(ListUsers { after: None, limit: 9 }).await, Err(StoreError::Corrupt(_))));
     let mut entry = store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().remove(0);
     entry.position = Position::new(3);
-    let bytes = crate::store::sled::records::encode_entry(&entry).unwrap();
+    let bytes = crate::store::sled::codec::encode(Table::Log, &entry).unwrap();
     tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
     let refused = store.read(ReadLog { after: Position::default(), limit: 9 }).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))));

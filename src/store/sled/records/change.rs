@@ -1,11 +1,11 @@
 //! Changes of records as writes of keys and values.
 
-use super::stored::{StoredDevice, StoredEnded, StoredUser, encode_entry};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
-use crate::store::records::{Change, Changes};
-use crate::store::sled::codec::encode;
+use crate::store::format::{EndedDevice, binary};
+use crate::store::records::{Change, Changes, Records as _};
+use crate::store::sled::codec::{encode, storable};
 use crate::store::sled::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
 use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
@@ -48,27 +48,29 @@ fn collected(mut writes: Writes, view: &SledView<'_>, records: Vec<Change>) -> R
 fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), StoreError> {
     match change {
         Change::StoreIdentity(identity) => writes.put(IDENTITY, encode(Table::StoreIdentity, &identity)?),
-        Change::RolledBack(true) => writes.put(ROLLED_BACK, encode(Table::RolledBack, &())?),
+        Change::RolledBack(true) => {
+            writes.put(ROLLED_BACK, storable(Table::RolledBack, binary::encode(1, &()))?)
+        }
         Change::RolledBack(false) => writes.delete(ROLLED_BACK),
         Change::Counters(counters) => writes.put(COUNTERS, encode(Table::Counters, &counters)?),
         Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
         Change::Entry(entry) => {
-            writes.put(&layout::entry(entry.position)[..], encode_entry(&entry)?);
+            writes.put(&layout::entry(entry.position)[..], encode(Table::Log, &entry)?);
         }
         Change::DropEntry(position) => writes.delete(&layout::entry(position)[..]),
-        Change::User(user) => put_user(writes, view, *user)?,
+        Change::User(user) => put_user(writes, view, &user)?,
         Change::DropUser(user) => {
             writes.delete(layout::name(user.username.key()));
             writes.delete(&layout::user(user.id)[..]);
         }
         Change::Device(device) => {
             let key = layout::device(device.user, device.stamp, device.id);
-            writes.put(&key[..], StoredDevice::encode(*device)?);
+            writes.put(&key[..], encode(Table::Devices, &*device)?);
         }
         Change::DropDevice(user, stamp, device) => writes.delete(&layout::device(user, stamp, device)[..]),
         Change::Ended(device) => {
             let key = layout::ended(device.user, device.id);
-            writes.put(&key[..], StoredEnded::encode(*device)?);
+            writes.put(&key[..], encode(Table::Ended, &EndedDevice(*device))?);
         }
         Change::DropEnded(user, device) => writes.delete(&layout::ended(user, device)[..]),
         Change::LastSeen(user, device, seen) => {
@@ -88,13 +90,12 @@ fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), S
 }
 
 /// Writes a user, which happens at every sign-in; the index of names only if the name has changed.
-fn put_user(writes: &mut Writes, view: &SledView<'_>, user: User) -> Result<(), StoreError> {
-    let (id, key) = (user.id, layout::user(user.id));
-    let before = view.get(&key)?.map(|bytes| StoredUser::decode(&bytes)).transpose()?;
-    if before.is_none_or(|before| before.username() != &user.username) {
-        writes.put(layout::name(user.username.key()), encode(Table::Names, &id)?);
+fn put_user(writes: &mut Writes, view: &SledView<'_>, user: &User) -> Result<(), StoreError> {
+    let before = view.user(user.id)?;
+    if before.is_none_or(|before| before.username != user.username) {
+        writes.put(layout::name(user.username.key()), encode(Table::Names, &user.id)?);
     }
-    writes.put(&key[..], StoredUser::encode(user)?);
+    writes.put(&layout::user(user.id)[..], encode(Table::Users, user)?);
     Ok(())
 }
 

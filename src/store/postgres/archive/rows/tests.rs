@@ -7,8 +7,8 @@ const FIXTURES: &str = include_str!("../../../format/fixtures/postgres.txt");
 fn written(record: &Change) -> Option<String> {
     let document = match record {
         Change::StoreIdentity(identity) => document(identity),
-        Change::User(user) => document(user),
-        Change::Device(device) | Change::Ended(device) => document(device),
+        Change::User(user) => document(&**user),
+        Change::Device(device) | Change::Ended(device) => document(&**device),
         Change::LastSeen(_, _, seen) => document(seen),
         Change::Key(key) => document(key),
         Change::ServiceKey(key) => document(key),
@@ -18,9 +18,8 @@ fn written(record: &Change) -> Option<String> {
     Some(document.unwrap())
 }
 
-/// Reads the fixture of `record` as the query for its kind returns it.
-fn read(name: &str, record: &Change) -> Result<Change, StoreError> {
-    let document = line(FIXTURES, name);
+/// Reads the document of a record like `record`, as the query for its kind returns it.
+fn read(document: &str, record: &Change) -> Result<Change, StoreError> {
     let kind = match record {
         Change::StoreIdentity(_) => return parse(document).map(Change::StoreIdentity),
         Change::LastSeen(user, device, _) => {
@@ -58,9 +57,21 @@ fn every_fixture_is_read() {
     let mut read_fixtures = 0;
     for Sample { name, record } in samples().into_iter().chain(earlier()) {
         if !matches!(record, Change::RolledBack(_)) {
-            assert_eq!(read(name, &record), Ok(record), "{name}");
+            assert_eq!(read(line(FIXTURES, name), &record), Ok(record), "{name}");
             read_fixtures += 1;
         }
     }
     assert_eq!(read_fixtures, lines(FIXTURES).count(), "a fixture without its sample");
+}
+
+#[test]
+fn a_document_of_a_later_version_is_refused_and_called_newer() {
+    for Sample { name, record } in samples() {
+        if !matches!(record, Change::RolledBack(_)) {
+            let later = line(FIXTURES, name).replacen('{', r#"{"version":2,"#, 1);
+            let refused = read(&later, &record).unwrap_err();
+            assert!(matches!(refused, StoreError::Corrupt(_)), "{name}: {refused:?}");
+            assert!(refused.to_string().contains("newer than this build"), "{name}: {refused}");
+        }
+    }
 }
