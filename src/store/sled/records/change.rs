@@ -49,7 +49,7 @@ fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), S
     match change {
         Change::StoreIdentity(identity) => writes.put(IDENTITY, encode(Table::StoreIdentity, &identity)?),
         Change::RolledBack(true) => {
-            writes.put(ROLLED_BACK, storable(Table::RolledBack, binary::encode(1, &()))?)
+            writes.put(ROLLED_BACK, storable(Table::RolledBack, binary::encode(1, &()))?);
         }
         Change::RolledBack(false) => writes.delete(ROLLED_BACK),
         Change::Counters(counters) => writes.put(COUNTERS, encode(Table::Counters, &counters)?),
