@@ -51,6 +51,10 @@ mod counters;
 pub mod engine;
 pub mod erased;
 mod error;
+#[cfg_attr(
+    not(all(feature = "sled", feature = "postgres")),
+    allow(dead_code, unused_imports, reason = "each engine uses one of the two encodings")
+)]
 pub mod format;
 mod identity;
 pub mod log_age;
