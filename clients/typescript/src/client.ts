@@ -8,8 +8,9 @@ import type {
   Device, DeviceInput, DeviceList, Me, PasswordChanged, Session, SignedOut, SignedOutEverywhere, SignedOutOthers,
 } from "./openapi.ts";
 import { createOutbox, type SignedOutHere } from "./outbox.ts";
-import { createSession, notSignedIn, type SignedIn } from "./session.ts";
+import { createSession, notSignedIn } from "./session.ts";
 import type { Storage } from "./storage.ts";
+import type { SignedIn } from "./stored.ts";
 
 export interface ClientOptions {
   /** Where the service is, as in `https://auth.example.com`. */

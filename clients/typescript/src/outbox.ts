@@ -53,6 +53,7 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
   let unsaved: SignOut[] = [];
   const waiting = new Map<string, (outcome: SignedOutHere | RescindError) => void>();
   let running: Promise<unknown> = Promise.resolve();
+  /** How many are known to wait, and how many runs are under way or to come. */
   let left = 0;
   let busy = 0;
   let delay = firstRetry;
@@ -116,6 +117,8 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
 
   async function run(): Promise<unknown> {
     cancel();
+    // What is added from here on may be overlooked below.
+    left = 0;
     let failed = 0;
     let wait = 0;
     let blocking: unknown;
@@ -150,7 +153,7 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
       failing(signOut, failure);
       unsaved.push(signOut);
     }
-    left = failed;
+    left += failed;
     delay = left ? Math.min(delay * 2, lastRetry) : firstRetry;
     if (left) cancel = clock.after(Math.max(delay, wait), () => void flush().catch(() => {}));
     return blocking;
@@ -168,7 +171,7 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
     has,
     flush,
     poke() {
-      if (left && !busy) void flush().catch(() => {});
+      if (left && busy < 2) void flush().catch(() => {});
     },
     async outcome(device) {
       let outcome = undefined as SignedOutHere | RescindError | undefined;

@@ -4,26 +4,10 @@ import { type Awaitable, type Lock, isPromise, rescue, then } from "./awaitable.
 import type { Clock } from "./clock.ts";
 import { RescindError } from "./error.ts";
 import type { Http } from "./http.ts";
-import type { Session, SignedOutOthers, User } from "./openapi.ts";
+import type { Session, SignedOutOthers } from "./openapi.ts";
 import type { Outbox, SignOut } from "./outbox.ts";
 import type { Storage } from "./storage.ts";
-
-/** Who is signed in here, and on which device. */
-export interface SignedIn {
-  user: User;
-  device: { id: string };
-}
-
-/** A session as it is stored. */
-interface Stored {
-  access: string;
-  refresh: string;
-  expires_in: number;
-  device: string;
-  user: User;
-  /** A change of the password is on its way: newer tokens may be about to be stored. */
-  changing?: true | undefined;
-}
+import { ended, final, parse, sessionKey, type SignedIn, signOut, type Stored, stored, whole } from "./stored.ts";
 
 export interface SessionParts {
   http: Http;
@@ -36,16 +20,6 @@ export interface SessionParts {
   onSignedOut: (reason: string) => void;
   onChange: (session: SignedIn | null) => void;
 }
-
-export const sessionKey = "rescind.session";
-
-/** Refusals of a refresh token after which only a new sign-in helps. */
-export const final: readonly string[] = [
-  "token_expired", "password_changed", "signed_out", "signed_out_everywhere", "reset", "refresh_reused", "user_disabled",
-  "token_invalid",
-];
-/** Refusals of an access token that say that its device has ended. */
-const ended: readonly string[] = ["signed_out", "signed_out_everywhere", "reset", "user_disabled"];
 
 const pollInterval = 100;
 
@@ -289,7 +263,7 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
         throw error;
       });
       const next = stored(whole(answer.session));
-      if (await update(device, begun, since, () => next)) return answer;
+      if (await update(next.device, begun, since, () => next)) return answer;
       // The sign-out that came meanwhile was sent with a token from before: this one it has to be.
       await lock(() => outbox.add(signOut(next)));
       throw signedOutMeanwhile();
@@ -327,32 +301,10 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
     }));
   }
   void loaded().catch(() => {});
-  storage.watch?.(() => void sync().catch(() => {}));
+  storage.watch?.(() => void loaded().then(sync).catch(() => {}));
 
   return { access, changePassword, current, drop, leave, logoutOthers, open };
 }
 
 export const notSignedIn = () => new RescindError("not_signed_in", { title: "Nobody is signed in here" });
 const signedOutMeanwhile = () => new RescindError("not_signed_in", { title: "Signed out meanwhile" });
-
-/** The answer, if it has what a session needs. */
-function whole(answer: Session): Session {
-  const { access, refresh, expires_in, user, device } = answer;
-  if (typeof access === "string" && typeof refresh === "string" && expires_in > 0 && user?.id && device?.id) return answer;
-  throw new RescindError("unexpected_answer", { title: "Not an answer of the service" });
-}
-
-const stored = ({ access, refresh, expires_in, device, user }: Session): Stored => ({
-  access, refresh, expires_in, device: device.id, user,
-});
-
-const signOut = ({ device, refresh }: Stored): SignOut => ({ device, refresh });
-
-function parse(text: string | null | undefined): Stored | null {
-  try {
-    const found = JSON.parse(text ?? "null");
-    return found && typeof found.access === "string" && typeof found.refresh === "string" ? found : null;
-  } catch {
-    return null;
-  }
-}

@@ -151,6 +151,30 @@ export function slowStorage(inner: Storage = memoryStorage()): Storage {
   };
 }
 
+/** A storage that keeps its next write waiting: `arrived` resolves when it is asked for, `release` does it. */
+export function holdingStorage(inner: Storage) {
+  let held: { arrive: () => void; released: Promise<void> } | undefined;
+  const storage: Storage = {
+    ...slowStorage(inner),
+    async setItem(key, text) {
+      const holding = held;
+      held = undefined;
+      holding?.arrive();
+      await holding?.released;
+      inner.setItem(key, text);
+    },
+  };
+  const hold = () => {
+    let release = () => {};
+    let arrive = () => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    held = { arrive, released };
+    return { arrived, release };
+  };
+  return { storage, hold };
+}
+
 /** A storage and what is in it. */
 export function openStorage(): { storage: Storage; texts: Map<string, string> } {
   const texts = new Map<string, string>();

@@ -10,7 +10,7 @@ import axios, { AxiosError } from "axios";
 import { useAxios } from "../src/axios.ts";
 import { createClient } from "../src/client.ts";
 import { RescindError } from "../src/error.ts";
-import { final } from "../src/session.ts";
+import { final } from "../src/stored.ts";
 import { codes, readDocument } from "../scripts/generate.ts";
 import {
   app, newUser, nextSecond, openStorage, password, problem, refusal, signedIn, theService,

@@ -28,7 +28,7 @@ test("the package has the built files, the README and the licences, and nothing 
     execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: folder, encoding: "utf8" }),
   );
   const modules = [
-    "awaitable", "axios", "client", "clock", "error", "http", "index", "openapi", "outbox", "session", "storage",
+    "awaitable", "axios", "client", "clock", "error", "http", "index", "openapi", "outbox", "session", "storage", "stored",
   ];
   const expected = [
     "LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json",

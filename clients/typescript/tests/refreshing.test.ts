@@ -3,10 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { final, sessionKey } from "../src/session.ts";
-import { type Storage } from "../src/storage.ts";
+import { final, sessionKey } from "../src/stored.ts";
 import {
-  app, newUser, nextSecond, openStorage, password, problem, refusal, settled, signedIn, slowStorage, theService, until,
+  app, holdingStorage, newUser, nextSecond, openStorage, password, problem, refusal, settled, signedIn, slowStorage, theService,
+  until,
 } from "./harness.ts";
 
 const service = theService();
@@ -83,18 +83,32 @@ test("tabs that refresh at the same time both go on, with what is stored", async
   assert.deepEqual([one.network.sent.at(-1)?.bearer, two.network.sent.at(-1)?.bearer], [access, access]);
 });
 
+test("what another process has stored in a slow storage is taken over before a refresh", async () => {
+  const { storage } = openStorage();
+  const one = await signedIn(service.url, { storage: slowStorage(storage) });
+  const two = app(service.url, { storage: slowStorage(storage) });
+  await two.client.me();
+  await one.clock.pass(expired);
+  await two.clock.pass(expired);
+  await one.client.me();
+  await two.client.me();
+  assert.equal(two.network.count("POST auth/refresh"), 0);
+});
+
 test("new tokens are stored before they are used", async () => {
-  const { storage, texts } = openStorage();
-  const slow = slowStorage(storage);
-  const { client, network, clock } = await signedIn(service.url, { storage: slow });
+  const { storage: inner, texts } = openStorage();
+  const { storage, hold } = holdingStorage(inner);
+  const { client, network, clock } = await signedIn(service.url, { storage });
   await clock.pass(expired);
-  let stored: string | undefined;
-  network.next("GET auth/me", (_, pass) => {
-    stored = JSON.parse(texts.get(sessionKey)!).access;
-    return pass();
-  });
-  await client.me();
-  assert.equal(network.sent.at(-1)?.bearer, stored);
+  const write = hold();
+  const calls = [client.me()];
+  await write.arrived;
+  calls.push(client.me());
+  await settled();
+  assert.equal(network.count("GET auth/me"), 0);
+  write.release();
+  await Promise.all(calls);
+  assert.equal(network.sent.at(-1)?.bearer, JSON.parse(texts.get(sessionKey)!).access);
 });
 
 test("tokens that cannot be stored are not used, and the session goes on with the old ones", async () => {
@@ -150,24 +164,15 @@ test("a sign-out during a refresh wins", async () => {
 });
 
 test("a sign-out while refreshed tokens are being written wins", async () => {
-  const { storage, texts } = openStorage();
-  let write = () => {};
-  let writing = false;
-  const slow: Storage = {
-    ...slowStorage(storage),
-    setItem: async (key, text) => {
-      if (writing) await new Promise<void>((resolve) => (write = resolve));
-      storage.setItem(key, text);
-    },
-  };
-  const { client, clock } = await signedIn(service.url, { storage: slow });
+  const { storage: inner, texts } = openStorage();
+  const { storage, hold } = holdingStorage(inner);
+  const { client, clock } = await signedIn(service.url, { storage });
   await clock.pass(expired);
-  writing = true;
+  const write = hold();
   const call = refusal(client.me());
-  await until(() => String(write) !== "() => {}");
-  writing = false;
+  await write.arrived;
   const left = client.logout();
-  write();
+  write.release();
   assert.deepEqual(await left, { delivered: true, signed_out: 1 });
   assert.equal(await call, "not_signed_in");
   assert.deepEqual([...texts.keys()], []);

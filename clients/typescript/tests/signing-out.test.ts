@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { sessionKey } from "../src/session.ts";
+import { sessionKey } from "../src/stored.ts";
 import type { Storage } from "../src/storage.ts";
 import {
   app, openStorage, password, problem, refusal, settled, signedIn, slowStorage, theService, until,
