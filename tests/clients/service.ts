@@ -10,6 +10,11 @@ import { createInterface } from "node:readline";
 /** The binary under test: `RESCIND`, else the debug build. */
 export const binary = resolve(process.env["RESCIND"] ?? join(import.meta.dirname, "../../target/debug/rescind"));
 
+/** What is said to the tests is no setting of the service, which refuses what it does not know. */
+export const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith("RESCIND_TEST_")),
+);
+
 export class Service {
   readonly url: string;
   readonly #process: ChildProcess;
@@ -33,6 +38,7 @@ export class Service {
     settings.push(...changes.flatMap((change) => ["--set", change]));
     const process = spawn(binary, ["serve", ...settings, "--data", join(folder, "data")], {
       stdio: ["ignore", "pipe", "inherit"],
+      env: environment,
     });
     await once(process, "spawn");
     for await (const line of createInterface({ input: process.stdout })) {
