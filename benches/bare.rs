@@ -115,7 +115,7 @@ pub(crate) fn behind_the_edge(
         proxies: edge_config.proxies.clone(),
         ids: Arc::clone(&edge_config.ids),
         deadline: edge_config.deadline,
-        auth: None,
+        authentication: None,
     };
     Edge::new(plain(answers), parts).boxed()
 }

@@ -33,7 +33,9 @@ impl Side {
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let stage = Arc::new(Stage::open(&[])?);
-    let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Introspect], order()))?.text;
+    let key = stage
+        .run(stage.use_cases.administration.add_service_key("bench", &[Scope::Introspect], order()))?
+        .text;
     let tokens = stage.run(async {
         let mut tokens = Vec::new();
         for number in 0..CONNECTIONS {

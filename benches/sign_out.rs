@@ -93,7 +93,7 @@ fn writes(devices: u64) -> Result<f64> {
             .for_each(devices, move |stage, _| async move { stage.add_device(user).await.map(drop) })
             .await?;
         let before = engine.writes();
-        let signed_out = stage.auth.logout_all_of(user, order()).await?.signed_out;
+        let signed_out = stage.use_cases.administration.logout_all_of(user, order()).await?.signed_out;
         if signed_out != devices {
             bail!("{signed_out} devices were signed out, not {devices}");
         }

@@ -10,10 +10,11 @@ use anyhow::{Result, anyhow, bail};
 use poem::endpoint::BoxEndpoint;
 use poem::listener::TcpAcceptor;
 use poem::{Response, Server};
-use rescind::auth::administer::{Administrator, AdministratorOrder};
+use rescind::auth::ClientInfo;
+use rescind::auth::administrator::{Administrator, AdministratorOrder};
 use rescind::auth::issue::Issued;
 use rescind::auth::login::DeviceWish;
-use rescind::auth::{Auth, ClientInfo};
+use rescind::auth::use_cases::UseCases;
 use rescind::http::app::{self, EdgeConfig};
 use rescind::http::framework::Framework;
 use rescind::http::listen::{self, BoundListener, ConnectionLimits};
@@ -50,7 +51,7 @@ const HASH: &str =
 
 /// The service under measurement and its parts.
 pub(crate) struct Stage {
-    pub(crate) auth: Arc<Auth>,
+    pub(crate) use_cases: Arc<UseCases>,
     service: Service,
     pub(crate) settings: Settings,
     world: World,
@@ -66,7 +67,7 @@ pub(crate) fn order() -> AdministratorOrder {
 }
 
 /// The client of the benchmarks' own sign-ins.
-pub(crate) fn origin() -> ClientInfo {
+pub(crate) fn client_info() -> ClientInfo {
     ClientInfo { address: IpAddr::V4(Ipv4Addr::LOCALHOST), user_agent: Some("rescind-bench".to_owned()) }
 }
 
@@ -107,12 +108,12 @@ impl Stage {
                 None => Service::open(&settings, world.clone(), Mode::Initialize, ISSUER).await,
             }
         })?;
-        let auth = Arc::clone(&service.auth);
+        let use_cases = Arc::clone(&service.use_cases);
         let edge_config = serve::edge_config(&settings, &world);
         let password = PasswordHash::parse(HASH).map_err(|_| anyhow!("not a hash"))?;
-        runtime.spawn(Arc::clone(&auth).run_housekeeping());
+        runtime.spawn(Arc::clone(&service.housekeeping).run());
         runtime.spawn(Arc::clone(&service.feed).run());
-        Ok(Self { auth, service, settings, world, edge_config, password, runtime, folder })
+        Ok(Self { use_cases, service, settings, world, edge_config, password, runtime, folder })
     }
 
     /// Runs a future to its end.
@@ -152,12 +153,12 @@ impl Stage {
 
     /// The store of the service.
     pub(crate) fn store(&self) -> &Store {
-        &self.service.store
+        &self.service.components.store
     }
 
     /// The metrics of the service.
     pub(crate) fn metrics(&self) -> &Metrics {
-        &self.service.metrics
+        &self.service.components.metrics
     }
 
     /// The current time of the service's clock.
@@ -188,19 +189,23 @@ impl Stage {
 
     /// Signs a user in on a new device.
     pub(crate) async fn sign_in(&self, user: UserId) -> Result<Issued> {
-        Ok(self.auth.open_session(user, DeviceWish::default(), &origin(), order()).await?)
+        Ok(self
+            .use_cases
+            .administration
+            .open_session(user, DeviceWish::default(), &client_info(), order())
+            .await?)
     }
 
     /// Opens a device for a user as `sign_in` does, but without making its tokens.
     pub(crate) async fn add_device(&self, user: UserId) -> Result<Device> {
         let now = self.world.now();
-        let origin = origin();
+        let client = client_info();
         let device = NewDevice {
             id: self.world.device_id(),
             name: DeviceName::unknown(),
             kind: DeviceKind::other(),
-            network: Network::of(origin.address),
-            seen: LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent },
+            network: Network::of(client.address),
+            seen: LastSeen { at: now, address: Some(client.address), user_agent: client.user_agent },
             idle: self.settings.device_idle,
             lifetime: self.settings.device_lifetime,
         };

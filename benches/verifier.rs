@@ -60,7 +60,10 @@ pub(crate) struct Scene {
 impl Scene {
     fn open(runtime: Runtime) -> Result<Self> {
         let stage = Arc::new(Stage::open_on(runtime, &[("feed_streams_per_key", "2000")])?);
-        let key = stage.run(stage.auth.add_service_key("bench", &[Scope::Feed], order()))?.text.to_string();
+        let key = stage
+            .run(stage.use_cases.administration.add_service_key("bench", &[Scope::Feed], order()))?
+            .text
+            .to_string();
         let address = stage.serve_public()?;
         Ok(Self { stage, address, key })
     }
@@ -216,7 +219,7 @@ fn memory(scene: &Scene) -> Result<Vec<Figure>> {
     let before = guarded::Guard::start(scene)?.resident()?;
     scene.stage.run(scene.stage.for_each(ENTRIES, |stage, number| async move {
         let user = stage.add_user(&format!("ended-{number}")).await?;
-        stage.auth.logout_all_of(user, order()).await?;
+        stage.use_cases.administration.logout_all_of(user, order()).await?;
         Ok(())
     }))?;
     let with = guarded::Guard::start(scene)?.resident()?;

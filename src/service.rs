@@ -2,43 +2,41 @@
 //!
 //! Modules: [`stores`] selects and opens the engine, which no other module knows; [`copying`] copies a store to
 //! another engine or location; `node_folder` is the folder of a node with a shared store; [`master_key`] is the file
-//! of the key that seals the signing keys.
+//! of the key that seals the signing keys; `policies` are the settings as each part takes them; `error` is the error of
+//! opening the service.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::auth::hashing::{HashParameters, Hashing};
-use crate::auth::limits::{Allowance, Allowances, RateLimits};
-use crate::auth::{Auth, SessionPolicy};
-use crate::data_folder::FolderError;
-use crate::feed::{self, Feed};
-use crate::issuer::fault::IssuerFault;
+use crate::auth::hashing::Hashing;
+use crate::auth::housekeeping::Housekeeping;
+use crate::auth::last_seen::LastSeenNotes;
+use crate::auth::limits::RateLimits;
+use crate::auth::use_cases::{Components, UseCases};
+use crate::feed::Feed;
 use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::{SigningKeys, first_keys};
 use crate::metrics::Metrics;
 use crate::model::names::Names;
-use crate::model::replay::ReplayPolicy;
 use crate::settings::Settings;
 use crate::store::queries::service::ReadStoreIdentity;
 use crate::store::steps::initialize::{Initialize, Initialized};
 use crate::store::steps::use_names::UseNames;
-use crate::store::{Store, StoreError, StoreIdentity, StoreTime};
+use crate::store::{Store, StoreIdentity, StoreTime};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
-use crate::world::reference::{ClocksApart, ReferenceClock};
+use crate::world::reference::ReferenceClock;
+pub use error::OpenError;
 use node_folder::NodeFolder;
 
 pub mod copying;
+mod error;
 pub mod master_key;
 mod node_folder;
+mod policies;
 pub mod stores;
 
 /// The default audience of a new store.
 const AUDIENCE: &str = "rescind";
-
-/// The longest wait for followers to confirm a sign-out.
-const LONGEST_FENCE: Duration = Duration::from_secs(8);
 
 /// Whether a missing store is initialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,100 +47,14 @@ pub enum Mode {
     Existing,
 }
 
-/// The reason why the service could not be opened; messages say what is wrong and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The embedded store cannot be opened.
-    #[cfg(feature = "sled")]
-    #[error(transparent)]
-    Sled(#[from] crate::store::sled::OpenError),
-    /// The database cannot be opened.
-    #[cfg(feature = "postgres")]
-    #[error(transparent)]
-    Postgres(#[from] crate::store::postgres::OpenError),
-    /// This build lacks the engine that is set: its name, and what to do.
-    #[error("this build has no {0} store: {1}")]
-    NoSuchStore(&'static str, &'static str),
-    /// The folder of a node with a shared store cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The folder of a node with a shared store holds an embedded store.
-    #[error(
-        "the data folder {path:?} holds an embedded store: name another folder with --data, or leave `store` out; `rescind store copy` takes one store to the other"
-    )]
-    EmbeddedStore {
-        /// The path of the folder.
-        path: PathBuf,
-    },
-    /// The store opened, but does not answer.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The file of the master key cannot be used.
-    #[error("the master key file {}: {why}", .path.display())]
-    MasterKey {
-        /// The path of the file.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        why: String,
-    },
-    /// The signing keys in the store do not open under the master key.
-    #[error(
-        "the signing keys do not open: {0}; is the master key file the one this store was initialized with?"
-    )]
-    Keys(IssuerFault),
-    /// The store was rolled back: an authentic token is ahead of its counters.
-    #[error(
-        "the store was rolled back: a token of ours is ahead of it, so no check is answered. Run `rescind store restored`"
-    )]
-    RolledBack,
-    /// The clock of this node is too far from the database's: such a node would end sessions too early or too late.
-    #[error(transparent)]
-    ClocksApart(#[from] ClocksApart),
-    /// The store would be initialized with an issuer that no client can reach.
-    #[error(
-        "the first start chooses the issuer that is written into every token, and {0} is no address that anybody can reach: say where clients reach the service with public_url, as in `--set public_url=https://auth.example.com` (or http://ADDRESS:PORT within a network of your own)"
-    )]
-    NoIssuer(String),
-    /// The settings contradict each other.
-    #[error("{0}")]
-    Settings(String),
-}
-
-impl OpenError {
-    /// Whether the store does not exist yet.
-    pub fn is_missing(&self) -> bool {
-        match self {
-            #[cfg(feature = "sled")]
-            Self::Sled(error) => matches!(error, crate::store::sled::OpenError::Missing { .. }),
-            #[cfg(feature = "postgres")]
-            Self::Postgres(error) => matches!(error, crate::store::postgres::OpenError::Missing),
-            _ => false,
-        }
-    }
-
-    /// Whether another process holds the embedded store.
-    pub fn is_in_use(&self) -> bool {
-        #[cfg(feature = "sled")]
-        if let Self::Sled(error) = self {
-            use crate::store::sled::OpenError::Folder;
-            return matches!(error, Folder(FolderError::InUse { .. }));
-        }
-        false
-    }
-}
-
 /// The assembled service, ready to serve.
 pub struct Service {
-    /// The use cases over the store.
-    pub auth: Arc<Auth>,
-    /// The store.
-    pub store: Store,
-    /// The signing keys.
-    pub keys: Arc<SigningKeys>,
-    /// This node's knowledge of a rollback of the store.
-    pub rollback: Arc<RollbackDetector>,
-    /// The metrics of the process.
-    pub metrics: Arc<Metrics>,
+    /// The use cases.
+    pub use_cases: Arc<UseCases>,
+    /// The background work.
+    pub housekeeping: Arc<Housekeeping>,
+    /// The components that the use cases, the background work and the listeners share.
+    pub components: Components,
     /// The revocation feed of this node.
     pub feed: Arc<Feed>,
     /// Whether the store was initialized by this start.
@@ -192,7 +104,7 @@ impl Service {
         compare_clocks(&store, &clock).await?;
         let world = clock.world().clone();
         // Before anything is initialized: settings that contradict themselves make no store.
-        let hashing = Hashing::new(hash_parameters(settings), settings.hashes_at_once, settings.hash_wait)
+        let hashing = Hashing::new(policies::hashes(settings), settings.hashes_at_once, settings.hash_wait)
             .map_err(|error| OpenError::Settings(error.to_string()))?;
         let (identity, initialized_now, master) =
             if let Some(identity) = store.read(ReadStoreIdentity).await? {
@@ -224,21 +136,22 @@ impl Service {
             Arc::clone(&rollback),
             Arc::clone(&metrics),
             world,
-            streams(settings),
+            policies::followers(settings),
         );
         let feed = Arc::new(feed.await?);
-        let limits = RateLimits::new(allowances(settings), settings.hash_wait);
-        let auth = Arc::new(Auth::new(
-            store.clone(),
+        let components = Components {
+            last_seen: Arc::new(LastSeenNotes::new(store.clone(), clock.world().clone())),
+            hashing: Arc::new(hashing),
+            limits: Arc::new(RateLimits::new(policies::allowances(settings), settings.hash_wait)),
+            store,
             clock,
-            policy(settings),
-            Arc::clone(&keys),
-            Arc::clone(&rollback),
-            hashing,
-            limits,
-            Arc::clone(&metrics),
-        ));
-        Ok(Self { auth, store, keys, rollback, metrics, feed, initialized_now, _node_folder: None })
+            keys,
+            rollback,
+            metrics,
+        };
+        let use_cases = Arc::new(UseCases::new(components.clone(), policies::sessions(settings)));
+        let housekeeping = Arc::new(Housekeeping::new(&components));
+        Ok(Self { use_cases, housekeeping, components, feed, initialized_now, _node_folder: None })
     }
 }
 
@@ -291,62 +204,6 @@ async fn initialize(
         Initialized::Now(identity) => (identity, true),
         Initialized::Before(identity) => (identity, false),
     })
-}
-
-fn policy(settings: &Settings) -> SessionPolicy {
-    SessionPolicy {
-        access_lifetime: settings.access_lifetime,
-        device_idle: settings.device_idle,
-        device_lifetime: settings.device_lifetime,
-        devices_per_user: u64::from(settings.devices_per_user),
-        registration: settings.registration_open,
-        replay: ReplayPolicy {
-            grace: settings.refresh_grace,
-            recoveries: settings.refresh_recoveries as usize,
-            strict: settings.refresh_strict,
-        },
-    }
-}
-
-fn streams(settings: &Settings) -> feed::followers::FollowerLimits {
-    feed::followers::FollowerLimits {
-        streams: settings.feed_streams_max,
-        streams_per_key: settings.feed_streams_per_key,
-        // Whoever waits is to be answered, not told that it took too long.
-        wait: LONGEST_FENCE.min(settings.request_timeout * 4 / 5),
-    }
-}
-
-fn hash_parameters(settings: &Settings) -> HashParameters {
-    HashParameters {
-        memory_kib: settings.argon2_memory_kib,
-        iterations: settings.argon2_iterations,
-        parallelism: settings.argon2_parallelism,
-    }
-}
-
-fn allowances(settings: &Settings) -> Allowances {
-    Allowances {
-        failures_per_account: per_minute(settings.sign_in_attempts_per_account),
-        failures_per_address: per_minute(settings.sign_in_attempts_per_address),
-        failures_per_device: per_minute(settings.sign_in_attempts_per_device),
-        registrations_per_address: per_hour(settings.registrations_per_address),
-        sign_ins_per_account: per_hour(settings.sign_ins_per_account),
-        sign_ins_per_address: per_hour(settings.sign_ins_per_address),
-        sign_outs_of_others_per_user: per_hour(settings.sign_outs_of_others_per_user),
-    }
-}
-
-fn per_minute(attempts: u32) -> Allowance {
-    per(Duration::from_secs(60), attempts)
-}
-
-fn per_hour(attempts: u32) -> Allowance {
-    per(Duration::from_secs(60 * 60), attempts)
-}
-
-fn per(time: Duration, attempts: u32) -> Allowance {
-    Allowance { burst: attempts, every: time / attempts.max(1) }
 }
 
 #[cfg(test)]

@@ -1,21 +1,44 @@
 //! The caller's own account.
 
-use super::authenticate::{Bearer, Caller};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authenticate::{Authentication, Bearer, Caller};
 use super::error::AuthError;
+use super::hashing::Hashing;
+use super::issue::TokenMint;
+use super::limits::RateLimits;
 use super::logout::SignedOut;
-use super::{Auth, ClientInfo, events};
+use super::{ClientInfo, events};
+use crate::metrics::Metrics;
 use crate::model::device::LastSeen;
+use crate::store::Store;
 use crate::store::queries::devices::FindLastSeen;
 use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
+use crate::world::reference::ReferenceClock;
 
-impl Auth {
+/// The account of a signed-in user.
+#[derive(Debug)]
+pub struct Account {
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<ReferenceClock>,
+    pub(super) mint: Arc<TokenMint>,
+    pub(super) hashing: Arc<Hashing>,
+    pub(super) limits: Arc<RateLimits>,
+    /// The time after which a device expires without a refresh.
+    pub(super) device_idle: Duration,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Account {
     /// The caller's user and device, and when and from where the device was last seen.
     pub async fn me(
         &self,
         bearer: &Bearer,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(Caller, Option<LastSeen>), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let last_seen =
             self.store.read(FindLastSeen { user: caller.user.id, device: caller.device.id }).await?;
         Ok((caller, last_seen))
@@ -26,15 +49,15 @@ impl Auth {
         &self,
         bearer: &Bearer,
         password: &str,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<SignedOut, AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
-        self.confirm(&caller, password, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
+        self.confirm(&caller, password, client).await?;
         let by = DeleteUserBy::Caller { presented: caller.presented(), verified: caller.user.password };
-        match self.store.run(DeleteUser { by, now: self.world.now() }).await? {
+        match self.store.run(DeleteUser { by, now: self.clock.world().now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
-                events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), origin);
+                events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), client);
                 Ok(SignedOut { signed_out, generation })
             }
             UserDeleted::PasswordChanged => Err(AuthError::WrongPassword),

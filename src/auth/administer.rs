@@ -1,75 +1,44 @@
 //! Administration of users and devices. Every action is logged, with the administrator's reason where one is given.
 
-use super::devices::DevicePage;
-use std::fmt;
-use std::net::IpAddr;
+use std::sync::Arc;
 
+use super::ClientInfo;
+use super::administrator::AdministratorOrder;
+use super::devices::device_ended;
 use super::error::AuthError;
-use super::hashing::{HashSource, Salt};
+use super::hashing::{HashSource, Hashing, Salt};
 use super::issue::Issued;
-use super::login::DeviceWish;
+use super::login::{DeviceWish, SignIn};
 use super::logout::SignedOut;
-use super::{Auth, ClientInfo};
-use crate::log::request_id::request_id;
+use crate::issuer::signing_keys::SigningKeys;
+use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::device::Cause;
-use crate::model::ids::{DeviceId, ServiceKeyId, UserId, reads_as_id};
+use crate::model::ids::{DeviceId, UserId, reads_as_id};
 use crate::model::password::Password;
 use crate::model::user::User;
 use crate::model::username::Username;
-use crate::store::queries::devices::{EndedPosition, ListEndedDevices};
+use crate::store::Store;
 use crate::store::queries::service::ReadCounters;
 use crate::store::queries::users::{FindUser, FindUserByName, ListUsers, ListedUser};
 use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use crate::store::steps::end_device::EndDevice;
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use crate::store::steps::end_everyone::EndEveryone;
-use crate::store::steps::open_device::OpenDevice;
+use crate::store::steps::register::Registered;
 use crate::store::steps::set_disabled::{DisabledSet, SetDisabled};
 use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
+use crate::world::World;
 
-/// The administrator who acts on users, devices or keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Administrator {
-    /// A person with access to the administration socket.
-    Operator,
-    /// The bearer of a service key.
-    ServiceKey {
-        /// The id of the service key.
-        id: ServiceKeyId,
-        /// The address of the client that presented the key.
-        address: IpAddr,
-    },
-}
-
-impl fmt::Display for Administrator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Operator => f.write_str("operator"),
-            Self::ServiceKey { id, address } => write!(f, "service key {id} at {address}"),
-        }
-    }
-}
-
-/// The administrator who ordered an action, and the reason.
-#[derive(Clone, Debug)]
-pub struct AdministratorOrder {
-    /// The administrator who ordered it.
-    pub by: Administrator,
-    /// The reason, if one was given.
-    pub reason: Option<String>,
-}
-
-impl AdministratorOrder {
-    /// Logs an administrative action as a warning, so that it is never silent.
-    pub(super) fn record(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::warn!(event, %on, by = %self.by, reason = self.reason, request_id = request_id(), "done by an administrator");
-    }
-
-    /// Logs, at level info and without a reason, that a user, a signing key or a service key was added or changed.
-    pub(super) fn note(&self, event: &'static str, on: &dyn fmt::Display) {
-        tracing::info!(event, %on, by = %self.by, request_id = request_id(), "done by an administrator");
-    }
+/// What administrators do with users, devices, service keys and signing keys.
+#[derive(Debug)]
+pub struct Administration {
+    pub(super) store: Store,
+    pub(super) world: World,
+    pub(super) keys: Arc<SigningKeys>,
+    pub(super) hashing: Arc<Hashing>,
+    pub(super) sign_in: Arc<SignIn>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// The kind of identifier by which an administrator names a user.
@@ -90,7 +59,7 @@ impl Meant {
     }
 }
 
-impl Auth {
+impl Administration {
     /// Finds the user that an administrator names by id or username.
     ///
     /// A new username cannot read as an id, but an older one may equal another user's id. Such a text is refused as
@@ -122,29 +91,6 @@ impl Auth {
         Ok(user.live_devices(self.store.read(ReadCounters).await?.era))
     }
 
-    /// Lists the user's live devices.
-    pub async fn devices_of(
-        &self,
-        user: UserId,
-        after: Option<DeviceId>,
-        limit: usize,
-    ) -> Result<DevicePage, AuthError> {
-        self.device_page(user, after, limit).await
-    }
-
-    /// Lists the user's ended devices that are still kept, the latest end first.
-    pub async fn ended_devices_of(
-        &self,
-        user: UserId,
-        after: Option<EndedPosition>,
-        limit: usize,
-    ) -> Result<DevicePage<EndedPosition>, AuthError> {
-        let devices = self.store.read(ListEndedDevices { user, after, limit }).await?;
-        let last = devices.last().filter(|_| devices.len() >= limit);
-        let next = last.and_then(|listed| EndedPosition::of(&listed.device));
-        Ok(DevicePage { devices, next })
-    }
-
     /// Ends one device of a user. Returns 1, or 0 if it had ended before.
     pub async fn end_device_of(
         &self,
@@ -161,7 +107,7 @@ impl Auth {
             note: order.reason.clone(),
             now: self.world.now(),
         };
-        let ended = self.device_ended(self.store.run(request).await?)?;
+        let ended = device_ended(self.store.run(request).await?, &self.metrics)?;
         order.record("device_ended", &device);
         Ok(ended)
     }
@@ -201,6 +147,25 @@ impl Auth {
                 Ok((*user, signed_out))
             }
             DisabledSet::NoUser => Err(AuthError::NotFound),
+        }
+    }
+
+    /// Adds an account without signing it in.
+    pub async fn add_user(
+        &self,
+        username: &str,
+        password: &str,
+        order: AdministratorOrder,
+    ) -> Result<User, AuthError> {
+        let username =
+            Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
+        match self.sign_in.add(HashSource::Operator, username, password, None).await? {
+            Registered::User(user) => {
+                order.note("user_added", &user.id);
+                Ok(*user)
+            }
+            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
+            Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
         }
     }
 
@@ -256,21 +221,14 @@ impl Auth {
         &self,
         user: UserId,
         device: DeviceWish,
-        origin: &ClientInfo,
+        client: &ClientInfo,
         order: AdministratorOrder,
     ) -> Result<Issued, AuthError> {
         let found = self.store.read(FindUser { id: user }).await?.ok_or(AuthError::NotFound)?;
         if found.disabled.is_some() {
             return Err(AuthError::Forbidden("The user is disabled; enable the account first.".to_owned()));
         }
-        let request = OpenDevice {
-            user,
-            verified: None,
-            device: self.new_device(device, origin),
-            most: self.policy.devices_per_user,
-            now: self.world.now(),
-        };
-        let issued = self.open(request).await?;
+        let issued = self.sign_in.open(user, None, device, client).await?;
         self.metrics.sign_in("vouched");
         order.record("session_opened", &user);
         Ok(issued)

@@ -2,16 +2,30 @@
 
 use std::sync::Arc;
 
+use super::ClientInfo;
 use super::error::AuthError;
-use super::{Auth, ClientInfo};
-use crate::model::claims::{AccessClaims, Presented};
+use super::last_seen::LastSeenNotes;
+use crate::issuer::rollback::RollbackDetector;
+use crate::issuer::signing_keys::SigningKeys;
+use crate::model::claims::{AccessClaims, Presented, RefreshClaims};
 use crate::model::device::Device;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
-use crate::store::Standing;
 use crate::store::queries::standing::ReadStanding;
-use crate::token::NotAuthentic;
+use crate::store::{Standing, Store};
+use crate::token::refresh;
+use crate::world::World;
+
+/// Finds out who calls: a signed-in user by an access token, or a server by its service key.
+#[derive(Debug)]
+pub struct Authentication {
+    pub(super) store: Store,
+    pub(super) world: World,
+    pub(super) keys: Arc<SigningKeys>,
+    pub(super) rollback: Arc<RollbackDetector>,
+    pub(super) last_seen: Arc<LastSeenNotes>,
+}
 
 /// The bearer credential of a request (RFC 6750).
 #[derive(Clone, PartialEq, Eq)]
@@ -42,9 +56,9 @@ impl Caller {
     }
 }
 
-impl Auth {
+impl Authentication {
     /// Authenticates the bearer of an access token.
-    pub async fn authenticate(&self, bearer: &Bearer, origin: &ClientInfo) -> Result<Caller, AuthError> {
+    pub async fn authenticate(&self, bearer: &Bearer, client: &ClientInfo) -> Result<Caller, AuthError> {
         let token = match bearer {
             Bearer::Missing => return Err(AuthError::TokenMissing),
             Bearer::Malformed => return Err(AuthError::TokenInvalid),
@@ -55,7 +69,7 @@ impl Auth {
         let (Some(user), Some(device)) = (standing.user, standing.device) else {
             return Err(AuthError::TokenInvalid);
         };
-        self.last_seen.note(&user, &device, origin, &self.world);
+        self.last_seen.note(&user, &device, client);
         Ok(Caller { claims, user, device })
     }
 
@@ -101,11 +115,14 @@ impl Auth {
         let keyring = self.keys.checked().await?;
         Ok(keyring.trusted().verify(token).ok())
     }
-}
 
-impl From<NotAuthentic> for AuthError {
-    fn from(NotAuthentic: NotAuthentic) -> Self {
-        Self::TokenInvalid
+    /// The claims of an authentic refresh token of this issuer, whether or not it is still valid.
+    pub(super) async fn authentic_refresh(&self, token: &str) -> Result<Option<RefreshClaims>, AuthError> {
+        // Introspection and revocation are asked about access tokens too: those need no look at the store here.
+        if !token.starts_with(refresh::HEADER) {
+            return Ok(None);
+        }
+        Ok(self.keys.checked().await?.open_refresh(token).ok())
     }
 }
 

@@ -1,15 +1,20 @@
 //! The caller's devices: listing, renaming, ending.
 
-use super::authenticate::{Bearer, Caller};
+use std::sync::Arc;
+
+use super::authenticate::{Authentication, Bearer, Caller};
 use super::error::AuthError;
-use super::{Auth, ClientInfo, events};
+use super::{ClientInfo, events};
+use crate::metrics::Metrics;
 use crate::model::device::{Cause, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
-use crate::store::queries::devices::{FindLastSeen, ListDevices, Listed};
+use crate::store::Store;
+use crate::store::queries::devices::{EndedPosition, FindLastSeen, ListDevices, ListEndedDevices, Listed};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::steps::end_device::{DeviceEnded, EndDevice};
 use crate::store::steps::rename_device::{RenameDevice, Renamed};
+use crate::world::World;
 
 /// One page of a list of devices.
 #[derive(Clone, Debug)]
@@ -20,21 +25,31 @@ pub struct DevicePage<Position = DeviceId> {
     pub next: Option<Position>,
 }
 
-impl Auth {
+/// The devices of users.
+#[derive(Debug)]
+pub struct UserDevices {
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) store: Store,
+    pub(super) world: World,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl UserDevices {
     /// Lists the caller's live devices after `after`, at most `limit`.
-    pub async fn devices(
+    pub async fn list(
         &self,
         bearer: &Bearer,
         after: Option<DeviceId>,
         limit: usize,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(Caller, DevicePage), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
-        let page = self.device_page(caller.user.id, after, limit).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
+        let page = self.list_of(caller.user.id, after, limit).await?;
         Ok((caller, page))
     }
 
-    pub(super) async fn device_page(
+    /// Lists the live devices of a user after `after`, at most `limit`.
+    pub async fn list_of(
         &self,
         user: UserId,
         after: Option<DeviceId>,
@@ -47,14 +62,27 @@ impl Auth {
         Ok(DevicePage { devices, next })
     }
 
+    /// Lists a user's ended devices that are still kept, the latest end first.
+    pub async fn ended_of(
+        &self,
+        user: UserId,
+        after: Option<EndedPosition>,
+        limit: usize,
+    ) -> Result<DevicePage<EndedPosition>, AuthError> {
+        let devices = self.store.read(ListEndedDevices { user, after, limit }).await?;
+        let last = devices.last().filter(|_| devices.len() >= limit);
+        let next = last.and_then(|listed| EndedPosition::of(&listed.device));
+        Ok(DevicePage { devices, next })
+    }
+
     /// One live device of the caller's user.
-    pub async fn device(
+    pub async fn find(
         &self,
         bearer: &Bearer,
         device: DeviceId,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let standing = self.store.read(ReadStanding { user: caller.user.id, device }).await?;
         let last_seen = self.store.read(FindLastSeen { user: caller.user.id, device }).await?;
         let listed = standing.device.map(|device| Listed { device, last_seen });
@@ -64,14 +92,14 @@ impl Auth {
     }
 
     /// Renames a live device of the caller's user.
-    pub async fn rename_device(
+    pub async fn rename(
         &self,
         bearer: &Bearer,
         device: DeviceId,
         name: DeviceName,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let request = RenameDevice { caller: caller.presented(), device, name, now: self.world.now() };
         match self.store.run(request).await? {
             Renamed::Renamed(renamed) => {
@@ -84,13 +112,13 @@ impl Auth {
     }
 
     /// Ends a device of the caller's user. Returns 1, or 0 if it had ended before.
-    pub async fn end_device(
+    pub async fn end(
         &self,
         bearer: &Bearer,
         device: DeviceId,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<u64, AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let request = EndDevice {
             user: caller.user.id,
             device,
@@ -100,23 +128,24 @@ impl Auth {
             note: None,
             now: self.world.now(),
         };
-        let ended = self.device_ended(self.store.run(request).await?)?;
+        let ended = device_ended(self.store.run(request).await?, &self.metrics)?;
         if ended > 0 {
-            events::record("device_signed_out", Some(caller.user.id), Some(device), origin);
+            events::record("device_signed_out", Some(caller.user.id), Some(device), client);
         }
         Ok(ended)
     }
+}
 
-    pub(super) fn device_ended(&self, outcome: DeviceEnded) -> Result<u64, AuthError> {
-        match outcome {
-            DeviceEnded::Ended => {
-                self.metrics.sign_out("device");
-                Ok(1)
-            }
-            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
-            DeviceEnded::NoDevice => Err(AuthError::NotFound),
-            DeviceEnded::Refused(refusal) => Err(refusal.into()),
+/// Counts a sign-out by the list of devices. Returns 1, or 0 if the device had ended before.
+pub(super) fn device_ended(outcome: DeviceEnded, metrics: &Metrics) -> Result<u64, AuthError> {
+    match outcome {
+        DeviceEnded::Ended => {
+            metrics.sign_out("device");
+            Ok(1)
         }
+        DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor => Ok(0),
+        DeviceEnded::NoDevice => Err(AuthError::NotFound),
+        DeviceEnded::Refused(refusal) => Err(refusal.into()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Errors of the use cases; HTTP and the command line translate them.
 
 use super::hashing::HashingError;
-use super::limits::RetryAfter;
+use super::limits::{LimitRefusal, RetryAfter};
 use crate::issuer::fault::IssuerFault;
 use crate::model::password::WeakPassword;
 use crate::model::username::UsernameError;
@@ -129,6 +129,15 @@ impl From<HashingError> for AuthError {
 impl From<RetryAfter> for AuthError {
     fn from(wait: RetryAfter) -> Self {
         Self::RateLimited(wait.seconds())
+    }
+}
+
+impl From<LimitRefusal> for AuthError {
+    fn from(refused: LimitRefusal) -> Self {
+        match refused {
+            LimitRefusal::TooMany(wait) => wait.into(),
+            LimitRefusal::Busy => Self::Overloaded,
+        }
     }
 }
 

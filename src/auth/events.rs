@@ -8,20 +8,20 @@ use super::ClientInfo;
 use crate::log::request_id::request_id;
 use crate::model::ids::{DeviceId, UserId};
 
-/// Records that `event` happened to a user and perhaps a device, caused by the client `origin`. An unknown user has no
+/// Records that `event` happened to a user and perhaps a device, caused by `client`. An unknown user has no
 /// id.
 pub(super) fn record(
     event: &'static str,
     user: Option<UserId>,
     device: Option<DeviceId>,
-    origin: &ClientInfo,
+    client: &ClientInfo,
 ) {
     tracing::info!(
         event,
         user = user.map(tracing::field::display),
         device = device.map(tracing::field::display),
-        address = %origin.address,
-        user_agent = origin.user_agent.as_deref(),
+        address = %client.address,
+        user_agent = client.user_agent.as_deref(),
         request_id = request_id(),
         "security event"
     );
@@ -29,12 +29,12 @@ pub(super) fn record(
 
 /// Records a refusal that cost no work. The log target marks such lines as droppable when there are too many, since
 /// anybody can cause them.
-pub(super) fn record_refusal(event: &'static str, origin: &ClientInfo) {
+pub(super) fn record_refusal(event: &'static str, client: &ClientInfo) {
     tracing::info!(
         target: "rescind::request",
         event,
-        address = %origin.address,
-        user_agent = origin.user_agent.as_deref(),
+        address = %client.address,
+        user_agent = client.user_agent.as_deref(),
         request_id = request_id(),
         "security event"
     );

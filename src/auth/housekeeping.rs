@@ -1,16 +1,22 @@
 //! Background work: writing last-seen records, sweeping expired records, setting gauges.
 
 use std::convert::Infallible;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Auth;
+use super::hashing::Hashing;
+use super::last_seen::LastSeenNotes;
+use super::use_cases::Components;
+use crate::issuer::rollback::RollbackDetector;
+use crate::metrics::Metrics;
+use crate::store::log_age::LogAge;
 use crate::store::priority::Priority;
 use crate::store::queries::service::{ReadCounters, ReadTotals};
 use crate::store::steps::sweep::Sweep;
-use crate::store::{StoreError, StoreTime};
+use crate::store::{Store, StoreError, StoreTime};
+use crate::world::reference::ReferenceClock;
 
 /// The interval of writing last-seen records and setting gauges.
 const SOON: Duration = Duration::from_secs(1);
@@ -38,9 +44,35 @@ impl StoreHealth {
     }
 }
 
-impl Auth {
+/// The background work of one node.
+#[derive(Debug)]
+pub struct Housekeeping {
+    store: Store,
+    clock: Arc<ReferenceClock>,
+    log_age: Mutex<LogAge>,
+    rollback: Arc<RollbackDetector>,
+    last_seen: Arc<LastSeenNotes>,
+    hashing: Arc<Hashing>,
+    metrics: Arc<Metrics>,
+}
+
+impl Housekeeping {
+    /// The work on `components`, of which nothing is done yet.
+    pub fn new(components: &Components) -> Self {
+        let Components { store, clock, rollback, last_seen, hashing, metrics, .. } = components;
+        Self {
+            store: store.clone(),
+            clock: Arc::clone(clock),
+            log_age: Mutex::default(),
+            rollback: Arc::clone(rollback),
+            last_seen: Arc::clone(last_seen),
+            hashing: Arc::clone(hashing),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
     /// Runs housekeeping until dropped. What fails is tried again at the next interval.
-    pub async fn run_housekeeping(self: Arc<Self>) -> Infallible {
+    pub async fn run(self: Arc<Self>) -> Infallible {
         let (mut writing, mut sweeping) = (StoreHealth::default(), StoreHealth::default());
         let (mut looking, mut clock_wrong) = (StoreHealth::default(), false);
         let (mut soon, mut sweep) = (interval(SOON), interval(SWEEP));
@@ -49,7 +81,7 @@ impl Auth {
         loop {
             tokio::select! {
                 _ = soon.tick() => {
-                    match self.write_last_seen().await {
+                    match self.last_seen.write().await {
                         // Nothing was tried, so nothing is known.
                         Ok(0) => {}
                         written => writing.note("writing last-seen notes", written.map(drop)),
@@ -69,7 +101,7 @@ impl Auth {
 
     /// Reads the database's clock, if there is one, and fails if this node's clock is too far from it.
     async fn ask_the_time(&self) -> Result<(), StoreError> {
-        let asked = self.world.uptime();
+        let asked = self.clock.world().uptime();
         if let StoreTime::Database(now) = self.store.time().await? {
             self.clock.hear_of_database(now, asked);
         }
@@ -102,7 +134,7 @@ impl Auth {
         self.ask_the_time().await?;
         let head = self.store.read(ReadCounters).await?.head;
         let outlived = {
-            let uptime = self.world.uptime();
+            let uptime = self.clock.world().uptime();
             let mut age = self.log_age.lock().unwrap_or_else(PoisonError::into_inner);
             age.see(head, uptime);
             age.outlived(uptime)

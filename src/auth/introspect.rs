@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Auth;
+use super::authenticate::Authentication;
 use super::error::AuthError;
+use crate::issuer::rollback::RollbackDetector;
 use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::verdict::{Reason, Verdict};
-use crate::store::StoreError;
 use crate::store::queries::standing::ReadStanding;
+use crate::store::{Store, StoreError};
+use crate::world::reference::ReferenceClock;
 
 /// The result of an introspection.
 #[derive(Clone, Debug)]
@@ -30,12 +32,21 @@ pub enum Introspection {
     },
 }
 
-impl Auth {
+/// Answers resource servers that ask about a token.
+#[derive(Debug)]
+pub struct Introspector {
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<ReferenceClock>,
+    pub(super) rollback: Arc<RollbackDetector>,
+}
+
+impl Introspector {
     /// Introspects a token. If the store cannot answer, that is an error, never "inactive".
     pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
         self.rollback.check()?;
-        let now = self.world.now();
-        if let Some(claims) = self.authentic_refresh(token).await? {
+        let now = self.clock.world().now();
+        if let Some(claims) = self.authentication.authentic_refresh(token).await? {
             let standing =
                 self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
             let good_until = claims.expires;
@@ -57,14 +68,14 @@ impl Auth {
                     let username = user.username.shown().to_owned();
                     Ok(Introspection::Refresh { claims: Box::new(claims), username })
                 }
-                (Verdict::Ended(Reason::Expired), _) if self.ran_out_by_a_jump(good_until) => {
+                (Verdict::Ended(Reason::Expired), _) if self.clock.has_jumped_past(good_until) => {
                     Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
                 }
                 (Verdict::Ahead, _) => Err(self.rollback.ahead(presented, sequence).await.into()),
                 _ => Ok(Introspection::Inactive),
             };
         }
-        match self.judged_access(token, now).await {
+        match self.authentication.judged_access(token, now).await {
             Ok(Ok((claims, standing))) => {
                 let username = standing.user.map(|user| user.username.shown().to_owned()).unwrap_or_default();
                 Ok(Introspection::Access { claims, username })

@@ -1,14 +1,17 @@
 //! Issuing tokens: an access token and a refresh token for one device.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Auth;
 use super::error::AuthError;
+use crate::issuer::signing_keys::SigningKeys;
 use crate::model::claims::{AccessClaims, RefreshClaims};
 use crate::model::device::Device;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::steps::session::Session;
+use crate::token::MintError;
+use crate::token::keyring::Keyring;
 
 /// The tokens of one device, with its user and the device.
 pub struct Issued {
@@ -34,12 +37,21 @@ pub struct Access {
     pub expires_in: Duration,
 }
 
-impl Auth {
-    /// Mints both tokens of a session.
-    pub(super) async fn issue(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
-        let Session { user, device, era } = session;
-        let access = self.issue_access(&device, now, now + self.policy.access_lifetime).await?;
-        let refresh = self.keys.checked().await?.mint_refresh(&RefreshClaims {
+/// Mints the tokens of devices.
+#[derive(Debug)]
+pub struct TokenMint {
+    pub(super) keys: Arc<SigningKeys>,
+    /// The lifetime of an access token.
+    pub(super) access_lifetime: Duration,
+}
+
+impl TokenMint {
+    /// Mints both tokens of a session, with the key set that the session's step read: the store is not asked again.
+    pub(super) async fn session(&self, session: Session, now: Timestamp) -> Result<Issued, AuthError> {
+        let Session { user, device, era, keys } = session;
+        let keyring = self.keys.of_version(keys).await?;
+        let access = self.mint_access(&keyring, &device, now, now + self.access_lifetime)?;
+        let refresh = keyring.mint_refresh(&RefreshClaims {
             subject: user.id,
             device: device.id,
             stamp: user.stamp(era),
@@ -58,14 +70,25 @@ impl Auth {
     }
 
     /// Mints an access token that expires at `end`, or with the device if that comes first.
-    pub(super) async fn issue_access(
+    pub(super) async fn access(
         &self,
         device: &Device,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<Access, AuthError> {
+        let keyring = self.keys.checked().await?;
+        Ok(self.mint_access(&keyring, device, now, end)?)
+    }
+
+    fn mint_access(
+        &self,
+        keyring: &Keyring,
+        device: &Device,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<Access, MintError> {
         let (expires, names) = (end.min(device.end()), self.keys.names());
-        let token = self.keys.checked().await?.mint_access(&AccessClaims {
+        let token = keyring.mint_access(&AccessClaims {
             issuer: names.issuer.clone(),
             subject: device.user,
             audience: names.audience.clone(),

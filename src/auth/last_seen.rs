@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
-use super::{Auth, ClientInfo};
+use super::ClientInfo;
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::StoreError;
 use crate::store::steps::note_seen::NoteSeen;
+use crate::store::{Store, StoreError};
 use crate::world::World;
 
 /// The shortest time between two writes for one device.
@@ -27,22 +27,23 @@ const REMEMBERED: usize = 65_536;
 const MOST_WAITING: usize = 65_536;
 
 /// The records waiting to be written, and the devices noted recently.
-pub(super) struct LastSeenNotes {
+pub struct LastSeenNotes {
+    store: Store,
+    world: World,
     /// The uptime at which each device was last noted.
     noted: Cache<DeviceId, Duration>,
     waiting: Mutex<HashMap<DeviceId, (UserId, LastSeen)>>,
 }
 
-impl Default for LastSeenNotes {
-    fn default() -> Self {
-        Self { noted: Cache::new(REMEMBERED), waiting: Mutex::default() }
-    }
-}
-
 impl LastSeenNotes {
-    /// Notes that `device` was used by the client `origin`, unless it was noted within the last minute.
-    pub(super) fn note(&self, user: &User, device: &Device, origin: &ClientInfo, world: &World) {
-        let (now, uptime) = (world.now(), world.uptime());
+    /// Notes that are written to `store`; none wait yet.
+    pub fn new(store: Store, world: World) -> Self {
+        Self { store, world, noted: Cache::new(REMEMBERED), waiting: Mutex::default() }
+    }
+
+    /// Notes that `device` was used by `client`, unless it was noted within the last minute.
+    pub(super) fn note(&self, user: &User, device: &Device, client: &ClientInfo) {
+        let (now, uptime) = (self.world.now(), self.world.uptime());
         let is_noted = match self.noted.get(&device.id) {
             Some(noted) => uptime < noted + EVERY,
             None => device.created <= now && now < device.created + EVERY,
@@ -53,8 +54,20 @@ impl LastSeenNotes {
         self.noted.insert(device.id, uptime);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < MOST_WAITING {
-            waiting.insert(device.id, (user.id, seen(origin, now)));
+            waiting.insert(device.id, (user.id, seen(client, now)));
         }
+    }
+
+    /// Writes the waiting records; returns how many.
+    pub async fn write(&self) -> Result<usize, StoreError> {
+        let mut notes = self.take();
+        let count = notes.len();
+        while !notes.is_empty() {
+            let rest = notes.split_off(notes.len().min(500));
+            self.store.run(NoteSeen { seen: notes }).await?;
+            notes = rest;
+        }
+        Ok(count)
     }
 
     fn take(&self) -> Vec<(UserId, DeviceId, LastSeen)> {
@@ -63,21 +76,13 @@ impl LastSeenNotes {
     }
 }
 
-/// The last-seen record of a use by the client `origin` at `now`.
-pub(super) fn seen(origin: &ClientInfo, now: Timestamp) -> LastSeen {
-    LastSeen { at: now, address: Some(origin.address), user_agent: origin.user_agent.clone() }
+/// The last-seen record of a use by `client` at `now`.
+pub(super) fn seen(client: &ClientInfo, now: Timestamp) -> LastSeen {
+    LastSeen { at: now, address: Some(client.address), user_agent: client.user_agent.clone() }
 }
 
-impl Auth {
-    /// Writes the waiting records; returns how many.
-    pub async fn write_last_seen(&self) -> Result<usize, StoreError> {
-        let mut notes = self.last_seen.take();
-        let count = notes.len();
-        while !notes.is_empty() {
-            let rest = notes.split_off(notes.len().min(500));
-            self.store.run(NoteSeen { seen: notes }).await?;
-            notes = rest;
-        }
-        Ok(count)
+impl std::fmt::Debug for LastSeenNotes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LastSeenNotes").finish_non_exhaustive()
     }
 }

@@ -21,7 +21,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::error::AuthError;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::username::Username;
 
@@ -236,15 +235,6 @@ impl Attempt<'_> {
                 source.release();
             }
             Tokens::Device(device) => device.release(),
-        }
-    }
-}
-
-impl From<LimitRefusal> for AuthError {
-    fn from(refused: LimitRefusal) -> Self {
-        match refused {
-            LimitRefusal::TooMany(wait) => wait.into(),
-            LimitRefusal::Busy => Self::Overloaded,
         }
     }
 }

@@ -1,21 +1,29 @@
 //! Sign-in with username and password.
 
+use std::sync::Arc;
+
+use super::authenticate::Authentication;
 use super::error::AuthError;
-use super::hashing::{HashSource, PasswordVerified, Salt};
-use super::issue::Issued;
-use super::limits::Attempt;
-use super::{Auth, ClientInfo, events, last_seen};
+use super::hashing::{HashSource, Hashing, PasswordVerified, Salt};
+use super::issue::{Issued, TokenMint};
+use super::limits::{Attempt, RateLimits};
+use super::{ClientInfo, SessionPolicy, events, last_seen};
+use crate::issuer::rollback::RollbackDetector;
 use crate::log::request_id::request_id;
+use crate::metrics::Metrics;
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
 use crate::model::password::{Password, PasswordHash};
+use crate::model::timestamp::Timestamp;
 use crate::model::username::Username;
+use crate::store::Store;
 use crate::store::queries::standing::ReadStanding;
 use crate::store::queries::users::FindUserByName;
 use crate::store::steps::open_device::{OpenDevice, Opened};
 use crate::store::steps::rehash_password::RehashPassword;
 use crate::store::steps::session::NewDevice;
+use crate::world::reference::ReferenceClock;
 
 /// The name and kind of the device that a sign-in opens. `None` stands for "Unknown device" and `other`.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +42,21 @@ pub(super) fn settle<T>(attempt: Attempt<'_>, result: Result<T, AuthError>) -> R
     result
 }
 
-impl Auth {
+/// Sign-in and registration.
+#[derive(Debug)]
+pub struct SignIn {
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<ReferenceClock>,
+    pub(super) rollback: Arc<RollbackDetector>,
+    pub(super) mint: Arc<TokenMint>,
+    pub(super) hashing: Arc<Hashing>,
+    pub(super) limits: Arc<RateLimits>,
+    pub(super) policy: SessionPolicy,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl SignIn {
     /// Signs a user in on a new device. An unknown user, a disabled one and a wrong password cost the same work and
     /// get the same answer.
     ///
@@ -46,12 +68,12 @@ impl Auth {
         password: &str,
         refresh: Option<&str>,
         device: DeviceWish,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<Issued, AuthError> {
-        let result = self.try_login(username, password, refresh, device, origin).await;
+        let result = self.try_login(username, password, refresh, device, client).await;
         match &result {
-            Ok(issued) => events::record("signed_in", Some(issued.user.id), Some(issued.device.id), origin),
-            Err(AuthError::RateLimited(_)) => events::record_refusal("sign_in_limited", origin),
+            Ok(issued) => events::record("signed_in", Some(issued.user.id), Some(issued.device.id), client),
+            Err(AuthError::RateLimited(_)) => events::record_refusal("sign_in_limited", client),
             // Recorded in `check_and_open`, where the user is known.
             Err(_) => {}
         }
@@ -71,24 +93,24 @@ impl Auth {
         password: &str,
         refresh: Option<&str>,
         device: DeviceWish,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         // A name or password that could not exist is not worth a hash: nobody learns anything from it.
         let (Ok(username), Ok(password)) = (Username::presented(username), Password::presented(password))
         else {
-            events::record_refusal("sign_in_failed", origin);
+            events::record_refusal("sign_in_failed", client);
             return Err(AuthError::WrongCredentials);
         };
-        let now = self.since_start();
+        let now = self.clock.world().uptime();
         let known = match refresh {
             Some(refresh) => self.known_device(&username, refresh).await?,
             None => None,
         };
         let attempt = match known {
             Some(device) => self.limits.sign_in_of_known(device, now).await?,
-            None => self.limits.sign_in(&username, origin.address, now).await?,
+            None => self.limits.sign_in(&username, client.address, now).await?,
         };
-        settle(attempt, self.check_and_open(&username, &password, device, origin).await)
+        settle(attempt, self.check_and_open(&username, &password, device, client).await)
     }
 
     /// The device that `refresh` was made for, if the token proves that the client was signed in as `username` before.
@@ -97,7 +119,7 @@ impl Auth {
     /// locks out a thief. It need not be live, since it only selects the counter of failures. It reveals nothing about
     /// usernames: a token that is not of this user changes no answer, whether or not the user exists.
     async fn known_device(&self, username: &Username, refresh: &str) -> Result<Option<DeviceId>, AuthError> {
-        let Some(claims) = self.authentic_refresh(refresh).await? else { return Ok(None) };
+        let Some(claims) = self.authentication.authentic_refresh(refresh).await? else { return Ok(None) };
         let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         if named.is_none_or(|user| user.id != claims.subject) {
             return Ok(None);
@@ -111,66 +133,68 @@ impl Auth {
         username: &Username,
         password: &Password,
         device: DeviceWish,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         let id = named.as_ref().map(|user| user.id);
         let user = named.filter(|user| user.disabled.is_none());
         let stored = user.as_ref().map(|user| &user.password);
-        let verified = self.hashing.verify(HashSource::of(origin.address), password, stored).await?;
+        let verified = self.hashing.verify(HashSource::of(client.address), password, stored).await?;
         let (Some(user), PasswordVerified::Match { stale }) = (user, verified) else {
-            events::record("sign_in_failed", id, None, origin);
+            events::record("sign_in_failed", id, None, client);
             return Err(AuthError::WrongCredentials);
         };
-        let request = OpenDevice {
-            user: user.id,
-            verified: Some(user.password.clone()),
-            device: self.new_device(device, origin),
-            most: self.policy.devices_per_user,
-            now: self.world.now(),
-        };
-        self.limits.signed_in(user.id, origin.address, self.since_start())?;
-        let opened = self.open(request).await;
-        let issued = opened.inspect_err(|_| self.limits.not_signed_in(user.id, origin.address))?;
+        self.limits.signed_in(user.id, client.address, self.clock.world().uptime())?;
+        let opened = self.open(user.id, Some(user.password.clone()), device, client).await;
+        let issued = opened.inspect_err(|_| self.limits.not_signed_in(user.id, client.address))?;
         if stale {
-            self.rehash(user.id, password, user.password, origin).await;
+            self.rehash(user.id, password, user.password, client).await;
         }
         Ok(issued)
     }
 
-    /// Opens a device and mints its tokens.
-    pub(super) async fn open(&self, request: OpenDevice) -> Result<Issued, AuthError> {
+    /// Opens a device and mints its tokens. `verified` is the hash that the password was verified against; `None` when
+    /// another system vouches for the user.
+    pub(super) async fn open(
+        &self,
+        user: UserId,
+        verified: Option<PasswordHash>,
+        device: DeviceWish,
+        client: &ClientInfo,
+    ) -> Result<Issued, AuthError> {
         self.rollback.check()?;
-        let (user, now) = (request.user, request.now);
+        let now = self.clock.world().now();
+        let (device, most) = (self.new_device(device, client, now), self.policy.devices_per_user);
+        let request = OpenDevice { user, verified, device, most, now };
         match self.store.run(request).await? {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");
                     tracing::info!(event = "device_evicted", %user, %device, request_id = request_id(), "the least recently seen device was evicted");
                 }
-                self.issue(*session, now).await
+                self.mint.session(*session, now).await
             }
             Opened::NoUser | Opened::Disabled | Opened::PasswordChanged => Err(AuthError::WrongCredentials),
         }
     }
 
-    /// The device that a sign-in by the client `origin` opens.
-    pub(super) fn new_device(&self, wish: DeviceWish, origin: &ClientInfo) -> NewDevice {
+    /// The device that a sign-in by `client` opens.
+    pub(super) fn new_device(&self, wish: DeviceWish, client: &ClientInfo, now: Timestamp) -> NewDevice {
         NewDevice {
-            id: self.world.device_id(),
+            id: self.clock.world().device_id(),
             name: wish.name.unwrap_or_else(DeviceName::unknown),
             kind: wish.kind.unwrap_or_else(DeviceKind::other),
-            network: Network::of(origin.address),
-            seen: last_seen::seen(origin, self.world.now()),
-            idle: self.lasting(self.policy.device_idle),
-            lifetime: self.lasting(self.policy.device_lifetime),
+            network: Network::of(client.address),
+            seen: last_seen::seen(client, now),
+            idle: self.clock.lasting(self.policy.device_idle),
+            lifetime: self.clock.lasting(self.policy.device_lifetime),
         }
     }
 
     /// Hashes a password again with the current parameters. The user is signed in already, so a failure only postpones
     /// it to the next sign-in.
-    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, origin: &ClientInfo) {
-        let (source, salt) = (HashSource::of(origin.address), Salt(self.world.random()));
+    async fn rehash(&self, user: UserId, password: &Password, verified: PasswordHash, client: &ClientInfo) {
+        let (source, salt) = (HashSource::of(client.address), Salt(self.clock.world().random()));
         let Ok(hash) = self.hashing.hash(source, password, salt).await else { return };
         if let Err(error) = self.store.run(RehashPassword { user, verified, password: hash }).await {
             tracing::warn!(%user, %error, "a password could not be hashed again");

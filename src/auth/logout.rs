@@ -1,14 +1,21 @@
 //! Sign-outs of one device, of every device, and of every other device.
 
-use super::authenticate::Bearer;
+use std::sync::Arc;
+
+use super::authenticate::{Authentication, Bearer};
 use super::error::{AuthError, FieldFault};
-use super::issue::Access;
-use super::{Auth, ClientInfo, events};
+use super::issue::{Access, TokenMint};
+use super::limits::RateLimits;
+use super::{ClientInfo, events};
+use crate::issuer::rollback::RollbackDetector;
+use crate::metrics::Metrics;
 use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
+use crate::store::Store;
 use crate::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
+use crate::world::World;
 
 /// The result of a sign-out of many devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +40,19 @@ impl Leaving {
     }
 }
 
-impl Auth {
+/// Sign-out.
+#[derive(Debug)]
+pub struct SignOut {
+    pub(super) authentication: Arc<Authentication>,
+    pub(super) store: Store,
+    pub(super) world: World,
+    pub(super) rollback: Arc<RollbackDetector>,
+    pub(super) mint: Arc<TokenMint>,
+    pub(super) limits: Arc<RateLimits>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl SignOut {
     /// Signs out one device: the one that the refresh token names, else the one that the bearer token names. Returns
     /// 1, or 0 if it had ended before.
     ///
@@ -43,7 +62,7 @@ impl Auth {
         &self,
         refresh: Option<&str>,
         bearer: &Bearer,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<u64, AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         if let Some(refresh) = refresh {
@@ -55,14 +74,14 @@ impl Auth {
                     {
                         return Err(AuthError::Field("refresh", FieldFault::OtherUser));
                     }
-                    return self.sign_out_leaving(leaving, by_bearer.as_ref(), origin).await;
+                    return self.sign_out_leaving(leaving, by_bearer.as_ref(), client).await;
                 }
                 (None, None) => return Err(AuthError::TokenInvalid),
                 (None, Some(_)) => {}
             }
         }
         match (by_bearer, bearer) {
-            (Some(leaving), _) => self.sign_out_leaving(leaving, None, origin).await,
+            (Some(leaving), _) => self.sign_out_leaving(leaving, None, client).await,
             (None, Bearer::Missing) => Err(AuthError::TokenMissing),
             (None, _) => Err(AuthError::TokenInvalid),
         }
@@ -78,7 +97,7 @@ impl Auth {
         &self,
         token: Option<&str>,
         bearer: &Bearer,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         let mut named = None;
@@ -90,14 +109,18 @@ impl Auth {
                 return Err(AuthError::Field("token", FieldFault::OtherUser));
             }
             if named.is_none() {
-                named = self.authentic_access(token).await?.map(|claims| Leaving::by_access(&claims));
+                named = self
+                    .authentication
+                    .authentic_access(token)
+                    .await?
+                    .map(|claims| Leaving::by_access(&claims));
             }
         }
         match (named, by_bearer) {
             (Some(leaving), by_bearer) => {
-                self.sign_out_leaving(leaving, by_bearer.as_ref(), origin).await.map(drop)
+                self.sign_out_leaving(leaving, by_bearer.as_ref(), client).await.map(drop)
             }
-            (None, Some(leaving)) => self.sign_out_leaving(leaving, None, origin).await.map(drop),
+            (None, Some(leaving)) => self.sign_out_leaving(leaving, None, client).await.map(drop),
             (None, None) if token.is_none() => Err(AuthError::TokenMissing),
             (None, None) => Ok(()),
         }
@@ -106,14 +129,17 @@ impl Auth {
     async fn named_by_bearer(&self, bearer: &Bearer) -> Result<Option<Leaving>, AuthError> {
         match bearer {
             Bearer::Missing | Bearer::Malformed => Ok(None),
-            Bearer::Token(token) => {
-                Ok(self.authentic_access(token).await?.map(|claims| Leaving::by_access(&claims)))
-            }
+            Bearer::Token(token) => Ok(self
+                .authentication
+                .authentic_access(token)
+                .await?
+                .map(|claims| Leaving::by_access(&claims))),
         }
     }
 
     async fn named_by_refresh(&self, token: &str) -> Result<Option<Leaving>, AuthError> {
         Ok(self
+            .authentication
             .authentic_refresh(token)
             .await?
             .map(|claims| Leaving { presented: (&claims).into(), token: NamedBy::Refresh(claims.sequence) }))
@@ -124,7 +150,7 @@ impl Auth {
         &self,
         leaving: Leaving,
         bearer: Option<&Leaving>,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<u64, AuthError> {
         let mut left = leaving;
         let mut outcome = self.end_leaving(leaving).await?;
@@ -137,7 +163,7 @@ impl Auth {
         match outcome {
             DeviceEnded::Ended => {
                 self.metrics.sign_out("logout");
-                events::record("signed_out", Some(left.presented.user), Some(left.presented.device), origin);
+                events::record("signed_out", Some(left.presented.user), Some(left.presented.device), client);
                 Ok(1)
             }
             DeviceEnded::NoDevice => {
@@ -168,13 +194,13 @@ impl Auth {
     }
 
     /// Signs out every device of the caller, including this one.
-    pub async fn logout_all(&self, bearer: &Bearer, origin: &ClientInfo) -> Result<SignedOut, AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+    pub async fn logout_all(&self, bearer: &Bearer, client: &ClientInfo) -> Result<SignedOut, AuthError> {
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let by = EndDevicesBy::Caller { presented: caller.presented(), keep: false };
         match self.store.run(EndDevices { by, now: self.world.now() }).await? {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("logout_all");
-                events::record("signed_out_everywhere", Some(user.id), Some(caller.device.id), origin);
+                events::record("signed_out_everywhere", Some(user.id), Some(caller.device.id), client);
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::TokenInvalid),
@@ -187,17 +213,17 @@ impl Auth {
     pub async fn logout_others(
         &self,
         bearer: &Bearer,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(SignedOut, Access), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
-        self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
+        self.limits.sign_out_of_others(caller.user.id, self.world.uptime())?;
         let now = self.world.now();
         let by = EndDevicesBy::Caller { presented: caller.presented(), keep: true };
         match self.store.run(EndDevices { by, now }).await? {
             DevicesEnded::Ended { signed_out, user, kept: Some(device) } => {
                 self.metrics.sign_out("logout_others");
-                events::record("signed_out_elsewhere", Some(user.id), Some(device.id), origin);
-                let access = self.issue_access(&device, now, caller.claims.expires).await?;
+                events::record("signed_out_elsewhere", Some(user.id), Some(device.id), client);
+                let access = self.mint.access(&device, now, caller.claims.expires).await?;
                 Ok((SignedOut { signed_out, generation: user.generation }, access))
             }
             DevicesEnded::Ended { kept: None, .. } => {

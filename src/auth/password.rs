@@ -1,41 +1,42 @@
 //! Change of the password: signs out the other devices, and gives this one new tokens.
 
+use super::account::Account;
 use super::authenticate::{Bearer, Caller};
 use super::error::AuthError;
 use super::hashing::{HashSource, PasswordVerified, Salt};
 use super::issue::Issued;
 use super::login::settle;
-use super::{Auth, ClientInfo, events};
+use super::{ClientInfo, events};
 use crate::model::password::Password;
 use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
-impl Auth {
+impl Account {
     /// Changes the caller's password. Returns the caller's new tokens and how many other devices were signed out.
     pub async fn change_password(
         &self,
         bearer: &Bearer,
         current: &str,
         new: &str,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(Issued, u64), AuthError> {
-        let caller = self.authenticate(bearer, origin).await?;
+        let caller = self.authentication.authenticate(bearer, client).await?;
         let new = Password::chosen(new, &caller.user.username)
             .map_err(|why| AuthError::WeakPassword { field: "new_password", why })?;
-        self.confirm(&caller, current, origin).await?;
-        self.limits.sign_out_of_others(caller.user.id, self.since_start())?;
-        let salt = Salt(self.world.random());
-        let password = self.hashing.hash(HashSource::of(origin.address), &new, salt).await?;
-        let now = self.world.now();
+        self.confirm(&caller, current, client).await?;
+        self.limits.sign_out_of_others(caller.user.id, self.clock.world().uptime())?;
+        let salt = Salt(self.clock.world().random());
+        let password = self.hashing.hash(HashSource::of(client.address), &new, salt).await?;
+        let now = self.clock.world().now();
         let by = SetPasswordBy::Caller {
             presented: caller.presented(),
             verified: caller.user.password,
-            idle: self.lasting(self.policy.device_idle),
+            idle: self.clock.lasting(self.device_idle),
         };
         match self.store.run(SetPassword { by, password, now }).await? {
             PasswordSet::Changed { session, signed_out } => {
                 self.metrics.sign_out("password");
-                events::record("password_changed", Some(session.user.id), Some(session.device.id), origin);
-                Ok((self.issue(*session, now).await?, signed_out))
+                events::record("password_changed", Some(session.user.id), Some(session.device.id), client);
+                Ok((self.mint.session(*session, now).await?, signed_out))
             }
             PasswordSet::PasswordChanged => Err(AuthError::WrongPassword),
             PasswordSet::Refused(refusal) => Err(refusal.into()),
@@ -50,14 +51,14 @@ impl Auth {
         &self,
         caller: &Caller,
         password: &str,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<(), AuthError> {
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
-        let attempt = self.limits.confirmation(caller.device.id, self.since_start()).await?;
-        let source = HashSource::of(origin.address);
+        let attempt = self.limits.confirmation(caller.device.id, self.clock.world().uptime()).await?;
+        let source = HashSource::of(client.address);
         let verified = self.hashing.verify(source, &password, Some(&caller.user.password)).await;
         if verified == Ok(PasswordVerified::Mismatch) {
-            events::record("password_refused", Some(caller.user.id), Some(caller.device.id), origin);
+            events::record("password_refused", Some(caller.user.id), Some(caller.device.id), client);
         }
         settle(
             attempt,

@@ -1,25 +1,23 @@
 //! Registration of an account, with a sign-in on its first device.
 
-use super::administer::AdministratorOrder;
 use super::error::AuthError;
 use super::hashing::{HashSource, Salt};
 use super::issue::Issued;
-use super::login::DeviceWish;
-use super::{Auth, ClientInfo, events};
+use super::login::{DeviceWish, SignIn};
+use super::{ClientInfo, events};
 use crate::model::password::Password;
-use crate::model::user::User;
 use crate::model::username::Username;
 use crate::store::steps::register::{Register, Registered};
 use crate::store::steps::session::NewDevice;
 
-impl Auth {
+impl SignIn {
     /// Registers an account and signs it in.
     pub async fn register(
         &self,
         username: &str,
         password: &str,
         device: DeviceWish,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<Issued, AuthError> {
         if !self.policy.registration {
             return Err(AuthError::Forbidden(
@@ -29,39 +27,22 @@ impl Auth {
         self.rollback.check()?;
         let username =
             Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
-        self.limits.registration(origin.address, self.since_start())?;
-        let device = self.new_device(device, origin);
-        match self.add(HashSource::of(origin.address), username, password, Some(device)).await? {
+        self.limits.registration(client.address, self.clock.world().uptime())?;
+        let device = self.new_device(device, client, self.clock.world().now());
+        match self.add(HashSource::of(client.address), username, password, Some(device)).await? {
             Registered::Session(session) => {
                 self.metrics.sign_in("registered");
-                events::record("registered", Some(session.user.id), Some(session.device.id), origin);
-                self.issue(*session, self.world.now()).await
+                events::record("registered", Some(session.user.id), Some(session.device.id), client);
+                let now = session.device.created;
+                self.mint.session(*session, now).await
             }
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
             Registered::User(_) => Err(AuthError::Internal("a registration opened no device".to_owned())),
         }
     }
 
-    /// Adds an account for an administrator, without signing it in.
-    pub async fn add_user(
-        &self,
-        username: &str,
-        password: &str,
-        order: AdministratorOrder,
-    ) -> Result<User, AuthError> {
-        let username =
-            Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
-        match self.add(HashSource::Operator, username, password, None).await? {
-            Registered::User(user) => {
-                order.note("user_added", &user.id);
-                Ok(*user)
-            }
-            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
-            Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
-        }
-    }
-
-    async fn add(
+    /// Adds an account, signed in on `device` if there is one.
+    pub(super) async fn add(
         &self,
         source: HashSource,
         username: Username,
@@ -70,9 +51,9 @@ impl Auth {
     ) -> Result<Registered, AuthError> {
         let password = Password::chosen(password, &username)
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
-        let password = self.hashing.hash(source, &password, Salt(self.world.random())).await?;
-        let request =
-            Register { id: self.world.user_id(), username, password, device, now: self.world.now() };
+        let world = self.clock.world();
+        let password = self.hashing.hash(source, &password, Salt(world.random())).await?;
+        let request = Register { id: world.user_id(), username, password, device, now: world.now() };
         Ok(self.store.run(request).await?)
     }
 }

@@ -6,9 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::administer::AdministratorOrder;
+use super::administer::Administration;
+use super::administrator::AdministratorOrder;
+use super::authenticate::Authentication;
 use super::error::{AuthError, FieldFault};
-use super::{Auth, ClientInfo, events};
+use super::{ClientInfo, events};
 use crate::model::ids::{self, ServiceKeyId};
 use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::visible;
@@ -29,7 +31,7 @@ pub struct NewServiceKey {
     pub text: Zeroizing<String>,
 }
 
-impl Auth {
+impl Administration {
     /// Creates a service key.
     pub async fn add_service_key(
         &self,
@@ -84,17 +86,19 @@ impl Auth {
         order.note("service_key_removed", &id);
         Ok(())
     }
+}
 
+impl Authentication {
     /// Authenticates the bearer of a service key and checks its scope.
     pub async fn service_key(
         &self,
         text: &str,
         scope: Scope,
-        origin: &ClientInfo,
+        client: &ClientInfo,
     ) -> Result<ServiceKeyRecord, AuthError> {
         let found = self.find_service_key(text, scope).await;
         if matches!(found, Err(AuthError::TokenInvalid | AuthError::Forbidden(_))) {
-            events::record_refusal("service_key_refused", origin);
+            events::record_refusal("service_key_refused", client);
         }
         found
     }

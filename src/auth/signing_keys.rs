@@ -1,12 +1,12 @@
 //! Administration of the signing keys. Every change is logged.
 
-use super::Auth;
-use super::administer::AdministratorOrder;
+use super::administer::Administration;
+use super::administrator::AdministratorOrder;
 use super::error::AuthError;
 use crate::model::key::Kid;
 use crate::store::queries::keys::KeySet;
 
-impl Auth {
+impl Administration {
     /// Lists all keys, the oldest first, with the version of the set.
     pub async fn list_keys(&self) -> Result<KeySet, AuthError> {
         Ok(self.keys.list().await?)

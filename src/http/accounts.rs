@@ -18,8 +18,9 @@ use super::fence;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
+use crate::auth::ClientInfo;
 use crate::auth::error::AuthError;
-use crate::auth::{Auth, ClientInfo};
+use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
 
 /// The operations on the caller's account and sign-ins.
@@ -99,13 +100,14 @@ impl Accounts {
     #[oai(path = "/register", method = "post", operation_id = "register")]
     async fn register(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         body: SignInBody<Credentials>,
     ) -> Result<RegisteredResponse, Problem> {
         let SignInBody(credentials) = body;
-        let device = wish(credentials.device, &origin)?;
-        let issued = auth.register(&credentials.username, &credentials.password, device, &origin).await?;
+        let device = wish(credentials.device, &client)?;
+        let issued =
+            use_cases.sign_in.register(&credentials.username, &credentials.password, device, &client).await?;
         Ok(RegisteredResponse::Session(Json(SessionAnswer::of(issued))))
     }
 
@@ -117,13 +119,14 @@ impl Accounts {
     #[oai(path = "/login", method = "post", operation_id = "login")]
     async fn login(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         body: SignInBody<LoginInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
         let SignInBody(LoginInput { username, password, device, refresh }) = body;
-        let device = wish(device, &origin)?;
-        let issued = auth.login(&username, &password, refresh.as_deref(), device, &origin).await?;
+        let device = wish(device, &client)?;
+        let issued =
+            use_cases.sign_in.login(&username, &password, refresh.as_deref(), device, &client).await?;
         Ok(Json(SessionAnswer::of(issued)))
     }
 
@@ -134,11 +137,11 @@ impl Accounts {
     #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
     async fn refresh(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         body: Body<RefreshInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
-        let issued = auth.refresh(&body.0.refresh, &origin).await?;
+        let issued = use_cases.refresh.refresh(&body.0.refresh, &client).await?;
         Ok(Json(SessionAnswer::of(issued)))
     }
 
@@ -150,13 +153,13 @@ impl Accounts {
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn logout(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: MaybeSignedIn,
         body: ForgivenBody<LogoutInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let refresh = body.0.as_ref().ok().and_then(|input| input.refresh.as_deref());
-        match (auth.logout(refresh, &bearer.0, &origin).await, body.0) {
+        match (use_cases.sign_out.logout(refresh, &bearer.0, &client).await, body.0) {
             (Err(AuthError::TokenMissing | AuthError::TokenInvalid), Err(unreadable)) => Err(unreadable),
             (signed_out, _) => Ok(Json(SignedOutAnswer { signed_out: count(signed_out?) })),
         }
@@ -170,9 +173,9 @@ impl Accounts {
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
     async fn logout_all(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
-        origin: ClientInfo,
+        client: ClientInfo,
         bearer: SignedIn,
         /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
         /// `1s`, `250ms`. More than 8 s, or four fifths of what a request may take, is cut.
@@ -180,7 +183,7 @@ impl Accounts {
         _body: ForgivenBody<NothingInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
         let wait = fence::wait(wait.0)?;
-        let signed_out = auth.logout_all(&bearer.0, &origin).await?;
+        let signed_out = use_cases.sign_out.logout_all(&bearer.0, &client).await?;
         let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
             in_force: waited.in_force(),
@@ -194,12 +197,12 @@ impl Accounts {
     #[oai(path = "/logout-others", method = "post", operation_id = "logoutOthers")]
     async fn logout_others(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         _body: ForgivenBody<NothingInput>,
     ) -> Result<Json<SignedOutOthersAnswer>, Problem> {
-        let (signed_out, access) = auth.logout_others(&bearer.0, &origin).await?;
+        let (signed_out, access) = use_cases.sign_out.logout_others(&bearer.0, &client).await?;
         Ok(Json(SignedOutOthersAnswer::of(signed_out, access)))
     }
 
@@ -210,14 +213,14 @@ impl Accounts {
     #[oai(path = "/password", method = "post", operation_id = "changePassword")]
     async fn change_password(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         body: Body<ChangePasswordInput>,
     ) -> Result<Json<PasswordChangedAnswer>, Problem> {
         let Body(ChangePasswordInput { current_password, new_password }) = body;
         let (issued, signed_out) =
-            auth.change_password(&bearer.0, &current_password, &new_password, &origin).await?;
+            use_cases.account.change_password(&bearer.0, &current_password, &new_password, &client).await?;
         Ok(Json(PasswordChangedAnswer { signed_out: count(signed_out), session: SessionAnswer::of(issued) }))
     }
 
@@ -227,11 +230,11 @@ impl Accounts {
     #[oai(path = "/me", method = "get", operation_id = "me")]
     async fn me(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
     ) -> Result<Json<MeAnswer>, Problem> {
-        let (caller, seen) = auth.me(&bearer.0, &origin).await?;
+        let (caller, seen) = use_cases.account.me(&bearer.0, &client).await?;
         Ok(Json(MeAnswer::of(&caller, seen.as_ref())))
     }
 
@@ -241,12 +244,12 @@ impl Accounts {
     #[oai(path = "/delete-account", method = "post", operation_id = "deleteAccount")]
     async fn delete_account(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         body: Body<DeleteAccountInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        let signed_out = auth.delete_account(&bearer.0, &body.0.password, &origin).await?;
+        let signed_out = use_cases.account.delete_account(&bearer.0, &body.0.password, &client).await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 }

@@ -19,9 +19,10 @@ use super::json::Json;
 use super::page::{after_user, cursor, device_id, ended_cursor, ended_cursor_text, page_size, user_cursor};
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::administer::{Administrator, AdministratorOrder};
+use crate::auth::ClientInfo;
+use crate::auth::administrator::{Administrator, AdministratorOrder};
 use crate::auth::logout::SignedOut;
-use crate::auth::{Auth, ClientInfo};
+use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
 use crate::model::service_key::Scope;
 use crate::store::queries::users::ListedUser;
@@ -66,16 +67,16 @@ impl Admin {
     #[oai(path = "/users", method = "get", operation_id = "listUsers")]
     async fn users(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         /// The `next` of the page before.
         after: Query<Option<String>>,
         /// How many results a page has at most: 1 to 1000, normally 100.
         limit: Query<Option<u32>>,
     ) -> Result<Json<AdminUserListAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
+        credential.require(&use_cases.authentication, Scope::Admin).await?;
         let (after, limit) = (after_user(after.0.as_deref())?, page_size(limit.0)?);
-        let users = auth.users(after.as_deref(), limit).await?;
+        let users = use_cases.administration.users(after.as_deref(), limit).await?;
         let next = if users.len() < limit {
             None
         } else {
@@ -93,13 +94,13 @@ impl Admin {
     #[oai(path = "/users/:user", method = "get", operation_id = "getUser")]
     async fn user(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         user: Path<String>,
     ) -> Result<Json<AdminUserAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
-        let user = auth.find_user(&user.0).await?;
-        let live = auth.live_devices(&user).await?;
+        credential.require(&use_cases.authentication, Scope::Admin).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let live = use_cases.administration.live_devices(&user).await?;
         Ok(Json(AdminUserAnswer::of(&user, live)))
     }
 
@@ -107,7 +108,7 @@ impl Admin {
     #[oai(path = "/users/:user/logout-all", method = "post", operation_id = "logoutAllOfUser")]
     async fn logout_all(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         user: Path<String>,
@@ -116,10 +117,10 @@ impl Admin {
         wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        let by = credential.require(&auth, Scope::Admin).await?;
+        let by = credential.require(&use_cases.authentication, Scope::Admin).await?;
         let wait = fence::wait(wait.0)?;
-        let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.logout_all_of(user.id, order(by, body.0.reason)?).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let signed_out = use_cases.administration.logout_all_of(user.id, order(by, body.0.reason)?).await?;
         let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(SignedOutEverywhereAnswer {
             in_force: waited.in_force(),
@@ -135,31 +136,31 @@ impl Admin {
     #[oai(path = "/users/:user/disable", method = "post", operation_id = "disableUser")]
     async fn disable(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         user: Path<String>,
         body: OptionalBody<AccountReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        set_disabled(&auth, &credential, &user.0, true, body.0.reason).await
+        set_disabled(&use_cases, &credential, &user.0, true, body.0.reason).await
     }
 
     /// Enable a user
     #[oai(path = "/users/:user/enable", method = "post", operation_id = "enableUser")]
     async fn enable(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         user: Path<String>,
         body: OptionalBody<AccountReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        set_disabled(&auth, &credential, &user.0, false, body.0.reason).await
+        set_disabled(&use_cases, &credential, &user.0, false, body.0.reason).await
     }
 
     /// List a user's devices
     #[oai(path = "/users/:user/devices", method = "get", operation_id = "listDevicesOfUser")]
     async fn devices(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         user: Path<String>,
         /// The `next` of the page before.
@@ -169,15 +170,21 @@ impl Admin {
         /// Whether to list the ended ones of the last 28 days instead, the one that ended last first.
         ended: Query<Option<bool>>,
     ) -> Result<Json<AdminDeviceListAnswer>, Problem> {
-        credential.require(&auth, Scope::Admin).await?;
+        credential.require(&use_cases.authentication, Scope::Admin).await?;
         let (after, limit) = (after.0.as_deref(), page_size(limit.0)?);
         let (devices, next) = if ended.0 == Some(true) {
             let after = ended_cursor(after)?;
-            let page = auth.ended_devices_of(auth.find_user(&user.0).await?.id, after, limit).await?;
+            let page = use_cases
+                .devices
+                .ended_of(use_cases.administration.find_user(&user.0).await?.id, after, limit)
+                .await?;
             (page.devices, page.next.map(ended_cursor_text))
         } else {
             let after = cursor(after)?;
-            let page = auth.devices_of(auth.find_user(&user.0).await?.id, after, limit).await?;
+            let page = use_cases
+                .devices
+                .list_of(use_cases.administration.find_user(&user.0).await?.id, after, limit)
+                .await?;
             (page.devices, page.next.map(|id| id.to_string()))
         };
         Ok(Json(AdminDeviceListAnswer { results: devices.iter().map(AdminDeviceAnswer::of).collect(), next }))
@@ -187,16 +194,18 @@ impl Admin {
     #[oai(path = "/users/:user/devices/:device", method = "delete", operation_id = "endDeviceOfUser")]
     async fn end_device(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         user: Path<String>,
         device: Path<String>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
-        let by = credential.require(&auth, Scope::Admin).await?;
-        let user = auth.find_user(&user.0).await?;
-        let signed_out =
-            auth.end_device_of(user.id, device_id(&device.0)?, order(by, body.0.reason)?).await?;
+        let by = credential.require(&use_cases.authentication, Scope::Admin).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let signed_out = use_cases
+            .administration
+            .end_device_of(user.id, device_id(&device.0)?, order(by, body.0.reason)?)
+            .await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
@@ -204,7 +213,7 @@ impl Admin {
     #[oai(path = "/everyone/logout", method = "post", operation_id = "logoutEveryone")]
     async fn logout_everyone(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         /// How long to wait until every follower that is connected to this node has confirmed that it is in force there:
@@ -212,9 +221,9 @@ impl Admin {
         wait: Query<Option<String>>,
         body: LenientBody<ReasonInput>,
     ) -> Result<Json<EraAnswer>, Problem> {
-        let by = credential.require(&auth, Scope::Admin).await?;
+        let by = credential.require(&use_cases.authentication, Scope::Admin).await?;
         let wait = fence::wait(wait.0)?;
-        let era = auth.logout_everyone(order(by, body.0.reason)?).await?;
+        let era = use_cases.administration.logout_everyone(order(by, body.0.reason)?).await?;
         let waited = fence::wait_for_followers(&feed, wait).await;
         Ok(Json(EraAnswer {
             era: count(era.value()),
@@ -230,31 +239,34 @@ impl Admin {
     #[oai(path = "/users/:user/sessions", method = "post", operation_id = "openSession")]
     async fn open_session(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         credential: ServiceCredential,
         user: Path<String>,
         body: Body<OpenSessionInput>,
     ) -> Result<SessionOpenedResponse, Problem> {
-        let by = credential.require(&auth, Scope::Sessions).await?;
-        let user = auth.find_user(&user.0).await?;
-        let device = wish(body.0.device, &origin)?;
-        let issued =
-            auth.open_session(user.id, device, &origin, AdministratorOrder { by, reason: None }).await?;
+        let by = credential.require(&use_cases.authentication, Scope::Sessions).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let device = wish(body.0.device, &client)?;
+        let issued = use_cases
+            .administration
+            .open_session(user.id, device, &client, AdministratorOrder { by, reason: None })
+            .await?;
         Ok(SessionOpenedResponse::Session(Json(SessionAnswer::of(issued))))
     }
 }
 
 async fn set_disabled(
-    auth: &Auth,
+    use_cases: &UseCases,
     credential: &ServiceCredential,
     user: &str,
     disabled: bool,
     reason: Option<String>,
 ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-    let by = credential.require(auth, Scope::Admin).await?;
-    let user = auth.find_user(user).await?;
-    let (user, signed_out) = auth.set_disabled(user.id, disabled, order(by, reason)?).await?;
+    let by = credential.require(&use_cases.authentication, Scope::Admin).await?;
+    let user = use_cases.administration.find_user(user).await?;
+    let (user, signed_out) =
+        use_cases.administration.set_disabled(user.id, disabled, order(by, reason)?).await?;
     Ok(Json(SignedOutEverywhereAnswer::of(SignedOut { signed_out, generation: user.generation })))
 }
 

@@ -17,7 +17,7 @@ use super::edge::{Edge, EdgeParts, RequestIds};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::{docs, document};
-use crate::auth::Auth;
+use crate::auth::authenticate::Authentication;
 use crate::service::Service;
 
 /// The settings of the edge.
@@ -47,38 +47,33 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
         .nest("/", document::service())
         .at("/openapi.json", get(openapi_json.data(text(document::text_at(server)))))
         .at("/openapi/feed.json", get(openapi_json.data(text(document::feed_text_at(server)))));
-    let routes = docs::name(document::name(Routes::new(&service.metrics)));
+    let routes = docs::name(document::name(Routes::new(&service.components.metrics)));
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
     let app = with_service(docs::mount(route), service).data(edge_config.sign_in_fields);
-    edge(app, routes, edge_config, Arc::clone(&service.auth)).boxed()
+    edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).boxed()
 }
 
 /// The app on the operator's socket: the public operations, and those of `operator`.
 pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'static, Response> {
     let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
-    let routes = document::name(Routes::new(&service.metrics)).api::<Operator>("/operator");
+    let routes = document::name(Routes::new(&service.components.metrics)).api::<Operator>("/operator");
     let app = with_service(route, service).data(edge_config.sign_in_fields);
     // Added outside the edge, which judges credentials and needs to know it, too.
-    edge(app, routes, edge_config, Arc::clone(&service.auth)).data(LocalOperator).boxed()
+    edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).data(LocalOperator).boxed()
 }
 
 /// Adds to a route the parts of the service that handlers take as `Data`.
 fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
-    route
-        .data(Arc::clone(&service.auth))
-        .data(Arc::clone(&service.feed))
-        .data(service.store.clone())
-        .data(Arc::clone(&service.keys))
-        .data(Arc::clone(&service.rollback))
+    route.data(Arc::clone(&service.use_cases)).data(Arc::clone(&service.feed))
 }
 
 fn edge<E: Endpoint + 'static>(
     app: E,
     routes: Routes<'_>,
     edge_config: &EdgeConfig,
-    auth: Arc<Auth>,
+    authentication: Arc<Authentication>,
 ) -> impl Endpoint<Output = Response> + use<E> {
     let origins = edge_config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let parts = EdgeParts {
@@ -87,7 +82,7 @@ fn edge<E: Endpoint + 'static>(
         proxies: edge_config.proxies.clone(),
         ids: Arc::clone(&edge_config.ids),
         deadline: edge_config.deadline,
-        auth: Some(auth),
+        authentication: Some(authentication),
     };
     Edge::new(app.map_to_response(), parts)
 }

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use super::code::{Code, FieldCode};
 use super::form::decode;
 use super::problem::Problem;
-use crate::auth::administer::Administrator;
-use crate::auth::authenticate::Bearer;
+use crate::auth::ClientInfo;
+use crate::auth::administrator::Administrator;
+use crate::auth::authenticate::{Authentication, Bearer};
 use crate::auth::error::AuthError;
-use crate::auth::{Auth, ClientInfo};
 use crate::model::service_key::{Scope, ServiceKeyRecord};
 
 /// The longest credential that is read, in bytes; a longer one is malformed.
@@ -46,23 +46,31 @@ pub struct LocalOperator;
 
 impl ServiceCredential {
     /// Requires a credential that may do what `scope` allows, and returns its owner.
-    pub async fn require(&self, auth: &Auth, scope: Scope) -> Result<Administrator, Problem> {
+    pub async fn require(
+        &self,
+        authentication: &Authentication,
+        scope: Scope,
+    ) -> Result<Administrator, Problem> {
         match self {
             Self::Operator => Ok(Administrator::Operator),
-            Self::Key(_, origin) => {
-                let id = self.service_key(auth, scope).await?.id;
-                Ok(Administrator::ServiceKey { id, address: origin.address })
+            Self::Key(_, client) => {
+                let id = self.service_key(authentication, scope).await?.id;
+                Ok(Administrator::ServiceKey { id, address: client.address })
             }
         }
     }
 
     /// The service key of the credential, if it may do what `scope` allows. Never one for [`Operator`](Self::Operator).
-    pub async fn service_key(&self, auth: &Auth, scope: Scope) -> Result<ServiceKeyRecord, Problem> {
+    pub async fn service_key(
+        &self,
+        authentication: &Authentication,
+        scope: Scope,
+    ) -> Result<ServiceKeyRecord, Problem> {
         let key = match self {
             Self::Operator => Err(AuthError::Forbidden("This takes a service key.".to_owned())),
             Self::Key(Bearer::Missing, _) => Err(AuthError::TokenMissing),
             Self::Key(Bearer::Malformed, _) => Err(AuthError::TokenInvalid),
-            Self::Key(Bearer::Token(text), origin) => auth.service_key(text, scope, origin).await,
+            Self::Key(Bearer::Token(text), client) => authentication.service_key(text, scope, client).await,
         };
         key.map_err(|error| match error {
             AuthError::TokenMissing => Problem::new(Code::TokenMissing).with_detail(missing(scope)),
@@ -75,8 +83,8 @@ impl ServiceCredential {
     /// Both at once are an error.
     pub fn or_secret(self, secret: Option<&str>) -> Result<Self, Problem> {
         match (self, secret) {
-            (Self::Key(Bearer::Missing, origin), Some(secret)) => {
-                Ok(Self::Key(Bearer::Token(secret.to_owned()), origin))
+            (Self::Key(Bearer::Missing, client), Some(secret)) => {
+                Ok(Self::Key(Bearer::Token(secret.to_owned()), client))
             }
             (Self::Key(..), Some(_)) => Err(Problem::field("client_secret", FieldCode::NotAllowed)
                 .with_detail(

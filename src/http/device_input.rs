@@ -22,13 +22,13 @@ pub(super) struct DeviceInput {
 
 /// Parses the device that a client describes, or returns the problem with its kind. What is left out is guessed from the
 /// client's user agent.
-pub(super) fn wish(device: Option<DeviceInput>, origin: &ClientInfo) -> Result<DeviceWish, Problem> {
+pub(super) fn wish(device: Option<DeviceInput>, client: &ClientInfo) -> Result<DeviceWish, Problem> {
     let (name, kind) = device.map_or((None, None), |DeviceInput { name, kind }| (name, kind));
     let kind = kind.as_deref().map(DeviceKind::parse).transpose();
     let kind = kind.map_err(|error| Problem::fields(vec![field_error("device.kind", error)]))?;
     // A name that cannot be used is ignored: a device's default name must not keep its user out.
     let name = name.and_then(|name| DeviceName::parse(&name).ok());
-    let guess = user_agent::readable(origin.user_agent.as_deref().unwrap_or_default());
+    let guess = user_agent::readable(client.user_agent.as_deref().unwrap_or_default());
     Ok(DeviceWish {
         name: name.or_else(|| DeviceName::parse(&guess.name).ok()),
         kind: kind.or_else(|| DeviceKind::parse(guess.kind).ok()),

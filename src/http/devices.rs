@@ -14,7 +14,8 @@ use super::json::Json;
 use super::page::{cursor, device_id, page_size};
 use super::problem::Problem;
 use super::tag::Tag;
-use crate::auth::{Auth, ClientInfo};
+use crate::auth::ClientInfo;
+use crate::auth::use_cases::UseCases;
 use crate::model::device::DeviceName;
 
 /// The operations on the caller's devices.
@@ -33,8 +34,8 @@ impl Devices {
     #[oai(path = "/", method = "get", operation_id = "listDevices")]
     async fn list(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         /// The `next` of the page before.
         after: Query<Option<String>>,
@@ -42,7 +43,7 @@ impl Devices {
         limit: Query<Option<u32>>,
     ) -> Result<Json<DeviceListAnswer>, Problem> {
         let (after, limit) = (cursor(after.0.as_deref())?, page_size(limit.0)?);
-        let (caller, page) = auth.devices(&bearer.0, after, limit, &origin).await?;
+        let (caller, page) = use_cases.devices.list(&bearer.0, after, limit, &client).await?;
         let current = Some(caller.device.id);
         let results = page.devices.iter().map(|listed| DeviceAnswer::listed(listed, current)).collect();
         Ok(Json(DeviceListAnswer { results, next: page.next.map(|id| id.to_string()) }))
@@ -52,12 +53,12 @@ impl Devices {
     #[oai(path = "/:id", method = "get", operation_id = "getDevice")]
     async fn get(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
     ) -> Result<Json<DeviceAnswer>, Problem> {
-        let (caller, listed) = auth.device(&bearer.0, device_id(&id.0)?, &origin).await?;
+        let (caller, listed) = use_cases.devices.find(&bearer.0, device_id(&id.0)?, &client).await?;
         Ok(Json(DeviceAnswer::listed(&listed, Some(caller.device.id))))
     }
 
@@ -65,15 +66,15 @@ impl Devices {
     #[oai(path = "/:id", method = "patch", operation_id = "renameDevice")]
     async fn rename(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
         body: Body<RenameInput>,
     ) -> Result<Json<DeviceAnswer>, Problem> {
         let name = DeviceName::parse(&body.0.name)
             .map_err(|error| Problem::fields(vec![field_error("name", error)]))?;
-        let (caller, listed) = auth.rename_device(&bearer.0, device_id(&id.0)?, name, &origin).await?;
+        let (caller, listed) = use_cases.devices.rename(&bearer.0, device_id(&id.0)?, name, &client).await?;
         Ok(Json(DeviceAnswer::listed(&listed, Some(caller.device.id))))
     }
 
@@ -81,12 +82,12 @@ impl Devices {
     #[oai(path = "/:id", method = "delete", operation_id = "endDevice")]
     async fn end(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: SignedIn,
         id: Path<String>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
-        let signed_out = auth.end_device(&bearer.0, device_id(&id.0)?, &origin).await?;
+        let signed_out = use_cases.devices.end(&bearer.0, device_id(&id.0)?, &client).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 }

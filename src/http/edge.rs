@@ -30,7 +30,7 @@ use super::{
     routes::{Operation, RouteTable},
     wanted::{Pending, PresentedCredential, Wanted},
 };
-use crate::auth::Auth;
+use crate::auth::authenticate::Authentication;
 use crate::log::request_id::caused_by;
 use failure::Outcome;
 pub use request_id::{RequestId, RequestIds};
@@ -58,7 +58,7 @@ pub struct EdgeParts {
     /// The longest an operation may take before it is answered with 503 `timeout`.
     pub deadline: Duration,
     /// Judges the credential of a request that has another fault; `None` where no operation requires one.
-    pub auth: Option<Arc<Auth>>,
+    pub authentication: Option<Arc<Authentication>>,
 }
 
 /// The outermost endpoint, around the whole app.
@@ -85,9 +85,9 @@ impl<E: Endpoint> Edge<E> {
     /// Runs the operation. A fault of the request is told only to a caller whose credential allows the operation.
     async fn answer(&self, operation: &Operation, request: Request) -> Outcome {
         let query = request.uri().query();
-        let pending = match (operation.wanted, &self.parts.auth) {
-            (Some(wanted), Some(auth)) if operation.takes_input(request.method(), query) => {
-                Pending::of(wanted, auth, &request).await
+        let pending = match (operation.wanted, &self.parts.authentication) {
+            (Some(wanted), Some(authentication)) if operation.takes_input(request.method(), query) => {
+                Pending::of(wanted, authentication, &request).await
             }
             _ => None,
         };

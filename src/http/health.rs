@@ -10,9 +10,9 @@ use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::error::AuthError;
-use crate::issuer::rollback::RollbackDetector;
+use crate::auth::use_cases::UseCases;
+use crate::store::StoreError;
 use crate::store::priority::Priority;
-use crate::store::{Store, StoreError};
 
 /// The operations for health checks.
 pub(super) struct HealthApi;
@@ -79,19 +79,16 @@ impl HealthApi {
     /// Asks the store; 503 means: send no requests here, and says what is wrong. When free disk space runs out, 200
     /// says which steps are refused: sign-ins first, and sign-outs last. When those are refused too, it is 503.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(
-        &self,
-        store: Data<&Store>,
-        rollback: Data<&Arc<RollbackDetector>>,
-    ) -> Result<Json<HealthAnswer>, Problem> {
-        store.ready().await.map_err(not_ready)?;
-        rollback.check().map_err(|fault| Problem::from(AuthError::from(fault)).with_detail(ROLLED_BACK))?;
-        match store.stopped().map_err(not_ready)? {
-            None => Ok(Json(HealthAnswer::ok())),
-            Some(Priority::Ending) => {
+    async fn readyz(&self, use_cases: Data<&Arc<UseCases>>) -> Result<Json<HealthAnswer>, Problem> {
+        match use_cases.readiness.check().await {
+            Ok(None) => Ok(Json(HealthAnswer::ok())),
+            Ok(Some(Priority::Ending)) => {
                 Err(not_ready(StoreError::Full("nothing is written any more".to_owned())))
             }
-            Some(stopped) => Ok(Json(HealthAnswer::low_on_space(stopped))),
+            Ok(Some(stopped)) => Ok(Json(HealthAnswer::low_on_space(stopped))),
+            Err(AuthError::Store(error)) => Err(not_ready(error)),
+            Err(AuthError::RolledBack) => Err(Problem::from(AuthError::RolledBack).with_detail(ROLLED_BACK)),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -12,9 +12,10 @@ use super::form::Form;
 use super::json::Json;
 use super::problem::Problem;
 use super::tag::Tag;
+use crate::auth::ClientInfo;
 use crate::auth::error::AuthError;
 use crate::auth::introspect::Introspection;
-use crate::auth::{Auth, ClientInfo};
+use crate::auth::use_cases::UseCases;
 use crate::model::service_key::Scope;
 
 /// The operations of OAuth.
@@ -99,13 +100,13 @@ impl OAuth {
     #[oai(path = "/introspect", method = "post", operation_id = "introspect")]
     async fn introspect(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         credential: ServiceCredential,
         form: Form<IntrospectionInput>,
     ) -> Result<Json<IntrospectionAnswer>, Problem> {
         let credential = credential.or_secret(form.parameter("client_secret"))?;
-        credential.require(&auth, Scope::Introspect).await?;
-        Ok(Json(IntrospectionAnswer::of(auth.introspect(&form.read()?.token).await?)))
+        credential.require(&use_cases.authentication, Scope::Introspect).await?;
+        Ok(Json(IntrospectionAnswer::of(use_cases.introspection.introspect(&form.read()?.token).await?)))
     }
 
     /// Revoke a token (RFC 7009)
@@ -116,14 +117,14 @@ impl OAuth {
     #[oai(path = "/revoke", method = "post", operation_id = "revoke")]
     async fn revoke(
         &self,
-        auth: Data<&Arc<Auth>>,
-        origin: ClientInfo,
+        use_cases: Data<&Arc<UseCases>>,
+        client: ClientInfo,
         bearer: Beside,
         form: Form<TokenInput>,
     ) -> Result<RevokedResponse, Problem> {
         let form = form.read();
         let token = form.as_ref().ok().map(|form| form.token.as_str());
-        match (auth.revoke(token, &bearer.0, &origin).await, form) {
+        match (use_cases.sign_out.revoke(token, &bearer.0, &client).await, form) {
             (Err(AuthError::TokenMissing), Err(unreadable)) => Err(unreadable),
             (revoked, _) => Ok(revoked.map(|()| RevokedResponse::Done)?),
         }

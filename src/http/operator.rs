@@ -16,8 +16,8 @@ use super::code::{Code, FieldCode};
 use super::json::Json;
 use super::moment::Moment;
 use super::problem::Problem;
-use crate::auth::Auth;
-use crate::auth::administer::{Administrator, AdministratorOrder};
+use crate::auth::administrator::{Administrator, AdministratorOrder};
+use crate::auth::use_cases::UseCases;
 use crate::model::ids::ServiceKeyId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
 use crate::model::service_key::{Scope, ServiceKeyRecord};
@@ -102,77 +102,88 @@ enum ServiceKeyAdded {
 #[OpenApi(prefix_path = "/")]
 impl Operator {
     #[oai(path = "/users", method = "post", operation_id = "addUser")]
-    async fn add_user(&self, auth: Data<&Arc<Auth>>, body: Body<AddUserInput>) -> Result<UserAdded, Problem> {
-        let user = auth.add_user(&body.0.username, &body.0.password, BY_OPERATOR).await?;
+    async fn add_user(
+        &self,
+        use_cases: Data<&Arc<UseCases>>,
+        body: Body<AddUserInput>,
+    ) -> Result<UserAdded, Problem> {
+        let user = use_cases.administration.add_user(&body.0.username, &body.0.password, BY_OPERATOR).await?;
         Ok(UserAdded::User(Json(AdminUserAnswer::of(&user, 0))))
     }
 
     #[oai(path = "/users/:user/password", method = "post", operation_id = "replacePassword")]
     async fn password(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         user: Path<String>,
         body: Body<PasswordInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
-        let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.replace_password(&user, &body.0.password, BY_OPERATOR).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let signed_out =
+            use_cases.administration.replace_password(&user, &body.0.password, BY_OPERATOR).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
     }
 
     #[oai(path = "/users/:user", method = "delete", operation_id = "deleteUser")]
     async fn delete_user(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         user: Path<String>,
         body: OptionalBody<ReasonInput>,
     ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        let user = auth.find_user(&user.0).await?;
-        let signed_out = auth.delete_user(user.id, order(Administrator::Operator, body.0.reason)?).await?;
+        let user = use_cases.administration.find_user(&user.0).await?;
+        let signed_out = use_cases
+            .administration
+            .delete_user(user.id, order(Administrator::Operator, body.0.reason)?)
+            .await?;
         Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
     #[oai(path = "/keys", method = "get", operation_id = "listKeys")]
-    async fn keys(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        Ok(Json(SigningKeyListAnswer::of(&auth.list_keys().await?)))
+    async fn keys(&self, use_cases: Data<&Arc<UseCases>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        Ok(Json(SigningKeyListAnswer::of(&use_cases.administration.list_keys().await?)))
     }
 
     #[oai(path = "/keys/rotate", method = "post", operation_id = "rotateKeys")]
-    async fn rotate(&self, auth: Data<&Arc<Auth>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        Ok(Json(SigningKeyListAnswer::of(&auth.rotate_keys(BY_OPERATOR).await?)))
+    async fn rotate(&self, use_cases: Data<&Arc<UseCases>>) -> Result<Json<SigningKeyListAnswer>, Problem> {
+        Ok(Json(SigningKeyListAnswer::of(&use_cases.administration.rotate_keys(BY_OPERATOR).await?)))
     }
 
     #[oai(path = "/keys/:kid/retire", method = "post", operation_id = "retireKey")]
     async fn retire(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         kid: Path<String>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
-        let keys = auth.retire_key(&parse_kid(&kid.0)?, BY_OPERATOR).await?;
+        let keys = use_cases.administration.retire_key(&parse_kid(&kid.0)?, BY_OPERATOR).await?;
         Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 
     #[oai(path = "/keys/:kid/distrust", method = "post", operation_id = "distrustKey")]
     async fn distrust(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         kid: Path<String>,
         body: OptionalBody<ReasonInput>,
     ) -> Result<Json<SigningKeyListAnswer>, Problem> {
         let order = order(Administrator::Operator, body.0.reason)?;
-        let keys = auth.distrust_key(&parse_kid(&kid.0)?, order).await?;
+        let keys = use_cases.administration.distrust_key(&parse_kid(&kid.0)?, order).await?;
         Ok(Json(SigningKeyListAnswer::of(&keys)))
     }
 
     #[oai(path = "/service-keys", method = "get", operation_id = "listServiceKeys")]
-    async fn service_keys(&self, auth: Data<&Arc<Auth>>) -> Result<Json<ServiceKeyListAnswer>, Problem> {
-        let keys = auth.list_service_keys().await?;
+    async fn service_keys(
+        &self,
+        use_cases: Data<&Arc<UseCases>>,
+    ) -> Result<Json<ServiceKeyListAnswer>, Problem> {
+        let keys = use_cases.administration.list_service_keys().await?;
         Ok(Json(ServiceKeyListAnswer { results: keys.iter().map(ServiceKeyAnswer::of).collect() }))
     }
 
     #[oai(path = "/service-keys", method = "post", operation_id = "addServiceKey")]
     async fn add_service_key(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         body: Body<AddServiceKeyInput>,
     ) -> Result<ServiceKeyAdded, Problem> {
         let unknown = || Problem::field("scopes", FieldCode::NotAllowed);
@@ -182,15 +193,19 @@ impl Operator {
             .iter()
             .map(|text| Scope::parse(text).ok_or_else(unknown))
             .collect::<Result<_, _>>()?;
-        let new = auth.add_service_key(&body.0.name, &scopes, BY_OPERATOR).await?;
+        let new = use_cases.administration.add_service_key(&body.0.name, &scopes, BY_OPERATOR).await?;
         let ServiceKeyAnswer { id, name, scopes, .. } = ServiceKeyAnswer::of(&new.key);
         Ok(ServiceKeyAdded::Key(Json(NewServiceKeyAnswer { id, name, scopes, key: new.text.to_string() })))
     }
 
     #[oai(path = "/service-keys/:id", method = "delete", operation_id = "removeServiceKey")]
-    async fn remove_service_key(&self, auth: Data<&Arc<Auth>>, id: Path<String>) -> Result<(), Problem> {
+    async fn remove_service_key(
+        &self,
+        use_cases: Data<&Arc<UseCases>>,
+        id: Path<String>,
+    ) -> Result<(), Problem> {
         let id = ServiceKeyId::parse(&id.0).ok_or_else(|| Problem::new(Code::NotFound))?;
-        Ok(auth.remove_service_key(id, BY_OPERATOR).await?)
+        Ok(use_cases.administration.remove_service_key(id, BY_OPERATOR).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::json::Json;
 use super::problem::Problem;
 use super::revocation_answers::{PongAnswer, RevocationsAnswer};
 use super::tag::Tag;
-use crate::auth::Auth;
+use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
 use crate::feed::ping::PingRequest;
 use crate::model::counters::Position;
@@ -45,7 +45,7 @@ impl Revocations {
     #[oai(path = "/revocations", method = "get", operation_id = "listRevocations")]
     async fn list(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         /// The last position that was applied.
@@ -53,7 +53,7 @@ impl Revocations {
         /// How many entries there may be at most: 1 to 256, normally 256. There may be fewer although more follow.
         limit: Query<Option<u32>>,
     ) -> Result<Json<RevocationsAnswer>, Problem> {
-        credential.service_key(&auth, Scope::Feed).await?;
+        credential.service_key(&use_cases.authentication, Scope::Feed).await?;
         let since = since.0.map(|since| position("since", since)).transpose()?;
         let limit = limit.0.map_or(MOST_ENTRIES, |limit| limit as usize);
         if !(1..=MOST_ENTRIES).contains(&limit) {
@@ -70,14 +70,14 @@ impl Revocations {
     #[oai(path = "/revocations/stream", method = "get", operation_id = "streamRevocations")]
     async fn stream(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         /// The `id` of the last event that was applied.
         #[oai(name = "Last-Event-ID")]
         since: Header<Option<String>>,
     ) -> Result<EventStream, Problem> {
-        let key = credential.service_key(&auth, Scope::Feed).await?;
+        let key = credential.service_key(&use_cases.authentication, Scope::Feed).await?;
         // A value that is no position cannot be continued: the stream starts with a snapshot.
         let since = since.0.and_then(|since| since.parse().ok()).map(Position::new);
         Ok(EventStream(feed.follow(&key, since)?))
@@ -90,12 +90,12 @@ impl Revocations {
     #[oai(path = "/revocations/ping", method = "post", operation_id = "ping")]
     async fn ping(
         &self,
-        auth: Data<&Arc<Auth>>,
+        use_cases: Data<&Arc<UseCases>>,
         feed: Data<&Arc<Feed>>,
         credential: ServiceCredential,
         body: Body<PingInput>,
     ) -> Result<Json<PongAnswer>, Problem> {
-        let key = credential.service_key(&auth, Scope::Feed).await?;
+        let key = credential.service_key(&use_cases.authentication, Scope::Feed).await?;
         let pong = feed.ping(&key, ping(&body.0)?).await?;
         Ok(Json(PongAnswer { pong }))
     }

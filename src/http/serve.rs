@@ -93,9 +93,9 @@ pub async fn run(
     let grace = settings.shutdown_grace;
     listeners.spawn(serve(public, BoundListener::Tcp(listener), grace, stopped.clone()));
     listeners.spawn(serve(operator, BoundListener::Unix(socket), grace, stopped.clone()));
-    serve_metrics(settings, &service.metrics, own, stopped).await;
+    serve_metrics(settings, &service.components.metrics, own, stopped).await;
     let mut workers = JoinSet::new();
-    workers.spawn(Arc::clone(&service.auth).run_housekeeping());
+    workers.spawn(Arc::clone(&service.housekeeping).run());
     workers.spawn(Arc::clone(&service.feed).run());
     warn_about_issuer(settings, &service);
     listening(&Listening { address, initialized_now: service.initialized_now });
@@ -106,7 +106,7 @@ pub async fn run(
     let _ = stopping.send(true);
     let rest = listeners.join_all().await;
     workers.shutdown().await;
-    if let Err(error) = service.auth.write_last_seen().await {
+    if let Err(error) = service.components.last_seen.write().await {
         tracing::warn!(%error, "last-seen notes were not written");
     }
     // The socket's file is removed with the server, so that the next command need not try a stale one.
@@ -117,7 +117,7 @@ pub async fn run(
 
 /// Warns at every start when the issuer differs from the public URL, or is an address that no client can reach.
 fn warn_about_issuer(settings: &Settings, service: &Service) {
-    let issuer = service.keys.names().issuer.as_str();
+    let issuer = service.components.keys.names().issuer.as_str();
     let help = "set `issuer` (or RESCIND_ISSUER); tokens that are out stay good, resource servers have to be told the new issuer";
     if let Some(public_url) = settings.public_url.as_deref().filter(|url| *url != issuer) {
         tracing::warn!(issuer, public_url, help, "tokens name another issuer than the URL that clients use");

@@ -11,8 +11,8 @@ use poem::{FromRequest as _, Request, RequestBody};
 
 use super::credential::{LocalOperator, ServiceCredential, bearer};
 use super::problem::Problem;
-use crate::auth::authenticate::Bearer;
-use crate::auth::{Auth, ClientInfo};
+use crate::auth::ClientInfo;
+use crate::auth::authenticate::{Authentication, Bearer};
 use crate::model::service_key::Scope;
 
 /// The kind of the `Authorization` header, as far as answers differ by it.
@@ -105,16 +105,20 @@ pub(super) fn scope(operation: &str) -> Scope {
 
 /// A credential that is judged only if its request has another fault.
 pub(super) struct Pending {
-    auth: Arc<Auth>,
+    authentication: Arc<Authentication>,
     scope: Option<Scope>,
     bearer: Bearer,
-    origin: ClientInfo,
+    client: ClientInfo,
 }
 
 impl Pending {
     /// The credential of a request, if it is to be judged before a fault is reported: not where the operation judges
     /// it itself.
-    pub(super) async fn of(wanted: Wanted, auth: &Arc<Auth>, request: &Request) -> Option<Self> {
+    pub(super) async fn of(
+        wanted: Wanted,
+        authentication: &Arc<Authentication>,
+        request: &Request,
+    ) -> Option<Self> {
         let scope = match wanted {
             // Judged by the operation itself: it may be in the body.
             Wanted::MaybeUser | Wanted::ServiceKey(Scope::Introspect) => return None,
@@ -123,18 +127,21 @@ impl Pending {
             Wanted::User => None,
             Wanted::ServiceKey(scope) => Some(scope),
         };
-        let origin = ClientInfo::from_request(request, &mut RequestBody::default()).await.ok()?;
+        let client = ClientInfo::from_request(request, &mut RequestBody::default()).await.ok()?;
         let bearer = bearer(request.headers(), wanted.takes_basic());
-        Some(Self { auth: Arc::clone(auth), scope, bearer, origin })
+        Some(Self { authentication: Arc::clone(authentication), scope, bearer, client })
     }
 
     /// The 401 or 403 for the credential, if it does not allow the operation.
     pub(super) async fn refusal(self) -> Option<Problem> {
         let refusal = match self.scope {
-            None => self.auth.authenticate(&self.bearer, &self.origin).await.err().map(Problem::from),
-            Some(scope) => {
-                ServiceCredential::Key(self.bearer, self.origin).require(&self.auth, scope).await.err()
+            None => {
+                self.authentication.authenticate(&self.bearer, &self.client).await.err().map(Problem::from)
             }
+            Some(scope) => ServiceCredential::Key(self.bearer, self.client)
+                .require(&self.authentication, scope)
+                .await
+                .err(),
         };
         refusal.filter(|problem| matches!(problem.status().as_u16(), 401 | 403))
     }

@@ -16,7 +16,7 @@ use super::moment::Moment;
 use super::problem::Problem;
 use super::tag::Tag;
 use crate::auth::error::AuthError;
-use crate::issuer::signing_keys::SigningKeys;
+use crate::auth::use_cases::UseCases;
 use crate::model::key::KeyState;
 use crate::model::names::Names;
 use crate::token::keyring::Published;
@@ -135,12 +135,13 @@ impl WellKnown {
     #[oai(path = "/.well-known/paserk", method = "get", operation_id = "publicKeys")]
     async fn public_keys(
         &self,
-        keys: Data<&Arc<SigningKeys>>,
+        use_cases: Data<&Arc<UseCases>>,
         headers: &HeaderMap,
         /// The `ETag` of the answer the client has.
         #[oai(name = "If-None-Match")]
         _known: Header<Option<String>>,
     ) -> Result<KeysResponse, Problem> {
+        let keys = &use_cases.keys;
         let set = keys.public().await.map_err(AuthError::from)?;
         let Names { issuer, audience } = keys.names().clone();
         let answer = KeysAnswer {

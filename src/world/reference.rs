@@ -168,6 +168,19 @@ impl ReferenceClock {
         }
     }
 
+    /// A lifetime of `time`, longer by what the wall clock is behind the latest known time: it must not be over when
+    /// the clock is set right.
+    pub fn lasting(&self, time: Duration) -> Duration {
+        time.saturating_add(self.world.now().until(self.latest()))
+    }
+
+    /// Whether a lifetime until `end` is over only because the wall clock jumped ahead while this process ran. Nobody
+    /// is signed out because of that.
+    pub fn has_jumped_past(&self, end: Timestamp) -> bool {
+        let jumped = u64::try_from(self.ahead()).unwrap_or(0);
+        jumped > TOLERATED.as_secs() && self.steady() < end
+    }
+
     fn witnesses(&self) -> impl IntoIterator<Item = i64> {
         let database = self.database.load(Ordering::Relaxed);
         let known = (database != UNKNOWN).then_some(database);

@@ -194,7 +194,7 @@ async fn the_least_recently_seen_device_gives_way_and_is_recorded_as_ended() {
     let laptop = service.laptop("ada").await;
     service.pass(120);
     phone.works().await;
-    service.auth.write_last_seen().await.unwrap();
+    service.last_seen.write().await.unwrap();
     service.pass(120);
     service.phone("ada").await.works().await;
     phone.works().await;
@@ -215,7 +215,7 @@ async fn when_and_from_where_a_device_was_seen_is_written_once_a_minute() {
     for _ in 0..4 {
         service.pass(30);
         phone.me().await.ok();
-        service.auth.write_last_seen().await.unwrap();
+        service.last_seen.write().await.unwrap();
         let device = phone.me().await.ok()["device"].clone();
         seen.push(format!(
             "{} {}",

@@ -74,14 +74,14 @@ async fn what_is_swept_is_not_part_of_a_snapshot() {
     laptop.logout().await.ok();
     service.look_and_sweep().await;
     service.pass(2 * 60);
-    service.auth.sweep().await.unwrap();
+    service.housekeeping.sweep().await.unwrap();
     let server = service.follower().await;
     let first = server.listen(None).await.frame().await;
     assert_eq!((first.start, first.after.value()), (true, 5));
     assert_eq!(told(&first.entries), [format!("device {}", laptop.id)]);
 
     service.pass(66 * 60);
-    service.auth.sweep().await.unwrap();
+    service.housekeeping.sweep().await.unwrap();
     let first = server.listen(None).await.frame().await;
     assert_eq!(
         (first.start, first.after.value(), first.last().value(), first.entries.len()),
@@ -116,7 +116,7 @@ async fn a_position_that_cannot_be_continued_begins_a_snapshot() {
     signs_out(&service, 3).await;
     service.look_and_sweep().await;
     service.pass(66 * 60);
-    service.auth.sweep().await.unwrap();
+    service.housekeeping.sweep().await.unwrap();
     let news = signs_out(&service, 1).await;
     // A new process has no entry in memory.
     let service = service.again(|_| {}).await;
@@ -182,7 +182,7 @@ async fn a_page_from_nowhere_is_gone_and_says_what_to_do() {
     signs_out(&service, 3).await;
     service.look_and_sweep().await;
     service.pass(66 * 60);
-    service.auth.sweep().await.unwrap();
+    service.housekeeping.sweep().await.unwrap();
     let server = service.follower().await;
     for since in [0, 3, 5, i64::MAX] {
         let answer = server.get(&format!("{LIST}?since={since}")).send().await.refused("resnapshot");

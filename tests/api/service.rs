@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use poem::Response;
 use poem::endpoint::BoxEndpoint;
-use rescind::auth::Auth;
+use rescind::auth::housekeeping::Housekeeping;
+use rescind::auth::last_seen::LastSeenNotes;
+use rescind::auth::use_cases::Components;
 use rescind::feed::Feed;
 use rescind::http::app::{self, EdgeConfig};
 use rescind::http::serve::edge_config;
@@ -35,7 +37,8 @@ pub const ISSUER: &str = "https://sessions.example";
 pub struct Service {
     pub public: BoxEndpoint<'static, Response>,
     pub operator: BoxEndpoint<'static, Response>,
-    pub auth: Arc<Auth>,
+    pub housekeeping: Arc<Housekeeping>,
+    pub last_seen: Arc<LastSeenNotes>,
     pub keys: Arc<SigningKeys>,
     pub rollback: Arc<RollbackDetector>,
     metrics: Arc<Metrics>,
@@ -118,12 +121,14 @@ impl Service {
         let mut edge_config = edge_config(&settings, &world);
         change(&mut edge_config);
         let (public, operator) = (app::public(&opened, &edge_config), app::operator(&opened, &edge_config));
-        let rescind::service::Service { auth, keys, rollback, metrics, feed, .. } = opened;
+        let rescind::service::Service { housekeeping, components, feed, .. } = opened;
+        let Components { last_seen, keys, rollback, metrics, .. } = components;
         let publishing = tokio::spawn(Arc::clone(&feed).run());
         Self {
             public,
             operator,
-            auth,
+            housekeeping,
+            last_seen,
             keys,
             rollback,
             metrics,
@@ -144,8 +149,13 @@ impl Service {
 
     /// Runs housekeeping once: reads the clock and sweeps.
     pub async fn look_and_sweep(&self) {
-        self.auth.look_at_clock(&mut false);
-        self.auth.sweep().await.unwrap();
+        self.housekeeping.look_at_clock(&mut false);
+        self.housekeeping.sweep().await.unwrap();
+    }
+
+    /// Stops publishing the log, which reads the store by itself.
+    pub fn stop_publishing(&self) {
+        self.publishing.abort();
     }
 
     /// Advances the clock.

@@ -184,3 +184,19 @@ async fn a_password_is_hashed_anew_when_the_settings_change_and_still_fits() {
     service.anonymous().login("ada", PASSWORD).await.ok();
     assert_ne!(service.store.contents().await, before);
 }
+
+/// The tokens are minted with the key set that the step has read; a refresh also needs it before, to open the token.
+#[tokio::test]
+async fn a_session_is_opened_and_refreshed_without_reading_the_store_again() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    service.stop_publishing();
+    let client = service.anonymous();
+    let before = service.store.reads();
+    client.login("ada", PASSWORD).await.ok();
+    assert_eq!(service.store.reads() - before, 1, "a sign-in reads the user");
+    client.register("bob", PASSWORD).await.ok();
+    assert_eq!(service.store.reads() - before, 1, "a registration reads nothing");
+    client.refresh(&phone.refresh).await.ok();
+    assert_eq!(service.store.reads() - before, 2, "a refresh reads the counters");
+}

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ struct FailingEngine {
     inner: Arc<dyn Engine>,
     mood: Mutex<Mood>,
     recorded: Mutex<Option<Timestamp>>,
+    reads: AtomicUsize,
     durability_held: watch::Sender<bool>,
     next_answer_held: Mutex<Option<HeldAnswer>>,
 }
@@ -90,6 +92,7 @@ impl FailingEngine {
 impl Engine for FailingEngine {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         self.judge(false).await?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let held = self.next_answer_held.lock().unwrap().take();
         let answer = self.inner.read(query).await;
         if let Some(HeldAnswer { read, released }) = held {
@@ -151,7 +154,8 @@ impl FailingStore {
         let sound = Store::new(Arc::clone(&inner));
         let (mood, recorded) = (Mutex::default(), Mutex::default());
         let (durability_held, next_answer_held) = (watch::Sender::default(), Mutex::default());
-        let engine = FailingEngine { inner, mood, recorded, durability_held, next_answer_held };
+        let reads = AtomicUsize::default();
+        let engine = FailingEngine { inner, mood, recorded, reads, durability_held, next_answer_held };
         let engine = Arc::new(engine);
         Self { store: Store::new(engine.clone()), engine, sound, _database: database }
     }
@@ -168,6 +172,11 @@ impl FailingStore {
     /// The number of devices that count as live.
     pub async fn live_devices(&self) -> u64 {
         self.sound.read(ReadTotals).await.unwrap().live_devices
+    }
+
+    /// The number of reads that steps did not do, so far.
+    pub fn reads(&self) -> usize {
+        self.engine.reads.load(Ordering::Relaxed)
     }
 
     /// Makes every call fail.

@@ -24,8 +24,7 @@ const MOMENTS: [&str; 14] = [
 
 /// Every comparison of moments outside `world`: the file, how many lines of it compare, and why a clock that somebody
 /// sets does no harm there.
-const COMPARED: [(&str, usize, &str); 24] = [
-    ("auth.rs", 1, "keeps a device that ran out only by a jump of the clock; ends nothing"),
+const COMPARED: [(&str, usize, &str); 23] = [
     ("auth/devices.rs", 1, "what a list shows; nothing is written"),
     ("auth/last_seen.rs", 1, "whether a note of a sign-in is new; nothing ends by it"),
     ("auth/limits/bucket.rs", 1, "time by the clock that nobody sets"),

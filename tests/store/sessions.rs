@@ -55,6 +55,7 @@ async fn session_of(service: &Service, pair: &Pair) -> rescind::store::steps::se
         user: standing.user.unwrap(),
         device: standing.device.unwrap(),
         era: standing.counters.era,
+        keys: standing.counters.keys,
     }
 }
 

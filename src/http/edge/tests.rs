@@ -49,7 +49,7 @@ fn edge(metrics: &Metrics) -> Edge<impl Endpoint + use<>> {
         proxies: TrustedProxies::default(),
         ids: Arc::new(RequestIds::new(7)),
         deadline: Duration::from_millis(50),
-        auth: None,
+        authentication: None,
     };
     Edge::new(app, parts)
 }

@@ -10,12 +10,12 @@ use crate::model::password::PasswordHash;
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::StoreError;
 use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
 use crate::store::retention::PAST_KEPT;
 use crate::store::working_set::WorkingSet;
+use crate::store::{Counters, StoreError};
 
 /// At most so many devices give way in one sign-in, should the allowed number have been lowered a lot.
 const MOST_EVICTED: u64 = 64;
@@ -75,12 +75,12 @@ impl Step for OpenDevice {
         if self.verified.as_ref().is_some_and(|verified| *verified != user.password) {
             return Ok(Opened::PasswordChanged);
         }
-        let era = records.counters()?.era;
+        let Counters { era, keys, .. } = records.counters()?;
         let evicted = self.make_room(records, changes, era, &mut user)?;
         make_past_give_way(records, changes, era, &mut user)?;
         let device = self.device.open(changes, era, &mut user, self.now);
         changes.user(&user);
-        Ok(Opened::Opened { session: Box::new(Session { user, device, era }), evicted })
+        Ok(Opened::Opened { session: Box::new(Session { user, device, era, keys }), evicted })
     }
 }
 

@@ -8,10 +8,10 @@ use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{KeptDevices, LiveDevices, User};
 use crate::model::username::Username;
-use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
+use crate::store::{Counters, StoreError};
 
 /// Adds a user, with a first device when one is given.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Step for Register {
         if records.user_named(self.username.key())?.is_some() {
             return Ok(Registered::UsernameTaken);
         }
-        let era = records.counters()?.era;
+        let Counters { era, keys, .. } = records.counters()?;
         let mut user = User {
             id: self.id,
             username: self.username.clone(),
@@ -75,6 +75,6 @@ impl Step for Register {
         };
         let device = new.open(changes, era, &mut user, self.now);
         changes.user(&user);
-        Ok(Registered::Session(Box::new(Session { user, device, era })))
+        Ok(Registered::Session(Box::new(Session { user, device, era, keys })))
     }
 }

@@ -15,7 +15,7 @@ use crate::model::verdict::Reason;
 use crate::store::priority::Priority;
 use crate::store::records::{Change, Changes, Look, Records};
 use crate::store::working_set::WorkingSet;
-use crate::store::{Standing, StoreError};
+use crate::store::{Counters, Standing, StoreError};
 
 /// Decides on a refresh token and advances its device.
 #[derive(Clone, Debug)]
@@ -76,8 +76,8 @@ impl Step for RotateRefresh {
             Ok(caller) => caller,
             Err(refusal) => return Ok(Refreshed::Refused(refusal)),
         };
-        let era = counters.era;
-        let session = |user, device| Box::new(Session { user, device, era });
+        let Counters { era, keys, .. } = counters;
+        let session = |user, device| Box::new(Session { user, device, era, keys });
         Ok(match device.refresh.classify(self.claims.sequence, self.network, &self.policy, self.steady) {
             Replay::Ahead => Refreshed::Refused(Refusal::Ahead),
             Replay::BelowFloor => Refreshed::Refused(Refusal::Ended(Reason::PasswordChanged)),

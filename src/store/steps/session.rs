@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::counters::Era;
+use crate::model::counters::{Era, KeysVersion};
 use crate::model::device::{Device, DeviceKind, DeviceName, LastSeen};
 use crate::model::ids::DeviceId;
 use crate::model::network::Network;
@@ -20,6 +20,8 @@ pub struct Session {
     pub device: Device,
     /// The era.
     pub era: Era,
+    /// The version of the key set.
+    pub keys: KeysVersion,
 }
 
 /// A device that a user signs in on.

@@ -11,10 +11,10 @@ use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
-use crate::store::StoreError;
 use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
+use crate::store::{Counters, StoreError};
 
 /// Sets a password and ends the other devices.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Step for SetPassword {
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<PasswordSet, StoreError> {
         let now = self.now;
-        let (era, mut user, mut kept) = match &self.by {
+        let (Counters { era, keys, .. }, mut user, mut kept) = match &self.by {
             SetPasswordBy::Caller { presented, verified, idle } => {
                 match caller::judge(records, presented, now)? {
                     Err(refusal) => return Ok(PasswordSet::Refused(refusal)),
@@ -92,13 +92,13 @@ impl Step for SetPassword {
                     Ok((counters, user, mut device)) => {
                         device.authenticated = now;
                         device.stay(now, *idle);
-                        (counters.era, user, Some(device))
+                        (counters, user, Some(device))
                     }
                 }
             }
             SetPasswordBy::Administrator(user) => match records.user(*user)? {
                 None => return Ok(PasswordSet::NoUser),
-                Some(user) => (records.counters()?.era, user, None),
+                Some(user) => (records.counters()?, user, None),
             },
         };
         user.password = self.password.clone();
@@ -112,7 +112,7 @@ impl Step for SetPassword {
         Ok(match kept {
             None => PasswordSet::Replaced { signed_out: ended },
             Some(device) => PasswordSet::Changed {
-                session: Box::new(Session { user, device, era }),
+                session: Box::new(Session { user, device, era, keys }),
                 signed_out: ended.saturating_sub(1),
             },
         })
