@@ -51,12 +51,12 @@ pub(super) enum StoreCommand {
         #[command(flatten)]
         format: OutputFormat,
     },
-    /// Say that the store was put back from a copy, or lost its last moments: nothing that was taken back is revived
+    /// Confirm that the store was restored from a copy, or lost acknowledged writes: nothing that ended is revived
     ///
     /// What ended since the copy was made is live in it again, and nobody can say what that was. So it becomes a new store
     /// in a new era: everyone is signed out, new signing keys are made and all of the copy's are distrusted, its service
     /// keys are dropped, and those who follow the feed forget what they knew of the old one. Users and passwords stay as
-    /// they were in the copy: what to do again is printed. Stop every rescind on it first.
+    /// they were in the copy: what to do again is printed. Stop every rescind process that uses it first.
     #[command(after_help = "Example:\n  rescind store restored --yes && rescind serve")]
     Restored {
         /// Keep the service keys of the copy, also those that were removed since; they are listed
@@ -91,7 +91,7 @@ impl StoreCommand {
                 context.answer(format, &answer, &sentence)
             }
             Self::Restored { keep_service_keys, yes, format } => {
-                context.confirm(yes, "sign everyone out, since the store was put back from a copy")?;
+                context.confirm(yes, "sign everyone out, since the store was rolled back")?;
                 let done = service::restored(&context.settings, keep_service_keys).await?;
                 if format.json {
                     return Ok(context.out.json(&restored::answer(&done))?);

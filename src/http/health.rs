@@ -43,8 +43,8 @@ impl HealthAnswer {
     }
 }
 
-/// The detail of an answer while the store is older than a token that was presented.
-const ROLLED_BACK: &str = "The store was rolled back: a token of ours is ahead of it. Stop every rescind on it and run `rescind store restored`.";
+/// The detail of an answer while the store is known to have been rolled back.
+const ROLLED_BACK: &str = "The store was rolled back: it was restored from a copy, or it lost acknowledged writes. Stop every rescind process that uses it and run `rescind store restored`.";
 
 /// Turns a store's failure into 503. The answer names the fault only where it may be public; the log has the rest.
 fn not_ready(error: StoreError) -> Problem {

@@ -75,7 +75,7 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
     let files = raise_file_limit();
-    // The address first: it is part of what a new store is founded as, and a port that is taken makes no store.
+    // The address first: a new store is initialized with it, and a port that is taken makes no store.
     let listen = |source| ServeError::Listen { address: settings.listen, source };
     let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
     let address = listener.local_addr()?;

@@ -48,9 +48,9 @@ pub enum OpenError {
         "the signing keys do not open: {0}; is the master key file the one this store was initialized with?"
     )]
     Keys(IssuerFault),
-    /// The store was rolled back: an authentic token is ahead of its counters.
+    /// The store is known to have been rolled back.
     #[error(
-        "the store was rolled back: a token of ours is ahead of it, so no check is answered. Run `rescind store restored`"
+        "the store was rolled back: it was restored from a copy, or it lost acknowledged writes. No check is answered until you stop every rescind process that uses it and run `rescind store restored`"
     )]
     RolledBack,
     /// The clock of this node is too far from the database's: such a node would end sessions too early or too late.
