@@ -44,7 +44,8 @@ impl RollbackDetector {
         let waiting = *self.unwritten();
         if let Some(report) = waiting {
             self.store.run(report).await?;
-            *self.unwritten() = None;
+            // A proof that came while this one was written waits on.
+            self.unwritten().take_if(|waiting| *waiting == report);
         }
         // A rollback that is proven during the read may not be in its answer: only what was known before the read can
         // be over by now.

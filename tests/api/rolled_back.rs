@@ -2,6 +2,7 @@
 //! operator confirms that the store was restored; no honest token is a proof.
 
 use rescind::issuer::signing_keys::first_keys;
+use rescind::model::claims::{AccessClaims, Presented};
 use rescind::model::counters::{Era, Generation};
 use rescind::model::ids::DeviceId;
 use rescind::store::StoreError;
@@ -187,6 +188,41 @@ async fn a_proof_while_the_mark_is_read_is_not_forgotten() {
     looked.unwrap();
     assert!(is_marked(&service));
     assert_answers_nothing(&service, &phone).await;
+}
+
+/// The first proof is one no more when it is written, since the store was restored meanwhile; the second one is.
+#[tokio::test]
+async fn a_proof_that_finds_no_room_while_another_is_written_is_not_forgotten() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    let mint = service.mint().await;
+    let presented = |change: fn(&mut AccessClaims)| {
+        let mut presented = None;
+        mint.access(&phone.access, |claims| {
+            change(claims);
+            presented = Some(Presented::from(&*claims));
+        });
+        presented.unwrap()
+    };
+    let first = presented(|claims| claims.stamp.generation = Generation::new(2));
+    let second = presented(|claims| claims.stamp.era = Era::new(4_000_000_000));
+    let full = || Mood::ReadOnly(StoreError::Full("3 MiB".to_owned()));
+    service.store.feel(full());
+    service.rollback.ahead(first, None).await;
+    service.store.feel(Mood::Well);
+    restore(&service).await;
+    let (written, outcome) = service.store.hold_next_outcome();
+    let (looked, ()) = tokio::join!(service.rollback.look(), async {
+        written.await.unwrap();
+        service.store.feel(full());
+        service.rollback.ahead(second, None).await;
+        outcome.send(()).unwrap();
+    });
+    looked.unwrap();
+    assert!(is_marked(&service));
+    service.store.feel(Mood::Well);
+    service.rollback.look().await.unwrap();
+    assert!(is_marked(&service.again(|_| {}).await));
 }
 
 /// The device of the bearer token is signed out where the refresh token is from before a password change.

@@ -68,12 +68,27 @@ struct FailingEngine {
     reads: AtomicUsize,
     durability_held: watch::Sender<bool>,
     next_answer_held: Mutex<Option<HeldAnswer>>,
+    next_outcome_held: Mutex<Option<HeldAnswer>>,
 }
 
-/// The signals of an answer that is held back: that it was read, and that it may be given.
+/// The signals of an answer or outcome that is held back: that there is one, and that it may be given.
 struct HeldAnswer {
-    read: oneshot::Sender<()>,
+    there: oneshot::Sender<()>,
     released: oneshot::Receiver<()>,
+}
+
+impl HeldAnswer {
+    /// Holds the next answer of `slot` back. The receiver hears when there is one; the sender releases it.
+    fn next_in(slot: &Mutex<Option<Self>>) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((there, is_there), (release, released)) = (oneshot::channel(), oneshot::channel());
+        *slot.lock().unwrap() = Some(Self { there, released });
+        (is_there, release)
+    }
+
+    async fn hold(self) {
+        self.there.send(()).unwrap();
+        self.released.await.unwrap();
+    }
 }
 
 impl FailingEngine {
@@ -95,9 +110,8 @@ impl Engine for FailingEngine {
         self.reads.fetch_add(1, Ordering::Relaxed);
         let held = self.next_answer_held.lock().unwrap().take();
         let answer = self.inner.read(query).await;
-        if let Some(HeldAnswer { read, released }) = held {
-            read.send(()).unwrap();
-            released.await.unwrap();
+        if let Some(held) = held {
+            held.hold().await;
         }
         answer
     }
@@ -110,7 +124,12 @@ impl Engine for FailingEngine {
 
     async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
         self.judge(true).await?;
-        self.inner.commit(step).await
+        let held = self.next_outcome_held.lock().unwrap().take();
+        let outcome = self.inner.commit(step).await;
+        if let Some(held) = held {
+            held.hold().await;
+        }
+        outcome
     }
 
     /// The time on record alone: a database's own clock would not be the test's.
@@ -153,9 +172,18 @@ impl FailingStore {
     pub fn over((inner, database): (Arc<dyn Engine>, Option<Database>)) -> Self {
         let sound = Store::new(Arc::clone(&inner));
         let (mood, recorded) = (Mutex::default(), Mutex::default());
-        let (durability_held, next_answer_held) = (watch::Sender::default(), Mutex::default());
+        let durability_held = watch::Sender::default();
+        let (next_answer_held, next_outcome_held) = (Mutex::default(), Mutex::default());
         let reads = AtomicUsize::default();
-        let engine = FailingEngine { inner, mood, recorded, reads, durability_held, next_answer_held };
+        let engine = FailingEngine {
+            inner,
+            mood,
+            recorded,
+            reads,
+            durability_held,
+            next_answer_held,
+            next_outcome_held,
+        };
         let engine = Arc::new(engine);
         Self { store: Store::new(engine.clone()), engine, sound, _database: database }
     }
@@ -197,9 +225,12 @@ impl FailingStore {
     /// Holds back the answer of the next read that need not be durable. The receiver hears when the answer was read; the
     /// sender releases it.
     pub fn hold_next_answer(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
-        let ((read, was_read), (release, released)) = (oneshot::channel(), oneshot::channel());
-        *self.engine.next_answer_held.lock().unwrap() = Some(HeldAnswer { read, released });
-        (was_read, release)
+        HeldAnswer::next_in(&self.engine.next_answer_held)
+    }
+
+    /// Holds back the outcome of the next step. The receiver hears when the step was taken; the sender releases it.
+    pub fn hold_next_outcome(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        HeldAnswer::next_in(&self.engine.next_outcome_held)
     }
 
     /// The readable contents of users and devices, to assert that nothing was changed.

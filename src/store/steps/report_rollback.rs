@@ -22,7 +22,7 @@ use crate::store::{Standing, StoreError};
 pub const KNOWN_FOR: Duration = Duration::from_secs(ENDED_KEPT.as_secs() - 24 * 60 * 60);
 
 /// Reports an authentic token that the store seems not to have minted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReportRollback {
     /// What the token says.
     pub presented: Presented,
