@@ -38,6 +38,8 @@ export class Network {
   readonly sent: Sent[] = [];
   /** Nothing arrives. */
   down = false;
+  /** Requests of these kinds do not arrive. */
+  readonly broken = new Set<string>();
   #rules: Rule[] = [];
 
   readonly fetch: typeof fetch = async (input, init) => {
@@ -48,7 +50,7 @@ export class Network {
       body: typeof init?.body === "string" ? JSON.parse(init.body) : undefined,
     };
     this.sent.push(sent);
-    if (this.down) throw new TypeError("fetch failed");
+    if (this.down || this.broken.has(sent.what)) throw new TypeError("fetch failed");
     const pass = () => fetch(input, init);
     const at = this.#rules.findIndex((rule) => rule.matches(sent));
     if (at === -1) return pass();

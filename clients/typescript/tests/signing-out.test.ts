@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { sessionKey } from "../src/stored.ts";
 import type { Storage } from "../src/storage.ts";
 import {
-  app, openStorage, password, problem, refusal, settled, signedIn, slowStorage, theService, until,
+  app, holdingStorage, openStorage, password, problem, refusal, settled, signedIn, slowStorage, theService, until,
 } from "./harness.ts";
 
 const service = theService();
@@ -139,6 +139,52 @@ test("a session that a new sign-in replaces is signed out", async () => {
   await until(() => texts.size === 1);
   assert.equal(await verdict(access), "signed_out");
   assert.equal((await client.devices.list()).results.length, 1);
+});
+
+test("a sign-out that is queued while others are sent is sent after them", async () => {
+  const { storage, texts } = openStorage();
+  const { client, network, username } = await signedIn(service.url, { storage });
+  network.down = true;
+  await client.logout();
+  network.down = false;
+  // The first place in the queue is free, and those who send are past it.
+  texts.set("rescind.sign-out.1", texts.get("rescind.sign-out.0")!);
+  texts.delete("rescind.sign-out.0");
+  network.broken.add("POST auth/logout");
+  await client.login(username, password);
+  const access = accessIn(texts);
+  const login = network.hold("POST auth/login");
+  const signingIn = client.login(username, password);
+  await login.arrived;
+  network.broken.clear();
+  const logout = network.hold("POST auth/logout");
+  const flushed = client.flush();
+  await logout.arrived;
+  login.release();
+  await signingIn;
+  logout.release();
+  await flushed;
+  await until(() => texts.size === 1);
+  assert.equal(await verdict(access), "signed_out");
+});
+
+test("a change of the password that a sign-in overtakes keeps the new session", async () => {
+  const { storage: inner } = openStorage();
+  const { storage: held, hold } = holdingStorage(inner);
+  const storage = { ...inner, setItem: held.setItem };
+  const { client, network, username, reasons } = await signedIn(service.url, { storage });
+  const login = network.hold("POST auth/login");
+  const signingIn = client.login(username, password);
+  await login.arrived;
+  const write = hold();
+  const changing = client.changePassword(password, "staple engine tulip");
+  await write.arrived;
+  login.release();
+  await settled();
+  write.release();
+  await Promise.all([signingIn, changing]);
+  await client.me();
+  assert.deepEqual(reasons, []);
 });
 
 test("a sign-in that a sign-out overtakes is signed out", async () => {
