@@ -84,7 +84,11 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
   }
 
   /** Tells the service. `keep` stores new tokens before they are used. */
-  async function deliver(signOut: SignOut, keep: (renewed: SignOut) => Promise<unknown>): Promise<SignedOutEverywhere> {
+  async function deliver(
+    signOut: SignOut,
+    keep: (renewed: SignOut) => Promise<unknown>,
+    attempts = 2,
+  ): Promise<SignedOutEverywhere> {
     const { refresh, access, all, wait } = signOut;
     if (!all) return http("POST", "auth/logout", { body: { refresh } });
     const path = `auth/logout-all${wait ? `?wait=${encodeURIComponent(wait)}` : ""}`;
@@ -92,11 +96,13 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
       if (access) return await http("POST", path, { bearer: access });
     } catch (error) {
       if (!renewable.includes((error as RescindError).code)) throw error;
+      // An app that sleeps after each refresh finds the new token expired too. That is no answer to the sign-out.
+      if (!attempts) throw new RescindError("network", { title: "No access token was accepted" });
     }
     const next = await http<Session>("POST", "auth/refresh", { body: { refresh } });
     const renewed = { ...signOut, refresh: next.refresh, access: next.access };
     await keep(renewed);
-    return http("POST", path, { bearer: next.access });
+    return deliver(renewed, keep, attempts - 1);
   }
 
   /** Whether the sign-out is done with; `keep` as above. */
