@@ -293,13 +293,15 @@ test("expiry is reckoned on a monotonic clock", async (context) => {
     const { client, network, clock } = await signedIn(service.url);
     const now = Date.now;
     context.mock.method(Date, "now", () => now() + day);
-    await client.me();
-    await clock.pass(13 * 60_000);
-    await client.me();
-    assert.equal(network.count("POST auth/refresh"), 0);
-    await clock.pass(2.1 * 60_000);
-    await client.me();
-    assert.equal(network.sent.at(-2)?.what, "POST auth/refresh");
+    for (let refreshes = 0; refreshes < 3; refreshes++) {
+      await client.me();
+      await clock.pass(13 * 60_000);
+      await client.me();
+      assert.equal(network.count("POST auth/refresh"), refreshes);
+      await clock.pass(2.1 * 60_000);
+      await client.me();
+      assert.equal(network.count("POST auth/refresh"), refreshes + 1);
+    }
     context.mock.restoreAll();
   }
 });

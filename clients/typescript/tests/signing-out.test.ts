@@ -137,6 +137,22 @@ test("the queue is bounded, and full it lets nobody sign in", async () => {
   await until(async () => (await clock.pass(60_000), texts.size === 0));
 });
 
+test("a sign-out that finds the queue full is kept in memory", async () => {
+  const { storage, texts } = openStorage();
+  const { client, network } = await signedIn(service.url, { storage });
+  const access = accessIn(texts);
+  for (let slot = 0; slot < 4; slot++) {
+    texts.set(`rescind.sign-out.${slot}`, JSON.stringify({ device: `other ${slot}`, refresh: "v4.local.other" }));
+  }
+  network.down = true;
+  assert.deepEqual(await client.logout(), { delivered: false });
+  assert.equal(texts.size, 4);
+  network.down = false;
+  await client.flush();
+  assert.equal(texts.size, 0);
+  assert.equal(await verdict(access), "signed_out");
+});
+
 test("a session that a new sign-in replaces is signed out", async () => {
   const { storage, texts } = openStorage();
   const { client, username } = await signedIn(service.url, { storage });
