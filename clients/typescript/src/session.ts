@@ -79,7 +79,9 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
     const before = held;
     const next = parse(found);
     hold(next && (found as string), next, clock.now());
-    if (before && !next) void learnReason(before);
+    if (!before || next) return;
+    epoch++;
+    void learnReason(before);
   }
 
   /** Another tab has removed the session: asks the service why it ended. */

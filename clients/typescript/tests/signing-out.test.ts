@@ -254,6 +254,27 @@ test("a tab learns why its session ended when another one was told", async () =>
   assert.deepEqual([one.reasons, two.reasons], [["signed_out_everywhere"], ["signed_out_everywhere"]]);
 });
 
+test("a tab whose refresh is refused after another tab was told learns it once", async () => {
+  const { storage } = openStorage();
+  const one = await signedIn(service.url, { storage });
+  const two = app(service.url, { storage });
+  await two.client.me();
+  const desk = app(service.url);
+  await desk.client.login(one.username, password);
+  await desk.client.logoutAll();
+  await two.clock.pass(20 * 60_000);
+  const held = two.network.hold("POST auth/refresh");
+  const call = refusal(two.client.me());
+  await held.arrived;
+  assert.equal(await refusal(one.client.me()), "signed_out_everywhere");
+  assert.equal(await two.client.session(), null);
+  await until(() => two.reasons.length > 0);
+  held.release();
+  assert.equal(await call, "not_signed_in");
+  await settled();
+  assert.deepEqual(two.reasons, ["signed_out_everywhere"]);
+});
+
 test("a sign-out in one tab is one in the others", async () => {
   const { storage } = openStorage();
   let changed = () => {};
