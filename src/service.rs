@@ -123,8 +123,7 @@ impl Service {
         if serving && present != names {
             store.run(UseNames { names: names.clone(), now: world.now() }).await?;
         }
-        let longest_refresh = settings.device_lifetime;
-        let keys = SigningKeys::open(store.clone(), Arc::clone(&clock), master, names, longest_refresh).await;
+        let keys = SigningKeys::open(store.clone(), Arc::clone(&clock), master, names).await;
         let keys = Arc::new(keys.map_err(OpenError::Keys)?);
         let rollback = RollbackDetector::new(store.clone(), Arc::clone(&clock), Arc::clone(&metrics));
         let rollback = Arc::new(rollback);
@@ -211,6 +210,14 @@ async fn initialize(
 mod tests {
     use super::*;
     use crate::model::timestamp::Timestamp;
+
+    /// Refresh keys are trusted for [`LONGEST_DEVICE`](crate::model::device::LONGEST_DEVICE) after they were retired.
+    #[test]
+    fn no_device_lasts_longer_than_a_retired_refresh_key_is_trusted() {
+        let longest = Settings::with(&[("device_lifetime", "4000d")]).unwrap();
+        assert_eq!(longest.device_lifetime, crate::model::device::LONGEST_DEVICE);
+        assert!(Settings::with(&[("device_lifetime", "4001d")]).is_err());
+    }
 
     #[tokio::test]
     async fn a_batch_is_as_large_as_the_acknowledgements_it_holds() {

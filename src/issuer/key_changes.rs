@@ -3,6 +3,7 @@
 use super::fault::IssuerFault;
 use super::signing_keys::SigningKeys;
 use crate::model::claims::LONGEST_ACCESS;
+use crate::model::device::LONGEST_DEVICE;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::timestamp::Timestamp;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
@@ -127,10 +128,11 @@ impl SigningKeys {
     }
 
     fn retired(&self, purpose: Purpose, now: Timestamp) -> KeyState {
+        // The longest that the settings allow: they may have said more than now when a token of the key was minted, or when
+        // the device of such a token signed in, which keeps the end it got then.
         let longest = match purpose {
-            // The longest there can be: the setting may have been longer when the key's last tokens were minted.
             Purpose::Access => LONGEST_ACCESS,
-            Purpose::Refresh => self.longest_refresh,
+            Purpose::Refresh => LONGEST_DEVICE,
         };
         // A clock that is behind must not end the tokens of before.
         KeyState::Retired { until: now.max(self.clock.latest()) + longest }

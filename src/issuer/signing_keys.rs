@@ -5,7 +5,6 @@
 //! it is used. A retired key verifies until the last token minted with it has expired.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use super::fault::IssuerFault;
 use crate::model::counters::KeysVersion;
@@ -25,8 +24,6 @@ pub struct SigningKeys {
     pub(super) clock: Arc<ReferenceClock>,
     pub(super) master: MasterKey,
     names: Names,
-    /// The longest lifetime of a refresh token.
-    pub(super) longest_refresh: Duration,
     current: RwLock<Arc<Keyring>>,
 }
 
@@ -57,17 +54,16 @@ pub fn first_keys(master: &MasterKey, now: Timestamp) -> Result<Vec<KeyRecord>, 
 
 impl SigningKeys {
     /// Opens the store's key set. New tokens carry `names`; tokens with names that were in use before are accepted,
-    /// too. No refresh token lives longer than `longest_refresh`.
+    /// too.
     pub async fn open(
         store: Store,
         clock: Arc<ReferenceClock>,
         master: MasterKey,
         names: Names,
-        longest_refresh: Duration,
     ) -> Result<Self, IssuerFault> {
         let keyring = keyring(&store, &master, &names, clock.confirmed()).await?;
         let current = RwLock::new(Arc::new(keyring));
-        Ok(Self { store, clock, master, names, longest_refresh, current })
+        Ok(Self { store, clock, master, names, current })
     }
 
     /// The issuer and the audience that new tokens carry.

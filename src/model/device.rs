@@ -8,6 +8,9 @@ use super::ids::{DeviceId, UserId};
 use super::refresh_state::RefreshState;
 use super::timestamp::Timestamp;
 
+/// The longest time that a device may last, whatever the settings say.
+pub const LONGEST_DEVICE: Duration = Duration::from_secs(4_000 * 24 * 60 * 60);
+
 /// A device's name: 1 to 100 characters, at least one of them visible, none of them reordering a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceName(String);

@@ -1,10 +1,12 @@
 //! The signing keys: published, rotated, retired, distrusted.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use poem::http::header;
 use serde_json::{Value, json};
 
+use crate::actors::Device;
 use crate::answer::Answer;
 use crate::service::Service;
 
@@ -274,6 +276,22 @@ async fn the_next_key_is_published_before_it_is_used_and_rotation_ends_no_sessio
     change(&service, "rotate").await;
     assert_eq!(state(&published(&service).await, &first), "gone");
     phone.works().await;
+}
+
+/// A device keeps the end it got: a shorter lifetime is for those that sign in from then on.
+#[tokio::test]
+async fn a_key_retired_under_a_shorter_device_lifetime_keeps_its_tokens() {
+    let service = Service::with(&[("device_idle", "100d"), ("device_lifetime", "400d")]).await;
+    let phone = service.phone("ada").await;
+    let (hour, day) = (Duration::from_secs(60 * 60), Duration::from_secs(24 * 60 * 60));
+    let shorter =
+        service.again(|settings| (settings.device_idle, settings.device_lifetime) = (hour, day)).await;
+    change(&shorter, "rotate").await;
+    shorter.pass(99 * 24 * 60 * 60);
+    // Each change drops the keys whose last token has expired.
+    change(&shorter, "rotate").await;
+    let mut phone = Device { someone: shorter.anonymous(), ..phone };
+    phone.works_after_renewal().await;
 }
 
 #[tokio::test]
