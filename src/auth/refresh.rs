@@ -54,6 +54,7 @@ impl Refresh {
             policy: self.replay,
             idle: self.clock.lasting(self.device_idle),
             now,
+            latest: self.clock.latest(),
             steady: self.clock.steady(),
         };
         let refreshed = self.store.run(request).await?;

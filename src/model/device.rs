@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::claims::LEEWAY;
 use super::counters::Stamp;
 use super::ids::{DeviceId, UserId};
 use super::refresh_state::RefreshState;
@@ -126,6 +127,18 @@ impl Device {
     /// When the device expires without a further refresh: the earlier of both ends.
     pub fn end(&self) -> Timestamp {
         self.idle_end.min(self.absolute_end)
+    }
+
+    /// Moves a device that signed in after `latest` back to that time: it signed in under a clock that was ahead, and lasts
+    /// as long as it would have under a right one. A difference of up to [`LEEWAY`] is no fault of a clock.
+    pub fn correct(&mut self, latest: Timestamp) {
+        let ahead = latest.until(self.created);
+        if ahead > LEEWAY {
+            self.created = latest;
+            self.authenticated = (self.authenticated - ahead).min(latest);
+            self.absolute_end = self.absolute_end - ahead;
+            self.idle_end = self.end();
+        }
     }
 
     /// Moves the idle end to `idle` after `now`, never past the absolute end.

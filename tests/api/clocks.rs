@@ -155,6 +155,50 @@ async fn devices_signed_in_while_the_clock_was_behind_last_once_it_is_set() {
     laptop.works_after_renewal().await;
 }
 
+/// Once the clock has been right for a day, a refresh gives the device the end that it would have had.
+#[tokio::test]
+async fn a_device_signed_in_while_the_clock_was_a_year_ahead_lasts_no_longer_than_another() {
+    let service = Service::start().await;
+    service.clock.set(START + 365 * DAY);
+    let phone = service.phone("ada").await;
+    service.clock.set(START);
+    service.store.has_on_record(START + 365 * DAY);
+    let again = service.again(|_| {}).await;
+    let mut phone = Device { someone: again.anonymous(), ..phone };
+    phone.renew().await;
+    let administrator = again.administrator().await;
+    let end = async || {
+        let devices = administrator.get("/api/v1/admin/users/ada/devices").send().await.ok();
+        devices["results"][0]["absolute_end"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(end().await, (START + (365 + 180) * DAY).rfc3339(), "nobody knows yet which clock is right");
+    for _ in 0..24 {
+        again.pass(60 * 60);
+        again.look_and_sweep().await;
+    }
+    phone.works_after_renewal().await;
+    assert_eq!(end().await, (START + (1 + 180) * DAY).rfc3339());
+    again.pass(24 * 60 * 60);
+    phone.works_after_renewal().await;
+    assert_eq!(end().await, (START + (1 + 180) * DAY).rfc3339(), "it is corrected once");
+    phone.works().await;
+}
+
+#[tokio::test]
+async fn a_device_that_ran_out_before_the_clock_jumped_or_by_no_jump_is_signed_out() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    let end = START + 30 * DAY;
+    service.pass(30 * 24 * 60 * 60 + 60);
+    service.clock.set(end + HOUR);
+    phone.present_refresh().await.refused("signed_out");
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    service.pass(30 * 24 * 60 * 60 - 30);
+    service.clock.set(end + MINUTE / 2);
+    phone.present_refresh().await.refused("signed_out");
+}
+
 #[tokio::test]
 async fn a_device_that_gave_way_by_a_wrong_clock_is_told_to_followers() {
     let service = Service::with(&[("devices_per_user", "1")]).await;

@@ -203,6 +203,7 @@ impl Service {
             policy: self.policy,
             idle: IDLE,
             now: self.now(),
+            latest: self.now(),
             steady: self.now(),
         }
     }

@@ -65,7 +65,7 @@ impl Device<'_> {
         }
         let claims = RefreshClaims { sequence: Sequence::new(presented), ..self.claims.clone() };
         let now = START + Duration::from_secs(at / SECOND);
-        let request = RotateRefresh { now, steady: now, ..self.service.rotation(&claims, from) };
+        let request = RotateRefresh { now, latest: now, steady: now, ..self.service.rotation(&claims, from) };
         match self.service.store().run(request).await.unwrap() {
             Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
                 Some(session.device.refresh.current.value())

@@ -32,6 +32,9 @@ pub struct RotateRefresh {
     pub idle: Duration,
     /// The present time.
     pub now: Timestamp,
+    /// The present time by the clock that is furthest ahead of all: a device that signed in later than that did so under a
+    /// wrong clock.
+    pub latest: Timestamp,
     /// The present time by a clock that nobody sets while the process runs: the windows of the rule are measured by it.
     pub steady: Timestamp,
 }
@@ -84,6 +87,7 @@ impl Step for RotateRefresh {
             Replay::Rotate => {
                 device.refresh.rotate(self.network, self.steady);
                 let looked_at = device.end();
+                device.correct(self.latest);
                 device.stay(now, self.idle);
                 if device.end() < looked_at {
                     changes.push(Change::Look(Look::at(&device, device.end())));

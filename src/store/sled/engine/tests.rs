@@ -360,6 +360,7 @@ async fn a_device_that_an_earlier_release_wrote_goes_on() {
         policy: ReplayPolicy::default(),
         idle: Duration::from_secs(3600),
         now: START + Duration::from_secs(10),
+        latest: START + Duration::from_secs(10),
         steady: START + Duration::from_secs(10),
     };
     let rotated = store.run(rotation(8)).await.unwrap();
