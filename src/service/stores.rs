@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;
 pub use crate::model::key::Kid;
+use crate::model::names::Names;
 pub use crate::model::service_key::ServiceKeyRecord;
 pub use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
@@ -19,7 +20,7 @@ use crate::store::archive::{ArchiveSource, ArchiveTarget};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
-use crate::store::queries::service::IsRolledBack;
+use crate::store::queries::service::{IsRolledBack, ReadStoreIdentity};
 use crate::store::queries::users::ListUsers;
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
@@ -187,7 +188,14 @@ pub async fn restored(
     let keys = first_keys(&master, now).map_err(OpenError::Keys)?;
     let made = keys.iter().map(|key| key.kid.clone()).collect();
     let store = world.store_id();
-    let request = Restore { store, keys, keep_service_keys, now };
+    let names = opened.read(ReadStoreIdentity).await?.map(|identity| {
+        let present = identity.present();
+        Names {
+            issuer: settings.issuer.clone().unwrap_or(present.issuer),
+            audience: settings.audience.clone().unwrap_or(present.audience),
+        }
+    });
+    let request = Restore { store, names, keys, keep_service_keys, now };
     let restore::Restored { era, distrusted, service_keys } = opened.run(request).await?;
     let kept = keep_service_keys;
     Ok(RestoredStore { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
@@ -396,4 +404,47 @@ async fn shared_time(
         StoreTime::Recorded(newest) => newest.map(Timestamp::unix),
     };
     Ok((store, time))
+}
+
+#[cfg(test)]
+#[cfg(feature = "sled")]
+mod tests {
+    use super::*;
+    use crate::service::Service;
+
+    const ORIGINAL: &str = "https://original.example";
+    const COPY: &str = "https://copy.example";
+
+    /// The issuers that a store publishes after it was served as [`ORIGINAL`] and as `before`, and restored as `then`.
+    async fn published(before: Option<&str>, then: Option<&str>) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let settings = |issuer: Option<&str>| {
+            let mut settings = Settings::with(&[("data", data.to_str().unwrap())]).unwrap();
+            settings.issuer = issuer.map(ToOwned::to_owned);
+            settings
+        };
+        let world = World::manual(Timestamp::from_unix(1_800_000_000), 7).0;
+        let serve =
+            async |issuer| Service::open(&settings(issuer), world.clone(), Mode::Initialize, ORIGINAL).await;
+        drop(serve(None).await.unwrap());
+        drop(serve(before).await.unwrap());
+        restored(&settings(then), &world, false).await.unwrap();
+        let names = serve(then).await.unwrap().components.keys.public().await.unwrap().names;
+        names.into_iter().map(|names| names.issuer).collect()
+    }
+
+    /// A verifier that expects the original accepts every store that publishes its names.
+    #[tokio::test]
+    async fn a_copy_that_is_restored_under_a_name_of_its_own_publishes_none_of_the_original() {
+        assert_eq!(published(None, Some(COPY)).await, [COPY]);
+        assert_eq!(published(Some("https://moved.example"), Some(COPY)).await, [COPY]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_restored_in_its_place_keeps_its_former_names() {
+        let moved = "https://moved.example";
+        assert_eq!(published(Some(moved), Some(moved)).await, [moved, ORIGINAL]);
+        assert_eq!(published(Some(moved), None).await, [ORIGINAL, moved]);
+    }
 }

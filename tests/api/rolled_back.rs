@@ -91,7 +91,8 @@ fn is_marked(service: &Service) -> bool {
 async fn restore(service: &Service) {
     let world = World::manual(service.now(), 3).0;
     let keys = first_keys(&service.master_key(), service.now()).unwrap();
-    let request = Restore { store: world.store_id(), keys, keep_service_keys: false, now: service.now() };
+    let (store, now) = (world.store_id(), service.now());
+    let request = Restore { store, names: None, keys, keep_service_keys: false, now };
     service.store.run(request).await.unwrap();
 }
 

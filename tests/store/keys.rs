@@ -51,7 +51,7 @@ pub(crate) async fn restored_it_is_another_store_in_which_nobody_is_signed_in(mu
 }
 
 fn restore(service: &Service, store: StoreId, keys: Vec<KeyRecord>) -> Restore {
-    Restore { store, keys, keep_service_keys: false, now: service.now() }
+    Restore { store, names: None, keys, keep_service_keys: false, now: service.now() }
 }
 
 /// A key distrusted after the copy was made cannot be told from the others: a restored store trusts none of them.

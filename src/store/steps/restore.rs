@@ -5,6 +5,7 @@ use super::end_everyone::EndEveryone;
 use crate::model::counters::Era;
 use crate::model::ids::StoreId;
 use crate::model::key::{KeyRecord, KeyState, Kid};
+use crate::model::names::Names;
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
@@ -22,6 +23,8 @@ use crate::store::{StoreError, StoreIdentity};
 pub struct Restore {
     /// The store's new id.
     pub store: StoreId,
+    /// The names that its tokens are given; `None` if these are the present ones of the copy.
+    pub names: Option<Names>,
     /// The store's new signing keys.
     pub keys: Vec<KeyRecord>,
     /// Whether service keys stay, also those that were removed since the copy was made.
@@ -56,6 +59,18 @@ impl Step for Restore {
         let Self { store, now, .. } = *self;
         let era = EndEveryone { now }.decide(records, changes)?;
         if let Some(identity) = records.identity()? {
+            let identity = match &self.names {
+                // Followers of the original expect its names: they must not take a store that runs beside it for it. No
+                // token of the copy is accepted any more, so none needs its former names.
+                Some(Names { issuer, audience }) if self.names != Some(identity.present()) => StoreIdentity {
+                    issuer: issuer.clone(),
+                    audience: audience.clone(),
+                    names: Vec::new(),
+                    ..identity
+                },
+                // Followers of a store that was restored in its place may expect former names.
+                _ => identity,
+            };
             changes.push(Change::StoreIdentity(StoreIdentity { store, ..identity }));
         }
         let version = records.counters()?.keys.next();
