@@ -122,7 +122,10 @@ async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
     diagnoses.push(disk::examine(settings));
     diagnoses.extend(exposure::examine(settings));
     diagnoses.push(limits::examine(settings));
-    diagnoses.push(clock::examine(service::now()));
+    // A clock that the store proves wrong is not plausible as well.
+    if diagnoses.iter().all(|diagnosis| diagnosis.about != clock::ABOUT) {
+        diagnoses.push(clock::examine(service::now()));
+    }
     (diagnoses, all)
 }
 
@@ -184,6 +187,29 @@ mod tests {
         assert_eq!(value["ok"], true);
         assert!(value["diagnoses"].as_array().unwrap().len() >= 8, "{text}");
         assert!(!data.exists(), "looking changes nothing");
+    }
+
+    /// `serve` warns of the same clock.
+    #[cfg(feature = "sled")]
+    #[tokio::test]
+    async fn a_clock_a_day_behind_the_store_is_bad_and_not_plausible_as_well() {
+        use crate::service::{Mode, Service};
+        use crate::world::World;
+
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let changes = [("data", data.to_str().unwrap())];
+        let settings = Settings::with(&changes).unwrap();
+        let tomorrow = World::real().now() + std::time::Duration::from_secs(24 * 60 * 60);
+        let (world, _clock) = World::manual(tomorrow, 1);
+        drop(Service::open(&settings, world, Mode::Initialize, "http://127.0.0.1").await.unwrap());
+        let (text, well) = run(&changes, true).await;
+        assert!(!well, "{text}");
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let diagnoses = told["diagnoses"].as_array().unwrap();
+        let grades: Vec<_> =
+            diagnoses.iter().filter(|one| one["about"] == "clock").map(|one| &one["grade"]).collect();
+        assert_eq!(grades, ["bad"], "{text}");
     }
 
     #[test]

@@ -30,6 +30,11 @@ const JUMP: i64 = 1_000;
 /// The offset of the database's clock before it is known.
 const UNKNOWN: i64 = i64::MIN;
 
+/// How far a clock that shows `now` is behind `newest`, the newest record of a store, if more than [`TOLERATED`].
+pub fn behind_record(newest: Timestamp, now: Timestamp) -> Option<Duration> {
+    Some(now.until(newest)).filter(|late| *late > TOLERATED)
+}
+
 /// The wall clock is more than [`TOLERATED`] from the database's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -86,12 +91,11 @@ impl ReferenceClock {
     /// Notes that the newest record of the store at its opening was at `newest`. Returns how far the wall clock is
     /// behind it, if more than [`TOLERATED`].
     pub fn hear_of_record(&self, newest: Timestamp) -> Option<Duration> {
-        let newest = newest.unix().saturating_mul(1000);
-        self.recorded.store(newest.saturating_sub(self.uptime()), Ordering::SeqCst);
-        let late = u64::try_from(newest.saturating_sub(self.world.unix_millis())).unwrap_or(0);
-        let late = Duration::from_millis(late);
-        self.behind.store(late > TOLERATED, Ordering::SeqCst);
-        (late > TOLERATED).then_some(late)
+        let offset = newest.unix().saturating_mul(1000).saturating_sub(self.uptime());
+        self.recorded.store(offset, Ordering::SeqCst);
+        let late = behind_record(newest, self.world.now());
+        self.behind.store(late.is_some(), Ordering::SeqCst);
+        late
     }
 
     /// Notes that the database's clock was at `unix_millis` when asked at uptime `asked`.

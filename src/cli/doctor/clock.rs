@@ -3,29 +3,30 @@
 use time::macros::datetime;
 
 use super::{Diagnosis, Grade};
+use crate::service::stores::Timestamp;
+use crate::world::reference::{TOLERATED, behind_record};
 
-const ABOUT: &str = "clock";
+/// The subject of the findings.
+pub(super) const ABOUT: &str = "clock";
 /// The earliest plausible time in Unix seconds: no version of the service is older.
 const EARLIEST: i64 = datetime!(2026-01-01 00:00 UTC).unix_timestamp();
-/// The largest harmless difference of two clocks in seconds, which is also the tokens' leeway.
-const LEEWAY: i64 = 60;
 
 pub(super) fn examine(now: i64) -> Diagnosis {
     if now < EARLIEST { wrong("the clock stands before 2026") } else { Diagnosis::good(ABOUT, "plausible") }
 }
 
-/// A finding if the clock is behind the time of a record by more than [`LEEWAY`].
+/// A finding if the clock is so far behind the time of a record that the service warns of it at its start.
 pub(super) fn behind(recorded: i64, now: i64) -> Option<Diagnosis> {
-    let behind = recorded.saturating_sub(now);
-    (behind > LEEWAY)
-        .then(|| wrong(&format!("the clock is {behind} s behind the newest record of the store")))
+    let late = behind_record(Timestamp::from_unix(recorded), Timestamp::from_unix(now))?;
+    Some(wrong(&format!("the clock is {} s behind the newest record of the store", late.as_secs())))
 }
 
-/// A finding if the clock and the database's differ by more than [`LEEWAY`].
+/// A finding if the clock and the database's differ by more than [`TOLERATED`].
 pub(super) fn apart(theirs: i64, now: i64) -> Option<Diagnosis> {
     let ahead = now.saturating_sub(theirs);
     let way = if ahead > 0 { "ahead of" } else { "behind" };
-    (ahead.abs() > LEEWAY).then(|| wrong(&format!("the clock is {} s {way} the database's", ahead.abs())))
+    (ahead.unsigned_abs() > TOLERATED.as_secs())
+        .then(|| wrong(&format!("the clock is {} s {way} the database's", ahead.abs())))
 }
 
 fn wrong(what: &str) -> Diagnosis {
