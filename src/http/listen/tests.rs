@@ -384,6 +384,55 @@ async fn a_head_that_is_not_in_order_is_refused_with_the_applications_own_answer
     assert!(exchange(address, &more).await.ends_with("answered"), "whatever comes after the last request");
 }
 
+/// An application that answers every request, also one that it refuses, at some length.
+struct Lengthy;
+
+impl Lengthy {
+    const LENGTH: usize = 40_000;
+
+    fn said() -> hyper::Response<http_body_util::Full<Bytes>> {
+        hyper::Response::new(vec![b'x'; Self::LENGTH].into())
+    }
+}
+
+impl HttpService for Lengthy {
+    type Body = http_body_util::Full<Bytes>;
+
+    async fn answer(&self, _: Request<Incoming>, _: Option<SocketAddr>) -> hyper::Response<Self::Body> {
+        Self::said()
+    }
+
+    async fn refuse(
+        &self,
+        _: RequestFault,
+        _: Option<Parts>,
+        _: Option<SocketAddr>,
+    ) -> hyper::Response<Self::Body> {
+        Self::said()
+    }
+}
+
+/// A close with unread bytes would be a reset, which drops what the peer has not received yet.
+#[tokio::test]
+async fn the_last_answer_arrives_whole_whatever_is_sent_behind_its_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(Lengthy, PATIENT);
+    tokio::spawn(server.run(BoundListener::Tcp(listener), std::future::pending(), Duration::ZERO));
+    for said in ["GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "no request\r\n\r\n"] {
+        let socket = TcpSocket::new_v4().unwrap();
+        // So small that most of the answer waits in the server's kernel.
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        let behind = "y".repeat(200_000);
+        // The server may close the connection before everything is sent.
+        let _cut = stream.write_all(format!("{said}{behind}").as_bytes()).await;
+        let _cut = stream.shutdown().await;
+        let heard = until_cut(&mut stream).await;
+        assert_eq!(heard.matches('x').count(), Lengthy::LENGTH, "{said:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_oldest_connection_without_a_request_gives_way() {
     let address = serve(ConnectionLimits { connections: 4, per_address: 4, ..PATIENT }).await;

@@ -48,8 +48,6 @@ pub(super) struct TimeoutStream {
     /// Fires no later than the current wait ends, and is then set to that end: so a busy connection, which begins two
     /// waits a request, hardly ever sets the timer.
     timer: Pin<Box<Sleep>>,
-    /// Whether bytes wait until the peer has read others.
-    is_writing: bool,
     /// How many bytes of the preface have been received; `None` once the connection cannot be HTTP/2.
     preface: Option<usize>,
     /// Whether hyper's own answer to a head that it cannot read was withheld, for the application's answer.
@@ -81,7 +79,6 @@ impl TimeoutStream {
             wait: PeerWait::Idle,
             began,
             timer: Box::pin(tokio::time::sleep_until(began + limits.idle)),
-            is_writing: false,
             preface: Some(0),
             is_unreadable: false,
             ended_orderly: false,
@@ -164,11 +161,9 @@ impl TimeoutStream {
     }
 
     fn wrote(&mut self) {
-        let was_writing = std::mem::replace(&mut self.is_writing, true);
         match self.progress.stage() {
             // `100 Continue`: the request is still to come.
             ExchangeStage::Answering => {}
-            ExchangeStage::Streaming if was_writing => {}
             _ if self.wait == PeerWait::Response => {}
             _ => self.begin(PeerWait::Response),
         }
@@ -176,7 +171,6 @@ impl TimeoutStream {
 
     /// Moves to the next wait once every byte is written.
     fn flushed(&mut self) {
-        self.is_writing = false;
         match self.progress.stage() {
             ExchangeStage::Sent => {
                 self.progress.end();
