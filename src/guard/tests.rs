@@ -98,6 +98,27 @@ async fn connections_that_say_nothing_keep_no_proxy_out() {
     tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
 }
 
+/// Some proxies append the client's own target, however long it is, to the path at which they ask.
+#[tokio::test]
+async fn a_target_of_any_length_is_answered() {
+    let guard = Guard::new(None);
+    let bound = Bound::to(&Listen::parse("127.0.0.1:0").unwrap()).await.unwrap();
+    let address = bound.address().replace("http://", "");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let asking = async {
+        let mut proxy = TcpStream::connect(&address).await.unwrap();
+        let target = format!("/verify/{}", "y".repeat(20_000));
+        proxy.write_all(format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        proxy.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 401");
+        stop.send(()).unwrap();
+    };
+    let stop = async { stopped.await.unwrap() };
+    let all = async { tokio::join!(serve(bound, &guard, 4, stop), asking) };
+    tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_guard_with_every_place_taken_goes_on_and_hears_that_it_is_to_stop() {
     let guard = Guard::new(None);

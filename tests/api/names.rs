@@ -76,7 +76,7 @@ async fn every_name_that_may_be_chosen_can_be_managed_by_it() {
     let administrator = service.administrator().await;
     for name in [
         "a b", "50%", "%2e%2e", "%2F", "a?b", "a#b", "a;b=c", "a&b+c", "a:b@c", "...", "ß", "😀", "~",
-        "'\"<>", "{user}",
+        "'\"<>", "{user}", "id:ada", "name:ada",
     ] {
         service.anonymous().register(name, PASSWORD).await.ok();
         let found = administrator.get(&format!("{USERS}/{}", encoded(name))).send().await.ok();
