@@ -282,15 +282,17 @@ async fn an_answer_that_is_not_read_is_cut_and_the_kernel_keeps_nothing_of_it() 
 /// It reads enough for the server to write something now and then, and by far not all.
 #[tokio::test]
 async fn a_reader_that_drips_is_cut_like_one_that_reads_nothing() {
+    // Long enough that no busy machine pauses between two writes for that time, and far too short for the whole.
+    let limits = ConnectionLimits { response: SHORT * 10, ..PATIENT };
     for path in ["/large", "/bursts"] {
-        let mut stream = ask_with_buffer(serve(SLOW_READERS).await, path, 64 * 1024).await;
+        let mut stream = ask_with_buffer(serve(limits).await, path, 64 * 1024).await;
         let dripping = async {
             let mut bytes = vec![0; 16 * 1024];
             let mut all = 0;
             while let Ok(count @ 1..) = stream.read(&mut bytes).await {
                 all += count;
                 assert!(all < LARGE, "{path} was read to its end");
-                tokio::time::sleep(SHORT / 50).await;
+                tokio::time::sleep(SHORT / 10).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), dripping).await.expect("it was never cut");
