@@ -1,9 +1,9 @@
 //! Assembly of the service from settings, store, keys and use cases.
 //!
-//! Modules: [`stores`] selects and opens the engine, which no other module knows; [`copying`] copies a store to
-//! another engine or location; `node_folder` is the folder of a node with a shared store; [`master_key`] is the file
-//! of the key that seals the signing keys; `policies` are the settings as each part takes them; `error` is the error of
-//! opening the service.
+//! Modules: [`stores`] selects and opens the engine, which no other module knows; `clocks` compares this node's clock
+//! with the store's; [`copying`] copies a store to another engine or location, named by `store_location`; `node_folder` is
+//! the folder of a node with a shared store; [`master_key`] is the file of the key that seals the signing keys;
+//! `policies` are the settings as each part takes them; `error` is the error of opening the service.
 
 use std::sync::Arc;
 
@@ -21,31 +21,26 @@ use crate::settings::Settings;
 use crate::store::queries::service::ReadStoreIdentity;
 use crate::store::steps::initialize::{Initialize, Initialized};
 use crate::store::steps::use_names::UseNames;
-use crate::store::{Store, StoreIdentity, StoreTime};
+use crate::store::{Store, StoreIdentity};
 use crate::token::sealing::MasterKey;
 use crate::world::World;
 use crate::world::reference::ReferenceClock;
+use clocks::compare_clocks;
 pub use error::OpenError;
 use node_folder::NodeFolder;
+pub use stores::Mode;
 
+mod clocks;
 pub mod copying;
 mod error;
 pub mod master_key;
 mod node_folder;
 mod policies;
+mod store_location;
 pub mod stores;
 
 /// The default audience of a new store.
 const AUDIENCE: &str = "rescind";
-
-/// Whether a missing store is initialized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A missing store is initialized, as by `serve`.
-    Initialize,
-    /// The store has to exist.
-    Existing,
-}
 
 /// The assembled service, ready to serve.
 pub struct Service {
@@ -152,27 +147,6 @@ impl Service {
         let housekeeping = Arc::new(Housekeeping::new(&components));
         Ok(Self { use_cases, housekeeping, components, feed, initialized_now, _node_folder: None })
     }
-}
-
-/// Compares this node's clock with what the store knows of the time. A clock too far from the database's is an error;
-/// one behind the records of an embedded store is only logged, since the records may be ahead.
-pub(crate) async fn compare_clocks(store: &Store, clock: &ReferenceClock) -> Result<(), OpenError> {
-    let asked = clock.world().uptime();
-    match store.time().await? {
-        StoreTime::Database(now) => clock.hear_of_database(now, asked),
-        StoreTime::Recorded(Some(newest)) => {
-            if let Some(late) = clock.hear_of_record(newest) {
-                tracing::warn!(
-                    event = "clock_behind_store",
-                    seconds = late.as_secs(),
-                    newest = %newest.rfc3339(),
-                    "the clock is behind the newest record of the store: set it if it is wrong. If it was ahead before and is right now, run `rescind key rotate`, since access tokens of that time become valid when it comes"
-                );
-            }
-        }
-        StoreTime::Recorded(None) => {}
-    }
-    Ok(clock.check()?)
 }
 
 async fn initialize(

@@ -40,6 +40,7 @@ pub(super) enum StoreCommand {
     ///
     /// A copy is opened without that file. It is kept only if every record is in it, which their checksum proves; then the
     /// old folder is marked as moved, and every token goes on working. Else the copy is removed, and the store is as it was.
+    /// Stopped half way, run the same command again.
     #[command(after_help = "Example:\n  rescind store recover --from ./rescind-data --to ./recovered")]
     Recover {
         /// The folder of the store; without it, the one that the settings name

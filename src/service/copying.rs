@@ -1,61 +1,21 @@
 //! Copying a store from one location to another, as the settings say.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use super::error::OpenError;
+use super::master_key;
+pub use super::store_location::StoreLocation;
 use super::stores::{arriving, leaving};
-use super::{OpenError, master_key};
 use crate::model::counters::KeysVersion;
 use crate::model::key::KeyRecord;
 use crate::model::timestamp::Timestamp;
-use crate::settings::{Settings, StoreUrl};
+use crate::settings::Settings;
 use crate::store::archive::{ArchiveSource, Kind};
 pub use crate::store::copy::{Copied, CopyProgress};
 use crate::store::copy::{CopyError, copy};
 use crate::store::records::Change;
 use crate::store::{StoreError, StoreIdentity};
 use crate::token::keyring::Keyring;
-
-/// The location of a store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreLocation {
-    /// An embedded store in this folder.
-    Folder(PathBuf),
-    /// A shared store in this database.
-    Shared(StoreUrl),
-}
-
-impl StoreLocation {
-    /// The location of the store that the settings name.
-    pub fn of(settings: &Settings) -> Self {
-        match &settings.store {
-            Some(url) => Self::Shared(url.clone()),
-            None => Self::Folder(settings.data.clone()),
-        }
-    }
-
-    /// Parses a folder or the URL of a database. The error does not repeat the text, which may hold a password.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        match StoreUrl::parse(text) {
-            Some(url) => Ok(Self::Shared(url)),
-            None if text.contains("://") => Err("write a folder, or postgres://user:password@host/database"),
-            None if text.is_empty() => Err("write a folder, or the URL of a database"),
-            None => Ok(Self::Folder(PathBuf::from(text))),
-        }
-    }
-}
-
-impl fmt::Display for StoreLocation {
-    /// Formats the location with an absolute path, or a URL without its password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(path) => {
-                write!(f, "{}", std::path::absolute(path).as_ref().unwrap_or(path).display())
-            }
-            Self::Shared(url) => f.write_str(&url.shown()),
-        }
-    }
-}
 
 /// The reason why a store was not copied.
 #[derive(Debug, thiserror::Error)]

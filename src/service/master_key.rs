@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::OpenError;
+use super::error::OpenError;
 use crate::advice;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};
 use crate::token::sealing::MasterKey;

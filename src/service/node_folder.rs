@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::OpenError;
+use super::error::OpenError;
 use crate::data_folder::{self, FolderLock};
 
 /// The locked folder of this node. Dropping it releases the lock.

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::copying::StoreLocation;
+use super::clocks::compare_clocks;
+use super::error::OpenError;
+use super::master_key;
 use super::node_folder::NodeFolder;
-use super::{Mode, OpenError, compare_clocks, master_key};
+use super::store_location::StoreLocation;
 use crate::issuer::signing_keys::first_keys;
 use crate::metrics::Metrics;
 use crate::model::counters::Era;
@@ -34,6 +36,15 @@ const NO_SHARED: OpenError =
     OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one");
 #[cfg(not(feature = "sled"))]
 const NO_EMBEDDED: OpenError = OpenError::NoSuchStore("embedded", "set `store` to the URL of a database");
+
+/// Whether a missing store is initialized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A missing store is initialized, as by `serve`.
+    Initialize,
+    /// The store has to exist.
+    Existing,
+}
 
 /// Opens the store that the settings name.
 #[cfg_attr(
