@@ -53,7 +53,9 @@ fn main() -> Result<()> {
     match words.as_slice() {
         [] => GROUPS.iter().try_for_each(|group| apart(&[group])),
         ["table"] => table::write(),
-        [group, ..] if !GROUPS.contains(group) => bail!("no room {group}: {}, or table", GROUPS.join(", ")),
+        [group, ..] if !GROUPS.contains(group) => {
+            bail!("there is no group {group}: name one of {}, or table", GROUPS.join(", "))
+        }
         [group, rest @ ..] if std::env::var_os(MEASURING).is_some() => measure(group, rest),
         words => apart(words),
     }

@@ -80,7 +80,7 @@ pub enum OpenError {
     Moved { to: String },
     /// The database holds an unfinished copy.
     #[error(
-        "this database holds an unfinished copy of a store: run the same `rescind store copy` again, or drop the schema `rescind`"
+        "this database holds an unfinished copy of a store: run the same `rescind store copy` again. Drop the schema `rescind` only if the store that was copied still starts"
     )]
     Unfinished,
     /// The target of a copy holds a store already.
