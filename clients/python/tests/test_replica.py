@@ -13,6 +13,7 @@ from rescind.errors import Doubt, NotFresh
 from rescind.event import Event
 from rescind.keys import LONGEST_TOKEN
 from rescind.names import Names
+from rescind.pings import Pings
 from rescind.replica import Replica, ReplicaView, StreamAction
 
 NOW = 1_795_342_812
@@ -326,10 +327,35 @@ def test_a_gap_asks_for_a_snapshot_and_a_repeat_changes_nothing(follower: Follow
 def test_an_old_snapshot_that_somebody_repeats_forgets_nothing(follower: Follower) -> None:
     old = follower.issuer.frame(0, start=True)
     user, device = new_id(), new_id()
-    follower.end(type="device_ended", user=user, device=device)
+    for _ in range(2):
+        follower.end(type="device_ended", user=user, device=device)
     assert follower.replica.frame(old) is StreamAction.KEEP
     assert follower.code(follower.issuer.token(sub=user, sid=device)) == "signed_out"
+    assert follower.replica.resume == 1
+
+
+def test_a_frame_of_another_store_ends_nothing(follower: Follower) -> None:
+    user, device, follower.issuer.store = new_id(), new_id(), new_id()
+    follower.end(type="device_ended", user=user, device=device)
+    assert follower.code(follower.issuer.token(sub=user, sid=device)) == "ok"
     assert follower.replica.resume == 0
+
+
+def test_an_answer_of_the_store_before_that_comes_late_does_not_bring_it_back(follower: Follower) -> None:
+    early = follower.issuer.pong(follower.replica.ask().nonce)
+    follower.issuer.store = new_id()
+    assert follower.pong() is StreamAction.BEGIN
+    assert follower.replica.pong(early) is StreamAction.KEEP
+    assert follower.view.state.store == follower.issuer.store
+
+
+def test_an_answer_is_taken_once_and_none_after_a_later_one() -> None:
+    pings = Pings()
+    first, second, third = (pings.ask(float(sent), None) for sent in range(3))
+    assert pings.answer(second.nonce) == second
+    assert pings.answer(second.nonce) is None
+    assert pings.answer(first.nonce) is None
+    assert pings.answer(third.nonce) == third
 
 
 def test_a_store_that_lost_entries_keeps_what_is_known_and_proves_nothing(follower: Follower) -> None:

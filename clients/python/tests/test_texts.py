@@ -10,7 +10,16 @@ import pytest
 from issuer import AUDIENCE, NAME, Issuer, SigningKey, new_id, rfc3339
 from rescind.claims import read_access
 from rescind.errors import IssuerError
-from rescind.feed import IMPLICIT_ASSERTION, LONGEST_FRAME, FeedRefused, Frame, OtherIssuer, Pong, UnknownKey
+from rescind.feed import (
+    IMPLICIT_ASSERTION,
+    LONGEST_FRAME,
+    LONGEST_PONG,
+    FeedRefused,
+    Frame,
+    OtherIssuer,
+    Pong,
+    UnknownKey,
+)
 from rescind.keys import KeyHolder, NotAuthentic, PublicKey, ReplicaKeys, SeenTokens, named_kid
 from rescind.names import AcceptedNames, Names
 from rescind.stream import Parser
@@ -316,6 +325,12 @@ def test_what_is_no_frame_or_pong_is_refused() -> None:
         Pong.verify(issuer.sign(frame), keys, ISSUERS)
     with pytest.raises(UnknownKey):
         Frame.verify(Issuer(NOW).frame(), keys, ISSUERS)
+    with pytest.raises(FeedRefused, match="too long"):
+        Frame.verify(issuer.sign({**frame, "pad": "x" * LONGEST_FRAME}), keys, ISSUERS)
+    with pytest.raises(FeedRefused, match="too long"):
+        Pong.verify(issuer.sign({**pong, "nonce": "n", "pad": "x" * LONGEST_PONG}), keys, ISSUERS)
+    with pytest.raises(OtherIssuer):
+        Frame.verify(issuer.frame(iss="https://other.example"), keys, ISSUERS)
     with pytest.raises(OtherIssuer):
         Pong.verify(issuer.pong("n", iss="https://other.example"), keys, ISSUERS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -24,7 +25,10 @@ from rescind import (
     TokenEnded,
     TokenInvalid,
     Verifier,
+    background,
 )
+from rescind import verifier as verifier_module
+from rescind.introspection import _read
 from service import PASSWORD, Service, until
 
 
@@ -116,6 +120,22 @@ def test_a_token_of_another_service_is_refused(
     introspector = Introspector(shared_service.url, service_key=shared_service.service_key("introspect"))
     # Of an inactive token nothing is said: a refresh tells more.
     assert code(introspector, token) == "superseded"
+
+
+def test_what_cannot_be_a_token_is_not_asked_about(service: Service) -> None:
+    introspector = Introspector(service.url, service_key=service.service_key("introspect"))
+    refresh = service.register("ivo")["refresh"]
+    service.kill()
+    for text in ["garbage", refresh, "v4.public." + "A" * 5000 + ".A"]:
+        assert code(introspector, text) == "token_invalid"
+    assert code(introspector, "v4.public.AAAA.AAAA") == "stale"
+
+
+def test_an_active_token_of_another_type_is_no_access_token() -> None:
+    with pytest.raises(TokenInvalid):
+        _read({"active": True, "token_type": "refresh_token", "sub": "x"})
+    with pytest.raises(NotFresh):
+        _read({"active": True, "token_type": "Bearer", "sub": "x"})
 
 
 def test_introspection_knows_the_user_and_every_sign_out_at_once(shared_service: Service) -> None:
@@ -327,6 +347,21 @@ def test_plain_http_to_another_machine_is_reported() -> None:
     assert events[0].name == "unencrypted"
 
 
+def work_as_child(verifier: Verifier, token: str, events: list[Event], started: int) -> None:
+    """What a forked worker does: it follows for itself, until the token ends."""
+    assert code(verifier, token) == "ok"
+    # Whatever becomes of what it inherited must reach neither its parent's connections nor its own.
+    events.clear()
+    background._inherited.clear()
+    verifier_module._inherited.clear()
+    gc.collect()
+    before = verifier.lag or 0
+    until(lambda: (verifier.lag or 0) < before, "the child's pings go on")
+    assert "disconnected" not in [event.name for event in events]
+    os.write(started, b".")
+    until(lambda: code(verifier, token) == "signed_out_everywhere", "in the child")
+
+
 def test_a_forked_child_follows_for_itself_and_leaves_its_parent_alone(service: Service) -> None:
     events: list[Event] = []
     with verifier_of(service, on_event=events.append) as verifier:
@@ -340,11 +375,7 @@ def test_a_forked_child_follows_for_itself_and_leaves_its_parent_alone(service: 
                 # As a worker would: its own thread, its own stream, its own end.
                 done = 1
                 try:
-                    assert code(verifier, session["access"]) == "ok"
-                    os.write(start, b".")
-                    until(
-                        lambda: code(verifier, session["access"]) == "signed_out_everywhere", "in the child"
-                    )
+                    work_as_child(verifier, session["access"], events, start)
                     done = 0
                 except BaseException:
                     traceback.print_exc()

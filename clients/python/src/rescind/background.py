@@ -72,7 +72,6 @@ class Background:
             done.set_result(task.result())
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
             tasks = asyncio.all_tasks(self._loop)

@@ -128,7 +128,23 @@ def uwsgi(port: int, *options: str) -> list[str]:
     ]
 
 
-COMMANDS: dict[str, Any] = {"gunicorn": gunicorn, "uwsgi": lambda port: uwsgi(port, "--enable-threads")}
+def uvicorn(port: int) -> list[str]:
+    server = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--workers=2",
+        f"--port={port}",
+        "--timeout-graceful-shutdown=5",
+    ]
+    return [*server, "site_under_test.asgi:application"]
+
+
+COMMANDS: dict[str, Any] = {
+    "uvicorn": uvicorn,
+    "gunicorn": gunicorn,
+    "uwsgi": lambda port: uwsgi(port, "--enable-threads"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +160,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(
-    params=[("gunicorn", ""), ("gunicorn", "yes"), ("uwsgi", "")],
-    ids=["gunicorn", "gunicorn-connected", "uwsgi"],
+    params=[("gunicorn", ""), ("gunicorn", "yes"), ("uwsgi", ""), ("uvicorn", "")],
+    ids=["gunicorn", "gunicorn-connected", "uwsgi", "uvicorn"],
 )
 def site_server(
     request: pytest.FixtureRequest, tmp_path: Path, database: Path, service: Service
