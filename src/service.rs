@@ -157,17 +157,12 @@ async fn initialize(
     issuer: &str,
 ) -> Result<(StoreIdentity, bool), OpenError> {
     let now = world.now();
-    let named = settings.issuer.is_some() || settings.public_url.is_some();
-    if !named && settings.listen.ip().to_canonical().is_unspecified() {
+    if settings.lacks_reachable_issuer() {
         return Err(OpenError::NoIssuer(issuer.to_owned()));
     }
     let identity = StoreIdentity {
         store: world.store_id(),
-        issuer: settings
-            .issuer
-            .clone()
-            .or_else(|| settings.public_url.clone())
-            .unwrap_or_else(|| issuer.to_owned()),
+        issuer: settings.named_issuer().unwrap_or(issuer).to_owned(),
         audience: settings.audience.clone().unwrap_or_else(|| AUDIENCE.to_owned()),
         at: now,
         names: Vec::new(),

@@ -5,10 +5,11 @@
 //! reads the disk, and everything below it is a pure function.
 //!
 //! Modules: `table` (the one list), `rule` (the values a setting allows), `measure` and `value` (kinds of value),
-//! `file` and `environment` (sources), `resolve` (which source takes precedence), `checks` (values that must fit
-//! together), `fault` (what is wrong), `sample` (a commented file).
+//! `source`, `file` and `environment` (sources), `resolve` (which source takes precedence), `checks` (values that must fit
+//! together), `derived` (values that follow from several settings), `fault` (what is wrong), `sample` (a commented file).
 
 mod checks;
+mod derived;
 mod environment;
 mod fault;
 mod file;
@@ -16,6 +17,7 @@ mod measure;
 mod resolve;
 mod rule;
 mod sample;
+mod source;
 mod table;
 mod value;
 
@@ -25,11 +27,12 @@ use std::path::{Path, PathBuf};
 use crate::trusted::read_of_any_owner;
 pub use checks::LONGEST_SOCKET_PATH;
 pub use environment::{CONFIG, Environment, SERVICE_KEY};
-pub use fault::{Faults, SettingFault, SettingSource};
+pub use fault::{Faults, SettingFault};
 pub use measure::{size_text, time as length_of_time};
-pub use resolve::{Inputs, Resolved, Row, resolve};
+pub use resolve::{Inputs, Resolved, resolve};
 pub use sample::sample;
-pub use table::{Setting, Settings, table};
+pub use source::SettingSource;
+pub use table::{Row, Setting, Settings, table};
 pub use value::{LogFormat, StoreUrl, has_unspecified_host};
 
 /// Permission bits that no master key file may have: any for others, and writing for the group. A group may read it,
@@ -80,41 +83,11 @@ pub fn load(
     resolved
 }
 
-impl Settings {
-    /// The path of the administration socket in the data folder; the socket exists while a server runs.
-    pub fn admin_socket(&self) -> PathBuf {
-        self.data.join("admin.sock")
-    }
-
-    /// The path of the master key file: the one that is set, else one beside the data folder and named after it, so
-    /// that a copy of the folder never holds what unseals its keys.
-    pub fn master_key_path(&self) -> PathBuf {
-        self.master_key_file.clone().unwrap_or_else(|| match self.data.file_name() {
-            Some(name) => {
-                let mut name = name.to_owned();
-                name.push(".key");
-                self.data.with_file_name(name)
-            }
-            None => self.data.join("..").join("rescind.key"),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn the_master_key_lies_beside_the_data_folder_never_in_it() {
-        let path = |data: &str| Settings::with(&[("data", data)]).unwrap().master_key_path();
-        assert_eq!(path("./rescind-data"), Path::new("./rescind-data.key"));
-        assert_eq!(path("/var/lib/rescind/"), Path::new("/var/lib/rescind.key"));
-        assert_eq!(path("."), Path::new("./../rescind.key"));
-        let set = Settings::with(&[("master_key_file", "/run/secrets/master")]).unwrap();
-        assert_eq!(set.master_key_path(), Path::new("/run/secrets/master"));
-    }
 
     #[test]
     fn a_named_file_has_to_be_there() {

@@ -45,9 +45,8 @@ fn addresses(settings: &Settings) -> Option<String> {
 }
 
 fn names(settings: &Settings) -> Option<String> {
-    let length = |name: &Option<String>| name.as_ref().map_or(0, String::len);
-    let issuer = if settings.issuer.is_some() { &settings.issuer } else { &settings.public_url };
-    (length(issuer) + length(&settings.audience) > ISSUER_AND_AUDIENCE).then(|| {
+    let length = |name: Option<&str>| name.map_or(0, str::len);
+    (length(settings.named_issuer()) + length(settings.audience.as_deref()) > ISSUER_AND_AUDIENCE).then(|| {
         format!(
             "`issuer` (or `public_url`, when that is the issuer) and `audience` together are longer than {ISSUER_AND_AUDIENCE} characters; every access token carries both"
         )

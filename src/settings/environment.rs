@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::fault::{SettingFault, SettingSource};
-use super::resolve::Said;
+use super::fault::SettingFault;
+use super::source::{GivenValue, SettingSource};
 
 pub(super) const PREFIX: &str = "RESCIND_";
 
@@ -40,13 +40,13 @@ impl Environment {
         self.0.get(SERVICE_KEY)
     }
 
-    pub(super) fn said(&self, faults: &mut Vec<SettingFault>) -> Vec<Said> {
+    pub(super) fn said(&self, faults: &mut Vec<SettingFault>) -> Vec<GivenValue> {
         let mut said = Vec::new();
         for (name, value) in &self.0 {
             match value.to_str() {
                 _ if name == CONFIG || name == SERVICE_KEY => {}
                 Some(text) if injected(name, text) => {}
-                Some(text) => said.push(Said {
+                Some(text) => said.push(GivenValue {
                     name: name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase(),
                     text: text.to_owned(),
                     at: SettingSource::Environment(name.clone()),

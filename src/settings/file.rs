@@ -2,11 +2,11 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{SettingFault, SettingSource};
-use super::resolve::Said;
+use super::fault::SettingFault;
+use super::source::{GivenValue, SettingSource};
 
 /// Parses the entries of a settings file, or reports the first place that is not TOML.
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, SettingFault> {
+pub(super) fn read(name: &str, text: &str) -> Result<Vec<GivenValue>, SettingFault> {
     let line = |offset: usize| text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1;
     let table = DeTable::parse(text).map_err(|error| SettingFault::Syntax {
         name: name.to_owned(),
@@ -14,8 +14,8 @@ pub(super) fn read(name: &str, text: &str) -> Result<Vec<Said>, SettingFault> {
         // Only the message: the error's own text shows the line, and a line may hold a secret.
         message: error.message().to_owned(),
     })?;
-    let mut said: Vec<Said> = (table.get_ref().iter())
-        .map(|(key, value)| Said {
+    let mut said: Vec<GivenValue> = (table.get_ref().iter())
+        .map(|(key, value)| GivenValue {
             name: key.get_ref().to_string(),
             text: words(value.get_ref()),
             at: SettingSource::File { name: name.to_owned(), line: line(key.span().start) },

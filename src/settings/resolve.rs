@@ -4,17 +4,10 @@ use std::io;
 use std::path::Path;
 
 use super::environment::Environment;
-use super::fault::{Faults, SettingFault, SettingSource};
-use super::table::{self, Setting, Settings};
+use super::fault::{Faults, SettingFault};
+use super::source::{GivenValue, SettingSource};
+use super::table::{self, Row, Settings};
 use super::{checks, file};
-
-/// A value as a source gives it, before it is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) name: String,
-    pub(super) text: String,
-    pub(super) at: SettingSource,
-}
 
 /// The sources of the settings.
 pub struct Inputs<'a> {
@@ -26,23 +19,6 @@ pub struct Inputs<'a> {
     pub flags: &'a [(String, String, String)],
     /// Reads a secret that is given as the path of a file.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
-}
-
-/// A setting with the text in force and its source.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The setting.
-    pub setting: Setting,
-    /// The source of the text.
-    pub at: SettingSource,
-    pub(super) text: String,
-}
-
-impl Row {
-    /// The value for people; a secret is hidden.
-    pub fn shown(&self) -> &str {
-        if self.setting.secret && !self.text.is_empty() { "(hidden)" } else { &self.text }
-    }
 }
 
 /// The text of every setting, and the parsed settings.
@@ -63,15 +39,14 @@ pub fn resolve(inputs: &Inputs<'_>) -> Resolved {
     for layer in layers(inputs, &mut faults) {
         lay(&mut rows, layer, inputs, &mut faults);
     }
-    let mut resolved = Resolved { rows, settings: Err(Faults(Vec::new())) };
-    resolved.settings = match table::parse(&resolved) {
+    let settings = match table::parse(&rows) {
         Err(Faults(wrong)) => Err(Faults(faults.into_iter().chain(wrong).collect())),
         Ok(settings) => {
             faults.extend(checks::together(&settings));
             if faults.is_empty() { Ok(settings) } else { Err(Faults(faults)) }
         }
     };
-    resolved
+    Resolved { rows, settings }
 }
 
 impl Settings {
@@ -86,13 +61,13 @@ impl Settings {
     }
 }
 
-fn layers(inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) -> [Vec<Said>; 3] {
+fn layers(inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) -> [Vec<GivenValue>; 3] {
     let from_file = inputs.file.map(|(name, text)| file::read(name, text)).transpose();
     let from_file = from_file.unwrap_or_else(|fault| {
         faults.push(fault);
         None
     });
-    let from_flags = inputs.flags.iter().map(|(flag, key, text)| Said {
+    let from_flags = inputs.flags.iter().map(|(flag, key, text)| GivenValue {
         name: key.clone(),
         text: text.clone(),
         at: SettingSource::Flag(flag.clone()),
@@ -100,7 +75,7 @@ fn layers(inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) -> [Vec<Said>; 3]
     [from_file.unwrap_or_default(), inputs.environment.said(faults), from_flags.collect()]
 }
 
-fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) {
+fn lay(rows: &mut [Row], layer: Vec<GivenValue>, inputs: &Inputs<'_>, faults: &mut Vec<SettingFault>) {
     let mut given_here: Vec<(&'static str, SettingSource)> = Vec::new();
     for said in layer {
         let is_file_of =
@@ -126,7 +101,7 @@ fn lay(rows: &mut [Row], layer: Vec<Said>, inputs: &Inputs<'_>, faults: &mut Vec
     }
 }
 
-fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, SettingFault> {
+fn secret(said: &GivenValue, inputs: &Inputs<'_>) -> Result<String, SettingFault> {
     let path = Path::new(&said.text);
     (inputs.read)(path).map(|text| text.trim().to_owned()).map_err(|error| SettingFault::Unreadable {
         at: said.at.clone(),
@@ -136,7 +111,7 @@ fn secret(said: &Said, inputs: &Inputs<'_>) -> Result<String, SettingFault> {
 }
 
 /// The fault of an unknown name, with the nearest known name in the form of its source.
-fn unknown(said: Said) -> SettingFault {
+fn unknown(said: GivenValue) -> SettingFault {
     let closeness = |key: &str| strsim::jaro_winkler(&said.name, key);
     let near = (table::table().into_iter())
         .filter(|setting| closeness(setting.key) > 0.85)

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::fault::SettingSource;
-use super::resolve::Row;
 use super::rule::{ValueShape, items};
+use super::source::SettingSource;
+use super::table::Row;
 
 /// Formats a settings file with the values of `rows`. A secret is left out, for a person to write.
 pub fn sample(rows: &[Row]) -> String {
@@ -41,7 +41,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::{Environment, Inputs, Resolved, resolve, sample};
+    use super::super::environment::Environment;
+    use super::super::resolve::{Inputs, Resolved, resolve};
+    use super::*;
 
     fn read_back(text: &str) -> Resolved {
         let environment = Environment::default();

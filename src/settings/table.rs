@@ -8,9 +8,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::Level;
 
+use super::environment::PREFIX;
 use super::fault::{Faults, SettingFault};
-use super::resolve::Resolved;
 use super::rule::{Rule, ValueShape, choice, cores, judged, length, number, parsed, path, size, switch};
+use super::source::SettingSource;
 use super::value::{self, LogFormat, StoreUrl};
 
 /// An entry of the list, as shown to people.
@@ -32,13 +33,30 @@ pub struct Setting {
 impl Setting {
     /// The name of the setting's environment variable.
     pub fn environment(&self) -> String {
-        format!("{}{}", super::environment::PREFIX, self.key.to_ascii_uppercase())
+        format!("{PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+}
+
+/// A setting with the text in force and its source.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The setting.
+    pub setting: Setting,
+    /// The source of the text.
+    pub at: SettingSource,
+    pub(super) text: String,
+}
+
+impl Row {
+    /// The value for people; a secret is hidden.
+    pub fn shown(&self) -> &str {
+        if self.setting.secret && !self.text.is_empty() { "(hidden)" } else { &self.text }
     }
 }
 
 macro_rules! settings {
     ($($(#[doc = $meaning:literal])+ $key:ident: $kind:ty = $default:literal, $rule:expr;)+) => {
-        /// The parsed value of every setting. Built by [`resolve`](super::resolve()), or for tests by
+        /// The parsed value of every setting. Built by `resolve`, or for tests by
         /// [`Settings::with`].
         #[derive(Debug, Clone, PartialEq)]
         pub struct Settings {
@@ -61,9 +79,9 @@ macro_rules! settings {
         }
 
         /// Parses every value; returns every fault at once, so that one run shows them all.
-        pub(super) fn parse(resolved: &Resolved) -> Result<Settings, Faults> {
+        pub(super) fn parse(rows: &[Row]) -> Result<Settings, Faults> {
             let mut faults = Vec::new();
-            $(let $key: Option<$kind> = read(stringify!($key), &$rule, resolved, &mut faults);)+
+            $(let $key: Option<$kind> = read(stringify!($key), &$rule, rows, &mut faults);)+
             let build = || Some(Settings { $($key: $key?,)+ });
             match build() {
                 Some(settings) if faults.is_empty() => Ok(settings),
@@ -193,8 +211,8 @@ const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::TRACE),
 ];
 
-fn read<T>(key: &str, rule: &Rule<T>, resolved: &Resolved, faults: &mut Vec<SettingFault>) -> Option<T> {
-    let row = resolved.rows.iter().find(|row| row.setting.key == key)?;
+fn read<T>(key: &str, rule: &Rule<T>, rows: &[Row], faults: &mut Vec<SettingFault>) -> Option<T> {
+    let row = rows.iter().find(|row| row.setting.key == key)?;
     let value = (rule.parse)(&row.text);
     if value.is_none() {
         faults.push(SettingFault::Invalid {

@@ -14,9 +14,7 @@ pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {
 
 /// A finding if the first start would be refused because it has no issuer to write into tokens.
 pub(super) fn issuer(settings: &Settings, state: &StoreCondition) -> Option<Diagnosis> {
-    let named = settings.issuer.is_some() || settings.public_url.is_some();
-    let every = settings.listen.ip().to_canonical().is_unspecified();
-    (matches!(state, StoreCondition::None) && every && !named).then(|| {
+    (matches!(state, StoreCondition::None) && settings.lacks_reachable_issuer()).then(|| {
         let what =
             "the first start is refused: it would write an address that nobody can reach into every token";
         let help = "set `public_url` to the URL under which clients reach the service";
