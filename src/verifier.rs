@@ -96,7 +96,7 @@
 //!   processors with AVX-512 IFMA, and changes nothing on others.
 //!
 //! Modules: `builder` (configuration), `claims`, `rejection` and `event` (the results), `state` with `revoked` and
-//! `keys` with `names` and `seen` (what `verify` reads), `replica` with `pings` (the only writer, without I/O), `replica_task`,
+//! `keys` with `names` (what `verify` reads), `replica` with `pings` (the only writer, without I/O), `replica_task`,
 //! `link` and `stream` (the only ones with I/O), `introspect`.
 
 mod builder;
@@ -111,7 +111,6 @@ mod rejection;
 mod replica;
 mod replica_task;
 mod revoked;
-mod seen;
 mod state;
 mod stream;
 
@@ -135,6 +134,7 @@ pub use crate::model::revocation::Revocation;
 pub use crate::model::timestamp::Timestamp;
 pub use crate::model::verdict::Reason;
 
+use crate::model::claims::AccessClaims;
 use crate::model::names::Names;
 use crate::model::verdict::Verdict;
 use crate::world::World;
@@ -243,7 +243,7 @@ impl ReplicaView {
                 return Err((None, unless_stale(rejection)));
             }
         };
-        let claims = verified.claims();
+        let claims: &AccessClaims = &verified;
         let sound = claims.is_short_lived();
         let verdict = match state.revoked.judge(claims, now.wall) {
             // A clock is wrong, there or here. The token may be good: a refresh gets a new one.

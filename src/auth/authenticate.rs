@@ -7,7 +7,7 @@ use super::error::AuthError;
 use super::last_seen::LastSeenNotes;
 use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::SigningKeys;
-use crate::model::claims::{AccessClaims, Presented, RefreshClaims};
+use crate::model::claims::{Presented, RefreshClaims};
 use crate::model::device::Device;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
@@ -15,6 +15,7 @@ use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::{Standing, Store};
 use crate::token::refresh;
+use crate::token::seen::VerifiedClaims;
 use crate::world::World;
 
 /// Finds out who calls: a signed-in user by an access token, or a server by its service key.
@@ -42,7 +43,7 @@ pub enum Bearer {
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The claims of the caller's token.
-    pub claims: Arc<AccessClaims>,
+    pub claims: Arc<VerifiedClaims>,
     /// The user as stored.
     pub user: User,
     /// The device as stored.
@@ -52,7 +53,7 @@ pub struct Caller {
 impl Caller {
     /// The claims that a step judges again within its transaction.
     pub fn presented(&self) -> Presented {
-        (&*self.claims).into()
+        (&**self.claims).into()
     }
 }
 
@@ -79,7 +80,7 @@ impl Authentication {
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<Result<(Arc<AccessClaims>, Standing), Reason>, AuthError> {
+    ) -> Result<Result<(Arc<VerifiedClaims>, Standing), Reason>, AuthError> {
         self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {
@@ -94,7 +95,7 @@ impl Authentication {
                 keyring = self.keys.reload().await?;
                 continue;
             }
-            let presented = (&*claims).into();
+            let presented = (&**claims).into();
             return Ok(match standing.judge(&presented, now) {
                 // It may be another node's clock that is wrong, or this one's: a refresh helps where the token is good.
                 Verdict::Live if claims.is_from_the_future(now) => Err(Reason::Expired),
@@ -111,7 +112,10 @@ impl Authentication {
     }
 
     /// The claims of an authentic access token of this issuer, whether or not it is still valid.
-    pub(super) async fn authentic_access(&self, token: &str) -> Result<Option<Arc<AccessClaims>>, AuthError> {
+    pub(super) async fn authentic_access(
+        &self,
+        token: &str,
+    ) -> Result<Option<Arc<VerifiedClaims>>, AuthError> {
         let keyring = self.keys.checked().await?;
         Ok(keyring.trusted().verify(token).ok())
     }

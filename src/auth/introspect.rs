@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::authenticate::Authentication;
 use super::error::AuthError;
 use crate::issuer::rollback::RollbackDetector;
-use crate::model::claims::{AccessClaims, RefreshClaims};
+use crate::model::claims::RefreshClaims;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::{Store, StoreError};
+use crate::token::seen::VerifiedClaims;
 use crate::world::reference::ReferenceClock;
 
 /// The result of an introspection.
@@ -19,7 +20,7 @@ pub enum Introspection {
     /// The token is an access token that acts for its user.
     Access {
         /// The claims of the access token.
-        claims: Arc<AccessClaims>,
+        claims: Arc<VerifiedClaims>,
         /// The username, as displayed.
         username: String,
     },

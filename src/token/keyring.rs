@@ -15,7 +15,7 @@ use super::feed::{Frame, Pong};
 use super::footer::{self, Footer};
 use super::public_keys::PublicKeys;
 use super::sealing::{MasterKey, SealError};
-use super::seen::VerifiedTokens;
+use super::seen::{SeenTokens, VerifiedClaims};
 use super::signing::{PublicKey, SecretKey};
 use super::{LONGEST, MintError, NotAuthentic, access, refresh};
 use crate::model::claims::{AccessClaims, RefreshClaims};
@@ -24,20 +24,23 @@ use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 
+/// The most verified tokens in the cache of a keyring: about 1 KiB each.
+const REMEMBERED_TOKENS: usize = 16_384;
+
 /// The public keys whose access tokens are accepted, with the issuer and audience the tokens must have.
 #[derive(Debug)]
 pub struct TrustedKeys {
     /// Every pair of names that tokens of these keys may carry; the first is that of new tokens.
     names: Vec<Names>,
     keys: PublicKeys,
-    seen: VerifiedTokens,
+    seen: SeenTokens,
 }
 
 impl TrustedKeys {
     /// A set without keys; tokens must name `issuer` and `audience`.
     pub fn none(issuer: String, audience: String) -> Self {
         let names = vec![Names { issuer, audience }];
-        Self { names, keys: PublicKeys::none(), seen: VerifiedTokens::empty() }
+        Self { names, keys: PublicKeys::none(), seen: SeenTokens::of(REMEMBERED_TOKENS) }
     }
 
     /// Every pair of names that tokens may carry; the first is that of new tokens.
@@ -52,16 +55,17 @@ impl TrustedKeys {
 
     /// Verifies an access token: signed by a trusted key, of an accepted issuer and audience. Time and revocation are
     /// not checked.
-    pub fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, NotAuthentic> {
-        if let Some(claims) = self.seen.recall(token) {
-            return Ok(claims);
+    pub fn verify(&self, token: &str) -> Result<Arc<VerifiedClaims>, NotAuthentic> {
+        if let Some(verified) = self.seen.recall(token) {
+            return Ok(verified);
         }
-        let claims = Arc::new(self.keys.authentic(token)?);
+        let claims = self.keys.authentic(token)?;
         if !self.names.iter().any(|names| names.are_of(&claims)) {
             return Err(NotAuthentic);
         }
-        self.seen.remember(token, &claims);
-        Ok(claims)
+        let verified = Arc::new(VerifiedClaims::new(token, claims));
+        self.seen.remember(&verified);
+        Ok(verified)
     }
 }
 

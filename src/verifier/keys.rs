@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
-use super::claims::VerifiedClaims;
 use super::names::AcceptedNames;
-use super::seen::SeenTokens;
 use crate::model::counters::KeysVersion;
 use crate::model::key::Kid;
 use crate::model::names::Names;
 use crate::model::timestamp::Timestamp;
 use crate::token::NotAuthentic;
 use crate::token::public_keys::PublicKeys;
+use crate::token::seen::{SeenTokens, VerifiedClaims};
 
 /// One version of the key set, immutable.
 #[derive(Debug)]
@@ -104,7 +103,7 @@ impl ReplicaKeys {
             return Err(Unverified::OtherNames(claims.issued));
         }
         let verified = Arc::new(VerifiedClaims::new(token, claims));
-        self.seen.remember(token, &verified);
+        self.seen.remember(&verified);
         Ok(verified)
     }
 

@@ -195,7 +195,7 @@ pub struct Mint(Keyring);
 impl Mint {
     /// Mints an access token with the claims of `token`, changed.
     pub fn access(&self, token: &str, change: impl FnOnce(&mut AccessClaims)) -> String {
-        let mut claims = (*self.0.trusted().verify(token).unwrap()).clone();
+        let mut claims = (**self.0.trusted().verify(token).unwrap()).clone();
         change(&mut claims);
         self.0.mint_access(&claims).unwrap()
     }
