@@ -1,13 +1,18 @@
-//! A fault-injecting proxy between followers and their issuer. It can be cut, and can corrupt the frames of the
-//! stream and the answers to pings, each as a whole. All other answers pass unchanged.
+//! A fault-injecting proxy, between followers and their issuer or between a node and its database. It can be cut and
+//! silenced. Before an issuer it can also corrupt the frames of the stream and the answers to pings, each as a whole; all
+//! other answers pass unchanged.
+//!
+//! Modules: `feed_answers` (the faults of frames and answers to pings).
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::client::PATIENCE;
+
+mod feed_answers;
 
 /// What the proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub(crate) enum NetworkFault {
     None,
     /// Closes every connection, and every new one.
     Cut,
+    /// Forwards no byte and closes nothing: what was sent arrives once the proxy forwards again.
+    Silent,
     /// Delays frames and answers to pings.
     Delay(Duration),
     /// Drops every frame.
@@ -50,6 +57,8 @@ pub(crate) struct FaultyProxy {
 
 #[derive(Debug)]
 struct Inner {
+    /// Whether the server is an issuer, whose answers are read.
+    is_issuer: bool,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -67,8 +76,17 @@ struct State {
 }
 
 impl FaultyProxy {
-    /// A proxy to the server at `target`.
+    /// A proxy to the issuer at `target`.
     pub(crate) fn to(target: &str) -> Self {
+        Self::new(target, true)
+    }
+
+    /// A proxy to the database at `target`, which forwards bytes without reading them: it can be cut and silenced.
+    pub(crate) fn to_database(target: &str) -> Self {
+        Self::new(target, false)
+    }
+
+    fn new(target: &str, is_issuer: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = State {
@@ -79,7 +97,7 @@ impl FaultyProxy {
             streams: 0,
             closed: false,
         };
-        let inner = Arc::new(Inner { state: Mutex::new(state), changed: Condvar::new() });
+        let inner = Arc::new(Inner { is_issuer, state: Mutex::new(state), changed: Condvar::new() });
         let ours = Arc::clone(&inner);
         thread::spawn(move || {
             for connection in listener.incoming() {
@@ -150,93 +168,38 @@ impl Inner {
         let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else { return };
         state.open.extend([near.try_clone(), far.try_clone()].into_iter().flatten());
         drop(state);
-        thread::spawn(move || copy(near_too, far_too));
+        let ours = Arc::clone(self);
+        thread::spawn(move || ours.forward(near_too, far_too));
         let ours = Arc::clone(self);
         thread::spawn(move || {
             let (near_end, far_end) = (near.try_clone(), far.try_clone());
-            ours.answers(BufReader::new(far), near);
+            if ours.is_issuer {
+                ours.answers(BufReader::new(far), near);
+            } else {
+                ours.forward(far, near);
+            }
             for end in [near_end, far_end].into_iter().flatten() {
                 let _gone = end.shutdown(Shutdown::Both);
             }
         });
     }
 
-    /// Forwards answers until one side has closed.
-    fn answers(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
-        loop {
-            let head = head(&mut from)?;
-            if head.contains("text/event-stream") {
-                to.write_all(head.as_bytes()).ok()?;
-                self.state.lock().unwrap().streams += 1;
-                self.changed.notify_all();
-                return self.chunks(from, to);
+    /// Forwards bytes until one side has closed.
+    fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut bytes = [0; 16 << 10];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            self.wait_while_silent();
+            if to.write_all(&bytes[..count]).is_err() {
+                break;
             }
-            let mut body = vec![0; length(&head)];
-            from.read_exact(&mut body).ok()?;
-            if body.starts_with(b"{\"pong\"") {
-                if self.fault() == NetworkFault::Flood {
-                    to.write_all(with_length(&head, usize::MAX / 2).as_bytes()).ok()?;
-                    return flood(|bytes| to.write_all(bytes));
-                }
-                body = self.pong(body)?;
-            }
-            to.write_all(with_length(&head, body.len()).as_bytes()).ok()?;
-            to.write_all(&body).ok()?;
         }
+        let _gone = to.shutdown(Shutdown::Both);
     }
 
-    fn pong(&self, mut body: Vec<u8>) -> Option<Vec<u8>> {
-        match self.fault() {
-            NetworkFault::DropPongs => return self.never(),
-            NetworkFault::RepeatPongs | NetworkFault::Hide => {
-                return Some(self.state.lock().unwrap().pong.get_or_insert(body).clone());
-            }
-            NetworkFault::AlterPongs => alter(&mut body),
-            NetworkFault::Delay(time) => self.wait(time),
-            _ => {}
-        }
-        self.state.lock().unwrap().pong = Some(body.clone());
-        Some(body)
-    }
-
-    /// Forwards the chunks of a stream; the server writes each event as one chunk.
-    fn chunks(&self, mut from: BufReader<TcpStream>, mut to: TcpStream) -> Option<()> {
-        let mut kept: Option<Vec<u8>> = None;
-        loop {
-            let mut chunk = chunk(&mut from)?;
-            let is_frame = String::from_utf8_lossy(&chunk).contains("v4.public.");
-            let send = match self.fault() {
-                _ if !is_frame => vec![chunk],
-                NetworkFault::Flood => {
-                    // The frame without its end.
-                    write_chunk(&mut to, chunk.trim_ascii_end()).ok()?;
-                    return flood(|bytes| write_chunk(&mut to, bytes));
-                }
-                NetworkFault::DropFrames | NetworkFault::Hide => vec![],
-                NetworkFault::RepeatFrames => vec![chunk.clone(), chunk],
-                NetworkFault::SwapFrames => {
-                    if let Some(earlier) = kept.take() {
-                        vec![chunk, earlier]
-                    } else {
-                        kept = Some(chunk);
-                        Vec::new()
-                    }
-                }
-                NetworkFault::AddEvents => vec![b"event: weather\ndata: rain\n\n".to_vec(), chunk],
-                NetworkFault::AlterFrames => {
-                    alter(&mut chunk);
-                    vec![chunk]
-                }
-                NetworkFault::Delay(time) => {
-                    self.wait(time);
-                    vec![chunk]
-                }
-                _ => vec![chunk],
-            };
-            for chunk in send {
-                write_chunk(&mut to, &chunk).ok()?;
-            }
-        }
+    fn wait_while_silent(&self) {
+        let state = self.state.lock().unwrap();
+        let silent = |state: &mut State| state.fault == NetworkFault::Silent && !state.closed;
+        let _state = self.changed.wait_while(state, silent).unwrap();
     }
 
     /// Waits for a time, or until the behaviour changes.
@@ -256,63 +219,4 @@ impl Inner {
         let _state = self.changed.wait_while(state, |state| state.fault == fault && !state.closed).unwrap();
         None
     }
-}
-
-fn copy(mut from: TcpStream, mut to: TcpStream) {
-    let _copied = std::io::copy(&mut from, &mut to);
-    let _gone = to.shutdown(Shutdown::Both);
-}
-
-fn head(from: &mut impl BufRead) -> Option<String> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if from.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    Some(head)
-}
-
-fn length(head: &str) -> usize {
-    let lines = head.lines().filter_map(|line| line.split_once(": "));
-    let length = lines.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    length.map_or(0, |(_, length)| length.parse().unwrap())
-}
-
-fn with_length(head: &str, length: usize) -> String {
-    let lines = head.lines().map(|line| match line.split_once(": ") {
-        Some((name, _)) if name.eq_ignore_ascii_case("content-length") => format!("{name}: {length}\r\n"),
-        _ => format!("{line}\r\n"),
-    });
-    lines.collect()
-}
-
-fn chunk(from: &mut impl BufRead) -> Option<Vec<u8>> {
-    let mut size = String::new();
-    from.read_line(&mut size).ok()?;
-    let size = usize::from_str_radix(size.trim(), 16).ok().filter(|size| *size > 0)?;
-    let mut chunk = vec![0; size + 2];
-    from.read_exact(&mut chunk).ok()?;
-    chunk.truncate(size);
-    Some(chunk)
-}
-
-fn write_chunk(to: &mut impl Write, chunk: &[u8]) -> std::io::Result<()> {
-    to.write_all(format!("{:x}\r\n", chunk.len()).as_bytes())?;
-    to.write_all(chunk)?;
-    to.write_all(b"\r\n")
-}
-
-/// Writes until the other side has closed.
-fn flood(mut write: impl FnMut(&[u8]) -> std::io::Result<()>) -> Option<()> {
-    let bytes = vec![b'A'; 64 << 10];
-    while write(&bytes).is_ok() {}
-    None
-}
-
-/// Changes one character within the signed text.
-fn alter(text: &mut [u8]) {
-    let start = text.windows(10).position(|part| part == b"v4.public.").unwrap() + 10;
-    let at = start + (text.len() - start) / 3;
-    text[at] = if text[at] == b'A' { b'B' } else { b'A' };
 }

@@ -5,7 +5,7 @@
 //! compared with every token, password and key of its test (`secrets`).
 //!
 //! Modules: `place` (the working directory and its processes), `server`, `client`, `session`, `secrets`, `trace`,
-//! `listener` (a follower of the feed), `faulty_proxy` (a fault-injecting proxy between followers and their issuer) and
+//! `listener` (a follower of the feed), `faulty_proxy` (a fault-injecting proxy before an issuer or a database) and
 //! `guarded` (all of these together) are what the tests use; all others are tests, named after what they show.
 
 #![allow(

@@ -5,8 +5,7 @@
 //! `RESCIND_TEST_ROUNDS=full` raises them to those of the published figures, and `RESCIND_TEST_FIGURES` names a file
 //! that the figures are added to.
 //!
-//! Modules: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `db_proxy` (a fault-injecting proxy between a
-//! node and its database), `nodes` (of the service), `load` and `ledger` (clients that remember every answer); all
+//! Modules: `cluster` and `standby` (PostgreSQL), `bouncer` (PgBouncer), `nodes` (of the service), `load` and `ledger` (clients that remember every answer); all
 //! others are tests, named after what they show.
 
 use std::fs::File;
@@ -24,7 +23,6 @@ mod bouncer;
 mod clocks;
 mod cluster;
 mod connections;
-mod db_proxy;
 mod deploy;
 mod encrypted;
 mod everywhere;

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::Cluster;
 use super::cluster::url;
-use super::db_proxy::{DatabaseProxy, Way};
 use super::nodes::{Node, Shared};
+use crate::faulty_proxy::{FaultyProxy, NetworkFault};
 use crate::guarded::BOUND;
 use crate::place::RESCIND;
 use crate::server::Server;
@@ -37,9 +37,9 @@ pub(super) fn guard_expecting(
     guard
 }
 
-fn a_node_whose_database_is(way: Way) {
+fn a_node_whose_database_is(fault: NetworkFault) {
     let Some(cluster) = Cluster::fresh() else { return };
-    let proxy = DatabaseProxy::to(&cluster.address());
+    let proxy = FaultyProxy::to_database(&cluster.address());
     let shared = Shared::new(&cluster.url());
     let well = shared.join(&[]);
     let cut_off = shared.with_store(&url(&proxy.address)).join(&[]);
@@ -53,7 +53,7 @@ fn a_node_whose_database_is(way: Way) {
     for guard in &guards {
         guard.assert_comes_to(&gone.access, "204");
     }
-    proxy.set(way);
+    proxy.set(fault);
     client.post("/api/v1/auth/logout-all", &gone.access, &json!({})).ok();
     let acknowledged = Instant::now();
     while acknowledged.elapsed() < BOUND * 2 {
@@ -70,7 +70,7 @@ fn a_node_whose_database_is(way: Way) {
     of_the_well.assert_comes_to(&gone.access, "401 signed_out_everywhere");
     of_the_well.assert_comes_to(&good.access, "204");
 
-    proxy.set(Way::Open);
+    proxy.set(NetworkFault::None);
     for guard in &guards {
         guard.assert_comes_to(&gone.access, "401 signed_out_everywhere");
         guard.assert_comes_to(&good.access, "204");
@@ -79,10 +79,10 @@ fn a_node_whose_database_is(way: Way) {
 
 #[test]
 fn a_node_that_hears_nothing_of_its_database_proves_nothing() {
-    a_node_whose_database_is(Way::Silent);
+    a_node_whose_database_is(NetworkFault::Silent);
 }
 
 #[test]
 fn a_node_without_a_way_to_its_database_proves_nothing() {
-    a_node_whose_database_is(Way::Cut);
+    a_node_whose_database_is(NetworkFault::Cut);
 }
