@@ -3,6 +3,8 @@
 //! Labels have few values: fixed ones, and the names of service keys. An operation is an operationId, never a path. The
 //! handle for an operation's status is looked up once, when the status is first sent; every later request adds to it
 //! without a lock.
+//!
+//! Modules: `labels` (what the values are told apart by), `feed` (the metrics of the feed).
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
@@ -10,14 +12,20 @@ use std::{
 };
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 
 pub use feed::FeedMetrics;
+pub(crate) use labels::STATUSES;
+use labels::{
+    ALARMS, ClassLabel, FAILURES, KindLabel, OperationLabels, REFRESHES, RequestLabels, ResultLabel,
+    SIGN_INS, SIGN_OUTS, StepLabel,
+};
 
 mod feed;
+mod labels;
 
 /// Histogram buckets of request durations in seconds: from a cached check to a queued password hash.
 const LATENCY: [f64; 13] =
@@ -26,33 +34,6 @@ const LATENCY: [f64; 13] =
 const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
 /// Histogram buckets of the number of acknowledgements that one sync makes durable.
 const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
-/// The HTTP statuses that the service sends; any other is counted too, by a lookup each time.
-pub(crate) const STATUSES: [u16; 19] =
-    [200, 201, 204, 304, 400, 401, 403, 404, 405, 409, 410, 413, 414, 415, 429, 431, 500, 501, 503];
-
-/// The HTTP statuses that alerts watch: listed for each operation before the first is sent.
-const FAILURES: [u16; 2] = [500, 503];
-/// The results of sign-ins: the values of the label.
-const SIGN_INS: [&str; 7] =
-    ["ok", "wrong_credentials", "rate_limited", "overloaded", "failed", "registered", "vouched"];
-/// The classes of refreshes: the values of the label.
-const REFRESHES: [&str; 6] = ["rotated", "repeated", "recovered", "reused", "ended", "ahead"];
-/// The kinds of sign-outs: the values of the label.
-const SIGN_OUTS: [&str; 11] = [
-    "logout",
-    "logout_all",
-    "logout_others",
-    "device",
-    "password",
-    "refresh_reused",
-    "evicted",
-    "delete_account",
-    "administrator",
-    "disabled",
-    "everyone",
-];
-/// The kinds of store alarms: the values of the label.
-const ALARMS: [&str; 1] = ["rolled_back"];
 
 static LOG_LINES: OnceLock<[fn() -> u64; 2]> = OnceLock::new();
 
@@ -60,39 +41,6 @@ static LOG_LINES: OnceLock<[fn() -> u64; 2]> = OnceLock::new();
 /// that are never dropped.
 pub fn count_log_lines(dropped: fn() -> u64, lost: fn() -> u64) {
     let _first = LOG_LINES.set([dropped, lost]);
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    operation: String,
-    method: String,
-    status: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabels {
-    operation: String,
-    method: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResultLabel {
-    result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClassLabel {
-    class: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabel {
-    kind: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StepLabel {
-    step: &'static str,
 }
 
 /// Every metric of the service.
@@ -354,136 +302,4 @@ impl OperationMetrics {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn a_request_is_counted_under_its_operation_and_status() {
-        let metrics = Metrics::new();
-        let login = metrics.operation("login", "POST");
-        login.answered(200, Duration::from_millis(20));
-        login.answered(401, Duration::from_millis(20));
-        login.answered(401, Duration::from_millis(20));
-        login.answered(429, Duration::from_micros(20));
-        login.answered(418, Duration::from_micros(20));
-        let text = metrics.encode();
-        let requests = |status: u16, count: u32| {
-            format!(
-                r#"rescind_http_requests_total{{operation="login",method="POST",status="{status}"}} {count}"#
-            )
-        };
-        for (status, count) in [(200, 1), (401, 2), (429, 1), (418, 1)] {
-            assert!(text.contains(&requests(status, count)), "{text}");
-        }
-        assert!(!text.contains(r#"status="403""#), "what was never sent is not listed: {text}");
-        assert!(text.contains(&requests(503, 0)) && text.contains(&requests(500, 0)), "{text}");
-        assert!(text.contains(
-            r#"rescind_http_request_duration_seconds_bucket{le="0.025",operation="login",method="POST"} 5"#
-        ));
-    }
-
-    /// The literals between `start` and the next `end` in all source files: at least one at each place.
-    fn words(start: &str, end: &str) -> Vec<String> {
-        fn walk(folder: &std::path::Path, (start, end): (&str, &str), found: &mut Vec<String>) {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    walk(&path, (start, end), found);
-                } else if path.extension().is_some_and(|is| is == "rs") && !path.ends_with("metrics.rs") {
-                    let text = std::fs::read_to_string(&path).unwrap();
-                    for rest in text.split(start).skip(1) {
-                        let (code, _) = rest.split_once(end).unwrap();
-                        let literals = code.split('"').skip(1).step_by(2).map(str::to_owned);
-                        let known = found.len();
-                        found.extend(literals);
-                        assert!(found.len() > known, "no literal after `{start}` in {}", path.display());
-                    }
-                }
-            }
-        }
-        let mut found = Vec::new();
-        walk(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), (start, end), &mut found);
-        assert!(!found.is_empty(), "{start} is nowhere");
-        found
-    }
-
-    #[test]
-    fn every_counter_begins_at_zero() {
-        let text = Metrics::new().encode();
-        let mut missing = Vec::new();
-        for (counter, label, words) in [
-            ("sign_ins", "result", words("metrics.sign_in(", ");")),
-            // The classes are named apart from the call that counts them.
-            ("refreshes", "class", words("fn class(", "\n}")),
-            ("sign_outs", "kind", words("metrics.sign_out(", ");")),
-            ("store_alarms", "kind", words("metrics.store_alarm(", ");")),
-            ("feed_dropped", "reason", words("feed.dropped(", ");")),
-        ] {
-            let lines = words.iter().map(|word| format!("rescind_{counter}_total{{{label}=\"{word}\"}} 0\n"));
-            missing.extend(lines.filter(|line| !text.contains(line.as_str())));
-        }
-        let plain = ["log_lines_dropped", "log_lines_lost", "hashes_refused"];
-        let lines = plain.map(|counter| format!("rescind_{counter}_total 0\n"));
-        missing.extend(lines.into_iter().filter(|line| !text.contains(line.as_str())));
-        assert_eq!(missing, Vec::<String>::new(), "{text}");
-    }
-
-    #[test]
-    fn scrapes_at_once_count_each_line_of_the_log_once() {
-        static DROPPED: AtomicU64 = AtomicU64::new(0);
-        let metrics = Metrics::new();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..10_000 {
-                        DROPPED.fetch_add(1, Ordering::Relaxed);
-                        metrics.add_log_lines([|| DROPPED.load(Ordering::Relaxed), || 7]);
-                    }
-                });
-            }
-        });
-        let text = metrics.encode();
-        for line in ["rescind_log_lines_dropped_total 40000\n", "rescind_log_lines_lost_total 7\n"] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
-        }
-    }
-
-    #[test]
-    fn every_figure_is_in_the_text() {
-        let metrics = Metrics::new();
-        metrics.sign_in("ok");
-        metrics.refresh("rotated");
-        metrics.sign_out("logout_all");
-        metrics.store_alarm("sequence_ahead");
-        metrics.committed(64, Duration::from_micros(300));
-        metrics.database_asked("read", Duration::from_micros(300), 16, 2);
-        metrics.live_devices.set(7);
-        metrics.step_stopped("sign_in", true);
-        metrics.step_stopped("sign_out", false);
-        metrics.hashes_refused.inc();
-        let text = metrics.encode();
-        for line in [
-            r#"rescind_sign_ins_total{result="ok"} 1"#,
-            r#"rescind_refreshes_total{class="rotated"} 1"#,
-            r#"rescind_sign_outs_total{kind="logout_all"} 1"#,
-            r#"rescind_store_alarms_total{kind="sequence_ahead"} 1"#,
-            "rescind_commit_batch_size_sum 64.0",
-            "rescind_fsync_seconds_count 1",
-            r#"rescind_database_duration_seconds_count{kind="read"} 1"#,
-            "rescind_database_connections 16",
-            "rescind_database_waiting 2",
-            "rescind_live_devices 7",
-            "rescind_clock_ahead_seconds 0",
-            r#"rescind_steps_stopped{step="sign_in"} 1"#,
-            r#"rescind_steps_stopped{step="sign_out"} 0"#,
-            "rescind_store_rolled_back 0",
-            "rescind_hashes_waiting 0",
-            "rescind_hashes_running 0",
-            "rescind_hashes_refused_total 1",
-        ] {
-            assert!(text.contains(line), "{line} is missing in\n{text}");
-        }
-    }
-}
+mod tests;

@@ -10,10 +10,14 @@ use crate::verifier::Rejection;
 mod chaos;
 mod issuer;
 mod keys;
+mod memory;
 mod names;
+mod proofs;
 mod stores;
+mod trial;
 
-use issuer::{AUDIENCE, Trial};
+use issuer::AUDIENCE;
+use trial::Trial;
 
 fn ended(reason: Reason) -> Result<(), Rejection> {
     Err(Rejection::Ended(reason))
@@ -100,70 +104,6 @@ fn what_ended_stays_ended_however_stale_the_rest_is() {
     trial.pass(3_600);
     assert_eq!(trial.check(&gone), ended(Reason::SignedOutEverywhere));
     assert_eq!(trial.check(&good), stale(Doubt::Late), "also expired, but nobody here can be sure of that");
-}
-
-#[test]
-fn an_answer_proves_the_moment_its_question_was_sent() {
-    let mut trial = Trial::ready();
-    let token = trial.issuer.token(1, 1);
-    trial.pass(4);
-    let asked = trial.replica.ask().unwrap();
-    let pong = trial.issuer.pong(&asked);
-    trial.pass(7);
-    trial.replica.pong(&pong);
-    assert_eq!(trial.lag(), 7);
-    trial.pass(3);
-    assert_eq!(trial.check(&token), Ok(()));
-    trial.pass(1);
-    assert_eq!(trial.check(&token), stale(Doubt::Late));
-    assert_eq!(trial.lag(), 11);
-}
-
-#[test]
-fn an_answer_proves_nothing_before_its_head_is_applied() {
-    let mut trial = Trial::ready();
-    trial.issuer.bump(1, 2, None);
-    trial.pass(5);
-    let asked = trial.replica.ask().unwrap();
-    let pong = trial.issuer.pong(&asked);
-    trial.replica.pong(&pong);
-    assert_eq!(trial.lag(), 5);
-    assert!(!trial.replica.is_behind(Duration::from_secs(1)));
-    trial.pass(2);
-    assert!(trial.replica.is_behind(Duration::from_secs(1)), "the stream is dead");
-    trial.deliver();
-    assert_eq!(trial.lag(), 2);
-    assert!(!trial.replica.is_behind(Duration::ZERO));
-}
-
-#[test]
-fn a_repeated_altered_or_foreign_answer_proves_nothing() {
-    let mut trial = Trial::ready();
-    let asked = trial.replica.ask().unwrap();
-    let pong = trial.issuer.pong(&asked);
-    trial.pass(3);
-    for altered in
-        [pong.replacen("v4.public.e", "v4.public.f", 1), pong[..pong.len() - 1].to_owned(), String::new()]
-    {
-        trial.replica.pong(&altered);
-    }
-    assert_eq!(trial.lag(), 3);
-    trial.replica.pong(&pong);
-    assert_eq!(trial.lag(), 3, "asked when the last one was proven");
-    trial.pass(3);
-    trial.replica.pong(&pong);
-    let other = trial.issuer.restored();
-    let foreign = Asked { sent: Duration::ZERO, ..asked };
-    trial.replica.pong(&other.pong(&foreign));
-    assert_eq!(trial.lag(), 6);
-    assert!(trial.heard("Altered"));
-    // A later answer makes the earlier ones worthless.
-    let (first, second) = (trial.replica.ask().unwrap(), trial.replica.ask().unwrap());
-    let (first, second) = (trial.issuer.pong(&first), trial.issuer.pong(&second));
-    trial.replica.pong(&second);
-    assert_eq!(trial.replica.pings.len(), 0);
-    trial.replica.pong(&first);
-    assert_eq!(trial.lag(), 0);
 }
 
 #[test]
@@ -283,114 +223,6 @@ fn tokens_for_others_are_refused() {
     for text in ["", ".", "...", "v4.public.", "é"] {
         assert_eq!(trial.check(text), Err(Rejection::Invalid), "{text}");
     }
-}
-
-#[test]
-fn a_full_memory_refuses_and_never_forgets() {
-    let mut trial = Trial::with_room_for(3);
-    let tokens: Vec<_> = (1..=5).map(|user| trial.issuer.token(user, 1)).collect();
-    trial.issuer.bump(1, 2, None);
-    let first = trial.issuer.frames(trial.replica.applied).remove(0);
-    for user in 2..=3 {
-        trial.issuer.bump(user, 2, None);
-    }
-    let asked = trial.replica.ask().unwrap();
-    let before_the_fourth = trial.issuer.pong(&asked);
-    trial.issuer.bump(4, 2, None);
-    assert_eq!(trial.deliver(), StreamAction::Resume);
-    assert_eq!(trial.replica.frame(&first), StreamAction::Keep, "once more");
-    assert_eq!(trial.replica.pong(&before_the_fourth), StreamAction::Keep);
-    assert_eq!(trial.check(&tokens[0]), ended(Reason::SignedOutEverywhere));
-    assert_eq!(trial.check(&tokens[3]), stale(Doubt::Full));
-    assert_eq!(trial.check(&tokens[4]), stale(Doubt::Full));
-    trial.prove();
-    assert!(trial.heard("Stale(Full)"));
-    // When what it holds has become too old to matter, there is room again.
-    trial.pass(66 * 60);
-    trial.prove();
-    assert_eq!(trial.deliver(), StreamAction::Keep);
-    trial.prove();
-    assert_eq!(trial.check(&trial.issuer.token(5, 1)), Ok(()));
-    assert_eq!(trial.check(&trial.issuer.token(4, 1)), ended(Reason::SignedOutEverywhere));
-}
-
-/// The clock of an issuer's node may be wrong, and be set right again.
-#[test]
-fn no_wall_clock_makes_it_forget() {
-    for ahead in [-3_600, 3_600] {
-        let mut trial = Trial::ready();
-        let now = trial.world.now();
-        let token = trial.issuer.token_of(1, 1, now, now + LONGEST_ACCESS);
-        trial.issuer.ahead = ahead;
-        trial.issuer.bump(1, 2, None);
-        trial.deliver();
-        trial.prove();
-        trial.pass(60);
-        trial.issuer.ahead = 0;
-        for _ in 0..10 {
-            trial.pass(60);
-            trial.prove();
-            assert_eq!(trial.check(&token), ended(Reason::SignedOutEverywhere), "{ahead}");
-        }
-    }
-}
-
-#[test]
-fn what_ended_is_remembered_as_long_as_a_token_could_live() {
-    let mut trial = Trial::ready();
-    let now = trial.world.now();
-    let tokens: Vec<_> =
-        (1..=2).map(|user| trial.issuer.token_of(user, 1, now, now + LONGEST_ACCESS)).collect();
-    trial.issuer.bump(1, 2, None);
-    trial.issuer.end_device(2, trial.issuer.device(2));
-    trial.deliver();
-    for _ in 0..59 {
-        trial.pass(60);
-        trial.prove();
-        assert_eq!(trial.check(&tokens[0]), ended(Reason::SignedOutEverywhere));
-        assert_eq!(trial.check(&tokens[1]), ended(Reason::SignedOut));
-    }
-    trial.pass(8 * 60);
-    trial.prove();
-    assert_eq!(trial.view.state.load().revoked.len(), 0);
-    assert_eq!(trial.check(&tokens[0]), ended(Reason::Expired));
-}
-
-#[test]
-fn a_day_leaves_no_more_in_memory_than_an_hour() {
-    let mut trial = Trial::ready();
-    let mut sizes = Vec::new();
-    for tick in 0..24 * 360_u32 {
-        trial.pass(10);
-        let user = u8::try_from(tick % 251).unwrap_or_default();
-        trial.issuer.end_device(user, trial.issuer.new_device());
-        trial.issuer.sweep();
-        trial.deliver();
-        trial.prove();
-        if tick % 360 == 359 {
-            sizes.push(trial.view.state.load().revoked.len());
-        }
-    }
-    let (early, late) = sizes.split_at(2);
-    assert!(late.iter().all(|size| size <= &(65 * 6 + 7)), "{sizes:?}");
-    assert!(early[1] >= 65 * 6, "what can still matter is kept: {sizes:?}");
-    assert_eq!(trial.replica.pings.len(), 0);
-}
-
-#[test]
-fn unanswered_questions_are_bounded() {
-    let mut trial = Trial::ready();
-    let token = trial.issuer.token(1, 1);
-    for _ in 0..1_000 {
-        let asked = trial.replica.ask().unwrap();
-        trial.pass(1);
-        trial.issuer.bump(1, 2, None);
-        let pong = trial.issuer.pong(&asked);
-        trial.replica.pong(&pong);
-        trial.replica.ask();
-    }
-    assert!(trial.replica.pings.len() <= 32);
-    assert_eq!(trial.check(&token), stale(Doubt::Late));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::issuer::Trial;
+use super::trial::Trial;
 use crate::verifier::replica::StreamAction;
 
 const USERS: u8 = 4;
