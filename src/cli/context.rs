@@ -57,18 +57,34 @@ impl CommandContext {
         self.call(Method::GET, path, None).await
     }
 
-    /// Fetches every page of a list and joins their `results`. `path` has a query.
-    pub(super) async fn fetch_all(&mut self, path: &str) -> Result<Value, CommandFailure> {
+    /// Fetches the page of a list after the cursor `after`; without one, the first page. `path` has a query.
+    pub(super) async fn fetch_page(
+        &mut self,
+        path: &str,
+        after: Option<&str>,
+    ) -> Result<Value, CommandFailure> {
+        let after = after.map(|after| format!("&after={}", segment(after))).unwrap_or_default();
+        self.fetch(&format!("{path}{after}")).await
+    }
+
+    /// Fetches every page of a list from the cursor `after` on and joins their `results`. `path` has a query. After each
+    /// page, `progress` is given the number of results so far.
+    pub(super) async fn fetch_all(
+        &mut self,
+        path: &str,
+        mut after: Option<String>,
+        progress: impl Fn(usize),
+    ) -> Result<Value, CommandFailure> {
         let mut all = Vec::new();
-        let mut next = path.to_owned();
         loop {
-            let mut answer = self.fetch(&next).await?;
+            let mut answer = self.fetch_page(path, after.as_deref()).await?;
             if let Some(results) = answer.get_mut("results").and_then(Value::as_array_mut) {
                 all.append(results);
             }
-            match answer.get("next").and_then(Value::as_str) {
-                Some(after) => next = format!("{path}&after={}", segment(after)),
-                None => return Ok(json!({ "results": all })),
+            progress(all.len());
+            after = answer.get("next").and_then(Value::as_str).map(str::to_owned);
+            if after.is_none() {
+                return Ok(json!({ "results": all }));
             }
         }
     }

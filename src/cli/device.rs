@@ -53,7 +53,7 @@ impl DeviceCommand {
         match self {
             Self::List { user, ended, format } => {
                 let path = format!("/api/v1/admin/users/{}/devices?limit=1000&ended={ended}", segment(&user));
-                let answer = context.fetch_all(&path).await?;
+                let answer = context.fetch_all(&path, None, |_| {}).await?;
                 context.list(format, &answer, &COLUMNS)
             }
             Self::End { user, device, format } => {

@@ -150,43 +150,24 @@ impl UserArgs {
 
 impl UserListArgs {
     async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
-        let mut answer = context.fetch(&self.page(self.after.as_deref())).await?;
-        if self.all {
+        let limit = if self.all { 1000 } else { self.limit };
+        let path = format!("/api/v1/admin/users?limit={limit}");
+        let answer = if self.all {
             let bar = output::progress("users read:");
-            let mut users = Vec::new();
-            loop {
-                users.extend(
-                    answer
-                        .get_mut("results")
-                        .and_then(Value::as_array_mut)
-                        .map(std::mem::take)
-                        .unwrap_or_default(),
-                );
-                bar.set_position(users.len() as u64);
-                let Some(next) = next(&answer) else { break };
-                answer = context.fetch(&self.page(Some(&next))).await?;
-            }
+            let all = context.fetch_all(&path, self.after, |users| bar.set_position(users as u64)).await?;
             bar.finish_and_clear();
-            answer = json!({ "results": users });
-        }
+            all
+        } else {
+            context.fetch_page(&path, self.after.as_deref()).await?
+        };
         context.list(self.format, &answer, &COLUMNS)?;
-        match next(&answer) {
+        match answer.get("next").and_then(Value::as_str) {
             Some(next) if !self.format.json => {
                 Ok(context.line(&format!("\nmore: --after {next}, or --all"))?)
             }
             _ => Ok(()),
         }
     }
-
-    fn page(&self, after: Option<&str>) -> String {
-        let limit = if self.all { 1000 } else { self.limit };
-        let after = after.map(|after| format!("&after={}", segment(after))).unwrap_or_default();
-        format!("/api/v1/admin/users?limit={limit}{after}")
-    }
-}
-
-fn next(answer: &Value) -> Option<String> {
-    answer.get("next").and_then(Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -275,6 +256,21 @@ mod tests {
         assert_eq!(
             trial.page.text(),
             "{\"results\":[{\"username\":\"a\"},{\"username\":\"b\"},{\"username\":\"c\"}]}\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn all_users_after_a_cursor_begin_there() {
+        let mut trial = CommandTrial::new(pages(), script(&[]));
+        let after = Some("a b".to_owned());
+        let list = UserListArgs { limit: 2, after, all: true, format: OutputFormat { json: true } };
+        UserCommand::List(list).run(&mut trial.context).await.unwrap();
+        assert_eq!(
+            trial.seen(),
+            [
+                "GET /api/v1/admin/users?limit=1000&after=a%20b",
+                "GET /api/v1/admin/users?limit=1000&after=b%2F"
+            ]
         );
     }
 }
