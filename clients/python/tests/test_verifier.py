@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -345,6 +346,33 @@ def test_plain_http_to_another_machine_is_reported() -> None:
         assert code(verifier, "garbage") == "stale"
         until(lambda: events, "an event")
     assert events[0].name == "unencrypted"
+
+
+def sockets() -> set[str]:
+    """The sockets that this process has open, as the system names them."""
+    names: set[str] = set()
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            names.add(os.readlink(f"/proc/self/fd/{number}"))
+    return {name for name in names if name.startswith("socket:")}
+
+
+def test_a_forked_child_keeps_no_connection_of_its_parent(service: Service) -> None:
+    before = sockets()
+    introspector = Introspector(service.url, service_key=service.service_key("introspect"))
+    with verifier_of(service) as verifier:
+        token = service.register("wes")["access"]
+        assert code(verifier, token) == code(introspector, token) == "ok"
+        inherited = sockets() - before
+        # The stream, the pings, the questions, and what wakes the thread.
+        assert len(inherited) >= 4
+        child = os.fork()
+        if child == 0:
+            kept = sockets() & inherited
+            os._exit(len(kept))
+        # The connection of the test itself, and one end of what wakes the thread.
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) <= 2
+        assert code(verifier, token) == code(introspector, token) == "ok"
 
 
 def work_as_child(verifier: Verifier, token: str, events: list[Event], started: int) -> None:

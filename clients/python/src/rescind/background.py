@@ -14,10 +14,12 @@ import os
 import selectors
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .errors import ConfigurationError
+from .link import Link
 
 _T = TypeVar("_T")
 
@@ -34,6 +36,7 @@ class Background:
         self.pid = os.getpid()
         self._selector: selectors.BaseSelector = _Selector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
+        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="rescind", daemon=True)
         self._thread.start()
@@ -56,6 +59,10 @@ class Background:
             work.close()
             done.cancel()
         return done
+
+    def add(self, link: Link) -> None:
+        """Notes whose connections a forked child would inherit."""
+        self._links.add(link)
 
     def call(self, function: Callable[[], None]) -> None:
         """Calls a function on the thread."""
@@ -88,12 +95,17 @@ class Background:
         self._thread.join(2)
 
     def disown(self) -> None:
-        """Makes what a forked child inherited harmless: whatever it writes to these connections goes nowhere."""
+        """Gives up what a forked child inherited.
+
+        A connection ends when its parent closes it, and not when the last child does; and whatever the child still
+        writes to it goes nowhere.
+        """
+        descriptors = {number for number in self._selector.get_map() if isinstance(number, int)}
+        descriptors.update(number for link in self._links for number in link.descriptors())
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in list(self._selector.get_map()):
-            if isinstance(descriptor, int):
-                with contextlib.suppress(OSError):
-                    os.dup2(nowhere, descriptor, inheritable=False)
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                os.dup2(nowhere, descriptor, inheritable=False)
         os.close(nowhere)
 
 

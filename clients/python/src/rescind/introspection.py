@@ -78,6 +78,7 @@ class Introspector:
             if used is not None:
                 _inherited.append(used)
             used = self._used = (background(), Link(self._url, self._key))
+            used[0].add(used[1])
             # It keeps the connections until they are closed, also when this goes in a cycle of garbage.
             weakref.finalize(self, _close, *used).atexit = False
         return used[0].submit(used[1].introspect(token))

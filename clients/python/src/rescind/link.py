@@ -85,6 +85,18 @@ class Link:
         self._verify = ssl.create_default_context() if url.scheme == "https" else False
         self._host = url.host
         self._transport: httpx.AsyncHTTPTransport | None = None
+        self._sockets: list[Any] = []
+
+    def descriptors(self) -> list[int]:
+        """The descriptors of the open connections."""
+        return [number for number in (socket.fileno() for socket in self._sockets) if number >= 0]
+
+    def _note_socket(self, response: httpx.Response) -> None:
+        stream = response.extensions.get("network_stream")
+        socket = stream.get_extra_info("socket") if stream is not None else None
+        if socket is not None and socket.fileno() not in self.descriptors():
+            self._sockets = [open_one for open_one in self._sockets if open_one.fileno() >= 0]
+            self._sockets.append(socket)
 
     @property
     def is_exposed(self) -> bool:
@@ -175,6 +187,7 @@ class Link:
             response = await _in_time(self._transport.handle_async_request(sent))
         except httpx.TransportError as error:
             raise _unreachable(error) from None
+        self._note_socket(response)
         try:
             refuse(response.status_code, request)
             yield response

@@ -41,6 +41,7 @@ class _Following:
         self.link = link
         self.deadline = time.monotonic() + timeout
         self.background = background()
+        self.background.add(link)
         self.task = ReplicaTask(view, link)
         self._running: asyncio.Task[None] | None = None
         self.future: concurrent.futures.Future[None] = self.background.submit(self._run())
