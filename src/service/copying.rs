@@ -10,10 +10,10 @@ use crate::model::counters::KeysVersion;
 use crate::model::key::KeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
-use crate::store::archive::{ArchiveSource, Kind};
+use crate::store::archive::ArchiveSource;
 pub use crate::store::copy::{Copied, CopyProgress};
 use crate::store::copy::{CopyError, copy};
-use crate::store::records::Change;
+use crate::store::format::{Record, RecordKind};
 use crate::store::{StoreError, StoreIdentity};
 use crate::token::keyring::Keyring;
 
@@ -87,7 +87,7 @@ async fn keys_open(
 }
 
 async fn keys(source: &mut dyn ArchiveSource) -> Result<Vec<KeyRecord>, StoreError> {
-    source.seek(Kind::Keys).await?;
+    source.seek(RecordKind::Key).await?;
     let mut keys = Vec::new();
     loop {
         let page = source.page().await?;
@@ -95,7 +95,7 @@ async fn keys(source: &mut dyn ArchiveSource) -> Result<Vec<KeyRecord>, StoreErr
             return Ok(keys);
         }
         keys.extend(page.into_iter().filter_map(|record| match record {
-            Change::Key(key) => Some(key),
+            Record::Key(key) => Some(key),
             _ => None,
         }));
     }

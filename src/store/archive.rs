@@ -6,56 +6,8 @@
 
 use async_trait::async_trait;
 
-use super::records::Change;
+use super::format::{Record, RecordKind};
 use super::{StoreError, StoreIdentity};
-
-/// A kind of record, in the order of copying: the counters before the totals, which belong to their era.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "they are the variants of `Change`")]
-pub enum Kind {
-    Counters,
-    Totals,
-    Keys,
-    ServiceKeys,
-    Users,
-    Devices,
-    Ended,
-    LastSeen,
-    Looks,
-    Log,
-}
-
-impl Kind {
-    /// Every kind except the store identity.
-    pub const ALL: [Self; 10] = [
-        Self::Counters,
-        Self::Totals,
-        Self::Keys,
-        Self::ServiceKeys,
-        Self::Users,
-        Self::Devices,
-        Self::Ended,
-        Self::LastSeen,
-        Self::Looks,
-        Self::Log,
-    ];
-
-    /// The stable name of the kind, for programs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counters => "counters",
-            Self::Totals => "totals",
-            Self::Keys => "keys",
-            Self::ServiceKeys => "service_keys",
-            Self::Users => "users",
-            Self::Devices => "devices",
-            Self::Ended => "ended_devices",
-            Self::LastSeen => "last_seen",
-            Self::Looks => "expiry_checks",
-            Self::Log => "log",
-        }
-    }
-}
 
 /// The error for a store that was rolled back: it has to be restored where it is, because a copy lacks the proof.
 #[cfg(any(feature = "sled", feature = "postgres"))]
@@ -67,10 +19,10 @@ pub(super) fn rolled_back() -> StoreError {
 #[async_trait]
 pub trait Archive: Send {
     /// Starts reading at the first record of `kind`.
-    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError>;
+    async fn seek(&mut self, kind: RecordKind) -> Result<(), StoreError>;
 
     /// The next records of the kind, each once, in no particular order; empty after the last one.
-    async fn page(&mut self) -> Result<Vec<Change>, StoreError>;
+    async fn page(&mut self) -> Result<Vec<Record>, StoreError>;
 }
 
 /// The source of a copy; no node writes to it meanwhile.
@@ -93,7 +45,7 @@ pub trait ArchiveTarget: Archive {
     fn resumed(&self) -> bool;
 
     /// Writes a page of records of one kind.
-    async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError>;
+    async fn put(&mut self, page: Vec<Record>) -> Result<(), StoreError>;
 
     /// Makes the copy durable, still marked as unfinished.
     async fn commit(&mut self) -> Result<(), StoreError>;

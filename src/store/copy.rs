@@ -1,8 +1,7 @@
 //! Copying a store: every record is written, then read back and compared.
 
-use super::archive::{Archive, ArchiveSource, ArchiveTarget, Kind};
-use super::format::JsonRecord;
-use super::records::Change;
+use super::archive::{Archive, ArchiveSource, ArchiveTarget};
+use super::format::{JsonRecord, Record, RecordKind};
 use super::{StoreError, StoreIdentity};
 
 /// The reason why a store was not copied. Unless a variant says otherwise, the source is unchanged.
@@ -33,7 +32,7 @@ pub enum CopyError {
         "the copy differs in its {}: {copied} were copied and {found} read back; the source is as it was, the copy is no store. Check the target's disk and memory, then run the same command again",
         .kind.name()
     )]
-    Differs { kind: Kind, copied: Tally, found: Tally },
+    Differs { kind: RecordKind, copied: Tally, found: Tally },
 }
 
 /// The progress of a copy.
@@ -59,7 +58,7 @@ pub struct Copied {
     /// The identity of the store, the same in source and target.
     pub identity: StoreIdentity,
     /// The tally of each kind, in order.
-    pub tallies: Vec<(Kind, Tally)>,
+    pub tallies: Vec<(RecordKind, Tally)>,
 }
 
 impl Copied {
@@ -93,7 +92,7 @@ pub async fn copy(
     }
     let identity = source.identity().await.map_err(CopyError::Source)?;
     let mut tallies = Vec::new();
-    for kind in Kind::ALL {
+    for kind in RecordKind::COPIED {
         tallies.push((kind, write(source, target, kind, progress).await?));
     }
     for (kind, copied) in &tallies {
@@ -112,7 +111,7 @@ pub async fn copy(
 async fn write(
     source: &mut dyn ArchiveSource,
     target: &mut dyn ArchiveTarget,
-    kind: Kind,
+    kind: RecordKind,
     progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, CopyError> {
     let mut tally = Tally::default();
@@ -130,7 +129,7 @@ async fn write(
 
 async fn read_back(
     target: &mut dyn ArchiveTarget,
-    kind: Kind,
+    kind: RecordKind,
     progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Tally, StoreError> {
     let archive: &mut dyn Archive = target;
@@ -147,7 +146,7 @@ async fn read_back(
 
 impl Tally {
     /// Adds a page of records; returns how many it has.
-    fn add_all(&mut self, page: &[Change]) -> Result<u64, StoreError> {
+    fn add_all(&mut self, page: &[Record]) -> Result<u64, StoreError> {
         let before = self.count;
         for record in page {
             let hash = hash(record)?;
@@ -169,31 +168,24 @@ impl std::fmt::Display for Tally {
 }
 
 /// The hash of a record as a document, whichever encoding an engine stores it in.
-fn hash(record: &Change) -> Result<blake3::Hash, StoreError> {
+fn hash(record: &Record) -> Result<blake3::Hash, StoreError> {
     match record {
-        Change::Counters(counters) => of(counters),
-        Change::Totals(totals) => of(totals),
-        Change::Key(key) => of(key),
-        Change::ServiceKey(key) => of(key),
-        Change::User(user) => of(&**user),
-        Change::Device(device) | Change::Ended(device) => of(&**device),
-        Change::LastSeen(user, device, seen) => {
+        Record::Counters(counters) => of(counters),
+        Record::Totals(totals) => of(totals),
+        Record::Key(key) => of(key),
+        Record::ServiceKey(key) => of(key),
+        Record::User(user) => of(&**user),
+        Record::Device(device) | Record::EndedDevice(device) => of(&**device),
+        Record::LastSeen(user, device, seen) => {
             let document = seen.to_json()?;
             let parts = [&user.as_bytes()[..], &device.as_bytes()[..], document.as_bytes()];
             Ok(blake3::hash(&parts.concat()))
         }
-        Change::Look(look) => of(look),
-        Change::Entry(entry) => of(entry),
-        Change::StoreIdentity(_)
-        | Change::RolledBack(_)
-        | Change::DropEntry(_)
-        | Change::DropUser(_)
-        | Change::DropDevice(..)
-        | Change::DropEnded(..)
-        | Change::DropLastSeen(..)
-        | Change::DropLook(_)
-        | Change::DropKey(_)
-        | Change::DropServiceKey(_) => Err(StoreError::Corrupt("no record of an archive".to_owned())),
+        Record::ExpiryCheck(check) => of(check),
+        Record::Entry(entry) => of(entry),
+        Record::StoreIdentity(_) | Record::RolledBack => {
+            Err(StoreError::Corrupt("no record of an archive".to_owned()))
+        }
     }
 }
 

@@ -24,6 +24,7 @@
 //!
 //! # Modules
 //!
+//! * `record`: the kinds of records, the one list of what is stored
 //! * `binary`, `json`: the two encodings and their versions; `form`: the stored forms of small values
 //! * `service`, `user`, `device`, `refresh`, `last_seen`, `expiry_check`, `key`, `entry`: the stored forms of the records
 
@@ -33,6 +34,7 @@ mod expiry_check;
 mod form;
 mod key;
 mod last_seen;
+mod record;
 mod refresh;
 mod service;
 mod user;
@@ -46,6 +48,7 @@ pub(super) use binary::BinaryRecord;
 pub(super) use device::EndedDevice;
 pub(super) use json::JsonRecord;
 pub(super) use last_seen::last_seen_of_row;
+pub use record::{Record, RecordKey, RecordKind};
 
 use super::StoreError;
 

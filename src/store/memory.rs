@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::erased::{ErasedQuery, ErasedStep};
-use super::records::{Change, Look, Records};
+use super::format::{Record, RecordKey};
+use super::records::{Change, ExpiryCheck, Records};
 use super::{Counters, StoreError, StoreIdentity, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
@@ -43,7 +44,7 @@ struct Tables {
     keys: BTreeMap<Kid, KeyRecord>,
     service_keys: BTreeMap<ServiceKeyId, ServiceKeyRecord>,
     log: BTreeMap<Position, Entry>,
-    looks: BTreeSet<Look>,
+    expiry_checks: BTreeSet<ExpiryCheck>,
 }
 
 impl Memory {
@@ -85,34 +86,47 @@ fn poisoned() -> StoreError {
 impl Tables {
     fn apply(&mut self, change: Change) {
         match change {
-            Change::StoreIdentity(identity) => self.identity = Some(identity),
-            Change::RolledBack(is_so) => self.rolled_back = is_so,
-            Change::Counters(counters) => self.counters = Some(counters),
-            Change::Totals(totals) => self.totals = totals,
-            Change::Entry(entry) => drop(self.log.insert(entry.position, entry)),
-            Change::DropEntry(position) => drop(self.log.remove(&position)),
-            Change::User(user) => {
+            Change::Put(record) => self.put(record),
+            Change::Remove(key) => self.remove(key),
+        }
+    }
+
+    fn put(&mut self, record: Record) {
+        match record {
+            Record::StoreIdentity(identity) => self.identity = Some(identity),
+            Record::Counters(counters) => self.counters = Some(counters),
+            Record::Totals(totals) => self.totals = totals,
+            Record::RolledBack => self.rolled_back = true,
+            Record::Key(key) => drop(self.keys.insert(key.kid.clone(), key)),
+            Record::ServiceKey(key) => drop(self.service_keys.insert(key.id, key)),
+            Record::User(user) => {
                 self.names.insert(user.username.key().to_owned(), user.id);
                 self.users.insert(user.id, *user);
             }
-            Change::DropUser(user) => {
-                self.names.remove(user.username.key());
-                self.users.remove(&user.id);
-            }
-            Change::Device(device) => {
+            Record::Device(device) => {
                 self.devices.insert((device.user, device.stamp, device.id), *device);
             }
-            Change::DropDevice(user, stamp, device) => drop(self.devices.remove(&(user, stamp, device))),
-            Change::Ended(device) => drop(self.ended.insert((device.user, device.id), *device)),
-            Change::DropEnded(user, device) => drop(self.ended.remove(&(user, device))),
-            Change::LastSeen(user, device, seen) => drop(self.last_seen.insert((user, device), seen)),
-            Change::DropLastSeen(user, device) => drop(self.last_seen.remove(&(user, device))),
-            Change::Look(look) => drop(self.looks.insert(look)),
-            Change::DropLook(look) => drop(self.looks.remove(&look)),
-            Change::Key(key) => drop(self.keys.insert(key.kid.clone(), key)),
-            Change::DropKey(kid) => drop(self.keys.remove(&kid)),
-            Change::ServiceKey(key) => drop(self.service_keys.insert(key.id, key)),
-            Change::DropServiceKey(id) => drop(self.service_keys.remove(&id)),
+            Record::EndedDevice(device) => drop(self.ended.insert((device.user, device.id), *device)),
+            Record::LastSeen(user, device, seen) => drop(self.last_seen.insert((user, device), seen)),
+            Record::ExpiryCheck(check) => drop(self.expiry_checks.insert(check)),
+            Record::Entry(entry) => drop(self.log.insert(entry.position, entry)),
+        }
+    }
+
+    fn remove(&mut self, key: RecordKey) {
+        match key {
+            RecordKey::RolledBack => self.rolled_back = false,
+            RecordKey::Key(kid) => drop(self.keys.remove(&kid)),
+            RecordKey::ServiceKey(id) => drop(self.service_keys.remove(&id)),
+            RecordKey::User { id, name } => {
+                self.names.remove(&name);
+                self.users.remove(&id);
+            }
+            RecordKey::Device(user, stamp, device) => drop(self.devices.remove(&(user, stamp, device))),
+            RecordKey::EndedDevice(user, device) => drop(self.ended.remove(&(user, device))),
+            RecordKey::LastSeen(user, device) => drop(self.last_seen.remove(&(user, device))),
+            RecordKey::ExpiryCheck(check) => drop(self.expiry_checks.remove(&check)),
+            RecordKey::Entry(position) => drop(self.log.remove(&position)),
         }
     }
 }
@@ -211,7 +225,7 @@ impl Records for Tables {
         Ok(self.rolled_back)
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
-        Ok(self.looks.iter().take_while(|look| look.at <= now).take(limit).copied().collect())
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiryCheck>, StoreError> {
+        Ok(self.expiry_checks.iter().take_while(|check| check.at <= now).take(limit).copied().collect())
     }
 }

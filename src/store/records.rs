@@ -1,11 +1,12 @@
 //! What a step reads and what it writes: the seam between the decisions and the engines.
 
+use super::format::{Record, RecordKey};
 use super::priority::Priority;
 use super::{Counters, StoreError, StoreIdentity, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
-use crate::model::key::{KeyRecord, Kid};
+use crate::model::key::KeyRecord;
 use crate::model::revocation::{Entry, Revocation};
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
@@ -51,14 +52,14 @@ pub trait Records {
     fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>>;
     /// Whether the store is marked as rolled back.
     fn rolled_back(&self) -> Read<bool>;
-    /// Looks that are due at `now`, the most overdue first.
-    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>>;
+    /// Expiry checks that are due at `now`, the most overdue first.
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<ExpiryCheck>>;
 }
 
-/// A note to look at a device at a certain time: has it run out, can its record go?
+/// A note to check a device at a certain time: has it run out, can its record go?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Look {
-    /// When to look.
+pub struct ExpiryCheck {
+    /// When to check.
     pub at: Timestamp,
     /// The user of the device.
     pub user: UserId,
@@ -68,8 +69,8 @@ pub struct Look {
     pub device: DeviceId,
 }
 
-impl Look {
-    /// A note to look at `device` at `at`.
+impl ExpiryCheck {
+    /// A note to check `device` at `at`.
     pub fn at(device: &Device, at: Timestamp) -> Self {
         Self { at, user: device.user, stamp: device.stamp, device: device.id }
     }
@@ -78,46 +79,10 @@ impl Look {
 /// One thing to write. An engine applies all changes of a step or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The store identity, new or changed.
-    StoreIdentity(StoreIdentity),
-    /// Whether the store is known to have gone back in time.
-    RolledBack(bool),
-    /// The counters.
-    Counters(Counters),
-    /// The totals.
-    Totals(Totals),
-    /// A new entry of the log.
-    Entry(Entry),
-    /// An entry of the log that is kept no longer.
-    DropEntry(Position),
-    /// A user, new or changed. The engine keeps the index from the username's key.
-    User(Box<User>),
-    /// A user that is gone, and its username with it.
-    DropUser(Box<User>),
-    /// A device, new or changed, under its stamp.
-    Device(Box<Device>),
-    /// A device's record under this stamp is gone.
-    DropDevice(UserId, Stamp, DeviceId),
-    /// An ended device.
-    Ended(Box<Device>),
-    /// An ended device's record is gone.
-    DropEnded(UserId, DeviceId),
-    /// When and from where a device was last heard of.
-    LastSeen(UserId, DeviceId, LastSeen),
-    /// Removes the last-seen record of a device.
-    DropLastSeen(UserId, DeviceId),
-    /// A note to look.
-    Look(Look),
-    /// A note that was done.
-    DropLook(Look),
-    /// A key, new or changed.
-    Key(KeyRecord),
-    /// A key that is gone.
-    DropKey(Kid),
-    /// A service key.
-    ServiceKey(ServiceKeyRecord),
-    /// A service key that is gone.
-    DropServiceKey(ServiceKeyId),
+    /// Stores a record, new or changed.
+    Put(Record),
+    /// Removes a record.
+    Remove(RecordKey),
 }
 
 /// Everything one step writes.
@@ -156,19 +121,24 @@ impl Changes {
         Self { priority, ..Self::default() }
     }
 
-    /// Writes a record.
-    pub fn push(&mut self, change: Change) {
-        self.records.push(change);
+    /// Stores a record, new or changed.
+    pub fn put(&mut self, record: Record) {
+        self.records.push(Change::Put(record));
+    }
+
+    /// Removes a record.
+    pub fn remove(&mut self, key: RecordKey) {
+        self.records.push(Change::Remove(key));
     }
 
     /// Writes a user.
     pub fn user(&mut self, user: &User) {
-        self.push(Change::User(Box::new(user.clone())));
+        self.put(Record::User(Box::new(user.clone())));
     }
 
     /// Writes a device under its stamp.
     pub fn device(&mut self, device: &Device) {
-        self.push(Change::Device(Box::new(device.clone())));
+        self.put(Record::Device(Box::new(device.clone())));
     }
 
     /// Appends a revocation to the log.
@@ -194,15 +164,16 @@ impl Changes {
         let Self { records: mut settled, log, counted, priority: _ } = self;
         let new_era = log.iter().any(|(_, revocation)| matches!(revocation, Revocation::Era(_)));
         if counts {
-            settled.push(Change::Totals(records.totals()?.with(counted, new_era)));
+            settled.push(Change::Put(Record::Totals(records.totals()?.with(counted, new_era))));
         }
         if !log.is_empty() {
             let mut counters = records.counters()?;
             for (at, revocation) in log {
                 counters = counters.with(&revocation);
-                settled.push(Change::Entry(Entry { position: counters.head, at, revocation }));
+                let entry = Entry { position: counters.head, at, revocation };
+                settled.push(Change::Put(Record::Entry(entry)));
             }
-            settled.push(Change::Counters(counters));
+            settled.push(Change::Put(Record::Counters(counters)));
         }
         Ok(settled)
     }

@@ -21,7 +21,7 @@ use rescind::store::memory::Memory;
 use rescind::store::queries::devices::ListDevices;
 use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::standing::ReadStanding;
-use rescind::store::records::{Changes, Look, Records};
+use rescind::store::records::{Changes, ExpiryCheck, Records};
 use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
 use rescind::store::steps::note_seen::NoteSeen;
 use rescind::store::steps::rehash_password::RehashPassword;
@@ -164,7 +164,7 @@ impl Records for Reader<'_> {
     fn log(&self, after: Position, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.0.log(after, limit)
     }
-    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Look>, StoreError> {
+    fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<ExpiryCheck>, StoreError> {
         self.0.due(now, limit)
     }
 }

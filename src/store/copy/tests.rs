@@ -128,11 +128,11 @@ impl Faulty {
 
 #[async_trait]
 impl Archive for Faulty {
-    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
+    async fn seek(&mut self, kind: RecordKind) -> Result<(), StoreError> {
         self.inner.seek(kind).await
     }
 
-    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
+    async fn page(&mut self) -> Result<Vec<Record>, StoreError> {
         self.inner.page().await
     }
 }
@@ -143,10 +143,10 @@ impl ArchiveTarget for Faulty {
         self.inner.resumed()
     }
 
-    async fn put(&mut self, mut page: Vec<Change>) -> Result<(), StoreError> {
+    async fn put(&mut self, mut page: Vec<Record>) -> Result<(), StoreError> {
         self.call()?;
         for record in &mut page {
-            if let (Change::User(user), true) = (record, self.alters) {
+            if let (Record::User(user), true) = (record, self.alters) {
                 user.created = user.created + Duration::from_secs(1);
             }
         }
@@ -219,7 +219,7 @@ async fn all_of_a_store_is_there_and_the_source_says_where_it_went() {
 async fn what_was_altered_on_its_way_is_found_and_nothing_has_happened() {
     let scene = Scene::new().await;
     let differs = scene.copy(usize::MAX, true).await.unwrap_err();
-    assert!(matches!(differs, CopyError::Differs { kind: Kind::Users, .. }), "{differs}");
+    assert!(matches!(differs, CopyError::Differs { kind: RecordKind::User, .. }), "{differs}");
     assert!(matches!(scene.open("there"), Err(OpenError::Unfinished { .. })));
     assert_eq!(sight(&scene.open("here").unwrap(), scene.user, scene.device).await, scene.before);
     scene.copy(usize::MAX, false).await.unwrap();

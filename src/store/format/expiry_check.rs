@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::FormatError;
 use super::form::{StoredForm as _, StoredStamp, form};
 use super::json::{self, JsonDocument, JsonRecord};
-use crate::store::records::Look;
+use crate::store::records::ExpiryCheck;
 
 form! {
     /// The columns of an expiry check.
-    struct ExpiryCheckDocument of Look {
+    struct ExpiryCheckDocument of ExpiryCheck {
         at: i64,
         user: Uuid,
         stamp: StoredStamp,
@@ -17,7 +17,7 @@ form! {
     }
 }
 
-impl JsonRecord for Look {
+impl JsonRecord for ExpiryCheck {
     fn to_json(&self) -> Result<String, FormatError> {
         json::encode(1, &ExpiryCheckDocument::of(self))
     }

@@ -24,8 +24,8 @@ use super::sql;
 use super::sql_query::SqlQuery;
 use super::write::document;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, Kind, rolled_back};
-use crate::store::records::Change;
+use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, rolled_back};
+use crate::store::format::{Record, RecordKind};
 use crate::store::{StoreError, StoreIdentity};
 
 mod rows;
@@ -54,7 +54,7 @@ const ANALYZE: &str =
 /// A database, locked while its store is copied from it or to it.
 pub struct PostgresArchive {
     connection: Connection,
-    kind: Kind,
+    kind: RecordKind,
     before: bool,
 }
 
@@ -64,7 +64,7 @@ impl PostgresArchive {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Existing).await?;
         let before = leaving(connection.begin(), to).await?;
-        Ok(Self { connection, kind: Kind::Counters, before })
+        Ok(Self { connection, kind: RecordKind::Counters, before })
     }
 
     /// Opens the empty database at `url` as the target of a copy of `store`.
@@ -72,7 +72,7 @@ impl PostgresArchive {
         let mut connection = connect(url, authority).await?;
         check(connection.client_mut(), OpenMode::Create).await?;
         let before = arriving(connection.begin(), store).await?;
-        Ok(Self { connection, kind: Kind::Counters, before })
+        Ok(Self { connection, kind: RecordKind::Counters, before })
     }
 }
 
@@ -179,14 +179,14 @@ impl PostgresArchive {
 
 #[async_trait]
 impl Archive for PostgresArchive {
-    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
+    async fn seek(&mut self, kind: RecordKind) -> Result<(), StoreError> {
         self.kind = kind;
         self.run(&format!("close all; declare records no scroll cursor for {}", sql::all_of(kind))).await
     }
 
-    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
+    async fn page(&mut self) -> Result<Vec<Record>, StoreError> {
         let rows = self.client().query_typed("fetch 1000 from records", &[]).await.map_err(failed)?;
-        rows.iter().map(|row| rows::change(self.kind, row.try_get(0).map_err(failed)?)).collect()
+        rows.iter().map(|row| rows::record(self.kind, row.try_get(0).map_err(failed)?)).collect()
     }
 }
 
@@ -219,7 +219,7 @@ impl ArchiveTarget for PostgresArchive {
         self.before
     }
 
-    async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
+    async fn put(&mut self, page: Vec<Record>) -> Result<(), StoreError> {
         for query in rows::imported(page)? {
             query.run(self.client()).await.map_err(failed)?;
         }

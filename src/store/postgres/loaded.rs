@@ -12,7 +12,7 @@ use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::format::JsonRecord;
-use crate::store::records::{Look, Records};
+use crate::store::records::{ExpiryCheck, Records};
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 type Read<T> = Result<T, StoreError>;
@@ -170,7 +170,7 @@ impl Records for Loaded {
         self.all(Need::Log(after, limit))
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>> {
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<ExpiryCheck>> {
         self.all(Need::Due(now, limit))
     }
 }

@@ -3,7 +3,7 @@
 //! Every statement for [`load`](super::load) answers with rows of three columns: what a row is, whose id it has, and the
 //! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of.
 
-use crate::store::archive::Kind;
+use crate::store::format::RecordKind;
 
 /// A part of a statement.
 macro_rules! part {
@@ -16,7 +16,7 @@ macro_rules! part {
             greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
          from rescind.totals"
     };
-    (look) => {
+    (expiry_check) => {
         "json_build_object('at', at, 'user', user_id,
             'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
          from rescind.looks"
@@ -115,7 +115,7 @@ pub(super) const COUNTERS_USERS_AND_DEVICES: &str = concat!(
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(
     "select 'listed', null::uuid, ",
-    part!(look),
+    part!(expiry_check),
     " l where at <= $1 and (user_id = any($3) or not exists (select from rescind.users u where u.id = l.user_id)) ",
     part!(by_due)
 );
@@ -166,17 +166,19 @@ pub(super) const LOG: &str =
     concat!("select 'listed', null::uuid, ", part!(entry), " where position > $1 order by position limit $2");
 
 /// The query for all records of a kind, each as a JSON document.
-pub(super) const fn all_of(kind: Kind) -> &'static str {
+pub(super) const fn all_of(kind: RecordKind) -> &'static str {
     match kind {
-        Kind::Counters => concat!("select ", part!(counters), " from rescind.service"),
-        Kind::Totals => concat!("select ", part!(totals)),
-        Kind::Keys => concat!("select ", part!(all keys)),
-        Kind::ServiceKeys => concat!("select ", part!(all service_keys)),
-        Kind::Users => "select doc::text from rescind.users",
-        Kind::Devices => "select doc::text from rescind.devices where not ended",
-        Kind::Ended => "select doc::text from rescind.devices where ended",
-        Kind::LastSeen => "select json_build_array(user_id, id, doc)::text from rescind.last_seen",
-        Kind::Looks => concat!("select ", part!(look)),
-        Kind::Log => concat!("select ", part!(entry)),
+        RecordKind::StoreIdentity => concat!("select founding::text ", part!(initialized)),
+        RecordKind::RolledBack => "select rolled_back::text from rescind.service where rolled_back",
+        RecordKind::Counters => concat!("select ", part!(counters), " from rescind.service"),
+        RecordKind::Totals => concat!("select ", part!(totals)),
+        RecordKind::Key => concat!("select ", part!(all keys)),
+        RecordKind::ServiceKey => concat!("select ", part!(all service_keys)),
+        RecordKind::User => "select doc::text from rescind.users",
+        RecordKind::Device => "select doc::text from rescind.devices where not ended",
+        RecordKind::EndedDevice => "select doc::text from rescind.devices where ended",
+        RecordKind::LastSeen => "select json_build_array(user_id, id, doc)::text from rescind.last_seen",
+        RecordKind::ExpiryCheck => concat!("select ", part!(expiry_check)),
+        RecordKind::Entry => concat!("select ", part!(entry)),
     }
 }

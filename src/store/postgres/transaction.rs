@@ -59,7 +59,8 @@ pub(super) async fn begin(
     }
     if let (WorkingSet::Due(now, limit), Some(users)) = (working_set, locked) {
         load::due(*now, *limit, load::held_users(&users)?).run(client).await?.fill(&mut loaded)?;
-        let devices: Vec<_> = loaded.due(*now, *limit)?.iter().map(|look| (look.user, look.device)).collect();
+        let devices: Vec<_> =
+            loaded.due(*now, *limit)?.iter().map(|check| (check.user, check.device)).collect();
         load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;
     }
     Ok(loaded)

@@ -8,8 +8,8 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::format::JsonRecord;
-use crate::store::records::{Change, Changes, Counted, Look};
+use crate::store::format::{JsonRecord, Record, RecordKey};
+use crate::store::records::{Change, Changes, Counted, ExpiryCheck};
 use crate::store::{Counters, StoreError, Totals};
 
 /// The statements that write `changes`, in the order in which they are to run. `era` is the one the step read.
@@ -24,9 +24,10 @@ pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<SqlQuery>, St
     let mut queries = Vec::new();
     for record in records {
         match record {
+            Change::Put(record) => queries.extend(many.keep_or_put(record)?),
             // The row stays, as another one.
-            Change::DropDevice(user, _, device) if rewritten.contains(&(user, device)) => {}
-            other => queries.extend(many.keep_or_write(other)?),
+            Change::Remove(RecordKey::Device(user, _, device)) if rewritten.contains(&(user, device)) => {}
+            Change::Remove(key) => queries.extend(many.keep_or_remove(key)),
         }
     }
     queries.extend(many.statements());
@@ -43,7 +44,7 @@ pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<SqlQuery>, St
 /// The device whose record a change rewrites.
 fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
     match change {
-        Change::Device(device) | Change::Ended(device) => Some((device.user, device.id)),
+        Change::Put(Record::Device(device) | Record::EndedDevice(device)) => Some((device.user, device.id)),
         _ => None,
     }
 }
@@ -52,49 +53,67 @@ fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
 #[derive(Default)]
 struct Many {
     seen: Vec<(UserId, DeviceId, String)>,
-    looks_done: Vec<Look>,
-    looks: Vec<Look>,
+    checks_done: Vec<ExpiryCheck>,
+    checks: Vec<ExpiryCheck>,
     entries_done: Vec<Position>,
 }
 
 impl Many {
-    /// Collects a change of a numerous kind; for any other returns its statement.
-    fn keep_or_write(&mut self, change: Change) -> Result<Option<SqlQuery>, StoreError> {
-        Ok(Some(match change {
-            Change::LastSeen(user, device, seen) => {
+    /// Collects a record of a numerous kind; for any other returns the statement that stores it.
+    fn keep_or_put(&mut self, record: Record) -> Result<Option<SqlQuery>, StoreError> {
+        Ok(Some(match record {
+            Record::LastSeen(user, device, seen) => {
                 self.seen.push((user, device, document(&seen)?));
                 return Ok(None);
             }
-            Change::Look(look) => {
-                self.looks.push(look);
+            Record::ExpiryCheck(check) => {
+                self.checks.push(check);
                 return Ok(None);
             }
-            Change::DropLook(look) => {
-                self.looks_done.push(look);
-                return Ok(None);
-            }
-            Change::DropEntry(position) => {
-                self.entries_done.push(position);
-                return Ok(None);
-            }
-            Change::StoreIdentity(identity) => {
+            Record::StoreIdentity(identity) => {
                 SqlQuery::new("update rescind.service set founding = $1::json").text(document(&identity)?)
             }
-            Change::RolledBack(true) => SqlQuery::new("update rescind.service set rolled_back = true"),
-            Change::RolledBack(false) => SqlQuery::new("update rescind.service set rolled_back = false"),
-            Change::Counters(counters) => set_counters(counters),
-            Change::Totals(totals) => set_totals(totals),
-            Change::Entry(entry) => {
+            Record::RolledBack => SqlQuery::new("update rescind.service set rolled_back = true"),
+            Record::Counters(counters) => set_counters(counters),
+            Record::Totals(totals) => set_totals(totals),
+            Record::Entry(entry) => {
                 SqlQuery::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
                     .number(entry.position.value())
                     .number(entry.at.unix())
                     .text(document(&entry.revocation)?)
             }
-            Change::User(user) => put_user(&user)?,
-            Change::DropUser(user) => SqlQuery::new("delete from rescind.users where id = $1").user(user.id),
-            Change::Device(device) => put_device(&device, false)?,
-            Change::Ended(device) => put_device(&device, true)?,
-            Change::DropDevice(user, stamp, device) => stamped(
+            Record::User(user) => put_user(&user)?,
+            Record::Device(device) => put_device(&device, false)?,
+            Record::EndedDevice(device) => put_device(&device, true)?,
+            Record::Key(key) => SqlQuery::new(
+                "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
+            )
+            .text(key.kid.as_str())
+            .text(document(&key)?),
+            Record::ServiceKey(key) => SqlQuery::new(
+                "insert into rescind.service_keys (id, doc) values ($1, $2::json) on conflict (id) do update set doc = excluded.doc",
+            )
+            .service_key(key.id)
+            .text(document(&key)?),
+        }))
+    }
+
+    /// Collects the key of a numerous kind; for any other returns the statement that removes its record.
+    fn keep_or_remove(&mut self, key: RecordKey) -> Option<SqlQuery> {
+        Some(match key {
+            RecordKey::ExpiryCheck(check) => {
+                self.checks_done.push(check);
+                return None;
+            }
+            RecordKey::Entry(position) => {
+                self.entries_done.push(position);
+                return None;
+            }
+            RecordKey::RolledBack => SqlQuery::new("update rescind.service set rolled_back = false"),
+            RecordKey::User { id, name: _ } => {
+                SqlQuery::new("delete from rescind.users where id = $1").user(id)
+            }
+            RecordKey::Device(user, stamp, device) => stamped(
                 SqlQuery::new(
                     "delete from rescind.devices where user_id = $1 and id = $2 and not ended and era = $3 and generation = $4",
                 )
@@ -102,27 +121,23 @@ impl Many {
                 .device(device),
                 stamp,
             ),
-            Change::DropEnded(user, device) => {
-                SqlQuery::new("delete from rescind.devices where user_id = $1 and id = $2 and ended").user(user).device(device)
+            RecordKey::EndedDevice(user, device) => {
+                SqlQuery::new("delete from rescind.devices where user_id = $1 and id = $2 and ended")
+                    .user(user)
+                    .device(device)
             }
-            Change::DropLastSeen(user, device) => {
-                SqlQuery::new("delete from rescind.last_seen where user_id = $1 and id = $2").user(user).device(device)
+            RecordKey::LastSeen(user, device) => {
+                SqlQuery::new("delete from rescind.last_seen where user_id = $1 and id = $2")
+                    .user(user)
+                    .device(device)
             }
-            Change::Key(key) => SqlQuery::new(
-                "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
-            )
-            .text(key.kid.as_str())
-            .text(document(&key)?),
-            Change::DropKey(kid) => SqlQuery::new("delete from rescind.keys where kid = $1").text(kid.as_str()),
-            Change::ServiceKey(key) => SqlQuery::new(
-                "insert into rescind.service_keys (id, doc) values ($1, $2::json) on conflict (id) do update set doc = excluded.doc",
-            )
-            .service_key(key.id)
-            .text(document(&key)?),
-            Change::DropServiceKey(id) => {
+            RecordKey::Key(kid) => {
+                SqlQuery::new("delete from rescind.keys where kid = $1").text(kid.as_str())
+            }
+            RecordKey::ServiceKey(id) => {
                 SqlQuery::new("delete from rescind.service_keys where id = $1").service_key(id)
             }
-        }))
+        })
     }
 
     fn statements(self) -> Vec<SqlQuery> {
@@ -130,18 +145,18 @@ impl Many {
         if !self.seen.is_empty() {
             queries.push(put_seen(self.seen));
         }
-        if !self.looks_done.is_empty() {
-            queries.push(looks(
+        if !self.checks_done.is_empty() {
+            queries.push(expiry_checks(
                 "delete from rescind.looks using unnest($1, $2, $3, $4, $5) as l (at, user_id, era, generation, device_id)
                  where (looks.at, looks.user_id, looks.era, looks.generation, looks.device_id) = (l.at, l.user_id, l.era, l.generation, l.device_id)",
-                &self.looks_done,
+                &self.checks_done,
             ));
         }
-        if !self.looks.is_empty() {
-            queries.push(looks(
+        if !self.checks.is_empty() {
+            queries.push(expiry_checks(
                 "insert into rescind.looks (at, user_id, era, generation, device_id) select * from unnest($1, $2, $3, $4, $5)
                  on conflict do nothing",
-                &self.looks,
+                &self.checks,
             ));
         }
         if !self.entries_done.is_empty() {
@@ -193,14 +208,14 @@ fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
     .texts(newest.into_values().collect())
 }
 
-fn looks(text: &'static str, looks: &[Look]) -> SqlQuery {
-    let numbers = |number: fn(&Look) -> Number| looks.iter().map(number);
+fn expiry_checks(text: &'static str, checks: &[ExpiryCheck]) -> SqlQuery {
+    let numbers = |number: fn(&ExpiryCheck) -> Number| checks.iter().map(number);
     SqlQuery::new(text)
-        .numbers(numbers(|look| look.at.unix().into()))
-        .users(looks.iter().map(|look| look.user))
-        .numbers(numbers(|look| look.stamp.era.value().into()))
-        .numbers(numbers(|look| look.stamp.generation.value().into()))
-        .devices(looks.iter().map(|look| look.device))
+        .numbers(numbers(|check| check.at.unix().into()))
+        .users(checks.iter().map(|check| check.user))
+        .numbers(numbers(|check| check.stamp.era.value().into()))
+        .numbers(numbers(|check| check.stamp.generation.value().into()))
+        .devices(checks.iter().map(|check| check.device))
 }
 
 /// Appends to the log. The row of the counters stays locked until the commit: so the order of the log is the order of

@@ -17,10 +17,10 @@ use super::open_error::OpenError;
 use super::records::{self, imported};
 use super::reserve::Reserve;
 use super::view::SledView;
-use crate::model::device::LastSeen;
 use crate::model::ids::StoreId;
-use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, Kind, rolled_back};
-use crate::store::records::{Change, Records as _};
+use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, rolled_back};
+use crate::store::format::{Record, RecordKind};
+use crate::store::records::Records as _;
 use crate::store::{StoreError, StoreIdentity};
 
 /// The number of records in a page, and in a commit.
@@ -30,7 +30,7 @@ const PAGE: usize = 1000;
 pub struct SledArchive {
     committer: Committer,
     opened: SledOpened,
-    kind: Kind,
+    kind: RecordKind,
     after: Option<IVec>,
     before: bool,
 }
@@ -59,7 +59,7 @@ impl SledArchive {
             Reserve::new(opened.path(), reserve_bytes).map_err(|e| OpenError::io(opened.path(), e))?;
         let committer = Committer::start(&opened, reserve, CommitLimits::default(), Hooks::default())
             .map_err(|e| OpenError::io(opened.path(), e))?;
-        Ok(Self { committer, opened, kind: Kind::Counters, after: None, before })
+        Ok(Self { committer, opened, kind: RecordKind::Counters, after: None, before })
     }
 
     fn mark(&self, stage: &FolderStage) -> Result<(), StoreError> {
@@ -69,21 +69,20 @@ impl SledArchive {
 
 #[async_trait]
 impl Archive for SledArchive {
-    async fn seek(&mut self, kind: Kind) -> Result<(), StoreError> {
+    async fn seek(&mut self, kind: RecordKind) -> Result<(), StoreError> {
         (self.kind, self.after) = (kind, None);
         Ok(())
     }
 
-    async fn page(&mut self) -> Result<Vec<Change>, StoreError> {
-        let table = table(self.kind);
-        let prefix = table.prefix();
+    async fn page(&mut self) -> Result<Vec<Record>, StoreError> {
+        let prefix = Table::Of(self.kind).prefix();
         let start = self.after.as_deref().map_or(Bound::Included(&prefix[..]), Bound::Excluded);
         let mut page = Vec::new();
         let mut last = None;
-        for record in SledView::applied(self.opened.tree()).scan_from(&prefix, start).take(PAGE) {
-            let (key, value) = record?;
+        for entry in SledView::applied(self.opened.tree()).scan_from(&prefix, start).take(PAGE) {
+            let (key, value) = entry?;
             last = Some(key.clone());
-            page.push(change(self.kind, table, key, value)?);
+            page.push(record(self.kind, key, value)?);
         }
         self.after = last.or(self.after.take());
         Ok(page)
@@ -98,7 +97,7 @@ impl ArchiveSource for SledArchive {
             return Err(rolled_back());
         }
         let identity = view.identity()?;
-        identity.ok_or_else(|| Table::StoreIdentity.corrupt("the record is missing"))
+        identity.ok_or_else(|| Table::Of(RecordKind::StoreIdentity).corrupt("the record is missing"))
     }
 
     fn left(&self) -> bool {
@@ -116,7 +115,7 @@ impl ArchiveTarget for SledArchive {
         self.before
     }
 
-    async fn put(&mut self, page: Vec<Change>) -> Result<(), StoreError> {
+    async fn put(&mut self, page: Vec<Record>) -> Result<(), StoreError> {
         self.committer.run(move |view| Ok((imported(&view, page)?, ()))).await
     }
 
@@ -126,7 +125,7 @@ impl ArchiveTarget for SledArchive {
     }
 
     async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError> {
-        self.put(vec![Change::StoreIdentity(identity)]).await?;
+        self.put(vec![Record::StoreIdentity(identity)]).await?;
         self.mark(&FolderStage::Initialized)
     }
 }
@@ -144,38 +143,25 @@ impl fmt::Debug for SledArchive {
     }
 }
 
-fn table(kind: Kind) -> Table {
-    match kind {
-        Kind::Counters => Table::Counters,
-        Kind::Totals => Table::Totals,
-        Kind::Keys => Table::Keys,
-        Kind::ServiceKeys => Table::ServiceKeys,
-        Kind::Users => Table::Users,
-        Kind::Devices => Table::Devices,
-        Kind::Ended => Table::Ended,
-        Kind::LastSeen => Table::LastSeen,
-        Kind::Looks => Table::Looks,
-        Kind::Log => Table::Log,
-    }
-}
-
-fn change(kind: Kind, table: Table, key: IVec, value: IVec) -> Result<Change, StoreError> {
+fn record(kind: RecordKind, key: IVec, value: IVec) -> Result<Record, StoreError> {
+    let table = Table::Of(kind);
     Ok(match kind {
-        Kind::Counters => Change::Counters(decode(table, &value)?),
-        Kind::Totals => Change::Totals(decode(table, &value)?),
-        Kind::Keys => Change::Key(decode(table, &value)?),
-        Kind::ServiceKeys => Change::ServiceKey(decode(table, &value)?),
-        Kind::Users => Change::User(Box::new(records::user(Ok((key, value)))?)),
-        Kind::Devices => Change::Device(Box::new(records::device(Ok((key, value)))?)),
-        Kind::Ended => Change::Ended(Box::new(records::ended(Ok((key, value)))?)),
-        Kind::LastSeen => {
-            let seen: LastSeen = decode(table, &value)?;
+        RecordKind::StoreIdentity => Record::StoreIdentity(decode(table, &value)?),
+        RecordKind::Counters => Record::Counters(decode(table, &value)?),
+        RecordKind::Totals => Record::Totals(decode(table, &value)?),
+        RecordKind::RolledBack => Record::RolledBack,
+        RecordKind::Key => Record::Key(decode(table, &value)?),
+        RecordKind::ServiceKey => Record::ServiceKey(decode(table, &value)?),
+        RecordKind::User => Record::User(Box::new(records::user(Ok((key, value)))?)),
+        RecordKind::Device => Record::Device(Box::new(records::device(Ok((key, value)))?)),
+        RecordKind::EndedDevice => Record::EndedDevice(Box::new(records::ended(Ok((key, value)))?)),
+        RecordKind::LastSeen => {
             let (user, device) =
                 layout::parse_last_seen(&key).ok_or_else(|| records::unreadable_key(table))?;
-            Change::LastSeen(user, device, seen)
+            Record::LastSeen(user, device, decode(table, &value)?)
         }
-        Kind::Looks => Change::Look(records::look(Ok((key, value)))?),
-        Kind::Log => Change::Entry(decode(table, &value)?),
+        RecordKind::ExpiryCheck => Record::ExpiryCheck(records::expiry_check(Ok((key, value)))?),
+        RecordKind::Entry => Record::Entry(decode(table, &value)?),
     })
 }
 

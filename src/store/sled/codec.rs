@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::model::counters::{Era, KeysVersion, Position};
     use crate::store::Counters;
-    use crate::store::format::binary;
+    use crate::store::format::{RecordKind, binary};
 
     fn counters() -> Counters {
         Counters { era: Era::new(1_800_000_000), keys: KeysVersion::new(3), head: Position::new(900) }
@@ -65,18 +65,18 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let bytes = encode(Table::Counters, &counters()).unwrap();
-        assert_eq!(decode::<Counters>(Table::Counters, &bytes), Ok(counters()));
+        let bytes = encode(Table::Of(RecordKind::Counters), &counters()).unwrap();
+        assert_eq!(decode::<Counters>(Table::Of(RecordKind::Counters), &bytes), Ok(counters()));
         assert_eq!(bytes.len(), 1 + 5 + 1 + 2, "no names, no padding");
     }
 
     #[test]
     fn anything_else_is_corrupt_and_names_the_table_only() {
-        let whole = encode(Table::Counters, &counters()).unwrap();
+        let whole = encode(Table::Of(RecordKind::Counters), &counters()).unwrap();
         let mut other_version = whole.to_vec();
         other_version[0] = 2;
         for bytes in [&[], &whole[..whole.len() - 1], &[&*whole, &[0]].concat(), &other_version[..]] {
-            let refused = decode::<Counters>(Table::Counters, bytes);
+            let refused = decode::<Counters>(Table::Of(RecordKind::Counters), bytes);
             let why = "a record cannot be read in the table of the counters";
             assert_eq!(refused, Err(StoreError::Corrupt(why.to_owned())));
         }
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn a_record_that_is_too_long_is_refused_and_not_a_byte_shorter() {
         let fits = "x".repeat(LONGEST - 3);
-        assert_eq!(storable(Table::Log, binary::encode(1, &fits)).unwrap().len(), LONGEST);
+        assert_eq!(storable(Table::Of(RecordKind::Entry), binary::encode(1, &fits)).unwrap().len(), LONGEST);
         assert!(matches!(
-            storable(Table::Log, binary::encode(1, &format!("{fits}x"))),
+            storable(Table::Of(RecordKind::Entry), binary::encode(1, &format!("{fits}x"))),
             Err(StoreError::Unavailable(_))
         ));
     }

@@ -15,8 +15,8 @@ use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::format::{BinaryRecord, EndedDevice};
-use crate::store::records::{Look, Records};
+use crate::store::format::{BinaryRecord, EndedDevice, RecordKind};
+use crate::store::records::{ExpiryCheck, Records};
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 mod change;
@@ -48,11 +48,11 @@ impl SledView<'_> {
 
 impl Records for SledView<'_> {
     fn identity(&self) -> Read<Option<StoreIdentity>> {
-        self.record(Table::StoreIdentity, IDENTITY)
+        self.record(Table::Of(RecordKind::StoreIdentity), IDENTITY)
     }
 
     fn counters(&self) -> Read<Counters> {
-        self.singleton(Table::Counters, COUNTERS)
+        self.singleton(Table::Of(RecordKind::Counters), COUNTERS)
     }
 
     fn rolled_back(&self) -> Read<bool> {
@@ -63,12 +63,12 @@ impl Records for SledView<'_> {
         if self.get(IDENTITY)?.is_none() {
             return Ok(Totals::default());
         }
-        self.singleton(Table::Totals, TOTALS)
+        self.singleton(Table::Of(RecordKind::Totals), TOTALS)
     }
 
     fn user(&self, id: UserId) -> Read<Option<User>> {
         let found = self.get(&layout::user(id))?;
-        found.map(|bytes| decode_under(Table::Users, id, &bytes)).transpose()
+        found.map(|bytes| decode_under(Table::Of(RecordKind::User), id, &bytes)).transpose()
     }
 
     fn user_named(&self, key: &str) -> Read<Option<UserId>> {
@@ -99,7 +99,7 @@ impl Records for SledView<'_> {
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
         let found = self.get(&layout::device(user, stamp, id))?;
-        found.map(|bytes| decode_under(Table::Devices, (user, stamp, id), &bytes)).transpose()
+        found.map(|bytes| decode_under(Table::Of(RecordKind::Device), (user, stamp, id), &bytes)).transpose()
     }
 
     fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
@@ -124,9 +124,9 @@ impl Records for SledView<'_> {
     }
 
     fn past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
-        let of_user = layout::devices_of(Table::Ended, user);
+        let of_user = layout::devices_of(Table::Of(RecordKind::EndedDevice), user);
         let ended = self.scan(&of_user).map(ended);
-        let of_user = layout::devices_of(Table::Devices, user);
+        let of_user = layout::devices_of(Table::Of(RecordKind::Device), user);
         // The live ones in the middle are stepped over, not read: there may be thousands.
         let live = layout::device(user, stamp, DeviceId::from_bytes([0; 16]));
         let older = self
@@ -139,9 +139,9 @@ impl Records for SledView<'_> {
     }
 
     fn oldest_past_devices(&self, user: UserId, stamp: Stamp, limit: usize) -> Read<Vec<Device>> {
-        let of_user = layout::devices_of(Table::Ended, user);
+        let of_user = layout::devices_of(Table::Of(RecordKind::EndedDevice), user);
         let ended = self.scan(&of_user).map(ended).take(limit);
-        let of_user = layout::devices_of(Table::Devices, user);
+        let of_user = layout::devices_of(Table::Of(RecordKind::Device), user);
         let live = layout::devices_under(user, stamp);
         // Generations only grow: what was left behind comes before what is live.
         let left_behind = self
@@ -153,50 +153,53 @@ impl Records for SledView<'_> {
     }
 
     fn last_seen(&self, user: UserId, id: DeviceId) -> Read<Option<LastSeen>> {
-        self.record(Table::LastSeen, &layout::last_seen(user, id))
+        self.record(Table::Of(RecordKind::LastSeen), &layout::last_seen(user, id))
     }
 
     fn keys(&self) -> Read<Vec<KeyRecord>> {
-        let table = Table::Keys.prefix();
+        let table = Table::Of(RecordKind::Key).prefix();
         let mut keys: Vec<KeyRecord> =
-            self.list(Table::Keys, &table, Bound::Included(&table)).collect::<Read<_>>()?;
+            self.list(Table::Of(RecordKind::Key), &table, Bound::Included(&table)).collect::<Read<_>>()?;
         keys.sort_by_key(|key| key.created);
         Ok(keys)
     }
 
     fn service_key(&self, id: ServiceKeyId) -> Read<Option<ServiceKeyRecord>> {
-        let found: Option<ServiceKeyRecord> = self.record(Table::ServiceKeys, &layout::service_key(id))?;
+        let found: Option<ServiceKeyRecord> =
+            self.record(Table::Of(RecordKind::ServiceKey), &layout::service_key(id))?;
         match found {
             Some(key) if key.id != id => {
-                Err(Table::ServiceKeys.corrupt("a record stands in the place of another"))
+                Err(Table::Of(RecordKind::ServiceKey).corrupt("a record stands in the place of another"))
             }
             found => Ok(found),
         }
     }
 
     fn service_keys(&self) -> Read<Vec<ServiceKeyRecord>> {
-        let table = Table::ServiceKeys.prefix();
-        self.list(Table::ServiceKeys, &table, Bound::Included(&table)).collect()
+        let table = Table::Of(RecordKind::ServiceKey).prefix();
+        self.list(Table::Of(RecordKind::ServiceKey), &table, Bound::Included(&table)).collect()
     }
 
     fn log(&self, after: Position, limit: usize) -> Read<Vec<Entry>> {
         let start = layout::entry(after);
         let mut entries: Vec<Entry> = Vec::new();
-        for record in self.scan_from(&Table::Log.prefix(), Bound::Excluded(&start)).take(limit) {
-            let entry: Entry = decode(Table::Log, &record?.1)?;
+        for record in
+            self.scan_from(&Table::Of(RecordKind::Entry).prefix(), Bound::Excluded(&start)).take(limit)
+        {
+            let entry: Entry = decode(Table::Of(RecordKind::Entry), &record?.1)?;
             // The sweep takes from the front only.
             if entries.last().is_some_and(|before| before.position.next() != entry.position) {
-                return Err(Table::Log.corrupt("an entry is missing"));
+                return Err(Table::Of(RecordKind::Entry).corrupt("an entry is missing"));
             }
             entries.push(entry);
         }
         Ok(entries)
     }
 
-    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<Look>> {
-        self.scan(&Table::Looks.prefix())
-            .map(look)
-            .take_while(|look| look.as_ref().map_or(true, |look| look.at <= now))
+    fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<ExpiryCheck>> {
+        self.scan(&Table::Of(RecordKind::ExpiryCheck).prefix())
+            .map(expiry_check)
+            .take_while(|check| check.as_ref().map_or(true, |check| check.at <= now))
             .take(limit)
             .collect()
     }
@@ -205,33 +208,33 @@ impl Records for SledView<'_> {
 /// Decodes a record of the users' table.
 pub(super) fn user(record: Read<(IVec, IVec)>) -> Read<User> {
     let (key, value) = record?;
-    let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Users))?;
-    decode_under(Table::Users, id, &value)
+    let id = layout::parse_user(&key).ok_or_else(|| unreadable_key(Table::Of(RecordKind::User)))?;
+    decode_under(Table::Of(RecordKind::User), id, &value)
 }
 
 /// Decodes a record of the devices' table.
 pub(super) fn device(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
-    let path = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Devices))?;
-    decode_under(Table::Devices, path, &value)
+    let path = layout::parse_device(&key).ok_or_else(|| unreadable_key(Table::Of(RecordKind::Device)))?;
+    decode_under(Table::Of(RecordKind::Device), path, &value)
 }
 
 /// Decodes a record of the ended devices' table.
 pub(super) fn ended(record: Read<(IVec, IVec)>) -> Read<Device> {
     let (key, value) = record?;
-    let path = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Ended))?;
+    let path = layout::parse_ended(&key).ok_or_else(|| unreadable_key(Table::Of(RecordKind::EndedDevice)))?;
     decode_ended(path, &value)
 }
 
 fn decode_ended(path: (UserId, DeviceId), bytes: &[u8]) -> Read<Device> {
-    let EndedDevice(device) = decode_under(Table::Ended, path, bytes)?;
+    let EndedDevice(device) = decode_under(Table::Of(RecordKind::EndedDevice), path, bytes)?;
     Ok(device)
 }
 
 /// Decodes a record of the expiry checks' table.
-pub(super) fn look(record: Read<(IVec, IVec)>) -> Read<Look> {
+pub(super) fn expiry_check(record: Read<(IVec, IVec)>) -> Read<ExpiryCheck> {
     let (key, _) = record?;
-    layout::parse_look(&key).ok_or_else(|| unreadable_key(Table::Looks))
+    layout::parse_expiry_check(&key).ok_or_else(|| unreadable_key(Table::Of(RecordKind::ExpiryCheck)))
 }
 
 pub(super) fn unreadable_key(table: Table) -> StoreError {

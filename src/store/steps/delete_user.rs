@@ -10,8 +10,9 @@ use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::format::RecordKey;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Deletes a user with the last bump of the user's generation; the name is free again.
@@ -85,7 +86,7 @@ impl Step for DeleteUser {
         let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;
-        changes.push(Change::DropUser(Box::new(user)));
+        changes.remove(RecordKey::User { id: user.id, name: user.username.key().to_owned() });
         Ok(UserDeleted::Deleted { signed_out, generation })
     }
 }

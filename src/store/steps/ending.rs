@@ -5,8 +5,9 @@ use crate::model::device::{Cause, Device, Ended};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::format::{Record, RecordKey};
 use crate::store::past_devices::gone_at;
-use crate::store::records::{Change, Changes, Look};
+use crate::store::records::{Changes, ExpiryCheck};
 
 /// Ends one device of `user` that stands under its current stamp. The caller writes the user.
 pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, ended: Ended) {
@@ -14,14 +15,14 @@ pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: 
     user.set_live_devices(era, user.live_devices(era).saturating_sub(1));
     changes.counted.live_devices -= 1;
     device.ended = Some(ended);
-    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    changes.remove(RecordKey::Device(device.user, device.stamp, device.id));
     // The note of when it would have run out. That of a device that refreshed since stands elsewhere, and finds nothing.
-    changes.push(Change::DropLook(Look::at(&device, device.end())));
-    changes.push(Change::Look(Look::at(&device, gone_at(at, &device))));
+    changes.remove(RecordKey::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
+    changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, gone_at(at, &device))));
     if cause != Cause::Expired {
         changes.log(at, Revocation::Device { user: device.user, device: device.id });
     }
-    changes.push(Change::Ended(Box::new(device)));
+    changes.put(Record::EndedDevice(Box::new(device)));
 }
 
 /// Bumps the user's generation: every device of the user ends, at the same cost for one as for ten thousand. Returns how
@@ -49,10 +50,10 @@ pub(super) fn bump(
 
 /// Puts `device` under the user's new stamp; the only one that a bump left alive. The caller writes the user.
 pub(super) fn restamp(changes: &mut Changes, era: Era, user: &mut User, device: &mut Device) {
-    changes.push(Change::DropDevice(device.user, device.stamp, device.id));
+    changes.remove(RecordKey::Device(device.user, device.stamp, device.id));
     device.stamp = user.stamp(era);
     user.set_live_devices(era, 1);
     changes.counted.live_devices += 1;
     changes.device(device);
-    changes.push(Change::Look(Look::at(device, device.end())));
+    changes.put(Record::ExpiryCheck(ExpiryCheck::at(device, device.end())));
 }

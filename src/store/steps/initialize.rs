@@ -3,8 +3,9 @@
 use super::Step;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::key::KeyRecord;
+use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
@@ -41,15 +42,15 @@ impl Step for Initialize {
         if let Some(identity) = records.identity()? {
             return Ok(Initialized::Before(identity));
         }
-        changes.push(Change::StoreIdentity(self.identity.clone()));
-        changes.push(Change::Counters(Counters {
+        changes.put(Record::StoreIdentity(self.identity.clone()));
+        changes.put(Record::Counters(Counters {
             era: Era::default().following(self.identity.at),
             keys: KeysVersion::new(1),
             head: Position::default(),
         }));
-        changes.push(Change::Totals(Totals::default()));
+        changes.put(Record::Totals(Totals::default()));
         for key in &self.keys {
-            changes.push(Change::Key(key.clone()));
+            changes.put(Record::Key(key.clone()));
         }
         Ok(Initialized::Now(self.identity.clone()))
     }

@@ -4,8 +4,9 @@ use super::Step;
 use crate::model::device::LastSeen;
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::StoreError;
+use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Notes when and from where devices were last heard of; devices that are gone are passed over.
@@ -31,7 +32,7 @@ impl Step for NoteSeen {
         for (user, device, seen) in &self.seen {
             let Some(found) = records.user(*user)? else { continue };
             if records.device(*user, found.stamp(counters.era), *device)?.is_some() {
-                changes.push(Change::LastSeen(*user, *device, seen.clone()));
+                changes.put(Record::LastSeen(*user, *device, seen.clone()));
             }
         }
         Ok(())

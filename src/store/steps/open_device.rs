@@ -10,9 +10,10 @@ use crate::model::password::PasswordHash;
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::format::RecordKey;
 use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Look, Records};
+use crate::store::records::{Changes, ExpiryCheck, Records};
 use crate::store::retention::PAST_KEPT;
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, StoreError};
@@ -135,15 +136,15 @@ fn make_past_give_way(
     oldest.sort_by_key(|device| device.id);
     for device in oldest.into_iter().take(GIVING_WAY) {
         let ended = if let Some(ended) = &device.ended {
-            changes.push(Change::DropEnded(user.id, device.id));
+            changes.remove(RecordKey::EndedDevice(user.id, device.id));
             ended.at
         } else {
-            changes.push(Change::DropDevice(user.id, device.stamp, device.id));
+            changes.remove(RecordKey::Device(user.id, device.stamp, device.id));
             left_behind_at(user, era, &device)
         };
-        changes.push(Change::DropLook(Look::at(&device, gone_at(ended, &device))));
-        changes.push(Change::DropLook(Look::at(&device, device.end())));
-        changes.push(Change::DropLastSeen(user.id, device.id));
+        changes.remove(RecordKey::ExpiryCheck(ExpiryCheck::at(&device, gone_at(ended, &device))));
+        changes.remove(RecordKey::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
+        changes.remove(RecordKey::LastSeen(user.id, device.id));
         user.kept.count = user.kept.count.saturating_sub(1);
         user.kept.given_way = user.kept.given_way.max(Some(device.id));
     }

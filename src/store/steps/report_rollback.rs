@@ -11,8 +11,9 @@ use super::Step;
 use crate::model::claims::{LEEWAY, Presented};
 use crate::model::counters::Sequence;
 use crate::model::timestamp::Timestamp;
+use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::retention::ENDED_KEPT;
 use crate::store::working_set::WorkingSet;
 use crate::store::{Standing, StoreError};
@@ -57,7 +58,7 @@ impl Step for ReportRollback {
             return Ok(RollbackReported::Refuted);
         }
         if !records.rolled_back()? {
-            changes.push(Change::RolledBack(true));
+            changes.put(Record::RolledBack);
         }
         Ok(RollbackReported::Proven)
     }

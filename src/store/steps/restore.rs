@@ -9,8 +9,9 @@ use crate::model::names::Names;
 use crate::model::revocation::Revocation;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
+use crate::store::format::{Record, RecordKey};
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 use crate::store::{StoreError, StoreIdentity};
 
@@ -71,26 +72,26 @@ impl Step for Restore {
                 // Followers of a store that was restored in its place may expect former names.
                 _ => identity,
             };
-            changes.push(Change::StoreIdentity(StoreIdentity { store, ..identity }));
+            changes.put(Record::StoreIdentity(StoreIdentity { store, ..identity }));
         }
         let version = records.counters()?.keys.next();
         let mut distrusted = Vec::new();
         for key in records.keys()?.into_iter().filter(|key| key.state != KeyState::Distrusted) {
             let kid = key.kid.clone();
-            changes.push(Change::Key(KeyRecord { state: KeyState::Distrusted, ..key }));
+            changes.put(Record::Key(KeyRecord { state: KeyState::Distrusted, ..key }));
             changes.log(now, Revocation::Keys { version, distrusted: Some(kid.clone()) });
             distrusted.push(kid);
         }
         for key in &self.keys {
-            changes.push(Change::Key(key.clone()));
+            changes.put(Record::Key(key.clone()));
         }
         changes.log(now, Revocation::Keys { version, distrusted: None });
         let service_keys = records.service_keys()?;
         for key in service_keys.iter().filter(|_| !self.keep_service_keys) {
-            changes.push(Change::DropServiceKey(key.id));
+            changes.remove(RecordKey::ServiceKey(key.id));
         }
         if records.rolled_back()? {
-            changes.push(Change::RolledBack(false));
+            changes.remove(RecordKey::RolledBack);
         }
         Ok(Restored { era, distrusted, service_keys })
     }

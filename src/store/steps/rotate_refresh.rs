@@ -12,8 +12,9 @@ use crate::model::network::Network;
 use crate::model::replay::{Replay, ReplayPolicy};
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
+use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Look, Records};
+use crate::store::records::{Changes, ExpiryCheck, Records};
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, Standing, StoreError};
 
@@ -90,7 +91,7 @@ impl Step for RotateRefresh {
                 device.correct(self.latest);
                 device.stay(now, self.idle);
                 if device.end() < looked_at {
-                    changes.push(Change::Look(Look::at(&device, device.end())));
+                    changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
                 }
                 changes.device(&device);
                 Refreshed::Rotated(session(user, device))

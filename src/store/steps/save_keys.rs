@@ -6,8 +6,9 @@ use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::format::{Record, RecordKey};
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Changes the set of signing keys, if it is still of the version that the caller read.
@@ -52,10 +53,10 @@ impl Step for SaveKeys {
         }
         let version = read.next();
         for key in &self.put {
-            changes.push(Change::Key(key.clone()));
+            changes.put(Record::Key(key.clone()));
         }
         for kid in &self.drop {
-            changes.push(Change::DropKey(kid.clone()));
+            changes.remove(RecordKey::Key(kid.clone()));
         }
         changes.log(self.now, Revocation::Keys { version, distrusted: self.distrusted.clone() });
         Ok(KeysSaved::Saved(version))

@@ -4,8 +4,9 @@ use super::Step;
 use crate::model::ids::ServiceKeyId;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::store::StoreError;
+use crate::store::format::{Record, RecordKey};
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Adds a service key.
@@ -27,7 +28,7 @@ impl Step for AddServiceKey {
     }
 
     fn decide(&self, _: &dyn Records, changes: &mut Changes) -> Result<(), StoreError> {
-        changes.push(Change::ServiceKey(self.key.clone()));
+        changes.put(Record::ServiceKey(self.key.clone()));
         Ok(())
     }
 }
@@ -54,7 +55,7 @@ impl Step for RemoveServiceKey {
         if records.service_key(self.id)?.is_none() {
             return Ok(false);
         }
-        changes.push(Change::DropServiceKey(self.id));
+        changes.remove(RecordKey::ServiceKey(self.id));
         Ok(true)
     }
 }

@@ -9,7 +9,8 @@ use crate::model::network::Network;
 use crate::model::refresh_state::RefreshState;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
-use crate::store::records::{Change, Changes, Look};
+use crate::store::format::Record;
+use crate::store::records::{Changes, ExpiryCheck};
 
 /// Everything that the tokens of a session are minted from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +66,8 @@ impl NewDevice {
         user.kept.count += 1;
         changes.device(&device);
         // The password was hashed in between: the device is seen when it comes to be.
-        changes.push(Change::LastSeen(user.id, device.id, LastSeen { at: now, ..self.seen.clone() }));
-        changes.push(Change::Look(Look::at(&device, device.end())));
+        changes.put(Record::LastSeen(user.id, device.id, LastSeen { at: now, ..self.seen.clone() }));
+        changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
         device
     }
 }

@@ -1,7 +1,7 @@
 //! The sweep: devices that ran out are ended, what is kept no longer goes. In small batches, so that it holds
 //! nobody up.
 //!
-//! Every device has a note to look at it ([`Look`]) at the time it would run out. A refresh does not move the note:
+//! Every device has a note to check it ([`ExpiryCheck`]) at the time it would run out. A refresh does not move the note:
 //! when the time comes and the device lives on, the note is made anew. So the sweep's cost follows what happens, not
 //! what is stored.
 
@@ -14,9 +14,10 @@ use crate::model::device::{Cause, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
+use crate::store::format::{Record, RecordKey};
 use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Look, Records};
+use crate::store::records::{Changes, ExpiryCheck, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Ends devices that ran out and drops what is kept no longer.
@@ -59,23 +60,23 @@ impl Step for Sweep {
         let Self { now, outlived, limit } = *self;
         let mut swept = Swept::default();
         let era = records.counters()?.era;
-        let looks = records.due(now, limit)?;
-        swept.more = looks.len() >= limit;
+        let checks = records.due(now, limit)?;
+        swept.more = checks.len() >= limit;
         let mut users: Vec<User> = Vec::new();
         let mut examined = BTreeSet::new();
         // Before any note is made: a new one may be for the same moment as one that is done here.
-        for look in &looks {
-            changes.push(Change::DropLook(*look));
+        for check in &checks {
+            changes.remove(RecordKey::ExpiryCheck(*check));
         }
-        for look in looks {
-            if !examined.insert((look.user, look.stamp, look.device)) {
+        for check in checks {
+            if !examined.insert((check.user, check.stamp, check.device)) {
                 continue;
             }
-            let user = match users.iter().position(|user| user.id == look.user) {
+            let user = match users.iter().position(|user| user.id == check.user) {
                 Some(at) => Some(users.swap_remove(at)),
-                None => records.user(look.user)?,
+                None => records.user(check.user)?,
             };
-            let user = examine(records, changes, &mut swept, era, user, look, now)?;
+            let user = examine(records, changes, &mut swept, era, user, check, now)?;
             users.extend(user);
         }
         for user in &users {
@@ -88,7 +89,7 @@ impl Step for Sweep {
         swept.entries = overdue;
         swept.more |= overdue >= limit;
         for entry in oldest.iter().take(overdue) {
-            changes.push(Change::DropEntry(entry.position));
+            changes.remove(RecordKey::Entry(entry.position));
         }
         Ok(swept)
     }
@@ -101,35 +102,35 @@ fn examine(
     swept: &mut Swept,
     era: Era,
     mut user: Option<User>,
-    look: Look,
+    check: ExpiryCheck,
     now: Timestamp,
 ) -> Result<Option<User>, StoreError> {
-    let Some(device) = records.device(look.user, look.stamp, look.device)? else {
-        if let Some(ended) = records.ended(look.user, look.device)?
+    let Some(device) = records.device(check.user, check.stamp, check.device)? else {
+        if let Some(ended) = records.ended(check.user, check.device)?
             && ended.ended.as_ref().is_none_or(|end| gone_at(end.at, &ended) <= now)
         {
-            changes.push(Change::DropEnded(look.user, look.device));
-            changes.push(Change::DropLastSeen(look.user, look.device));
+            changes.remove(RecordKey::EndedDevice(check.user, check.device));
+            changes.remove(RecordKey::LastSeen(check.user, check.device));
             forgotten(swept, &mut user);
         }
         return Ok(user);
     };
-    let left_behind = user.as_ref().is_none_or(|user| user.stamp(era) != look.stamp);
+    let left_behind = user.as_ref().is_none_or(|user| user.stamp(era) != check.stamp);
     if left_behind {
         // Nothing is kept of a deleted user once the check of a device is due.
         let kept_until = user.as_ref().map(|user| gone_at(left_behind_at(user, era, &device), &device));
         if let Some(at) = kept_until.filter(|at| *at > now) {
-            changes.push(Change::Look(Look { at, ..look }));
+            changes.put(Record::ExpiryCheck(ExpiryCheck { at, ..check }));
         } else {
-            changes.push(Change::DropDevice(look.user, look.stamp, look.device));
-            changes.push(Change::DropLastSeen(look.user, look.device));
+            changes.remove(RecordKey::Device(check.user, check.stamp, check.device));
+            changes.remove(RecordKey::LastSeen(check.user, check.device));
             forgotten(swept, &mut user);
         }
         return Ok(user);
     }
     let Some(mut user) = user else { return Ok(None) };
     if now < device.end() {
-        changes.push(Change::Look(Look::at(&device, device.end())));
+        changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
     } else {
         let at = device.end();
         end(changes, era, &mut user, device, Ended { at, cause: Cause::Expired, note: None });

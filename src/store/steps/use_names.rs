@@ -5,8 +5,9 @@ use crate::model::names::Names;
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Change, Changes, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// How many names are remembered. Who changes them more often than this within the life of an access token does without
@@ -44,7 +45,7 @@ impl Step for UseNames {
             identity.names.push(names.clone());
             let surplus = identity.names.len().saturating_sub(NAMES_KEPT);
             identity.names.drain(..surplus);
-            changes.push(Change::StoreIdentity(identity));
+            changes.put(Record::StoreIdentity(identity));
             let version = records.counters()?.keys.next();
             changes.log(*now, Revocation::Keys { version, distrusted: None });
         }

@@ -13,13 +13,14 @@ use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Bump, Disabled, KeptDevices, Left, LiveDevices, User};
 use crate::model::username::Username;
-use crate::store::records::{Change, Look};
+use crate::store::format::Record;
+use crate::store::records::ExpiryCheck;
 use crate::store::{Counters, StoreIdentity, Totals};
 
 /// A record and the name of its fixtures.
 pub(crate) struct Sample {
     pub(crate) name: &'static str,
-    pub(crate) record: Change,
+    pub(crate) record: Record,
 }
 
 const USER: UserId = UserId::from_bytes([0x11; 16]);
@@ -38,10 +39,10 @@ fn network(address: &str) -> Network {
     Network::of(address.parse().unwrap())
 }
 
-fn identity(names: Vec<Names>) -> Change {
+fn identity(names: Vec<Names>) -> Record {
     let (issuer, audience) = ("https://id.example".to_owned(), "https://api.example".to_owned());
     let store = StoreId::from_bytes([0x33; 16]);
-    Change::StoreIdentity(StoreIdentity { store, issuer, audience, at: at(1), names })
+    Record::StoreIdentity(StoreIdentity { store, issuer, audience, at: at(1), names })
 }
 
 fn names() -> Vec<Names> {
@@ -50,11 +51,11 @@ fn names() -> Vec<Names> {
     vec![names("https://a.example", "https://b.example"), names("https://c.example", "https://d.example")]
 }
 
-fn entry(revocation: Revocation) -> Change {
-    Change::Entry(Entry { position: Position::new(41), at: at(2), revocation })
+fn entry(revocation: Revocation) -> Record {
+    Record::Entry(Entry { position: Position::new(41), at: at(2), revocation })
 }
 
-fn bump(kept: Option<DeviceId>, password_changed: bool) -> Change {
+fn bump(kept: Option<DeviceId>, password_changed: bool) -> Record {
     entry(Revocation::Generation { user: USER, generation: Generation::new(6), kept, password_changed })
 }
 
@@ -131,19 +132,19 @@ fn no_network() -> Device {
     Device { refresh: RefreshState { network: None, ..old_device().refresh }, ..old_device() }
 }
 
-fn ended(cause: Cause, note: Option<&str>) -> Change {
+fn ended(cause: Cause, note: Option<&str>) -> Record {
     let ended = Some(Ended { at: at(15), cause, note: note.map(str::to_owned) });
-    Change::Ended(Box::new(Device { ended, ..old_device() }))
+    Record::EndedDevice(Box::new(Device { ended, ..old_device() }))
 }
 
-fn last_seen(address: Option<&str>, user_agent: Option<&str>) -> Change {
+fn last_seen(address: Option<&str>, user_agent: Option<&str>) -> Record {
     let address = address.map(|address| address.parse().unwrap());
     let user_agent = user_agent.map(str::to_owned);
-    Change::LastSeen(USER, DEVICE, LastSeen { at: at(16), address, user_agent })
+    Record::LastSeen(USER, DEVICE, LastSeen { at: at(16), address, user_agent })
 }
 
-fn key(kid: Kid, purpose: Purpose, state: KeyState) -> Change {
-    Change::Key(KeyRecord { kid, purpose, state, created: at(17), sealed: "k4.local-wrap.pie.x".to_owned() })
+fn key(kid: Kid, purpose: Purpose, state: KeyState) -> Record {
+    Record::Key(KeyRecord { kid, purpose, state, created: at(17), sealed: "k4.local-wrap.pie.x".to_owned() })
 }
 
 /// A record for every form that a stored record can take today, each variant of each enumeration included. No two
@@ -164,24 +165,24 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("identity with names", identity(names())),
         (
             "counters",
-            Change::Counters(Counters {
+            Record::Counters(Counters {
                 era: Era::new(1_800_000_000),
                 keys: version,
                 head: Position::new(900),
             }),
         ),
-        ("totals", Change::Totals(Totals { users: 1_000, live_devices: 2_500 })),
-        ("rolled back", Change::RolledBack(true)),
+        ("totals", Record::Totals(Totals { users: 1_000, live_devices: 2_500 })),
+        ("rolled back", Record::RolledBack),
         ("key for access, active", key(access.clone(), Purpose::Access, KeyState::Active)),
         ("key for access, retired", key(access, Purpose::Access, retired)),
         ("key for refresh, next", key(refresh.clone(), Purpose::Refresh, KeyState::Next)),
         ("key for refresh, distrusted", key(refresh.clone(), Purpose::Refresh, KeyState::Distrusted)),
-        ("service key", Change::ServiceKey(service_key)),
-        ("user, new", Change::User(Box::new(new_user()))),
-        ("user, old", Change::User(Box::new(old_user()))),
-        ("device, new", Change::Device(Box::new(new_device()))),
-        ("device, old", Change::Device(Box::new(old_device()))),
-        ("device, no network", Change::Device(Box::new(no_network()))),
+        ("service key", Record::ServiceKey(service_key)),
+        ("user, new", Record::User(Box::new(new_user()))),
+        ("user, old", Record::User(Box::new(old_user()))),
+        ("device, new", Record::Device(Box::new(new_device()))),
+        ("device, old", Record::Device(Box::new(old_device()))),
+        ("device, no network", Record::Device(Box::new(no_network()))),
         ("ended, signed out", ended(Cause::SignedOut, None)),
         ("ended, signed out everywhere", ended(Cause::SignedOutEverywhere, None)),
         ("ended, password changed", ended(Cause::PasswordChanged, None)),
@@ -193,7 +194,10 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("last seen, IPv4", last_seen(Some("192.0.2.7"), Some("okhttp/4.12"))),
         ("last seen, IPv6", last_seen(Some("2001:db8::7"), None)),
         ("last seen, nowhere", last_seen(None, None)),
-        ("expiry check", Change::Look(Look { at: at(20), user: USER, stamp: STAMP, device: DEVICE })),
+        (
+            "expiry check",
+            Record::ExpiryCheck(ExpiryCheck { at: at(20), user: USER, stamp: STAMP, device: DEVICE }),
+        ),
         ("entry, device", entry(Revocation::Device { user: USER, device: DEVICE })),
         ("entry, generation", bump(None, false)),
         ("entry, generation but one", bump(Some(DEVICE), false)),
@@ -237,12 +241,12 @@ pub(crate) fn earlier() -> Vec<Sample> {
     let ended = Some(Ended { at: at(100), cause: Cause::RefreshReused, note });
     let ended = Device { ended, ..live.clone() };
     let list = [
-        ("user of version 1", Change::User(Box::new(new_user()))),
-        ("user of version 2", Change::User(Box::new(User { left: Vec::new(), ..old_user() }))),
-        ("device of version 1", Change::Device(Box::new(live))),
-        ("device of version 1, new", Change::Device(Box::new(opened))),
-        ("device of version 1, advanced", Change::Device(Box::new(device_of_version_1(Some(at(0)), false)))),
-        ("ended of version 1", Change::Ended(Box::new(ended))),
+        ("user of version 1", Record::User(Box::new(new_user()))),
+        ("user of version 2", Record::User(Box::new(User { left: Vec::new(), ..old_user() }))),
+        ("device of version 1", Record::Device(Box::new(live))),
+        ("device of version 1, new", Record::Device(Box::new(opened))),
+        ("device of version 1, advanced", Record::Device(Box::new(device_of_version_1(Some(at(0)), false)))),
+        ("ended of version 1", Record::EndedDevice(Box::new(ended))),
     ];
     list.into_iter().map(|(name, record)| Sample { name, record }).collect()
 }

@@ -5,44 +5,46 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Entry;
 use crate::model::user::User;
 use crate::store::StoreError;
-use crate::store::archive::Kind;
-use crate::store::format::last_seen_of_row;
+use crate::store::format::{Record, RecordKind, last_seen_of_row};
 use crate::store::postgres::loaded::parse;
 use crate::store::postgres::sql_query::SqlQuery;
 use crate::store::postgres::write::{document, statements};
-use crate::store::records::{Change, Changes};
+use crate::store::records::Changes;
 
 /// Parses the JSON document of a record.
-pub(super) fn change(kind: Kind, document: &str) -> Result<Change, StoreError> {
+pub(super) fn record(kind: RecordKind, document: &str) -> Result<Record, StoreError> {
     Ok(match kind {
-        Kind::Counters => Change::Counters(parse(document)?),
-        Kind::Totals => Change::Totals(parse(document)?),
-        Kind::Keys => Change::Key(parse(document)?),
-        Kind::ServiceKeys => Change::ServiceKey(parse(document)?),
-        Kind::Users => Change::User(Box::new(parse(document)?)),
-        Kind::Devices => Change::Device(Box::new(parse(document)?)),
-        Kind::Ended => Change::Ended(Box::new(parse(document)?)),
-        Kind::LastSeen => {
+        RecordKind::StoreIdentity => Record::StoreIdentity(parse(document)?),
+        // The row is there only if it is so.
+        RecordKind::RolledBack => Record::RolledBack,
+        RecordKind::Counters => Record::Counters(parse(document)?),
+        RecordKind::Totals => Record::Totals(parse(document)?),
+        RecordKind::Key => Record::Key(parse(document)?),
+        RecordKind::ServiceKey => Record::ServiceKey(parse(document)?),
+        RecordKind::User => Record::User(Box::new(parse(document)?)),
+        RecordKind::Device => Record::Device(Box::new(parse(document)?)),
+        RecordKind::EndedDevice => Record::EndedDevice(Box::new(parse(document)?)),
+        RecordKind::LastSeen => {
             let (user, device, seen) = last_seen_of_row(document)?;
-            Change::LastSeen(user, device, seen)
+            Record::LastSeen(user, device, seen)
         }
-        Kind::Looks => Change::Look(parse(document)?),
-        Kind::Log => Change::Entry(parse(document)?),
+        RecordKind::ExpiryCheck => Record::ExpiryCheck(parse(document)?),
+        RecordKind::Entry => Record::Entry(parse(document)?),
     })
 }
 
 /// The statements that write a page of records; one statement for all records of a numerous kind.
-pub(super) fn imported(page: Vec<Change>) -> Result<Vec<SqlQuery>, StoreError> {
+pub(super) fn imported(page: Vec<Record>) -> Result<Vec<SqlQuery>, StoreError> {
     let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
     for record in page {
         match record {
-            Change::User(user) => users.push(*user),
-            Change::Device(device) => devices.push(*device),
-            Change::Ended(device) => ended.push(*device),
-            Change::LastSeen(user, device, notes) => seen.push((user, device, document(&notes)?)),
-            Change::Entry(entry) => entries.push(entry),
-            other => others.push(other),
+            Record::User(user) => users.push(*user),
+            Record::Device(device) => devices.push(*device),
+            Record::EndedDevice(device) => ended.push(*device),
+            Record::LastSeen(user, device, notes) => seen.push((user, device, document(&notes)?)),
+            Record::Entry(entry) => entries.push(entry),
+            other => others.put(other),
         }
     }
     let era = crate::model::counters::Era::default();

@@ -1,6 +1,5 @@
 use super::*;
 use crate::store::format::tests::{Sample, earlier, line, lines, samples};
-use crate::store::sled::layout::IDENTITY;
 
 const FIXTURES: &str = include_str!("../../format/fixtures/sled.txt");
 
@@ -19,7 +18,7 @@ fn bytes(hex: &str) -> IVec {
 }
 
 /// The keys and values that are written for a record, in hexadecimal.
-fn written(tree: &sled::Tree, record: Change) -> String {
+fn written(tree: &sled::Tree, record: Record) -> String {
     let writes = imported(&SledView::applied(tree), vec![record]).unwrap();
     let pair = |(key, value): (IVec, Option<IVec>)| format!("{} {}", hex(&key), hex(&value.unwrap()));
     writes.into_changes().into_iter().map(pair).collect::<Vec<_>>().join(" ").trim_end().to_owned()
@@ -32,16 +31,10 @@ fn fixture(name: &str) -> (IVec, IVec) {
 }
 
 /// The record of a key and a value.
-fn read(tree: &sled::Tree, (key, value): (IVec, IVec)) -> Result<Change, StoreError> {
-    tree.insert(&key, &value).unwrap();
-    let view = SledView::applied(tree);
-    if key == IDENTITY {
-        return Ok(Change::StoreIdentity(view.identity()?.unwrap()));
-    }
-    match Kind::ALL.into_iter().find(|kind| key.starts_with(&table(*kind).prefix())) {
-        Some(kind) => change(kind, table(kind), key, value),
-        None => Ok(Change::RolledBack(view.rolled_back()?)),
-    }
+fn read((key, value): (IVec, IVec)) -> Result<Record, StoreError> {
+    let all = RecordKind::COPIED.into_iter().chain([RecordKind::StoreIdentity, RecordKind::RolledBack]);
+    let kind = all.into_iter().find(|kind| key.starts_with(&Table::Of(*kind).prefix()));
+    super::record(kind.unwrap(), key, value)
 }
 
 fn empty() -> (tempfile::TempDir, sled::Db) {
@@ -61,10 +54,9 @@ fn every_record_is_written_as_in_its_fixture() {
 
 #[test]
 fn every_fixture_is_read() {
-    let (_folder, tree) = empty();
     let mut read_fixtures = 0;
     for Sample { name, record } in samples().into_iter().chain(earlier()) {
-        assert_eq!(read(&tree, fixture(name)), Ok(record), "{name}");
+        assert_eq!(read(fixture(name)), Ok(record), "{name}");
         read_fixtures += 1;
     }
     assert_eq!(read_fixtures, lines(FIXTURES).count(), "a fixture without its sample");
@@ -72,7 +64,6 @@ fn every_fixture_is_read() {
 
 #[test]
 fn a_record_of_a_version_that_is_not_known_is_refused() {
-    let (_folder, tree) = empty();
     for Sample { name, .. } in samples() {
         let (key, mut value) = fixture(name);
         // Expiry checks are empty, and so is the mark of a rollback, which counts by being there.
@@ -81,7 +72,7 @@ fn a_record_of_a_version_that_is_not_known_is_refused() {
         }
         for version in [0, 4, 255] {
             value[0] = version;
-            let refused = read(&tree, (key.clone(), value.clone()));
+            let refused = read((key.clone(), value.clone()));
             assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{name}: {refused:?}");
         }
     }

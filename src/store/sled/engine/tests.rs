@@ -21,6 +21,7 @@ use crate::model::replay::ReplayPolicy;
 use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::user::User;
 use crate::model::username::Username;
+use crate::store::format::RecordKind;
 use crate::store::queries::devices::{FindLastSeen, ListEndedDevices};
 use crate::store::queries::keys::{FindServiceKey, ListServiceKeys, ReadKeySet};
 use crate::store::queries::log::ReadLog;
@@ -162,7 +163,7 @@ async fn what_was_acknowledged_is_there_after_a_reopen() {
 #[tokio::test]
 async fn a_device_has_one_note_to_look_at_it_live_or_ended() {
     let (_parent, _path, store, _, _) = filled().await;
-    assert_eq!(tree(&store).scan_prefix(Table::Looks.prefix()).count(), 2);
+    assert_eq!(tree(&store).scan_prefix(Table::Of(RecordKind::ExpiryCheck).prefix()).count(), 2);
 }
 
 #[tokio::test]
@@ -214,11 +215,12 @@ async fn the_witness_of_another_store_is_refused() {
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothing_else() {
-    use Table::{Devices, Ended, Keys, LastSeen, Log, Looks, Names, ServiceKeys, Users};
-    for table in [Users, Names, Devices, Ended, LastSeen, Keys, ServiceKeys, Log, Looks] {
+    use RecordKind::{Device, EndedDevice, Entry, ExpiryCheck, Key, LastSeen, ServiceKey, User};
+    let kinds = [User, Device, EndedDevice, LastSeen, Key, ServiceKey, Entry, ExpiryCheck];
+    for table in kinds.map(Table::Of).into_iter().chain([Table::Names]) {
         let (_parent, _path, store, user, [phone, laptop]) = filled().await;
-        if table == Looks {
-            tree(&store).insert([Looks as u8, 0], b"").unwrap();
+        if table == Table::Of(ExpiryCheck) {
+            tree(&store).insert([table.prefix()[0], 0], b"").unwrap();
         }
         for record in tree(&store).scan_prefix(table.prefix()) {
             let (key, value) = record.unwrap();
@@ -226,14 +228,16 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
             tree(&store).insert(key, &value[..cut]).unwrap();
         }
         let answer = match table {
-            Users => store.read(FindUser { id: user.id }).await.map(drop),
-            Names => store.read(FindUserByName { name: "ada".to_owned() }).await.map(drop),
-            Devices => store.read(ReadStanding { user: user.id, device: phone }).await.map(drop),
-            Ended => store.read(ReadStanding { user: user.id, device: laptop }).await.map(drop),
-            LastSeen => store.read(FindLastSeen { user: user.id, device: phone }).await.map(drop),
-            Keys => store.read(ReadKeySet).await.map(drop),
-            ServiceKeys => store.read(ListServiceKeys).await.map(drop),
-            Log => store.read(ReadLog { after: Position::default(), limit: 9 }).await.map(drop),
+            Table::Of(User) => store.read(FindUser { id: user.id }).await.map(drop),
+            Table::Names => store.read(FindUserByName { name: "ada".to_owned() }).await.map(drop),
+            Table::Of(Device) => store.read(ReadStanding { user: user.id, device: phone }).await.map(drop),
+            Table::Of(EndedDevice) => {
+                store.read(ReadStanding { user: user.id, device: laptop }).await.map(drop)
+            }
+            Table::Of(LastSeen) => store.read(FindLastSeen { user: user.id, device: phone }).await.map(drop),
+            Table::Of(Key) => store.read(ReadKeySet).await.map(drop),
+            Table::Of(ServiceKey) => store.read(ListServiceKeys).await.map(drop),
+            Table::Of(Entry) => store.read(ReadLog { after: Position::default(), limit: 9 }).await.map(drop),
             _ => store.run(Sweep { now: START, outlived: Position::default(), limit: 9 }).await.map(drop),
         };
         match answer {
@@ -279,7 +283,7 @@ async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
     assert!(matches!(store.read(ListUsers { after: None, limit: 9 }).await, Err(StoreError::Corrupt(_))));
     let mut entry = store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().remove(0);
     entry.position = Position::new(3);
-    let bytes = crate::store::sled::codec::encode(Table::Log, &entry).unwrap();
+    let bytes = crate::store::sled::codec::encode(Table::Of(RecordKind::Entry), &entry).unwrap();
     tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
     let refused = store.read(ReadLog { after: Position::default(), limit: 9 }).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))));

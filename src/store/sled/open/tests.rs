@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::data_folder::FolderError;
 use crate::store::StoreError;
-use crate::store::records::Change;
+use crate::store::format::Record;
 use crate::store::sled::committer::{CommitLimits, Committer, Hooks};
 use crate::store::sled::records::imported;
 use crate::store::sled::reserve::Reserve;
@@ -52,7 +52,7 @@ fn commit(store: &SledOpened) {
 }
 
 /// Commits the records in `first`, then makes the twenty commits whose records [`assert_whole`] expects.
-fn commit_with(store: &SledOpened, first: Vec<Change>) {
+fn commit_with(store: &SledOpened, first: Vec<Record>) {
     let hooks = Hooks { fatal: Box::new(|reason| panic!("{reason}")), ..Hooks::default() };
     let committer =
         Committer::start(store, Reserve::new(store.path(), 0).unwrap(), CommitLimits::default(), hooks)

@@ -3,7 +3,7 @@
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
-use crate::store::format::{EndedDevice, binary};
+use crate::store::format::{EndedDevice, Record, RecordKey, RecordKind, binary};
 use crate::store::records::{Change, Changes, Records as _};
 use crate::store::sled::codec::{encode, storable};
 use crate::store::sled::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
@@ -18,10 +18,10 @@ use crate::store::sled::writes::Writes;
 /// started over.
 pub(in crate::store::sled) fn writes(view: &SledView<'_>, changes: Changes) -> Result<Writes, StoreError> {
     let initialized = changes.is_empty()
-        || changes.records.iter().any(|change| matches!(change, Change::StoreIdentity(_)))
+        || changes.records.iter().any(|change| matches!(change, Change::Put(Record::StoreIdentity(_))))
         || view.get(IDENTITY)?.is_some();
     if !initialized {
-        return Err(Table::StoreIdentity.corrupt("the record is missing"));
+        return Err(Table::Of(RecordKind::StoreIdentity).corrupt("the record is missing"));
     }
     let priority = changes.priority;
     collected(Writes::of(priority), view, changes.settled(view)?)
@@ -30,63 +30,74 @@ pub(in crate::store::sled) fn writes(view: &SledView<'_>, changes: Changes) -> R
 /// The writes of copied records, which are stored as they are, whether or not the store is initialized.
 pub(in crate::store::sled) fn imported(
     view: &SledView<'_>,
-    records: Vec<Change>,
+    records: Vec<Record>,
 ) -> Result<Writes, StoreError> {
-    collected(Writes::none(), view, records)
+    collected(Writes::none(), view, records.into_iter().map(Change::Put))
 }
 
-fn collected(mut writes: Writes, view: &SledView<'_>, records: Vec<Change>) -> Result<Writes, StoreError> {
-    for change in records {
-        if let Some(at) = moment(&change) {
-            writes.happened(at);
+fn collected(
+    mut writes: Writes,
+    view: &SledView<'_>,
+    changes: impl IntoIterator<Item = Change>,
+) -> Result<Writes, StoreError> {
+    for change in changes {
+        match change {
+            Change::Put(record) => {
+                if let Some(at) = moment(&record) {
+                    writes.happened(at);
+                }
+                put(&mut writes, view, &record)?;
+            }
+            Change::Remove(key) => remove(&mut writes, &key),
         }
-        add(&mut writes, view, change)?;
     }
     Ok(writes)
 }
 
-fn add(writes: &mut Writes, view: &SledView<'_>, change: Change) -> Result<(), StoreError> {
-    match change {
-        Change::StoreIdentity(identity) => writes.put(IDENTITY, encode(Table::StoreIdentity, &identity)?),
-        Change::RolledBack(true) => {
-            writes.put(ROLLED_BACK, storable(Table::RolledBack, binary::encode(1, &()))?);
-        }
-        Change::RolledBack(false) => writes.delete(ROLLED_BACK),
-        Change::Counters(counters) => writes.put(COUNTERS, encode(Table::Counters, &counters)?),
-        Change::Totals(totals) => writes.put(TOTALS, encode(Table::Totals, &totals)?),
-        Change::Entry(entry) => {
-            writes.put(&layout::entry(entry.position)[..], encode(Table::Log, &entry)?);
-        }
-        Change::DropEntry(position) => writes.delete(&layout::entry(position)[..]),
-        Change::User(user) => put_user(writes, view, &user)?,
-        Change::DropUser(user) => {
-            writes.delete(layout::name(user.username.key()));
-            writes.delete(&layout::user(user.id)[..]);
-        }
-        Change::Device(device) => {
+fn put(writes: &mut Writes, view: &SledView<'_>, record: &Record) -> Result<(), StoreError> {
+    let table = record.kind().into();
+    match record {
+        Record::StoreIdentity(identity) => writes.put(IDENTITY, encode(table, identity)?),
+        Record::Counters(counters) => writes.put(COUNTERS, encode(table, counters)?),
+        Record::Totals(totals) => writes.put(TOTALS, encode(table, totals)?),
+        Record::RolledBack => writes.put(ROLLED_BACK, storable(table, binary::encode(1, &()))?),
+        Record::Key(key) => writes.put(layout::key(&key.kid), encode(table, key)?),
+        Record::ServiceKey(key) => writes.put(&layout::service_key(key.id)[..], encode(table, key)?),
+        Record::User(user) => put_user(writes, view, user)?,
+        Record::Device(device) => {
             let key = layout::device(device.user, device.stamp, device.id);
-            writes.put(&key[..], encode(Table::Devices, &*device)?);
+            writes.put(&key[..], encode(table, &**device)?);
         }
-        Change::DropDevice(user, stamp, device) => writes.delete(&layout::device(user, stamp, device)[..]),
-        Change::Ended(device) => {
+        Record::EndedDevice(device) => {
             let key = layout::ended(device.user, device.id);
-            writes.put(&key[..], encode(Table::Ended, &EndedDevice(*device))?);
+            writes.put(&key[..], encode(table, &EndedDevice((**device).clone()))?);
         }
-        Change::DropEnded(user, device) => writes.delete(&layout::ended(user, device)[..]),
-        Change::LastSeen(user, device, seen) => {
-            writes.put(&layout::last_seen(user, device)[..], encode(Table::LastSeen, &seen)?);
+        Record::LastSeen(user, device, seen) => {
+            writes.put(&layout::last_seen(*user, *device)[..], encode(table, seen)?);
         }
-        Change::DropLastSeen(user, device) => writes.delete(&layout::last_seen(user, device)[..]),
-        Change::Look(look) => writes.put(&layout::look(&look)[..], Vec::new()),
-        Change::DropLook(look) => writes.delete(&layout::look(&look)[..]),
-        Change::Key(key) => writes.put(layout::key(&key.kid), encode(Table::Keys, &key)?),
-        Change::DropKey(kid) => writes.delete(layout::key(&kid)),
-        Change::ServiceKey(key) => {
-            writes.put(&layout::service_key(key.id)[..], encode(Table::ServiceKeys, &key)?);
-        }
-        Change::DropServiceKey(id) => writes.delete(&layout::service_key(id)[..]),
+        Record::ExpiryCheck(check) => writes.put(&layout::expiry_check(check)[..], Vec::new()),
+        Record::Entry(entry) => writes.put(&layout::entry(entry.position)[..], encode(table, entry)?),
     }
     Ok(())
+}
+
+fn remove(writes: &mut Writes, key: &RecordKey) {
+    match key {
+        RecordKey::RolledBack => writes.delete(ROLLED_BACK),
+        RecordKey::Key(kid) => writes.delete(layout::key(kid)),
+        RecordKey::ServiceKey(id) => writes.delete(&layout::service_key(*id)[..]),
+        RecordKey::User { id, name } => {
+            writes.delete(layout::name(name));
+            writes.delete(&layout::user(*id)[..]);
+        }
+        RecordKey::Device(user, stamp, device) => {
+            writes.delete(&layout::device(*user, *stamp, *device)[..]);
+        }
+        RecordKey::EndedDevice(user, device) => writes.delete(&layout::ended(*user, *device)[..]),
+        RecordKey::LastSeen(user, device) => writes.delete(&layout::last_seen(*user, *device)[..]),
+        RecordKey::ExpiryCheck(check) => writes.delete(&layout::expiry_check(check)[..]),
+        RecordKey::Entry(position) => writes.delete(&layout::entry(*position)[..]),
+    }
 }
 
 /// Writes a user, which happens at every sign-in; the index of names only if the name has changed.
@@ -95,19 +106,19 @@ fn put_user(writes: &mut Writes, view: &SledView<'_>, user: &User) -> Result<(),
     if before.is_none_or(|before| before.username != user.username) {
         writes.put(layout::name(user.username.key()), encode(Table::Names, &user.id)?);
     }
-    writes.put(&layout::user(user.id)[..], encode(Table::Users, user)?);
+    writes.put(&layout::user(user.id)[..], encode(RecordKind::User.into(), user)?);
     Ok(())
 }
 
-/// The time at which a change says it happened, never ahead of the clock of its step.
-fn moment(change: &Change) -> Option<Timestamp> {
-    match change {
-        Change::StoreIdentity(identity) => Some(identity.at),
-        Change::Entry(entry) => Some(entry.at),
-        Change::User(user) => Some(user.created),
-        Change::Device(device) => Some(device.authenticated),
-        Change::LastSeen(_, _, seen) => Some(seen.at),
-        Change::ServiceKey(key) => Some(key.created),
+/// The time at which a record says it happened, never ahead of the clock of its step.
+fn moment(record: &Record) -> Option<Timestamp> {
+    match record {
+        Record::StoreIdentity(identity) => Some(identity.at),
+        Record::Entry(entry) => Some(entry.at),
+        Record::User(user) => Some(user.created),
+        Record::Device(device) => Some(device.authenticated),
+        Record::LastSeen(_, _, seen) => Some(seen.at),
+        Record::ServiceKey(key) => Some(key.created),
         _ => None,
     }
 }

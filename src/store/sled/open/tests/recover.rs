@@ -27,7 +27,7 @@ fn lost_with_identity() -> (TempDir, PathBuf, PathBuf) {
     let id = StoreId::from_bytes([7; 16]);
     let identity =
         StoreIdentity { store: id, issuer, audience, at: Timestamp::from_unix(0), names: Vec::new() };
-    commit_with(&store, vec![Change::StoreIdentity(identity)]);
+    commit_with(&store, vec![Record::StoreIdentity(identity)]);
     drop(store);
     drop(existing(&path).unwrap());
     fs::remove_file(snapshots(&path).pop().unwrap()).unwrap();
