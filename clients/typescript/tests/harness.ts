@@ -132,10 +132,11 @@ export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Resolves as soon as `condition` holds. */
+/** Resolves as soon as `condition` holds; what has not come about after so long never will. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (;;) {
-    if (await condition()) return;
+  const begun = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - begun > 20_000) throw new Error(`this never holds: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

@@ -275,9 +275,11 @@ test("a change of the password in another tab is waited for", async () => {
   const changed = other.client.changePassword(password, "staple engine tulip");
   await held.arrived;
   await clock.pass(expired);
+  const refresh = network.hold("POST auth/refresh");
   const call = client.me();
-  await until(() => network.count("POST auth/refresh") === 1);
-  await until(async () => (await settled(), true));
+  await refresh.arrived;
+  refresh.release();
+  await settled();
   held.release();
   await changed;
   await until(async () => {

@@ -109,21 +109,23 @@ test("a sign-out of all devices whose access token has expired is sent with a ne
   for (let round = 0; round < asleep; round++) {
     restarted.network.fake("POST auth/logout-all?wait=1s", 401, problem("token_expired", 401));
   }
-  let stored: string | undefined;
-  restarted.network.next("POST auth/logout-all?wait=1s", (sent, pass) => {
-    stored = [...texts.values()].find((text) => text.includes(sent.bearer!));
+  const refresh = () => JSON.parse(texts.get("rescind.sign-out.0")!).refresh;
+  const old = refresh();
+  let used = old;
+  restarted.network.next("POST auth/logout-all?wait=1s", (_, pass) => {
+    used = refresh();
     return pass();
   });
-  await until(async () => (await restarted.clock.pass(60_000), texts.size === 0));
+  await until(async () => (await restarted.client.flush(), texts.size === 0));
   // The third refusal in a row is left to a later attempt.
   assert.equal(restarted.network.count("POST auth/refresh"), asleep - 1);
-  assert.ok(stored, "the new tokens are stored before they are used");
+  assert.notEqual(used, old, "the new tokens are stored before they are used");
   assert.equal(await refusal(desk.client.me()), "signed_out_everywhere");
 });
 
 test("the queue is bounded, and full it lets nobody sign in", async () => {
   const { storage, texts } = openStorage();
-  const { client, network, username, clock } = await signedIn(service.url, { storage });
+  const { client, network, username } = await signedIn(service.url, { storage });
   for (let round = 0; round < 6; round++) {
     for (let attempts = 0; attempts < 9; attempts++) network.fake("POST auth/logout", 503, problem("unavailable", 503));
     const access = texts.has(sessionKey) && accessIn(texts);
@@ -133,8 +135,7 @@ test("the queue is bounded, and full it lets nobody sign in", async () => {
     await client.login(username, password).catch(({ code }) => assert.equal(code, "unavailable"));
   }
   assert.equal(texts.size, 4);
-  network.next = () => {};
-  await until(async () => (await clock.pass(60_000), texts.size === 0));
+  await until(async () => (await client.flush(), texts.size === 0));
 });
 
 test("a sign-out that finds the queue full is kept in memory", async () => {
@@ -286,6 +287,22 @@ test("a sign-out in one tab is one in the others", async () => {
   await until(() => two.reasons.length > 0);
   assert.deepEqual([one.reasons, two.reasons], [[], ["signed_out"]]);
   assert.equal(await two.client.session(), null);
+});
+
+test("an app that is ended before its session is removed learns the reason after its restart", async () => {
+  const { storage, texts } = openStorage();
+  const hanging: Storage = { ...slowStorage(storage), removeItem: () => new Promise(() => {}) };
+  const { client, clock, username, reasons } = await signedIn(service.url, { storage: hanging });
+  const desk = app(service.url);
+  await desk.client.login(username, password);
+  await desk.client.logoutAll();
+  await clock.pass(20 * 60_000);
+  void client.me();
+  await until(() => reasons.length > 0);
+  const restarted = app(service.url, { storage });
+  assert.equal(await refusal(restarted.client.me()), "signed_out_everywhere");
+  assert.deepEqual([reasons, restarted.reasons], [["signed_out_everywhere"], ["signed_out_everywhere"]]);
+  assert.equal(texts.size, 0);
 });
 
 test("an app whose callback fails has signed out all the same", async () => {
