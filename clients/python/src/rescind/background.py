@@ -81,7 +81,8 @@ class Background:
     def _run(self) -> None:
         try:
             self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
+            # Each ends the tasks that it has started.
+            tasks = set(self._tasks)
             for task in tasks:
                 task.cancel()
             if tasks:

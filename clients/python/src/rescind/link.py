@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import ssl
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import Any, NamedTuple, TypeVar
 
@@ -197,7 +198,11 @@ class Link:
 
 async def _in_time(answer: Awaitable[_T]) -> _T:
     try:
-        return await asyncio.wait_for(answer, _ANSWER)
+        if sys.version_info < (3, 11):
+            return await asyncio.wait_for(answer, _ANSWER)
+        # Without a task in between, whose error nobody would ask for when this one is cancelled.
+        async with asyncio.timeout(_ANSWER):
+            return await answer
     except asyncio.TimeoutError:
         raise IssuerError(f"no answer within {_ANSWER:.0f} s", may_pass=True) from None
 
