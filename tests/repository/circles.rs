@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::source::parts;
 
 /// The modules within which no files import each other.
-const WITHOUT_CIRCLES: [&str; 11] = [
+const WITHOUT_CIRCLES: [&str; 12] = [
     "advice",
     "data_folder",
     "guard",
@@ -17,6 +17,7 @@ const WITHOUT_CIRCLES: [&str; 11] = [
     "metrics",
     "model",
     "service",
+    "settings",
     "store::postgres",
     "store::sled",
     "trusted",
