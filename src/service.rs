@@ -1,9 +1,10 @@
 //! Assembly of the service from settings, store, keys and use cases.
 //!
 //! Modules: [`stores`] selects and opens the engine, which no other module knows; `clocks` compares this node's clock
-//! with the store's; [`copying`] copies a store to another engine or location, named by `store_location`; `node_folder` is
-//! the folder of a node with a shared store; [`master_key`] is the file of the key that seals the signing keys;
-//! `policies` are the settings as each part takes them; `error` is the error of opening the service.
+//! with the store's; [`copying`] copies a store to another engine or location, named by `store_location`; [`restoring`]
+//! makes a new store of one that was restored from a copy; `node_folder` is the folder of a node with a shared store;
+//! [`master_key`] is the file of the key that seals the signing keys; `policies` are the settings as each part takes them;
+//! `error` is the error of opening the service.
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ mod error;
 pub mod master_key;
 mod node_folder;
 mod policies;
+pub mod restoring;
 mod store_location;
 pub mod stores;
 

@@ -16,12 +16,11 @@ use crate::http::serve::{self, Listening, ServeError};
 use crate::log;
 pub(super) use crate::service::OpenError;
 use crate::service::copying::{self, CopyDone, CopyProgress, StoreLocation};
+pub(super) use crate::service::restoring::{Kid, RestoredStore, ServiceKeyRecord};
 pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
-pub(super) use crate::service::stores::{
-    Kid, RecoveredStore, RestoredStore, ServiceKeyRecord, StoreInspection,
-};
-use crate::service::{master_key, stores};
+pub(super) use crate::service::stores::{RecoveredStore, StoreInspection};
+use crate::service::{master_key, restoring, stores};
 use crate::settings::Settings;
 use crate::world::World;
 
@@ -153,7 +152,7 @@ pub(super) async fn restored(
 ) -> Result<RestoredStore, CommandFailure> {
     // The command logs what it does. A log that runs already is no error.
     let _ = log::start_for_command();
-    Ok(stores::restored(settings, &World::real(), keep_service_keys).await?)
+    Ok(restoring::restored(settings, &World::real(), keep_service_keys).await?)
 }
 
 impl From<ServeError> for CommandFailure {
