@@ -130,7 +130,7 @@ impl<W: Write> Write for WholeWrites<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, MutexGuard};
 
     use super::*;
     use crate::log::{parse_level, subscriber, tests::Buffer};
@@ -158,6 +158,21 @@ mod tests {
         (reader, buffer, queues, guard)
     }
 
+    /// What is in the buffer once `log` has run while the reader stood still, and the reader has read all.
+    fn logged(
+        log: impl FnOnce(),
+        queues: Queues,
+        stopped: MutexGuard<'_, ()>,
+        guard: LogGuard,
+        buffer: &Buffer,
+    ) -> String {
+        let subscriber = subscriber(parse_level("info").unwrap(), LogFormat::Text, queues);
+        tracing::subscriber::with_default(subscriber, log);
+        drop(stopped);
+        drop(guard);
+        buffer.text()
+    }
+
     #[test]
     fn a_flood_of_request_lines_is_dropped_and_counted_and_no_event_with_it() {
         const FLOOD: usize = 2 * QUEUE;
@@ -173,13 +188,7 @@ mod tests {
                 }
             }
         };
-        tracing::subscriber::with_default(
-            subscriber(parse_level("info").unwrap(), LogFormat::Text, queues),
-            log,
-        );
-        drop(stopped);
-        drop(guard);
-        let text = buffer.text();
+        let text = logged(log, queues, stopped, guard, &buffer);
         let count = |word| text.lines().filter(|line| line.contains(word)).count();
         let (requests, dropped) = (count(": request"), counter.dropped_lines());
         assert!(dropped > 0, "nothing was dropped");
@@ -197,13 +206,7 @@ mod tests {
         let text = "x".repeat(BUFFER / 8);
         let log =
             || (0..EVENTS).for_each(|n| tracing::warn!(n, text = if n < 16 { &*text } else { "" }, "warned"));
-        tracing::subscriber::with_default(
-            subscriber(parse_level("info").unwrap(), LogFormat::Text, queues),
-            log,
-        );
-        drop(stopped);
-        drop(guard);
-        let text = buffer.text();
+        let text = logged(log, queues, stopped, guard, &buffer);
         let kept = text.lines().filter(|line| line.contains("warned")).count();
         let lost = usize::try_from(slots.lost()).unwrap();
         assert!(lost > 0 && kept + lost == EVENTS, "{kept} were kept, {lost} lost");

@@ -1,8 +1,8 @@
 //! A working directory for one test, and the processes in it. The data folder is the default, `./rescind-data`.
 
-use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -175,4 +175,31 @@ impl Ran {
             assert!(self.err.contains(part), "{part} is missing in {self:?}");
         }
     }
+}
+
+/// Has openssl make a key and a certificate that it signs itself, as the files `[key, certificate]` of `folder`, for a
+/// server named `name` at the IP address `address`.
+pub(crate) fn self_signed(
+    folder: &Path,
+    name: &str,
+    address: &str,
+    [key, certificate]: [&str; 2],
+) -> io::Result<Output> {
+    let subject = format!("/CN={name}");
+    Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        ])
+        .args(["-subj", &subject, "-addext", &format!("subjectAltName=IP:{address}")])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate])
+        .current_dir(folder)
+        .output()
 }

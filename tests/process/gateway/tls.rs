@@ -1,11 +1,10 @@
 //! A guard that follows its issuer through nginx with TLS.
 
 use std::net::TcpListener;
-use std::process::Command;
 
 use super::{Gateway, NGINX, is_there, proxy_folder};
 use crate::guarded::Scene;
-use crate::place::RESCIND;
+use crate::place::{RESCIND, self_signed};
 use crate::session::Session;
 
 /// The configuration of an nginx that ends TLS before the service, with a certificate for this machine.
@@ -26,22 +25,7 @@ fn an_issuer_behind_tls_is_followed_when_its_certificate_is_trusted() {
     }
     let scene = Scene::new(0);
     let folder = proxy_folder(&scene);
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "key", "-out", "cert"])
-        .current_dir(&folder)
-        .output();
+    let made = self_signed(&folder, "localhost", "127.0.0.1", ["key", "cert"]);
     assert!(made.as_ref().unwrap().status.success(), "{made:?}");
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let config = TLS.replace("ADDRESS", &address).replace("SERVICE", &scene.proxy.address);

@@ -3,12 +3,11 @@
 
 use std::fs;
 use std::net::UdpSocket;
-use std::process::Command;
 
 use super::Cluster;
 use super::cluster::{PASSWORD, owned};
 use super::nodes::Shared;
-use crate::place::{Place, run};
+use crate::place::{Place, run, self_signed};
 use crate::session::Session;
 use crate::skipped::skipped;
 
@@ -77,22 +76,7 @@ fn a_database_elsewhere_that_speaks_tls_is_reached_by_it_without_a_word() {
     let Some(address) = address() else { return };
     let Some(mut cluster) = reachable(&address) else { return };
     let [key, certificate] = ["server.key", "server.crt"].map(|name| cluster.folder.path().join(name));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=database", "-addext", &format!("subjectAltName=IP:{address}")])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", key.to_str().unwrap(), "-out", certificate.to_str().unwrap()])
-        .output();
+    let made = self_signed(cluster.folder.path(), "database", &address, ["server.key", "server.crt"]);
     if made.is_err() {
         return skipped("openssl is missing, so nothing shows that TLS to the database is spoken");
     }
