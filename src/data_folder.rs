@@ -93,9 +93,9 @@ impl FolderLock {
         let fail = |e| FolderError::io(path, e);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let place = path.join(LOCK);
+        let file = path.join(LOCK);
         let mut lock =
-            trusted::open(&place, &mut options).map_err(|e| FolderError::distrusted(path, &place, e))?;
+            trusted::open(&file, &mut options).map_err(|e| FolderError::distrusted(path, &file, e))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -49,7 +49,7 @@ pub enum AuthError {
         why: WeakPassword,
     },
     /// A request field is not acceptable: its name and what is wrong with it.
-    #[error("the field {0} is not acceptable: {1:?}")]
+    #[error("the field {0} is not acceptable: {1}")]
     Field(&'static str, FieldFault),
     /// The resource does not exist, or belongs to another user.
     #[error("not found")]
@@ -75,17 +75,22 @@ pub enum AuthError {
 }
 
 /// What is wrong with a field of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldFault {
     /// The value is too short.
+    #[error("it is too short")]
     TooShort,
     /// The value is too long.
+    #[error("it is too long")]
     TooLong,
     /// The text has characters that are not allowed in it.
+    #[error("it has characters that are not allowed")]
     InvalidCharacters,
     /// The name has another meaning.
+    #[error("it has another meaning")]
     Reserved,
     /// The token belongs to another user than the bearer token.
+    #[error("it belongs to another user than the bearer token")]
     OtherUser,
 }
 

@@ -71,6 +71,7 @@ fn parameters(body: &[u8]) -> Result<JsonValue, Problem> {
     for parameter in str::from_utf8(body).map_err(|_| no_form())?.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
         let (name, value) = (decode(name)?, decode(value)?);
+        // RFC 6749 §3.2: a parameter without a value is treated as if it were left out.
         if value.is_empty() {
             continue;
         }

@@ -2,7 +2,8 @@
 //! published.
 //!
 //! There is always one `active` and one `next` key for each purpose, so that local verifiers have the next key before
-//! it is used. A retired key verifies until the last token minted with it has expired.
+//! it is used. A retired key verifies as long as a token minted with it may be accepted: an access token until it expires, a
+//! refresh token as long as its device may last.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
