@@ -95,18 +95,21 @@
 //!   each. `--cfg curve25519_dalek_backend="avx512"`, with which the released binary is built, makes it faster on
 //!   processors with AVX-512 IFMA, and changes nothing on others.
 //!
-//! Modules: `builder` (configuration), `claims`, `rejection` and `event` (the results), `state` with `revoked` and
-//! `keys` with `names` (what `verify` reads), `replica` with `pings` (the only writer, without I/O), `replica_task`,
-//! `link` and `stream` (the only ones with I/O), `introspect`.
+//! Modules: `builder` (configuration), `claims`, `rejection`, `event` and `issuer_error` (the results), `state` with
+//! `revoked` and `keys` with `names` (what `verify` reads), `published` (the issuer's document of its keys and names),
+//! `replica` with `pings` (the only writer, without I/O), `replica_task`, `link` and `stream` (the only ones with I/O),
+//! `introspect`.
 
 mod builder;
 mod claims;
 mod event;
 mod introspect;
+mod issuer_error;
 mod keys;
 mod link;
 mod names;
 mod pings;
+mod published;
 mod rejection;
 mod replica;
 mod replica_task;
@@ -124,7 +127,8 @@ use tokio::task::JoinHandle;
 pub use builder::{Builder, ConnectError};
 pub use claims::Claims;
 pub use event::Event;
-pub use link::{IssuerError, ServiceKey};
+pub use issuer_error::IssuerError;
+pub use link::ServiceKey;
 pub use rejection::{Doubt, Rejection};
 
 pub use crate::model::counters::{Era, Generation, KeysVersion, Position};

@@ -7,8 +7,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::event::{Event, EventListener};
+use super::issuer_error::IssuerError;
 use super::keys::KeyHolder;
-use super::link::{IssuerError, Link, ServiceKey};
+use super::link::{Link, ServiceKey};
 use super::names::AcceptedNames;
 use super::rejection::Doubt;
 use super::replica::Replica;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::link::IssuerError;
+use super::issuer_error::IssuerError;
 use super::rejection::{Doubt, Rejection};
 use crate::model::counters::{KeysVersion, Position};
 use crate::model::ids::StoreId;

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer};
-
 use super::names::AcceptedNames;
+use super::published::PublishedKeys;
 use crate::model::counters::KeysVersion;
 use crate::model::key::Kid;
 use crate::model::names::Names;
@@ -27,50 +26,6 @@ pub(super) struct ReplicaKeys {
     distrusted: HashSet<Kid>,
     /// The cache of verified tokens, shared with the next set unless that lacks a key or a name of this one.
     seen: Arc<SeenTokens>,
-}
-
-/// The document at `/.well-known/paserk`, with the fields a verifier needs.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct PublishedKeys {
-    pub(super) issuer: String,
-    /// The audience of every token minted now; an earlier issuer does not publish it.
-    pub(super) audience: Option<String>,
-    /// Every issuer and audience that a live token may carry, as pairs; an earlier issuer does not publish them.
-    #[serde(default, deserialize_with = "published_names")]
-    pub(super) names: Vec<Names>,
-    pub(super) version: u64,
-    pub(super) keys: Vec<PublishedKey>,
-    /// The ids of keys that are never trusted again. An earlier issuer lists such keys in `keys` instead.
-    #[serde(default)]
-    pub(super) distrusted: Vec<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct PublishedKey {
-    pub(super) kid: String,
-    pub(super) state: String,
-    pub(super) public: String,
-    pub(super) not_after: Option<String>,
-}
-
-/// Reads the published pairs of issuer and audience.
-fn published_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Names>, D::Error> {
-    #[derive(Deserialize)]
-    struct PublishedNames {
-        issuer: String,
-        audience: String,
-    }
-
-    let names = Vec::<PublishedNames>::deserialize(deserializer)?;
-    Ok(names.into_iter().map(|PublishedNames { issuer, audience }| Names { issuer, audience }).collect())
-}
-
-impl PublishedKeys {
-    /// The names in tokens minted now; `None` if the audience is not published.
-    pub(super) fn present(&self) -> Option<Names> {
-        let audience = self.audience.clone()?;
-        Some(Names { issuer: self.issuer.clone(), audience })
-    }
 }
 
 /// The reason why a token was not verified.

@@ -1,6 +1,6 @@
 //! The names that accepted tokens may carry: every pair that the expected issuer publishes.
 
-use super::keys::PublishedKeys;
+use super::published::PublishedKeys;
 use crate::model::claims::AccessClaims;
 use crate::model::names::Names;
 

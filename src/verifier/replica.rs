@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::ReplicaView;
 use super::event::Event;
-use super::keys::{KeyHolder, PublishedKeys};
+use super::keys::KeyHolder;
 use super::names::AcceptedNames;
 use super::pings::{Answered, Asked, Pings};
+use super::published::PublishedKeys;
 use super::rejection::Doubt;
 use super::state::{Now, ReplicaState};
 use crate::model::counters::Position;

@@ -12,8 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::event::{Event, EventListener};
-use super::keys::PublishedKeys;
-use super::link::{IssuerError, Link};
+use super::issuer_error::IssuerError;
+use super::link::Link;
+use super::published::PublishedKeys;
 use super::replica::{Replica, StreamAction};
 use super::stream::{Events, SseEvent};
 use crate::model::counters::Position;

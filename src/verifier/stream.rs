@@ -7,7 +7,7 @@
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
 
-use super::link::{IssuerError, innermost};
+use super::issuer_error::{IssuerError, innermost};
 use crate::token::feed::LONGEST_FRAME;
 
 /// The longest line: a frame with `data: ` before it.

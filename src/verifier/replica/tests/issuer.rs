@@ -13,8 +13,8 @@ use crate::model::timestamp::Timestamp;
 use crate::token::feed::{Frame, MOST_ENTRIES, Pong, Statement};
 use crate::token::keyring::{Keyring, make};
 use crate::token::sealing::MasterKey;
-use crate::verifier::keys::{PublishedKey, PublishedKeys};
 use crate::verifier::pings::Asked;
+use crate::verifier::published::{PublishedKey, PublishedKeys};
 use crate::world::World;
 
 pub(super) const ISSUER: &str = "https://id.example";

@@ -58,9 +58,10 @@ fn a_distrusted_key_is_refused_wherever_the_issuer_lists_it() {
         assert!(published.keys.iter().all(|key| key.kid != *kid), "who takes every key it is given is safe");
         if among_the_others {
             let key = all.keys.iter().find(|key| key.kid == *kid).unwrap();
-            published
-                .keys
-                .push(crate::verifier::keys::PublishedKey { state: "distrusted".to_owned(), ..key.clone() });
+            published.keys.push(crate::verifier::published::PublishedKey {
+                state: "distrusted".to_owned(),
+                ..key.clone()
+            });
             published.distrusted.clear();
         }
         trial.replica.publish(&published);

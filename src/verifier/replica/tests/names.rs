@@ -185,7 +185,7 @@ struct AnswerWithoutNames {
 /// The document of this version and of the previous one, byte for byte.
 #[test]
 fn answers_of_this_version_and_of_the_one_before_are_read() {
-    use crate::verifier::keys::PublishedKeys;
+    use crate::verifier::published::PublishedKeys;
 
     let before = r#"{"issuer":"i","audience":"a","version":3,"feed":"../api/v1/revocations","keys":[],"distrusted":[]}"#;
     let published: PublishedKeys = serde_json::from_str(before).unwrap();
