@@ -109,21 +109,18 @@ use super::MintError;
 use super::footer::Footer;
 use super::public_keys::PublicKeys;
 use super::signing::SecretKey;
-use crate::model::counters::{Era, KeysVersion, Position};
-use crate::model::ids::StoreId;
 use crate::model::revocation::{Entry, Revocation};
-use crate::model::timestamp::Timestamp;
 
+mod claims;
 mod wire;
+
+pub use claims::{Frame, MOST_ENTRIES, Nonce, Pong, Statement};
 
 /// The longest frame, in bytes of its text.
 pub const LONGEST_FRAME: usize = 64 * 1024;
 
 /// The longest pong, in bytes of its text.
 pub const LONGEST_PONG: usize = super::LONGEST;
-
-/// The most entries that a frame may have to be accepted.
-pub const MOST_ENTRIES: usize = 256;
 
 /// The most entries that the issuer puts into a frame: this many fit, whatever their kinds.
 pub const MOST_SENT: usize = 224;
@@ -151,42 +148,7 @@ pub enum FeedRefusal {
     OtherIssuer(String),
 }
 
-/// The issuer's statement about itself and its store in every text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    /// The issuer, claim `iss`.
-    pub issuer: String,
-    /// The id of the store the log belongs to.
-    pub store: StoreId,
-    /// When the text was signed, by the issuer's clock.
-    pub time: Timestamp,
-    /// The position of the newest durable entry at that time.
-    pub head: Position,
-    /// The era at that time.
-    pub era: Era,
-    /// The version of the key set at that time.
-    pub keys: KeysVersion,
-}
-
-/// A batch of consecutive entries of the revocation log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// The statement of the issuer.
-    pub statement: Statement,
-    /// Whether a snapshot begins with this frame.
-    pub start: bool,
-    /// The position before the first entry.
-    pub after: Position,
-    /// The entries, in order and without a gap.
-    pub entries: Vec<Entry>,
-}
-
 impl Frame {
-    /// The position of the last entry, or `after` if there is none.
-    pub fn last(&self) -> Position {
-        self.entries.last().map_or(self.after, |entry| entry.position)
-    }
-
     /// Verifies the text of a frame.
     ///
     /// Proves that the holder of a key of `keys` made it for an issuer that `is_issuer` accepts. The follower has to check
@@ -216,33 +178,6 @@ impl Frame {
         }
         seal(&wire::write_frame(self)?, key, footer, LONGEST_FRAME)
     }
-}
-
-/// A follower's random value in a ping, which the answer repeats.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Nonce(String);
-
-impl Nonce {
-    /// Parses 16 to 64 characters of base64url.
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = (16..=64).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        fits.then(|| Self(text.to_owned()))
-    }
-
-    /// The nonce as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The answer to a ping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pong {
-    /// The issuer's statement; its head was read after the ping had arrived.
-    pub statement: Statement,
-    /// The nonce of the ping.
-    pub nonce: Nonce,
 }
 
 impl Pong {

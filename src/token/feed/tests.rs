@@ -5,9 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::model::claims::AccessClaims;
-use crate::model::counters::{Generation, Stamp};
-use crate::model::ids::{DeviceId, UserId};
+use crate::model::counters::{Era, Generation, KeysVersion, Position, Stamp};
+use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::Kid;
+use crate::model::timestamp::Timestamp;
 use crate::token::access;
 
 mod entries;

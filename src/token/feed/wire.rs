@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Frame, MOST_ENTRIES, Nonce, Pong, Statement};
+use super::claims::{Frame, MOST_ENTRIES, Nonce, Pong, Statement};
 use crate::model::counters::{Era, Generation, KeysVersion, Position};
 use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, StoreId, UserId};
