@@ -16,7 +16,8 @@
 //!
 //! Modules: [`frames`] makes frames of log entries; `recent` keeps the latest of them; [`followers`] is the registry
 //! of open streams; [`stream`] yields the events of one follower; [`publish`] publishes new entries; [`ping`] answers
-//! pings; [`fence`] waits until all followers have applied an entry; [`error`] are the errors.
+//! pings; [`fence`] waits until all followers have applied an entry, and `calls` says when it asks them to ping;
+//! [`error`] are the errors.
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::store::{Store, StoreError};
 use crate::token::feed::Frame;
 use crate::world::World;
 
+mod calls;
 pub mod error;
 pub mod fence;
 pub mod followers;
@@ -41,8 +43,8 @@ pub mod publish;
 mod recent;
 pub mod stream;
 
+use calls::Calls;
 use error::FeedError;
-use fence::Calls;
 use followers::{FollowerLimits, Followers};
 use frames::Frames;
 use recent::Recent;

@@ -1,17 +1,13 @@
 //! Fences: waiting until a sign-out is in force at every follower of this node.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Feed;
+use super::calls::CallTurn;
 use crate::model::counters::Position;
 use crate::store::queries::service::ReadCounters;
-
-/// The shortest time between two requests to ping. Any user may start a fence, and a request costs a ping of every
-/// follower, so fences started in between share the next request.
-const CALL_EVERY: Duration = Duration::from_millis(500);
 
 /// The result of a fence: the number of followers, and of those that confirmed in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,50 +22,6 @@ impl Fenced {
     /// Whether all followers have confirmed; also true if there are none.
     pub fn is_past_all(self) -> bool {
         self.confirmed == self.followers
-    }
-}
-
-/// The time and the position of the last request to ping.
-#[derive(Debug, Default)]
-pub(super) struct Calls(Mutex<Call>);
-
-#[derive(Debug, Default)]
-struct Call {
-    last: Option<Instant>,
-    /// The newest position that a fence waits for.
-    wanted: Position,
-}
-
-/// The next action of a fence that waits for a position.
-#[derive(Debug, PartialEq, Eq)]
-enum CallTurn {
-    /// Followers were already asked to ping for the position.
-    Called,
-    /// Ask followers behind this position to ping.
-    Call(Position),
-    /// Try again at this time.
-    Wait(Instant),
-}
-
-impl Calls {
-    fn lock(&self) -> MutexGuard<'_, Call> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Call {
-    /// The next action of a fence at `here`, if followers were asked to ping for everything up to `called`.
-    fn turn(&mut self, here: Position, called: Position, now: Instant) -> CallTurn {
-        self.wanted = self.wanted.max(here);
-        let next = self.last.map(|last| last + CALL_EVERY);
-        match next.filter(|next| *next > now) {
-            _ if called >= here => CallTurn::Called,
-            Some(next) => CallTurn::Wait(next),
-            None => {
-                self.last = Some(now);
-                CallTurn::Call(self.wanted)
-            }
-        }
     }
 }
 
@@ -119,26 +71,5 @@ impl Feed {
                 CallTurn::Called | CallTurn::Call(_) => std::future::pending().await,
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_many_wait_one_call_in_a_while_is_for_all_of_them() {
-        let (mut call, began, at) = (Call::default(), Instant::now(), Position::new);
-        let later = |millis| began + Duration::from_millis(millis);
-        let first = call.turn(at(1), at(0), began);
-        assert_eq!(first, CallTurn::Call(at(1)), "the first one waits for nobody");
-        for (here, millis) in [(3, 1), (2, 100), (9, 400)] {
-            assert_eq!(call.turn(at(here), at(1), later(millis)), CallTurn::Wait(later(500)));
-        }
-        assert_eq!(call.turn(at(1), at(1), later(450)), CallTurn::Called, "somebody else did");
-        assert_eq!(call.turn(at(2), at(1), later(500)), CallTurn::Call(at(9)));
-        assert_eq!(call.turn(at(3), at(9), later(501)), CallTurn::Called);
-        assert_eq!(call.turn(at(10), at(9), later(502)), CallTurn::Wait(later(1000)));
-        assert_eq!(call.turn(at(10), at(9), later(5000)), CallTurn::Call(at(10)));
     }
 }
