@@ -6,7 +6,8 @@
 //!
 //! Randomness is an argument: the caller supplies the salt.
 //!
-//! Modules: `hash_queue` is the queue of jobs, `memory` the pool of memory blocks, `argon` the computation.
+//! Modules: `hash_queue` is the queue of jobs, `memory` the pool of memory blocks, `argon` the computation,
+//! `error` the errors of all three.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,32 +17,17 @@ use argon2::Block;
 use crate::model::password::{Password, PasswordHash};
 
 mod argon;
+mod error;
 mod hash_queue;
 mod memory;
 
 pub use argon::{HashParameters, Salt};
+pub use error::HashingError;
 pub use hash_queue::{HashLoad, HashSource};
 
 use argon::Argon2Job;
 use hash_queue::{HashQueue, HashTurn};
 use memory::BlockPool;
-
-/// The reason why a hash could not be computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HashingError {
-    /// The hash queue did not reach the request within the allowed wait.
-    #[error("too many password hashes at once")]
-    Overloaded,
-    /// The stored hash is damaged, of another algorithm, or asks for an unreasonable amount of work.
-    #[error("the stored password hash cannot be used")]
-    Unusable,
-    /// The configured parameters are outside argon2's or this service's limits.
-    #[error("hash parameters out of range: {0}")]
-    Parameters(&'static str),
-    /// The hashing job panicked, or its computation failed.
-    #[error("the hashing job failed")]
-    Failed,
-}
 
 /// The result of verifying a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

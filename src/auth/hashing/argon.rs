@@ -5,7 +5,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::HashingError;
+use super::error::HashingError;
 use crate::model::password::{Password, PasswordHash};
 
 /// The bytes of a new hash.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::HashingError;
+use super::error::HashingError;
 
 mod queue;
 mod source;
