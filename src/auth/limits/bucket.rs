@@ -5,18 +5,18 @@
 //! A token can be *taken*, or *held* until its use is decided. While all remaining tokens are held, a further caller
 //! is neither admitted nor refused: it waits until a holder has settled.
 //!
-//! Modules: `hold` the held tokens.
+//! Modules: `hold` lets a caller hold a token, and others wait until its use is decided.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 mod hold;
 
 pub(super) use hold::{Denied, Hold};
-
-use hold::HeldTokens;
 
 /// The size and refill rate of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,14 @@ struct BucketsState<K> {
     full_at: HashMap<K, Duration>,
     by_moment: BTreeSet<(Duration, K)>,
     held: HashMap<K, HeldTokens>,
+}
+
+/// The held tokens of one key, and the number of callers waiting for them.
+#[derive(Debug, Default)]
+struct HeldTokens {
+    tokens: u32,
+    waiting: u32,
+    settled: Arc<Notify>,
 }
 
 impl<K: Copy + Ord + Hash> Buckets<K> {

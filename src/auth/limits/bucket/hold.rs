@@ -1,4 +1,4 @@
-//! Held tokens, whose holder decides later whether they are taken.
+//! Holding a token whose holder decides later whether it is taken.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -7,14 +7,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{Buckets, BucketsState, RetryAfter};
-
-/// The held tokens of one key, and the number of callers waiting for them.
-#[derive(Debug, Default)]
-pub(super) struct HeldTokens {
-    tokens: u32,
-    waiting: u32,
-    settled: Arc<Notify>,
-}
 
 /// The reason why no token could be held.
 #[derive(Debug)]
