@@ -36,14 +36,14 @@
 //! * [`format`]: how records are stored, in a version of their own, and how that is changed
 //! * [`engine`]: what an engine does; [`memory`] is the reference, `sled` the embedded one, `postgres` the shared one
 //! * [`archive`]: a store as a whole, record by record; [`copy`] takes it from one engine to another
-//! * [`priority`]: what stops first when free space runs out; [`retention`]: how long records are kept; [`log_age`]: which
-//!   entries of the log are old enough to go
+//! * [`priority`]: what stops first when free space runs out; [`retention`]: how long records are kept;
+//!   [`expiry_check`]: when devices and their records are looked at again; [`log_age`]: which entries of the log are old
+//!   enough to go
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::counters::Position;
-use crate::model::timestamp::Timestamp;
 
 pub mod archive;
 pub mod copy;
@@ -51,6 +51,7 @@ mod counters;
 pub mod engine;
 pub mod erased;
 mod error;
+pub mod expiry_check;
 #[cfg_attr(
     not(all(feature = "sled", feature = "postgres")),
     allow(dead_code, unused_imports, reason = "each engine uses one of the two encodings")
@@ -74,6 +75,7 @@ pub mod working_set;
 
 pub use counters::{Counters, Totals};
 use engine::Engine;
+pub use engine::StoreTime;
 use erased::InFlight;
 pub use error::StoreError;
 pub use identity::StoreIdentity;
@@ -93,15 +95,6 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").finish_non_exhaustive()
     }
-}
-
-/// What a store knows of the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreTime {
-    /// The database's own clock says so now, in milliseconds since the Unix epoch.
-    Database(i64),
-    /// There is no clock but this node's; the newest moment that was on record when the store was opened, if any.
-    Recorded(Option<Timestamp>),
 }
 
 impl Store {

@@ -1,6 +1,5 @@
 //! The service-wide counters, and how much there is.
 
-use super::records::Counted;
 use crate::model::counters::{Era, KeysVersion, Position};
 use crate::model::revocation::Revocation;
 
@@ -35,6 +34,15 @@ pub struct Totals {
     pub users: u64,
     /// Live devices of all users; one that merely ran out counts until it is swept.
     pub live_devices: u64,
+}
+
+/// A difference of [`Totals`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Accounts.
+    pub users: i64,
+    /// Live devices. An era that ends takes all of them first.
+    pub live_devices: i64,
 }
 
 impl Totals {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::erased::{DurableRead, ErasedQuery, ErasedStep};
+use super::error::StoreError;
 use super::priority::Priority;
-use super::{StoreError, StoreTime};
+use crate::model::timestamp::Timestamp;
 
 /// An engine under a [`Store`](super::Store): memory, sled or PostgreSQL.
 ///
@@ -50,4 +51,13 @@ pub trait Engine: Send + Sync + 'static {
     /// A channel that is marked as changed after something may have been written, by this process or another one: a
     /// hint, late by at most a tenth of a second.
     fn written(&self) -> watch::Receiver<()>;
+}
+
+/// What a store knows of the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTime {
+    /// The database's own clock says so now, in milliseconds since the Unix epoch.
+    Database(i64),
+    /// There is no clock but this node's; the newest moment that was on record when the store was opened, if any.
+    Recorded(Option<Timestamp>),
 }

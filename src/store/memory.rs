@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::erased::{ErasedQuery, ErasedStep};
+use super::expiry_check::ExpiryCheck;
 use super::format::{Record, RecordKey};
-use super::records::{Change, ExpiryCheck, Records};
+use super::records::{Change, Records};
 use super::{Counters, StoreError, StoreIdentity, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};

@@ -1,5 +1,7 @@
 //! What a step reads and what it writes: the seam between the decisions and the engines.
 
+use super::counters::Counted;
+use super::expiry_check::ExpiryCheck;
 use super::format::{Record, RecordKey};
 use super::priority::Priority;
 use super::{Counters, StoreError, StoreIdentity, Totals};
@@ -56,26 +58,6 @@ pub trait Records {
     fn due(&self, now: Timestamp, limit: usize) -> Read<Vec<ExpiryCheck>>;
 }
 
-/// A note to check a device at a certain time: has it run out, can its record go?
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ExpiryCheck {
-    /// When to check.
-    pub at: Timestamp,
-    /// The user of the device.
-    pub user: UserId,
-    /// The stamp under which the device was stored when the note was made.
-    pub stamp: Stamp,
-    /// The device.
-    pub device: DeviceId,
-}
-
-impl ExpiryCheck {
-    /// A note to check `device` at `at`.
-    pub fn at(device: &Device, at: Timestamp) -> Self {
-        Self { at, user: device.user, stamp: device.stamp, device: device.id }
-    }
-}
-
 /// One thing to write. An engine applies all changes of a step or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -99,15 +81,6 @@ pub struct Changes {
     pub counted: Counted,
     /// How long this is still written when free space runs out.
     pub priority: Priority,
-}
-
-/// A difference of [`Totals`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Accounts.
-    pub users: i64,
-    /// Live devices. An era that ends takes all of them first.
-    pub live_devices: i64,
 }
 
 impl Changes {

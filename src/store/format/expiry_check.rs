@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::FormatError;
 use super::form::{StoredForm as _, StoredStamp, form};
 use super::json::{self, JsonDocument, JsonRecord};
-use crate::store::records::ExpiryCheck;
+use crate::store::expiry_check::ExpiryCheck;
 
 form! {
     /// The columns of an expiry check.

@@ -9,7 +9,7 @@ use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::user::User;
-use crate::store::records::ExpiryCheck;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::{Counters, StoreIdentity, Totals};
 
 /// A kind of record.

@@ -11,8 +11,9 @@ use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::JsonRecord;
-use crate::store::records::{ExpiryCheck, Records};
+use crate::store::records::Records;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 type Read<T> = Result<T, StoreError>;

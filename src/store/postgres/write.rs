@@ -8,8 +8,10 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::counters::Counted;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{JsonRecord, Record, RecordKey};
-use crate::store::records::{Change, Changes, Counted, ExpiryCheck};
+use crate::store::records::{Change, Changes};
 use crate::store::{Counters, StoreError, Totals};
 
 /// The statements that write `changes`, in the order in which they are to run. `era` is the one the step read.

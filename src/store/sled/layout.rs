@@ -11,8 +11,8 @@ use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::Kid;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::RecordKind;
-use crate::store::records::ExpiryCheck;
 
 /// The format of the tree at its initialization: the first record written, never changed.
 pub(super) const FORMAT_KEY: &[u8] = b"\0format";

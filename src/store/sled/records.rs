@@ -15,8 +15,9 @@ use crate::model::revocation::Entry;
 use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{BinaryRecord, EndedDevice, RecordKind};
-use crate::store::records::{ExpiryCheck, Records};
+use crate::store::records::Records;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 mod change;

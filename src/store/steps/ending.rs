@@ -5,9 +5,10 @@ use crate::model::device::{Cause, Device, Ended};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{Record, RecordKey};
 use crate::store::past_devices::gone_at;
-use crate::store::records::{Changes, ExpiryCheck};
+use crate::store::records::Changes;
 
 /// Ends one device of `user` that stands under its current stamp. The caller writes the user.
 pub(super) fn end(changes: &mut Changes, era: Era, user: &mut User, mut device: Device, ended: Ended) {

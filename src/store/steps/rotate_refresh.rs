@@ -12,9 +12,10 @@ use crate::model::network::Network;
 use crate::model::replay::{Replay, ReplayPolicy};
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::Record;
 use crate::store::priority::Priority;
-use crate::store::records::{Changes, ExpiryCheck, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 use crate::store::{Counters, Standing, StoreError};
 

@@ -9,8 +9,9 @@ use crate::model::network::Network;
 use crate::model::refresh_state::RefreshState;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::Record;
-use crate::store::records::{Changes, ExpiryCheck};
+use crate::store::records::Changes;
 
 /// Everything that the tokens of a session are minted from.
 #[derive(Clone, Debug, PartialEq, Eq)]

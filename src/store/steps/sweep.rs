@@ -14,10 +14,11 @@ use crate::model::device::{Cause, Ended};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::StoreError;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{Record, RecordKey};
 use crate::store::past_devices::{gone_at, left_behind_at};
 use crate::store::priority::Priority;
-use crate::store::records::{Changes, ExpiryCheck, Records};
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Ends devices that ran out and drops what is kept no longer.

@@ -13,8 +13,8 @@ use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Bump, Disabled, KeptDevices, Left, LiveDevices, User};
 use crate::model::username::Username;
+use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::Record;
-use crate::store::records::ExpiryCheck;
 use crate::store::{Counters, StoreIdentity, Totals};
 
 /// A record and the name of its fixtures.
