@@ -23,6 +23,7 @@ mod output;
 mod prompt;
 mod service;
 mod service_key;
+mod service_refusal;
 mod store;
 mod user;
 

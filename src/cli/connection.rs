@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::failure::CommandFailure;
+use super::service_refusal::ServiceRefusal;
 use crate::advice;
 use crate::http::code::Code;
 use crate::settings::Settings;
@@ -22,27 +23,6 @@ mod socket;
 
 /// The longest wait for an answer, longer than the longest `request_timeout` (120 s).
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(150);
-
-/// Why a request failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ServiceRefusal {
-    /// The service answered with a Problem.
-    #[error("{text}")]
-    Problem {
-        /// The HTTP status.
-        status: StatusCode,
-        /// The Problem's stable code.
-        code: String,
-        /// The problem's detail or title, and the fields it lists.
-        text: String,
-    },
-    /// The connection to the running server failed.
-    #[error("the running server does not answer: {0}")]
-    Unreachable(String),
-    /// The answer is neither JSON nor a Problem.
-    #[error("the answer of the service is not understood")]
-    Unreadable,
-}
 
 /// A connection to the service.
 pub(super) struct ServiceConnection(ConnectionKind);

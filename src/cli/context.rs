@@ -5,11 +5,12 @@ use std::io;
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::connection::{ServiceConnection, ServiceRefusal, segment};
+use super::connection::{ServiceConnection, segment};
 use super::failure::CommandFailure;
 use super::output::{Column, Output, OutputFormat};
 use super::prompt::{self, Prompt, Terminal};
 use super::service;
+use super::service_refusal::ServiceRefusal;
 use crate::settings::Settings;
 
 /// The failure where nothing has the given name or id: that it does not exist, and the command that lists what does.

@@ -4,19 +4,19 @@
 //! would, clears what follows the damage.) Each file examines one subject; the result is judged by a pure function
 //! where the machine cannot be arranged for a test.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
 use serde_json::json;
 
 use super::failure::CommandFailure;
 use super::output::{Output, OutputFormat};
 use super::service;
 use crate::settings::{Faults, Settings};
+use diagnosis::{Diagnosis, Grade};
 
 mod clock;
+mod diagnosis;
 mod disk;
 mod encryption;
 mod exposure;
@@ -31,40 +31,6 @@ mod store;
 pub(super) struct DoctorCommand {
     #[command(flatten)]
     format: OutputFormat,
-}
-
-/// The severity of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Grade {
-    /// Nothing is wrong.
-    Good,
-    /// Nothing is wrong, but worth knowing.
-    Hint,
-    /// The service works, but an operator should change this.
-    Warning,
-    /// The service does not work, or is unsafe.
-    Bad,
-}
-
-/// One finding, with its severity and remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Diagnosis {
-    about: &'static str,
-    grade: Grade,
-    what: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    help: String,
-}
-
-impl Diagnosis {
-    fn new(about: &'static str, grade: Grade, what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { about, grade, what: what.into(), help: help.into() }
-    }
-
-    fn good(about: &'static str, what: impl Into<String>) -> Self {
-        Self::new(about, Grade::Good, what, "")
-    }
 }
 
 impl DoctorCommand {
@@ -145,12 +111,6 @@ fn line(diagnosis: &Diagnosis) -> String {
     if diagnosis.help.is_empty() { line } else { format!("{line}\n         -> {}", diagnosis.help) }
 }
 
-/// The folder that stands for a path not made yet: its nearest existing ancestor, or the path itself if it exists.
-fn nearest_existing(path: &Path) -> &Path {
-    let mut folders = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
-    folders.find(|folder| folder.exists()).unwrap_or(Path::new("."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,12 +170,5 @@ mod tests {
         let grades: Vec<_> =
             diagnoses.iter().filter(|one| one["about"] == "clock").map(|one| &one["grade"]).collect();
         assert_eq!(grades, ["bad"], "{text}");
-    }
-
-    #[test]
-    fn the_nearest_folder_of_something_not_made_yet_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(nearest_existing(&folder.path().join("a/b/c")), folder.path());
-        assert_eq!(nearest_existing(Path::new("not-made-yet")), Path::new("."));
     }
 }

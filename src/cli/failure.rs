@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use super::connection::ServiceRefusal;
+use super::service_refusal::ServiceRefusal;
 use crate::advice;
 
 /// The failure of a command, with the next step. Printed to stderr; the exit code is 1.

@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use poem::http::{Method, Request, StatusCode};
 use tokio::net::UnixStream;
 
-use super::ServiceRefusal;
+use crate::cli::service_refusal::ServiceRefusal;
 
 /// Sends a request on a new connection and reads the whole answer.
 pub(super) async fn send(

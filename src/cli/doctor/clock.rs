@@ -2,7 +2,7 @@
 
 use time::macros::datetime;
 
-use super::{Diagnosis, Grade};
+use super::diagnosis::{Diagnosis, Grade};
 use crate::service::stores::Timestamp;
 use crate::world::reference::{TOLERATED, behind_record};
 

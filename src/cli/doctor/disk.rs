@@ -2,7 +2,8 @@
 
 use rustix::fs::statvfs;
 
-use super::{Diagnosis, Grade, nearest_existing};
+use super::diagnosis::{Diagnosis, Grade};
+use super::folder::nearest_existing;
 use crate::settings::{Settings, size_text};
 
 const ABOUT: &str = "disk";

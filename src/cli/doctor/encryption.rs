@@ -1,6 +1,6 @@
 //! Whether the connection to the database is encrypted: it carries password hashes, sealed keys and addresses.
 
-use super::{Diagnosis, Grade};
+use super::diagnosis::{Diagnosis, Grade};
 use crate::cli::service::Protected;
 
 const ABOUT: &str = "connection to the database";

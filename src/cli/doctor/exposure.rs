@@ -1,7 +1,7 @@
 //! A listener beyond this machine: TLS in front, and trusted proxies.
 
+use super::diagnosis::{Diagnosis, Grade};
 use super::store::StoreCondition;
-use super::{Diagnosis, Grade};
 use crate::settings::Settings;
 
 pub(super) fn examine(settings: &Settings) -> Vec<Diagnosis> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 
-use super::{Diagnosis, Grade, nearest_existing};
+use super::diagnosis::{Diagnosis, Grade};
 use crate::settings::Settings;
 
 const ABOUT: &str = "data folder";
@@ -103,6 +103,12 @@ fn judge(data: &Path, metadata: &Metadata, writable: bool) -> Diagnosis {
     Diagnosis::good(ABOUT, format!("{place} is there, writable, and closed to others"))
 }
 
+/// The folder that stands for a path not made yet: its nearest existing ancestor, or the path itself if it exists.
+pub(super) fn nearest_existing(path: &Path) -> &Path {
+    let mut folders = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    folders.find(|folder| folder.exists()).unwrap_or(Path::new("."))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
@@ -158,5 +164,12 @@ mod tests {
         let file = folder.path().join("data");
         fs::write(&file, "").unwrap();
         assert!(first(&file).what.contains("not a folder"));
+    }
+
+    #[test]
+    fn the_nearest_folder_of_something_not_made_yet_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(nearest_existing(&folder.path().join("a/b/c")), folder.path());
+        assert_eq!(nearest_existing(Path::new("not-made-yet")), Path::new("."));
     }
 }

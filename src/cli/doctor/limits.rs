@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::{Diagnosis, Grade};
+use super::diagnosis::{Diagnosis, Grade};
 use crate::http::serve::files_needed;
 use crate::settings::Settings;
 

@@ -4,8 +4,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::diagnosis::{Diagnosis, Grade};
 use super::store::StoreCondition;
-use super::{Diagnosis, Grade};
 use crate::advice;
 use crate::cli::service::StoreInspection;
 use crate::settings::{MASTER_KEY_TOO_OPEN, Settings};

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
-use super::{Diagnosis, Grade};
+use super::diagnosis::{Diagnosis, Grade};
 use crate::settings::Settings;
 
 /// The process that may hold an address that is taken.

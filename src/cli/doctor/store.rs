@@ -2,7 +2,8 @@
 
 use std::os::unix::net::UnixStream;
 
-use super::{Diagnosis, Grade, clock};
+use super::clock;
+use super::diagnosis::{Diagnosis, Grade};
 use crate::cli::service::{self, OpenError, StoreInspection};
 use crate::settings::Settings;
 
