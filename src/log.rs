@@ -10,7 +10,6 @@ use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
@@ -23,6 +22,8 @@ pub mod request_id;
 
 use ending_thread::EndingThread;
 use queues::Queues;
+
+pub use queues::LogGuard;
 
 /// The prefix of the targets of this program's own lines.
 const OURS: &str = "rescind";
@@ -42,11 +43,6 @@ pub enum LogError {
     #[error("the log was started twice")]
     Started(#[from] TryInitError),
 }
-
-/// The threads that write the log. Dropping the guard writes what is still queued, so it is kept until the process
-/// ends.
-#[derive(Debug)]
-pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGuard; 2]);
 
 /// Starts the log of this process.
 ///

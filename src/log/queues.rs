@@ -12,7 +12,6 @@ use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::LogGuard;
 use crate::metrics;
 use kept::{Kept, QueueOutput, QueueSlots};
 
@@ -48,6 +47,11 @@ pub(super) struct Queues {
     droppable: NonBlocking,
     kept: Kept,
 }
+
+/// The threads that write the log. Dropping the guard writes what is still queued, so it is kept until the process
+/// ends.
+#[derive(Debug)]
+pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGuard; 2]);
 
 impl Queues {
     pub(super) fn onto<W: Write + Send + 'static>(one: fn() -> W, other: fn() -> W) -> (Self, LogGuard) {
