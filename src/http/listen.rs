@@ -7,6 +7,7 @@
 //!
 //! It knows neither the application nor its framework. Modules:
 //!
+//! * `server` — what is served, and `limits` within which
 //! * `accept` — sockets, and what happens when no connection can be accepted
 //! * `slots` — how many connections there may be, and which one is closed for another
 //! * `connection` — one connection, from its first byte to its close
@@ -21,129 +22,32 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::http::request::Parts;
-use hyper::{Request, Response};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::client::TrustedProxies;
 use accept::{Acceptor, SocketStream};
-use fault::LONGEST_TARGET;
+use connection::Phase;
 use slots::{Admitted, ConnectionSlots, Full};
 
 pub use accept::BoundListener;
 pub use fault::RequestFault;
+pub use limits::ConnectionLimits;
 pub use progress::Endless;
+pub use server::{HttpService, Server};
 pub use socket::{SocketError, bind_socket};
 
 mod accept;
 mod connection;
 mod fault;
+mod limits;
 mod progress;
+mod server;
 mod slots;
 mod socket;
 mod timeouts;
 
-/// The limits of connections: sizes, times and numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionLimits {
-    /// The longest request target in bytes, without scheme and host.
-    pub target: usize,
-    /// The longest time from a request's first byte to the end of its head.
-    pub head: Duration,
-    /// The longest time from a request's first byte to the first byte of its answer. Longer than the application's
-    /// own deadline, so that a slow operation is answered and only a slow peer is cut.
-    pub request: Duration,
-    /// The longest time from the first byte of an answer to its last; for an [`Endless`] one, from a byte that has to
-    /// wait for its peer until no byte waits.
-    pub response: Duration,
-    /// The longest time without a byte of a request: before the first request, and between two.
-    pub idle: Duration,
-    /// The most connections at once. Further ones wait in the kernel's queue, unless one that has sent no request is
-    /// closed for them.
-    pub connections: usize,
-    /// The most connections at once of one IPv4 address or /64 network of IPv6 addresses. Never more than half of all.
-    pub per_address: usize,
-}
-
-impl Default for ConnectionLimits {
-    fn default() -> Self {
-        Self::for_requests(Duration::from_secs(10))
-    }
-}
-
-impl ConnectionLimits {
-    /// The default limits where a request may take `time` to arrive, and again to be answered.
-    pub fn for_requests(time: Duration) -> Self {
-        Self {
-            target: LONGEST_TARGET,
-            head: time,
-            request: time * 2,
-            response: Duration::from_secs(60),
-            idle: Duration::from_secs(75),
-            connections: 10_000,
-            per_address: 2_000,
-        }
-    }
-}
-
-/// An application that answers the requests of a listener.
-pub trait HttpService: Send + Sync + 'static {
-    /// The body of the application's answers.
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
-        + Unpin
-        + Send
-        + 'static;
-
-    /// Answers a request whose head is valid. `peer` is `None` on a Unix socket.
-    fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: Option<SocketAddr>,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-
-    /// Answers a request that is refused for its head, which is given if it could be read. The connection is closed
-    /// afterwards.
-    fn refuse(
-        &self,
-        fault: RequestFault,
-        head: Option<Parts>,
-        peer: Option<SocketAddr>,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-}
-
-/// A service and the limits of its connections.
-#[derive(Debug)]
-pub struct Server<S> {
-    service: S,
-    limits: ConnectionLimits,
-    proxies: TrustedProxies,
-}
-
-/// The phase of a server, which its connections follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Connections serve request after request.
-    Serving,
-    /// Connections finish the requests that have begun, and take no others.
-    Finishing,
-    /// Connections end at once.
-    Over,
-}
-
 impl<S: HttpService> Server<S> {
-    /// A server without trusted proxies in front.
-    pub fn new(service: S, limits: ConnectionLimits) -> Self {
-        Self { service, limits, proxies: TrustedProxies::default() }
-    }
-
-    /// Counts requests through these proxies by the clients they name, instead of the proxies' connections.
-    #[must_use]
-    pub fn behind(self, proxies: TrustedProxies) -> Self {
-        Self { proxies, ..self }
-    }
-
     /// Serves until `stop` resolves, then finishes within `grace` the requests that have begun, and closes every
     /// connection.
     pub async fn run(self, listener: BoundListener, stop: impl Future<Output = ()>, grace: Duration) {

@@ -21,9 +21,9 @@ use tokio::time::timeout;
 use super::accept::SocketStream;
 use super::fault::{LARGEST_HEAD, RequestFault};
 use super::progress::{Endless, ExchangeStage, ResponseProgress, Watched};
+use super::server::{HttpService, Server};
 use super::slots::{Admitted, ConnectionSlot};
 use super::timeouts::TimeoutStream;
-use super::{HttpService, Phase, Server};
 
 /// The longest end of a connection: writing its last answer and reading what the peer still sends. A close with unread
 /// bytes is a reset, which can take back an answer (RFC 9112 §9.6).
@@ -33,6 +33,17 @@ const MOST_DRAINED: u64 = 1024 * 1024;
 
 /// hyper's buffer limit in bytes, for a request and for the parts of an answer.
 const BUFFER: usize = 64 * 1024;
+
+/// The phase of a server, which its connections follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Connections serve request after request.
+    Serving,
+    /// Connections finish the requests that have begun, and take no others.
+    Finishing,
+    /// Connections end at once.
+    Over,
+}
 
 /// Serves a connection until it ends or is closed for another one.
 pub(super) async fn serve<S: HttpService>(

@@ -1,6 +1,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
 use poem::{Body, Endpoint as _, EndpointExt, IntoResponse, Response, Route, handler, post};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};

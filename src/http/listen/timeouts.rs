@@ -20,8 +20,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::time::{Instant, Sleep};
 
-use super::ConnectionLimits;
 use super::accept::SocketStream;
+use super::limits::ConnectionLimits;
 use super::progress::{ExchangeStage, ResponseProgress};
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 §3.4). HTTP/1 reserves the method, so four bytes decide.
