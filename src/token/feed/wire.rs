@@ -1,4 +1,6 @@
 //! The JSON form of the feed's claims.
+//!
+//! Modules: `text` for a claim that is a text, `text_if_any` for one that may be absent.
 
 use std::borrow::Cow;
 
@@ -12,6 +14,9 @@ use crate::model::key::Kid;
 use crate::model::revocation::{Entry, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::token::MintError;
+
+mod text;
+mod text_if_any;
 
 /// The largest position that every JSON reader holds exactly, 2^53 − 1.
 const LARGEST: Position = Position::new((1 << 53) - 1);
@@ -214,76 +219,7 @@ pub(super) fn read_pong(payload: &str) -> Option<Pong> {
     Some(Pong { statement, nonce: wire.nonce })
 }
 
-/// A value with exactly one textual form.
-trait Spelled: Sized {
-    fn spell(&self) -> String;
-    fn read(text: &str) -> Option<Self>;
-}
-
-macro_rules! spelled {
-    ($($value:ty => $spell:expr;)*) => {
-        $(impl Spelled for $value {
-            fn spell(&self) -> String {
-                $spell(self)
-            }
-
-            fn read(text: &str) -> Option<Self> {
-                Self::parse(text)
-            }
-        })*
-    };
-}
-
-spelled! {
-    StoreId => StoreId::to_string;
-    UserId => UserId::to_string;
-    DeviceId => DeviceId::to_string;
-    Kid => Kid::to_string;
-    Timestamp => |time: &Timestamp| time.rfc3339();
-    Nonce => |nonce: &Nonce| nonce.as_str().to_owned();
-}
-
-mod text {
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use super::Spelled;
-
-    pub(super) fn serialize<S: Serializer>(value: &impl Spelled, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&value.spell())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Spelled>(deserializer: D) -> Result<T, D::Error> {
-        let text = <&str>::deserialize(deserializer)?;
-        T::read(text).ok_or_else(|| D::Error::custom("misspelled"))
-    }
-}
-
 /// Deserialises an optional claim; a present `null` is an error.
 fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
-}
-
-/// Serialisation of an optional claim with a textual form; a present `null` is an error.
-mod text_if_any {
-    use serde::{Deserializer, Serializer};
-
-    use super::{Spelled, text};
-
-    #[allow(clippy::ref_option, reason = "the form serde calls it in")]
-    pub(super) fn serialize<S: Serializer>(
-        value: &Option<impl Spelled>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(value) => text::serialize(value, serializer),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: Spelled>(
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        text::deserialize(deserializer).map(Some)
-    }
 }
