@@ -29,7 +29,7 @@ const COMPARED: [(&str, usize, &str); 23] = [
     ("auth/last_seen.rs", 1, "whether a note of a sign-in is new; nothing ends by it"),
     ("auth/limits/bucket.rs", 1, "time by the clock that nobody sets"),
     ("cli/doctor/clock.rs", 1, "tells a person; nothing follows from it"),
-    ("feed/fence.rs", 1, "`Instant`, which nobody sets"),
+    ("feed/calls.rs", 1, "`Instant`, which nobody sets"),
     ("http/listen/timeouts.rs", 1, "`Instant`, which nobody sets"),
     ("http/user_agent.rs", 1, "a position in a text"),
     ("issuer/key_changes.rs", 1, "drops a retired key; given the confirmed time"),
