@@ -6,18 +6,21 @@
 //!
 //! Randomness is an argument: the caller supplies the salt.
 //!
-//! Modules: `hash_queue` is the queue of jobs, `memory` the pool of memory blocks, `argon` the computation,
-//! `error` the errors of all three.
+//! Modules: `hash_queue` is the queue of jobs, `memory` the pool of memory blocks, `budget` the memory of imported
+//! hashes, `argon` the computation, `foreign` the verification of other systems' hashes, `error` the errors of all.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::Block;
 
+use crate::model::password::encoding::MOST_MEMORY;
 use crate::model::password::{Password, PasswordHash};
 
 mod argon;
+mod budget;
 mod error;
+mod foreign;
 mod hash_queue;
 mod memory;
 
@@ -26,6 +29,8 @@ pub use error::HashingError;
 pub use hash_queue::{HashLoad, HashSource};
 
 use argon::Argon2Job;
+use budget::MemoryBudget;
+use foreign::ForeignJob;
 use hash_queue::{HashQueue, HashTurn};
 use memory::BlockPool;
 
@@ -34,7 +39,7 @@ use memory::BlockPool;
 pub enum PasswordVerified {
     /// The password is the user's.
     Match {
-        /// Whether the hash has outdated parameters: the password should be hashed again and stored in place of this
+        /// Whether the hash has outdated parameters, or another algorithm: the password should be hashed again and stored in place of this
         /// very hash.
         stale: bool,
     },
@@ -49,13 +54,16 @@ pub struct Hashing {
     parameters: HashParameters,
     queue: HashQueue,
     pool: Arc<BlockPool>,
+    budget: Arc<MemoryBudget>,
 }
 
 impl Hashing {
     /// A hasher that runs at most `at_once` hashes at the same time and refuses one that has waited for `wait`.
     pub fn new(parameters: HashParameters, at_once: usize, wait: Duration) -> Result<Self, HashingError> {
         parameters.check()?;
-        Ok(Self { parameters, queue: HashQueue::new(at_once, wait), pool: Arc::default() })
+        let budget = MemoryBudget::new(at_once.saturating_mul(parameters.memory()).max(MOST_MEMORY));
+        let queue = HashQueue::new(at_once, wait);
+        Ok(Self { parameters, queue, pool: Arc::default(), budget: Arc::new(budget) })
     }
 
     /// Hashes a new password, queued under `source`. The salt must be fresh random bytes.
@@ -81,13 +89,25 @@ impl Hashing {
         password: &Password,
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordVerified, HashingError> {
-        let job = match stored {
-            Some(stored) => Argon2Job::read(stored)?,
-            None => Argon2Job::decoy(self.parameters),
-        };
-        let stale = job.differs_from(self.parameters);
         let password = password.clone();
-        let matches = self.work(source, job, move |job, blocks| job.matches(&password, blocks)).await?;
+        let (matches, stale) = match stored.map(ForeignJob::read).transpose()?.flatten() {
+            Some(job) => {
+                let memory = self.memory(job.memory());
+                let run = move |_: &HashTurn| {
+                    let _share = memory.map(|(budget, bytes)| budget.take(bytes));
+                    job.matches(&password)
+                };
+                (self.queue.run(source, run).await??, true)
+            }
+            None => {
+                let job = match stored {
+                    Some(stored) => Argon2Job::read(stored)?,
+                    None => Argon2Job::decoy(self.parameters),
+                };
+                let stale = job.differs_from(self.parameters);
+                (self.work(source, job, move |job, blocks| job.matches(&password, blocks)).await?, stale)
+            }
+        };
         Ok(if matches { PasswordVerified::Match { stale } } else { PasswordVerified::Mismatch })
     }
 
@@ -98,7 +118,9 @@ impl Hashing {
         compute: impl FnOnce(&Argon2Job, &mut [Block]) -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
         let pool = Arc::clone(&self.pool);
+        let memory = self.memory(job.parameters().memory());
         let run = move |turn: &HashTurn| {
+            let _share = memory.map(|(budget, bytes)| budget.take(bytes));
             let mut blocks = pool.take(job.block_count());
             let answer = compute(&job, &mut blocks);
             if turn.is_awaited() {
@@ -109,6 +131,11 @@ impl Hashing {
             answer
         };
         self.queue.run(source, run).await?
+    }
+
+    /// The budget for a job that takes so many bytes; `None` for one that takes no more than the configured parameters.
+    fn memory(&self, bytes: usize) -> Option<(Arc<MemoryBudget>, usize)> {
+        (bytes > self.parameters.memory()).then(|| (Arc::clone(&self.budget), bytes))
     }
 
     /// The current load of the hash queue, for metrics.
@@ -174,6 +201,26 @@ mod tests {
             now.verify(HERE, &password("correct horse"), Some(&new)).await,
             Ok(PasswordVerified::Match { stale: false })
         );
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_system_matches_once_and_is_replaced() {
+        let hashing = hashing(CHEAP);
+        for (text, right) in [
+            ("pbkdf2_sha256$1000$salt$boRToEKoQr22LeDTyHDsEkHpDsDOTyWJq16HknEiweU=", "correct horse"),
+            (
+                "scrypt$1024$salt$8$1$+jRLtWGqwbUzRvMN4+1uXPEu+5SPbkMPyA7E6CwOjKu9tNn5IpEqAsB1N4hj5NmJ26Y0VvTc/xzFrIx25wpiyQ==",
+                "correct horse",
+            ),
+            ("argon2$argon2i$v=19$m=512,t=2,p=2$c2FsdHNhbHRzYWx0$bynHEyr4haxtPeI7EZzgYQ", "correct horse"),
+            ("argon2$argon2i$m=512,t=2,p=2$c2FsdHNhbHRzYWx0$uR/RiQECR32qTVFXH3cIUw", "correct horse"),
+        ] {
+            let stored = PasswordHash::parse(text).unwrap();
+            let check = async |text| hashing.verify(HERE, &password(text), Some(&stored)).await.unwrap();
+            assert_eq!(check(right).await, PasswordVerified::Match { stale: true }, "{text}");
+            assert_eq!(check("Correct horse").await, PasswordVerified::Mismatch, "{text}");
+        }
+        assert_eq!(hashing.load().finished, 8);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@
 //! The text is prepared as RFC 8265's `OpaqueString`: every space becomes U+0020 and the whole NFC, so that the same
 //! keys pressed on two systems give the same bytes. Letter case and compatibility forms are kept: they carry entropy.
 //!
-//! Modules: `hash` the stored password hash, `common` the list of refused passwords.
+//! Modules: `hash` the stored password hash, [`encoding`] its forms in Django, `common` the list of refused passwords.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,9 +18,11 @@ use zeroize::Zeroizing;
 use super::username::{Username, caseless_key};
 
 mod common;
+pub mod encoding;
 mod hash;
 
-pub use hash::{PasswordHash, PasswordHashError};
+pub use encoding::PasswordHashError;
+pub use hash::{PasswordHash, WeakHashes};
 
 /// The fewest characters (Unicode scalar values, after preparation) of a chosen password.
 const MIN_CHARS: usize = 8;
@@ -30,7 +32,11 @@ const MAX_BYTES: usize = 256;
 
 /// A password in plain text. Copies share one allocation, which is wiped with the last of them.
 #[derive(Clone)]
-pub struct Password(Arc<Zeroizing<String>>);
+pub struct Password {
+    prepared: Arc<Zeroizing<String>>,
+    /// The text as the client sent it, where it was changed by the preparation.
+    presented: Option<Arc<Zeroizing<String>>>,
+}
 
 /// The presented text is over 256 bytes and cannot be a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +70,8 @@ impl Password {
     /// A password chosen at registration or password change by the user named `username`.
     pub fn chosen(text: &str, username: &Username) -> Result<Self, WeakPassword> {
         let password = Self::presented(text).map_err(|PasswordTooLong| WeakPassword::TooLong)?;
-        let folded = Zeroizing::new(caseless_key(&password.0));
-        if password.0.chars().count() < MIN_CHARS {
+        let folded = Zeroizing::new(caseless_key(&password.prepared));
+        if password.prepared.chars().count() < MIN_CHARS {
             Err(WeakPassword::TooShort)
         } else if *folded == username.key() {
             Err(WeakPassword::SameAsUsername)
@@ -78,14 +84,20 @@ impl Password {
 
     /// The bytes to hash.
     pub(crate) fn expose(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.prepared.as_bytes()
+    }
+
+    /// The bytes that another system hashed, which did not prepare the text.
+    pub(crate) fn expose_presented(&self) -> &[u8] {
+        self.presented.as_ref().unwrap_or(&self.prepared).as_bytes()
     }
 
     fn prepared(text: &str) -> Self {
         // NFC is at most three times as long; growing would leave unwiped copies behind.
         let mut prepared = Zeroizing::new(String::with_capacity(3 * text.len()));
         prepared.extend(text.chars().map(|c| if is_space(c) { ' ' } else { c }).nfc());
-        Self(Arc::new(prepared))
+        let presented = (*prepared != text).then(|| Arc::new(Zeroizing::new(text.to_owned())));
+        Self { prepared: Arc::new(prepared), presented }
     }
 }
 
@@ -152,6 +164,8 @@ mod tests {
         let other = chosen("Zoë se ve").unwrap();
         assert_eq!(one.expose(), other.expose());
         assert_ne!(one.expose(), chosen("zoë se ve").unwrap().expose(), "case counts");
+        assert_eq!(one.expose_presented(), "Zoe\u{308} se\u{A0}ve".as_bytes());
+        assert_eq!(other.expose_presented(), other.expose());
         assert_ne!(chosen("ﬁnisterre").unwrap().expose(), chosen("finisterre").unwrap().expose());
     }
 

@@ -158,7 +158,7 @@ mod tests {
         User {
             id: UserId::from_bytes([1; 16]),
             username: Username::parse("ada").unwrap(),
-            password: PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap(),
+            password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap(),
             generation: Generation::new(1),
             bumped: None,
             disabled: None,

@@ -1,4 +1,4 @@
-//! Argon2id and its PHC strings.
+//! Argon2id and its PHC strings; Argon2i, which Django made once, is verified too.
 
 use argon2::password_hash::{self, Output, ParamsString, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -32,6 +32,11 @@ impl Default for HashParameters {
 }
 
 impl HashParameters {
+    /// The memory of one hash in bytes.
+    pub(super) fn memory(self) -> usize {
+        (self.memory_kib as usize).saturating_mul(1024)
+    }
+
     /// Checks that argon2 supports the parameters and that they are reasonable: the parameters in a stored hash decide
     /// how much work its verification is.
     pub(super) fn check(self) -> Result<(), HashingError> {
@@ -51,8 +56,10 @@ impl HashParameters {
 #[derive(Clone, Copy, Debug)]
 pub struct Salt(pub [u8; SALT_BYTES]);
 
-/// The inputs of an argon2id job except the password, with the expected result.
+/// The inputs of an Argon2 job except the password, with the expected result.
 pub(super) struct Argon2Job {
+    algorithm: Algorithm,
+    version: Version,
     parameters: HashParameters,
     salt: Vec<u8>,
     expected: Expected,
@@ -66,7 +73,8 @@ enum Expected {
 
 impl Argon2Job {
     pub(super) fn fresh(parameters: HashParameters, salt: Salt) -> Self {
-        Self { parameters, salt: salt.0.to_vec(), expected: Expected::Nothing }
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        Self { algorithm, version, parameters, salt: salt.0.to_vec(), expected: Expected::Nothing }
     }
 
     /// A job as costly as a new hash, which no password matches.
@@ -80,9 +88,15 @@ impl Argon2Job {
 
     fn from_phc(phc: &str) -> Option<Self> {
         let phc = password_hash::PasswordHash::new(phc).ok()?;
-        let known =
-            phc.algorithm == Algorithm::Argon2id.ident() && phc.version == Some(Version::V0x13.into());
-        let params = Params::try_from(&phc).ok().filter(|_| known)?;
+        let algorithm =
+            Algorithm::try_from(phc.algorithm).ok().filter(|known| *known != Algorithm::Argon2d)?;
+        let version = match phc.version {
+            Some(0x13) => Version::V0x13,
+            // The first version of Argon2, when there was no Argon2id, wrote none.
+            None if algorithm == Algorithm::Argon2i => Version::V0x10,
+            _ => return None,
+        };
+        let params = Params::try_from(&phc).ok()?;
         let parameters = HashParameters {
             memory_kib: params.m_cost(),
             iterations: params.t_cost(),
@@ -92,13 +106,19 @@ impl Argon2Job {
         let expected = phc.hash.filter(|hash| hash.len() >= 16)?;
         let mut salt = [0; 64];
         let salt = phc.salt?.decode_b64(&mut salt).ok().filter(|salt| salt.len() >= 8)?.to_vec();
-        Some(Self { parameters, salt, expected: Expected::Bytes(expected) })
+        Some(Self { algorithm, version, parameters, salt, expected: Expected::Bytes(expected) })
     }
 
-    /// Whether a hash made now would have other parameters, or another size.
+    /// The parameters of the job.
+    pub(super) fn parameters(&self) -> HashParameters {
+        self.parameters
+    }
+
+    /// Whether a hash made now would have other parameters, another algorithm or another size.
     pub(super) fn differs_from(&self, parameters: HashParameters) -> bool {
         let other_size = matches!(self.expected, Expected::Bytes(bytes) if bytes.len() != OUTPUT_BYTES);
-        self.parameters != parameters || self.salt.len() != SALT_BYTES || other_size
+        let other_algorithm = (self.algorithm, self.version) != (Algorithm::Argon2id, Version::V0x13);
+        other_algorithm || self.parameters != parameters || self.salt.len() != SALT_BYTES || other_size
     }
 
     /// The number of memory blocks the job needs.
@@ -150,7 +170,7 @@ impl Argon2Job {
     ) -> Result<Zeroizing<Vec<u8>>, HashingError> {
         let params = self.params(output_bytes).ok_or(HashingError::Failed)?;
         let mut made = Zeroizing::new(vec![0; output_bytes]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        Argon2::new(self.algorithm, self.version, params)
             .hash_password_into_with_memory(password.expose(), &self.salt, &mut made, blocks)
             .map_err(|_| HashingError::Failed)?;
         Ok(made)
@@ -188,7 +208,7 @@ mod tests {
     }
 
     fn read(phc: &str) -> Result<Argon2Job, HashingError> {
-        Argon2Job::read(&PasswordHash::parse(phc).unwrap())
+        Argon2Job::read(&PasswordHash::from_stored(phc).unwrap())
     }
 
     #[test]
@@ -235,7 +255,7 @@ mod tests {
             ("t=1", "t=0"),
             ("p=1", "p=200"),
             ("m=64", "m=x"),
-            ("argon2id", "argon2i"),
+            ("argon2id", "argon2d"),
             ("argon2id", "scrypt"),
             ("v=19", "v=16"),
             ("$v=19", ""),

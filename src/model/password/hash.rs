@@ -4,37 +4,92 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
+use super::encoding::{HashEncoding, PasswordHashError};
+
 /// The most bytes of a stored hash; one made by this service has about 100.
 const MAX_BYTES: usize = 512;
 
-/// A password hash as a PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`).
+/// A password hash: a PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`), as this service makes them, or the
+/// encoding of another of Django's hashers (`pbkdf2_sha256$…`).
 ///
 /// It has neither `Display` nor `Serialize`, because a leaked hash allows offline guessing. Only the stored form of a
-/// user takes its text out.
+/// user, and an export that the operator asks for, take its text out.
 #[derive(Clone)]
 pub struct PasswordHash(String);
 
-/// The text is not a PHC string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a password hash in PHC form")]
-pub struct PasswordHashError;
+/// Whether hashes that are too fast to protect a password are accepted, such as MD5 in any form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeakHashes {
+    /// They are refused by name.
+    Refuse,
+    /// They are accepted. The first sign-in replaces them.
+    Accept,
+}
 
 impl PasswordHash {
-    /// Parses the shape of a PHC string. Which algorithm and parameters are accepted is decided where the hash is
-    /// verified.
+    /// Parses a hash from outside: one of Django's encodings, or an Argon2 hash in PHC form. Weak ones are refused.
+    ///
+    /// Every parameter has a limit, so that what is accepted here can be verified with bounded work.
     pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
-        let printable = text.bytes().all(|b| b.is_ascii_graphic());
-        if printable && text.len() <= MAX_BYTES && text.starts_with('$') && text.matches('$').count() >= 3 {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(PasswordHashError)
+        Self::imported(text, WeakHashes::Refuse)
+    }
+
+    /// Parses a hash from outside as [`PasswordHash::parse`] does, and accepts weak ones if `weak` says so.
+    pub fn imported(text: &str, weak: WeakHashes) -> Result<Self, PasswordHashError> {
+        let bare = match text.len() {
+            32 if is_hex(text) => Some(format!("md5$${text}")),
+            _ => None,
+        };
+        let text = bare.as_deref().unwrap_or(text);
+        if text.len() > MAX_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            // Text before a later byte that is not allowed may still be any text, so no name is taken from it.
+            return Err(PasswordHashError::Unknown("unnamed".to_owned()));
+        }
+        match HashEncoding::read(text)? {
+            HashEncoding::Weak { .. } if weak == WeakHashes::Refuse => {
+                Err(PasswordHashError::Weak(Self(text.to_owned()).algorithm()))
+            }
+            // Django's form is this service's with a word in front.
+            HashEncoding::Argon2(phc) => Ok(Self(phc.to_owned())),
+            _ => Ok(Self(text.to_owned())),
         }
     }
 
-    /// The hash as a PHC string.
+    /// Reads a stored hash back. Only its shape is checked: which parameters are accepted is decided where the hash is
+    /// verified, so that a record stays readable when limits change.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        let printable = text.bytes().all(|b| b.is_ascii_graphic());
+        let shaped = match text.split_once('$') {
+            Some(("", rest)) => rest.matches('$').count() >= 2,
+            Some((algorithm, _)) => HashEncoding::ALGORITHMS.contains(&algorithm),
+            None => false,
+        };
+        (printable && shaped && text.len() <= MAX_BYTES).then(|| Self(text.to_owned()))
+    }
+
+    /// The hash as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The hash as Django writes it.
+    pub fn django(&self) -> String {
+        if self.0.starts_with('$') { format!("argon2{}", self.0) } else { self.0.clone() }
+    }
+
+    /// The name that Django gives the algorithm: `argon2`, `pbkdf2_sha256`, `unsalted_md5`.
+    pub fn algorithm(&self) -> &'static str {
+        let (algorithm, rest) = self.0.split_once('$').unwrap_or_default();
+        match (algorithm, rest.starts_with('$')) {
+            ("md5", true) => "unsalted_md5",
+            ("sha1", true) => "unsalted_sha1",
+            _ => HashEncoding::ALGORITHMS.into_iter().find(|known| *known == algorithm).unwrap_or("argon2"),
+        }
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 impl PartialEq for PasswordHash {
@@ -53,31 +108,4 @@ impl fmt::Debug for PasswordHash {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PHC: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
-
-    #[test]
-    fn the_text_is_kept_and_debug_hides_it() {
-        let hash = PasswordHash::parse(PHC).unwrap();
-        assert_eq!(format!("{hash:?}"), "PasswordHash(..)");
-        assert_eq!(hash.as_str(), PHC);
-    }
-
-    #[test]
-    fn damage_is_an_error_that_quotes_nothing() {
-        for text in ["", "hunter2", "$argon2id", "$a$b$\n", "$a$b$é", &format!("$a$b${}", "x".repeat(512))] {
-            assert_eq!(PasswordHash::parse(text), Err(PasswordHashError), "{text}");
-        }
-        let error = PasswordHash::parse("hunter2").unwrap_err().to_string();
-        assert!(!error.contains("hunter2"), "{error}");
-    }
-
-    #[test]
-    fn equality_compares_the_whole_text() {
-        let other = PHC.replace("aGFz", "bGFz");
-        assert_ne!(PasswordHash::parse(PHC), PasswordHash::parse(&other));
-        assert_eq!(PasswordHash::parse(PHC), PasswordHash::parse(PHC));
-    }
-}
+mod tests;

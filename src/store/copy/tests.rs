@@ -66,7 +66,7 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
     let (phone, laptop) = (device(), device());
     let (live, ended, user) = (phone.id, laptop.id, world.user_id());
     let username = Username::parse("Ada").unwrap();
-    let password = PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap();
+    let password = PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap();
     store.run(Register { id: user, username, password, device: Some(phone), now: START }).await.unwrap();
     store.run(OpenDevice { user, verified: None, device: laptop, most: 9, now: START }).await.unwrap();
     let cause = Cause::SignedOut;

@@ -154,7 +154,7 @@ impl StoredForm<PasswordHash> for String {
     }
 
     fn model(self) -> Result<PasswordHash, FormatError> {
-        PasswordHash::parse(&self).map_err(|_| FormatError::Unreadable)
+        PasswordHash::from_stored(&self).ok_or(FormatError::Unreadable)
     }
 }
 

@@ -64,7 +64,7 @@ fn new_user() -> User {
     User {
         id: USER,
         username: Username::parse("ＡDA").unwrap(),
-        password: PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap(),
+        password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap(),
         generation: Generation::new(5),
         bumped: None,
         disabled: None,

@@ -111,7 +111,7 @@ async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
         lifetime: Duration::from_secs(7200),
     };
     let (username, password) =
-        (Username::parse("Ada").unwrap(), PasswordHash::parse("$argon2id$v=19$m=1$salt$hash").unwrap());
+        (Username::parse("Ada").unwrap(), PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap());
     let (phone, laptop) = (device(), device());
     let devices = [phone.id, laptop.id];
     let now = START + Duration::from_secs(9);
