@@ -48,6 +48,7 @@ macro_rules! contract {
                 keys: initialized_once, restored_it_is_another_store_in_which_nobody_is_signed_in, restored_it_trusts_no_key_of_the_copy, names_of_tokens_are_remembered, keys_change_only_from_the_version_read, service_keys_come_and_go;
                 sessions: refresh_rotates_once, a_device_advances_once_a_minute_from_one_network, a_recovery_opens_the_window_again, a_reused_token_ends_its_device, what_rolled_back_is_ahead,
                     live_count_follows_the_rule, least_recently_seen_gives_way, what_ran_out_gives_way_first,
+                    a_device_seen_by_a_clock_that_was_ahead_gives_way_like_one_seen_now,
                     last_seen_is_a_record_of_its_own, devices_are_renamed_by_their_user,
                     devices_are_listed_in_pages, another_systems_word_opens_a_device;
                 sign_out: a_sign_out_is_logged_in_the_same_step, a_bump_is_logged_with_the_device_that_goes_on,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rescind::model::claims::Presented;
 use rescind::model::counters::Sequence;
-use rescind::model::device::{Cause, DeviceName};
+use rescind::model::device::{Cause, DeviceName, LastSeen};
 use rescind::model::revocation::Revocation;
 use rescind::model::verdict::{Reason, Verdict};
 use rescind::store::queries::devices::{FindLastSeen, ListDevices};
@@ -19,7 +19,7 @@ use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 use rescind::store::steps::rotate_refresh::Refreshed;
 use tokio::task::JoinSet;
 
-use crate::service::{ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service, password};
+use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service, password};
 
 const AT_ONCE: usize = 32;
 
@@ -214,6 +214,23 @@ pub(crate) async fn least_recently_seen_gives_way(mut service: Service) {
     let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
     assert_eq!(evicted, [third.device(), first.device(), session.device.id], "a lowered limit holds at once");
     assert_eq!(service.live(user).await, 1);
+}
+
+pub(crate) async fn a_device_seen_by_a_clock_that_was_ahead_gives_way_like_one_seen_now(
+    mut service: Service,
+) {
+    service.most = 2;
+    let ahead = service.register("ada").await;
+    let user = ahead.user();
+    let heard = LastSeen { at: service.now() + DAY, ..service.seen(HOME) };
+    service.store().run(NoteSeen { seen: vec![(user, ahead.device(), heard)] }).await.unwrap();
+    let seen_before = service.sign_in(user).await;
+    service.pass(MINUTE);
+    for expected in [seen_before.device(), ahead.device()] {
+        let answer = service.store().run(service.opening(user, &password(0))).await.unwrap();
+        let Opened::Opened { evicted, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(evicted, [expected]);
+    }
 }
 
 pub(crate) async fn what_ran_out_gives_way_first(mut service: Service) {

@@ -87,7 +87,8 @@ impl Step for OpenDevice {
 }
 
 impl OpenDevice {
-    /// Ends the least recently seen devices until one more fits; those that ran out go first.
+    /// Ends the least recently seen devices until one more fits; those that ran out go first. Of devices seen at the same
+    /// time the oldest goes first.
     fn make_room(
         &self,
         records: &dyn Records,
@@ -103,6 +104,8 @@ impl OpenDevice {
         let mut candidates = Vec::new();
         for device in records.devices(user.id, user.stamp(era), None, usize::MAX)? {
             let seen = records.last_seen(user.id, device.id)?.map_or(device.created, |seen| seen.at);
+            // One of a clock that was ahead counts as seen now, or it would never give way.
+            let seen = seen.min(now);
             let ran_out = device.end() <= now;
             candidates.push((!ran_out, seen, device));
         }
