@@ -127,15 +127,20 @@ impl Drop for SocketFile {
 /// the kernel's queue, unless one that has not sent a request is closed for them.
 pub async fn serve(bound: Bound, guard: &Arc<Guard>, most: usize, stop: impl Future<Output = ()>) {
     let Bound { listener, file, .. } = bound;
-    // A proxy may append the client's own target to the one it asks for.
-    let limits = ConnectionLimits {
+    Server::new(Arc::clone(guard), limits(most)).run(listener, stop, GRACE).await;
+    drop(file);
+}
+
+/// The limits of the guard's connections, which are those of a few proxies.
+pub(super) fn limits(most: usize) -> ConnectionLimits {
+    ConnectionLimits {
+        // A proxy may append the client's own target to the one it asks for.
         target: usize::MAX,
         connections: most,
+        // What no address exceeds is half of all.
         per_address: most,
         ..ConnectionLimits::default()
-    };
-    Server::new(Arc::clone(guard), limits).run(listener, stop, GRACE).await;
-    drop(file);
+    }
 }
 
 impl HttpService for Arc<Guard> {

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::serve::{Bound, Listen, serve};
+use super::serve::{Bound, CONNECTIONS, Listen, limits, serve};
 use super::*;
 use crate::http::code::Code;
 
@@ -96,6 +96,14 @@ async fn connections_that_say_nothing_keep_no_proxy_out() {
     let stop = async { stopped.await.unwrap() };
     let all = async { tokio::join!(serve(bound, &guard, 4, stop), asking) };
     tokio::time::timeout(Duration::from_secs(60), all).await.unwrap();
+}
+
+/// The service's own limit for one address is lower.
+#[test]
+fn one_proxy_may_have_half_of_the_connections() {
+    for most in [2, CONNECTIONS, 4 * CONNECTIONS] {
+        assert!(limits(most).per_address >= most / 2, "{most}");
+    }
 }
 
 /// Some proxies append the client's own target, however long it is, to the path at which they ask.

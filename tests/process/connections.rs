@@ -146,6 +146,23 @@ fn more_connections_than_files_are_not_promised() {
 }
 
 #[test]
+fn a_trusted_proxy_has_more_connections_than_a_client_and_its_clients_have_their_share() {
+    let place = Place::new();
+    let share = ["--set", "connections_per_address=2"];
+    let proxy = ["--set", "trusted_proxies=127.0.0.1/32"];
+    let server = place.serve_with(&[share, proxy].concat());
+    let proxied: Vec<_> = (0..8).map(|_| spoken(&server)).collect();
+    assert!(proxied.iter().all(is_open), "they are the proxy's");
+    assert_eq!(server.client.forwarded_for("198.51.100.1").get("/livez", "").status, 200);
+    drop((proxied, server.stop()));
+
+    let server = place.serve_with(&share);
+    let _own: Vec<_> = (0..2).map(|_| spoken(&server)).collect();
+    let mut refused = server.client.connect().unwrap();
+    assert_eq!(refused.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset, "not a proxy");
+}
+
+#[test]
 fn who_says_nothing_keeps_nobody_out_and_one_address_has_its_share() {
     let place = Place::new();
     let share = ["--set", "connections_max=32", "--set", "connections_per_address=6"];
