@@ -134,7 +134,7 @@ pub use rejection::{Doubt, Rejection};
 pub use crate::model::counters::{Era, Generation, KeysVersion, Position};
 pub use crate::model::ids::{DeviceId, StoreId, UserId};
 pub use crate::model::key::Kid;
-pub use crate::model::revocation::Revocation;
+pub use crate::model::revocation::{BumpExtent, Revocation};
 pub use crate::model::timestamp::Timestamp;
 pub use crate::model::verdict::Reason;
 

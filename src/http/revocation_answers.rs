@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::answers::count;
 use super::moment::Moment;
-use crate::model::device::Cause;
 use crate::model::revocation::{Entry, Revocation};
 use crate::token::feed::Frame;
 
@@ -56,7 +55,8 @@ pub(super) struct EntryAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
     /// `password_changed` when the device that goes on is the one on which the password was changed: a refresh helps none of
-    /// its earlier tokens. Another cause changes nothing.
+    /// its earlier tokens. `disabled` when the account is disabled, until the user's next entry with a generation. Another
+    /// cause changes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// The era: tokens with a lower `era` are dead.
@@ -116,11 +116,11 @@ impl EntryAnswer {
                 device: Some(device.to_string()),
                 ..of_type("device_ended")
             },
-            Revocation::Generation { user, generation, kept, password_changed } => Self {
+            Revocation::Generation { user, generation, extent } => Self {
                 user: Some(user.to_string()),
                 generation: Some(count(generation.value())),
-                kept: kept.map(|device| device.to_string()),
-                cause: password_changed.then(|| Cause::PasswordChanged.as_str().to_owned()),
+                kept: extent.kept().map(|device| device.to_string()),
+                cause: extent.cause().map(|cause| cause.as_str().to_owned()),
                 ..of_type("generation")
             },
             Revocation::Era(era) => Self { era: Some(count(era.value())), ..of_type("era") },

@@ -1,6 +1,7 @@
 //! The entries of the revocation log.
 
 use super::counters::{Era, Generation, KeysVersion, Position};
+use super::device::Cause;
 use super::ids::{DeviceId, UserId};
 use super::key::Kid;
 use super::timestamp::Timestamp;
@@ -22,12 +23,8 @@ pub enum Revocation {
         user: UserId,
         /// The user's new generation.
         generation: Generation,
-        /// The one device that continues under the new generation: its earlier access tokens are superseded and can be
-        /// refreshed.
-        kept: Option<DeviceId>,
-        /// Whether the cause is a password change on the kept device: its earlier refresh tokens are then refused,
-        /// too.
-        password_changed: bool,
+        /// The devices that ended with it, and what their tokens are refused as.
+        extent: BumpExtent,
     },
     /// A new era began: every token of every user minted in an earlier era has ended.
     Era(Era),
@@ -38,6 +35,47 @@ pub enum Revocation {
         /// The key that became distrusted, if the change was that.
         distrusted: Option<Kid>,
     },
+}
+
+/// What a bump of a user's generation ends. It decides how the tokens of earlier generations are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BumpExtent {
+    /// Every device ended.
+    All,
+    /// Every device ended, and the account is disabled. The next bump of the user says whether it still is: enabling
+    /// the account is one.
+    Disabled,
+    /// Every device ended but one, which continues under the new generation: its earlier access tokens are superseded
+    /// and can be refreshed.
+    Others {
+        /// The device that continues.
+        kept: DeviceId,
+    },
+    /// Every device ended but the one on which the password was changed: its earlier refresh tokens are refused, too.
+    PasswordChanged {
+        /// The device that continues, with the tokens in the answer to that change.
+        kept: DeviceId,
+    },
+}
+
+impl BumpExtent {
+    /// The one device that continues under the new generation.
+    pub const fn kept(self) -> Option<DeviceId> {
+        match self {
+            Self::Others { kept } | Self::PasswordChanged { kept } => Some(kept),
+            Self::All | Self::Disabled => None,
+        }
+    }
+
+    /// The cause, where it decides how earlier tokens are refused: the only ones that the feed names.
+    pub(crate) const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::All | Self::Others { .. } => None,
+            Self::Disabled => Some(Cause::Disabled),
+            Self::PasswordChanged { .. } => Some(Cause::PasswordChanged),
+        }
+    }
 }
 
 /// A revocation with its position in the log.

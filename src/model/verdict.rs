@@ -9,7 +9,7 @@
 use super::claims::Presented;
 use super::counters::{Era, Generation, Stamp};
 use super::device::Device;
-use super::ids::DeviceId;
+use super::revocation::BumpExtent;
 use super::timestamp::Timestamp;
 
 /// The known state of the user a token names.
@@ -150,8 +150,8 @@ pub fn judge_refresh(
 pub struct Bumped {
     /// The generation that began with the bump.
     pub generation: Generation,
-    /// The one device that continues under that generation.
-    pub kept: Option<DeviceId>,
+    /// What the bump ended.
+    pub extent: BumpExtent,
     /// The generation that began with the last password change on a kept device; zero if none is known. A device that
     /// is kept now and has tokens of an earlier generation is that device: every other one ended with the change, or
     /// signed in after it.
@@ -160,23 +160,22 @@ pub struct Bumped {
 
 impl Bumped {
     /// The knowledge after a bump was received, in log order or repeatedly.
-    pub fn heard(
-        known: Option<Self>,
-        generation: Generation,
-        kept: Option<DeviceId>,
-        password_changed: bool,
-    ) -> Self {
+    pub fn heard(known: Option<Self>, generation: Generation, extent: BumpExtent) -> Self {
         let before = known.map_or(Generation::default(), |known| known.floor);
         match known {
             Some(known) if known.generation > generation => known,
-            _ => Self { generation, kept, floor: if password_changed { generation } else { before } },
+            _ => {
+                let is_floor = matches!(extent, BumpExtent::PasswordChanged { .. });
+                Self { generation, extent, floor: if is_floor { generation } else { before } }
+            }
         }
     }
 }
 
 /// Decides for a follower, which knows only recent revocations: `bumped`, if the user's generation changed, and
 /// whether the device `ended`. Everything else is taken from the token, because the issuer signed it: that the user
-/// and the device existed, and that counters may be ahead of what the follower has received.
+/// and the device existed, and that counters may be ahead of what the follower has received. So a token of the
+/// generation that began with the disabling of an account, or of a later one, proves that the account was enabled since.
 pub fn judge_followed(
     presented: &Presented,
     era: Era,
@@ -189,9 +188,12 @@ pub fn judge_followed(
         era: era.max(own.era),
         generation: bumped.map_or(own.generation, |bumped| bumped.generation.max(own.generation)),
     };
-    let goes_on = own.generation == current.generation
-        || bumped.is_some_and(|bumped| bumped.kept == Some(presented.device));
-    let user = UserState { generation: current.generation, disabled: false };
+    let is_earlier = own.generation < current.generation;
+    let extent = bumped.map(|bumped| bumped.extent);
+    let goes_on =
+        !is_earlier || extent.and_then(BumpExtent::kept).is_some_and(|kept| kept == presented.device);
+    let disabled = is_earlier && extent == Some(BumpExtent::Disabled);
+    let user = UserState { generation: current.generation, disabled };
     let floor = bumped.map_or(Generation::default(), |bumped| bumped.floor);
     let device = DeviceState { stamp: current, floor, ended, end: presented.expires };
     judge(presented, current.era, Some(user), goes_on.then_some(device), now)

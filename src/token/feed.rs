@@ -57,7 +57,7 @@
 //! | entry `type` | further claims | meaning |
 //! |---|---|---|
 //! | `device_ended` | `user`, `device` | tokens of that `sub` and `sid` are dead: `signed_out` |
-//! | `generation` | `user`, `generation`, `kept`?, `cause`? | tokens of that `sub` with a lower `gen` are dead: `signed_out_everywhere` unless their `sid` is `kept`; see below |
+//! | `generation` | `user`, `generation`, `kept`?, `cause`? | tokens of that `sub` with a lower `gen` are dead: `signed_out_everywhere` unless their `sid` is `kept` or the `cause` is `disabled`; see below |
 //! | `era` | `era` | tokens with a lower `era` are dead: `reset` |
 //! | `keys` | `keys_version`, `distrusted`? | the key set changed: fetch it. Tokens and frames of the key `distrusted` are dead from here on, whoever has verified them before |
 //!
@@ -65,9 +65,15 @@
 //! user has set a new password since they were minted: then they are `password_changed`, and only newer tokens or a
 //! sign-in help. An entry with `cause` `password_changed` says that its `generation` began with a new password, set on
 //! the `kept` device. Remember the greatest such generation of a user: earlier tokens of a kept device with a lower
-//! `gen` are `password_changed`, the others `superseded`, whatever entries follow. Entries written by an earlier
-//! issuer have no `cause`. An unknown cause changes nothing. There is no `cause` without `kept`, where it would make
-//! no difference.
+//! `gen` are `password_changed`, the others `superseded`, whatever entries follow. This cause is never without `kept`,
+//! where it would make no difference.
+//!
+//! An entry with `cause` `disabled`, which is never with `kept`, says that the account is disabled: tokens with a lower
+//! `gen` are `user_disabled`. It holds until the user's next `generation` entry: one is written when the account is
+//! enabled, without this cause, and makes all earlier tokens `signed_out_everywhere`. No token is issued in between, so
+//! one with an equal or greater `gen` proves that the account was enabled.
+//!
+//! Entries written by an earlier issuer have no `cause`. One that is unknown, or does not fit `kept`, changes nothing.
 //!
 //! An entry of another type ends something unknown: refuse the frame, and with it all tokens. The frame that distrusts
 //! a key is signed by another key; one that is not is forged.

@@ -9,7 +9,7 @@ use papaya::HashMap;
 use crate::model::claims::{AccessClaims, LEEWAY, LONGEST_ACCESS, Presented};
 use crate::model::counters::{Era, Generation};
 use crate::model::ids::{DeviceId, UserId};
-use crate::model::revocation::Revocation;
+use crate::model::revocation::{BumpExtent, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::{Bumped, Verdict, judge_followed};
 
@@ -32,7 +32,7 @@ pub(super) struct RevokedTable {
 struct HeardBump {
     generation: Generation,
     floor: Generation,
-    kept: Option<DeviceId>,
+    extent: BumpExtent,
     heard: u32,
 }
 
@@ -70,10 +70,10 @@ impl RevokedTable {
             Revocation::Device { device, .. } => {
                 self.devices.pin().insert(*device, heard);
             }
-            Revocation::Generation { user, generation, kept, password_changed } => {
+            Revocation::Generation { user, generation, extent } => {
                 let users = self.users.pin();
                 let known = users.get(user).map(HeardBump::known);
-                let bumped = Bumped::heard(known, *generation, *kept, *password_changed);
+                let bumped = Bumped::heard(known, *generation, *extent);
                 if bumped.generation == *generation {
                     users.insert(*user, HeardBump::of(bumped, heard));
                 }
@@ -94,12 +94,12 @@ impl RevokedTable {
 
 impl HeardBump {
     fn of(bumped: Bumped, heard: u32) -> Self {
-        let Bumped { generation, kept, floor } = bumped;
-        Self { generation, floor, kept, heard }
+        let Bumped { generation, extent, floor } = bumped;
+        Self { generation, floor, extent, heard }
     }
 
     fn known(&self) -> Bumped {
-        Bumped { generation: self.generation, kept: self.kept, floor: self.floor }
+        Bumped { generation: self.generation, extent: self.extent, floor: self.floor }
     }
 }
 

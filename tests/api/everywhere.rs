@@ -204,7 +204,7 @@ async fn a_disabled_user_is_out_and_enabling_brings_no_token_back() {
     insta::assert_snapshot!(change("enable").await.shown(), @r#"
     200 {
       "signed_out": 0,
-      "generation": 2
+      "generation": 3
     }
     "#);
     phone.is_refused("signed_out_everywhere").await;

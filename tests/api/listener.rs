@@ -4,7 +4,7 @@ use std::io;
 
 use poem::http::header;
 use rescind::model::counters::Position;
-use rescind::model::revocation::{Entry, Revocation};
+use rescind::model::revocation::{BumpExtent, Entry, Revocation};
 use rescind::store::queries::service::ReadCounters;
 use rescind::token::feed::{Frame, Pong};
 use rescind::token::public_keys::PublicKeys;
@@ -164,9 +164,13 @@ impl Service {
 pub fn told(entries: &[Entry]) -> Vec<String> {
     let word = |entry: &Entry| match &entry.revocation {
         Revocation::Device { device, .. } => format!("device {device}"),
-        Revocation::Generation { user, generation, kept, password_changed } => {
-            let kept = kept.map_or_else(String::new, |device| format!(" but {device}"));
-            let why = if *password_changed { " with a new password" } else { "" };
+        Revocation::Generation { user, generation, extent } => {
+            let kept = extent.kept().map_or_else(String::new, |device| format!(" but {device}"));
+            let why = match extent {
+                BumpExtent::PasswordChanged { .. } => " with a new password",
+                BumpExtent::Disabled => " as disabled",
+                _ => "",
+            };
             format!("user {user} below {}{kept}{why}", generation.value())
         }
         Revocation::Era(_) => "everyone".to_owned(),

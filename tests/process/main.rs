@@ -50,6 +50,7 @@ mod readme;
 mod readme_tables;
 mod resource_server;
 mod restored;
+mod same_codes;
 mod secrets;
 mod server;
 mod session;

@@ -52,6 +52,7 @@ macro_rules! contract {
                     last_seen_is_a_record_of_its_own, devices_are_renamed_by_their_user,
                     devices_are_listed_in_pages, another_systems_word_opens_a_device;
                 sign_out: a_sign_out_is_logged_in_the_same_step, a_bump_is_logged_with_the_device_that_goes_on,
+                    a_bump_is_logged_as_of_a_disabled_account_until_it_is_enabled,
                     who_waits_for_the_log_is_told, already_ended_is_told,
                     generation_only_grows, era_never_repeats, bump_is_constant_cost,
                     revocation_wins_races, restamped_device_keeps_its_refresh_token,

@@ -1,9 +1,9 @@
 //! Clauses on sign-outs: of one device, of all of a user's, of every user's.
 
 use rescind::model::claims::Presented;
-use rescind::model::counters::Position;
+use rescind::model::counters::{Generation, Position};
 use rescind::model::device::{Cause, DeviceName};
-use rescind::model::revocation::Revocation;
+use rescind::model::revocation::{BumpExtent, Entry, Revocation};
 use rescind::model::verdict::{Reason, Verdict};
 use rescind::store::queries::devices::ListEndedDevices;
 use rescind::store::queries::log::ReadLog;
@@ -17,6 +17,7 @@ use rescind::store::steps::end_everyone::EndEveryone;
 use rescind::store::steps::open_device::Opened;
 use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 use rescind::store::steps::rotate_refresh::Refreshed;
+use rescind::store::steps::set_disabled::DisabledSet;
 use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 use tokio::task::JoinSet;
 
@@ -36,8 +37,7 @@ pub(crate) async fn a_sign_out_is_logged_in_the_same_step(service: Service) {
 
     service.sign_out_all(&phone, false).await;
     let generation = service.store().read(FindUser { id: phone.user() }).await.unwrap().unwrap().generation;
-    let (user, kept) = (phone.user(), None);
-    let bump = Revocation::Generation { user, generation, kept, password_changed: false };
+    let bump = Revocation::Generation { user: phone.user(), generation, extent: BumpExtent::All };
     assert_eq!(service.log().await.last().map(|entry| entry.revocation.clone()), Some(bump));
 
     let era = service.store().run(EndEveryone { now: service.now() }).await.unwrap();
@@ -61,19 +61,44 @@ pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(mut service: S
 
     service.reopen().await;
     let log = service.log().await;
-    let kept: Vec<_> = log
-        .iter()
-        .map(|entry| match entry.revocation {
-            Revocation::Generation { kept, password_changed, .. } => (kept, password_changed),
-            ref other => panic!("{other:?}"),
-        })
-        .collect();
-    let stays = Some(phone.device());
+    let kept = phone.device();
     assert_eq!(
-        kept,
-        [(stays, false), (stays, true), (None, false)],
+        extents(&log),
+        [BumpExtent::Others { kept }, BumpExtent::PasswordChanged { kept }, BumpExtent::All],
         "a new password is told with who goes on"
     );
+}
+
+fn extents(log: &[Entry]) -> Vec<BumpExtent> {
+    let extent = |entry: &Entry| match entry.revocation {
+        Revocation::Generation { extent, .. } => extent,
+        ref other => panic!("{other:?}"),
+    };
+    log.iter().map(extent).collect()
+}
+
+pub(crate) async fn a_bump_is_logged_as_of_a_disabled_account_until_it_is_enabled(mut service: Service) {
+    let phone = service.register("ada").await;
+    let user = phone.user();
+    let set = async |service: &Service, disabled, generation| {
+        let said = service.store().run(service.disabling(user, disabled)).await.unwrap();
+        let DisabledSet::Set { user, .. } = said else { panic!("{said:?}") };
+        assert_eq!(user.generation, Generation::new(generation));
+    };
+    set(&service, true, 2).await;
+    set(&service, true, 2).await;
+    let by = SetPasswordBy::Administrator(user);
+    let request = SetPassword { by, password: password(1), now: service.now() };
+    assert_eq!(service.store().run(request).await.unwrap(), PasswordSet::Replaced { signed_out: 0 });
+    set(&service, false, 4).await;
+    set(&service, false, 4).await;
+    set(&service, true, 5).await;
+    let by = DeleteUserBy::Administrator(user);
+    service.store().run(DeleteUser { by, now: service.now() }).await.unwrap();
+
+    service.reopen().await;
+    let (all, disabled) = (BumpExtent::All, BumpExtent::Disabled);
+    assert_eq!(extents(&service.log().await), [disabled, disabled, all, disabled, all]);
 }
 
 pub(crate) async fn who_waits_for_the_log_is_told(service: Service) {
@@ -129,11 +154,15 @@ pub(crate) async fn generation_only_grows(mut service: Service) {
         assert_eq!((now, phone.access.stamp.generation), (last.next(), last.next()));
         last = now;
     }
-    service.store().run(service.disabling(user, true)).await.unwrap();
-    service.store().run(service.disabling(user, true)).await.unwrap();
-    service.store().run(service.disabling(user, false)).await.unwrap();
+    for disabled in [true, true, false, false] {
+        service.store().run(service.disabling(user, disabled)).await.unwrap();
+    }
     let found = service.store().read(FindUser { id: user }).await.unwrap().unwrap();
-    assert_eq!(found.generation, last.next(), "disabling is one bump, however often; enabling is none");
+    assert_eq!(
+        found.generation,
+        last.next().next(),
+        "disabling is one bump and enabling another, however often"
+    );
 }
 
 pub(crate) async fn era_never_repeats(mut service: Service) {

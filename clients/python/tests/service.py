@@ -101,9 +101,9 @@ class Service:
         assert self._process is not None
         self._process.send(what)
 
-    def command(self, *words: str) -> str:
+    def command(self, *words: str, stdin: str = "") -> str:
         done = subprocess.run(
-            [BINARY, *words], cwd=self.folder, capture_output=True, text=True, check=False, input=""
+            [BINARY, *words], cwd=self.folder, capture_output=True, text=True, check=False, input=stdin
         )
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -123,6 +123,11 @@ class Service:
         assert answer.is_success, answer.text
         found: dict[str, Any] = answer.json()
         return found
+
+    def code(self, token: str) -> str:
+        """The code with which the service itself refuses the token, or `ok`."""
+        answer = self._http.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
+        return "ok" if answer.is_success else str(answer.json()["code"])
 
     def register(self, name: str) -> dict[str, Any]:
         return self.post("auth/register", username=name, password=PASSWORD)

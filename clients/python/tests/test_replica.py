@@ -228,27 +228,41 @@ def test_the_first_reason_that_applies_is_the_answer(follower: Follower) -> None
     assert code(3, era=9) == "ok"
 
 
+CHANGED = "password_changed"
+
+
 @pytest.mark.parametrize(
     ("heard", "expected"),
     [
-        ([(2, "this", True)], ["password_changed", "ok"]),
-        ([(2, "this", True), (2, "this", True)], ["password_changed", "ok"]),
-        ([(2, "this", True), (3, "this", False)], ["password_changed", "superseded", "ok"]),
-        ([(2, "this", False), (3, "this", True)], ["password_changed", "password_changed", "ok"]),
+        ([(2, "this", CHANGED)], ["password_changed", "ok"]),
+        ([(2, "this", CHANGED), (2, "this", CHANGED)], ["password_changed", "ok"]),
+        ([(2, "this", CHANGED), (3, "this", "")], ["password_changed", "superseded", "ok"]),
+        ([(2, "this", ""), (3, "this", CHANGED)], ["password_changed", "password_changed", "ok"]),
         (
-            [(2, "this", True), (3, "this", False), (2, "this", True)],
+            [(2, "this", CHANGED), (3, "this", ""), (2, "this", CHANGED)],
             ["password_changed", "superseded", "ok"],
         ),
-        ([(2, "other", True)], ["signed_out_everywhere", "ok"]),
+        ([(2, "other", CHANGED)], ["signed_out_everywhere", "ok"]),
+        ([(2, "", "disabled")], ["user_disabled", "ok"]),
+        ([(2, "", "disabled"), (2, "", "disabled")], ["user_disabled", "ok"]),
+        ([(2, "this", CHANGED), (3, "", "disabled")], ["user_disabled", "user_disabled", "ok"]),
+        ([(2, "", "disabled"), (3, "", "")], ["signed_out_everywhere", "signed_out_everywhere", "ok"]),
+        (
+            [(2, "", "disabled"), (3, "", ""), (2, "", "disabled")],
+            ["signed_out_everywhere", "signed_out_everywhere", "ok"],
+        ),
+        ([(2, "this", "disabled")], ["superseded", "ok"]),
+        ([(2, "", CHANGED)], ["signed_out_everywhere", "ok"]),
     ],
 )
-def test_tokens_from_before_a_new_password_are_told_from_those_a_refresh_helps(
-    follower: Follower, heard: list[tuple[int, str, bool]], expected: list[str]
+def test_the_cause_of_a_bump_decides_how_earlier_tokens_are_refused(
+    follower: Follower, heard: list[tuple[int, str, str]], expected: list[str]
 ) -> None:
     user, devices = new_id(), {"this": new_id(), "other": new_id()}
-    for generation, kept, changed in heard:
-        cause = {"cause": "password_changed"} if changed else {}
-        follower.end(type="generation", user=user, generation=generation, kept=devices[kept], **cause)
+    for generation, kept, cause in heard:
+        said = {"kept": devices[kept]} if kept else {}
+        said |= {"cause": cause} if cause else {}
+        follower.end(type="generation", user=user, generation=generation, **said)
     codes = [
         follower.code(follower.issuer.token(sub=user, sid=devices["this"], gen=own))
         for own in range(1, len(expected) + 1)

@@ -83,7 +83,12 @@ def test_every_way_to_end_a_token_has_its_code(shared_service: Service, shared_v
 
     disabled = shared_service.register("ed")["access"]
     shared_service.command("user", "disable", "ed")
-    until(lambda: code(shared_verifier, disabled) == "signed_out_everywhere", "disabled")
+    until(lambda: code(shared_verifier, disabled) == "user_disabled", "disabled")
+    shared_service.command("user", "enable", "ed")
+    enabled = shared_service.login("ed")["access"]
+    assert code(shared_verifier, enabled) == "ok"
+    until(lambda: code(shared_verifier, disabled) == "signed_out_everywhere", "disabled, then enabled")
+    assert code(shared_verifier, enabled) == "ok"
 
 
 def test_signing_in_again_works_at_once(shared_service: Service, shared_verifier: Verifier) -> None:

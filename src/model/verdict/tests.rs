@@ -127,7 +127,11 @@ fn a_follower_ends_what_it_has_heard_of_and_believes_the_rest() {
     use Reason::*;
     let ended = Verdict::Ended;
     let this = DeviceId::from_bytes([2; 16]);
-    let bumped = |generation, kept| Some(Bumped::heard(None, Generation::new(generation), kept, false));
+    let bumped = |generation, kept: Option<DeviceId>| {
+        let extent = kept.map_or(BumpExtent::All, |kept| BumpExtent::Others { kept });
+        Some(Bumped::heard(None, Generation::new(generation), extent))
+    };
+    let disabled = |generation| Some(Bumped::heard(None, Generation::new(generation), BumpExtent::Disabled));
     let cases = [
         ("nothing heard", stamp(7, 3), None, false, Verdict::Live),
         ("equal counters", stamp(7, 3), bumped(3, None), false, Verdict::Live),
@@ -143,6 +147,10 @@ fn a_follower_ends_what_it_has_heard_of_and_believes_the_rest() {
             false,
             ended(SignedOutEverywhere),
         ),
+        ("disabled", stamp(7, 2), disabled(3), false, ended(UserDisabled)),
+        ("disabled, of a device that ended", stamp(7, 2), disabled(3), true, ended(UserDisabled)),
+        ("disabled, and an older era before all", stamp(6, 2), disabled(3), false, ended(Reset)),
+        ("disabled, and enabled since: the token proves it", stamp(7, 3), disabled(3), false, Verdict::Live),
         ("the device ended", stamp(7, 3), None, true, ended(SignedOut)),
         ("the device ended after a bump", stamp(7, 3), bumped(3, Some(this)), true, ended(SignedOut)),
     ];
@@ -154,11 +162,7 @@ fn a_follower_ends_what_it_has_heard_of_and_believes_the_rest() {
     assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
 }
 
-/// A bump: its generation, the device that goes on, and whether a new password is the cause.
-type Heard = (u64, Option<DeviceId>, bool);
-
-/// Each row: the bumps a follower receives (generation, kept device, whether a new password was the cause), then
-/// the verdict on this device's tokens of the generations from 1 on.
+/// Each row: the bumps a follower receives, then the verdict on this device's tokens of the generations from 1 on.
 #[test]
 fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps() {
     use Reason::*;
@@ -166,29 +170,33 @@ fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps
     let (ended, live) = (Verdict::Ended, Verdict::Live);
     let changed = ended(PasswordChanged);
     let (superseded, everywhere) = (ended(Superseded), ended(SignedOutEverywhere));
-    let cases: [(&str, &[Heard], &[Verdict]); 6] = [
-        ("a new password here", &[(2, Some(this), true)], &[changed, live]),
-        ("heard of again", &[(2, Some(this), true), (2, Some(this), true)], &[changed, live]),
-        (
-            "then everywhere else",
-            &[(2, Some(this), true), (3, Some(this), false)],
-            &[changed, superseded, live],
-        ),
+    let (new_password, others) =
+        (BumpExtent::PasswordChanged { kept: this }, BumpExtent::Others { kept: this });
+    let elsewhere = BumpExtent::PasswordChanged { kept: other };
+    let cases: [(&str, &[(u64, BumpExtent)], &[Verdict]); 7] = [
+        ("a new password here", &[(2, new_password)], &[changed, live]),
+        ("heard of again", &[(2, new_password), (2, new_password)], &[changed, live]),
+        ("then everywhere else", &[(2, new_password), (3, others)], &[changed, superseded, live]),
         (
             "everywhere else, then a new password",
-            &[(2, Some(this), false), (3, Some(this), true)],
+            &[(2, others), (3, new_password)],
             &[changed, changed, live],
         ),
         (
             "an earlier one again",
-            &[(2, Some(this), true), (3, Some(this), false), (2, Some(this), true)],
+            &[(2, new_password), (3, others), (2, new_password)],
             &[changed, superseded, live],
         ),
-        ("on another device", &[(2, Some(other), true)], &[everywhere, live]),
+        ("on another device", &[(2, elsewhere)], &[everywhere, live]),
+        (
+            "then disabled and enabled",
+            &[(2, new_password), (3, BumpExtent::Disabled), (4, BumpExtent::All)],
+            &[everywhere, everywhere, everywhere, live],
+        ),
     ];
     for (name, heard, expected) in cases {
-        let bumped = heard.iter().fold(None, |known, (generation, kept, password_changed)| {
-            Some(Bumped::heard(known, Generation::new(*generation), *kept, *password_changed))
+        let bumped = heard.iter().fold(None, |known, (generation, extent)| {
+            Some(Bumped::heard(known, Generation::new(*generation), *extent))
         });
         for (own, expected) in (1..).zip(expected) {
             let verdict = judge_followed(&token(stamp(7, own), 2_000), Era::new(7), bumped, false, NOW);

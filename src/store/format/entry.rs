@@ -1,7 +1,7 @@
 //! The stored forms of log entries.
 //!
-//! Binary version 2 adds whether a bump is due to a password change. All other entries are written in version 1. A JSON
-//! document says so with a field, in version 1.
+//! Binary version 2 adds whether a bump is due to a password change, version 3 whether the account is disabled. An entry
+//! is written in the lowest version that can hold it. A JSON document has a field for each, in version 1.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use super::FormatError;
 use super::binary::{self, BinaryRecord};
 use super::form::{StoredForm, form};
 use super::json::{self, JsonDocument, JsonRecord};
-use crate::model::revocation::{Entry, Revocation};
+use crate::model::revocation::{BumpExtent, Entry, Revocation};
 
 form! {
-    /// The binary form of a log entry in version 2, and in version 1 unless a password was changed.
+    /// The JSON form of a log entry, written as a whole.
     struct StoredEntry of Entry {
         position: u64,
         at: i64,
@@ -30,7 +30,7 @@ struct EntryDocument {
     revocation: Value,
 }
 
-/// The form of a revocation in both encodings.
+/// The JSON form of a revocation.
 #[derive(Serialize, Deserialize)]
 pub(super) enum StoredRevocation {
     Device {
@@ -40,10 +40,8 @@ pub(super) enum StoredRevocation {
     Generation {
         user: Uuid,
         generation: u64,
-        kept: Option<Uuid>,
-        /// Not written unless true: so a binary entry without it is one of version 1.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        password_changed: bool,
+        #[serde(flatten)]
+        extent: StoredExtent,
     },
     Era(u64),
     Keys {
@@ -52,36 +50,60 @@ pub(super) enum StoredRevocation {
     },
 }
 
-/// The binary form of a log entry in version 1.
-#[derive(Deserialize)]
-struct EntryOfVersion1 {
-    position: u64,
-    at: i64,
-    revocation: RevocationOfVersion1,
+/// The stored form of what a bump ended.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct StoredExtent {
+    kept: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    password_changed: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    disabled: bool,
 }
 
-/// The binary form of a revocation in version 1.
-#[derive(Deserialize)]
-enum RevocationOfVersion1 {
+/// The binary form of a log entry, of the version whose form of a bump's extent is `E`.
+#[derive(Serialize, Deserialize)]
+struct BinaryEntry<E> {
+    position: u64,
+    at: i64,
+    revocation: BinaryRevocation<E>,
+}
+
+/// The binary form of a revocation.
+#[derive(Serialize, Deserialize)]
+enum BinaryRevocation<E> {
     Device { user: Uuid, device: Uuid },
-    Generation { user: Uuid, generation: u64, kept: Option<Uuid> },
+    Generation { user: Uuid, generation: u64, extent: E },
     Era(u64),
     Keys { version: u64, distrusted: Option<String> },
 }
 
-impl From<EntryOfVersion1> for StoredEntry {
-    fn from(entry: EntryOfVersion1) -> Self {
-        let revocation = match entry.revocation {
-            RevocationOfVersion1::Device { user, device } => StoredRevocation::Device { user, device },
-            RevocationOfVersion1::Generation { user, generation, kept } => {
-                StoredRevocation::Generation { user, generation, kept, password_changed: false }
-            }
-            RevocationOfVersion1::Era(era) => StoredRevocation::Era(era),
-            RevocationOfVersion1::Keys { version, distrusted } => {
-                StoredRevocation::Keys { version, distrusted }
-            }
-        };
-        Self { position: entry.position, at: entry.at, revocation }
+/// The binary form of a bump's extent in version 1: the device kept.
+type ExtentOfVersion1 = Option<Uuid>;
+
+/// The binary form of a bump's extent in version 2: also whether the password was changed.
+type ExtentOfVersion2 = (Option<Uuid>, bool);
+
+/// The binary form of a bump's extent in version 3: also whether the account is disabled.
+type ExtentOfVersion3 = (Option<Uuid>, bool, bool);
+
+impl StoredForm<BumpExtent> for StoredExtent {
+    fn of(extent: &BumpExtent) -> Self {
+        Self {
+            kept: StoredForm::of(&extent.kept()),
+            password_changed: matches!(extent, BumpExtent::PasswordChanged { .. }),
+            disabled: matches!(extent, BumpExtent::Disabled),
+        }
+    }
+
+    /// The extent, or a refusal of what no version writes: a password changed on no device, a disabled account with one.
+    fn model(self) -> Result<BumpExtent, FormatError> {
+        match (self.kept.model()?, self.password_changed, self.disabled) {
+            (None, false, false) => Ok(BumpExtent::All),
+            (None, false, true) => Ok(BumpExtent::Disabled),
+            (Some(kept), false, false) => Ok(BumpExtent::Others { kept }),
+            (Some(kept), true, false) => Ok(BumpExtent::PasswordChanged { kept }),
+            (None, true, _) | (Some(_), _, true) => Err(FormatError::Unreadable),
+        }
     }
 }
 
@@ -91,11 +113,10 @@ impl StoredForm<Revocation> for StoredRevocation {
             Revocation::Device { user, device } => {
                 Self::Device { user: StoredForm::of(user), device: StoredForm::of(device) }
             }
-            Revocation::Generation { user, generation, kept, password_changed } => Self::Generation {
+            Revocation::Generation { user, generation, extent } => Self::Generation {
                 user: StoredForm::of(user),
                 generation: generation.value(),
-                kept: StoredForm::of(kept),
-                password_changed: *password_changed,
+                extent: StoredForm::of(extent),
             },
             Revocation::Era(era) => Self::Era(era.value()),
             Revocation::Keys { version, distrusted } => {
@@ -109,11 +130,10 @@ impl StoredForm<Revocation> for StoredRevocation {
             Self::Device { user, device } => {
                 Revocation::Device { user: user.model()?, device: device.model()? }
             }
-            Self::Generation { user, generation, kept, password_changed } => Revocation::Generation {
+            Self::Generation { user, generation, extent } => Revocation::Generation {
                 user: user.model()?,
                 generation: generation.model()?,
-                kept: kept.model()?,
-                password_changed,
+                extent: extent.model()?,
             },
             Self::Era(era) => Revocation::Era(era.model()?),
             Self::Keys { version, distrusted } => {
@@ -123,22 +143,75 @@ impl StoredForm<Revocation> for StoredRevocation {
     }
 }
 
+impl<E> BinaryEntry<E> {
+    /// The binary form of an entry, with that of a bump's extent by `shorten`.
+    fn of(entry: &Entry, shorten: impl Fn(StoredExtent) -> E) -> Self {
+        let StoredEntry { position, at, revocation } = StoredEntry::of(entry);
+        let revocation = match revocation {
+            StoredRevocation::Device { user, device } => BinaryRevocation::Device { user, device },
+            StoredRevocation::Generation { user, generation, extent } => {
+                BinaryRevocation::Generation { user, generation, extent: shorten(extent) }
+            }
+            StoredRevocation::Era(era) => BinaryRevocation::Era(era),
+            StoredRevocation::Keys { version, distrusted } => BinaryRevocation::Keys { version, distrusted },
+        };
+        Self { position, at, revocation }
+    }
+
+    /// The entry of this form; `complete` adds what a version does not hold of a bump's extent.
+    fn entry(self, complete: impl Fn(E) -> StoredExtent) -> Result<Entry, FormatError> {
+        let Self { position, at, revocation } = self;
+        let revocation = match revocation {
+            BinaryRevocation::Device { user, device } => StoredRevocation::Device { user, device },
+            BinaryRevocation::Generation { user, generation, extent } => {
+                StoredRevocation::Generation { user, generation, extent: complete(extent) }
+            }
+            BinaryRevocation::Era(era) => StoredRevocation::Era(era),
+            BinaryRevocation::Keys { version, distrusted } => StoredRevocation::Keys { version, distrusted },
+        };
+        StoredEntry { position, at, revocation }.model()
+    }
+}
+
 impl BinaryRecord for Entry {
     type Key = ();
 
-    /// Encodes the entry: in version 2 only if it is due to a password change.
+    /// Encodes the entry in the lowest version that can hold it.
     fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
-        let is_new = matches!(self.revocation, Revocation::Generation { password_changed: true, .. });
-        binary::encode(if is_new { 2 } else { 1 }, &StoredEntry::of(self))
+        match self.revocation {
+            Revocation::Generation { extent: BumpExtent::Disabled, .. } => {
+                let extent = |of: StoredExtent| (of.kept, of.password_changed, of.disabled);
+                binary::encode(3, &BinaryEntry::<ExtentOfVersion3>::of(self, extent))
+            }
+            Revocation::Generation { extent: BumpExtent::PasswordChanged { .. }, .. } => {
+                let extent = |of: StoredExtent| (of.kept, of.password_changed);
+                binary::encode(2, &BinaryEntry::<ExtentOfVersion2>::of(self, extent))
+            }
+            _ => binary::encode(1, &BinaryEntry::<ExtentOfVersion1>::of(self, |of| of.kept)),
+        }
     }
 
     fn from_bytes(bytes: &[u8], (): ()) -> Result<Self, FormatError> {
-        let form: StoredEntry = match binary::versioned(bytes)? {
-            (2, encoded) => binary::fields(encoded)?,
-            (1, encoded) => binary::fields::<EntryOfVersion1>(encoded)?.into(),
-            _ => return Err(FormatError::Newer),
-        };
-        form.model()
+        match binary::versioned(bytes)? {
+            (3, encoded) => {
+                let whole =
+                    |(kept, password_changed, disabled)| StoredExtent { kept, password_changed, disabled };
+                binary::fields::<BinaryEntry<ExtentOfVersion3>>(encoded)?.entry(whole)
+            }
+            (2, encoded) => {
+                let whole = |(kept, password_changed)| StoredExtent {
+                    kept,
+                    password_changed,
+                    ..StoredExtent::default()
+                };
+                binary::fields::<BinaryEntry<ExtentOfVersion2>>(encoded)?.entry(whole)
+            }
+            (1, encoded) => {
+                let whole = |kept| StoredExtent { kept, ..StoredExtent::default() };
+                binary::fields::<BinaryEntry<ExtentOfVersion1>>(encoded)?.entry(whole)
+            }
+            _ => Err(FormatError::Newer),
+        }
     }
 }
 
@@ -173,10 +246,12 @@ mod tests {
     use crate::model::key::Kid;
     use crate::model::timestamp::Timestamp;
 
-    /// A bump as the previous version wrote it.
+    /// A bump as version 1 wrote it, and with a new password as version 2 did.
     const BUMP_1: &str =
         "01 29 80c8ceb40d 01 10 07070707070707070707070707070707 05 01 10 08080808080808080808080808080808";
     const BUMP_2: &str = "02 29 80c8ceb40d 01 10 07070707070707070707070707070707 05 01 10 08080808080808080808080808080808 01";
+    /// A bump of a disabled user, of whom no device is kept.
+    const BUMP_3: &str = "03 29 80c8ceb40d 01 10 07070707070707070707070707070707 05 00 00 01";
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u8> = hex.bytes().filter(|byte| *byte != b' ').collect();
@@ -188,21 +263,41 @@ mod tests {
         Entry { position: Position::new(41), at: Timestamp::from_unix(1_800_000_000), revocation }
     }
 
-    fn bump(password_changed: bool) -> Entry {
-        entry(Revocation::Generation {
-            user: UserId::from_bytes([7; 16]),
-            generation: Generation::new(5),
-            kept: Some(DeviceId::from_bytes([8; 16])),
-            password_changed,
-        })
+    const KEPT: DeviceId = DeviceId::from_bytes([8; 16]);
+
+    fn bump(extent: BumpExtent) -> Revocation {
+        Revocation::Generation { user: UserId::from_bytes([7; 16]), generation: Generation::new(5), extent }
     }
 
     #[test]
-    fn a_bump_is_written_as_before_unless_it_is_because_of_a_new_password() {
-        for (written, changed) in [(BUMP_1, false), (BUMP_2, true)] {
-            assert_eq!(bump(changed).to_bytes().unwrap(), bytes(written));
-            assert_eq!(Entry::from_bytes(&bytes(written), ()), Ok(bump(changed)));
+    fn a_bump_is_written_in_the_lowest_version_that_can_hold_it() {
+        for (written, extent) in [
+            (BUMP_1, BumpExtent::Others { kept: KEPT }),
+            (BUMP_2, BumpExtent::PasswordChanged { kept: KEPT }),
+            (BUMP_3, BumpExtent::Disabled),
+        ] {
+            let bump = entry(bump(extent));
+            assert_eq!(bump.to_bytes().unwrap(), bytes(written));
+            assert_eq!(Entry::from_bytes(&bytes(written), ()), Ok(bump));
         }
+    }
+
+    #[test]
+    fn an_extent_that_no_version_writes_is_not_guessed_at() {
+        let whole = bytes(BUMP_3);
+        let (kept, tail) = (&bytes(BUMP_2)[1..], whole.len() - 3);
+        let changed_on_none = [&whole[..tail], &[0, 1, 0]].concat();
+        let disabled_but_one = [&[3], kept, &[1]].concat();
+        for other in [changed_on_none, disabled_but_one] {
+            assert_eq!(Entry::from_bytes(&other, ()), Err(FormatError::Unreadable), "{other:?}");
+        }
+        let json = bump(BumpExtent::PasswordChanged { kept: KEPT }).to_json().unwrap();
+        let kept = format!("\"{KEPT}\"");
+        assert!(json.contains(&kept), "{json}");
+        let read = |text: &str| Revocation::from_document(JsonDocument::Text(text));
+        assert_eq!(read(&json), Ok(bump(BumpExtent::PasswordChanged { kept: KEPT })));
+        assert_eq!(read(&json.replace(&kept, "null")), Err(FormatError::Unreadable));
+        assert_eq!(read(&json.replace("password_changed", "disabled")), Err(FormatError::Unreadable));
     }
 
     #[test]
@@ -211,12 +306,7 @@ mod tests {
         let (version, kid) = (KeysVersion::new(3), Kid::parse(&format!("k4.lid.{}", "A".repeat(44))));
         for revocation in [
             Revocation::Device { user, device },
-            Revocation::Generation {
-                user,
-                generation: Generation::new(5),
-                kept: None,
-                password_changed: false,
-            },
+            bump(BumpExtent::All),
             Revocation::Era(Era::new(9)),
             Revocation::Keys { version, distrusted: None },
             Revocation::Keys { version, distrusted: kid },
@@ -229,7 +319,7 @@ mod tests {
     #[test]
     fn a_version_of_the_future_and_half_a_record_are_not_guessed_at() {
         let whole = bytes(BUMP_2);
-        let later = [&[3], &whole[1..]].concat();
+        let later = [&[4], &whole[1..]].concat();
         let as_before = [&[1], &whole[1..]].concat();
         for other in [&whole[..whole.len() - 1], &later, &as_before, &[]] {
             assert!(Entry::from_bytes(other, ()).is_err(), "{other:?}");

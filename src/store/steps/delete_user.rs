@@ -83,6 +83,8 @@ impl Step for DeleteUser {
                 Some(user) => (records.counters()?.era, user),
             },
         };
+        // The tokens of a user who is gone are refused as signed out, not as disabled.
+        user.disabled = None;
         let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;

@@ -2,7 +2,7 @@
 
 use crate::model::counters::Era;
 use crate::model::device::{Cause, Device, Ended};
-use crate::model::revocation::Revocation;
+use crate::model::revocation::{BumpExtent, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::expiry_check::ExpiryCheck;
@@ -41,12 +41,25 @@ pub(super) fn bump(
     user.set_live_devices(era, live);
     user.bump(at, cause, note, live <= u64::from(kept.is_some()));
     changes.counted.live_devices -= i64::try_from(live).unwrap_or(i64::MAX);
-    let kept = kept.map(|device| device.id);
-    // Of no use where no device goes on: every earlier token is then of a device that ended.
-    let password_changed = kept.is_some() && cause == Cause::PasswordChanged;
-    let generation = user.generation;
-    changes.log(at, Revocation::Generation { user: user.id, generation, kept, password_changed });
+    let extent = match kept.map(|device| device.id) {
+        Some(kept) if cause == Cause::PasswordChanged => BumpExtent::PasswordChanged { kept },
+        Some(kept) => BumpExtent::Others { kept },
+        // Also of a later bump, as by a new password: followers know the last one only.
+        None if user.disabled.is_some() => BumpExtent::Disabled,
+        None => BumpExtent::All,
+    };
+    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, extent });
     live
+}
+
+/// Enables a disabled user under another generation, so that followers hear of it: no device of the user is live, and a
+/// token of the generation in between cannot exist. The caller writes the user, whose last bump stays the one that ended
+/// the devices.
+pub(super) fn enable(changes: &mut Changes, user: &mut User, at: Timestamp) {
+    user.disabled = None;
+    user.generation = user.generation.next();
+    let extent = BumpExtent::All;
+    changes.log(at, Revocation::Generation { user: user.id, generation: user.generation, extent });
 }
 
 /// Puts `device` under the user's new stamp; the only one that a bump left alive. The caller writes the user.

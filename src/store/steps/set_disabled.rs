@@ -1,7 +1,7 @@
 //! Disables or enables a user.
 
 use super::Step;
-use super::ending::bump;
+use super::ending::{bump, enable};
 use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::timestamp::Timestamp;
@@ -11,7 +11,8 @@ use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
-/// Disables or enables a user. Disabling ends every device; enabling brings none back.
+/// Disables or enables a user. Disabling ends every device; enabling brings none back. Both write a log entry, which
+/// tells followers why earlier tokens are refused.
 #[derive(Clone, Debug)]
 pub struct SetDisabled {
     /// The user.
@@ -61,7 +62,7 @@ impl Step for SetDisabled {
                 changes.user(&user);
             }
             (false, true) => {
-                user.disabled = None;
+                enable(changes, &mut user, self.now);
                 changes.user(&user);
             }
             _ => {}

@@ -8,6 +8,7 @@ use crate::model::claims::AccessClaims;
 use crate::model::counters::{Era, Generation, KeysVersion, Position, Stamp};
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::Kid;
+use crate::model::revocation::BumpExtent;
 use crate::model::timestamp::Timestamp;
 use crate::token::access;
 
@@ -73,7 +74,7 @@ fn statement() -> Statement {
         issuer: ISSUER.to_owned(),
         store: StoreId::parse(STORE).unwrap(),
         time: NOW,
-        head: Position::new(45),
+        head: Position::new(46),
         era: Era::new(1_795_342_000),
         keys: KeysVersion::new(3),
     }
@@ -94,16 +95,16 @@ fn frame_of(revocations: Vec<Revocation>) -> Frame {
     Frame { statement: statement(), start: false, after: Position::new(40), entries }
 }
 
-fn bump(generation: u64, kept: Option<DeviceId>, password_changed: bool) -> Revocation {
-    let generation = Generation::new(generation);
-    Revocation::Generation { user: user(), generation, kept, password_changed }
+fn bump(generation: u64, extent: BumpExtent) -> Revocation {
+    Revocation::Generation { user: user(), generation: Generation::new(generation), extent }
 }
 
 fn frame() -> Frame {
     frame_of(vec![
         Revocation::Device { user: user(), device: device() },
-        bump(2, Some(device()), true),
-        bump(3, None, false),
+        bump(2, BumpExtent::PasswordChanged { kept: device() }),
+        bump(3, BumpExtent::All),
+        bump(4, BumpExtent::Disabled),
         Revocation::Era(Era::new(1_795_342_000)),
         Revocation::Keys { version: KeysVersion::new(3), distrusted: None },
     ])
@@ -113,8 +114,8 @@ fn pong() -> Pong {
     Pong { statement: statement(), nonce: Nonce::parse("0Yq2n1sVb0iXbKc1k2xA7w").unwrap() }
 }
 
-const FRAME: &str = r#"{"type":"frame","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"start":false,"after":40,"entries":[{"at":"2026-11-22T10:20:12Z","type":"device_ended","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","device":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":2,"kept":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47","cause":"password_changed"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":3},{"at":"2026-11-22T10:20:12Z","type":"era","era":1795342000},{"at":"2026-11-22T10:20:12Z","type":"keys","keys_version":3}]}"#;
-const PONG: &str = r#"{"type":"pong","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":45,"era":1795342000,"keys_version":3,"nonce":"0Yq2n1sVb0iXbKc1k2xA7w"}"#;
+const FRAME: &str = r#"{"type":"frame","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":46,"era":1795342000,"keys_version":3,"start":false,"after":40,"entries":[{"at":"2026-11-22T10:20:12Z","type":"device_ended","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","device":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":2,"kept":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e47","cause":"password_changed"},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":3},{"at":"2026-11-22T10:20:12Z","type":"generation","user":"019aaa3c-52f0-7a31-9d0e-6c1f4b7a8e20","generation":4,"cause":"disabled"},{"at":"2026-11-22T10:20:12Z","type":"era","era":1795342000},{"at":"2026-11-22T10:20:12Z","type":"keys","keys_version":3}]}"#;
+const PONG: &str = r#"{"type":"pong","iss":"https://id.example","store":"019aaa3c-52f4-7c55-8f0a-2f6d3c9b1e48","time":"2026-11-22T10:20:12Z","head":46,"era":1795342000,"keys_version":3,"nonce":"0Yq2n1sVb0iXbKc1k2xA7w"}"#;
 
 fn text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
@@ -134,7 +135,7 @@ fn what_is_signed_is_read_back() {
         distrusted: Kid::parse(&format!("k4.lid.{}", "A".repeat(44))),
     }]);
     let empty = Frame { start: true, after: Position::new(45), ..frame_of(Vec::new()) };
-    assert_eq!((empty.last(), frame().last()), (Position::new(45), Position::new(45)));
+    assert_eq!((empty.last(), frame().last()), (Position::new(45), Position::new(46)));
     for frame in [frame(), distrusting, empty] {
         assert_eq!(issuer.reads_frame(&issuer.frame(&frame)), Ok(frame));
     }

@@ -11,7 +11,7 @@ use crate::model::counters::{Era, Generation, KeysVersion, Position};
 use crate::model::device::Cause;
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::Kid;
-use crate::model::revocation::{Entry, Revocation};
+use crate::model::revocation::{BumpExtent, Entry, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::token::MintError;
 
@@ -20,9 +20,6 @@ mod text_if_any;
 
 /// The largest position that every JSON reader holds exactly, 2^53 − 1.
 const LARGEST: Position = Position::new((1 << 53) - 1);
-
-/// The only cause that is written, because it decides how the earlier tokens of a kept device are refused.
-const PASSWORD_CHANGED: &str = Cause::PasswordChanged.as_str();
 
 #[derive(Serialize, Deserialize)]
 struct WireFrame<'a> {
@@ -161,11 +158,11 @@ fn write_entry(entry: &Entry) -> WireEntry {
         Revocation::Device { user, device } => {
             WireEntry { user: Some(user), device: Some(device), ..bare(EntryType::DeviceEnded) }
         }
-        Revocation::Generation { user, generation, kept, password_changed } => WireEntry {
+        Revocation::Generation { user, generation, extent } => WireEntry {
             user: Some(user),
             generation: Some(generation.value()),
-            kept,
-            cause: password_changed.then(|| PASSWORD_CHANGED.to_owned()),
+            kept: extent.kept(),
+            cause: extent.cause().map(|cause| cause.as_str().to_owned()),
             ..bare(EntryType::Generation)
         },
         Revocation::Era(era) => WireEntry { era: Some(era.value()), ..bare(EntryType::Era) },
@@ -181,14 +178,25 @@ fn read_entry(wire: WireEntry) -> Option<Revocation> {
         EntryType::Generation => Revocation::Generation {
             user: wire.user?,
             generation: Generation::new(wire.generation?),
-            kept: wire.kept,
-            password_changed: wire.kept.is_some() && wire.cause.as_deref() == Some(PASSWORD_CHANGED),
+            extent: read_extent(wire.kept, wire.cause.as_deref()),
         },
         EntryType::Era => Revocation::Era(Era::new(wire.era?)),
         EntryType::Keys => {
             Revocation::Keys { version: KeysVersion::new(wire.keys_version?), distrusted: wire.distrusted }
         }
     })
+}
+
+/// What a bump ended, by the device kept and the cause. A cause that is unknown, or does not fit, changes nothing.
+fn read_extent(kept: Option<DeviceId>, cause: Option<&str>) -> BumpExtent {
+    const DISABLED: &str = Cause::Disabled.as_str();
+    const PASSWORD_CHANGED: &str = Cause::PasswordChanged.as_str();
+    match (kept, cause) {
+        (Some(kept), Some(PASSWORD_CHANGED)) => BumpExtent::PasswordChanged { kept },
+        (Some(kept), _) => BumpExtent::Others { kept },
+        (None, Some(DISABLED)) => BumpExtent::Disabled,
+        (None, _) => BumpExtent::All,
+    }
 }
 
 pub(super) fn write_pong(pong: &Pong) -> Result<Vec<u8>, MintError> {

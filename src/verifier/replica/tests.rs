@@ -95,6 +95,44 @@ fn a_new_password_is_told_from_a_sign_out_everywhere_else_also_to_who_comes_late
     }
 }
 
+/// However the entries come, together or one after the other, once or repeatedly, and to who comes later.
+#[test]
+fn an_account_is_disabled_until_it_is_enabled() {
+    let mut trial = Trial::ready();
+    let tokens: Vec<_> = (1..=4).map(|generation| trial.issuer.token(1, generation)).collect();
+    let all = |trial: &Trial, expected: [Result<(), Rejection>; 4]| {
+        for (token, expected) in tokens.iter().zip(expected) {
+            assert_eq!(trial.check(token), expected);
+        }
+    };
+    let late = |trial: &Trial| {
+        let mut late = Trial::new();
+        late.issuer = trial.issuer.copy();
+        late.publish();
+        late.prove();
+        late.begin();
+        late
+    };
+    let disabled = ended(Reason::UserDisabled);
+    trial.issuer.disable(1, 2);
+    trial.deliver();
+    all(&trial, [disabled, Ok(()), Ok(()), Ok(())]);
+    trial.issuer.disable(1, 3);
+    trial.deliver();
+    all(&trial, [disabled, disabled, Ok(()), Ok(())]);
+    all(&late(&trial), [disabled, disabled, Ok(()), Ok(())]);
+    let signed_out = ended(Reason::SignedOutEverywhere);
+    let enabled = [signed_out, signed_out, signed_out, Ok(())];
+    trial.issuer.bump(1, 4, None);
+    trial.deliver();
+    all(&trial, enabled);
+    for frame in trial.issuer.snapshot() {
+        assert_eq!(trial.replica.frame(&frame), StreamAction::Keep, "all of it once more");
+        all(&trial, enabled);
+    }
+    all(&late(&trial), enabled);
+}
+
 #[test]
 fn what_ended_stays_ended_however_stale_the_rest_is() {
     let mut trial = Trial::ready();

@@ -303,7 +303,9 @@ impl Naive {
             return Outcome::NoUser;
         }
         let was = std::mem::replace(&mut found.disabled, disabled);
-        let ended = if disabled && !was { self.bump(user, None, Cause::Disabled) } else { 0 };
+        // Enabling bumps, too, so that followers hear of it; nobody is signed in.
+        let cause = if disabled { Cause::Disabled } else { Cause::Administrator };
+        let ended = if disabled == was { 0 } else { self.bump(user, None, cause) };
         Outcome::SignedOut(ended)
     }
 

@@ -5,6 +5,7 @@ The format is specified in `src/token/feed.rs` of the service's repository and i
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +50,24 @@ class DeviceEnded:
     device: str
 
 
+class BumpCause(enum.Enum):
+    """Why a user's generation was bumped, where that decides how earlier tokens are refused."""
+
+    #: The password was changed on the device that is kept.
+    PASSWORD_CHANGED = "password_changed"
+    #: The account is disabled, and no device kept. The user's next bump says whether it still is.
+    DISABLED = "disabled"
+
+    @classmethod
+    def read(cls, text: str | None, kept: str | None) -> BumpCause | None:
+        """The cause, if it is known and fits the device that is kept; any other changes nothing."""
+        if text == cls.PASSWORD_CHANGED.value and kept is not None:
+            return cls.PASSWORD_CHANGED
+        if text == cls.DISABLED.value and kept is None:
+            return cls.DISABLED
+        return None
+
+
 @dataclass(frozen=True)
 class GenerationBumped:
     """Every token of the user issued under an earlier generation has ended, but for what `kept` says."""
@@ -57,8 +76,7 @@ class GenerationBumped:
     generation: int
     #: The one device that goes on under the new generation.
     kept: str | None
-    #: Whether the cause is a password change on the kept device.
-    password_changed: bool
+    cause: BumpCause | None
 
 
 @dataclass(frozen=True)
@@ -174,8 +192,7 @@ def _read_entry(position: int, members: object) -> Entry:
         case "device_ended" if user is not None and device is not None:
             revocation = DeviceEnded(user, device)
         case "generation" if user is not None and generation is not None:
-            changed = kept is not None and cause == "password_changed"
-            revocation = GenerationBumped(user, generation, kept, changed)
+            revocation = GenerationBumped(user, generation, kept, BumpCause.read(cause, kept))
         case "era" if era is not None:
             revocation = EraBegun(era)
         case "keys" if version is not None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .claims import LEEWAY, LONGEST_ACCESS, Claims
 from .errors import Reason
-from .feed import DeviceEnded, EraBegun, GenerationBumped, Revocation
+from .feed import BumpCause, DeviceEnded, EraBegun, GenerationBumped, Revocation
 
 #: How long revocations are kept after their receipt, in seconds: longer than any access token lives, with a margin.
 KEPT = LONGEST_ACCESS + LEEWAY + 4 * 60
@@ -17,6 +17,8 @@ class Bumped(NamedTuple):
 
     generation: int
     kept: str | None
+    #: Whether the account is disabled.
+    disabled: bool
     #: The generation that began with the last password change on a kept device; zero if none is known.
     floor: int
     #: When it was received, in seconds of uptime.
@@ -41,12 +43,15 @@ class RevokedTable:
     def judge(self, claims: Claims, now: int) -> Reason | None:
         """The first reason for which an authentic token no longer acts for its user; `None` if it does.
 
-        What is not known here is taken from the token, because the issuer signed it.
+        What is not known here is taken from the token, because the issuer signed it. So one of the generation that
+        began when the account was disabled, or of a later one, proves that the account was enabled since.
         """
         if claims.era < self.era:
             return Reason.RESET
         bumped = self._users.get(claims.user)
         if bumped is not None and claims.generation < bumped.generation:
+            if bumped.disabled:
+                return Reason.USER_DISABLED
             if bumped.kept != claims.device:
                 return Reason.SIGNED_OUT_EVERYWHERE
             if claims.generation < bumped.floor:
@@ -67,12 +72,13 @@ class RevokedTable:
         match revocation:
             case DeviceEnded(device=device):
                 self._devices[device] = uptime
-            case GenerationBumped(user, generation, kept, password_changed):
+            case GenerationBumped(user, generation, kept, cause):
                 known = self._users.get(user)
                 if known is None or known.generation <= generation:
                     before = known.floor if known is not None else 0
-                    floor = generation if password_changed else before
-                    self._users[user] = Bumped(generation, kept, floor, uptime)
+                    floor = generation if cause is BumpCause.PASSWORD_CHANGED else before
+                    disabled = cause is BumpCause.DISABLED
+                    self._users[user] = Bumped(generation, kept, disabled, floor, uptime)
             case EraBegun(era):
                 self.begin_era(era)
             case _:

@@ -8,7 +8,7 @@ use crate::model::names::Names;
 use crate::model::network::Network;
 use crate::model::password::PasswordHash;
 use crate::model::refresh_state::RefreshState;
-use crate::model::revocation::{Entry, Revocation};
+use crate::model::revocation::{BumpExtent, Entry, Revocation};
 use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Bump, Disabled, KeptDevices, Left, LiveDevices, User};
@@ -55,8 +55,8 @@ fn entry(revocation: Revocation) -> Record {
     Record::Entry(Entry { position: Position::new(41), at: at(2), revocation })
 }
 
-fn bump(kept: Option<DeviceId>, password_changed: bool) -> Record {
-    entry(Revocation::Generation { user: USER, generation: Generation::new(6), kept, password_changed })
+fn bump(extent: BumpExtent) -> Record {
+    entry(Revocation::Generation { user: USER, generation: Generation::new(6), extent })
 }
 
 /// A user of whom nothing is known that may be absent.
@@ -199,9 +199,10 @@ pub(crate) fn samples() -> Vec<Sample> {
             Record::ExpiryCheck(ExpiryCheck { at: at(20), user: USER, stamp: STAMP, device: DEVICE }),
         ),
         ("entry, device", entry(Revocation::Device { user: USER, device: DEVICE })),
-        ("entry, generation", bump(None, false)),
-        ("entry, generation but one", bump(Some(DEVICE), false)),
-        ("entry, password", bump(Some(DEVICE), true)),
+        ("entry, generation", bump(BumpExtent::All)),
+        ("entry, generation but one", bump(BumpExtent::Others { kept: DEVICE })),
+        ("entry, password", bump(BumpExtent::PasswordChanged { kept: DEVICE })),
+        ("entry, disabled", bump(BumpExtent::Disabled)),
         ("entry, era", entry(Revocation::Era(Era::new(1_800_000_001)))),
         ("entry, keys", entry(Revocation::Keys { version, distrusted: None })),
         ("entry, key distrusted", entry(Revocation::Keys { version, distrusted: Some(refresh) })),

@@ -43,43 +43,41 @@ fn a_cause_is_passed_over_by_who_does_not_know_it() {
         kept: Option<String>,
     }
     let payload: Value = serde_json::from_str(FRAME).unwrap();
-    let entry: EarlierEntry = serde_json::from_value(payload["entries"][1].clone()).unwrap();
-    assert_eq!(
-        (entry.r#type.as_str(), entry.generation, entry.kept.as_deref()),
-        ("generation", Some(2), Some(DEVICE))
-    );
+    for (at, generation, kept) in [(1, 2, Some(DEVICE)), (3, 4, None)] {
+        assert!(payload["entries"][at]["cause"].is_string());
+        let entry: EarlierEntry = serde_json::from_value(payload["entries"][at].clone()).unwrap();
+        let told = (entry.r#type.as_str(), entry.generation, entry.kept.as_deref());
+        assert_eq!(told, ("generation", Some(generation), kept));
+    }
 }
 
 #[test]
-fn a_cause_counts_where_it_is_known_and_a_device_is_kept() {
+fn a_cause_counts_where_it_is_known_and_fits_the_device_that_is_kept() {
     let issuer = FeedSigner::new();
-    let read = |from: &str, to: &str| {
+    let read = |at: usize, from: &str, to: &str| {
         let frame = issuer.reads_frame(&issuer.sign(&FRAME.replacen(from, to, 1))).unwrap();
-        frame.entries[1].revocation.clone()
+        frame.entries[at].revocation.clone()
     };
+    let others = bump(2, BumpExtent::Others { kept: device() });
     let kept = format!(r#","kept":"{DEVICE}","cause""#);
-    assert_eq!(read("", ""), bump(2, Some(device()), true));
-    assert_eq!(
-        read(r#","cause":"password_changed""#, ""),
-        bump(2, Some(device()), false),
-        "of an earlier issuer"
-    );
-    assert_eq!(
-        read(r#":"password_changed""#, r#":"moved""#),
-        bump(2, Some(device()), false),
-        "of a later one"
-    );
-    assert_eq!(read(&kept, r#","cause""#), bump(2, None, false));
+    assert_eq!(read(1, "", ""), bump(2, BumpExtent::PasswordChanged { kept: device() }));
+    assert_eq!(read(1, r#","cause":"password_changed""#, ""), others, "of an earlier issuer");
+    assert_eq!(read(1, r#":"password_changed""#, r#":"moved""#), others, "of a later one");
+    assert_eq!(read(1, r#":"password_changed""#, r#":"disabled""#), others, "fits no device that is kept");
+    assert_eq!(read(1, &kept, r#","cause""#), bump(2, BumpExtent::All), "fits nobody");
+    assert_eq!(read(3, "", ""), bump(4, BumpExtent::Disabled));
+    assert_eq!(read(3, r#","cause":"disabled""#, ""), bump(4, BumpExtent::All), "of an earlier issuer");
+    assert_eq!(read(3, r#":"disabled""#, r#":"moved""#), bump(4, BumpExtent::All), "of a later one");
 }
 
 #[test]
 fn entries_beyond_the_head_are_refused() {
     let issuer = FeedSigner::new();
-    for head in ["44", "0"] {
-        let text = issuer.sign(&FRAME.replacen("\"head\":45", &format!("\"head\":{head}"), 1));
+    for head in ["45", "0"] {
+        let text = issuer.sign(&FRAME.replacen("\"head\":46", &format!("\"head\":{head}"), 1));
         assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
     }
-    let largest = FRAME.replacen("\"head\":45", &format!("\"head\":{}", u64::MAX), 1);
+    let largest = FRAME.replacen("\"head\":46", &format!("\"head\":{}", u64::MAX), 1);
     let text = issuer.sign(&largest.replacen("\"after\":40", &format!("\"after\":{}", u64::MAX), 1));
     assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
 }
@@ -87,7 +85,7 @@ fn entries_beyond_the_head_are_refused() {
 #[test]
 fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
     let issuer = FeedSigner::new();
-    let longest = bump((1 << 53) - 1, Some(device()), true);
+    let longest = bump((1 << 53) - 1, BumpExtent::PasswordChanged { kept: device() });
     let mut full = frame_of(vec![longest.clone(); MOST_SENT]);
     full.after = Position::new((1 << 53) - 1 - MOST_SENT as u64);
     full.entries.iter_mut().zip(full.after.value() + 1..).for_each(|(entry, at)| {
@@ -113,7 +111,7 @@ fn the_fullest_frame_fits_and_a_longer_text_is_not_decoded() {
     assert_eq!(issuer.reads_pong(&issuer.sign(&padded)), Err(FeedRefusal::TooLong));
 
     let overfull = frame_of(vec![Revocation::Era(Era::new(1)); MOST_ENTRIES + 1]);
-    let text = issuer.sign(&text_of(wire::write_frame(&overfull).unwrap()).replacen(":45,", ":999,", 1));
+    let text = issuer.sign(&text_of(wire::write_frame(&overfull).unwrap()).replacen(":46,", ":999,", 1));
     assert_eq!(issuer.reads_frame(&text), Err(FeedRefusal::NotUnderstood));
 }
 

@@ -8,7 +8,7 @@ use crate::model::counters::{Era, Generation, KeysVersion, Position, Stamp};
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::{KeyRecord, KeyState, Purpose};
 use crate::model::names::Names;
-use crate::model::revocation::{Entry, Revocation};
+use crate::model::revocation::{BumpExtent, Entry, Revocation};
 use crate::model::timestamp::Timestamp;
 use crate::token::feed::{Frame, MOST_ENTRIES, Pong, Statement};
 use crate::token::keyring::{Keyring, make};
@@ -146,17 +146,25 @@ impl Issuer {
     }
 
     pub(super) fn bump(&mut self, user: u8, generation: u64, kept: Option<DeviceId>) {
-        self.write(Self::bumped(user, generation, kept, false));
+        self.write(Self::bumped(
+            user,
+            generation,
+            kept.map_or(BumpExtent::All, |kept| BumpExtent::Others { kept }),
+        ));
     }
 
     /// Sets a new password on the user's device.
     pub(super) fn change_password(&mut self, user: u8, generation: u64) {
-        self.write(Self::bumped(user, generation, Some(self.device(user)), true));
+        self.write(Self::bumped(user, generation, BumpExtent::PasswordChanged { kept: self.device(user) }));
     }
 
-    fn bumped(user: u8, generation: u64, kept: Option<DeviceId>, password_changed: bool) -> Revocation {
-        let generation = Generation::new(generation);
-        Revocation::Generation { user: Self::user(user), generation, kept, password_changed }
+    /// Disables the user. To enable the account again is a bump that keeps no device.
+    pub(super) fn disable(&mut self, user: u8, generation: u64) {
+        self.write(Self::bumped(user, generation, BumpExtent::Disabled));
+    }
+
+    fn bumped(user: u8, generation: u64, extent: BumpExtent) -> Revocation {
+        Revocation::Generation { user: Self::user(user), generation: Generation::new(generation), extent }
     }
 
     pub(super) fn end_era(&mut self) {
