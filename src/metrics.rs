@@ -4,7 +4,8 @@
 //! handle for an operation's status is looked up once, when the status is first sent; every later request adds to it
 //! without a lock.
 //!
-//! Modules: `labels` (what the values are told apart by), `feed` (the metrics of the feed).
+//! Modules: `labels` (what the values are told apart by), `buckets` (of histograms), `feed` and `database` (the metrics of
+//! the feed and of the shared store).
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
@@ -17,6 +18,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use buckets::{FSYNC, GROUP, LATENCY};
+pub use database::DatabaseMetrics;
 pub use feed::FeedMetrics;
 pub(crate) use labels::STATUSES;
 use labels::{
@@ -24,16 +27,10 @@ use labels::{
     SIGN_INS, SIGN_OUTS, StepLabel,
 };
 
+mod buckets;
+mod database;
 mod feed;
 mod labels;
-
-/// Histogram buckets of request durations in seconds: from a cached check to a queued password hash.
-const LATENCY: [f64; 13] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
-/// Histogram buckets of fsync durations in seconds: from a drive with a write cache to a failing one.
-const FSYNC: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
-/// Histogram buckets of the number of acknowledgements that one sync makes durable.
-const BATCH: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
 
 static LOG_LINES: OnceLock<[fn() -> u64; 2]> = OnceLock::new();
 
@@ -55,9 +52,8 @@ pub struct Metrics {
     alarms: Family<KindLabel, Counter>,
     commit_batch: Histogram,
     fsync: Histogram,
-    database: Family<KindLabel, Histogram, fn() -> Histogram>,
-    database_connections: Gauge,
-    database_waiting: Gauge,
+    /// The metrics of the shared store.
+    pub database: DatabaseMetrics,
     /// The metrics of the feed.
     pub feed: FeedMetrics,
     /// The number of password hashes that wait for a core.
@@ -106,11 +102,9 @@ impl Metrics {
             refreshes: Family::default(),
             sign_outs: Family::default(),
             alarms: Family::default(),
-            commit_batch: Histogram::new(BATCH),
+            commit_batch: Histogram::new(GROUP),
             fsync: Histogram::new(FSYNC),
-            database: Family::new_with_constructor(|| Histogram::new(LATENCY)),
-            database_connections: Gauge::default(),
-            database_waiting: Gauge::default(),
+            database: DatabaseMetrics::default(),
             feed: FeedMetrics::default(),
             hashes_waiting: Gauge::default(),
             hashes_running: Gauge::default(),
@@ -139,22 +133,7 @@ impl Metrics {
             metrics.commit_batch.clone(),
         );
         registry.register_with_unit("fsync", "Time of one fsync", Unit::Seconds, metrics.fsync.clone());
-        registry.register_with_unit(
-            "database_duration",
-            "Time the shared store took, by read and step, with the wait for a connection",
-            Unit::Seconds,
-            metrics.database.clone(),
-        );
-        registry.register(
-            "database_connections",
-            "Connections to the shared store",
-            metrics.database_connections.clone(),
-        );
-        registry.register(
-            "database_waiting",
-            "Requests waiting for a connection to the shared store",
-            metrics.database_waiting.clone(),
-        );
+        metrics.database.register(&mut registry);
         registry.register("hashes_waiting", "Password hashes waiting", metrics.hashes_waiting.clone());
         registry.register("hashes_running", "Password hashes being computed", metrics.hashes_running.clone());
         registry.register(
@@ -256,13 +235,6 @@ impl Metrics {
     pub fn committed(&self, acknowledged: usize, fsync: Duration) {
         self.commit_batch.observe(f64::from(u32::try_from(acknowledged).unwrap_or(u32::MAX)));
         self.fsync.observe(fsync.as_secs_f64());
-    }
-
-    /// Records a `read` or a `step` of the shared store, and the state of its pool afterwards.
-    pub fn database_asked(&self, kind: &'static str, took: Duration, connections: usize, waiting: usize) {
-        self.database.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
-        self.database_connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
-        self.database_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Encodes every metric in Prometheus' text format.

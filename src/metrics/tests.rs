@@ -103,7 +103,8 @@ fn every_figure_is_in_the_text() {
     metrics.sign_out("logout_all");
     metrics.store_alarm("sequence_ahead");
     metrics.committed(64, Duration::from_micros(300));
-    metrics.database_asked("read", Duration::from_micros(300), 16, 2);
+    metrics.database.asked("read", Duration::from_micros(300), 16, 2);
+    metrics.database.grouped("step", 12);
     metrics.live_devices.set(7);
     metrics.step_stopped("sign_in", true);
     metrics.step_stopped("sign_out", false);
@@ -117,6 +118,7 @@ fn every_figure_is_in_the_text() {
         "rescind_commit_batch_size_sum 64.0",
         "rescind_fsync_seconds_count 1",
         r#"rescind_database_duration_seconds_count{kind="read"} 1"#,
+        r#"rescind_database_group_size_sum{kind="step"} 12.0"#,
         "rescind_database_connections 16",
         "rescind_database_waiting 2",
         "rescind_live_devices 7",

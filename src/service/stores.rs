@@ -309,16 +309,18 @@ async fn shared(
     metrics: &Arc<Metrics>,
     clock: &Arc<ReferenceClock>,
 ) -> Result<Store, OpenError> {
-    use crate::store::postgres::{Observed, OpenMode, Options, Postgres};
+    use crate::store::postgres::{Grouped, Observed, OpenMode, Options, Postgres};
     let mode = match mode {
         Mode::Initialize => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
     };
-    let metrics = Arc::clone(metrics);
+    let (of_requests, of_groups) = (Arc::clone(metrics), Arc::clone(metrics));
     let observer = Box::new(move |observed: Observed| {
-        metrics.database_asked(observed.what, observed.took, observed.connections, observed.waiting);
+        of_requests.database.asked(observed.what, observed.took, observed.connections, observed.waiting);
     });
-    let options = Options { observer, ..clocked_options(settings, clock) };
+    let group_observer =
+        Arc::new(move |group: Grouped| of_groups.database.grouped(group.what, group.requests));
+    let options = Options { observer, group_observer, ..clocked_options(settings, clock) };
     Ok(Store::new(Arc::new(Postgres::connect(url.reveal(), options, mode).await?)))
 }
 

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreError;
+use super::priority::Priority;
 use super::queries::Query;
 use super::records::{Changes, Records};
 use super::steps::Step;
@@ -13,6 +14,9 @@ use super::working_set::WorkingSet;
 pub trait ErasedStep: Send + Sync {
     /// The records that the step is known to work on.
     fn working_set(&self) -> WorkingSet;
+
+    /// How long the step is still carried out when free space runs out.
+    fn priority(&self) -> Priority;
 
     /// Decides, remembers the outcome, and returns what is to be written. May be called again: the last call counts.
     ///
@@ -60,6 +64,10 @@ impl<S: Step> ErasedStep for InFlight<S, S::Outcome> {
         self.operation.working_set()
     }
 
+    fn priority(&self) -> Priority {
+        self.operation.priority()
+    }
+
     fn decide(&self, records: &dyn Records) -> Result<Changes, StoreError> {
         let mut changes = Changes::of(self.operation.priority());
         self.remember(self.operation.decide(records, &mut changes)?);
@@ -84,6 +92,10 @@ pub(super) struct DurableRead(pub(super) Arc<dyn ErasedQuery>);
 impl ErasedStep for DurableRead {
     fn working_set(&self) -> WorkingSet {
         self.0.working_set()
+    }
+
+    fn priority(&self) -> Priority {
+        Priority::default()
     }
 
     fn decide(&self, records: &dyn Records) -> Result<Changes, StoreError> {

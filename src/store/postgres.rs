@@ -12,7 +12,9 @@
 //! * `schema` — the tables, and how they grow from version to version
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
-//! * `transaction` — one step: locked, decided, committed
+//! * `transaction` — one transaction: begun, locked, decided, committed; `retry` — when it is tried again
+//! * `group_queue` — requests that wait, taken in groups; `shared_reads` — the checks of a group, read by one statement;
+//!   `group_commit` — the steps of a group, done by one transaction
 //! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
 //!   the texts of those that read
 //! * `change_notifier` — how nodes hear of each other's writes
@@ -20,7 +22,7 @@
 //! * `archive` — the store as source or target of a copy, in one transaction
 //! * `failure` — what an error of the database means
 //!
-//! A step is one transaction, and a pure function of what it reads. So it runs on what was read for it; should it ask
+//! A step is one transaction, its own or that of a group, and a pure function of what it reads. So it runs on what was read for it; should it ask
 //! for more, that is read, and it runs again. Whatever it is about is locked first, always in the order user, then
 //! the counters; only a step that logs a revocation locks the counters' row, so the order of the log is the order of
 //! commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
@@ -31,12 +33,16 @@ mod connection;
 pub mod encryption;
 mod engine;
 mod failure;
+mod group_commit;
+mod group_queue;
 mod load;
 mod loaded;
 pub mod open;
 mod open_error;
 mod pool;
+mod retry;
 mod schema;
+mod shared_reads;
 mod sql;
 mod sql_query;
 mod tls;
@@ -46,5 +52,6 @@ mod write;
 pub use archive::PostgresArchive;
 pub use encryption::Encryption;
 pub use engine::{Observed, Options, Postgres};
+pub use group_queue::{GroupObserver, Grouped};
 pub use open::OpenMode;
 pub use open_error::OpenError;

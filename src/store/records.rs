@@ -119,6 +119,16 @@ impl Changes {
         self.log.push((at, revocation));
     }
 
+    /// Adds what another step writes, after the changes of this one.
+    pub fn append(&mut self, other: Self) {
+        let Self { records, log, counted, priority } = other;
+        self.records.extend(records);
+        self.log.extend(log);
+        self.counted.users += counted.users;
+        self.counted.live_devices += counted.live_devices;
+        self.priority = self.priority.max(priority);
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && !self.counts()

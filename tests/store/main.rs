@@ -14,6 +14,7 @@ mod backend;
 #[path = "../database.rs"]
 mod database;
 mod earlier;
+mod groups;
 mod keeping;
 mod keys;
 mod model;

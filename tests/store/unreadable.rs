@@ -19,6 +19,7 @@ use rescind::store::engine::Engine;
 use rescind::store::erased::{ErasedQuery, ErasedStep};
 use rescind::store::expiry_check::ExpiryCheck;
 use rescind::store::memory::Memory;
+use rescind::store::priority::Priority;
 use rescind::store::queries::devices::ListDevices;
 use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::standing::ReadStanding;
@@ -73,6 +74,10 @@ struct DamagedStep(Arc<dyn ErasedStep>, u8);
 impl ErasedStep for DamagedStep {
     fn working_set(&self) -> WorkingSet {
         self.0.working_set()
+    }
+
+    fn priority(&self) -> Priority {
+        self.0.priority()
     }
 
     fn decide(&self, records: &dyn Records) -> Result<Changes, StoreError> {

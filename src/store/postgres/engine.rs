@@ -12,23 +12,21 @@ use tokio::time::timeout;
 
 use super::change_notifier::ChangeNotifier;
 use super::failure::QueryFailure;
+use super::group_commit::GroupCommit;
+use super::group_queue::GroupObserver;
 use super::load;
 use super::loaded::Loaded;
 use super::open::{OpenMode, open};
 use super::open_error::OpenError;
 use super::pool::Pool;
-use super::transaction::{self, NotCommitted};
-use super::write;
-use crate::model::counters::Era;
+use super::retry::again;
+use super::shared_reads::SharedReads;
+use super::transaction::{self, Transactions, too_slow, unknown};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::Engine;
 use crate::store::erased::{ErasedQuery, ErasedStep};
-use crate::store::records::Records as _;
 use crate::store::working_set::WorkingSet;
 use crate::store::{StoreError, StoreTime};
-
-/// How often something is tried before the others that are in the way have won.
-const TRIES: u32 = 20;
 
 /// What was asked of the database, and what its connections were doing.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +55,8 @@ pub struct Options {
     pub authority: Option<PathBuf>,
     /// Is told of every read and step.
     pub observer: Box<dyn Fn(Observed) + Send + Sync>,
+    /// Is told of every group of reads or steps that one statement or one transaction does.
+    pub group_observer: GroupObserver,
     /// Is asked before every read and step whether the clock here is right; none is begun if it is not.
     pub clock: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
 }
@@ -69,6 +69,7 @@ impl Default for Options {
             step_budget: Duration::from_secs(5),
             authority: None,
             observer: Box::new(|_| ()),
+            group_observer: Arc::new(|_| ()),
             clock: Box::new(|| Ok(())),
         }
     }
@@ -79,9 +80,10 @@ impl Default for Options {
 pub struct Postgres(Arc<Inner>);
 
 struct Inner {
-    pool: Pool,
-    notifier: ChangeNotifier,
-    begin: String,
+    pool: Arc<Pool>,
+    checks: SharedReads,
+    transactions: Arc<Transactions>,
+    groups: GroupCommit,
     options: Options,
 }
 
@@ -97,14 +99,12 @@ impl Postgres {
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
-        let milliseconds = options.step_budget.as_millis().max(1);
-        // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
-        // that.
-        let begin = format!(
-            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
-            milliseconds.div_ceil(2)
-        );
-        Ok(Self(Arc::new(Inner { pool, notifier, begin, options })))
+        let pool = Arc::new(pool);
+        let checks =
+            SharedReads::start(Arc::clone(&pool), options.read_budget, Arc::clone(&options.group_observer));
+        let transactions = Arc::new(Transactions::new(Arc::clone(&pool), notifier, options.step_budget));
+        let groups = GroupCommit::start(&transactions, options.step_budget, &options.group_observer);
+        Ok(Self(Arc::new(Inner { pool, checks, transactions, groups, options })))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -113,7 +113,7 @@ impl Postgres {
     /// See [`StoreError`].
     pub async fn newest_record(&self) -> Result<Option<Timestamp>, StoreError> {
         let inner = &self.0;
-        let asked = inner.again(async || {
+        let asked = again(async || {
             let connection = inner.pool.connection().await?;
             let newest = "select greatest(
                 (select (founding->>'at')::bigint from rescind.service),
@@ -140,7 +140,7 @@ impl Engine for Postgres {
         let budget = self.0.options.read_budget;
         let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
         let working_set = query.working_set();
-        let tries = self.0.again(|| self.0.read_once(&working_set, query));
+        let tries = again(|| self.0.read_once(&working_set, query));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
     }
 
@@ -149,17 +149,21 @@ impl Engine for Postgres {
         let inner = Arc::clone(&self.0);
         // Once begun a step runs to its end, also when nobody waits for it any more.
         let running = tokio::spawn(async move {
-            let late = || Err(unknown("the database took too long"));
-            let working_set = step.working_set();
-            let tries = inner.again(|| inner.step_once(&working_set, &*step));
-            inner.observed("step", inner.options.step_budget, tries).await.unwrap_or_else(late)
+            let late = || Err(too_slow());
+            let taken = async {
+                match inner.groups.commit(&step).await {
+                    Some(done) => done,
+                    None => inner.transactions.alone(&*step).await,
+                }
+            };
+            inner.observed("step", inner.options.step_budget, taken).await.unwrap_or_else(late)
         });
         running.await.unwrap_or_else(|_| Err(unknown("the task was aborted")))
     }
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
         let inner = &self.0;
-        let asked = inner.again(async || {
+        let asked = again(async || {
             let connection = inner.pool.connection().await?;
             let now = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
             let row = connection.begin().query_typed_one(now, &[]).await?;
@@ -172,12 +176,8 @@ impl Engine for Postgres {
     }
 
     fn written(&self) -> watch::Receiver<()> {
-        self.0.notifier.subscribe()
+        self.0.transactions.written()
     }
-}
-
-fn unknown(why: &str) -> StoreError {
-    StoreError::Unavailable(format!("{why}; whether the step was taken is unknown"))
 }
 
 impl Inner {
@@ -196,32 +196,19 @@ impl Inner {
         done.map(|done| done.map(drop))
     }
 
-    /// Tries until it is done, or nothing can be done about it.
-    async fn again<T, F: Future<Output = Result<T, QueryFailure>>>(
-        &self,
-        once: impl Fn() -> F,
-    ) -> Result<T, StoreError> {
-        let mut last = String::new();
-        for tried in 1..=TRIES {
-            match once().await {
-                Ok(done) => return Ok(done),
-                Err(QueryFailure::Final(error)) => return Err(error),
-                Err(QueryFailure::Conflict) => {
-                    last = format!("it conflicted with other transactions {TRIES} times");
-                    tokio::time::sleep(Duration::from_millis(u64::from(tried))).await;
-                }
-                // The next connection of the pool may be as dead as this one; it makes a new one when all are gone.
-                Err(QueryFailure::Lost(why)) => last = why,
-            }
-        }
-        Err(StoreError::Away(last))
-    }
-
     async fn read_once(
         &self,
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
     ) -> Result<usize, QueryFailure> {
+        if let WorkingSet::Device(user, device) = working_set {
+            let loaded = self.checks.read(*user, *device).await?;
+            let answered = query.run(&loaded);
+            if loaded.missed().is_none() {
+                answered?;
+                return Ok(0);
+            }
+        }
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
         if let Some(load) = load::preload(working_set) {
@@ -231,37 +218,6 @@ impl Inner {
         connection.done();
         answered?;
         Ok(0)
-    }
-
-    async fn step_once(
-        &self,
-        working_set: &WorkingSet,
-        step: &dyn ErasedStep,
-    ) -> Result<usize, QueryFailure> {
-        let connection = self.pool.connection().await?;
-        let mut loaded = transaction::begin(&connection, &self.begin, working_set).await?;
-        let decided = transaction::complete(&connection, &mut loaded, |records| step.decide(records)).await?;
-        let changes = match decided {
-            Ok(changes) => changes,
-            Err(error) => {
-                connection.begin().batch_execute("rollback").await?;
-                connection.done();
-                return Err(error.into());
-            }
-        };
-        let era = loaded.counters().map_or(Era::default(), |counters| counters.era);
-        let logged = !changes.log.is_empty();
-        let statements = write::statements(changes, era)?;
-        match transaction::commit(&connection, &statements).await {
-            Ok(()) => {
-                if logged {
-                    self.notifier.notify();
-                }
-                Ok(statements.len())
-            }
-            Err(NotCommitted::Known(failure)) => Err(failure),
-            Err(NotCommitted::Unknown(why)) => Err(QueryFailure::Final(unknown(&why))),
-        }
     }
 }
 

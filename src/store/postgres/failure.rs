@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 use crate::store::StoreError;
 
 /// The reason why a request to the database failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum QueryFailure {
     /// A conflict with other transactions: nothing was written, and a retry can succeed.
     Conflict,

@@ -125,18 +125,20 @@ impl Answer {
     }
 }
 
-/// The ids of the users that [`lock_query`] locked for a sweep.
-pub(super) fn held_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Error> {
-    rows.iter().map(|row| Ok(UserId::from_bytes(row.try_get::<_, Uuid>(1)?.into_bytes()))).collect()
+/// The statement that locks those of these users that exist and that nobody else has locked.
+pub(super) fn lock_users(users: impl IntoIterator<Item = UserId>) -> SqlQuery {
+    SqlQuery::new(sql::LOCK_USERS).users(users)
+}
+
+/// The ids of the users that [`lock_query`] for a sweep or [`lock_users`] locked.
+pub(super) fn locked_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Error> {
+    rows.iter().map(|row| Ok(UserId::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes()))).collect()
 }
 
 /// The statement that reads a working set: one, so that all of it is of one moment.
 pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     match working_set {
-        WorkingSet::Device(user, device) => Some(LoadStatement::of(
-            SqlQuery::new(sql::COUNTERS_USER_AND_DEVICE).user(*user).device(*device),
-            [Need::Counters, Need::User(*user), Need::Device(*device)],
-        )),
+        WorkingSet::Device(user, device) => Some(of_devices(&[(*user, *device)])),
         WorkingSet::User(user) => Some(LoadStatement::of(
             SqlQuery::new(sql::COUNTERS_AND_USER).user(*user),
             [Need::Counters, Need::User(*user)],
@@ -162,18 +164,26 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     }
 }
 
+/// The statement that reads the counters and all of these users and devices.
+pub(super) fn standings(devices: &[(UserId, DeviceId)]) -> SqlQuery {
+    match devices {
+        [(user, device)] => SqlQuery::new(sql::COUNTERS_USER_AND_DEVICE).user(*user).device(*device),
+        _ => SqlQuery::new(sql::COUNTERS_USERS_AND_DEVICES)
+            .users(devices.iter().map(|(user, _)| *user))
+            .devices(devices.iter().map(|(_, device)| *device)),
+    }
+}
+
 /// Reads the counters and all of these users and devices.
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
-    let query = SqlQuery::new(sql::COUNTERS_USERS_AND_DEVICES)
-        .users(devices.iter().map(|(user, _)| *user))
-        .devices(devices.iter().map(|(_, device)| *device));
+    let query = standings(devices);
     let needs = devices.iter().flat_map(|(user, device)| [Need::User(*user), Need::Device(*device)]);
     LoadStatement::of(query, needs.chain([Need::Counters]))
 }
 
-/// Reads the expiry checks that are due, of users that are locked (`held`) or deleted.
-pub(super) fn due(now: Timestamp, limit: usize, held: Vec<UserId>) -> LoadStatement {
-    let query = SqlQuery::new(sql::DUE).number(now.unix()).number(limit).users(held);
+/// Reads the expiry checks that are due, of users that are locked or deleted.
+pub(super) fn due(now: Timestamp, limit: usize, locked: Vec<UserId>) -> LoadStatement {
+    let query = SqlQuery::new(sql::DUE).number(now.unix()).number(limit).users(locked);
     LoadStatement::list(query, Need::Due(now, limit))
 }
 

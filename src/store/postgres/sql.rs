@@ -1,7 +1,8 @@
 //! The statements that read records, and the parts that several of them share: each stands here once.
 //!
 //! Every statement for [`load`](super::load) answers with rows of three columns: what a row is, whose id it has, and the
-//! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of.
+//! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
+//! has a statement for checks: the user of a device.
 
 use crate::store::format::RecordKind;
 
@@ -57,12 +58,16 @@ pub(super) const STAGE: &str =
 
 pub(super) const LOCK_USER: &str = "select from rescind.users where id = $1 for no key update";
 
+/// Locks those of these users that nobody else has locked.
+pub(super) const LOCK_USERS: &str =
+    "select id from rescind.users where id = any($1) order by id for no key update skip locked";
+
 pub(super) const LOCK_COUNTERS: &str = "select from rescind.service for update";
 
 /// Locks the users with due expiry checks, in one order, so that two nodes that sweep do not wait for each other in a
 /// circle.
 pub(super) const LOCK_DUE_USERS: &str = concat!(
-    "select 'user', id, '' from rescind.users where id in (
+    "select id from rescind.users where id in (
         select user_id from (select user_id from rescind.looks where at <= $1 ",
     part!(by_due),
     ") due
@@ -79,10 +84,10 @@ pub(super) const COUNTERS: &str =
 pub(super) const COUNTERS_AND_USER: &str = concat!(part!(row counters), " union all ", part!(row user));
 
 pub(super) const COUNTERS_USER_AND_DEVICE: &str = concat!(
-    part!(row counters),
+    part!(row counters ", null::uuid"),
     " union all ",
-    part!(row user),
-    " union all select 'device', id, doc::text from rescind.devices where user_id = $1 and id = $2"
+    part!(row user ", null::uuid"),
+    " union all select 'device', id, doc::text, user_id from rescind.devices where user_id = $1 and id = $2"
 );
 
 pub(super) const COUNTERS_AND_USER_NAMED: &str = concat!(
@@ -107,9 +112,10 @@ pub(super) const STANDING_DEVICES: &str = concat!(
 
 /// Reads the counters, and users and devices by their ids.
 pub(super) const COUNTERS_USERS_AND_DEVICES: &str = concat!(
-    part!(row counters),
-    " union all select 'user', id, doc::text from rescind.users where id = any($1)
-      union all select 'device', id, doc::text from rescind.devices where (user_id, id) in (select * from unnest($1, $2))"
+    part!(row counters ", null::uuid"),
+    " union all select 'user', id, doc::text, null::uuid from rescind.users where id = any($1)
+      union all select 'device', id, doc::text, user_id from rescind.devices
+      where (user_id, id) in (select * from unnest($1, $2))"
 );
 
 /// Reads the expiry checks that are due, of these users or of users that do not exist.

@@ -58,6 +58,10 @@ impl SqlQuery {
         self.with(texts, Type::TEXT_ARRAY)
     }
 
+    pub(super) fn flags(self, flags: Vec<bool>) -> Self {
+        self.with(flags, Type::BOOL_ARRAY)
+    }
+
     pub(super) fn number(self, number: impl Into<Number>) -> Self {
         self.with(number.into().0, Type::INT8)
     }

@@ -4,31 +4,130 @@
 //! decided and one after.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::join;
+use tokio::sync::watch;
 use tokio_postgres::Client;
 
+use super::change_notifier::ChangeNotifier;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::load;
 use super::loaded::Loaded;
+use super::pool::Pool;
+use super::retry::again;
 use super::sql_query::SqlQuery;
+use super::write;
+use crate::model::counters::Era;
 use crate::store::StoreError;
-use crate::store::records::Records;
+use crate::store::erased::ErasedStep;
+use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// The most times that a step may request further records; more than any step needs, so beyond it the step does not
 /// end.
 const ROUNDS: usize = 512;
 
+/// What transactions are made of: connections, and how each begins.
+pub(super) struct Transactions {
+    pub(super) pool: Arc<Pool>,
+    notifier: ChangeNotifier,
+    begin: String,
+}
+
+impl Transactions {
+    /// Transactions over connections of `pool` that take at most `budget` each.
+    pub(super) fn new(pool: Arc<Pool>, notifier: ChangeNotifier, budget: Duration) -> Self {
+        let milliseconds = budget.as_millis().max(1);
+        // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
+        // that.
+        let begin = format!(
+            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
+            milliseconds.div_ceil(2)
+        );
+        Self { pool, notifier, begin }
+    }
+
+    /// A channel that is marked as changed after something may have been written.
+    pub(super) fn written(&self) -> watch::Receiver<()> {
+        self.notifier.subscribe()
+    }
+
+    /// Begins a transaction. Statements for it can be sent at the same time, after this one.
+    pub(super) async fn begin(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        client.batch_execute(&self.begin).await
+    }
+
+    /// Does a step in a transaction of its own, again while others are in the way. Answers with the number of statements that
+    /// wrote something.
+    pub(super) async fn alone(&self, step: &dyn ErasedStep) -> Result<usize, StoreError> {
+        let working_set = step.working_set();
+        again(|| self.once(&working_set, step)).await
+    }
+
+    async fn once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, QueryFailure> {
+        let connection = self.pool.connection().await?;
+        let mut loaded = lock_and_read(self, &connection, working_set).await?;
+        let decided = complete(&connection, &mut loaded, |records| step.decide(records)).await?;
+        let changes = match decided {
+            Ok(changes) => changes,
+            Err(error) => {
+                connection.begin().batch_execute("rollback").await?;
+                connection.done();
+                return Err(error.into());
+            }
+        };
+        let era = loaded.counters().map_or(Era::default(), |counters| counters.era);
+        match self.commit(&connection, changes, era).await? {
+            Ok(statements) => Ok(statements),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes `changes`, decided under `era`, commits, and tells the other nodes. Answers with the number of statements that
+    /// wrote something; the inner error says that the outcome is unknown, the outer one that nothing was written. The connection can
+    /// be reused unless the outcome is unknown.
+    pub(super) async fn commit(
+        &self,
+        connection: &Connection,
+        changes: Changes,
+        era: Era,
+    ) -> Result<Result<usize, StoreError>, QueryFailure> {
+        let logged = !changes.log.is_empty();
+        let statements = write::statements(changes, era)?;
+        match commit(connection, &statements).await {
+            Ok(()) => {
+                if logged {
+                    self.notifier.notify();
+                }
+                Ok(Ok(statements.len()))
+            }
+            Err(NotCommitted::Known(failure)) => Err(failure),
+            Err(NotCommitted::Unknown(why)) => Ok(Err(unknown(&why))),
+        }
+    }
+}
+
+/// The error of a step whose outcome is unknown.
+pub(super) fn unknown(why: &str) -> StoreError {
+    StoreError::Unavailable(format!("{why}; whether the step was taken is unknown"))
+}
+
+/// The error of a step that took longer than it may.
+pub(super) fn too_slow() -> StoreError {
+    unknown("the database took too long")
+}
+
 /// A statement that was sent.
 type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
 
-/// Begins with the statement `begin`, locks the step's working set, and reads it.
-pub(super) async fn begin(
+/// Begins a transaction, locks the step's working set, and reads it.
+async fn lock_and_read(
+    transactions: &Transactions,
     connection: &Connection,
-    begin: &str,
     working_set: &WorkingSet,
 ) -> Result<Loaded, QueryFailure> {
     let client = connection.begin();
@@ -45,7 +144,7 @@ pub(super) async fn begin(
             None => Ok(None),
         }
     };
-    let (started, locked, answer) = join!(client.batch_execute(begin), lock, read);
+    let (started, locked, answer) = join!(transactions.begin(client), lock, read);
     started?;
     let locked = locked?;
     if let (WorkingSet::User(_) | WorkingSet::Device(..), Some([])) = (working_set, locked.as_deref())
@@ -58,7 +157,7 @@ pub(super) async fn begin(
         answer.fill(&mut loaded)?;
     }
     if let (WorkingSet::Due(now, limit), Some(users)) = (working_set, locked) {
-        load::due(*now, *limit, load::held_users(&users)?).run(client).await?.fill(&mut loaded)?;
+        load::due(*now, *limit, load::locked_users(&users)?).run(client).await?.fill(&mut loaded)?;
         let devices: Vec<_> =
             loaded.due(*now, *limit)?.iter().map(|check| (check.user, check.device)).collect();
         load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;
@@ -81,7 +180,7 @@ pub(super) async fn complete<T>(
 }
 
 /// The reason why a transaction cannot be acknowledged.
-pub(super) enum NotCommitted {
+enum NotCommitted {
     /// The transaction was rolled back.
     Known(QueryFailure),
     /// Whether the transaction was committed is unknown.
@@ -89,7 +188,7 @@ pub(super) enum NotCommitted {
 }
 
 /// Runs `statements` and commits. The connection can be reused unless the outcome is unknown.
-pub(super) async fn commit(connection: &Connection, statements: &[SqlQuery]) -> Result<(), NotCommitted> {
+async fn commit(connection: &Connection, statements: &[SqlQuery]) -> Result<(), NotCommitted> {
     let client = connection.begin();
     let writes = join_all(statements.iter().map(|statement| send(statement, client)));
     let (written, committed) = join!(writes, connection.commit());

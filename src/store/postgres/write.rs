@@ -1,5 +1,7 @@
 //! The statements that write a step's changes: a few, however many changes there are.
 
+use std::collections::BTreeMap;
+
 use super::change_notifier::CHANNEL;
 use super::sql_query::{Number, SqlQuery};
 use crate::model::counters::{Era, Position, Stamp};
@@ -7,7 +9,6 @@ use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
-use crate::model::user::User;
 use crate::store::counters::Counted;
 use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{JsonRecord, Record, RecordKey};
@@ -51,9 +52,19 @@ fn rewrites(change: &Change) -> Option<(UserId, DeviceId)> {
     }
 }
 
-/// Changes that are written together, one statement per kind.
+/// A device to write.
+struct PutDevice {
+    stamp: Stamp,
+    ended: bool,
+    document: String,
+}
+
+/// Changes that are written together, one statement per kind. Of two that write one record the later one counts.
 #[derive(Default)]
 struct Many {
+    /// The username's key and the document of each user.
+    users: BTreeMap<UserId, (String, String)>,
+    devices: BTreeMap<(UserId, DeviceId), PutDevice>,
     seen: Vec<(UserId, DeviceId, String)>,
     checks_done: Vec<ExpiryCheck>,
     checks: Vec<ExpiryCheck>,
@@ -72,6 +83,12 @@ impl Many {
                 self.checks.push(check);
                 return Ok(None);
             }
+            Record::User(user) => {
+                self.users.insert(user.id, (user.username.key().to_owned(), document(&*user)?));
+                return Ok(None);
+            }
+            Record::Device(device) => return self.keep_device(&device, false),
+            Record::EndedDevice(device) => return self.keep_device(&device, true),
             Record::StoreIdentity(identity) => {
                 SqlQuery::new("update rescind.service set founding = $1::json").text(document(&identity)?)
             }
@@ -84,9 +101,6 @@ impl Many {
                     .number(entry.at.unix())
                     .text(document(&entry.revocation)?)
             }
-            Record::User(user) => put_user(&user)?,
-            Record::Device(device) => put_device(&device, false)?,
-            Record::EndedDevice(device) => put_device(&device, true)?,
             Record::Key(key) => SqlQuery::new(
                 "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
             )
@@ -98,6 +112,12 @@ impl Many {
             .service_key(key.id)
             .text(document(&key)?),
         }))
+    }
+
+    fn keep_device(&mut self, device: &Device, ended: bool) -> Result<Option<SqlQuery>, StoreError> {
+        let put = PutDevice { stamp: device.stamp, ended, document: document(device)? };
+        self.devices.insert((device.user, device.id), put);
+        Ok(None)
     }
 
     /// Collects the key of a numerous kind; for any other returns the statement that removes its record.
@@ -144,6 +164,12 @@ impl Many {
 
     fn statements(self) -> Vec<SqlQuery> {
         let mut queries = Vec::new();
+        if !self.users.is_empty() {
+            queries.push(put_users(self.users));
+        }
+        if !self.devices.is_empty() {
+            queries.push(put_devices(self.devices));
+        }
         if !self.seen.is_empty() {
             queries.push(put_seen(self.seen));
         }
@@ -170,31 +196,40 @@ impl Many {
     }
 }
 
-fn put_user(user: &User) -> Result<SqlQuery, StoreError> {
-    Ok(SqlQuery::new(
-        "insert into rescind.users (id, name, doc) values ($1, $2, $3::json)
+fn put_users(users: BTreeMap<UserId, (String, String)>) -> SqlQuery {
+    let ids: Vec<_> = users.keys().copied().collect();
+    let (names, documents) = users.into_values().unzip();
+    SqlQuery::new(
+        "insert into rescind.users (id, name, doc)
+         select id, name, doc::json from unnest($1, $2, $3) as u (id, name, doc)
          on conflict (id) do update set name = excluded.name, doc = excluded.doc",
     )
-    .user(user.id)
-    .text(user.username.key())
-    .text(document(user)?))
+    .users(ids)
+    .texts(names)
+    .texts(documents)
 }
 
-fn put_device(device: &Device, ended: bool) -> Result<SqlQuery, StoreError> {
-    let text = if ended {
-        "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, true, $5::json)
-         on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = true, doc = excluded.doc"
-    } else {
-        "insert into rescind.devices (user_id, id, era, generation, ended, doc) values ($1, $2, $3, $4, false, $5::json)
-         on conflict (user_id, id) do update set era = excluded.era, generation = excluded.generation, ended = false, doc = excluded.doc"
-    };
-    Ok(stamped(SqlQuery::new(text).user(device.user).device(device.id), device.stamp).text(document(device)?))
+fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> SqlQuery {
+    let numbers = |number: fn(&PutDevice) -> Number| devices.values().map(number);
+    SqlQuery::new(
+        "insert into rescind.devices (user_id, id, era, generation, ended, doc)
+         select user_id, id, era, generation, ended, doc::json
+         from unnest($1, $2, $3, $4, $5, $6) as d (user_id, id, era, generation, ended, doc)
+         on conflict (user_id, id) do update
+         set era = excluded.era, generation = excluded.generation, ended = excluded.ended, doc = excluded.doc",
+    )
+    .users(devices.keys().map(|(user, _)| *user))
+    .devices(devices.keys().map(|(_, device)| *device))
+    .numbers(numbers(|device| device.stamp.era.value().into()))
+    .numbers(numbers(|device| device.stamp.generation.value().into()))
+    .flags(devices.values().map(|device| device.ended).collect())
+    .texts(devices.into_values().map(|device| device.document).collect())
 }
 
 /// Writes last-seen records of existing devices only; in a fixed order, so that two nodes do not deadlock.
 fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
     // One statement takes one note a device.
-    let mut newest = std::collections::BTreeMap::new();
+    let mut newest = BTreeMap::new();
     for (user, device, document) in seen.drain(..) {
         newest.insert((user, device), document);
     }

@@ -1,0 +1,68 @@
+//! The metrics of the shared store.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::{family::Family, gauge::Gauge, histogram::Histogram};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::buckets::{GROUP, LATENCY};
+use super::labels::KindLabel;
+
+/// The metrics of the shared store. All stay empty on the embedded store.
+#[derive(Debug)]
+pub struct DatabaseMetrics {
+    duration: Family<KindLabel, Histogram, fn() -> Histogram>,
+    group_size: Family<KindLabel, Histogram, fn() -> Histogram>,
+    connections: Gauge,
+    waiting: Gauge,
+}
+
+impl Default for DatabaseMetrics {
+    fn default() -> Self {
+        Self {
+            duration: Family::new_with_constructor(|| Histogram::new(LATENCY)),
+            group_size: Family::new_with_constructor(|| Histogram::new(GROUP)),
+            connections: Gauge::default(),
+            waiting: Gauge::default(),
+        }
+    }
+}
+
+impl DatabaseMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "database_duration",
+            "Time the shared store took, by read and step, with the wait for a connection",
+            Unit::Seconds,
+            self.duration.clone(),
+        );
+        registry.register(
+            "database_group_size",
+            "Requests that one statement or one transaction did together: reads for checks, and steps",
+            self.group_size.clone(),
+        );
+        registry.register(
+            "database_connections",
+            "Connections to the shared store",
+            self.connections.clone(),
+        );
+        registry.register(
+            "database_waiting",
+            "Requests that wait for a connection to the shared store",
+            self.waiting.clone(),
+        );
+    }
+
+    /// Records a `read` or a `step` of the shared store, and the state of its pool afterwards.
+    pub fn asked(&self, kind: &'static str, took: Duration, connections: usize, waiting: usize) {
+        self.duration.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Records how many reads or steps of the shared store were done together.
+    pub fn grouped(&self, kind: &'static str, requests: usize) {
+        let requests = f64::from(u32::try_from(requests).unwrap_or(u32::MAX));
+        self.group_size.get_or_create(&KindLabel { kind }).observe(requests);
+    }
+}

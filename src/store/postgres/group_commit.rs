@@ -1,0 +1,201 @@
+//! Steps of different users, committed together: one transaction locks, reads, decides and writes for all that wait.
+//!
+//! A group never waits for a lock on a user: a step whose user is locked by somebody else, or does not exist, is left to
+//! a transaction of its own, and so is every step of a group whose transaction was rolled back. So what stands in the way
+//! of one caller is not another's error. If the outcome of the commit is unknown, it is unknown for the whole group.
+//! Two steps of one user are never in one group, so that no step has to see what another one of its group writes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use futures_util::join;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::connection::Connection;
+use super::failure::QueryFailure;
+use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
+use super::load;
+use super::loaded::Loaded;
+use super::shared_reads::Documents;
+use super::transaction::{self, Transactions};
+use crate::model::ids::{DeviceId, UserId};
+use crate::store::StoreError;
+use crate::store::erased::ErasedStep;
+use crate::store::priority::Priority;
+use crate::store::records::{Changes, Records as _};
+use crate::store::working_set::WorkingSet;
+
+/// While two groups are under way, one of them can wait for the disk while the other one reads.
+const LIMITS: GroupLimits = GroupLimits { most: 128, under_way: 2, patience: Duration::from_millis(25) };
+
+/// How often a group reads what its steps lack. A step that lacks more goes alone.
+const ROUNDS: usize = 4;
+
+/// Stands for the device in the read for a step that works on no device: no device has this id.
+const NO_DEVICE: DeviceId = DeviceId::from_bytes([0; 16]);
+
+/// A step that waits for a group.
+struct Waiting {
+    user: UserId,
+    device: Option<DeviceId>,
+    step: Arc<dyn ErasedStep>,
+    done: oneshot::Sender<Taken>,
+}
+
+/// What became of a step in its group.
+enum Taken {
+    /// The step is done, or has failed: how many statements wrote something.
+    Done(Result<usize, StoreError>),
+    /// The step was not done, and needs a transaction of its own.
+    Alone,
+}
+
+/// The queues of steps.
+pub(super) struct GroupCommit {
+    /// Steps that end devices. Their entries of the log are ordered by the lock on one row, for which no other step waits.
+    ending: GroupQueue<Waiting>,
+    others: GroupQueue<Waiting>,
+}
+
+impl GroupCommit {
+    /// Queues whose groups are committed by `transactions`, each within `budget`.
+    pub(super) fn start(
+        transactions: &Arc<Transactions>,
+        budget: Duration,
+        observer: &GroupObserver,
+    ) -> Self {
+        let queue = || {
+            let (transactions, observer) = (Arc::clone(transactions), Arc::clone(observer));
+            let handle = move |group: Vec<Waiting>| {
+                observer(Grouped { what: "step", requests: group.len() });
+                let transactions = Arc::clone(&transactions);
+                async move { commit(&transactions, budget, group).await }
+            };
+            GroupQueue::start(LIMITS, |waiting: &Waiting| Some(waiting.user), handle)
+        };
+        Self { ending: queue(), others: queue() }
+    }
+
+    /// Commits a step together with others; `None` if it was not done, and needs a transaction of its own. Answers with the number of
+    /// statements that wrote something.
+    pub(super) async fn commit(&self, step: &Arc<dyn ErasedStep>) -> Option<Result<usize, StoreError>> {
+        let (user, device) = match step.working_set() {
+            WorkingSet::User(user) => (user, None),
+            WorkingSet::Device(user, device) => (user, Some(device)),
+            _ => return None,
+        };
+        let queue = if step.priority() == Priority::Ending { &self.ending } else { &self.others };
+        let (done, taken) = oneshot::channel();
+        queue.add(Waiting { user, device, step: Arc::clone(step), done });
+        match taken.await {
+            Ok(Taken::Done(done)) => Some(done),
+            Ok(Taken::Alone) => None,
+            Err(_) => Some(Err(transaction::unknown("the task was aborted"))),
+        }
+    }
+}
+
+async fn commit(transactions: &Transactions, budget: Duration, group: Vec<Waiting>) {
+    let outcomes = async {
+        match &*group {
+            // Done here and not by its caller, so that the next steps wait and form a group.
+            [alone] => Ok(vec![Taken::Done(transactions.alone(&*alone.step).await)]),
+            _ => together(transactions, &group).await,
+        }
+    };
+    let outcomes = match timeout(budget, outcomes).await {
+        Ok(Ok(outcomes)) => outcomes,
+        // Nothing was written.
+        Ok(Err(_)) => group.iter().map(|_| Taken::Alone).collect(),
+        Err(_) => group.iter().map(|_| Taken::Done(Err(transaction::too_slow()))).collect(),
+    };
+    group.into_iter().zip(outcomes).for_each(|(waiting, taken)| answer(waiting, taken));
+}
+
+fn answer(waiting: Waiting, taken: Taken) {
+    // Whoever asked may have gone.
+    let _gone = waiting.done.send(taken);
+}
+
+/// A step of a group: its records while its user is locked, and its decision once nothing is lacking.
+struct Part<'a> {
+    waiting: &'a Waiting,
+    records: Option<Loaded>,
+    decided: Option<Result<Changes, StoreError>>,
+}
+
+/// Commits the steps of a group in one transaction. An error says that nothing was written.
+async fn together(transactions: &Transactions, group: &[Waiting]) -> Result<Vec<Taken>, QueryFailure> {
+    let connection = transactions.pool.connection().await?;
+    let mut parts = lock_and_read(transactions, &connection, group).await?;
+    decide(&connection, &mut parts).await?;
+    // All of them read the counters in one statement.
+    let counters = parts.iter().find_map(|part| part.records.as_ref()?.counters().ok());
+    let era = counters.unwrap_or_default().era;
+    let mut changes = Changes::none();
+    let mut outcomes = Vec::with_capacity(parts.len());
+    for part in parts {
+        outcomes.push(match part.decided {
+            Some(Ok(of_step)) => {
+                changes.append(of_step);
+                Taken::Done(Ok(0))
+            }
+            Some(Err(error)) => Taken::Done(Err(error)),
+            None => Taken::Alone,
+        });
+    }
+    let mut committed = transactions.commit(&connection, changes, era).await?;
+    for outcome in &mut outcomes {
+        if let Taken::Done(done @ Ok(_)) = outcome {
+            // The statements of the group count once.
+            let counted_once = committed.clone().map(|_| 0);
+            *done = std::mem::replace(&mut committed, counted_once);
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Begins a transaction, locks the users that nobody else has locked, and reads what their steps work on.
+async fn lock_and_read<'a>(
+    transactions: &Transactions,
+    connection: &Connection,
+    group: &'a [Waiting],
+) -> Result<Vec<Part<'a>>, QueryFailure> {
+    let client = connection.begin();
+    let pairs: Vec<_> = group.iter().map(|step| (step.user, step.device.unwrap_or(NO_DEVICE))).collect();
+    let (lock, read) = (load::lock_users(group.iter().map(|step| step.user)), load::standings(&pairs));
+    let (begun, locked, read) = join!(transactions.begin(client), lock.run(client), read.run(client));
+    begun?;
+    let locked: HashSet<UserId> = load::locked_users(&locked?)?.into_iter().collect();
+    let documents = Documents::of(&read?)?;
+    let part = |waiting: &'a Waiting| {
+        let records = locked.contains(&waiting.user).then(|| documents.loaded(waiting.user, waiting.device));
+        Part { waiting, records, decided: None }
+    };
+    Ok(group.iter().map(part).collect())
+}
+
+/// Decides the steps whose records are loaded, and reads together what they lack.
+async fn decide(connection: &Connection, parts: &mut [Part<'_>]) -> Result<(), QueryFailure> {
+    let client = connection.begin();
+    for _ in 0..ROUNDS {
+        let mut lacking = Vec::new();
+        for part in parts.iter_mut().filter(|part| part.decided.is_none()) {
+            let Some(records) = &mut part.records else { continue };
+            let outcome = part.waiting.step.decide(records);
+            match records.missed() {
+                Some(need) => lacking.push((records, need)),
+                None => part.decided = Some(outcome),
+            }
+        }
+        let (lacking, needs): (Vec<_>, Vec<_>) = lacking.into_iter().unzip();
+        let read = needs.into_iter().map(|need| load::missed(need).run(client));
+        for (records, answer) in lacking.into_iter().zip(try_join_all(read).await?) {
+            answer.fill(records)?;
+        }
+    }
+    Ok(())
+}

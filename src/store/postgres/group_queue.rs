@@ -1,0 +1,182 @@
+//! A queue whose requests are handled in groups: those that arrive while others are under way wait, and go together.
+//!
+//! It knows nothing of what a request is. A request is never in a group that began before the request arrived.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// The size and the number of groups.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupLimits {
+    /// The most requests in one group.
+    pub(super) most: usize,
+    /// How many groups are under way before further requests wait.
+    pub(super) under_way: usize,
+    /// How long further requests wait at most: a group that is slow does not hold back the next one.
+    pub(super) patience: Duration,
+}
+
+/// A group that was formed.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouped {
+    /// `read` or `step`.
+    pub what: &'static str,
+    /// How many requests are in the group.
+    pub requests: usize,
+}
+
+/// Is told of every group.
+pub type GroupObserver = Arc<dyn Fn(Grouped) + Send + Sync>;
+
+/// A queue whose requests are handled in groups by one function. The number of waiting requests is not limited here: the
+/// server limits how many requests it works on at once.
+pub(super) struct GroupQueue<T> {
+    waiting: UnboundedSender<T>,
+}
+
+impl<T: Send + 'static> GroupQueue<T> {
+    /// Spawns the task that forms groups. It ends when the queue is dropped; groups under way are finished.
+    ///
+    /// `keep_apart` names what two requests of one group may not have in common; `None` fits with all.
+    pub(super) fn start<K: PartialEq, F: Future<Output = ()> + Send + 'static>(
+        limits: GroupLimits,
+        keep_apart: impl Fn(&T) -> Option<K> + Send + 'static,
+        handle: impl Fn(Vec<T>) -> F + Send + 'static,
+    ) -> Self {
+        let (waiting, arrived) = mpsc::unbounded_channel();
+        let next_group = move |waiting: &mut VecDeque<T>| next_group(waiting, limits.most, &keep_apart);
+        tokio::spawn(form_groups(limits, arrived, next_group, handle));
+        Self { waiting }
+    }
+
+    /// Adds a request. A request that can no longer be handled is dropped.
+    pub(super) fn add(&self, request: T) {
+        let _ended = self.waiting.send(request);
+    }
+}
+
+async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+    limits: GroupLimits,
+    mut arrived: UnboundedReceiver<T>,
+    next_group: impl Fn(&mut VecDeque<T>) -> Vec<T>,
+    handle: impl Fn(Vec<T>) -> F,
+) {
+    let mut waiting = VecDeque::new();
+    let mut under_way = JoinSet::new();
+    loop {
+        if waiting.is_empty() {
+            let Some(first) = arrived.recv().await else { break };
+            waiting.push_back(first);
+        }
+        while let Ok(request) = arrived.try_recv() {
+            waiting.push_back(request);
+        }
+        under_way.spawn(handle(next_group(&mut waiting)));
+        while under_way.try_join_next().is_some() {}
+        while under_way.len() >= limits.under_way {
+            if timeout(limits.patience, under_way.join_next()).await.is_err() {
+                break;
+            }
+        }
+    }
+    under_way.detach_all();
+}
+
+/// Takes the requests of the next group, the oldest first. Those that have to be kept apart stay, in order.
+fn next_group<T, K: PartialEq>(
+    waiting: &mut VecDeque<T>,
+    most: usize,
+    keep_apart: impl Fn(&T) -> Option<K>,
+) -> Vec<T> {
+    let mut group = Vec::new();
+    let mut taken: Vec<K> = Vec::new();
+    let mut later = VecDeque::new();
+    while let Some(request) = waiting.pop_front() {
+        let key = keep_apart(&request);
+        if group.len() >= most || key.as_ref().is_some_and(|key| taken.contains(key)) {
+            later.push_back(request);
+            continue;
+        }
+        taken.extend(key);
+        group.push(request);
+    }
+    *waiting = later;
+    group
+}
+
+impl<T> fmt::Debug for GroupQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupQueue").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, mpsc};
+
+    use super::*;
+
+    fn groups(waiting: &[(u8, char)], most: usize) -> Vec<String> {
+        let mut waiting: VecDeque<_> = waiting.iter().copied().collect();
+        let mut groups = Vec::new();
+        while !waiting.is_empty() {
+            let group = next_group(&mut waiting, most, |(key, _)| (*key > 0).then_some(*key));
+            groups.push(group.into_iter().map(|(_, name)| name).collect());
+        }
+        groups
+    }
+
+    #[test]
+    fn requests_that_share_a_key_are_in_different_groups_in_their_order() {
+        let waiting = [(1, 'a'), (2, 'b'), (1, 'c'), (0, 'd'), (0, 'e'), (1, 'f'), (2, 'g')];
+        assert_eq!(groups(&waiting, 10), ["abde", "cg", "f"]);
+        assert_eq!(groups(&waiting, 2), ["ab", "cd", "ef", "g"]);
+    }
+
+    /// A queue that says which groups it handles, and handles each until a permit is there for it.
+    fn queue(limits: GroupLimits) -> (GroupQueue<u8>, mpsc::UnboundedReceiver<Vec<u8>>, Arc<Semaphore>) {
+        let (begun, groups) = mpsc::unbounded_channel();
+        let finish = Arc::new(Semaphore::new(0));
+        let permits = Arc::clone(&finish);
+        let handle = move |group| {
+            let permits = Arc::clone(&permits);
+            begun.send(group).unwrap();
+            async move { permits.acquire().await.unwrap().forget() }
+        };
+        (GroupQueue::start(limits, |_| None::<()>, handle), groups, finish)
+    }
+
+    #[tokio::test]
+    async fn requests_that_arrive_while_a_group_is_under_way_go_together() {
+        let limits = GroupLimits { most: 3, under_way: 1, patience: Duration::from_secs(3600) };
+        let (queue, mut groups, finish) = queue(limits);
+        queue.add(0);
+        assert_eq!(groups.recv().await, Some(vec![0]));
+        (1..=4).for_each(|number| queue.add(number));
+        finish.add_permits(1);
+        assert_eq!(groups.recv().await, Some(vec![1, 2, 3]));
+        finish.add_permits(1);
+        assert_eq!(groups.recv().await, Some(vec![4]));
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_slow_does_not_hold_back_the_next_one_for_ever() {
+        let limits = GroupLimits { most: 3, under_way: 1, patience: Duration::from_millis(1) };
+        let (queue, mut groups, finish) = queue(limits);
+        queue.add(0);
+        assert_eq!(groups.recv().await, Some(vec![0]));
+        queue.add(1);
+        assert_eq!(groups.recv().await, Some(vec![1]));
+        drop(queue);
+        finish.add_permits(2);
+        assert_eq!(groups.recv().await, None);
+    }
+}

@@ -1,0 +1,154 @@
+//! Groups on PostgreSQL: steps that one transaction does, and checks that one statement reads. What stands in the way of
+//! one of them is not another one's error.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rescind::model::ids::UserId;
+use rescind::model::revocation::Revocation;
+use rescind::model::verdict::Verdict;
+use rescind::store::StoreError;
+use rescind::store::steps::end_devices::DevicesEnded;
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls};
+
+use crate::backend::PostgresBackend;
+use crate::service::{Pair, Service};
+
+/// The number of users that sign out at once.
+const USERS: usize = 64;
+
+/// A service on PostgreSQL whose users are signed in, and a connection of a database administrator.
+struct Crowd {
+    service: Arc<Service>,
+    users: Vec<Pair>,
+    administrator: Client,
+}
+
+impl Crowd {
+    async fn gather() -> Option<Self> {
+        let backend = PostgresBackend::fresh().await?;
+        let (administrator, connection) = tokio_postgres::connect(backend.url(), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let service = Service::found(backend).await;
+        let mut users = Vec::new();
+        for number in 0..USERS {
+            users.push(service.register(&format!("user {number}")).await);
+        }
+        Some(Self { service: Arc::new(service), users, administrator })
+    }
+
+    /// Signs every user out everywhere at once. Returns the outcomes by user, except those that are not there yet.
+    fn everybody_leaves(&self) -> JoinSet<(UserId, Result<DevicesEnded, StoreError>)> {
+        let leaving = self.users.iter().map(|pair| (pair.user(), self.service.everywhere(pair, false)));
+        let service = Arc::clone(&self.service);
+        leaving
+            .map(move |(user, step)| {
+                let store = service.store();
+                async move { (user, store.run(step).await) }
+            })
+            .collect()
+    }
+
+    /// How many entries of the log are about each user.
+    async fn entries(&self) -> HashMap<UserId, usize> {
+        let mut entries = HashMap::new();
+        for entry in self.service.log().await {
+            let Revocation::Generation { user, .. } = entry.revocation else { panic!("{entry:?}") };
+            *entries.entry(user).or_default() += 1;
+        }
+        entries
+    }
+}
+
+fn ended(outcome: &Result<DevicesEnded, StoreError>) -> bool {
+    matches!(outcome, Ok(DevicesEnded::Ended { signed_out: 1, .. }))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn steps_that_wait_are_done_together_and_each_is_logged_once() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let alone = crowd.service.cost_of(crowd.service.sign_out_all(&crowd.users[0], false)).await.unwrap().0;
+    let everybody = crowd.everybody_leaves().join_all();
+    let (statements, outcomes) = crowd.service.cost_of(everybody).await.unwrap();
+    let (ended, others): (Vec<_>, Vec<_>) = outcomes.iter().partition(|(_, outcome)| ended(outcome));
+    // The first one had left already.
+    assert_eq!((ended.len(), others.len()), (USERS - 1, 1), "{others:?}");
+    let each = alone * u64::try_from(USERS).unwrap();
+    assert!(statements < each / 2, "{statements} statements for {USERS} sign-outs, {alone} for one alone");
+    let entries = crowd.entries().await;
+    assert_eq!((entries.len(), entries.values().all(|number| *number == 1)), (USERS, true), "{entries:?}");
+    for pair in &crowd.users {
+        assert!(matches!(crowd.service.verdict(&pair.access).await, Verdict::Ended(_)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_whom_somebody_else_has_locked_holds_up_nobody_else() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let locked = crowd.users[USERS / 2].user();
+    let lock = format!("begin; select from rescind.users where id = '{locked}' for update");
+    crowd.administrator.batch_execute(&lock).await.unwrap();
+    let mut leaving = crowd.everybody_leaves();
+    for _ in 1..USERS {
+        let (user, outcome) = leaving.join_next().await.unwrap().unwrap();
+        assert!(user != locked && ended(&outcome), "{outcome:?}");
+    }
+    crowd.administrator.batch_execute("rollback").await.unwrap();
+    let (user, outcome) = leaving.join_next().await.unwrap().unwrap();
+    assert!(user == locked && ended(&outcome), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_cannot_be_read_is_the_error_of_its_user_alone() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let damaged = crowd.users[USERS / 2].user();
+    let damage = format!("update rescind.users set doc = '{{}}' where id = '{damaged}'");
+    crowd.administrator.batch_execute(&damage).await.unwrap();
+    for (user, outcome) in crowd.everybody_leaves().join_all().await {
+        if user == damaged {
+            assert!(matches!(outcome, Err(StoreError::Corrupt(_))), "{outcome:?}");
+        } else {
+            assert!(ended(&outcome), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_before_the_connections_were_killed_is_there_once() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let mut leaving = crowd.everybody_leaves();
+    let mut acknowledged = HashSet::new();
+    while let Some(left) = leaving.join_next().await {
+        let (user, outcome) = left.unwrap();
+        if ended(&outcome) {
+            acknowledged.insert(user);
+        }
+        let kill = "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()";
+        crowd.administrator.batch_execute(kill).await.unwrap();
+    }
+    let entries = crowd.entries().await;
+    assert!(entries.values().all(|number| *number == 1), "{entries:?}");
+    let lost: Vec<_> = acknowledged.iter().filter(|user| !entries.contains_key(user)).collect();
+    assert!(!acknowledged.is_empty() && lost.is_empty(), "{lost:?} of {acknowledged:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_that_wait_are_read_together_and_each_gets_its_own_answer() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let ended: HashSet<_> = crowd.users.iter().step_by(2).map(Pair::user).collect();
+    for pair in crowd.users.iter().step_by(2) {
+        crowd.service.sign_out(pair).await;
+    }
+    let mut checks = JoinSet::new();
+    for pair in &crowd.users {
+        let (service, access) = (Arc::clone(&crowd.service), pair.access);
+        checks.spawn(async move { (access.user, service.verdict(&access).await) });
+    }
+    for (user, verdict) in checks.join_all().await {
+        let expected =
+            if ended.contains(&user) { verdict != Verdict::Live } else { verdict == Verdict::Live };
+        assert!(expected, "{user} {verdict:?}");
+    }
+}
