@@ -1,10 +1,6 @@
 use std::fs;
-use std::future::poll_fn;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::Poll;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -23,12 +19,12 @@ use crate::model::user::User;
 use crate::model::username::Username;
 use crate::store::format::RecordKind;
 use crate::store::queries::devices::{FindLastSeen, ListEndedDevices};
-use crate::store::queries::keys::{FindServiceKey, ListServiceKeys, ReadKeySet};
+use crate::store::queries::keys::{ListServiceKeys, ReadKeySet};
 use crate::store::queries::log::ReadLog;
 use crate::store::queries::service::{ReadCounters, ReadStoreIdentity};
 use crate::store::queries::standing::ReadStanding;
 use crate::store::queries::users::{FindUser, FindUserByName, ListUsers};
-use crate::store::sled::layout::{self, COUNTERS, IDENTITY, TOTALS, Table};
+use crate::store::sled::layout::{self, Table};
 use crate::store::steps::end_device::{DeviceEnded, EndDevice};
 use crate::store::steps::end_everyone::EndEveryone;
 use crate::store::steps::initialize::Initialize;
@@ -39,6 +35,9 @@ use crate::store::steps::session::NewDevice;
 use crate::store::steps::sweep::Sweep;
 use crate::store::{Store, StoreIdentity};
 use crate::world::World;
+
+mod acknowledged;
+mod unreadable;
 
 const START: Timestamp = Timestamp::from_unix(1_800_000_000);
 
@@ -136,13 +135,6 @@ async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
     (parent, path, store, user, devices)
 }
 
-fn assert_damaged(opened: Result<OpenedSled, OpenError>, why: &str) {
-    match opened {
-        Err(OpenError::Damaged { reason, .. }) => assert!(reason.contains(why), "{reason}"),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_reopen() {
     let (_parent, path, store, user, [phone, laptop]) = filled().await;
@@ -188,79 +180,6 @@ async fn a_store_is_made_by_its_founding() {
 }
 
 #[tokio::test]
-async fn a_store_without_the_records_every_store_has_is_refused() {
-    for (key, table) in [(IDENTITY, "store identity"), (COUNTERS, "counters"), (TOTALS, "totals")] {
-        let (_parent, path, store, ..) = filled().await;
-        tree(&store).remove(key).unwrap();
-        drop(store);
-        assert_damaged(open(&path, OpenMode::Create), table);
-        let (_parent, path, store, ..) = filled().await;
-        tree(&store).insert(key, b"\x01").unwrap();
-        drop(store);
-        assert_damaged(open(&path, OpenMode::Create), table);
-    }
-}
-
-#[tokio::test]
-async fn the_witness_of_another_store_is_refused() {
-    let (_parent, path, store, ..) = filled().await;
-    drop(store);
-    let (_other_parent, other_path) = fresh();
-    let (other, other_world) = (open(&other_path, OpenMode::Create).unwrap(), World::manual(START, 8).0);
-    initialize(&other, &other_world).await;
-    drop(other);
-    fs::copy(other_path.join("head"), path.join("head")).unwrap();
-    assert_damaged(open(&path, OpenMode::Create), "another store");
-}
-
-#[tokio::test]
-async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothing_else() {
-    use RecordKind::{Device, EndedDevice, Entry, ExpiryCheck, Key, LastSeen, ServiceKey, User};
-    let kinds = [User, Device, EndedDevice, LastSeen, Key, ServiceKey, Entry, ExpiryCheck];
-    for table in kinds.map(Table::Of).into_iter().chain([Table::Names]) {
-        let (_parent, _path, store, user, [phone, laptop]) = filled().await;
-        if table == Table::Of(ExpiryCheck) {
-            tree(&store).insert([table.prefix()[0], 0], b"").unwrap();
-        }
-        for record in tree(&store).scan_prefix(table.prefix()) {
-            let (key, value) = record.unwrap();
-            let cut = value.len().saturating_sub(1);
-            tree(&store).insert(key, &value[..cut]).unwrap();
-        }
-        let answer = match table {
-            Table::Of(User) => store.read(FindUser { id: user.id }).await.map(drop),
-            Table::Names => store.read(FindUserByName { name: "ada".to_owned() }).await.map(drop),
-            Table::Of(Device) => store.read(ReadStanding { user: user.id, device: phone }).await.map(drop),
-            Table::Of(EndedDevice) => {
-                store.read(ReadStanding { user: user.id, device: laptop }).await.map(drop)
-            }
-            Table::Of(LastSeen) => store.read(FindLastSeen { user: user.id, device: phone }).await.map(drop),
-            Table::Of(Key) => store.read(ReadKeySet).await.map(drop),
-            Table::Of(ServiceKey) => store.read(ListServiceKeys).await.map(drop),
-            Table::Of(Entry) => store.read(ReadLog { after: Position::default(), limit: 9 }).await.map(drop),
-            Table::Of(_) => {
-                store.run(Sweep { now: START, outlived: Position::default(), limit: 9 }).await.map(drop)
-            }
-        };
-        match answer {
-            Err(StoreError::Corrupt(why)) => assert!(why.ends_with(&format!("table of {table}")), "{why}"),
-            other => panic!("{table}: {other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_record_in_the_place_of_another_is_an_error() {
-    let (_parent, _path, store, ..) = filled().await;
-    let [there, elsewhere] =
-        [store.read(ListServiceKeys).await.unwrap()[0].id, World::manual(START, 8).0.service_key_id()];
-    let record = tree(&store).get(layout::service_key(there)).unwrap().unwrap();
-    tree(&store).insert(layout::service_key(elsewhere), record).unwrap();
-    let refused = store.read(FindServiceKey { id: elsewhere }).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
-}
-
-#[tokio::test]
 async fn the_index_of_names_is_written_with_a_new_user_only() {
     let (_parent, _path, store, user, [phone, _]) = filled().await;
     tree(&store).remove(layout::name("ada")).unwrap();
@@ -279,61 +198,11 @@ async fn the_index_of_names_is_written_with_a_new_user_only() {
 }
 
 #[tokio::test]
-async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
-    let (_parent, _path, store, user, _) = filled().await;
-    tree(&store).remove(layout::user(user.id)).unwrap();
-    assert!(matches!(store.read(ListUsers { after: None, limit: 9 }).await, Err(StoreError::Corrupt(_))));
-    let mut entry = store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().remove(0);
-    entry.position = Position::new(3);
-    let bytes = crate::store::sled::codec::encode(Table::Of(RecordKind::Entry), &entry).unwrap();
-    tree(&store).insert(layout::entry(entry.position), bytes).unwrap();
-    let refused = store.read(ReadLog { after: Position::default(), limit: 9 }).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt(_))));
-}
-
-#[tokio::test]
 async fn a_step_whose_record_is_too_long_writes_nothing() {
     let (_parent, _path, store, ..) = filled().await;
     let refused = store.run(AddServiceKey { key: service_key(&world(), &"x".repeat(5000)) }).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert_eq!(store.read(ListServiceKeys).await.unwrap().len(), 1);
-}
-
-/// The log's answers go to followers, which never receive contradicting ones.
-#[tokio::test]
-async fn the_log_says_nothing_that_is_not_acknowledged_yet() {
-    let (_parent, path) = fresh();
-    let (hold, holds) = channel::<Receiver<()>>();
-    let observer = move |_| {
-        if let Ok(until) = holds.try_recv() {
-            let _freed = until.recv();
-        }
-    };
-    let hooks = Hooks { observer: Box::new(observer), ..Hooks::default() };
-    let engine = Sled::open(&path, Options { hooks, ..Options::default() }, OpenMode::Create).unwrap();
-    let store = Store::new(Arc::new(engine));
-    initialize(&store, &world()).await;
-    let (free, until) = channel();
-    hold.send(until).unwrap();
-    let ending = tokio::spawn({
-        let store = store.clone();
-        async move { store.run(EndEveryone { now: START }).await }
-    });
-    while store.read(ReadCounters).await.unwrap().head != Position::new(1) {
-        tokio::task::yield_now().await;
-    }
-    let mut log = pin!(store.read(ReadLog { after: Position::default(), limit: 9 }));
-    for _ in 0..100 {
-        assert!(poll_once(log.as_mut()).await.is_pending(), "it was told before it was acknowledged");
-        tokio::task::yield_now().await;
-    }
-    drop::<Sender<()>>(free);
-    assert_eq!(log.await.unwrap().len(), 1);
-    ending.await.unwrap().unwrap();
-}
-
-async fn poll_once<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
-    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 #[tokio::test]

@@ -16,8 +16,11 @@ use crate::store::sled::reserve::Reserve;
 use crate::store::sled::view::SledView;
 use crate::store::sled::writes::Writes;
 
+mod access;
 mod damage;
 mod recover;
+mod snapshot;
+mod witness;
 
 const CACHE: u64 = 8 << 20;
 const KEY: &[u8] = b"\x01key";
@@ -77,6 +80,14 @@ fn assert_whole(store: &SledOpened) {
     assert_eq!(read_all(store).unwrap(), 6000);
 }
 
+fn assert_damaged(opened: Result<SledOpened, OpenError>) -> String {
+    match opened {
+        Err(OpenError::Damaged { reason, .. }) => reason,
+        Err(other) => panic!("not refused as damaged: {other}"),
+        Ok(_) => panic!("opened, though damaged"),
+    }
+}
+
 /// The number of records that are present and up to date; or the first error.
 fn read_all(store: &SledOpened) -> Result<usize, StoreError> {
     SledView::applied(store.tree())
@@ -128,13 +139,6 @@ fn what_was_written_is_there_after_a_reopen() {
 }
 
 #[test]
-fn a_new_folder_is_closed_to_others() {
-    let (_parent, path) = fresh();
-    let _store = create(&path).unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-}
-
-#[test]
 fn only_create_founds_a_store() {
     let (_parent, path) = fresh();
     assert!(matches!(existing(&path), Err(OpenError::Missing { .. })));
@@ -142,15 +146,6 @@ fn only_create_founds_a_store() {
     fs::create_dir(&path).unwrap();
     assert!(matches!(existing(&path), Err(OpenError::Missing { .. })));
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
-}
-
-#[test]
-fn an_empty_folder_is_adopted_and_closed_to_others() {
-    let (_parent, path) = fresh();
-    fs::create_dir_all(path.join("lost+found")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let _store = create(&path).unwrap();
-    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -167,17 +162,6 @@ fn a_folder_with_other_things_in_it_is_left_alone() {
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
     }
-}
-
-#[test]
-fn a_store_that_others_may_enter_is_refused() {
-    let (_parent, path) = filled();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
-    let refused = create(&path).unwrap_err();
-    assert!(matches!(refused, OpenError::Folder(FolderError::TooOpen { mode: 0o750, .. })), "{refused:?}");
-    assert!(refused.to_string().contains("chmod 700"), "{refused}");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-    assert_whole(&existing(&path).unwrap());
 }
 
 #[test]
@@ -218,27 +202,6 @@ fn a_first_start_killed_at_any_point_can_be_done_again() {
         founder.wait().unwrap();
         drop(create(&path).unwrap_or_else(|e| panic!("killed when {trace} appeared: {e}")));
         existing(&path).unwrap();
-    }
-}
-
-#[test]
-fn a_user_without_rights_gets_the_reason() {
-    let (parent, path) = filled();
-    if rustix::process::geteuid().is_root() {
-        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut stranger = other_process("say", &path);
-        match stranger.uid(65534).gid(65534).spawn() {
-            Ok(mut stranger) => {
-                let said = hear(&mut stranger, "outcome: ");
-                stranger.wait().unwrap();
-                assert!(said.contains("cannot be used: Permission denied"), "{said}");
-            }
-            Err(e) => eprintln!("SKIPPED: this test cannot become another user: {e}"),
-        }
-    } else {
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-        assert!(matches!(existing(&path), Err(OpenError::Folder(FolderError::NotWritable { .. }))));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::FileExt as _;
 
-use super::damage::{contents, snapshots};
+use super::snapshot::{contents, snapshots};
 use super::*;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreIdentity;
