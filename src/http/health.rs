@@ -52,6 +52,9 @@ fn not_ready(error: StoreError) -> Problem {
         StoreError::Away(why) => Some(format!("The database cannot answer: {why}.")),
         StoreError::WrongClock(why) => Some(format!("The clock is wrong: {why}.")),
         StoreError::Stalled(why) => Some(format!("The disk does not answer: {why}.")),
+        StoreError::Newer(_) => {
+            Some("The store was written by a newer version of Rescind: run that version.".to_owned())
+        }
         StoreError::Full(_) => Some(
             "There is too little free disk space for anything, sign-outs too; checks go on. Make room."
                 .to_owned(),

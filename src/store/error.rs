@@ -20,6 +20,9 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("the store is damaged: {0}")]
     Corrupt(String),
+    /// The store holds what a newer version of this program wrote, and this one cannot read. Nothing is damaged.
+    #[error("the store was written by a newer rescind, use that version: {0}")]
+    Newer(String),
     /// The wall clock of this node is more than a minute from the database's: nothing is decided by it. The text is
     /// ours: whoever watches the process may be told.
     #[error("the clock is wrong: {0}")]

@@ -69,7 +69,8 @@ pub(super) enum FormatError {
 impl From<FormatError> for StoreError {
     fn from(error: FormatError) -> Self {
         match error {
-            FormatError::Unreadable | FormatError::Newer => Self::Corrupt(error.to_string()),
+            FormatError::Unreadable => Self::Corrupt(error.to_string()),
+            FormatError::Newer => Self::Newer(error.to_string()),
             FormatError::Unwritable => Self::Unavailable(error.to_string()),
         }
     }

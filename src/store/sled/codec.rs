@@ -33,7 +33,8 @@ pub(super) fn storable(table: Table, encoded: Result<Vec<u8>, FormatError>) -> R
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] if the bytes are not exactly one record.
+/// [`StoreError::Newer`] if the record has a version that is not known, [`StoreError::Corrupt`] if the bytes are not
+/// exactly one record.
 pub(super) fn decode<R: BinaryRecord<Key = ()>>(table: Table, bytes: &[u8]) -> Result<R, StoreError> {
     decode_under(table, (), bytes)
 }
@@ -42,14 +43,17 @@ pub(super) fn decode<R: BinaryRecord<Key = ()>>(table: Table, bytes: &[u8]) -> R
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] if the bytes are not exactly one record.
+/// [`StoreError::Newer`] if the record has a version that is not known, [`StoreError::Corrupt`] if the bytes are not
+/// exactly one record.
 pub(super) fn decode_under<R: BinaryRecord>(
     table: Table,
     key: R::Key,
     bytes: &[u8],
 ) -> Result<R, StoreError> {
-    // The record may also be newer than this build: the embedded engine does not tell that from damage.
-    R::from_bytes(bytes, key).map_err(|_| table.corrupt("a record cannot be read"))
+    R::from_bytes(bytes, key).map_err(|error| match error {
+        FormatError::Newer => table.newer(),
+        FormatError::Unreadable | FormatError::Unwritable => table.corrupt("a record cannot be read"),
+    })
 }
 
 #[cfg(test)]
@@ -73,13 +77,19 @@ mod tests {
     #[test]
     fn anything_else_is_corrupt_and_names_the_table_only() {
         let whole = encode(Table::Of(RecordKind::Counters), &counters()).unwrap();
-        let mut other_version = whole.to_vec();
-        other_version[0] = 2;
-        for bytes in [&[], &whole[..whole.len() - 1], &[&*whole, &[0]].concat(), &other_version[..]] {
+        for bytes in [&[], &whole[..whole.len() - 1], &[&*whole, &[0]].concat()] {
             let refused = decode::<Counters>(Table::Of(RecordKind::Counters), bytes);
             let why = "a record cannot be read in the table of the counters";
             assert_eq!(refused, Err(StoreError::Corrupt(why.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_record_of_an_unknown_version_is_newer_and_not_corrupt() {
+        let mut bytes = encode(Table::Of(RecordKind::Counters), &counters()).unwrap().to_vec();
+        bytes[0] = 2;
+        let refused = decode::<Counters>(Table::Of(RecordKind::Counters), &bytes);
+        assert_eq!(refused, Err(StoreError::Newer("a record in the table of the counters".to_owned())));
     }
 
     #[test]

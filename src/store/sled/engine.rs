@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::committer::{Commit, CommitLimits, Committer, Hooks};
 use super::folder::OpenMode;
 use super::open::{SledOpened, open};
-use super::open_error::OpenError;
+use super::open_error::{OpenError, unreadable_record};
 use super::records::writes;
 use super::reserve::{Reserve, SpaceLimits, free_space, unknown_space};
 use super::view::SledView;
@@ -95,21 +95,22 @@ fn telling(hooks: Hooks, written: watch::Sender<()>) -> Hooks {
 
 /// Checks that the records which every initialized store has can be read.
 pub(super) fn check(opened: &SledOpened, mode: OpenMode) -> Result<(), OpenError> {
-    let damaged = |reason: &dyn fmt::Display| OpenError::damaged(opened.path(), reason.to_string());
+    let damaged = |reason: &str| OpenError::damaged(opened.path(), reason);
+    let unreadable = |error| unreadable_record(opened.path(), error);
     let records = SledView::applied(opened.tree());
-    let Some(identity) = records.identity().map_err(|e| damaged(&e))? else {
+    let Some(identity) = records.identity().map_err(unreadable)? else {
         return match mode {
-            _ if opened.last_commit().number > 0 => Err(damaged(&"the record of its store identity is gone")),
+            _ if opened.last_commit().number > 0 => Err(damaged("the record of its store identity is gone")),
             OpenMode::Existing => Err(OpenError::Missing { path: opened.path().to_owned() }),
             // Killed before its initialization: nothing was ever acknowledged.
             OpenMode::Create => Ok(()),
         };
     };
     if opened.witnessed().store.is_some_and(|store| store != identity.store) {
-        return Err(damaged(&"its `head` file is of another store"));
+        return Err(damaged("its `head` file is of another store"));
     }
-    records.counters().map_err(|e| damaged(&e))?;
-    records.totals().map_err(|e| damaged(&e))?;
+    records.counters().map_err(unreadable)?;
+    records.totals().map_err(unreadable)?;
     Ok(())
 }
 

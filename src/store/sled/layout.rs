@@ -79,6 +79,11 @@ impl Table {
     pub(super) fn corrupt(self, what: &str) -> StoreError {
         StoreError::Corrupt(format!("{what} in the table of {self}"))
     }
+
+    /// The error for a record of this table whose version is not known.
+    pub(super) fn newer(self) -> StoreError {
+        StoreError::Newer(format!("a record in the table of {self}"))
+    }
 }
 
 impl fmt::Display for Table {

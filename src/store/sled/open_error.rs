@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::data_folder::FolderError;
+use crate::store::StoreError;
 
 /// The reason why a data folder was not opened. Each message says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum OpenError {
         "the store in {path:?} has format {found}, this rescind reads {known}: use the version that wrote it"
     )]
     OtherFormat { path: PathBuf, found: String, known: u32 },
+    /// The folder holds a record that a newer version of Rescind wrote. Nothing is damaged.
+    #[error("the store in {path:?} was written by a newer rescind: use that version ({reason})")]
+    Newer { path: PathBuf, reason: String },
     /// The store was moved to another location.
     #[error(
         "the store in {path:?} was moved to {to}: the data left here is outdated. Use the store there (--store for a database, --data for a folder), or copy it back to an empty folder with `rescind store copy`"
@@ -64,6 +68,14 @@ impl OpenError {
 
     pub(super) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+/// Translates the error of a record that every store has.
+pub(super) fn unreadable_record(path: &Path, error: StoreError) -> OpenError {
+    match error {
+        StoreError::Newer(reason) => OpenError::Newer { path: path.to_owned(), reason },
+        other => OpenError::damaged(path, other.to_string()),
     }
 }
 

@@ -98,7 +98,7 @@ fn a_version_that_is_not_known_is_refused() {
     assert_eq!(Lamp::from_json(document), Err(FormatError::Newer));
     let nested: Value = serde_json::from_str(document).unwrap();
     assert_eq!(Lamp::from_document(JsonDocument::Nested(nested)), Err(FormatError::Newer));
-    let StoreError::Corrupt(told) = StoreError::from(FormatError::Newer) else { panic!() };
+    let StoreError::Newer(told) = StoreError::from(FormatError::Newer) else { panic!() };
     assert!(told.contains("newer than this build"), "{told}");
 }
 

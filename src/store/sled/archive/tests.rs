@@ -73,7 +73,7 @@ fn a_record_of_a_version_that_is_not_known_is_refused() {
         for version in [0, 4, 255] {
             value[0] = version;
             let refused = read((key.clone(), value.clone()));
-            assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{name}: {refused:?}");
+            assert!(matches!(refused, Err(StoreError::Newer(_))), "{name}: {refused:?}");
         }
     }
 }

@@ -58,7 +58,7 @@ fn a_document_of_a_later_version_is_refused_and_called_newer() {
         if !matches!(record, Record::RolledBack) {
             let later = line(FIXTURES, name).replacen('{', r#"{"version":2,"#, 1);
             let refused = read(&later, &record).unwrap_err();
-            assert!(matches!(refused, StoreError::Corrupt(_)), "{name}: {refused:?}");
+            assert!(matches!(refused, StoreError::Newer(_)), "{name}: {refused:?}");
             assert!(refused.to_string().contains("newer than this build"), "{name}: {refused}");
         }
     }

@@ -96,3 +96,27 @@ async fn a_name_without_its_user_and_a_gap_in_the_log_are_errors() {
     let refused = store.read(ReadLog { after: Position::default(), limit: 9 }).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))));
 }
+
+/// Raises the version of a record that every store has to one that nobody knows yet.
+fn raise_version(store: &OpenedSled, key: &[u8]) {
+    let mut record = tree(store).get(key).unwrap().unwrap().to_vec();
+    record[0] = 200;
+    tree(store).insert(key, record).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_as_such_and_not_as_damaged() {
+    for (key, table) in [(IDENTITY, "store identity"), (COUNTERS, "counters"), (TOTALS, "totals")] {
+        let (_parent, path, store, ..) = filled().await;
+        raise_version(&store, key);
+        drop(store);
+        let refused = open(&path, OpenMode::Create).unwrap_err();
+        assert!(matches!(refused, OpenError::Newer { .. }), "{refused:?}");
+        let told = refused.to_string();
+        assert!(told.contains("newer rescind: use that version") && told.contains(table), "{told}");
+    }
+    let (_parent, _path, store, user, _) = filled().await;
+    raise_version(&store, &layout::user(user.id));
+    let refused = store.read(FindUser { id: user.id }).await;
+    assert_eq!(refused, Err(StoreError::Newer("a record in the table of users".to_owned())));
+}
