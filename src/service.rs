@@ -18,6 +18,7 @@ use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::{SigningKeys, first_keys};
 use crate::metrics::Metrics;
 use crate::model::names::Names;
+use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
 use crate::store::queries::service::ReadStoreIdentity;
 use crate::store::steps::initialize::{Initialize, Initialized};
@@ -111,15 +112,12 @@ impl Service {
                 let (identity, now) = initialize(&store, settings, &world, &master, issuer).await?;
                 (identity, now, master)
             };
-        let present = identity.present();
-        let names = Names {
-            issuer: settings.issuer.clone().unwrap_or(identity.issuer),
-            audience: settings.audience.clone().unwrap_or(identity.audience),
+        let names = if serving {
+            use_names(&store, settings, &identity, world.now()).await?
+        } else {
+            // A command may run without the settings of the service, and changes no names.
+            identity.present()
         };
-        // A command mints no token for anybody: what its settings say is not noted.
-        if serving && present != names {
-            store.run(UseNames { names: names.clone(), now: world.now() }).await?;
-        }
         let keys = SigningKeys::open(store.clone(), Arc::clone(&clock), master, names).await;
         let keys = Arc::new(keys.map_err(OpenError::Keys)?);
         let rollback = RollbackDetector::new(store.clone(), Arc::clone(&clock), Arc::clone(&metrics));
@@ -151,6 +149,24 @@ impl Service {
     }
 }
 
+/// The names that tokens are given from now on: those of the settings, and the first ones of the store where the settings
+/// name none. Notes them if they are not the present ones.
+async fn use_names(
+    store: &Store,
+    settings: &Settings,
+    identity: &StoreIdentity,
+    now: Timestamp,
+) -> Result<Names, OpenError> {
+    let names = Names {
+        issuer: settings.issuer.clone().unwrap_or_else(|| identity.issuer.clone()),
+        audience: settings.audience.clone().unwrap_or_else(|| identity.audience.clone()),
+    };
+    if identity.present() != names {
+        store.run(UseNames { names: names.clone(), now }).await?;
+    }
+    Ok(names)
+}
+
 async fn initialize(
     store: &Store,
     settings: &Settings,
@@ -180,7 +196,6 @@ async fn initialize(
 #[cfg(feature = "sled")]
 mod tests {
     use super::*;
-    use crate::model::timestamp::Timestamp;
 
     /// Refresh keys are trusted for [`LONGEST_DEVICE`](crate::model::device::LONGEST_DEVICE) after they were retired.
     #[test]
@@ -212,5 +227,27 @@ mod tests {
             text.contains("rescind_commit_batch_size_sum 1.0\n"),
             "one step writes several records: {text}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_command_acts_under_the_present_names_of_the_store_whatever_its_settings_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let settings = |more: &[(&str, &str)]| {
+            Settings::with(&[&[("data", data.to_str().unwrap())], more].concat()).unwrap()
+        };
+        let world = World::manual(Timestamp::from_unix(1_800_000_000), 7).0;
+        let open = async |settings: Settings, mode| {
+            let service =
+                Service::open(&settings, world.clone(), mode, "https://first.example").await.unwrap();
+            service.components.keys.names().issuer.clone()
+        };
+        assert_eq!(open(settings(&[]), Mode::Initialize).await, "https://first.example");
+        let moved = settings(&[("issuer", "https://moved.example")]);
+        assert_eq!(open(moved, Mode::Initialize).await, "https://moved.example");
+        for of_the_command in [&[][..], &[("issuer", "https://typing-error.example")]] {
+            let acting = open(settings(of_the_command), Mode::Existing).await;
+            assert_eq!(acting, "https://moved.example", "{of_the_command:?}");
+        }
     }
 }
