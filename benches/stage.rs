@@ -179,8 +179,8 @@ impl Stage {
     /// Adds a user.
     pub(crate) async fn add_user(&self, name: &str) -> Result<UserId> {
         let username = Username::parse(name).map_err(|error| anyhow!("{error}"))?;
-        let (id, password) = (self.world.user_id(), self.password.clone());
-        let request = Register { id, username, password, device: None, now: self.world.now() };
+        let (id, external_id, password) = (self.world.user_id(), None, Some(self.password.clone()));
+        let request = Register { id, username, external_id, password, device: None, now: self.world.now() };
         match self.store().run(request).await? {
             Registered::User(_) => Ok(id),
             other => bail!("registering came to {other:?}"),
@@ -208,6 +208,8 @@ impl Stage {
             seen: LastSeen { at: now, address: Some(client.address), user_agent: client.user_agent },
             idle: self.settings.device_idle,
             lifetime: self.settings.device_lifetime,
+            amr: Vec::new(),
+            rotates: true,
         };
         let most = u64::from(self.settings.devices_per_user);
         let request = OpenDevice { user, verified: None, device, most, now };

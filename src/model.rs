@@ -4,14 +4,18 @@
 //! its user, [`replay`] how a presented refresh token is answered; the other modules define the values these decisions
 //! need.
 //!
-//! Modules: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`password`] and [`user`] an
-//! account; `visible` the characters allowed in names; [`device`], [`refresh_state`] and [`network`] a sign-in;
+//! Modules: [`ids`], [`counters`] and [`timestamp`] are the small values; [`username`], [`external_id`], [`password`] and
+//! [`user`] an account; `visible` the characters allowed in names; [`device`], [`authentication_method`],
+//! [`refresh_state`] and [`network`] a sign-in;
 //! [`claims`] the content of tokens and [`names`] their issuer and audience; [`revocation`] the entries of the
 //! revocation log; [`key`] and [`service_key`] the credentials of the service itself.
 
+pub mod authentication_method;
 pub mod claims;
 pub mod counters;
 pub mod device;
+#[cfg(feature = "server")]
+pub mod external_id;
 pub mod ids;
 pub mod key;
 pub mod names;

@@ -52,8 +52,8 @@ impl Account {
         client: &ClientInfo,
     ) -> Result<SignedOut, AuthError> {
         let caller = self.authentication.authenticate(bearer, client).await?;
-        self.confirm(&caller, password, client).await?;
-        let by = DeleteUserBy::Caller { presented: caller.presented(), verified: caller.user.password };
+        let verified = self.confirm(&caller, password, client).await?;
+        let by = DeleteUserBy::Caller { presented: caller.presented(), verified };
         match self.store.run(DeleteUser { by, now: self.clock.world().now() }).await? {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");

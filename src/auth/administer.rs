@@ -165,7 +165,7 @@ impl Administration {
                 Ok(*user)
             }
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
-            Registered::Session(_) => Err(AuthError::Internal("an added account is signed in".to_owned())),
+            other => Err(AuthError::Internal(format!("an added account came to {other:?}"))),
         }
     }
 

@@ -34,12 +34,18 @@ pub enum AuthError {
     /// The caller's password is wrong, while the caller's token is valid.
     #[error("wrong password")]
     WrongPassword,
+    /// The operation asks for the caller's password, and the caller has none.
+    #[error("the user has no password")]
+    NoPassword,
     /// The credential or the settings do not allow the action; with a sentence for the caller.
     #[error("forbidden: {0}")]
     Forbidden(String),
     /// The username belongs to another account.
     #[error("the username is taken")]
     UsernameTaken,
+    /// The external id belongs to another account.
+    #[error("the external id is taken")]
+    ExternalIdTaken,
     /// The new password is not acceptable.
     #[error("the field {field} is not acceptable: {why}")]
     WeakPassword {

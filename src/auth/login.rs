@@ -138,17 +138,18 @@ impl SignIn {
         let named = self.store.read(FindUserByName { name: username.key().to_owned() }).await?;
         let id = named.as_ref().map(|user| user.id);
         let user = named.filter(|user| user.disabled.is_none());
-        let stored = user.as_ref().map(|user| &user.password);
+        // A user without a password costs a hash too, and none matches.
+        let stored = user.as_ref().and_then(|user| user.password.as_ref());
         let verified = self.hashing.verify(HashSource::of(client.address), password, stored).await?;
         let (Some(user), PasswordVerified::Match { stale }) = (user, verified) else {
             events::record("sign_in_failed", id, None, client);
             return Err(AuthError::WrongCredentials);
         };
         self.limits.signed_in(user.id, client.address, self.clock.world().uptime())?;
-        let opened = self.open(user.id, Some(user.password.clone()), device, client).await;
+        let opened = self.open(user.id, user.password.clone(), device, client).await;
         let issued = opened.inspect_err(|_| self.limits.not_signed_in(user.id, client.address))?;
-        if stale {
-            self.rehash(user.id, password, user.password, client).await;
+        if let (true, Some(verified)) = (stale, user.password) {
+            self.rehash(user.id, password, verified, client).await;
         }
         Ok(issued)
     }
@@ -184,6 +185,8 @@ impl SignIn {
             id: self.clock.world().device_id(),
             name: wish.name.unwrap_or_else(DeviceName::unknown),
             kind: wish.kind.unwrap_or_else(DeviceKind::other),
+            amr: Vec::new(),
+            rotates: true,
             network: Network::of(client.address),
             seen: last_seen::seen(client, now),
             idle: self.clock.lasting(self.policy.device_idle),

@@ -7,7 +7,7 @@ use super::hashing::{HashSource, PasswordVerified, Salt};
 use super::issue::Issued;
 use super::login::settle;
 use super::{ClientInfo, events};
-use crate::model::password::Password;
+use crate::model::password::{Password, PasswordHash};
 use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
 impl Account {
@@ -22,14 +22,14 @@ impl Account {
         let caller = self.authentication.authenticate(bearer, client).await?;
         let new = Password::chosen(new, &caller.user.username)
             .map_err(|why| AuthError::WeakPassword { field: "new_password", why })?;
-        self.confirm(&caller, current, client).await?;
+        let verified = self.confirm(&caller, current, client).await?;
         self.limits.sign_out_of_others(caller.user.id, self.clock.world().uptime())?;
         let salt = Salt(self.clock.world().random());
         let password = self.hashing.hash(HashSource::of(client.address), &new, salt).await?;
         let now = self.clock.world().now();
         let by = SetPasswordBy::Caller {
             presented: caller.presented(),
-            verified: caller.user.password,
+            verified,
             idle: self.clock.lasting(self.device_idle),
         };
         match self.store.run(SetPassword { by, password, now }).await? {
@@ -44,7 +44,8 @@ impl Account {
         }
     }
 
-    /// Confirms that the caller knows the password: a token alone must not change or delete an account.
+    /// Confirms that the caller knows the password: a token alone must not change or delete an account. Returns the hash
+    /// that the password was checked against.
     ///
     /// Only failures of this device count, so that nobody else can block it.
     pub(super) async fn confirm(
@@ -52,18 +53,19 @@ impl Account {
         caller: &Caller,
         password: &str,
         client: &ClientInfo,
-    ) -> Result<(), AuthError> {
+    ) -> Result<PasswordHash, AuthError> {
+        let stored = caller.user.password.as_ref().ok_or(AuthError::NoPassword)?;
         let password = Password::presented(password).map_err(|_| AuthError::WrongPassword)?;
         let attempt = self.limits.confirmation(caller.device.id, self.clock.world().uptime()).await?;
         let source = HashSource::of(client.address);
-        let verified = self.hashing.verify(source, &password, Some(&caller.user.password)).await;
+        let verified = self.hashing.verify(source, &password, Some(stored)).await;
         if verified == Ok(PasswordVerified::Mismatch) {
             events::record("password_refused", Some(caller.user.id), Some(caller.device.id), client);
         }
         settle(
             attempt,
             match verified {
-                Ok(PasswordVerified::Match { .. }) => Ok(()),
+                Ok(PasswordVerified::Match { .. }) => Ok(stored.clone()),
                 Ok(PasswordVerified::Mismatch) => Err(AuthError::WrongPassword),
                 Err(error) => Err(error.into()),
             },

@@ -37,7 +37,7 @@ impl SignIn {
                 self.mint.session(*session, now).await
             }
             Registered::UsernameTaken => Err(AuthError::UsernameTaken),
-            Registered::User(_) => Err(AuthError::Internal("a registration opened no device".to_owned())),
+            other => Err(AuthError::Internal(format!("a registration came to {other:?}"))),
         }
     }
 
@@ -53,7 +53,8 @@ impl SignIn {
             .map_err(|why| AuthError::WeakPassword { field: "password", why })?;
         let world = self.clock.world();
         let password = self.hashing.hash(source, &password, Salt(world.random())).await?;
-        let request = Register { id: world.user_id(), username, password, device, now: world.now() };
+        let (id, external_id, password) = (world.user_id(), None, Some(password));
+        let request = Register { id, username, external_id, password, device, now: world.now() };
         Ok(self.store.run(request).await?)
     }
 }

@@ -82,10 +82,14 @@ codes! {
         "Use one of the methods in the `Allow` header.";
     UsernameTaken = "username_taken", CONFLICT, "The username is taken",
         "Ask the user for another name.";
+    ExternalIdTaken = "external_id_taken", CONFLICT, "The external id is taken",
+        "Use the user who has this external id, or take it from that user first.";
     WeakPassword = "weak_password", BAD_REQUEST, "The password is too weak",
         "Ask the user for another password: `detail` says why.";
     WrongCredentials = "wrong_credentials", UNAUTHORIZED, "Wrong username or password",
         "Ask the user to type them again.";
+    NoPassword = "no_password", FORBIDDEN, "The account has no password",
+        "Send the user to the system through which this account signs in. Only an administrator can give the account a password.";
     Forbidden = "forbidden", FORBIDDEN, "This is not allowed",
         "`detail` says what is missing: a scope of the service key, or a setting of the service.";
 
@@ -186,7 +190,7 @@ mod tests {
         listed.sort_unstable();
         let mut documented: Vec<_> = "token_expired superseded password_changed signed_out signed_out_everywhere reset refresh_reused \
              user_disabled token_invalid token_missing invalid_request bad_json unsupported_media_type too_large \
-             not_found resnapshot method_not_allowed username_taken weak_password wrong_credentials forbidden rate_limited \
+             not_found resnapshot method_not_allowed username_taken external_id_taken weak_password wrong_credentials no_password forbidden rate_limited \
              overloaded unavailable timeout internal"
             .split_whitespace()
             .collect();

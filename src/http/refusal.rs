@@ -46,8 +46,10 @@ impl From<AuthError> for Problem {
             AuthError::WrongPassword => Self::new(Code::WrongCredentials)
                 .with_status(StatusCode::FORBIDDEN)
                 .with_detail(WRONG_PASSWORD),
+            AuthError::NoPassword => Self::new(Code::NoPassword),
             AuthError::Forbidden(why) => Self::new(Code::Forbidden).with_detail(why),
             AuthError::UsernameTaken => Self::new(Code::UsernameTaken),
+            AuthError::ExternalIdTaken => Self::new(Code::ExternalIdTaken),
             AuthError::WeakPassword { field, why } => Self::new(Code::WeakPassword)
                 .with_detail(why.to_string())
                 .with_errors(vec![FieldError { field: field.to_owned(), code: why.into() }]),

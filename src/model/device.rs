@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::authentication_method::AuthenticationMethod;
 use super::claims::LEEWAY;
 use super::counters::Stamp;
 use super::ids::{DeviceId, UserId};
@@ -121,6 +122,11 @@ pub struct Device {
     pub refresh: RefreshState,
     /// The time and cause of its end, if the device was ended.
     pub ended: Option<Ended>,
+    /// How the user proved who they are, as the system said that opened the device for the user: claim `amr`. At most
+    /// [`AuthenticationMethod::MOST`]; empty if nobody said so.
+    pub amr: Vec<AuthenticationMethod>,
+    /// Whether a refresh brings a new refresh token.
+    pub rotates: bool,
 }
 
 impl Device {

@@ -2,6 +2,7 @@
 
 use super::counters::{Era, Generation, Stamp};
 use super::device::Cause;
+use super::external_id::ExternalId;
 use super::ids::{DeviceId, UserId};
 use super::password::PasswordHash;
 use super::timestamp::Timestamp;
@@ -14,8 +15,11 @@ pub struct User {
     pub id: UserId,
     /// The name the user signs in with.
     pub username: Username,
-    /// The hash a presented password is verified against.
-    pub password: PasswordHash,
+    /// The user's id in another system. No two users have the same.
+    pub external_id: Option<ExternalId>,
+    /// The hash a presented password is verified against; `None` if the user has no password and signs in through
+    /// another system only.
+    pub password: Option<PasswordHash>,
     /// The user's generation: access tokens minted under an earlier one are refused.
     pub generation: Generation,
     /// The time and cause of the last bump of the generation.
@@ -98,8 +102,9 @@ impl User {
     /// The most ends of devices that are remembered per user.
     pub const MOST_LEFT: usize = 16;
 
-    /// The most bytes of reasons remembered in the list of ends: a user's record must stay below 4 KiB.
-    const MOST_NOTED: usize = 800;
+    /// The most bytes of reasons remembered in the list of ends if it has more than one: a user's record must stay below
+    /// 4 KiB.
+    const MOST_NOTED: usize = 500;
 
     /// The counters a device of the user must have to be live in `era`.
     pub fn stamp(&self, era: Era) -> Stamp {
@@ -158,7 +163,8 @@ mod tests {
         User {
             id: UserId::from_bytes([1; 16]),
             username: Username::parse("ada").unwrap(),
-            password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap(),
+            external_id: None,
+            password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash"),
             generation: Generation::new(1),
             bumped: None,
             disabled: None,

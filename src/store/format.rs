@@ -17,6 +17,10 @@
 //! 3. Give the fixtures a line for what is written now. The former line stays, under another name and with the record it
 //!    is read as in `earlier` of `format/tests/samples.rs`: it shows that old records are read.
 //!
+//! A record that the version before the newest can hold as well may still be written in that version, as users and devices
+//! are: then an upgrade writes a new version only once somebody uses what is new in it, and the release before can be
+//! put back until then.
+//!
 //! A version that a build does not know is refused, never guessed at. So where nodes of two versions share a database,
 //! a new version may only be written once every node can read it: raise reading in one release and writing in the next.
 //! A JSON document may also get a further field with a default value in its present version, as long as an older node

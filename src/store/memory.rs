@@ -16,6 +16,7 @@ use super::records::{Change, Records};
 use super::{Counters, StoreError, StoreIdentity, StoreTime, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Entry;
@@ -39,6 +40,7 @@ struct Tables {
     totals: Totals,
     users: BTreeMap<UserId, User>,
     names: BTreeMap<String, UserId>,
+    external_ids: BTreeMap<ExternalId, UserId>,
     devices: BTreeMap<(UserId, Stamp, DeviceId), Device>,
     ended: BTreeMap<(UserId, DeviceId), Device>,
     last_seen: BTreeMap<(UserId, DeviceId), LastSeen>,
@@ -101,7 +103,14 @@ impl Tables {
             Record::Key(key) => drop(self.keys.insert(key.kid.clone(), key)),
             Record::ServiceKey(key) => drop(self.service_keys.insert(key.id, key)),
             Record::User(user) => {
+                if let Some(before) = self.users.get(&user.id) {
+                    self.names.remove(before.username.key());
+                    before.external_id.as_ref().map(|external_id| self.external_ids.remove(external_id));
+                }
                 self.names.insert(user.username.key().to_owned(), user.id);
+                if let Some(external_id) = &user.external_id {
+                    self.external_ids.insert(external_id.clone(), user.id);
+                }
                 self.users.insert(user.id, *user);
             }
             Record::Device(device) => {
@@ -119,8 +128,9 @@ impl Tables {
             RecordKey::RolledBack => self.rolled_back = false,
             RecordKey::Key(kid) => drop(self.keys.remove(&kid)),
             RecordKey::ServiceKey(id) => drop(self.service_keys.remove(&id)),
-            RecordKey::User { id, name } => {
+            RecordKey::User { id, name, external_id } => {
                 self.names.remove(&name);
+                external_id.map(|external_id| self.external_ids.remove(&external_id));
                 self.users.remove(&id);
             }
             RecordKey::Device(user, stamp, device) => drop(self.devices.remove(&(user, stamp, device))),
@@ -151,6 +161,10 @@ impl Records for Tables {
 
     fn user_named(&self, key: &str) -> Result<Option<UserId>, StoreError> {
         Ok(self.names.get(key).copied())
+    }
+
+    fn user_with_external_id(&self, external_id: &ExternalId) -> Result<Option<UserId>, StoreError> {
+        Ok(self.external_ids.get(external_id).copied())
     }
 
     fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {

@@ -7,6 +7,7 @@ use super::priority::Priority;
 use super::{Counters, StoreError, StoreIdentity, Totals};
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::KeyRecord;
 use crate::model::revocation::{Entry, Revocation};
@@ -28,6 +29,8 @@ pub trait Records {
     fn user(&self, id: UserId) -> Read<Option<User>>;
     /// The user of a username's key.
     fn user_named(&self, key: &str) -> Read<Option<UserId>>;
+    /// The user with an external id.
+    fn user_with_external_id(&self, external_id: &ExternalId) -> Read<Option<UserId>>;
     /// Users in order of their usernames' keys, after `after`.
     fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>>;
     /// A device that was not ended, under `stamp`.

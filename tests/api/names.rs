@@ -18,7 +18,8 @@ async fn older_account(service: &Service, name: &str, number: u8) -> String {
     let donor = service.store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().unwrap();
     let username = Username::from_stored(name.to_owned(), name.to_lowercase());
     let id = UserId::from_bytes([0x70 + number; 16]);
-    let request = Register { id, username, password: donor.password, device: None, now: START };
+    let (external_id, password) = (None, donor.password);
+    let request = Register { id, username, external_id, password, device: None, now: START };
     assert!(matches!(service.store.run(request).await.unwrap(), Registered::User(_)));
     id.to_string()
 }

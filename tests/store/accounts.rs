@@ -97,7 +97,7 @@ pub(crate) async fn only_the_verified_hash_is_replaced(mut service: Service) {
     drop(store);
     service.reopen().await;
     let user = service.store().read(FindUser { id: phone.user() }).await.unwrap().unwrap();
-    assert_eq!(user.password, password(3));
+    assert_eq!(user.password, Some(password(3)));
     assert_eq!(
         service.verdict(&phone.access).await,
         Verdict::Live,

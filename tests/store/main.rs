@@ -14,6 +14,7 @@ mod backend;
 #[path = "../database.rs"]
 mod database;
 mod earlier;
+mod external_ids;
 mod groups;
 mod keeping;
 mod keys;
@@ -40,6 +41,8 @@ macro_rules! contract {
                     only_the_verified_hash_is_replaced, disabling_ends_everything_and_enabling_brings_nothing_back,
                     password_change_raises_the_floor, an_administrators_password_leaves_no_device,
                     a_stale_password_changes_nothing, users_are_listed_by_name, who_is_not_there_is_told;
+                external_ids: external_ids_are_unique_and_freed, a_repeated_creation_changes_nothing,
+                    of_two_creations_with_one_external_id_one_wins, a_device_says_how_the_user_was_proven;
                 keeping: acknowledged_is_durable, log_has_no_gaps_and_is_ordered, log_is_kept_65_minutes,
                     ended_is_kept_28_days_then_swept, left_behind_is_kept_28_days_then_swept,
                     bumps_keep_nothing_longer, signing_in_and_out_keeps_so_many_records,

@@ -161,6 +161,8 @@ impl Service {
             seen: self.seen(address),
             idle: IDLE,
             lifetime: LIFETIME,
+            amr: Vec::new(),
+            rotates: true,
         }
     }
 
@@ -170,7 +172,8 @@ impl Service {
 
     pub(crate) fn registration(&self, name: &str, device: Option<NewDevice>) -> Register {
         let id = self.world.user_id();
-        Register { id, username: username(name), password: password(0), device, now: self.now() }
+        let (external_id, password) = (None, Some(password(0)));
+        Register { id, username: username(name), external_id, password, device, now: self.now() }
     }
 
     /// Registers a user with password 0, signed in on a first device.

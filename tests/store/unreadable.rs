@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use rescind::model::counters::{Position, Stamp};
 use rescind::model::device::{Device, LastSeen};
+use rescind::model::external_id::ExternalId;
 use rescind::model::ids::{DeviceId, ServiceKeyId, UserId};
 use rescind::model::key::KeyRecord;
 use rescind::model::revocation::Entry;
@@ -125,6 +126,9 @@ impl Records for Reader<'_> {
     }
     fn user_named(&self, key: &str) -> Result<Option<UserId>, StoreError> {
         self.sound(USERS)?.user_named(key)
+    }
+    fn user_with_external_id(&self, external_id: &ExternalId) -> Result<Option<UserId>, StoreError> {
+        self.sound(USERS)?.user_with_external_id(external_id)
     }
     fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
         self.sound(USERS)?.users(after, limit)

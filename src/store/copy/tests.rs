@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::model::counters::Position;
 use crate::model::device::{Cause, DeviceKind, DeviceName, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, StoreId, UserId};
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::network::Network;
@@ -20,7 +21,7 @@ use crate::store::queries::keys::{KeySet, ListServiceKeys, ReadKeySet};
 use crate::store::queries::log::ReadLog;
 use crate::store::queries::service::{ReadCounters, ReadStoreIdentity, ReadTotals};
 use crate::store::queries::standing::ReadStanding;
-use crate::store::queries::users::FindUserByName;
+use crate::store::queries::users::{FindUserByExternalId, FindUserByName};
 use crate::store::sled::{OpenError, OpenMode, Options, Sled, SledArchive};
 use crate::store::steps::end_device::EndDevice;
 use crate::store::steps::initialize::Initialize;
@@ -62,12 +63,23 @@ async fn filled(here: &Path) -> (StoreId, UserId, DeviceId) {
         seen: LastSeen { at: START, address: "192.0.2.7".parse().ok(), user_agent: None },
         idle: Duration::from_secs(3600),
         lifetime: Duration::from_secs(7200),
+        amr: Vec::new(),
+        rotates: true,
     };
     let (phone, laptop) = (device(), device());
     let (live, ended, user) = (phone.id, laptop.id, world.user_id());
     let username = Username::parse("Ada").unwrap();
     let password = PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap();
-    store.run(Register { id: user, username, password, device: Some(phone), now: START }).await.unwrap();
+    let external_id = ExternalId::parse("42").ok();
+    let register = Register {
+        id: user,
+        username,
+        external_id,
+        password: Some(password),
+        device: Some(phone),
+        now: START,
+    };
+    store.run(register).await.unwrap();
     store.run(OpenDevice { user, verified: None, device: laptop, most: 9, now: START }).await.unwrap();
     let cause = Cause::SignedOut;
     store
@@ -92,6 +104,7 @@ struct Sight {
     service_keys: Vec<ServiceKeyRecord>,
     log: usize,
     named: Option<UserId>,
+    of_another_system: Option<UserId>,
 }
 
 async fn sight(store: &Store, user: UserId, device: DeviceId) -> Sight {
@@ -108,6 +121,10 @@ async fn sight(store: &Store, user: UserId, device: DeviceId) -> Sight {
         service_keys: store.read(ListServiceKeys).await.unwrap(),
         log: store.read(ReadLog { after: Position::default(), limit: 9 }).await.unwrap().len(),
         named: store.read(FindUserByName { name: "ada".to_owned() }).await.unwrap().map(|user| user.id),
+        of_another_system: {
+            let external_id = ExternalId::parse("42").unwrap();
+            store.read(FindUserByExternalId { external_id }).await.unwrap().map(|user| user.id)
+        },
     }
 }
 

@@ -1,7 +1,8 @@
 //! The stored forms of devices, live or ended.
 //!
-//! Both binary records have version 2. Version 1 stored the end of the grace window instead of the time of the advance,
-//! a network of each address family, and no floor for access tokens.
+//! Version 1 of both binary records stored the end of the grace window instead of the time of the advance, a network of
+//! each address family, and no floor for access tokens. Binary version 3 and JSON version 2 added `amr` and `rotates`; a
+//! device that has the default values of both is still written in the version before, which the release before reads.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -11,12 +12,16 @@ use super::binary::{self, BinaryRecord};
 use super::form::{StoredForm, StoredStamp, form, variants};
 use super::json::{self, JsonDocument, JsonRecord};
 use super::refresh::{RefreshDocument, RefreshOfVersion1, StoredRefresh};
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::Stamp;
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::ids::{DeviceId, UserId};
 
-/// The version in which both records are written in binary.
-const VERSION: u8 = 2;
+/// The newest version of both binary records.
+const VERSION: u8 = 3;
+
+/// The newest version of documents.
+const DOCUMENT_VERSION: u64 = 2;
 
 /// An ended device, whose binary form is another one than that of a live device.
 pub(in crate::store) struct EndedDevice(pub(in crate::store) Device);
@@ -42,9 +47,26 @@ struct StoredEnded<R = StoredRefresh> {
     device: StoredDevice<R>,
 }
 
+/// A form with what its version added to the form `F` of the version before.
+#[derive(Serialize, Deserialize)]
+struct WithMethods<F> {
+    before: F,
+    amr: Vec<String>,
+    rotates: bool,
+}
+
+/// The JSON form of a device.
+#[derive(Serialize, Deserialize)]
+struct DeviceDocument {
+    #[serde(flatten)]
+    before: DeviceDocumentOfVersion1,
+    amr: Vec<String>,
+    rotates: bool,
+}
+
 form! {
-    /// The JSON form of a device.
-    struct DeviceDocument of Device {
+    /// The JSON form of a device in version 1.
+    struct DeviceDocumentOfVersion1 of Device under { amr: Vec<AuthenticationMethod>, rotates: bool } {
         id: Uuid,
         user: Uuid,
         stamp: StoredStamp,
@@ -111,6 +133,8 @@ impl<R: Into<StoredRefresh>> StoredDevice<R> {
             absolute_end: self.absolute_end.model()?,
             refresh: self.refresh.into().model()?,
             ended: self.ended.model()?,
+            amr: Vec::new(),
+            rotates: true,
         })
     }
 }
@@ -121,16 +145,39 @@ impl<R: Into<StoredRefresh>> StoredEnded<R> {
     }
 }
 
+impl<F> WithMethods<F> {
+    fn of(device: &Device, before: F) -> Self {
+        Self { before, amr: StoredForm::of(&device.amr), rotates: device.rotates }
+    }
+
+    /// The device of which `read` reads the rest.
+    fn model(self, read: impl FnOnce(F) -> Result<Device, FormatError>) -> Result<Device, FormatError> {
+        Ok(Device { amr: self.amr.model()?, rotates: self.rotates, ..read(self.before)? })
+    }
+}
+
+/// Whether the version before the newest can hold the device.
+fn is_of_version_before(device: &Device) -> bool {
+    device.amr.is_empty() && device.rotates
+}
+
 impl BinaryRecord for Device {
     type Key = (UserId, Stamp, DeviceId);
 
     fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
-        binary::encode(VERSION, &StoredDevice::of(self))
+        let before = StoredDevice::of(self);
+        if is_of_version_before(self) {
+            binary::encode(2, &before)
+        } else {
+            binary::encode(VERSION, &WithMethods::of(self, before))
+        }
     }
 
     fn from_bytes(bytes: &[u8], (user, stamp, id): Self::Key) -> Result<Self, FormatError> {
         match binary::versioned(bytes)? {
-            (VERSION, encoded) => binary::fields::<StoredDevice>(encoded)?.under(user, stamp, id),
+            (VERSION, encoded) => binary::fields::<WithMethods<StoredDevice>>(encoded)?
+                .model(|before| before.under(user, stamp, id)),
+            (2, encoded) => binary::fields::<StoredDevice>(encoded)?.under(user, stamp, id),
             (1, encoded) => {
                 binary::fields::<StoredDevice<RefreshOfVersion1>>(encoded)?.under(user, stamp, id)
             }
@@ -145,12 +192,20 @@ impl BinaryRecord for EndedDevice {
     fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
         let Self(device) = self;
         let stamp = StoredForm::of(&device.stamp);
-        binary::encode(VERSION, &StoredEnded { stamp, device: StoredDevice::of(device) })
+        let before = StoredEnded { stamp, device: StoredDevice::of(device) };
+        if is_of_version_before(device) {
+            binary::encode(2, &before)
+        } else {
+            binary::encode(VERSION, &WithMethods::of(device, before))
+        }
     }
 
     fn from_bytes(bytes: &[u8], (user, id): Self::Key) -> Result<Self, FormatError> {
         match binary::versioned(bytes)? {
-            (VERSION, encoded) => binary::fields::<StoredEnded>(encoded)?.under(user, id),
+            (VERSION, encoded) => binary::fields::<WithMethods<StoredEnded>>(encoded)?
+                .model(|before| Ok(before.under(user, id)?.0))
+                .map(EndedDevice),
+            (2, encoded) => binary::fields::<StoredEnded>(encoded)?.under(user, id),
             (1, encoded) => binary::fields::<StoredEnded<RefreshOfVersion1>>(encoded)?.under(user, id),
             _ => Err(FormatError::Newer),
         }
@@ -159,11 +214,24 @@ impl BinaryRecord for EndedDevice {
 
 impl JsonRecord for Device {
     fn to_json(&self) -> Result<String, FormatError> {
-        json::encode(1, &DeviceDocument::of(self))
+        let before = DeviceDocumentOfVersion1::of_record(self);
+        if is_of_version_before(self) {
+            json::encode(1, &before)
+        } else {
+            let (amr, rotates) = (StoredForm::of(&self.amr), self.rotates);
+            json::encode(DOCUMENT_VERSION, &DeviceDocument { before, amr, rotates })
+        }
     }
 
     fn from_document(document: JsonDocument<'_>) -> Result<Self, FormatError> {
-        document.in_version_1::<DeviceDocument>()?.model()
+        match document.version()? {
+            DOCUMENT_VERSION => {
+                let DeviceDocument { before, amr, rotates } = document.fields()?;
+                before.under(amr.model()?, rotates)
+            }
+            1 => document.fields::<DeviceDocumentOfVersion1>()?.under(Vec::new(), true),
+            _ => Err(FormatError::Newer),
+        }
     }
 }
 
@@ -214,6 +282,8 @@ mod tests {
                 recoveries: vec![Timestamp::from_unix(1_799_990_000), Timestamp::from_unix(1_800_000_000)],
             },
             ended: None,
+            amr: Vec::new(),
+            rotates: true,
         }
     }
 
@@ -248,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_version_of_the_future_is_not_guessed_at() {
-        for version in [0, 3, 255] {
+        for version in [0, 4, 255] {
             let mut other = bytes(LIVE_1);
             other[0] = version;
             let refused = Device::from_bytes(&other, (USER, STAMP, ID));

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::FormatError;
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::{Era, Generation, KeysVersion, Position, Sequence, Stamp};
 use crate::model::device::{DeviceKind, DeviceName};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use crate::model::key::Kid;
 use crate::model::names::Names;
@@ -145,6 +147,8 @@ simple! {
     ServiceKeyId as Uuid: |id: &ServiceKeyId| Uuid::from_bytes(*id.as_bytes()), ServiceKeyId::new;
     DeviceName as String: |name: &DeviceName| name.as_str().to_owned(), DeviceName::from_stored;
     DeviceKind as String: |kind: &DeviceKind| kind.as_str().to_owned(), DeviceKind::from_stored;
+    ExternalId as String: |id: &ExternalId| id.as_str().to_owned(), ExternalId::from_stored;
+    AuthenticationMethod as String: |method: &AuthenticationMethod| method.as_str().to_owned(), AuthenticationMethod::from_stored;
     Kid as String: |kid: &Kid| kid.as_str().to_owned(), Kid::new;
 }
 

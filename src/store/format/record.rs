@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::{KeyRecord, Kid};
 use crate::model::revocation::Entry;
@@ -111,7 +112,7 @@ pub enum Record {
     Key(KeyRecord),
     /// A service key.
     ServiceKey(ServiceKeyRecord),
-    /// A user. The engine keeps the index from the username's key.
+    /// A user. The engine keeps the indexes from the username's key and from the external id.
     User(Box<User>),
     /// A device that was not ended, under its stamp.
     Device(Box<Device>),
@@ -154,12 +155,14 @@ pub enum RecordKey {
     Key(Kid),
     /// A service key.
     ServiceKey(ServiceKeyId),
-    /// A user, and the username's key under which the user is found.
+    /// A user, and what the user is found by.
     User {
         /// The user.
         id: UserId,
         /// The username's key.
         name: String,
+        /// The external id.
+        external_id: Option<ExternalId>,
     },
     /// A device that was not ended, under a stamp.
     Device(UserId, Stamp, DeviceId),

@@ -200,6 +200,10 @@ pub(super) fn missed(need: Need) -> LoadStatement {
             let query = SqlQuery::new(sql::USER_NAMED).text(name.as_str());
             LoadStatement::list(query, need)
         }
+        Need::WithExternalId(ref external_id) => {
+            let query = SqlQuery::new(sql::USER_WITH_EXTERNAL_ID).text(external_id.as_str());
+            LoadStatement::list(query, need)
+        }
         Need::Users(ref after, limit) => {
             let query =
                 SqlQuery::new(sql::COUNTERS_AND_USERS).text(after.clone().unwrap_or_default()).number(limit);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::KeyRecord;
 use crate::model::revocation::Entry;
@@ -27,6 +28,7 @@ pub(super) enum Need {
     Totals,
     User(UserId),
     Named(String),
+    WithExternalId(ExternalId),
     Users(Option<String>, usize),
     Device(DeviceId),
     Devices(UserId, Stamp, Option<DeviceId>, usize),
@@ -110,6 +112,10 @@ impl Records for Loaded {
 
     fn user_named(&self, key: &str) -> Read<Option<UserId>> {
         Ok(self.one::<User>(Need::Named(key.to_owned()))?.map(|user| user.id))
+    }
+
+    fn user_with_external_id(&self, external_id: &ExternalId) -> Read<Option<UserId>> {
+        Ok(self.one::<User>(Need::WithExternalId(external_id.clone()))?.map(|user| user.id))
     }
 
     fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>> {

@@ -3,11 +3,15 @@
 use tokio_postgres::{Client, Error};
 
 /// The migrations from version n - 1 to version n, the first one first. A released one is never changed.
-const VERSIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const VERSIONS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// The version of the tables that this build works with.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 /// Takes the lock that lets nodes which start together migrate one after the other.
 const LOCK: &str = "select pg_advisory_xact_lock(7310868735422395236)";

@@ -134,6 +134,8 @@ pub(super) const USER: &str = part!(row user);
 
 pub(super) const USER_NAMED: &str = "select 'listed', id, doc::text from rescind.users where name = $1";
 
+pub(super) const USER_WITH_EXTERNAL_ID: &str = "select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where external_id = $1";
+
 pub(super) const COUNTERS_AND_USERS: &str = concat!(
     part!(row counters),
     " union all (select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2)"

@@ -54,6 +54,10 @@ impl SqlQuery {
         self.with(text.into(), Type::TEXT)
     }
 
+    pub(super) fn optional_texts(self, texts: Vec<Option<String>>) -> Self {
+        self.with(texts, Type::TEXT_ARRAY)
+    }
+
     pub(super) fn texts(self, texts: Vec<String>) -> Self {
         self.with(texts, Type::TEXT_ARRAY)
     }

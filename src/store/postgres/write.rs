@@ -9,6 +9,7 @@ use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::Revocation;
 use crate::model::timestamp::Timestamp;
+use crate::model::user::User;
 use crate::store::counters::Counted;
 use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::{JsonRecord, Record, RecordKey};
@@ -59,11 +60,17 @@ struct PutDevice {
     document: String,
 }
 
+/// A user as it is written: the username's key, the external id and the document.
+struct PutUser {
+    name: String,
+    external_id: Option<String>,
+    document: String,
+}
+
 /// Changes that are written together, one statement per kind. Of two that write one record the later one counts.
 #[derive(Default)]
 struct Many {
-    /// The username's key and the document of each user.
-    users: BTreeMap<UserId, (String, String)>,
+    users: BTreeMap<UserId, PutUser>,
     devices: BTreeMap<(UserId, DeviceId), PutDevice>,
     seen: Vec<(UserId, DeviceId, String)>,
     checks_done: Vec<ExpiryCheck>,
@@ -84,7 +91,7 @@ impl Many {
                 return Ok(None);
             }
             Record::User(user) => {
-                self.users.insert(user.id, (user.username.key().to_owned(), document(&*user)?));
+                self.users.insert(user.id, PutUser::of(&user)?);
                 return Ok(None);
             }
             Record::Device(device) => return self.keep_device(&device, false),
@@ -132,7 +139,7 @@ impl Many {
                 return None;
             }
             RecordKey::RolledBack => SqlQuery::new("update rescind.service set rolled_back = false"),
-            RecordKey::User { id, name: _ } => {
+            RecordKey::User { id, name: _, external_id: _ } => {
                 SqlQuery::new("delete from rescind.users where id = $1").user(id)
             }
             RecordKey::Device(user, stamp, device) => stamped(
@@ -196,17 +203,29 @@ impl Many {
     }
 }
 
-fn put_users(users: BTreeMap<UserId, (String, String)>) -> SqlQuery {
-    let ids: Vec<_> = users.keys().copied().collect();
-    let (names, documents) = users.into_values().unzip();
+impl PutUser {
+    fn of(user: &User) -> Result<Self, StoreError> {
+        let external_id = external_id(user);
+        Ok(Self { name: user.username.key().to_owned(), external_id, document: document(user)? })
+    }
+}
+
+/// The value of the column of external ids.
+pub(super) fn external_id(user: &User) -> Option<String> {
+    user.external_id.as_ref().map(|id| id.as_str().to_owned())
+}
+
+fn put_users(users: BTreeMap<UserId, PutUser>) -> SqlQuery {
     SqlQuery::new(
-        "insert into rescind.users (id, name, doc)
-         select id, name, doc::json from unnest($1, $2, $3) as u (id, name, doc)
-         on conflict (id) do update set name = excluded.name, doc = excluded.doc",
+        "insert into rescind.users (id, name, external_id, doc)
+         select id, name, external_id, doc::json from unnest($1, $2, $3, $4) as u (id, name, external_id, doc)
+         on conflict (id) do update
+         set name = excluded.name, external_id = excluded.external_id, doc = excluded.doc",
     )
-    .users(ids)
-    .texts(names)
-    .texts(documents)
+    .users(users.keys().copied())
+    .texts(users.values().map(|user| user.name.clone()).collect())
+    .optional_texts(users.values().map(|user| user.external_id.clone()).collect())
+    .texts(users.into_values().map(|user| user.document).collect())
 }
 
 fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> SqlQuery {

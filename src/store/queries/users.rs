@@ -1,6 +1,7 @@
-//! Users, found by id or name, and listed.
+//! Users, found by id, name or external id, and listed.
 
 use super::Query;
+use crate::model::external_id::ExternalId;
 use crate::model::ids::UserId;
 use crate::model::user::User;
 use crate::store::StoreError;
@@ -42,6 +43,28 @@ impl Query for FindUserByName {
 
     fn run(&self, records: &dyn Records) -> Result<Option<User>, StoreError> {
         match records.user_named(&self.name)? {
+            Some(id) => records.user(id),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Finds a user by the external id.
+#[derive(Clone, Debug)]
+pub struct FindUserByExternalId {
+    /// The id that the user has in another system.
+    pub external_id: ExternalId,
+}
+
+impl Query for FindUserByExternalId {
+    type Answer = Option<User>;
+
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Unknown
+    }
+
+    fn run(&self, records: &dyn Records) -> Result<Option<User>, StoreError> {
+        match records.user_with_external_id(&self.external_id)? {
             Some(id) => records.user(id),
             None => Ok(None),
         }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::model::counters::{Era, Generation, Position, Stamp};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::Kid;
 use crate::model::timestamp::Timestamp;
@@ -32,6 +33,8 @@ pub(super) enum Table {
     Of(RecordKind),
     /// The index of usernames: `username's key` → `user`.
     Names,
+    /// The index of external ids: `external id` → `user`.
+    ExternalIds,
 }
 
 impl From<RecordKind> for Table {
@@ -67,6 +70,7 @@ impl Table {
             Self::Of(RecordKind::ExpiryCheck) => 12,
             // A single record, present if the store was rolled back.
             Self::Of(RecordKind::RolledBack) => 13,
+            Self::ExternalIds => 14,
         }
     }
 
@@ -91,6 +95,7 @@ impl fmt::Display for Table {
         match self {
             Self::Of(kind) => kind.fmt(f),
             Self::Names => f.write_str("usernames"),
+            Self::ExternalIds => f.write_str("external ids"),
         }
     }
 }
@@ -101,6 +106,10 @@ pub(super) fn user(id: UserId) -> [u8; 17] {
 
 pub(super) fn name(key: &str) -> Vec<u8> {
     [&Table::Names.prefix(), key.as_bytes()].concat()
+}
+
+pub(super) fn external_id(external_id: &ExternalId) -> Vec<u8> {
+    [&Table::ExternalIds.prefix(), external_id.as_str().as_bytes()].concat()
 }
 
 pub(super) fn device(user: UserId, stamp: Stamp, id: DeviceId) -> [u8; 49] {

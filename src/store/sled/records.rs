@@ -9,6 +9,7 @@ use super::layout::{self, COUNTERS, IDENTITY, ROLLED_BACK, TOTALS, Table};
 use super::view::SledView;
 use crate::model::counters::{Position, Stamp};
 use crate::model::device::{Device, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::key::KeyRecord;
 use crate::model::revocation::Entry;
@@ -76,6 +77,19 @@ impl Records for SledView<'_> {
         self.record(Table::Names, &layout::name(key))
     }
 
+    fn user_with_external_id(&self, external_id: &ExternalId) -> Read<Option<UserId>> {
+        let key = layout::external_id(external_id);
+        let Some(id) = self.record(Table::ExternalIds, &key)? else { return Ok(None) };
+        if self.user(id)?.is_some_and(|user| user.external_id.as_ref() == Some(external_id)) {
+            return Ok(Some(id));
+        }
+        // Outside a step it may have been removed since the index was read.
+        match self.record::<UserId>(Table::ExternalIds, &key)? {
+            Some(same) if same == id => Err(Table::ExternalIds.corrupt("an external id without its user")),
+            other => Ok(other),
+        }
+    }
+
     fn users(&self, after: Option<&str>, limit: usize) -> Read<Vec<User>> {
         let after = after.map(layout::name);
         let start = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -89,10 +103,11 @@ impl Records for SledView<'_> {
             let (name, id) = record?;
             let id = decode(Table::Names, &id)?;
             match self.user(id)? {
-                Some(user) => users.push(user),
-                // Outside a step the user may have been deleted since the name was read; its name with it.
-                None if self.get(&name)?.is_none() => {}
-                None => return Err(Table::Names.corrupt("a name without its user")),
+                Some(user) if layout::name(user.username.key()) == *name => users.push(user),
+                // Outside a step the user may have been deleted or renamed since the name was read; and the name may
+                // have been given to another user.
+                _ if self.record::<UserId>(Table::Names, &name)? != Some(id) => {}
+                _ => return Err(Table::Names.corrupt("a name without its user")),
             }
         }
         Ok(users)

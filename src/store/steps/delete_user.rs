@@ -15,7 +15,7 @@ use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
-/// Deletes a user with the last bump of the user's generation; the name is free again.
+/// Deletes a user with the last bump of the user's generation; the name and the external id are free again.
 #[derive(Clone, Debug)]
 pub struct DeleteUser {
     /// Who deletes the user.
@@ -75,7 +75,9 @@ impl Step for DeleteUser {
         let (era, mut user) = match &self.by {
             DeleteUserBy::Caller { presented, verified } => match caller::judge(records, presented, now)? {
                 Err(refusal) => return Ok(UserDeleted::Refused(refusal)),
-                Ok((_, user, _)) if user.password != *verified => return Ok(UserDeleted::PasswordChanged),
+                Ok((_, user, _)) if user.password.as_ref() != Some(verified) => {
+                    return Ok(UserDeleted::PasswordChanged);
+                }
                 Ok((counters, user, _)) => (counters.era, user),
             },
             DeleteUserBy::Administrator(user) => match records.user(*user)? {
@@ -88,7 +90,11 @@ impl Step for DeleteUser {
         let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;
-        changes.remove(RecordKey::User { id: user.id, name: user.username.key().to_owned() });
+        changes.remove(RecordKey::User {
+            id: user.id,
+            name: user.username.key().to_owned(),
+            external_id: user.external_id,
+        });
         Ok(UserDeleted::Deleted { signed_out, generation })
     }
 }

@@ -74,7 +74,7 @@ impl Step for OpenDevice {
         if user.disabled.is_some() {
             return Ok(Opened::Disabled);
         }
-        if self.verified.as_ref().is_some_and(|verified| *verified != user.password) {
+        if self.verified.is_some() && self.verified != user.password {
             return Ok(Opened::PasswordChanged);
         }
         let Counters { era, keys, .. } = records.counters()?;

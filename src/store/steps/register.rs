@@ -3,6 +3,7 @@
 use super::Step;
 use super::session::{NewDevice, Session};
 use crate::model::counters::Generation;
+use crate::model::external_id::ExternalId;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
@@ -20,8 +21,10 @@ pub struct Register {
     pub id: UserId,
     /// The new user's name.
     pub username: Username,
-    /// The hash of the new user's password.
-    pub password: PasswordHash,
+    /// The new user's id in another system.
+    pub external_id: Option<ExternalId>,
+    /// The hash of the new user's password; `None` for a user without one.
+    pub password: Option<PasswordHash>,
     /// The device the user registers on; none when an administrator adds the user.
     pub device: Option<NewDevice>,
     /// The present time.
@@ -35,8 +38,12 @@ pub enum Registered {
     User(Box<User>),
     /// The user is there and signed in.
     Session(Box<Session>),
+    /// The very user exists: with this external id and this name. Nothing was changed.
+    Exists(Box<User>),
     /// Another user has that name.
     UsernameTaken,
+    /// Another user has that external id.
+    ExternalIdTaken,
 }
 
 impl Step for Register {
@@ -51,13 +58,28 @@ impl Step for Register {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Registered, StoreError> {
-        if records.user_named(self.username.key())?.is_some() {
+        let same_name = records.user_named(self.username.key())?;
+        let same_id = match &self.external_id {
+            Some(external_id) => records.user_with_external_id(external_id)?,
+            None => None,
+        };
+        if let (Some(one), Some(other)) = (same_name, same_id)
+            && one == other
+            && let Some(user) = records.user(one)?
+        {
+            return Ok(Registered::Exists(Box::new(user)));
+        }
+        if same_name.is_some() {
             return Ok(Registered::UsernameTaken);
+        }
+        if same_id.is_some() {
+            return Ok(Registered::ExternalIdTaken);
         }
         let Counters { era, keys, .. } = records.counters()?;
         let mut user = User {
             id: self.id,
             username: self.username.clone(),
+            external_id: self.external_id.clone(),
             password: self.password.clone(),
             generation: Generation::new(1),
             bumped: None,

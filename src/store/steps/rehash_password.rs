@@ -33,8 +33,8 @@ impl Step for RehashPassword {
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<bool, StoreError> {
         match records.user(self.user)? {
-            Some(mut user) if user.password == self.verified => {
-                user.password = self.password.clone();
+            Some(mut user) if user.password.as_ref() == Some(&self.verified) => {
+                user.password = Some(self.password.clone());
                 changes.user(&user);
                 Ok(true)
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::{Era, KeysVersion};
 use crate::model::device::{Device, DeviceKind, DeviceName, LastSeen};
 use crate::model::ids::DeviceId;
@@ -35,6 +36,10 @@ pub struct NewDevice {
     pub name: DeviceName,
     /// The device's kind.
     pub kind: DeviceKind,
+    /// How the user proved who they are, if another system said so.
+    pub amr: Vec<AuthenticationMethod>,
+    /// Whether a refresh brings a new refresh token.
+    pub rotates: bool,
     /// The network from which the user signs in.
     pub network: Network,
     /// From where the user signs in, as lists show it.
@@ -61,6 +66,8 @@ impl NewDevice {
             absolute_end,
             refresh: RefreshState::opened(self.network),
             ended: None,
+            amr: self.amr.clone(),
+            rotates: self.rotates,
         };
         user.set_live_devices(era, user.live_devices(era) + 1);
         changes.counted.live_devices += 1;

@@ -86,7 +86,7 @@ impl Step for SetPassword {
             SetPasswordBy::Caller { presented, verified, idle } => {
                 match caller::judge(records, presented, now)? {
                     Err(refusal) => return Ok(PasswordSet::Refused(refusal)),
-                    Ok((_, user, _)) if user.password != *verified => {
+                    Ok((_, user, _)) if user.password.as_ref() != Some(verified) => {
                         return Ok(PasswordSet::PasswordChanged);
                     }
                     Ok((counters, user, mut device)) => {
@@ -101,7 +101,7 @@ impl Step for SetPassword {
                 Some(user) => (records.counters()?, user, None),
             },
         };
-        user.password = self.password.clone();
+        user.password = Some(self.password.clone());
         let ended = bump(changes, era, &mut user, kept.as_ref(), now, Cause::PasswordChanged, None);
         user.password_since = user.generation;
         if let Some(device) = &mut kept {

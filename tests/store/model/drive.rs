@@ -126,6 +126,7 @@ impl Drive {
                 self.users.push(session.user.id);
                 self.opened(&session, &[])
             }
+            other => panic!("{other:?}"),
         };
         Some((self.naive.register(name, id), said))
     }

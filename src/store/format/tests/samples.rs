@@ -1,7 +1,9 @@
 //! One record for every form that a stored record can take.
 
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::{Era, Generation, KeysVersion, Position, Sequence, Stamp};
 use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, ServiceKeyId, StoreId, UserId};
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::names::Names;
@@ -64,7 +66,8 @@ fn new_user() -> User {
     User {
         id: USER,
         username: Username::parse("ＡDA").unwrap(),
-        password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap(),
+        external_id: None,
+        password: PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash"),
         generation: Generation::new(5),
         bumped: None,
         disabled: None,
@@ -109,6 +112,8 @@ fn new_device() -> Device {
         absolute_end: at(11),
         refresh: RefreshState::opened(network("192.0.2.7")),
         ended: None,
+        amr: Vec::new(),
+        rotates: true,
     }
 }
 
@@ -132,9 +137,30 @@ fn no_network() -> Device {
     Device { refresh: RefreshState { network: None, ..old_device().refresh }, ..old_device() }
 }
 
+/// A user of another system, with a password here or without one.
+fn user_of_another_system(password: bool) -> User {
+    let user = old_user();
+    User {
+        external_id: ExternalId::parse("auth0|Ünal").ok(),
+        password: user.password.clone().filter(|_| password),
+        ..user
+    }
+}
+
+/// A device whose user another system has signed in, and that keeps its refresh token.
+fn vouched_for() -> Device {
+    let amr = ["pwd", "otp"].map(|name| AuthenticationMethod::parse(name).unwrap()).to_vec();
+    Device { amr, rotates: false, ..old_device() }
+}
+
 fn ended(cause: Cause, note: Option<&str>) -> Record {
     let ended = Some(Ended { at: at(15), cause, note: note.map(str::to_owned) });
     Record::EndedDevice(Box::new(Device { ended, ..old_device() }))
+}
+
+fn ended_vouched_for() -> Record {
+    let ended = Some(Ended { at: at(15), cause: Cause::SignedOut, note: None });
+    Record::EndedDevice(Box::new(Device { ended, ..vouched_for() }))
 }
 
 fn last_seen(address: Option<&str>, user_agent: Option<&str>) -> Record {
@@ -183,6 +209,10 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("device, new", Record::Device(Box::new(new_device()))),
         ("device, old", Record::Device(Box::new(old_device()))),
         ("device, no network", Record::Device(Box::new(no_network()))),
+        ("user with an external id", Record::User(Box::new(user_of_another_system(true)))),
+        ("user without a password", Record::User(Box::new(user_of_another_system(false)))),
+        ("device, vouched for", Record::Device(Box::new(vouched_for()))),
+        ("ended, vouched for", ended_vouched_for()),
         ("ended, signed out", ended(Cause::SignedOut, None)),
         ("ended, signed out everywhere", ended(Cause::SignedOutEverywhere, None)),
         ("ended, password changed", ended(Cause::PasswordChanged, None)),

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::format::{Record, RecordKind, last_seen_of_row};
 use crate::store::postgres::loaded::parse;
 use crate::store::postgres::sql_query::SqlQuery;
-use crate::store::postgres::write::{document, statements};
+use crate::store::postgres::write::{document, external_id, statements};
 use crate::store::records::Changes;
 
 /// Parses the JSON document of a record.
@@ -82,11 +82,12 @@ const ENDED: &str = insert_devices!(true);
 
 fn put_users(users: &[User]) -> Result<SqlQuery, StoreError> {
     Ok(SqlQuery::new(
-        "insert into rescind.users (id, name, doc)
-         select u.id, u.name, u.doc::json from unnest($1, $2, $3) as u (id, name, doc)",
+        "insert into rescind.users (id, name, external_id, doc)
+         select u.id, u.name, u.external_id, u.doc::json from unnest($1, $2, $3, $4) as u (id, name, external_id, doc)",
     )
     .users(users.iter().map(|user| user.id))
     .texts(users.iter().map(|user| user.username.key().to_owned()).collect())
+    .optional_texts(users.iter().map(external_id).collect())
     .texts(users.iter().map(document).collect::<Result<_, _>>()?))
 }
 

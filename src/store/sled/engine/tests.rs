@@ -9,6 +9,7 @@ use super::*;
 use crate::model::claims::RefreshClaims;
 use crate::model::counters::{KeysVersion, Position, Sequence};
 use crate::model::device::{DeviceKind, DeviceName, LastSeen};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::DeviceId;
 use crate::model::key::{KeyRecord, KeyState, Kid, Purpose};
 use crate::model::network::Network;
@@ -95,6 +96,10 @@ fn service_key(world: &World, name: &str) -> ServiceKeyRecord {
     ServiceKeyRecord { id: world.service_key_id(), name, scopes, digest: [1; 32], created: START }
 }
 
+fn external_id() -> ExternalId {
+    ExternalId::parse("42").unwrap()
+}
+
 /// An initialized store with a user on two devices, one of them ended, and a service key.
 async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
     let (parent, path) = fresh();
@@ -108,13 +113,17 @@ async fn filled() -> (TempDir, PathBuf, OpenedSled, User, [DeviceId; 2]) {
         seen: LastSeen { at: START, address: "192.0.2.7".parse().ok(), user_agent: None },
         idle: Duration::from_secs(3600),
         lifetime: Duration::from_secs(7200),
+        amr: Vec::new(),
+        rotates: true,
     };
     let (username, password) =
         (Username::parse("Ada").unwrap(), PasswordHash::from_stored("$argon2id$v=19$m=1$salt$hash").unwrap());
     let (phone, laptop) = (device(), device());
     let devices = [phone.id, laptop.id];
     let now = START + Duration::from_secs(9);
-    let register = Register { id: world.user_id(), username, password, device: Some(phone), now };
+    let (external_id, password) = (Some(external_id()), Some(password));
+    let register =
+        Register { id: world.user_id(), username, external_id, password, device: Some(phone), now };
     let user = match store.run(register).await.unwrap() {
         Registered::Session(session) => session.user,
         other => panic!("{other:?}"),

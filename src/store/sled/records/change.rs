@@ -86,8 +86,11 @@ fn remove(writes: &mut Writes, key: &RecordKey) {
         RecordKey::RolledBack => writes.delete(ROLLED_BACK),
         RecordKey::Key(kid) => writes.delete(layout::key(kid)),
         RecordKey::ServiceKey(id) => writes.delete(&layout::service_key(*id)[..]),
-        RecordKey::User { id, name } => {
+        RecordKey::User { id, name, external_id } => {
             writes.delete(layout::name(name));
+            if let Some(external_id) = external_id {
+                writes.delete(layout::external_id(external_id));
+            }
             writes.delete(&layout::user(*id)[..]);
         }
         RecordKey::Device(user, stamp, device) => {
@@ -100,11 +103,25 @@ fn remove(writes: &mut Writes, key: &RecordKey) {
     }
 }
 
-/// Writes a user, which happens at every sign-in; the index of names only if the name has changed.
+/// Writes a user, which happens at every sign-in; the indexes only if the name or the external id has changed.
 fn put_user(writes: &mut Writes, view: &SledView<'_>, user: &User) -> Result<(), StoreError> {
     let before = view.user(user.id)?;
-    if before.is_none_or(|before| before.username != user.username) {
-        writes.put(layout::name(user.username.key()), encode(Table::Names, &user.id)?);
+    let indexes = |user: &User| {
+        let external_id = user.external_id.as_ref();
+        let name = (Table::Names, layout::name(user.username.key()));
+        [Some(name), external_id.map(|id| (Table::ExternalIds, layout::external_id(id)))]
+    };
+    let (former, present) = (before.as_ref().map_or([None, None], indexes), indexes(user));
+    for (former, present) in former.into_iter().zip(present) {
+        if former == present {
+            continue;
+        }
+        if let Some((_, key)) = former {
+            writes.delete(key);
+        }
+        if let Some((table, key)) = present {
+            writes.put(key, encode(table, &user.id)?);
+        }
     }
     writes.put(&layout::user(user.id)[..], encode(RecordKind::User.into(), user)?);
     Ok(())

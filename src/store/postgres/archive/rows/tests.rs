@@ -56,7 +56,8 @@ fn every_fixture_is_read() {
 fn a_document_of_a_later_version_is_refused_and_called_newer() {
     for Sample { name, record } in samples() {
         if !matches!(record, Record::RolledBack) {
-            let later = line(FIXTURES, name).replacen('{', r#"{"version":2,"#, 1);
+            let document = line(FIXTURES, name).replacen(r#""version":2,"#, "", 1);
+            let later = document.replacen('{', r#"{"version":3,"#, 1);
             let refused = read(&later, &record).unwrap_err();
             assert!(matches!(refused, StoreError::Newer(_)), "{name}: {refused:?}");
             assert!(refused.to_string().contains("newer than this build"), "{name}: {refused}");

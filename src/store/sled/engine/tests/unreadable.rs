@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::queries::keys::FindServiceKey;
+use crate::store::queries::users::FindUserByExternalId;
 use crate::store::sled::layout::{COUNTERS, IDENTITY, TOTALS};
 
 fn assert_damaged(opened: Result<OpenedSled, OpenError>, why: &str) {
@@ -41,7 +42,7 @@ async fn the_witness_of_another_store_is_refused() {
 async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothing_else() {
     use RecordKind::{Device, EndedDevice, Entry, ExpiryCheck, Key, LastSeen, ServiceKey, User};
     let kinds = [User, Device, EndedDevice, LastSeen, Key, ServiceKey, Entry, ExpiryCheck];
-    for table in kinds.map(Table::Of).into_iter().chain([Table::Names]) {
+    for table in kinds.map(Table::Of).into_iter().chain([Table::Names, Table::ExternalIds]) {
         let (_parent, _path, store, user, [phone, laptop]) = filled().await;
         if table == Table::Of(ExpiryCheck) {
             tree(&store).insert([table.prefix()[0], 0], b"").unwrap();
@@ -54,6 +55,10 @@ async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothi
         let answer = match table {
             Table::Of(User) => store.read(FindUser { id: user.id }).await.map(drop),
             Table::Names => store.read(FindUserByName { name: "ada".to_owned() }).await.map(drop),
+            Table::ExternalIds => {
+                let external_id = external_id();
+                store.read(FindUserByExternalId { external_id }).await.map(drop)
+            }
             Table::Of(Device) => store.read(ReadStanding { user: user.id, device: phone }).await.map(drop),
             Table::Of(EndedDevice) => {
                 store.read(ReadStanding { user: user.id, device: laptop }).await.map(drop)

@@ -1,0 +1,111 @@
+//! Clauses on users of another system: their ids there, and users without a password.
+
+use std::sync::Arc;
+
+use rescind::model::authentication_method::AuthenticationMethod;
+use rescind::model::external_id::ExternalId;
+use rescind::model::ids::UserId;
+use rescind::model::user::User;
+use rescind::store::queries::service::ReadTotals;
+use rescind::store::queries::standing::ReadStanding;
+use rescind::store::queries::users::{FindUser, FindUserByExternalId};
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
+use rescind::store::steps::open_device::{OpenDevice, Opened};
+use rescind::store::steps::register::{Register, Registered};
+
+use crate::service::{HOME, Service, password};
+
+fn external_id(text: &str) -> ExternalId {
+    ExternalId::parse(text).unwrap()
+}
+
+fn creation(service: &Service, name: &str, id: &str) -> Register {
+    Register { external_id: Some(external_id(id)), password: None, ..service.registration(name, None) }
+}
+
+async fn create(service: &Service, name: &str, id: &str) -> User {
+    match service.store().run(creation(service, name, id)).await.unwrap() {
+        Registered::User(user) => *user,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn found(service: &Service, id: &str) -> Option<UserId> {
+    let query = FindUserByExternalId { external_id: external_id(id) };
+    service.store().read(query).await.unwrap().map(|user| user.id)
+}
+
+pub(crate) async fn external_ids_are_unique_and_freed(mut service: Service) {
+    let ada = create(&service, "ada", "42").await;
+    create(&service, "grace", "Ab").await;
+    service.reopen().await;
+    assert_eq!(found(&service, "42").await, Some(ada.id));
+    assert_eq!(found(&service, "aB").await, None, "case counts");
+    let answer = service.store().run(creation(&service, "eve", "42")).await.unwrap();
+    assert_eq!(answer, Registered::ExternalIdTaken);
+    let answer = service.store().run(creation(&service, "ada", "43")).await.unwrap();
+    assert_eq!(answer, Registered::UsernameTaken);
+    let answer = service.store().run(creation(&service, "ada", "Ab")).await.unwrap();
+    assert_eq!(answer, Registered::UsernameTaken, "the name and the id of two users");
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 2);
+    assert_eq!(found(&service, "43").await, None);
+
+    let request = DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now() };
+    service.store().run(request).await.unwrap();
+    service.reopen().await;
+    assert_eq!(found(&service, "42").await, None);
+    let eve = create(&service, "eve", "42").await;
+    assert_eq!(found(&service, "42").await, Some(eve.id));
+}
+
+pub(crate) async fn a_repeated_creation_changes_nothing(service: Service) {
+    let ada = create(&service, "Ada", "42").await;
+    let repeated = Register { password: Some(password(1)), ..creation(&service, "aDA", "42") };
+    let answer = service.store().run(repeated).await.unwrap();
+    assert_eq!(answer, Registered::Exists(Box::new(ada.clone())));
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 1);
+    assert_eq!(service.store().read(FindUser { id: ada.id }).await.unwrap(), Some(ada));
+}
+
+/// Many pairs of creations that have the external id in common, and half of them the name too.
+pub(crate) async fn of_two_creations_with_one_external_id_one_wins(service: Service) {
+    let service = Arc::new(service);
+    for round in 0..service.many() / 16 {
+        let same_name = round % 2 == 0;
+        let (one, other) =
+            (format!("one {round}"), format!("{} {round}", if same_name { "one" } else { "other" }));
+        let id = format!("id-{round}");
+        let run = |name: &str| {
+            let (store, request) = (service.store(), creation(&service, name, &id));
+            tokio::spawn(async move { store.run(request).await.unwrap() })
+        };
+        let (one, other) = (run(&one), run(&other));
+        let answers = [one.await.unwrap(), other.await.unwrap()];
+        let won = answers.iter().find_map(|answer| match answer {
+            Registered::User(user) => Some(user.clone()),
+            _ => None,
+        });
+        let won = won.unwrap_or_else(|| panic!("nobody won: {answers:?}"));
+        let lost = if same_name { Registered::Exists(won.clone()) } else { Registered::ExternalIdTaken };
+        assert!(answers.contains(&lost), "{answers:?}");
+        assert_eq!(found(&service, &id).await, Some(won.id));
+    }
+}
+
+pub(crate) async fn a_device_says_how_the_user_was_proven(mut service: Service) {
+    let ada = create(&service, "ada", "42").await;
+    assert_eq!(ada.password, None);
+    let wrong = service.opening(ada.id, &password(0));
+    assert_eq!(service.store().run(wrong.clone()).await.unwrap(), Opened::PasswordChanged, "there is none");
+    let mut device = service.new_device(HOME);
+    device.amr = ["pwd", "otp"].map(|name| AuthenticationMethod::parse(name).unwrap()).to_vec();
+    device.rotates = false;
+    let vouched = OpenDevice { verified: None, device: device.clone(), ..wrong };
+    let answer = service.store().run(vouched).await.unwrap();
+    let Opened::Opened { session, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!(session.device.amr, device.amr);
+    service.reopen().await;
+    let standing = service.store().read(ReadStanding { user: ada.id, device: device.id }).await.unwrap();
+    let stored = standing.device.unwrap();
+    assert_eq!((stored.amr, stored.rotates), (device.amr, false));
+}
