@@ -10,7 +10,7 @@ import type {
 import { createOutbox, type SignedOutHere } from "./outbox.ts";
 import { createSession, notSignedIn } from "./session.ts";
 import type { Storage } from "./storage.ts";
-import type { SignedIn } from "./stored.ts";
+import type { SignedIn, SignedOutReason } from "./stored.ts";
 
 export interface ClientOptions {
   /** Where the service is, as in `https://auth.example.com`. */
@@ -20,11 +20,10 @@ export interface ClientOptions {
   /** What this device is called in the user's list. */
   device?: DeviceInput;
   /**
-   * Called once when the session has ended and the app did not ask for it here: the service ended it (`reason` is its
-   * `code`: `signed_out`, `signed_out_everywhere`, `user_disabled`, …), or the user signed out in another tab. Never
-   * because of the network.
+   * Called once when the session has ended and the app did not ask for it here: the service ended it, or the user signed
+   * out in another tab. `reason` is one of the service's codes. Never because of the network.
    */
-  onSignedOut: (reason: string) => void;
+  onSignedOut: (reason: SignedOutReason) => void;
   /** Called when another session, or none, is held here, also by a sign-in or sign-out in another tab. */
   onChange?: (session: SignedIn | null) => void;
   /** Sends the requests; the platform's `fetch` otherwise. */
@@ -78,8 +77,11 @@ export interface Client {
   accessToken(refused?: string): Promise<string | null>;
   /** Who is signed in here, as far as this device knows. */
   session(): Promise<SignedIn | null>;
-  /** Tells the service of sign-outs that wait, as the client does by itself from time to time. */
-  flush(): Promise<void>;
+  /**
+   * Tells the service of sign-outs that wait, as the client does by itself from time to time. `delivered` says whether it
+   * knows of all by now.
+   */
+  flush(): Promise<{ delivered: boolean }>;
 }
 
 /** Makes a client. An app needs one; several of them, as in several tabs, may share a storage. */
@@ -175,7 +177,7 @@ export function createClient(options: ClientOptions): Client {
     fetch: appFetch,
     accessToken: (refused) => session.access(refused),
     session: () => session.current(),
-    flush: () => outbox.flush().then(() => {}),
+    flush: () => outbox.flush().then(() => ({ delivered: outbox.isEmpty() })),
   };
 }
 

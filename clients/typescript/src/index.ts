@@ -8,7 +8,7 @@ export {
   asyncStorage, keychainStorage, memoryStorage, secureStorage, webStorage,
   type AsyncStorage, type Keychain, type SecureStore, type Storage, type WebStorage,
 } from "./storage.ts";
-export type { SignedIn } from "./stored.ts";
+export type { SignedIn, SignedOutReason } from "./stored.ts";
 export type {
   Code, Device, DeviceInput, DeviceList, FieldProblem, Me, SignedOut, SignedOutEverywhere, User,
 } from "./openapi.ts";

@@ -30,6 +30,8 @@ export interface Outbox {
   has(device: string): Awaitable<boolean>;
   /** Sends what waits. Gives the reason why no new sign-in may overtake what is left. */
   flush(): Promise<unknown>;
+  /** Whether nothing is known to wait. */
+  isEmpty(): boolean;
   /** Sends what waits if something is known to. */
   poke(): void;
   /** What becomes of the sign-out of `device` by the next flush. */
@@ -176,6 +178,7 @@ export function createOutbox(storage: Storage, http: Http, clock: Clock, lock: L
     add,
     has,
     flush,
+    isEmpty: () => !left,
     poke() {
       if (left && busy < 2) void flush().catch(() => {});
     },

@@ -7,7 +7,9 @@ import type { Http } from "./http.ts";
 import type { Session, SignedOutOthers } from "./openapi.ts";
 import type { Outbox, SignOut } from "./outbox.ts";
 import type { Storage } from "./storage.ts";
-import { ended, final, parse, sessionKey, type SignedIn, signOut, type Stored, stored, whole } from "./stored.ts";
+import {
+  isEnded, isFinal, parse, sessionKey, type SignedIn, type SignedOutReason, signOut, type Stored, stored, whole,
+} from "./stored.ts";
 
 export interface SessionParts {
   http: Http;
@@ -17,7 +19,7 @@ export interface SessionParts {
   lock: Lock;
   /** Milliseconds to wait for the new tokens of another tab that changes the password. */
   timeout: number;
-  onSignedOut: (reason: string) => void;
+  onSignedOut: (reason: SignedOutReason) => void;
   onChange: (session: SignedIn | null) => void;
 }
 
@@ -88,7 +90,7 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
   async function learnReason({ access }: Stored): Promise<void> {
     void outbox.flush().catch(() => {});
     const code = await http("GET", "auth/me", { bearer: access }).then(() => "", ({ code }: RescindError) => code);
-    if (!held) call(() => onSignedOut(ended.includes(code) ? code : "signed_out"));
+    if (!held) call(() => onSignedOut(isEnded(code) ? code : "signed_out"));
   }
 
   async function load(): Promise<void> {
@@ -129,8 +131,9 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
     try {
       answer = whole(await http<Session>("POST", "auth/refresh", { body: { refresh: old.refresh } }));
     } catch (error) {
-      if (!final.includes((error as RescindError).code)) throw error;
-      return refused(error as RescindError, begun, oldText);
+      const { code } = error as RescindError;
+      if (!isFinal(code)) throw error;
+      return refused(error as RescindError, code, begun, oldText);
     }
     await lock(() =>
       then(get(), (found) => {
@@ -142,17 +145,22 @@ export function createSession({ http, storage, outbox, clock, lock, timeout, onS
   }
 
   /** The refresh token in `oldText` was refused: ends the session unless there are newer tokens. */
-  async function refused(error: RescindError, begun: number, oldText: string | null): Promise<void> {
+  async function refused(
+    error: RescindError,
+    reason: SignedOutReason,
+    begun: number,
+    oldText: string | null,
+  ): Promise<void> {
     const until = clock.now() + timeout;
     const decide = (found: string | null | undefined): Awaitable<"wait" | "newer" | "over"> => {
       if (begun !== epoch) return "newer";
       if (found && found !== oldText) return adopt(found), "newer";
       const changing = changes || (immediate && held?.changing);
-      if (found && error.code === "password_changed" && changing && clock.now() < until) return "wait";
+      if (found && reason === "password_changed" && changing && clock.now() < until) return "wait";
       epoch++;
       hold(null, null, 0);
       // Before it is removed: an app that is ended in between learns it after its restart.
-      call(() => onSignedOut(error.code));
+      call(() => onSignedOut(reason));
       return then(remove(), () => "over");
     };
     for (;;) {

@@ -1,7 +1,7 @@
 // A session as it is stored, and the refusals that end one.
 
 import { RescindError } from "./error.ts";
-import type { Session, User } from "./openapi.ts";
+import type { Code, Session, User } from "./openapi.ts";
 import type { SignOut } from "./outbox.ts";
 
 /** Who is signed in here, and on which device. */
@@ -24,12 +24,19 @@ export interface Stored {
 export const sessionKey = "rescind.session";
 
 /** Refusals of a refresh token after which only a new sign-in helps. */
-export const final: readonly string[] = [
+export const final = [
   "token_expired", "password_changed", "signed_out", "signed_out_everywhere", "reset", "refresh_reused", "user_disabled",
   "token_invalid",
-];
+] as const satisfies readonly Code[];
 /** Refusals of an access token that say that its device has ended. */
-export const ended: readonly string[] = ["signed_out", "signed_out_everywhere", "reset", "user_disabled"];
+const ended = ["signed_out", "signed_out_everywhere", "reset", "user_disabled"] as const satisfies readonly SignedOutReason[];
+
+/** Why a session ended that the app did not end: one of the service's codes. */
+export type SignedOutReason = (typeof final)[number];
+
+const oneOf = <T extends string>(codes: readonly T[]) => (code: string): code is T => codes.includes(code as T);
+export const isFinal = oneOf<SignedOutReason>(final);
+export const isEnded = oneOf<SignedOutReason>(ended);
 
 /** The answer, if it has what a session needs. */
 export function whole(answer: Session): Session {

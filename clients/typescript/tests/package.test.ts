@@ -77,8 +77,11 @@ test("both formats and the example of the README have types", async () => {
       export function deleteItemAsync(key: string, options?: { keychainService?: string }): Promise<void>;
     }`;
   const use = `
-    import { createClient, memoryStorage, type Client, type Device } from "@rescind/client";
-    export const client: Client = createClient({ url: "", storage: memoryStorage(), onSignedOut: (reason: string) => reason });
+    import { createClient, memoryStorage, type Client, type Device, type SignedOutReason } from "@rescind/client";
+    declare const texts: Record<SignedOutReason, string>;
+    export const client: Client = createClient({ url: "", storage: memoryStorage(), onSignedOut: (reason) => texts[reason] });
+    // @ts-expect-error: reasons without a text
+    export const incomplete: typeof texts = { signed_out: "" };
     export const devices: Promise<Device[]> = client.devices.list().then(({ results }) => results);
     // @ts-expect-error
     createClient({ url: "" });`;

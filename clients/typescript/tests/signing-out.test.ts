@@ -148,8 +148,9 @@ test("a sign-out that finds the queue full is kept in memory", async () => {
   network.down = true;
   assert.deepEqual(await client.logout(), { delivered: false });
   assert.equal(texts.size, 4);
+  assert.deepEqual(await client.flush(), { delivered: false });
   network.down = false;
-  await client.flush();
+  assert.deepEqual(await client.flush(), { delivered: true });
   assert.equal(texts.size, 0);
   assert.equal(await verdict(access), "signed_out");
 });
