@@ -15,15 +15,39 @@ export const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !name.startsWith("RESCIND_TEST_")),
 );
 
-export class Service {
-  readonly url: string;
-  readonly #process: ChildProcess;
-  readonly #folder: string;
+interface Running {
+  url: string;
+  process: ChildProcess;
+}
 
-  private constructor(url: string, process: ChildProcess, folder: string) {
-    this.url = url;
-    this.#process = process;
+async function run(folder: string, changes: string[]): Promise<Running> {
+  const settings = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--set", "log_level=warn"];
+  settings.push(...changes.flatMap((change) => ["--set", change]));
+  const process = spawn(binary, ["serve", ...settings, "--data", join(folder, "data")], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: environment,
+  });
+  await once(process, "spawn");
+  for await (const line of createInterface({ input: process.stdout })) {
+    const url = /^listening on (http:.*)$/.exec(line)?.[1];
+    if (url !== undefined) return { url, process };
+  }
+  throw new Error(`${binary} serve ended without listening`);
+}
+
+export class Service {
+  #running: Running;
+  readonly #folder: string;
+  readonly #changes: string[];
+
+  private constructor(running: Running, folder: string, changes: string[]) {
+    this.#running = running;
     this.#folder = folder;
+    this.#changes = changes;
+  }
+
+  get url(): string {
+    return this.#running.url;
   }
 
   /** The data folder. */
@@ -34,24 +58,27 @@ export class Service {
   /** Starts it with some settings changed, as `key=value`. */
   static async start(...changes: string[]): Promise<Service> {
     const folder = await mkdtemp(join(tmpdir(), "rescind-"));
-    const settings = ["--listen", "127.0.0.1:0", "--metrics-listen", "off", "--set", "log_level=warn"];
-    settings.push(...changes.flatMap((change) => ["--set", change]));
-    const process = spawn(binary, ["serve", ...settings, "--data", join(folder, "data")], {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: environment,
-    });
-    await once(process, "spawn");
-    for await (const line of createInterface({ input: process.stdout })) {
-      const url = /^listening on (http:.*)$/.exec(line)?.[1];
-      if (url !== undefined) return new Service(url, process, folder);
-    }
-    throw new Error(`${binary} serve ended without listening`);
+    return new Service(await run(folder, changes), folder, changes);
+  }
+
+  /** Ends it without a warning, as a crash does. `resume` starts it again. */
+  async kill(): Promise<void> {
+    const { process } = this.#running;
+    process.kill("SIGKILL");
+    await once(process, "exit");
+  }
+
+  /** Starts it again on its data, after `kill`. It is at another port then. */
+  async resume(): Promise<void> {
+    this.#running = await run(this.#folder, this.#changes);
   }
 
   /** Stops it as an operator would, and expects it to go in peace. */
   async stop(): Promise<void> {
-    this.#process.kill("SIGTERM");
-    const [code] = this.#process.exitCode === null ? await once(this.#process, "exit") : [this.#process.exitCode];
+    const { process } = this.#running;
+    process.kill("SIGTERM");
+    const isOver = process.exitCode !== null || process.signalCode !== null;
+    const [code] = isOver ? [process.exitCode] : await once(process, "exit");
     await rm(this.#folder, { recursive: true });
     if (code !== 0) throw new Error(`the service ended with ${code}`);
   }
