@@ -12,7 +12,7 @@
 //!   operations for it)
 //! * [`cors`] — which pages of other origins may read answers
 //! * [`client`] — the client's address and user agent
-//! * [`body`] — the JSON body, checked against its own schema
+//! * [`body`] — the JSON or form body, checked against its own schema
 //!
 //! On the way out:
 //!

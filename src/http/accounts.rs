@@ -11,7 +11,7 @@ use super::answers::{
     SignedOutOthersAnswer, count,
 };
 use super::body::sign_in::SignInBody;
-use super::body::{Body, ForgivenBody};
+use super::body::{Body, FieldsBody, ForgivenBody, ForgivenFields};
 use super::credential::{MaybeSignedIn, SignedIn};
 use super::device_input::{DeviceInput, wish};
 use super::fence;
@@ -139,7 +139,7 @@ impl Accounts {
         &self,
         use_cases: Data<&Arc<UseCases>>,
         client: ClientInfo,
-        body: Body<RefreshInput>,
+        body: FieldsBody<RefreshInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
         let issued = use_cases.refresh.refresh(&body.0.refresh, &client).await?;
         Ok(Json(SessionAnswer::of(issued)))
@@ -156,7 +156,7 @@ impl Accounts {
         use_cases: Data<&Arc<UseCases>>,
         client: ClientInfo,
         bearer: MaybeSignedIn,
-        body: ForgivenBody<LogoutInput>,
+        body: ForgivenFields<LogoutInput>,
     ) -> Result<Json<SignedOutAnswer>, Problem> {
         let refresh = body.0.as_ref().ok().and_then(|input| input.refresh.as_deref());
         match (use_cases.sign_out.logout(refresh, &bearer.0, &client).await, body.0) {

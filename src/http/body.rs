@@ -1,4 +1,4 @@
-//! The JSON body of a request, checked against the schema that documents it.
+//! The body of a request, in JSON or where it says so as a form, checked against the schema that documents it.
 //!
 //! The framework's own parser quotes values in its errors and stops at the first one, so it only ever sees a body
 //! that has passed [`shape`]: every fault is reported at once, by field name, and no value is repeated.
@@ -22,6 +22,7 @@ use super::{
     problem::{FieldError, Problem},
 };
 
+pub(super) mod form;
 pub(super) mod json;
 pub mod shape;
 pub mod sign_in;
@@ -29,11 +30,19 @@ pub mod sign_in;
 /// The largest body read, in bytes. The largest honest one is below 5 KiB: two tokens of 2 KiB each.
 pub const LIMIT: usize = 16 * 1024;
 
-const MEDIA_TYPE: &str = "application/json";
+/// The media type of an operation that takes JSON alone.
+const JSON: &[&str] = &["application/json"];
+
+/// The media types of an operation that takes forms, too: those that an app needs to sign in, to refresh and to sign out.
+const JSON_OR_FORM: &[&str] = &["application/json", form::MEDIA_TYPE];
 
 /// A JSON body of type `T`. A field that `T` does not have is refused by name.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
+
+/// A JSON or form body of type `T`. A field that `T` does not have is refused by name.
+#[derive(Debug)]
+pub struct FieldsBody<T>(pub T);
 
 /// A JSON body of type `T` that may be missing: no body, an empty one, `null` and `{}` all mean the same, and fields
 /// that `T` does not have are ignored. For sign-outs, which a client must not fail at when its storage is empty.
@@ -43,6 +52,10 @@ pub struct LenientBody<T>(pub T);
 /// A [`LenientBody`] whose fault is kept instead of answered, for an operation that a credential alone may suffice for.
 #[derive(Debug)]
 pub struct ForgivenBody<T>(pub Result<T, Problem>);
+
+/// A [`ForgivenBody`] that may be a form.
+#[derive(Debug)]
+pub struct ForgivenFields<T>(pub Result<T, Problem>);
 
 /// A JSON body of type `T` that may be missing like a [`LenientBody`], but whose fields are named exactly.
 #[derive(Debug)]
@@ -76,13 +89,28 @@ fn is_identity(coding: &[u8]) -> bool {
     coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity")
 }
 
-pub(super) fn require(request: &Request, media_type: &'static str) -> Result<(), Problem> {
+/// The one of `media_types` that the request's body has.
+pub(super) fn require(request: &Request, media_types: &[&'static str]) -> Result<&'static str, Problem> {
     let essence = request.content_type().and_then(|full| full.split(';').next()).unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(media_type) {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::UnsupportedMediaType).with_detail(format!("Send the body as `{media_type}`.")))
-    }
+    let known = media_types.iter().find(|known| essence.eq_ignore_ascii_case(known));
+    known.copied().ok_or_else(|| {
+        let detail = format!("Send the body as `{}`.", media_types.join("` or `"));
+        Problem::new(Code::UnsupportedMediaType).with_detail(detail)
+    })
+}
+
+/// Reads the fields of a body of one of `media_types`.
+async fn read_fields(
+    request: &Request,
+    body: &mut RequestBody,
+    media_types: &[&'static str],
+) -> Result<JsonValue, Problem> {
+    let media_type = require(request, media_types)?;
+    fields(media_type, &read(request, body).await?)
+}
+
+fn fields(media_type: &str, bytes: &[u8]) -> Result<JsonValue, Problem> {
+    if media_type == form::MEDIA_TYPE { form::fields(bytes) } else { parse_json(bytes) }
 }
 
 fn parse_json(bytes: &[u8]) -> Result<JsonValue, Problem> {
@@ -109,51 +137,14 @@ pub(super) fn parse<T: ParseFromJSON + 'static>(json: JsonValue, unknown: Unknow
         .map_err(|_| Problem::new(Code::InvalidRequest).with_detail("The body does not match its schema."))
 }
 
-fn document<T: Type>(required: bool) -> MetaRequest {
-    let content = vec![MetaMediaType { content_type: MEDIA_TYPE, schema: T::schema_ref() }];
-    MetaRequest { description: None, content, required }
+fn document<T: Type>(required: bool, media_types: &[&'static str]) -> MetaRequest {
+    let content =
+        |media_type: &&'static str| MetaMediaType { content_type: media_type, schema: T::schema_ref() };
+    MetaRequest { description: None, content: media_types.iter().map(content).collect(), required }
 }
 
-impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for Body<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
-    type ParamType = ();
-    type ParamRawType = ();
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-    }
-
-    fn request_meta() -> Option<MetaRequest> {
-        Some(document::<T>(true))
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        body: &mut RequestBody,
-        _: ExtractParamOptions<()>,
-    ) -> Result<Self> {
-        require(request, MEDIA_TYPE)?;
-        let json = parse_json(&read(request, body).await?)?;
-        Ok(Self(parse(json, Unknown::Refused)?))
-    }
-}
-
-/// Reads the JSON value of a body that may be missing: no body and `null` are an empty object.
-async fn read_optional(request: &Request, body: &mut RequestBody) -> Result<JsonValue, Problem> {
-    let bytes = read(request, body).await?;
-    let mut json = JsonValue { value: Value::Null, repeated: Vec::new() };
-    if !bytes.trim_ascii().is_empty() {
-        require(request, MEDIA_TYPE)?;
-        json = parse_json(&bytes)?;
-    }
-    if json.value.is_null() {
-        json.value = Value::Object(serde_json::Map::new());
-    }
-    Ok(json)
-}
-
-macro_rules! may_be_missing {
-    ($body:ident, $unknown:expr, $judge:expr) => {
+macro_rules! required {
+    ($body:ident, $media_types:ident) => {
         impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for $body<T> {
             const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
             type ParamType = ();
@@ -164,7 +155,7 @@ macro_rules! may_be_missing {
             }
 
             fn request_meta() -> Option<MetaRequest> {
-                Some(document::<T>(false))
+                Some(document::<T>(true, $media_types))
             }
 
             async fn from_request(
@@ -172,16 +163,63 @@ macro_rules! may_be_missing {
                 body: &mut RequestBody,
                 _: ExtractParamOptions<()>,
             ) -> Result<Self> {
-                let value = read_optional(request, body).await;
+                Ok(Self(parse(read_fields(request, body, $media_types).await?, Unknown::Refused)?))
+            }
+        }
+    };
+}
+
+required!(Body, JSON);
+required!(FieldsBody, JSON_OR_FORM);
+
+/// Reads the fields of a body that may be missing: no body and `null` are an empty object.
+async fn read_optional(
+    request: &Request,
+    body: &mut RequestBody,
+    media_types: &[&'static str],
+) -> Result<JsonValue, Problem> {
+    let bytes = read(request, body).await?;
+    let mut json = JsonValue { value: Value::Null, repeated: Vec::new() };
+    if !bytes.trim_ascii().is_empty() {
+        json = fields(require(request, media_types)?, &bytes)?;
+    }
+    if json.value.is_null() {
+        json.value = Value::Object(serde_json::Map::new());
+    }
+    Ok(json)
+}
+
+macro_rules! may_be_missing {
+    ($body:ident, $media_types:ident, $unknown:expr, $judge:expr) => {
+        impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for $body<T> {
+            const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+            type ParamType = ();
+            type ParamRawType = ();
+
+            fn register(registry: &mut Registry) {
+                T::register(registry);
+            }
+
+            fn request_meta() -> Option<MetaRequest> {
+                Some(document::<T>(false, $media_types))
+            }
+
+            async fn from_request(
+                request: &'a Request,
+                body: &mut RequestBody,
+                _: ExtractParamOptions<()>,
+            ) -> Result<Self> {
+                let value = read_optional(request, body, $media_types).await;
                 Ok(Self($judge(value.and_then(|value| parse(value, $unknown)))?))
             }
         }
     };
 }
 
-may_be_missing!(LenientBody, Unknown::Ignored, std::convert::identity);
-may_be_missing!(ForgivenBody, Unknown::Ignored, Ok::<_, Problem>);
-may_be_missing!(OptionalBody, Unknown::Refused, std::convert::identity);
+may_be_missing!(LenientBody, JSON, Unknown::Ignored, std::convert::identity);
+may_be_missing!(ForgivenBody, JSON, Unknown::Ignored, Ok::<_, Problem>);
+may_be_missing!(ForgivenFields, JSON_OR_FORM, Unknown::Ignored, Ok::<_, Problem>);
+may_be_missing!(OptionalBody, JSON, Unknown::Refused, std::convert::identity);
 
 #[cfg(test)]
 mod tests;

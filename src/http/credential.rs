@@ -7,8 +7,8 @@ use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use zeroize::Zeroizing;
 
+use super::body::form::decode;
 use super::code::{Code, FieldCode};
-use super::form::decode;
 use super::problem::Problem;
 use crate::auth::ClientInfo;
 use crate::auth::administrator::Administrator;

@@ -223,6 +223,7 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
     }
     if operation.pointer("/requestBody/content/application~1json").is_some() {
         examples::add_to_request(&id, operation);
+        describe_form(operation, schemas);
     }
     let fault = examples::fault(operation, schemas);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
@@ -255,6 +256,16 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
     }
     examples::add_to_responses(responses);
     responses.insert("default".to_owned(), shared::reference());
+}
+
+/// Says how a form writes a field that is an object: `device[name]`.
+fn describe_form(operation: &mut Value, schemas: &Value) {
+    let Some(form) = operation.pointer_mut("/requestBody/content/application~1x-www-form-urlencoded") else {
+        return;
+    };
+    if plain::schema_name(form).is_some_and(|name| !schemas[name]["properties"]["device"].is_null()) {
+        form["encoding"] = json!({"device": {"style": "deepObject", "explode": true}});
+    }
 }
 
 fn problem(operation: &str, status: StatusCode, codes: &[Code], fault: &Value) -> Value {

@@ -264,3 +264,33 @@ async fn apps_of_another_service_are_told_which_fields_or_which_setting() {
         lenient.anonymous().post("/api/v1/auth/refresh").json(&json!({"refresh": "x", "email": "x"}));
     assert_eq!(refresh.send().await.refused("invalid_request").fields(), ["email unknown"]);
 }
+
+/// Apps that send forms sign in, refresh and sign out with the fields that JSON has.
+#[tokio::test]
+async fn a_form_has_the_fields_of_a_json_body() {
+    let service = Service::start().await;
+    service.phone("ada").await;
+    let post = |operation: &str| service.anonymous().post(&format!("/api/v1/auth/{operation}"));
+    let credentials = [("username", "ada"), ("password", PASSWORD)];
+    let device = [("device[name]", "Ada's tablet"), ("device[kind]", "mobile")];
+    let session = post("login").form(&[credentials, device].concat()).send().await.ok();
+    assert_eq!(session["device"]["name"], "Ada's tablet");
+    service.pass(60);
+    let refresh = [("refresh", session["refresh"].as_str().unwrap())];
+    let session = post("refresh").form(&refresh).send().await.ok();
+    let refresh = [("refresh", session["refresh"].as_str().unwrap())];
+    assert_eq!(post("logout").form(&refresh).send().await.ok(), json!({"signed_out": 1}));
+    post("refresh").form(&refresh).send().await.refused("signed_out");
+
+    let unknown = [credentials.as_slice(), &[("remember_me", "on"), ("device[colour]", "red")]].concat();
+    let refused = post("login").form(&unknown).send().await.refused("invalid_request");
+    assert_eq!(refused.fields(), ["device.colour unknown", "remember_me unknown"]);
+    let refused = post("refresh").form(&[("refresh", "")]).send().await.refused("invalid_request");
+    assert_eq!(refused.fields(), ["refresh required"]);
+    let twice = post("login").body("application/x-www-form-urlencoded", "username=a&username=b");
+    assert_eq!(twice.send().await.refused("invalid_request").fields(), ["username duplicate"]);
+    // Only these three take forms.
+    let form = post("logout-all").bearer(session["access"].as_str().unwrap());
+    form.form(&[("a", "b")]).send().await.refused("signed_out");
+    post("password").form(&[("a", "b")]).send().await.refused("token_missing");
+}

@@ -168,11 +168,8 @@ async fn what_is_not_authentic_signs_nobody_out() {
         let mistyped = ask.json(&json!({"refresh": 17})).send().await.refused("invalid_request");
         assert_eq!(mistyped.fields(), ["refresh wrong_type"]);
     }
-    post()
-        .body("application/x-www-form-urlencoded", "refresh=")
-        .send()
-        .await
-        .refused("unsupported_media_type");
+    post().form(&[("refresh", "v4.local.nothing")]).send().await.refused("token_invalid");
+    post().body("text/plain", "refresh=").send().await.refused("unsupported_media_type");
     post().body("application/json", "{").send().await.refused("bad_json");
     phone.works().await;
 }

@@ -10,7 +10,7 @@ use poem_openapi::types::ParseFromJSON;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 
 use super::shape::Unknown;
-use super::{Body, MEDIA_TYPE, parse, parse_json, read, require};
+use super::{FieldsBody, JSON_OR_FORM, parse, read_fields};
 use crate::http::code::FieldCode;
 
 const ADVICE: &str = "Correct the fields named in `errors`. A field that is `unknown` has no effect here: leave it out, or have the \
@@ -23,12 +23,12 @@ pub struct SignInFields {
     pub ignore_unknown: bool,
 }
 
-/// A JSON body of type `T` of a registration or a sign-in.
+/// A JSON or form body of type `T` of a registration or a sign-in.
 #[derive(Debug)]
 pub struct SignInBody<T>(pub T);
 
 impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for SignInBody<T> {
-    const TYPES: &'static [ApiExtractorType] = <Body<T> as ApiExtractor>::TYPES;
+    const TYPES: &'static [ApiExtractorType] = <FieldsBody<T> as ApiExtractor>::TYPES;
     type ParamType = ();
     type ParamRawType = ();
 
@@ -37,7 +37,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for SignInBody<T> {
     }
 
     fn request_meta() -> Option<MetaRequest> {
-        <Body<T> as ApiExtractor>::request_meta()
+        <FieldsBody<T> as ApiExtractor>::request_meta()
     }
 
     async fn from_request(
@@ -47,8 +47,7 @@ impl<'a, T: ParseFromJSON + 'static> ApiExtractor<'a> for SignInBody<T> {
     ) -> Result<Self> {
         let fields = request.data::<SignInFields>().copied().unwrap_or_default();
         let unknown = if fields.ignore_unknown { Unknown::Ignored } else { Unknown::Refused };
-        require(request, MEDIA_TYPE)?;
-        let json = parse_json(&read(request, body).await?)?;
+        let json = read_fields(request, body, JSON_OR_FORM).await?;
         let parsed = parse(json, unknown).map_err(|problem| {
             let told = problem.errors().iter().any(|error| error.code == FieldCode::Unknown);
             if told { problem.with_detail(ADVICE) } else { problem }

@@ -109,9 +109,8 @@ pub(super) fn add_to_schema(name: &str, schema: &mut Value) {
 
 /// Adds an example to the body of a request that works as sent: no made-up token in an optional field.
 pub(super) fn add_to_request(operation: &str, value: &mut Value) {
-    if operation == "logout"
-        && let Some(media) = value.pointer_mut("/requestBody/content/application~1json")
-    {
+    let content = value.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for media in content.filter(|_| operation == "logout").into_iter().flat_map(Map::values_mut) {
         media["example"] = json!({});
     }
 }
