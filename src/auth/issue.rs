@@ -56,7 +56,8 @@ impl TokenMint {
             device: device.id,
             stamp: user.stamp(era),
             sequence: device.refresh.current,
-            expires: device.end(),
+            // The one token of a device that does not rotate lasts as long as refreshing it keeps the device.
+            expires: if device.rotates { device.end() } else { device.absolute_end },
         })?;
         let refresh_expires_in = now.until(device.end());
         Ok(Issued {

@@ -25,13 +25,21 @@ use crate::store::steps::rehash_password::RehashPassword;
 use crate::store::steps::session::NewDevice;
 use crate::world::reference::ReferenceClock;
 
-/// The name and kind of the device that a sign-in opens. `None` stands for "Unknown device" and `other`.
-#[derive(Clone, Debug, Default)]
+/// The device that a sign-in is to open. `None` stands for "Unknown device" and `other`.
+#[derive(Clone, Debug)]
 pub struct DeviceWish {
     /// The name of the device.
     pub name: Option<DeviceName>,
     /// The kind of device.
     pub kind: Option<DeviceKind>,
+    /// Whether a refresh brings a new refresh token.
+    pub rotates: bool,
+}
+
+impl Default for DeviceWish {
+    fn default() -> Self {
+        Self { name: None, kind: None, rotates: true }
+    }
 }
 
 /// Settles an attempt: only a wrong password costs its token, any other result returns it.
@@ -186,7 +194,7 @@ impl SignIn {
             name: wish.name.unwrap_or_else(DeviceName::unknown),
             kind: wish.kind.unwrap_or_else(DeviceKind::other),
             amr: Vec::new(),
-            rotates: true,
+            rotates: wish.rotates,
             network: Network::of(client.address),
             seen: last_seen::seen(client, now),
             idle: self.clock.lasting(self.policy.device_idle),

@@ -60,7 +60,7 @@ impl Refresh {
         let refreshed = self.store.run(request).await?;
         self.metrics.refresh(class(&refreshed));
         match refreshed {
-            Refreshed::Rotated(session) | Refreshed::Repeated(session) => {
+            Refreshed::Rotated(session) | Refreshed::Renewed(session) | Refreshed::Repeated(session) => {
                 self.renewed(*session, client, now).await
             }
             Refreshed::Recovered(session) => {
@@ -105,6 +105,7 @@ impl Refresh {
 fn class(refreshed: &Refreshed) -> &'static str {
     match refreshed {
         Refreshed::Rotated(_) => "rotated",
+        Refreshed::Renewed(_) => "renewed",
         Refreshed::Repeated(_) => "repeated",
         Refreshed::Recovered(_) => "recovered",
         Refreshed::Reused { .. } => "reused",

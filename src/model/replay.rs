@@ -2,6 +2,9 @@
 //!
 //! An honest user must not be signed out by a lost answer, two tabs, a client whose parallel requests refresh
 //! independently, or a phone that changes networks; a thief must not stay unnoticed for long.
+//!
+//! A device may have been opened for an app that never stores the refresh token of an answer. It does not rotate: its one
+//! token is honoured until the device ends, and whether a copy of it is in use cannot be told.
 
 use std::time::Duration;
 
@@ -31,7 +34,7 @@ pub struct ReplayPolicy {
     /// The most recoveries of a device in 24 hours.
     pub recoveries: usize,
     /// Disables grace and recoveries: the newest token advances, the previous one is reuse, and a lost answer signs
-    /// the user out.
+    /// the user out. A device that does not rotate goes on as without it.
     pub strict: bool,
 }
 
@@ -51,6 +54,8 @@ pub enum Replay {
     BelowFloor,
     /// The token is the newest one: the sequence advances.
     Rotate,
+    /// The token is the newest one of a device that does not rotate: it stays the newest, and the device stays on.
+    Renew,
     /// The token is the newest or the previous one, within the grace window and from the remembered network; after a
     /// recovery the previous token also repeats from any network. The newest one is answered, nothing is written.
     Repeat,
@@ -62,12 +67,14 @@ pub enum Replay {
 }
 
 impl RefreshState {
-    /// Classifies the sequence `presented` from `network` at `now`: the first rule that applies. `now` comes from a
-    /// clock that is not set while the process runs, as in [`RefreshState::rotate`] and [`RefreshState::recover`].
+    /// Classifies the sequence `presented` from `network` at `now`: the first rule that applies. `rotates` says whether a
+    /// refresh brings the device a new token. `now` comes from a clock that is not set while the process runs, as in
+    /// [`RefreshState::rotate`], [`RefreshState::renew`] and [`RefreshState::recover`].
     pub fn classify(
         &self,
         presented: Sequence,
         network: Network,
+        rotates: bool,
         policy: &ReplayPolicy,
         now: Timestamp,
     ) -> Replay {
@@ -82,8 +89,12 @@ impl RefreshState {
         if presented == self.current {
             // A device advances once a window from one network: a client whose parallel requests refresh each on its own
             // would leave tokens behind that no rule may forgive.
-            let again = since_advance.is_some() && from_there && !policy.strict;
-            return if again { Replay::Repeat } else { Replay::Rotate };
+            let again = since_advance.is_some() && from_there && !(rotates && policy.strict);
+            return match (again, rotates) {
+                (true, _) => Replay::Repeat,
+                (false, true) => Replay::Rotate,
+                (false, false) => Replay::Renew,
+            };
         }
         if presented.next() != self.current || policy.strict {
             return Replay::Reuse;
@@ -100,6 +111,13 @@ impl RefreshState {
     /// Advances to the next refresh token, which is handed out to `network`.
     pub fn rotate(&mut self, network: Network, now: Timestamp) {
         self.current = self.current.next();
+        self.advanced = Some(now);
+        self.network = Some(network);
+        self.recovered = false;
+    }
+
+    /// Honours the token of a device that does not rotate, presented from `network`.
+    pub fn renew(&mut self, network: Network, now: Timestamp) {
         self.advanced = Some(now);
         self.network = Some(network);
         self.recovered = false;
@@ -125,6 +143,8 @@ impl RefreshState {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -137,19 +157,27 @@ mod tests {
 
     struct Phone {
         state: RefreshState,
+        rotates: bool,
         policy: ReplayPolicy,
     }
 
     impl Phone {
         fn at_home() -> Self {
-            Self { state: RefreshState::opened(network("192.0.2.1")), policy: ReplayPolicy::default() }
+            let (state, policy) = (RefreshState::opened(network("192.0.2.1")), ReplayPolicy::default());
+            Self { state, rotates: true, policy }
+        }
+
+        fn that_never_stores_an_answer() -> Self {
+            Self { rotates: false, ..Self::at_home() }
         }
 
         fn presents(&mut self, sequence: u64, from: &str, second: i64) -> Replay {
             let from = network(from);
-            let replay = self.state.classify(Sequence::new(sequence), from, &self.policy, at(second));
+            let sequence = Sequence::new(sequence);
+            let replay = self.state.classify(sequence, from, self.rotates, &self.policy, at(second));
             match replay {
                 Replay::Rotate => self.state.rotate(from, at(second)),
+                Replay::Renew => self.state.renew(from, at(second)),
                 Replay::Recover => self.state.recover(at(second)),
                 _ => {}
             }
@@ -309,5 +337,42 @@ mod tests {
         phone.presents(0, "192.0.2.1", 0);
         assert_eq!(phone.presents(1, "192.0.2.1", 0), Replay::Rotate, "the newest one advances, always");
         assert_eq!(phone.presents(1, "192.0.2.1", 0), Replay::Reuse);
+    }
+
+    #[test]
+    fn a_device_that_does_not_rotate_keeps_its_one_token_until_the_password_changes() {
+        let mut phone = Phone::that_never_stores_an_answer();
+        assert_eq!(phone.presents(0, "192.0.2.1", 0), Replay::Renew);
+        assert_eq!(phone.presents(0, "192.0.2.1", 59), Replay::Repeat, "nothing is written twice a minute");
+        assert_eq!(phone.presents(0, "198.51.100.1", 59), Replay::Renew);
+        assert_eq!(phone.presents(1, "192.0.2.1", 60), Replay::Ahead, "no other token was handed out");
+        phone.policy.strict = true;
+        assert_eq!(phone.presents(0, "198.51.100.1", 61), Replay::Repeat);
+        assert_eq!(phone.presents(0, "192.0.2.1", 62), Replay::Renew);
+        phone.state.raise_floor(Generation::new(2));
+        assert_eq!(phone.presents(0, "192.0.2.1", 63), Replay::BelowFloor);
+        assert_eq!(phone.presents(1, "192.0.2.1", 64), Replay::Renew);
+    }
+
+    proptest! {
+        #[test]
+        fn the_token_of_a_device_that_does_not_rotate_is_never_taken_for_a_replay(
+            presentations in prop::collection::vec((0_i64..10_000_000, 0_u8..4), 1..200),
+            strict: bool,
+            changed: bool,
+        ) {
+            let mut phone = Phone::that_never_stores_an_answer();
+            phone.policy.strict = strict;
+            if changed {
+                phone.state.raise_floor(Generation::new(2));
+            }
+            let token = phone.state.current;
+            for (second, from) in presentations {
+                let replay = phone.presents(token.value(), &format!("192.0.{from}.1"), second);
+                prop_assert!(matches!(replay, Replay::Renew | Replay::Repeat), "{:?}", replay);
+                prop_assert_eq!(phone.state.current, token, "no new token is given");
+                prop_assert!(phone.state.recoveries.is_empty());
+            }
+        }
     }
 }

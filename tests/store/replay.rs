@@ -26,7 +26,10 @@ fn minutes(service: &Service, from: u64, to: u64) -> Duration {
 /// Presents the holder's refresh token and keeps the answer; false if the device was signed out.
 async fn present(service: &Service, holder: &mut Pair, from: &str) -> bool {
     match service.refresh(&holder.refresh, from).await {
-        Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
+        Refreshed::Rotated(session)
+        | Refreshed::Renewed(session)
+        | Refreshed::Repeated(session)
+        | Refreshed::Recovered(session) => {
             *holder = Pair::minted(&session, service.now());
             true
         }

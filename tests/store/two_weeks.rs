@@ -67,9 +67,10 @@ impl Device<'_> {
         let now = START + Duration::from_secs(at / SECOND);
         let request = RotateRefresh { now, latest: now, steady: now, ..self.service.rotation(&claims, from) };
         match self.service.store().run(request).await.unwrap() {
-            Refreshed::Rotated(session) | Refreshed::Repeated(session) | Refreshed::Recovered(session) => {
-                Some(session.device.refresh.current.value())
-            }
+            Refreshed::Rotated(session)
+            | Refreshed::Renewed(session)
+            | Refreshed::Repeated(session)
+            | Refreshed::Recovered(session) => Some(session.device.refresh.current.value()),
             Refreshed::Reused { .. } | Refreshed::Refused(_) => None,
         }
     }

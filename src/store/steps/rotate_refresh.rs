@@ -46,6 +46,8 @@ pub struct RotateRefresh {
 pub enum Refreshed {
     /// The device advanced.
     Rotated(Box<Session>),
+    /// The device does not rotate: the same token again, and the device stays on.
+    Renewed(Box<Session>),
     /// A lost answer or a parallel request: the newest token again.
     Repeated(Box<Session>),
     /// The same successor, counted against the device.
@@ -83,34 +85,54 @@ impl Step for RotateRefresh {
         };
         let Counters { era, keys, .. } = counters;
         let session = |user, device| Box::new(Session { user, device, era, keys });
-        Ok(match device.refresh.classify(self.claims.sequence, self.network, &self.policy, self.steady) {
-            Replay::Ahead => Refreshed::Refused(Refusal::Ahead),
-            Replay::BelowFloor => Refreshed::Refused(Refusal::Ended(Reason::PasswordChanged)),
-            Replay::Rotate => {
-                device.refresh.rotate(self.network, self.steady);
-                let looked_at = device.end();
-                device.correct(self.latest);
-                device.stay(now, self.idle);
-                if device.end() < looked_at {
-                    changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
+        Ok(
+            match device.refresh.classify(
+                self.claims.sequence,
+                self.network,
+                device.rotates,
+                &self.policy,
+                self.steady,
+            ) {
+                Replay::Ahead => Refreshed::Refused(Refusal::Ahead),
+                Replay::BelowFloor => Refreshed::Refused(Refusal::Ended(Reason::PasswordChanged)),
+                Replay::Rotate => {
+                    device.refresh.rotate(self.network, self.steady);
+                    self.stay(changes, &mut device);
+                    Refreshed::Rotated(session(user, device))
                 }
-                changes.device(&device);
-                Refreshed::Rotated(session(user, device))
-            }
-            Replay::Repeat => Refreshed::Repeated(session(user, device)),
-            Replay::Recover => {
-                device.refresh.recover(self.steady);
-                changes.device(&device);
-                Refreshed::Recovered(session(user, device))
-            }
-            Replay::Reuse => {
-                changes.priority = Priority::Ending;
-                let last_seen = records.last_seen(user.id, device.id)?;
-                let ended = Ended { at: now, cause: Cause::RefreshReused, note: self.origin.clone() };
-                end(changes, era, &mut user, device.clone(), ended);
-                changes.user(&user);
-                Refreshed::Reused { device: Box::new(device), last_seen }
-            }
-        })
+                Replay::Renew => {
+                    device.refresh.renew(self.network, self.steady);
+                    self.stay(changes, &mut device);
+                    Refreshed::Renewed(session(user, device))
+                }
+                Replay::Repeat => Refreshed::Repeated(session(user, device)),
+                Replay::Recover => {
+                    device.refresh.recover(self.steady);
+                    changes.device(&device);
+                    Refreshed::Recovered(session(user, device))
+                }
+                Replay::Reuse => {
+                    changes.priority = Priority::Ending;
+                    let last_seen = records.last_seen(user.id, device.id)?;
+                    let ended = Ended { at: now, cause: Cause::RefreshReused, note: self.origin.clone() };
+                    end(changes, era, &mut user, device.clone(), ended);
+                    changes.user(&user);
+                    Refreshed::Reused { device: Box::new(device), last_seen }
+                }
+            },
+        )
+    }
+}
+
+impl RotateRefresh {
+    /// Moves the idle end of the device, and writes the device.
+    fn stay(&self, changes: &mut Changes, device: &mut Device) {
+        let looked_at = device.end();
+        device.correct(self.latest);
+        device.stay(self.now, self.idle);
+        if device.end() < looked_at {
+            changes.put(Record::ExpiryCheck(ExpiryCheck::at(device, device.end())));
+        }
+        changes.device(device);
     }
 }

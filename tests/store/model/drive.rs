@@ -149,7 +149,9 @@ impl Drive {
         let (device, token) = self.token(token)?;
         let request = self.service.rotation(&self.pairs[device][token].refresh, network);
         let said = match self.both(request).await {
-            Refreshed::Rotated(session) => Outcome::Rotated(self.keep(device, &session)),
+            Refreshed::Rotated(session) | Refreshed::Renewed(session) => {
+                Outcome::Rotated(self.keep(device, &session))
+            }
             Refreshed::Repeated(session) => Outcome::Repeated(self.keep(device, &session)),
             Refreshed::Recovered(session) => Outcome::Recovered(self.keep(device, &session)),
             Refreshed::Reused { .. } => Outcome::Reused,
