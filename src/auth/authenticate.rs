@@ -39,6 +39,21 @@ pub enum Bearer {
     Token(String),
 }
 
+/// The kind of an authentic token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// An access token.
+    Access {
+        /// Whether the token's own time is over.
+        expired: bool,
+    },
+    /// A refresh token.
+    Refresh {
+        /// Whether the token's own time is over.
+        expired: bool,
+    },
+}
+
 /// A signed-in user on one device.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -109,6 +124,16 @@ impl Authentication {
                 Verdict::Ahead => return Err(self.rollback.ahead(presented, None).await.into()),
             });
         }
+    }
+
+    /// The kind of a token of this issuer, whether or not it is still valid; `None` if it is not authentic.
+    pub async fn kind_of(&self, token: &str) -> Result<Option<TokenKind>, AuthError> {
+        let now = self.world.now();
+        if let Some(claims) = self.authentic_refresh(token).await? {
+            return Ok(Some(TokenKind::Refresh { expired: claims.expires <= now }));
+        }
+        let access = self.authentic_access(token).await?;
+        Ok(access.map(|claims| TokenKind::Access { expired: claims.expires <= now }))
     }
 
     /// The claims of an authentic access token of this issuer, whether or not it is still valid.

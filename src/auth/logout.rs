@@ -87,6 +87,12 @@ impl SignOut {
         }
     }
 
+    /// Signs out the device that a refresh token names, whatever its age. Returns 1, or 0 if the device had ended before.
+    pub async fn end_by_refresh(&self, refresh: &str, client: &ClientInfo) -> Result<u64, AuthError> {
+        let leaving = self.named_by_refresh(refresh).await?.ok_or(AuthError::TokenInvalid)?;
+        self.sign_out_leaving(leaving, None, client).await
+    }
+
     /// Revokes an access or refresh token by signing out its device (RFC 7009). An unknown token is no error; with an
     /// authentic bearer token it means the device of that one. `token` is `None` if it was missing or unreadable.
     ///

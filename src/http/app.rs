@@ -16,6 +16,7 @@ use super::credential::LocalOperator;
 use super::edge::{Edge, EdgeParts, RequestIds};
 use super::operator::Operator;
 use super::routes::Routes;
+use super::simplejwt::SimpleJwtRoutes;
 use super::{docs, document};
 use crate::auth::authenticate::Authentication;
 use crate::service::Service;
@@ -35,6 +36,8 @@ pub struct EdgeConfig {
     pub proxies: TrustedProxies,
     /// The generator of request ids.
     pub ids: Arc<RequestIds>,
+    /// The routes of djangorestframework-simplejwt, if the settings switch them on.
+    pub simplejwt: Option<SimpleJwtRoutes>,
     /// The longest an operation may take before it is answered with 503 `timeout`.
     pub deadline: Duration,
 }
@@ -50,6 +53,10 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
     let routes = docs::name(document::name(Routes::new(&service.components.metrics)));
     let routes =
         routes.at(Method::GET, "/openapi.json", "openapi").at(Method::GET, "/openapi/feed.json", "openapi");
+    let (route, routes) = match &edge_config.simplejwt {
+        Some(simplejwt) => (simplejwt.mount(route, &service.use_cases), simplejwt.name(routes)),
+        None => (route, routes),
+    };
     let app = with_service(docs::mount(route), service).data(edge_config.sign_in_fields);
     edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).boxed()
 }

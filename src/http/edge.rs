@@ -28,6 +28,7 @@ use super::{
     listen::RequestFault,
     problem::{Context, Problem},
     routes::{Operation, RouteTable},
+    simplejwt::answer::of_problem,
     wanted::{Pending, PresentedCredential, Wanted},
 };
 use crate::auth::authenticate::Authentication;
@@ -129,7 +130,17 @@ impl<E: Endpoint> Edge<E> {
         }
     }
 
-    fn render(&self, problem: &Problem, operation: &Operation, path: &str, id: &RequestId) -> Response {
+    fn render(
+        &self,
+        problem: &Problem,
+        operation: &Operation,
+        method: &Method,
+        path: &str,
+        id: &RequestId,
+    ) -> Response {
+        if operation.django {
+            return of_problem(problem, method.as_str());
+        }
         let oauth = path.starts_with("/oauth/");
         let basic = operation.wanted.is_some_and(Wanted::takes_basic);
         let context = Context { request_id: id.as_str(), oauth, basic };
@@ -172,7 +183,7 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             Outcome::Answered(response) => (response, None),
             Outcome::Failed(problem) => {
                 let problem = self.explained(problem, operation, uri.path(), presented);
-                (self.render(&problem, operation, uri.path(), &id), Some(problem))
+                (self.render(&problem, operation, &method, uri.path(), &id), Some(problem))
             }
         };
         cors.grant(origin, response.headers_mut());

@@ -95,6 +95,16 @@ impl Problem {
         self.status
     }
 
+    /// The English sentence about this occurrence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The seconds after which the request may be sent again, for `Retry-After`: at least one.
+    pub fn wait(&self) -> u32 {
+        self.retry_after.unwrap_or(1).max(1)
+    }
+
     /// Whether the problem is about the request itself, not about its credential.
     pub fn is_about_the_request(&self) -> bool {
         matches!(self.status.as_u16(), 400 | 404 | 413 | 415)

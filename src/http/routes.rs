@@ -52,6 +52,8 @@ struct Described {
     wanted: Option<Wanted>,
     /// The names of the query parameters; `None` where there is no API description.
     query: Option<Vec<String>>,
+    /// Whether errors have the form of Django REST framework.
+    django: bool,
 }
 
 impl<'a> Routes<'a> {
@@ -71,7 +73,7 @@ impl<'a> Routes<'a> {
                 let query = operation.params.iter().filter(|param| param.in_type == MetaParamIn::Query);
                 let query = Some(query.map(|param| param.name.clone()).collect());
                 let (pattern, method) = (pattern.clone(), operation.method);
-                self.operations.push(Described { pattern, method, id, wanted, query });
+                self.operations.push(Described { pattern, method, id, wanted, query, django: false });
             }
         }
         self
@@ -79,16 +81,26 @@ impl<'a> Routes<'a> {
 
     /// Adds an operation without an API description.
     #[must_use]
-    pub fn at(mut self, method: Method, pattern: &str, id: &str) -> Self {
+    pub fn at(self, method: Method, pattern: &str, id: &str) -> Self {
+        self.described_nowhere(method, pattern, id, false)
+    }
+
+    /// Adds an operation whose errors have the form of Django REST framework.
+    #[must_use]
+    pub fn django(self, method: Method, pattern: &str, id: &str) -> Self {
+        self.described_nowhere(method, pattern, id, true)
+    }
+
+    fn described_nowhere(mut self, method: Method, pattern: &str, id: &str, django: bool) -> Self {
         let (pattern, id) = (pattern.to_owned(), id.to_owned());
-        self.operations.push(Described { pattern, method, id, wanted: None, query: None });
+        self.operations.push(Described { pattern, method, id, wanted: None, query: None, django });
         self
     }
 
     /// Finishes the table.
     pub fn finish(self) -> RouteTable {
         let mut by_pattern: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
-        for Described { pattern, method, id, wanted, query } in self.operations {
+        for Described { pattern, method, id, wanted, query, django } in self.operations {
             let metrics = self.metrics.operation(&id, method.as_str());
             let names_parameters =
                 query.is_some() && pattern.starts_with("/api/") && !SIGN_OUTS.contains(&id.as_str());
@@ -99,6 +111,7 @@ impl<'a> Routes<'a> {
                 metrics,
                 query,
                 names_parameters,
+                django,
                 quiet: QUIET.contains(&id.as_str()),
             };
             by_pattern.entry(pattern).or_default().push((method, operation));

@@ -21,6 +21,7 @@ use super::edge::RequestIds;
 use super::figures::Figures;
 use super::framework::Framework;
 use super::listen::{self, BoundListener, ConnectionLimits, Server, SocketError, bind_socket};
+use super::simplejwt::SimpleJwtRoutes;
 use crate::metrics::Metrics;
 use crate::service::{Mode, OpenError, Service};
 use crate::settings::{Settings, has_unspecified_host};
@@ -208,6 +209,10 @@ pub fn edge_config(settings: &Settings, world: &World) -> EdgeConfig {
         cors_credentials: settings.cors_credentials,
         sign_in_fields: SignInFields { ignore_unknown: settings.ignore_unknown_fields },
         public_url: settings.public_url.clone(),
+        simplejwt: settings
+            .simplejwt_prefix
+            .clone()
+            .map(|prefix| SimpleJwtRoutes { prefix, rotate: settings.simplejwt_rotate }),
         proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
         ids: Arc::new(RequestIds::new(u64::from_le_bytes(world.random()))),
         deadline: settings.request_timeout,

@@ -149,6 +149,13 @@ settings! {
     /// How many accounts may be made from one address in an hour.
     registrations_per_address: u32 = "1000", number(1..=1_000_000);
 
+    /// The path under which the routes of djangorestframework-simplejwt are answered, for apps that cannot be changed: with
+    /// `/api`, `/api/token/` and below it `refresh/`, `verify/` and `blacklist/`. Without it they are off.
+    simplejwt_prefix: Option<String> = "", judged("a path such as /api, no slash at the end, or / for none", value::prefix).optional();
+    /// Whether a refresh on these routes brings a new refresh token, which the app has to store. When false a refresh token
+    /// stays good until its device ends, and a stolen one is noticed by nobody.
+    simplejwt_rotate: bool = "false", switch();
+
     /// Memory of one argon2id password hash, in KiB.
     argon2_memory_kib: u32 = "19456", number(7_168..=524_288);
     /// Passes of one argon2id password hash.

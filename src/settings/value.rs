@@ -69,6 +69,17 @@ pub(super) fn public_url(text: &str) -> Option<String> {
     (plain && !has_unspecified_host(text) && rest.chars().all(clean)).then(|| text.to_owned())
 }
 
+/// Parses a path that routes are answered below; `/` is the empty one.
+pub(super) fn prefix(text: &str) -> Option<String> {
+    let clean = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let segment =
+        |segment: &str| !segment.is_empty() && segment.chars().all(clean) && !segment.starts_with('.');
+    match text.strip_prefix('/')? {
+        "" => Some(String::new()),
+        rest => rest.split('/').all(segment).then(|| text.to_owned()),
+    }
+}
+
 /// Whether the host of a URL is the unspecified address (`0.0.0.0`, `[::]`), which no other machine can connect to.
 pub fn has_unspecified_host(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, host)| host);
@@ -132,6 +143,17 @@ mod tests {
             ["http://0.0.0.0.example", "http://[::1]:8080", "https://id.example/0.0.0.0", "rescind", ""]
         {
             assert!(!has_unspecified_host(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_plain_path() {
+        for (good, meant) in [("/", ""), ("/api", "/api"), ("/api/v0.9/auth-x", "/api/v0.9/auth-x")] {
+            assert_eq!(prefix(good).as_deref(), Some(meant));
+        }
+        for wrong in ["", "api", "/api/", "//", "/a//b", "/a b", "/{id}", "/:id", "/*", "/..", "/a?b", "/é"]
+        {
+            assert_eq!(prefix(wrong), None, "{wrong}");
         }
     }
 

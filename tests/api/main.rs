@@ -50,5 +50,6 @@ mod openapi;
 mod refresh;
 mod rolled_back;
 mod session;
+mod simplejwt;
 mod texts;
 mod tokens;

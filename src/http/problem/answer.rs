@@ -40,7 +40,7 @@ impl Problem {
             }
         }
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            headers.insert(header::RETRY_AFTER, self.retry_after.unwrap_or(1).max(1).into());
+            headers.insert(header::RETRY_AFTER, self.wait().into());
         }
         response
     }

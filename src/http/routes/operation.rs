@@ -27,6 +27,8 @@ pub struct Operation {
     pub(super) query: Vec<String>,
     /// Whether the operation refuses unknown query parameters by name.
     pub(super) names_parameters: bool,
+    /// Whether the operation's errors have the form of Django REST framework.
+    pub(in crate::http) django: bool,
 }
 
 impl Operation {
@@ -37,6 +39,7 @@ impl Operation {
             metrics,
             query: Vec::new(),
             names_parameters: false,
+            django: false,
             quiet: false,
         }
     }

@@ -34,11 +34,14 @@ impl RouteTable {
     /// The table of these operations, by the patterns of their paths.
     pub(super) fn of(by_pattern: HashMap<String, Vec<(Method, Operation)>>, metrics: &Metrics) -> Self {
         let other = |route: &str, label: &str| Operation::other(route, metrics.operation(label, "-"));
-        let paths = by_pattern.into_iter().map(|(pattern, operations)| Path {
-            allow: allow(operations.iter().map(|(method, _)| method)),
-            wrong_method: other(&pattern, UNMATCHED),
-            operations,
-            pattern,
+        let paths = by_pattern.into_iter().map(|(pattern, operations)| {
+            let django = operations.iter().any(|(_, operation)| operation.django);
+            Path {
+                allow: allow(operations.iter().map(|(method, _)| method)),
+                wrong_method: Operation { django, ..other(&pattern, UNMATCHED) },
+                operations,
+                pattern,
+            }
         });
         let (with_parameters, exact): (Vec<_>, Vec<_>) = paths.partition(|path| path.pattern.contains('{'));
         Self {
