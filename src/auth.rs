@@ -10,7 +10,7 @@
 //!
 //! Other modules: [`authenticate`] finds out who calls; [`issue`] mints the tokens of every sign-in; [`administrator`]
 //! is who orders an administrative action; [`last_seen`] and [`housekeeping`] run beside the requests; [`hashing`] and
-//! [`limits`] protect against guessing; `events` are the security events in the log.
+//! [`limits`] protect against guessing; [`former_sessions`] finds sessions that began in another system; `events` are the security events in the log.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub mod authenticate;
 pub mod devices;
 pub mod error;
 pub mod events;
+pub mod former_sessions;
 pub mod hashing;
 pub mod housekeeping;
 pub mod introspect;

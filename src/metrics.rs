@@ -211,7 +211,7 @@ impl Metrics {
         self.sign_ins.get_or_create(&ResultLabel { result }).inc();
     }
 
-    /// Counts a refresh: `rotated`, `renewed`, `repeated`, `recovered`, `reused`, `ended`, `ahead`.
+    /// Counts a refresh: `rotated`, `renewed`, `repeated`, `recovered`, `exchanged`, `reused`, `ended`, `ahead`.
     pub fn refresh(&self, class: &'static str) {
         self.refreshes.get_or_create(&ClassLabel { class }).inc();
     }

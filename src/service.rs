@@ -3,7 +3,8 @@
 //! Modules: [`stores`] selects and opens the engine, which no other module knows; `clocks` compares this node's clock
 //! with the store's; [`copying`] copies a store to another engine or location, named by `store_location`; [`restoring`]
 //! makes a new store of one that was restored from a copy; `node_folder` is the folder of a node with a shared store;
-//! [`master_key`] is the file of the key that seals the signing keys; `policies` are the settings as each part takes them;
+//! [`master_key`] is the file of the key that seals the signing keys; `former_sessions` reads what tokens of another system are
+//! judged by; `policies` are the settings as each part takes them;
 //! `error` is the error of opening the service.
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use stores::Mode;
 mod clocks;
 pub mod copying;
 mod error;
+mod former_sessions;
 pub mod master_key;
 mod node_folder;
 mod policies;
@@ -112,6 +114,7 @@ impl Service {
                 let (identity, now) = initialize(&store, settings, &world, &master, issuer).await?;
                 (identity, now, master)
             };
+        let former_sessions = former_sessions::policy(settings, world.now(), serving)?;
         let names = if serving {
             use_names(&store, settings, &identity, world.now()).await?
         } else {
@@ -143,7 +146,8 @@ impl Service {
             rollback,
             metrics,
         };
-        let use_cases = Arc::new(UseCases::new(components.clone(), policies::sessions(settings)));
+        let use_cases =
+            Arc::new(UseCases::new(components.clone(), policies::sessions(settings), former_sessions));
         let housekeeping = Arc::new(Housekeeping::new(&components));
         Ok(Self { use_cases, housekeeping, components, feed, initialized_now, _node_folder: None })
     }

@@ -33,7 +33,7 @@ pub use resolve::{Inputs, Resolved, resolve};
 pub use sample::sample;
 pub use source::SettingSource;
 pub use table::{Row, Setting, Settings, table};
-pub use value::{LogFormat, StoreUrl, has_unspecified_host};
+pub use value::{Day, LogFormat, SecretText, StoreUrl, has_unspecified_host};
 
 /// Permission bits that no master key file may have: any for others, and writing for the group. A group may read it,
 /// which is how secrets are mounted into containers.

@@ -8,7 +8,8 @@
 //!
 //! Modules: [`access`] and [`refresh`] the two kinds of token; [`feed`] the signed texts of the feed; [`footer`] the
 //! key id in a token; [`keyring`] and [`public_keys`] the keys; [`rejection_codes`] why a
-//! token is refused; [`sealing`] the encryption of stored secrets; [`seen`] the cache of verified signatures; `signing` PASETO `v4.public`.
+//! token is refused; [`sealing`] the encryption of stored secrets; [`seen`] the cache of verified signatures; `signing` PASETO `v4.public`;
+//! [`simplejwt`] the refresh tokens of another system, which are exchanged.
 
 pub mod access;
 pub mod feed;
@@ -20,6 +21,8 @@ pub mod rejection_codes;
 pub mod sealing;
 pub mod seen;
 mod signing;
+#[cfg(feature = "server")]
+pub mod simplejwt;
 
 /// The longest accepted token, in bytes; longer text is refused before it is decoded.
 pub const LONGEST: usize = 2048;

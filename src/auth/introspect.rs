@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::authenticate::Authentication;
 use super::error::AuthError;
+use super::former_sessions::FormerSessions;
 use crate::issuer::rollback::RollbackDetector;
 use crate::model::claims::RefreshClaims;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::standing::ReadStanding;
+use crate::store::steps::continue_session::ended_since;
 use crate::store::{Store, StoreError};
 use crate::token::seen::VerifiedClaims;
 use crate::world::reference::ReferenceClock;
@@ -37,12 +39,35 @@ pub enum Introspection {
 #[derive(Debug)]
 pub struct Introspector {
     pub(super) authentication: Arc<Authentication>,
+    pub(super) former_sessions: Arc<FormerSessions>,
     pub(super) store: Store,
     pub(super) clock: Arc<ReferenceClock>,
     pub(super) rollback: Arc<RollbackDetector>,
 }
 
 impl Introspector {
+    /// Whether a token is one of another system that would be exchanged now; `false` if it is none at all.
+    pub async fn acts_for_former_session(&self, token: &str) -> Result<bool, AuthError> {
+        let Some(session) = self.former_sessions.find(token, None).await? else { return Ok(false) };
+        self.rollback.check()?;
+        let (user, device) = (session.user.id, session.device);
+        let standing = self.store.read(ReadStanding { user, device }).await?;
+        let Some(user) = &standing.user else { return Err(AuthError::TokenInvalid) };
+        let era = standing.counters.era;
+        let claims = RefreshClaims { stamp: user.stamp(era), ..session.claims() };
+        let verdict = match &standing.device {
+            Some(_) => standing.judge_refresh(&(&claims).into(), self.clock.world().now()),
+            None if user.disabled.is_some() => Verdict::Ended(Reason::UserDisabled),
+            None => ended_since(user, era).map_or(Verdict::Live, Verdict::Ended),
+        };
+        match verdict {
+            Verdict::Live => Ok(true),
+            Verdict::Ended(Reason::Expired) => Err(AuthError::TokenExpired),
+            Verdict::Ended(reason) => Err(AuthError::Ended(reason)),
+            Verdict::Ahead => Err(AuthError::RolledBack),
+        }
+    }
+
     /// Introspects a token. If the store cannot answer, that is an error, never "inactive".
     pub async fn introspect(&self, token: &str) -> Result<Introspection, AuthError> {
         self.rollback.check()?;

@@ -175,7 +175,18 @@ impl SignIn {
         let now = self.clock.world().now();
         let (device, most) = (self.new_device(device, client, now), self.policy.devices_per_user);
         let request = OpenDevice { user, verified, device, most, now };
-        match self.store.run(request).await? {
+        let opened = self.store.run(request).await?;
+        self.opened(user, opened, now).await
+    }
+
+    /// Mints the tokens of a device that was opened for `user`.
+    pub(super) async fn opened(
+        &self,
+        user: UserId,
+        opened: Opened,
+        now: Timestamp,
+    ) -> Result<Issued, AuthError> {
+        match opened {
             Opened::Opened { session, evicted } => {
                 for device in evicted {
                     self.metrics.sign_out("evicted");

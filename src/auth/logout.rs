@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::authenticate::{Authentication, Bearer};
 use super::error::{AuthError, FieldFault};
+use super::former_sessions::{FormerSession, FormerSessions};
 use super::issue::{Access, TokenMint};
 use super::limits::RateLimits;
+use super::login::{DeviceWish, SignIn};
 use super::{ClientInfo, events};
 use crate::issuer::rollback::RollbackDetector;
 use crate::metrics::Metrics;
@@ -13,8 +15,10 @@ use crate::model::claims::{AccessClaims, Presented};
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
 use crate::store::Store;
+use crate::store::steps::continue_session::EndSession;
 use crate::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
+use crate::store::steps::session::NewDevice;
 use crate::world::World;
 
 /// The result of a sign-out of many devices.
@@ -44,6 +48,8 @@ impl Leaving {
 #[derive(Debug)]
 pub struct SignOut {
     pub(super) authentication: Arc<Authentication>,
+    pub(super) former_sessions: Arc<FormerSessions>,
+    pub(super) sign_in: Arc<SignIn>,
     pub(super) store: Store,
     pub(super) world: World,
     pub(super) rollback: Arc<RollbackDetector>,
@@ -66,6 +72,13 @@ impl SignOut {
     ) -> Result<u64, AuthError> {
         let by_bearer = self.named_by_bearer(bearer).await?;
         if let Some(refresh) = refresh {
+            if let Some(session) = self.former(refresh).await? {
+                let other = |bearer: &Leaving| bearer.presented.user != session.user.id;
+                if by_bearer.as_ref().is_some_and(other) {
+                    return Err(AuthError::Field("refresh", FieldFault::OtherUser));
+                }
+                return self.end_former(&session, client).await;
+            }
             match (self.named_by_refresh(refresh).await?, &by_bearer) {
                 (Some(leaving), by_bearer) => {
                     if by_bearer
@@ -89,8 +102,44 @@ impl SignOut {
 
     /// Signs out the device that a refresh token names, whatever its age. Returns 1, or 0 if the device had ended before.
     pub async fn end_by_refresh(&self, refresh: &str, client: &ClientInfo) -> Result<u64, AuthError> {
+        if let Some(session) = self.former_sessions.find(refresh, Some(client)).await? {
+            return self.end_former(&session, client).await;
+        }
         let leaving = self.named_by_refresh(refresh).await?.ok_or(AuthError::TokenInvalid)?;
         self.sign_out_leaving(leaving, None, client).await
+    }
+
+    /// The session of another system that a token names; one that is refused names none.
+    async fn former(&self, token: &str) -> Result<Option<FormerSession>, AuthError> {
+        match self.former_sessions.find(token, None).await {
+            Err(AuthError::TokenInvalid | AuthError::TokenExpired | AuthError::Ended(_)) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// Ends a session of another system, also one that was not continued here. Returns 1, or 0 if it had ended before.
+    async fn end_former(&self, session: &FormerSession, client: &ClientInfo) -> Result<u64, AuthError> {
+        let (user, now) = (session.user.id, self.world.now());
+        let end = EndDevice {
+            user,
+            device: session.device,
+            caller: None,
+            named_by: Some(NamedBy::Refresh(session.claims().sequence)),
+            cause: Cause::SignedOut,
+            note: None,
+            now,
+        };
+        let device = self.sign_in.new_device(DeviceWish::default(), client, now);
+        let device = NewDevice { id: session.device, ..device };
+        match self.store.run(EndSession { end, device }).await? {
+            DeviceEnded::Ended => {
+                self.metrics.sign_out("logout");
+                events::record("signed_out", Some(user), Some(session.device), client);
+                Ok(1)
+            }
+            DeviceEnded::AlreadyEnded | DeviceEnded::BelowFloor | DeviceEnded::NoDevice => Ok(0),
+            DeviceEnded::Refused(refusal) => Err(refusal.into()),
+        }
     }
 
     /// Revokes an access or refresh token by signing out its device (RFC 7009). An unknown token is no error; with an

@@ -1,25 +1,31 @@
-//! Refresh: exchanges a refresh token for a new pair of tokens.
+//! Refresh: exchanges a refresh token for a new pair of tokens, and the refresh token of another system for the first one.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ClientInfo;
 use super::authenticate::Authentication;
 use super::error::AuthError;
+use super::former_sessions::{FormerSession, FormerSessions};
 use super::issue::{Issued, TokenMint};
 use super::last_seen::LastSeenNotes;
+use super::login::{DeviceWish, SignIn};
+use super::{ClientInfo, events};
 use crate::issuer::rollback::RollbackDetector;
 use crate::log::request_id::request_id;
 use crate::metrics::Metrics;
+use crate::model::claims::RefreshClaims;
 use crate::model::device::{Device, LastSeen};
 use crate::model::network::Network;
 use crate::model::replay::ReplayPolicy;
 use crate::model::timestamp::Timestamp;
 use crate::model::verdict::Reason;
+use crate::store::queries::standing::ReadStanding;
 use crate::store::steps::caller::Refusal;
+use crate::store::steps::continue_session::{ContinueSession, Continued};
+use crate::store::steps::open_device::{OpenDevice, Opened};
 use crate::store::steps::rotate_refresh::{Refreshed, RotateRefresh};
-use crate::store::steps::session::Session;
+use crate::store::steps::session::{NewDevice, Session};
 use crate::store::{Store, StoreError};
 use crate::world::reference::ReferenceClock;
 
@@ -27,6 +33,8 @@ use crate::world::reference::ReferenceClock;
 #[derive(Debug)]
 pub struct Refresh {
     pub(super) authentication: Arc<Authentication>,
+    pub(super) former_sessions: Arc<FormerSessions>,
+    pub(super) sign_in: Arc<SignIn>,
     pub(super) store: Store,
     pub(super) clock: Arc<ReferenceClock>,
     pub(super) rollback: Arc<RollbackDetector>,
@@ -36,18 +44,69 @@ pub struct Refresh {
     pub(super) replay: ReplayPolicy,
     /// The time after which a device expires without a refresh.
     pub(super) device_idle: Duration,
+    /// The most live devices of a user.
+    pub(super) most: u64,
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Refresh {
-    /// Decides on a refresh token by the replay rule and mints the resulting tokens.
-    pub async fn refresh(&self, token: &str, client: &ClientInfo) -> Result<Issued, AuthError> {
+    /// Decides on a refresh token by the replay rule and mints the resulting tokens. The refresh token of another system
+    /// opens the device `wish`, if it was not exchanged before.
+    pub async fn refresh(
+        &self,
+        token: &str,
+        wish: DeviceWish,
+        client: &ClientInfo,
+    ) -> Result<Issued, AuthError> {
+        if let Some(session) = self.former_sessions.find(token, Some(client)).await? {
+            return self.continue_session(&session, wish, client).await;
+        }
         let claims = self.authentication.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
         self.rollback.check()?;
-        let (presented, sequence) = ((&claims).into(), Some(claims.sequence));
-        let good_until = claims.expires;
         let now = self.clock.world().now();
-        let request = RotateRefresh {
+        let refreshed = self.store.run(self.request(claims.clone(), client, now)).await?;
+        self.answered(refreshed, &claims, client, now).await
+    }
+
+    /// Continues a session of another system.
+    async fn continue_session(
+        &self,
+        session: &FormerSession,
+        wish: DeviceWish,
+        client: &ClientInfo,
+    ) -> Result<Issued, AuthError> {
+        self.rollback.check()?;
+        let now = self.clock.world().now();
+        let (user, claims) = (session.user.id, session.claims());
+        let standing = self.store.read(ReadStanding { user, device: session.device }).await?;
+        let is_new = standing.device.is_none();
+        if is_new {
+            self.sign_in.limits.signed_in(user, client.address, self.clock.world().uptime())?;
+        }
+        let device = NewDevice { id: session.device, ..self.sign_in.new_device(wish, client, now) };
+        let open = OpenDevice { user, verified: None, device, most: self.most, now };
+        let refresh = self.request(claims.clone(), client, now);
+        let continued = self.store.run(ContinueSession { open, refresh }).await;
+        if is_new && !matches!(continued, Ok(Continued::Opened(Opened::Opened { .. }))) {
+            self.sign_in.limits.not_signed_in(user, client.address);
+        }
+        match continued? {
+            Continued::Refreshed(refreshed) => self.answered(refreshed, &claims, client, now).await,
+            Continued::Opened(opened) => {
+                let issued = self.sign_in.opened(user, opened, now).await;
+                let issued = issued.map_err(|error| match error {
+                    AuthError::WrongCredentials => AuthError::TokenInvalid,
+                    error => error,
+                })?;
+                self.metrics.refresh("exchanged");
+                events::record("session_continued", Some(user), Some(issued.device.id), client);
+                Ok(issued)
+            }
+        }
+    }
+
+    fn request(&self, claims: RefreshClaims, client: &ClientInfo, now: Timestamp) -> RotateRefresh {
+        RotateRefresh {
             claims,
             network: Network::of(client.address),
             origin: Some(described(Some(client.address), client.user_agent.as_deref())),
@@ -56,8 +115,18 @@ impl Refresh {
             now,
             latest: self.clock.latest(),
             steady: self.clock.steady(),
-        };
-        let refreshed = self.store.run(request).await?;
+        }
+    }
+
+    async fn answered(
+        &self,
+        refreshed: Refreshed,
+        claims: &RefreshClaims,
+        client: &ClientInfo,
+        now: Timestamp,
+    ) -> Result<Issued, AuthError> {
+        let (presented, sequence) = (claims.into(), Some(claims.sequence));
+        let good_until = claims.expires;
         self.metrics.refresh(class(&refreshed));
         match refreshed {
             Refreshed::Rotated(session) | Refreshed::Renewed(session) | Refreshed::Repeated(session) => {

@@ -1,12 +1,14 @@
 //! The use cases, and the components they work with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::SessionPolicy;
 use super::account::Account;
 use super::administer::Administration;
 use super::authenticate::Authentication;
 use super::devices::UserDevices;
+use super::former_sessions::{FormerSessionPolicy, FormerSessions};
 use super::hashing::Hashing;
 use super::introspect::Introspector;
 use super::issue::TokenMint;
@@ -48,6 +50,8 @@ pub struct Components {
 pub struct UseCases {
     /// From a credential to its owner.
     pub authentication: Arc<Authentication>,
+    /// Sessions that began in another system.
+    pub former_sessions: Arc<FormerSessions>,
     /// Registration and sign-in.
     pub sign_in: Arc<SignIn>,
     /// The exchange of refresh tokens.
@@ -70,10 +74,14 @@ pub struct UseCases {
 
 impl UseCases {
     /// Gives each part the components that it uses.
-    pub fn new(components: Components, policy: SessionPolicy) -> Self {
+    pub fn new(
+        components: Components,
+        policy: SessionPolicy,
+        former_sessions: Option<FormerSessionPolicy>,
+    ) -> Self {
         let Components { store, clock, keys, rollback, last_seen, hashing, limits, metrics } = components;
         let world = clock.world().clone();
-        let device_idle = policy.device_idle;
+        let (device_idle, replay, most) = (policy.device_idle, policy.replay, policy.devices_per_user);
         let authentication = Arc::new(Authentication {
             store: store.clone(),
             world: world.clone(),
@@ -82,17 +90,12 @@ impl UseCases {
             last_seen: Arc::clone(&last_seen),
         });
         let mint = Arc::new(TokenMint { keys: Arc::clone(&keys), access_lifetime: policy.access_lifetime });
-        let refresh = Refresh {
-            authentication: Arc::clone(&authentication),
+        let former_sessions = Arc::new(FormerSessions {
+            policy: former_sessions,
             store: store.clone(),
             clock: Arc::clone(&clock),
-            rollback: Arc::clone(&rollback),
-            mint: Arc::clone(&mint),
-            last_seen,
-            replay: policy.replay,
-            device_idle,
-            metrics: Arc::clone(&metrics),
-        };
+            told: AtomicBool::default(),
+        });
         let sign_in = Arc::new(SignIn {
             authentication: Arc::clone(&authentication),
             store: store.clone(),
@@ -104,8 +107,24 @@ impl UseCases {
             policy,
             metrics: Arc::clone(&metrics),
         });
+        let refresh = Refresh {
+            authentication: Arc::clone(&authentication),
+            former_sessions: Arc::clone(&former_sessions),
+            sign_in: Arc::clone(&sign_in),
+            store: store.clone(),
+            clock: Arc::clone(&clock),
+            rollback: Arc::clone(&rollback),
+            mint: Arc::clone(&mint),
+            last_seen,
+            replay,
+            device_idle,
+            most,
+            metrics: Arc::clone(&metrics),
+        };
         let sign_out = SignOut {
             authentication: Arc::clone(&authentication),
+            former_sessions: Arc::clone(&former_sessions),
+            sign_in: Arc::clone(&sign_in),
             store: store.clone(),
             world: world.clone(),
             rollback: Arc::clone(&rollback),
@@ -131,6 +150,7 @@ impl UseCases {
         };
         let introspection = Introspector {
             authentication: Arc::clone(&authentication),
+            former_sessions: Arc::clone(&former_sessions),
             store: store.clone(),
             clock,
             rollback: Arc::clone(&rollback),
@@ -146,6 +166,7 @@ impl UseCases {
         let readiness = Readiness { store, rollback };
         Self {
             authentication,
+            former_sessions,
             sign_in,
             refresh,
             sign_out,

@@ -22,6 +22,7 @@ use crate::auth::ClientInfo;
 use crate::auth::error::AuthError;
 use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
+use crate::model::verdict::Reason;
 
 /// The operations on the caller's account and sign-ins.
 pub(super) struct Accounts;
@@ -141,7 +142,13 @@ impl Accounts {
         client: ClientInfo,
         body: FieldsBody<RefreshInput>,
     ) -> Result<Json<SessionAnswer>, Problem> {
-        let issued = use_cases.refresh.refresh(&body.0.refresh, &client).await?;
+        let device = wish(None, &client)?;
+        let issued = use_cases.refresh.refresh(&body.0.refresh, device, &client).await;
+        let issued = issued.map_err(|error| match error {
+            // Of another system: its user signs in again.
+            AuthError::TokenExpired => AuthError::Ended(Reason::SignedOut),
+            error => error,
+        })?;
         Ok(Json(SessionAnswer::of(issued)))
     }
 

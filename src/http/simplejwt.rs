@@ -116,7 +116,7 @@ impl ViewRoute {
     }
 
     async fn refresh(&self, token: &str, client: &ClientInfo) -> Result<Response> {
-        match self.use_cases.refresh.refresh(token, client).await {
+        match self.use_cases.refresh.refresh(token, self.device(client)?, client).await {
             Ok(issued) if issued.device.rotates => {
                 Ok(answer(200, &json!({"access": issued.access, "refresh": issued.refresh})))
             }
@@ -127,6 +127,12 @@ impl ViewRoute {
 
     async fn verify(&self, token: &str) -> Result<Response> {
         let authentication = &self.use_cases.authentication;
+        match self.use_cases.introspection.acts_for_former_session(token).await {
+            Ok(true) => return Ok(answer(200, &json!({}))),
+            Ok(false) => {}
+            Err(AuthError::Ended(_)) => return Err(Refused::Blacklisted.into()),
+            Err(error) => return Err(Problem::from(error).into()),
+        }
         match self.use_cases.introspection.introspect(token).await.map_err(Problem::from)? {
             Introspection::Access { .. } | Introspection::Refresh { .. } => Ok(answer(200, &json!({}))),
             Introspection::Inactive => {
@@ -153,7 +159,8 @@ impl ViewRoute {
     /// The refusal of what was presented as a refresh token.
     async fn refused(&self, token: &str, error: AuthError) -> Result<poem::Error> {
         if matches!(error, AuthError::TokenInvalid) {
-            let kind = self.use_cases.authentication.kind_of(token).await.map_err(Problem::from)?;
+            let own = self.use_cases.authentication.kind_of(token).await.map_err(Problem::from)?;
+            let kind = own.or_else(|| self.use_cases.former_sessions.kind_of(token));
             if matches!(kind, Some(TokenKind::Access { .. })) {
                 return Ok(Refused::WrongType.into());
             }

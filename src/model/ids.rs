@@ -1,4 +1,4 @@
-//! Identifiers (UUIDv7), each kind with a type of its own so that two cannot be swapped.
+//! Identifiers (UUIDv7, and UUIDv8 of devices that continue a session of another system), each kind with a type of its own so that two cannot be swapped.
 
 use std::fmt;
 
@@ -87,7 +87,32 @@ impl DeviceId {
         let millis = millis.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
         is_v7.then(|| Timestamp::from_unix(millis / 1000))
     }
+
+    /// The id of the device that continues a session of another system: a UUIDv8 (RFC 9562, 5.8) that begins, like a UUIDv7,
+    /// with a time, which is when the session's own token `expires`, and goes on with a `hash` of that token's id.
+    pub fn of_former_session(expires: Timestamp, hash: &[u8; 32]) -> Self {
+        let millis = u64::try_from(expires.unix()).unwrap_or(0).saturating_mul(1000).min(MOST_MILLIS);
+        let mut bytes = [0; 16];
+        for (byte, part) in
+            bytes.iter_mut().zip(millis.to_be_bytes().into_iter().skip(2).chain(hash.iter().copied()))
+        {
+            *byte = part;
+        }
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Until when the record of the device has to be kept after its end, if it continues a session of another system: while
+    /// that session's own token could be presented again, the record shows that it was used.
+    pub fn kept_until(self) -> Option<Timestamp> {
+        let is_v8 = self.as_bytes().get(6).is_some_and(|byte| byte >> 4 == 8);
+        let (millis, _) = self.as_bytes().split_first_chunk::<6>()?;
+        let millis = millis.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+        is_v8.then(|| Timestamp::from_unix(millis.div_euclid(1000)))
+    }
 }
+
+/// The latest time that a UUID can begin with, in milliseconds: of the year 10889.
+const MOST_MILLIS: u64 = (1 << 48) - 1;
 
 #[cfg(test)]
 mod tests {
@@ -98,6 +123,18 @@ mod tests {
         let made = |text: &str| DeviceId::parse(text).unwrap().made().map(Timestamp::unix);
         assert_eq!(made("0197a5a0-0000-7000-8000-00000000abcd"), Some(1_750_830_415));
         assert_eq!(made("0197a5a0-0000-4000-8000-00000000abcd"), None);
+    }
+
+    #[test]
+    fn a_device_of_a_former_session_says_until_when_its_record_is_kept() {
+        let expires = Timestamp::from_unix(1_795_429_208);
+        let device = DeviceId::of_former_session(expires, &[0xff; 32]);
+        assert_eq!(device.to_string(), "01a207eb-8fc0-8fff-bfff-ffffffffffff");
+        assert_eq!((device.kept_until(), device.made()), (Some(expires), None));
+        let now = "0197a5a0-0000-7000-8000-00000000abcd";
+        assert_eq!(DeviceId::parse(now).unwrap().kept_until(), None);
+        let never = DeviceId::of_former_session(Timestamp::from_unix(i64::MAX), &[0; 32]);
+        assert!(never.kept_until().unwrap() > expires);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) fn together(settings: &Settings) -> Vec<SettingFault> {
         addresses(settings),
         names(settings),
         argon2(settings),
+        former_sessions(settings),
         socket(settings),
     ];
     faults.into_iter().flatten().map(SettingFault::Together).collect()
@@ -63,6 +64,19 @@ fn argon2(settings: &Settings) -> Option<String> {
     })
 }
 
+/// Refuses to exchange tokens of another system without an end.
+fn former_sessions(settings: &Settings) -> Option<String> {
+    match (&settings.simplejwt_signing_key, settings.simplejwt_until) {
+        (Some(_), None) => Some(
+            "`simplejwt_signing_key` needs `simplejwt_until`: the day from which on no refresh token of SimpleJWT is exchanged; take the last day on which Django gave one out and add its REFRESH_TOKEN_LIFETIME".to_owned(),
+        ),
+        (None, Some(_)) => Some(
+            "`simplejwt_until` is set and `simplejwt_signing_key` is not, so nothing is exchanged: set it, or leave both out".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
 /// The longest path of a Unix socket on Linux, in bytes (`sun_path` has room for 108, the last of them zero).
 pub const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -95,6 +109,17 @@ mod tests {
         assert!(Settings::with(&[("data", &of(107 - 11))]).is_ok());
         assert!(fault(&[("data", &of(107 - 10))]).contains("`data` is too long"));
         assert!(fault(&[("data", &of(5000))]).contains("name a shorter one"));
+    }
+
+    #[test]
+    fn old_tokens_are_exchanged_until_a_day_that_is_given() {
+        let key = ("simplejwt_signing_key", "k".repeat(50));
+        let key = (key.0, key.1.as_str());
+        assert!(fault(&[key]).contains("`simplejwt_signing_key` needs `simplejwt_until`"));
+        assert!(fault(&[("simplejwt_until", "2027-03-31")]).contains("leave both out"));
+        assert!(Settings::with(&[key, ("simplejwt_until", "2027-03-31")]).is_ok());
+        let short = fault(&[("simplejwt_signing_key", "hunter2"), ("simplejwt_until", "2027-03-31")]);
+        assert!(short.contains("32 to 1024 characters") && !short.contains("hunter2"), "{short}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::environment::PREFIX;
 use super::fault::{Faults, SettingFault};
 use super::rule::{Rule, ValueShape, choice, cores, judged, length, number, parsed, path, size, switch};
 use super::source::SettingSource;
-use super::value::{self, LogFormat, StoreUrl};
+use super::value::{self, Day, LogFormat, SecretText, StoreUrl};
 
 /// An entry of the list, as shown to people.
 #[derive(Debug, Clone)]
@@ -155,6 +155,15 @@ settings! {
     /// Whether a refresh on these routes brings a new refresh token, which the app has to store. When false a refresh token
     /// stays good until its device ends, and a stolen one is noticed by nobody.
     simplejwt_rotate: bool = "false", switch();
+    /// The key that SimpleJWT signed with: its `SIGNING_KEY`, by default Django's `SECRET_KEY`. With it a refresh token that
+    /// SimpleJWT gave out is exchanged, so that nobody has to sign in again; the user is the one whose external id it names.
+    simplejwt_signing_key: Option<SecretText> = "", judged("the text of an HS256 key, 32 to 1024 characters and no PEM", SecretText::parse).optional().secret();
+    /// The day, in UTC, from which on no refresh token of SimpleJWT is exchanged any more: when the last one has expired.
+    simplejwt_until: Option<Day> = "", judged("a day such as 2027-03-31", Day::parse).optional();
+    /// The claim of those tokens with the user's id: SimpleJWT's `USER_ID_CLAIM`.
+    simplejwt_user_claim: String = "user_id", judged("1 to 80 printable characters", value::claim_text);
+    /// A file with the ids (`jti`) of the refresh tokens that SimpleJWT has blacklisted, one in each line. They are refused.
+    simplejwt_blacklist_file: Option<PathBuf> = "", path().optional();
 
     /// Memory of one argon2id password hash, in KiB.
     argon2_memory_kib: u32 = "19456", number(7_168..=524_288);

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use time::Date;
+use time::macros::format_description;
+use zeroize::Zeroizing;
+
 /// The most bytes of an issuer and an audience together: with them an access token stays under 600 bytes.
 pub(super) const ISSUER_AND_AUDIENCE: usize = 80;
 
@@ -43,6 +47,52 @@ impl StoreUrl {
 impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
+    }
+}
+
+/// A secret that is a text. It is shown nowhere; [`SecretText::reveal`] is for the part that needs it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Parses the text of a key for HS256: at least as many characters as the hash has bytes (RFC 7518 §3.2). A key of
+    /// another kind, in PEM, is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let fits = (32..=1024).contains(&text.chars().count()) && !text.starts_with("-----BEGIN");
+        fits.then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The secret.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// A day in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(Date);
+
+impl Day {
+    /// Parses a day as ISO 8601 writes it, `2027-03-31`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Date::parse(text, format_description!("[year]-[month]-[day]")).ok().map(Self)
+    }
+
+    /// The Unix time at which the day begins.
+    pub fn begins(self) -> i64 {
+        self.0.midnight().assume_utc().unix_timestamp()
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
     }
 }
 
@@ -143,6 +193,25 @@ mod tests {
             ["http://0.0.0.0.example", "http://[::1]:8080", "https://id.example/0.0.0.0", "rescind", ""]
         {
             assert!(!has_unspecified_host(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_hs256_is_long_enough_no_pem_and_never_shown() {
+        let key = SecretText::parse(&"k".repeat(50)).unwrap();
+        assert_eq!((format!("{key:?}").as_str(), key.reveal().len()), ("(hidden)", 50));
+        let pem = format!("-----BEGIN PUBLIC KEY-----{}", "A".repeat(50));
+        for wrong in [&"k".repeat(31), &"k".repeat(1025), "", &pem] {
+            assert!(SecretText::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        let day = Day::parse("2027-03-31").unwrap();
+        assert_eq!((day.begins(), day.to_string().as_str()), (1_806_451_200, "2027-03-31"));
+        for wrong in ["", "2027-02-29", "31.03.2027", "2027-3-31", "2027-03-31T00:00:00Z", "tomorrow"] {
+            assert_eq!(Day::parse(wrong), None, "{wrong}");
         }
     }
 

@@ -8,9 +8,11 @@ use crate::model::user::{Bump, User};
 use crate::store::retention::ENDED_KEPT;
 
 /// When the record of a device that ended at `ended` is dropped. The record is kept from no earlier than the device's
-/// creation, so that whoever presents its tokens finds it, even if the clock was behind when the device ended.
+/// creation, so that whoever presents its tokens finds it, even if the clock was behind when the device ended; and while
+/// the token of another system that was exchanged for the device could be presented again.
 pub(super) fn gone_at(ended: Timestamp, device: &Device) -> Timestamp {
-    ended.max(device.created) + ENDED_KEPT
+    let gone = ended.max(device.created) + ENDED_KEPT;
+    device.id.kept_until().map_or(gone, |needed| gone.max(needed))
 }
 
 /// When the device ended that a bump left behind: see [`left_behind`].

@@ -8,7 +8,7 @@
 //! Modules:
 //!
 //! * users: [`register`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`]
-//! * sessions: [`open_device`], [`rotate_refresh`], [`rename_device`], [`note_seen`]
+//! * sessions: [`open_device`], [`rotate_refresh`], [`continue_session`] (one that began in another system), [`rename_device`], [`note_seen`]
 //! * sign-outs: [`end_device`], [`end_devices`], [`end_everyone`]
 //! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`], [`report_rollback`],
 //!   [`sweep`]
@@ -20,6 +20,7 @@ use super::records::{Changes, Records};
 use super::working_set::WorkingSet;
 
 pub mod caller;
+pub mod continue_session;
 pub mod delete_user;
 pub mod end_device;
 pub mod end_devices;

@@ -2,6 +2,8 @@
 //!
 //! `recorded.json` has each answer of two configurations: the default one, and one that rotates and blacklists. Two
 //! differences are meant: a path without its slash is answered and not redirected, and there is no page for browsers.
+//!
+//! Modules: `former` (tokens that SimpleJWT gave out).
 
 use poem::http::{Method, StatusCode, header};
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use crate::actors::{PASSWORD, Someone};
 use crate::answer::Answer;
 use crate::request::TestRequest;
 use crate::service::Service;
+
+mod former;
 
 const TOKEN: &str = "/api/token/";
 const REFRESH: &str = "/api/token/refresh/";

@@ -34,6 +34,7 @@ mod exclusive_access;
 mod faulty_proxy;
 mod feed;
 mod follower;
+mod former_sessions;
 mod full;
 mod gateway;
 mod guard;

@@ -24,8 +24,14 @@ const MOMENTS: [&str; 14] = [
 
 /// Every comparison of moments outside `world`: the file, how many lines of it compare, and why a clock that somebody
 /// sets does no harm there.
-const COMPARED: [(&str, usize, &str); 23] = [
+const COMPARED: [(&str, usize, &str); 28] = [
+    ("auth/authenticate.rs", 2, "how a token is called that is refused in any case"),
     ("auth/devices.rs", 1, "what a list shows; nothing is written"),
+    (
+        "auth/former_sessions.rs",
+        1,
+        "until when tokens of another system are exchanged; refuses for now and ends nothing",
+    ),
     ("auth/last_seen.rs", 1, "whether a note of a sign-in is new; nothing ends by it"),
     ("auth/limits/bucket.rs", 1, "time by the clock that nobody sets"),
     ("cli/doctor/clock.rs", 1, "tells a person; nothing follows from it"),
@@ -45,15 +51,22 @@ const COMPARED: [(&str, usize, &str); 23] = [
         1,
         "`exp` and a device's end, which are wall-clock times; refuses for now and ends nothing",
     ),
+    ("service/former_sessions.rs", 2, "whether a service starts whose setting is long out of date"),
     ("store/memory.rs", 1, "the sweep's notes, given the confirmed time"),
     ("store/postgres/pool.rs", 2, "`Instant`, which nobody sets"),
     ("store/postgres/sql.rs", 2, "the sweep's notes, given the confirmed time"),
     ("store/sled/records.rs", 1, "the sweep's notes, given the confirmed time"),
+    (
+        "store/steps/continue_session.rs",
+        1,
+        "an era with an account's creation; one made by a clock that was ahead is told by its own era",
+    ),
     ("store/steps/open_device.rs", 1, "which device gives way first: one does in any case"),
     ("store/steps/rename_device.rs", 1, "whether a device is still renamed; nothing ends by it"),
     ("store/steps/report_rollback.rs", 1, "given a time only while no clock is in doubt"),
     ("store/steps/rotate_refresh.rs", 1, "when to look at a device again"),
     ("store/steps/sweep.rs", 3, "drops and ends for good; given the confirmed time"),
+    ("token/simplejwt.rs", 1, "`exp` of a token of another system; refuses for now and ends nothing"),
     ("verifier.rs", 1, "whether a token of an unknown key is newer than the keys; it is refused either way"),
     (
         "verifier/keys.rs",

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod backend;
+mod continued;
 #[path = "../database.rs"]
 mod database;
 mod earlier;
@@ -41,6 +42,11 @@ macro_rules! contract {
                     only_the_verified_hash_is_replaced, disabling_ends_everything_and_enabling_brings_nothing_back,
                     password_change_raises_the_floor, an_administrators_password_leaves_no_device,
                     a_stale_password_changes_nothing, users_are_listed_by_name, who_is_not_there_is_told;
+                continued: a_token_of_another_system_is_exchanged_for_one_device,
+                    an_exchanged_token_is_replaced_where_devices_rotate,
+                    an_exchanged_token_is_of_no_use_after_its_device_until_it_expires,
+                    what_ended_everything_ended_sessions_of_another_system_too,
+                    of_parallel_exchanges_one_opens_the_device;
                 external_ids: external_ids_are_unique_and_freed, a_repeated_creation_changes_nothing,
                     of_two_creations_with_one_external_id_one_wins, a_device_says_how_the_user_was_proven;
                 keeping: acknowledged_is_durable, log_has_no_gaps_and_is_ordered, log_is_kept_65_minutes,

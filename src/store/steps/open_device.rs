@@ -25,6 +25,10 @@ const MOST_EVICTED: u64 = 64;
 /// How many records of past devices give way to a sign-in: more than the one it may leave.
 const GIVING_WAY: usize = 2;
 
+/// How many records that never give way may be older than those that do. They sort by the time until which they are needed, so
+/// only those that are kept a little longer than that come first.
+const PASSED_OVER: usize = 30;
+
 /// Signs a user in on a new device.
 #[derive(Clone, Debug)]
 pub struct OpenDevice {
@@ -126,7 +130,8 @@ impl OpenDevice {
 }
 
 /// Drops the records of the user's oldest past devices while more than [`PAST_KEPT`] are kept, a few at a time: so that
-/// signing in and out over and over fills no disk. The caller writes the user.
+/// signing in and out over and over fills no disk. A record that shows that another system's token was used never gives way:
+/// the sweep drops it when that token has expired. The caller writes the user.
 fn make_past_give_way(
     records: &dyn Records,
     changes: &mut Changes,
@@ -136,7 +141,8 @@ fn make_past_give_way(
     if user.kept.count.saturating_sub(user.live_devices(era)) <= PAST_KEPT {
         return Ok(());
     }
-    let mut oldest = records.oldest_past_devices(user.id, user.stamp(era), GIVING_WAY)?;
+    let mut oldest = records.oldest_past_devices(user.id, user.stamp(era), GIVING_WAY + PASSED_OVER)?;
+    oldest.retain(|device| device.id.kept_until().is_none());
     oldest.sort_by_key(|device| device.id);
     for device in oldest.into_iter().take(GIVING_WAY) {
         let ended = if let Some(ended) = &device.ended {

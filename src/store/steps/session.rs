@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::{Era, KeysVersion};
-use crate::model::device::{Device, DeviceKind, DeviceName, LastSeen};
+use crate::model::device::{Device, DeviceKind, DeviceName, Ended, LastSeen};
 use crate::model::ids::DeviceId;
 use crate::model::network::Network;
 use crate::model::refresh_state::RefreshState;
@@ -12,6 +12,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::store::expiry_check::ExpiryCheck;
 use crate::store::format::Record;
+use crate::store::past_devices::gone_at;
 use crate::store::records::Changes;
 
 /// Everything that the tokens of a session are minted from.
@@ -53,8 +54,32 @@ pub struct NewDevice {
 impl NewDevice {
     /// Adds the device under the user's stamp. The caller writes the user.
     pub(super) fn open(&self, changes: &mut Changes, era: Era, user: &mut User, now: Timestamp) -> Device {
+        let device = self.device(era, user, now);
+        user.set_live_devices(era, user.live_devices(era) + 1);
+        changes.counted.live_devices += 1;
+        user.kept.count += 1;
+        changes.device(&device);
+        // The password was hashed in between: the device is seen when it comes to be.
+        changes.put(Record::LastSeen(user.id, device.id, LastSeen { at: now, ..self.seen.clone() }));
+        changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
+        device
+    }
+
+    /// Adds the device as one that has ended: it never lived, and its record says that it never will. The caller writes the
+    /// user.
+    pub(super) fn record_as_ended(&self, changes: &mut Changes, era: Era, user: &mut User, ended: Ended) {
+        let at = ended.at;
+        let device = Device { ended: Some(ended), ..self.device(era, user, at) };
+        user.kept.count += 1;
+        changes.put(Record::LastSeen(user.id, device.id, LastSeen { at, ..self.seen.clone() }));
+        changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, gone_at(at, &device))));
+        changes.put(Record::EndedDevice(Box::new(device)));
+    }
+
+    /// The device under the user's stamp.
+    fn device(&self, era: Era, user: &User, now: Timestamp) -> Device {
         let absolute_end = now + self.lifetime;
-        let device = Device {
+        Device {
             id: self.id,
             user: user.id,
             stamp: user.stamp(era),
@@ -68,14 +93,6 @@ impl NewDevice {
             ended: None,
             amr: self.amr.clone(),
             rotates: self.rotates,
-        };
-        user.set_live_devices(era, user.live_devices(era) + 1);
-        changes.counted.live_devices += 1;
-        user.kept.count += 1;
-        changes.device(&device);
-        // The password was hashed in between: the device is seen when it comes to be.
-        changes.put(Record::LastSeen(user.id, device.id, LastSeen { at: now, ..self.seen.clone() }));
-        changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, device.end())));
-        device
+        }
     }
 }

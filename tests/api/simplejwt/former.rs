@@ -1,0 +1,206 @@
+//! Refresh tokens that SimpleJWT gave out: exchanged for one device each, and for nothing once that has ended.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rescind::model::external_id::ExternalId;
+use rescind::model::ids::UserId;
+use rescind::model::username::Username;
+use rescind::store::steps::register::Register;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::{BLACKLIST, ON, REFRESH, VERIFY, post};
+use crate::answer::Answer;
+use crate::log;
+use crate::service::{START, Service};
+
+const KEY: &str = "django-insecure-0123456789abcdefghijklmnopqrstuvwxyz";
+const DAY: i64 = 24 * 3600;
+
+/// Signs claims as SimpleJWT does.
+fn signed(header: &Value, claims: &Value, key: &str) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(header), part(claims));
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+fn claims(jti: &str) -> Value {
+    let (iat, exp) = (START.unix() - DAY, START.unix() + 60 * DAY);
+    json!({"token_type": "refresh", "exp": exp, "iat": iat, "jti": jti, "user_id": "42"})
+}
+
+fn token(jti: &str) -> String {
+    signed(&json!({"alg": "HS256", "typ": "JWT"}), &claims(jti), KEY)
+}
+
+/// A service that exchanges tokens for a month, and the user `alice`, whose id in Django is 42.
+async fn started(changes: &[(&str, &str)]) -> Service {
+    let settings = [ON, ("simplejwt_signing_key", KEY), ("simplejwt_until", "2026-12-31")];
+    let service = Service::with(&[settings.as_slice(), changes].concat()).await;
+    bring(&service).await;
+    service
+}
+
+async fn bring(service: &Service) {
+    let external_id = ExternalId::parse("42").ok();
+    let (id, username) = (UserId::from_bytes([42; 16]), Username::parse("alice").unwrap());
+    let request = Register { id, username, external_id, password: None, device: None, now: service.now() };
+    service.store.run(request).await.unwrap();
+}
+
+async fn refresh(service: &Service, token: &str) -> Answer {
+    post(&service.anonymous(), REFRESH, json!({ "refresh": token })).await
+}
+
+async fn verify(service: &Service, token: &str) -> Answer {
+    post(&service.anonymous(), VERIFY, json!({ "token": token })).await
+}
+
+async fn blacklist(service: &Service, token: &str) -> Answer {
+    post(&service.anonymous(), BLACKLIST, json!({ "refresh": token })).await
+}
+
+async fn device_of(service: &Service, answer: Answer) -> String {
+    let access = answer.ok()["access"].as_str().unwrap().to_owned();
+    let me = service.anonymous().get("/api/v1/auth/me").bearer(&access).send().await.ok();
+    assert_eq!(me["user"]["username"], "alice");
+    me["device"]["id"].as_str().unwrap().to_owned()
+}
+
+const BLACKLISTED: &str = r#"{"detail":"Token is blacklisted","code":"token_not_valid"}"#;
+const INVALID: &str = r#"{"detail":"Token is invalid","code":"token_not_valid"}"#;
+
+#[tokio::test]
+async fn an_app_goes_on_with_the_token_it_has() {
+    let service = started(&[]).await;
+    let old = token("a");
+    verify(&service, &old).await.ok();
+    let answer = refresh(&service, &old).await;
+    assert_eq!(answer.json.as_object().unwrap().keys().collect::<Vec<_>>(), ["access"]);
+    let device = device_of(&service, answer).await;
+    // A lost answer, a parallel request, and an app that stores none.
+    for day in 0..20 {
+        service.pass(u64::try_from(DAY).unwrap() * (day % 2));
+        assert_eq!(device_of(&service, refresh(&service, &old).await).await, device);
+    }
+    let again = service.again(|_| {}).await;
+    assert_eq!(device_of(&again, refresh(&again, &old).await).await, device, "after a restart");
+    verify(&service, &old).await.ok();
+    assert_ne!(device_of(&service, refresh(&service, &token("b")).await).await, device);
+    blacklist(&service, &old).await.ok();
+    for service in [&service, &again] {
+        assert_eq!(refresh(service, &old).await.text, BLACKLISTED);
+        assert_eq!(blacklist(service, &old).await.text, BLACKLISTED);
+        assert_eq!(verify(service, &old).await.text, r#"{"non_field_errors":["Token is blacklisted"]}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_taken_back_before_its_exchange_is_never_exchanged() {
+    let service = started(&[]).await;
+    blacklist(&service, &token("a")).await.ok();
+    assert_eq!(refresh(&service, &token("a")).await.text, BLACKLISTED);
+    let device = refresh(&service, &token("b")).await.ok();
+    let bearer = device["access"].as_str().unwrap();
+    service.anonymous().post("/api/v1/auth/logout-all").bearer(bearer).send().await.ok();
+    for jti in ["b", "c"] {
+        assert_eq!(refresh(&service, &token(jti)).await.text, BLACKLISTED, "everything was ended");
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jtis");
+    std::fs::write(&path, "x\nold\n").unwrap();
+    let service = started(&[("simplejwt_blacklist_file", path.to_str().unwrap())]).await;
+    for answer in [refresh(&service, &token("old")).await, blacklist(&service, &token("old")).await] {
+        assert_eq!(answer.text, BLACKLISTED, "as Django had it");
+    }
+    refresh(&service, &token("new")).await.ok();
+}
+
+#[tokio::test]
+async fn what_simplejwt_did_not_sign_or_not_as_a_refresh_token_is_refused() {
+    let service = started(&[]).await;
+    let header = json!({"alg": "HS256", "typ": "JWT"});
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut claims = claims("a");
+        change(&mut claims);
+        signed(&header, &claims, KEY)
+    };
+    let unsigned = {
+        let token = signed(&json!({"alg": "none"}), &claims("a"), KEY);
+        format!("{}.", token.rsplit_once('.').unwrap().0)
+    };
+    for (what, refused) in [
+        ("none", unsigned),
+        ("another algorithm", signed(&json!({"alg": "HS384"}), &claims("a"), KEY)),
+        ("no jti", with(&|claims| drop(claims.as_object_mut().unwrap().remove("jti")))),
+        ("nobody's", with(&|claims| claims["user_id"] = json!("43"))),
+        ("no id", with(&|claims| claims["user_id"] = json!(" "))),
+    ] {
+        for answer in [
+            refresh(&service, &refused).await,
+            blacklist(&service, &refused).await,
+            verify(&service, &refused).await,
+        ] {
+            assert_eq!((answer.status, answer.text.as_str()), (401, INVALID), "{what}");
+        }
+    }
+    let expired = with(&|claims| claims["exp"] = json!(START.unix()));
+    assert_eq!(refresh(&service, &expired).await.json["detail"], "Token is expired");
+    let access = with(&|claims| claims["token_type"] = json!("access"));
+    assert_eq!(refresh(&service, &access).await.json["detail"], "Token has wrong type");
+    assert_eq!(verify(&service, &access).await.text, INVALID, "an access token of before is none");
+    service.anonymous().get("/api/v1/auth/me").bearer(&access).send().await.refused("token_invalid");
+
+    log::listen();
+    for _ in 0..3 {
+        assert_eq!(refresh(&service, &signed(&header, &claims("a"), "another key")).await.text, INVALID);
+    }
+    let told = log::text();
+    assert_eq!(told.matches("not made with simplejwt_signing_key").count(), 1, "{told}");
+    assert!(!told.contains(KEY), "{told}");
+    assert_eq!(service.store.live_devices().await, 0);
+}
+
+#[tokio::test]
+async fn the_exchange_ends_on_its_day_and_so_do_no_devices() {
+    let service = started(&[]).await;
+    let pair = service.anonymous().refresh(&token("a")).await.ok();
+    service.pass(u64::try_from(39 * DAY).unwrap());
+    let late = started(&[("simplejwt_until", "2026-11-22")]).await;
+    for (service, jti) in [(&service, "a"), (&service, "b"), (&late, "a")] {
+        assert_eq!(refresh(service, &token(jti)).await.text, INVALID);
+    }
+    // 39 days without a refresh are too many; a device that did refresh goes on.
+    service.anonymous().refresh(pair["refresh"].as_str().unwrap()).await.refused("signed_out");
+}
+
+#[tokio::test]
+async fn an_app_that_was_updated_goes_on_and_rotates() {
+    let service = started(&[]).await;
+    let session = service.anonymous().refresh(&token("a")).await.ok();
+    assert_eq!(session["user"]["username"], "alice");
+    service.pass(60);
+    let next = service.anonymous().refresh(session["refresh"].as_str().unwrap()).await.ok();
+    assert_eq!(next["device"]["id"], session["device"]["id"]);
+    service.pass(60);
+    let last = service.anonymous().refresh(next["refresh"].as_str().unwrap()).await.ok();
+    service.anonymous().refresh(&token("a")).await.refused("refresh_reused");
+    service.anonymous().refresh(last["refresh"].as_str().unwrap()).await.refused("signed_out");
+    assert_eq!(service.anonymous().logout(&token("b")).await.ok(), json!({"signed_out": 1}));
+    service.anonymous().refresh(&token("b")).await.refused("signed_out");
+    service.anonymous().logout("eyJ.eyJ.x").await.refused("token_invalid");
+
+    let rotating = started(&[("simplejwt_rotate", "true")]).await;
+    let pair = refresh(&rotating, &token("a")).await.ok();
+    assert_eq!(pair.as_object().unwrap().keys().collect::<Vec<_>>(), ["access", "refresh"]);
+    rotating.pass(60);
+    refresh(&rotating, pair["refresh"].as_str().unwrap()).await.ok();
+
+    let off = Service::start().await;
+    bring(&off).await;
+    off.anonymous().refresh(&token("a")).await.refused("token_invalid");
+}
