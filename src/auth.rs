@@ -5,7 +5,8 @@
 //!
 //! The use cases stand in parts, each of which holds the components it uses and reaches nothing else; [`use_cases`]
 //! lists the parts and puts them together. The parts are in [`login`] and [`register`], [`refresh`], [`logout`],
-//! [`account`] and [`password`], [`devices`], [`introspect`], [`administer`] with [`service_keys`] and [`signing_keys`],
+//! [`account`] and [`password`], [`devices`], [`introspect`], [`administer`] with [`service_keys`], [`signing_keys`] and
+//! [`transfer`],
 //! and [`readiness`].
 //!
 //! Other modules: [`authenticate`] finds out who calls; [`issue`] mints the tokens of every sign-in; [`administrator`]
@@ -39,6 +40,7 @@ pub mod refresh;
 pub mod register;
 pub mod service_keys;
 pub mod signing_keys;
+pub mod transfer;
 pub mod use_cases;
 
 /// The settings of sessions.

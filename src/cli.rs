@@ -238,6 +238,8 @@ mod tests {
             "user password alice",
             "user logout-all alice --reason lost",
             "user delete alice --yes",
+            "user import django users.json --dry-run --weak --report left.jsonl --json",
+            "user export users.csv --format csv --model app.user",
             "device list alice",
             "device end alice d1",
             "key list",

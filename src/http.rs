@@ -21,8 +21,8 @@
 //! * `json` — the body of an answer
 //! * [`headers`] — the headers of every answer
 //!
-//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator` for
-//! the socket alone, and [`simplejwt`] for apps that were built for another system; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`,
+//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator`
+//! and `transfer` for the socket alone, and [`simplejwt`] for apps that were built for another system; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`,
 //! `device_input`, `form`, `moment` and `page`; `user_agent` guesses the name of a device; `etag` says whether a client has the current answer, `fence` waits
 //! until a sign-out is in force at followers, `tag` lists the headings of the document, and `figures` answers on the
 //! metrics' own listener. [`credential`] reads the credential of a request, `wanted` says which one an operation
@@ -66,6 +66,7 @@ pub mod routes;
 pub mod serve;
 pub mod simplejwt;
 mod tag;
+mod transfer;
 mod user_agent;
 mod wanted;
 mod wellknown;

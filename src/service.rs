@@ -5,6 +5,7 @@
 //! makes a new store of one that was restored from a copy; `node_folder` is the folder of a node with a shared store;
 //! [`master_key`] is the file of the key that seals the signing keys; `former_sessions` reads what tokens of another system are
 //! judged by; `policies` are the settings as each part takes them;
+//! [`django`] reads and writes users of Django;
 //! `error` is the error of opening the service.
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use stores::Mode;
 
 mod clocks;
 pub mod copying;
+pub mod django;
 mod error;
 mod former_sessions;
 pub mod master_key;

@@ -1,4 +1,6 @@
 //! `rescind user …`: accounts.
+//!
+//! Modules: `import` and its counts in `tally`, `export`.
 
 use clap::{Args, Subcommand};
 use poem::http::Method;
@@ -9,6 +11,12 @@ use super::context::{CommandContext, Missing, because, signed_out};
 use super::failure::CommandFailure;
 use super::output::{self, Column, OutputFormat};
 use super::prompt;
+use export::ExportCommand;
+use import::ImportCommand;
+
+mod export;
+mod import;
+mod tally;
 
 pub(super) const MISSING: Missing = ("there is no such user", "`rescind user list` shows those there are");
 
@@ -65,6 +73,13 @@ pub(super) enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Export all users with their password hashes, in a form that Django loads
+    #[command(
+        after_help = "Examples:\n  rescind user export users.jsonl && python manage.py loaddata users.jsonl\n  rescind user export users.csv --format csv"
+    )]
+    Export(ExportCommand),
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +133,8 @@ impl UserCommand {
                 let answer = context.call(Method::POST, &path, Some(json!({ "password": password }))).await?;
                 context.answer(format, &answer, &format!("password of {user} set; {}", signed_out(&answer)))
             }
+            Self::Import(import) => import.run(context).await,
+            Self::Export(export) => export.run(context).await,
             Self::LogoutAll(target) => target.post(context, "logout-all", "signed out everywhere").await,
             Self::Delete { target, yes } => {
                 context.confirm(yes, &format!("delete {} and sign them out everywhere", target.user))?;

@@ -17,6 +17,7 @@ use super::edge::{Edge, EdgeParts, RequestIds};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::simplejwt::SimpleJwtRoutes;
+use super::transfer::UserTransfer;
 use super::{docs, document};
 use crate::auth::authenticate::Authentication;
 use crate::service::Service;
@@ -63,9 +64,10 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
 
 /// The app on the operator's socket: the public operations, and those of `operator`.
 pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'static, Response> {
-    let own = OpenApiService::new(Operator, "Rescind operator", env!("CARGO_PKG_VERSION"));
+    let own = OpenApiService::new((Operator, UserTransfer), "Rescind operator", env!("CARGO_PKG_VERSION"));
     let route = Route::new().nest("/operator", own).nest("/", document::service());
-    let routes = document::name(Routes::new(&service.components.metrics)).api::<Operator>("/operator");
+    let routes =
+        document::name(Routes::new(&service.components.metrics)).api::<(Operator, UserTransfer)>("/operator");
     let app = with_service(route, service).data(edge_config.sign_in_fields);
     // Added outside the edge, which judges credentials and needs to know it, too.
     edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).data(LocalOperator).boxed()

@@ -22,6 +22,7 @@ use super::{
     problem::{FieldError, Problem},
 };
 
+pub(super) mod batch;
 pub(super) mod form;
 pub(super) mod json;
 pub mod shape;
@@ -62,6 +63,10 @@ pub struct ForgivenFields<T>(pub Result<T, Problem>);
 pub struct OptionalBody<T>(pub T);
 
 pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
+    read_up_to(LIMIT, request, body).await
+}
+
+async fn read_up_to(limit: usize, request: &Request, body: &mut RequestBody) -> Result<Bytes, Problem> {
     if request
         .headers()
         .get_all(header::CONTENT_ENCODING)
@@ -72,13 +77,15 @@ pub(super) async fn read(request: &Request, body: &mut RequestBody) -> Result<By
             Problem::new(Code::UnsupportedMediaType).with_detail("Send the body without `Content-Encoding`.")
         );
     }
-    let too_large = || Problem::new(Code::TooLarge).with_detail("The body may have at most 16 KiB.");
+    let too_large = || {
+        Problem::new(Code::TooLarge).with_detail(format!("The body may have at most {} KiB.", limit / 1024))
+    };
     let announced = request.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > LIMIT) {
+    if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     let body = body.take().map_err(|error| Problem::new(Code::Internal).because(error))?;
-    match Limited::new(BoxBody::<Bytes, io::Error>::from(body), LIMIT).collect().await {
+    match Limited::new(BoxBody::<Bytes, io::Error>::from(body), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(Code::InvalidRequest).with_detail("The body ended early.")),

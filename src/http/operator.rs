@@ -24,7 +24,8 @@ use crate::model::service_key::{Scope, ServiceKeyRecord};
 use crate::store::queries::keys::KeySet;
 
 /// The order of every operation here: the operator's, since only the operator can open the socket.
-const BY_OPERATOR: AdministratorOrder = AdministratorOrder { by: Administrator::Operator, reason: None };
+pub(super) const BY_OPERATOR: AdministratorOrder =
+    AdministratorOrder { by: Administrator::Operator, reason: None };
 
 /// The operations of the operator.
 pub(super) struct Operator;

@@ -20,6 +20,7 @@
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
 //! * `archive` — the store as source or target of a copy, in one transaction
+//! * [`user_table`] — the table of users of another program
 //! * `failure` — what an error of the database means
 //!
 //! A step is one transaction, its own or that of a group, and a pure function of what it reads. So it runs on what was read for it; should it ask
@@ -47,6 +48,7 @@ mod sql;
 mod sql_query;
 mod tls;
 mod transaction;
+pub mod user_table;
 mod write;
 
 pub use archive::PostgresArchive;

@@ -7,7 +7,7 @@
 //!
 //! Modules:
 //!
-//! * users: [`register`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`]
+//! * users: [`register`], [`import_user`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`]
 //! * sessions: [`open_device`], [`rotate_refresh`], [`continue_session`] (one that began in another system), [`rename_device`], [`note_seen`]
 //! * sign-outs: [`end_device`], [`end_devices`], [`end_everyone`]
 //! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`], [`report_rollback`],
@@ -26,6 +26,7 @@ pub mod end_device;
 pub mod end_devices;
 pub mod end_everyone;
 mod ending;
+pub mod import_user;
 pub mod initialize;
 pub mod note_seen;
 pub mod open_device;

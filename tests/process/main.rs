@@ -63,3 +63,5 @@ mod start;
 #[cfg(feature = "postgres")]
 mod store_copy;
 mod trace;
+#[cfg(feature = "postgres")]
+mod transfer;

@@ -1,0 +1,175 @@
+//! `rescind user import …`: users of another system, with their password hashes.
+//!
+//! The source is read twice: first to say what will happen, then to do it. Users are sent to the service in groups; a
+//! group that is repeated changes nothing, so an import that was interrupted is run again.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use poem::http::Method;
+use serde_json::{Value, json};
+
+use super::tally::{ImportTally, Report};
+use crate::cli::context::CommandContext;
+use crate::cli::failure::CommandFailure;
+use crate::cli::output::{self, OutputFormat};
+use crate::service::django::judge::{DjangoJudge, ImportableUser, WeakHashes};
+use crate::service::django::rows::{SourceError, SourceOptions};
+use crate::service::django::source::DjangoSource;
+
+/// The number of users that are sent at once.
+const GROUP: usize = 500;
+
+/// Import users of another system
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ImportCommand {
+    /// Import users of Django: a dump (JSON), a CSV file, or its tables
+    #[command(after_help = "Examples:\n  \
+            python manage.py dumpdata auth.user > users.json && rescind user import django users.json --dry-run\n  \
+            rescind user import django users.csv --weak\n  \
+            rescind user import django postgres://reader@db/site --table accounts_user --username-field email\n\n\
+        A user's primary key becomes the external id. A user who is there already, with the same external id and username, stays\n\
+        unchanged, so the command can be run again. A user without a usable password is imported without one, an inactive one\n\
+        disabled. A user that cannot be imported as a whole is left out and listed: with a name or primary key that is taken, a weak\n\
+        or unknown password hash, or one that is damaged or asks for too much work.")]
+    Django(DjangoImport),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DjangoImport {
+    /// A file, or postgres://user@host/database; other users of the machine can read a password in it
+    #[arg(value_name = "FILE|URL", value_parser = DjangoSource::parse)]
+    source: DjangoSource,
+    /// The model of the users in a dump [default: the one with usernames and passwords]
+    #[arg(long, value_name = "APP.MODEL")]
+    model: Option<String>,
+    /// The table of the users in a database
+    #[arg(long, default_value = "auth_user")]
+    table: String,
+    /// The field or column of the username
+    #[arg(long, value_name = "NAME", default_value = "username")]
+    username_field: String,
+    /// Accept password hashes that are too weak (MD5, SHA-1); the first sign-in replaces them
+    #[arg(long)]
+    weak: bool,
+    /// Say what would happen, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write each user that is left out to this new file, one line of JSON each
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    format: OutputFormat,
+}
+
+impl ImportCommand {
+    pub(in crate::cli) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
+        match self {
+            Self::Django(import) => import.run(context).await,
+        }
+    }
+}
+
+impl DjangoImport {
+    async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
+        let mut report = self.report.as_deref().map(Report::create).transpose()?;
+        let mut plan = ImportTally::default();
+        self.read(context, &mut plan, report.as_mut(), true).await?;
+        if let Some(report) = report {
+            report.finish()?;
+        }
+        if self.dry_run {
+            return plan.print(&mut context.out, self.format, true);
+        }
+        if !self.format.json {
+            plan.print_plan(&mut context.stderr)?;
+        }
+        let mut done = ImportTally::default();
+        match self.read(context, &mut done, None, false).await {
+            Ok(()) => done.print(&mut context.out, self.format, false),
+            Err(failure) => Err(CommandFailure::new(
+                format!("{}; {} users were created before", failure.what, done.created()),
+                format!("{}; users who are there already stay as they are", or_again(&failure.help)),
+            )),
+        }
+    }
+
+    /// Reads the source once, and sends what can be imported.
+    async fn read(
+        &self,
+        context: &mut CommandContext,
+        tally: &mut ImportTally,
+        mut report: Option<&mut Report>,
+        dry_run: bool,
+    ) -> Result<(), CommandFailure> {
+        let bar = output::progress(if dry_run { "users checked:" } else { "users imported:" });
+        let options = SourceOptions {
+            model: self.model.clone(),
+            table: self.table.clone(),
+            username: self.username_field.clone(),
+        };
+        let mut rows = self.source.open(&context.settings, &options);
+        let mut judge = DjangoJudge::new(if self.weak { WeakHashes::Accept } else { WeakHashes::Refuse });
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            let row = rows.next().await.map_err(|error| self.refused(&error))?;
+            let ended = row.is_none();
+            match row.map(|row| judge.judge(row)) {
+                Some(Ok(user)) => group.push(user),
+                Some(Err(left_out)) => tally.left_out(left_out, report.as_deref_mut())?,
+                None => {}
+            }
+            if group.len() == GROUP || ended && !group.is_empty() {
+                self.send(context, &group, tally, report.as_deref_mut(), dry_run).await?;
+                group.clear();
+            }
+            bar.set_position(tally.read());
+            if ended {
+                bar.finish_and_clear();
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        context: &mut CommandContext,
+        group: &[ImportableUser],
+        tally: &mut ImportTally,
+        mut report: Option<&mut Report>,
+        dry_run: bool,
+    ) -> Result<(), CommandFailure> {
+        let users: Vec<_> = group.iter().map(ImportableUser::to_json).collect();
+        let body = json!({ "dry_run": dry_run, "weak": self.weak, "users": users });
+        let answer = context.call(Method::POST, "/operator/import-users", Some(body)).await?;
+        let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if results.len() != group.len() {
+            return Err(CommandFailure::new(
+                "the answer of the service is not understood",
+                "is the server of the same version as this command? Compare `rescind --version`",
+            ));
+        }
+        for (user, result) in group.iter().zip(results) {
+            tally.arrived(user, result.as_str().unwrap_or_default(), report.as_deref_mut())?;
+        }
+        Ok(())
+    }
+
+    fn refused(&self, error: &SourceError) -> CommandFailure {
+        let help = match error {
+            SourceError::Json { .. } | SourceError::TooLong { .. } | SourceError::Csv { .. } => {
+                "correct the file there, or dump it again"
+            }
+            SourceError::NoUsers(_) => "name the model with --model, and its username with --username-field",
+            _ => "",
+        };
+        CommandFailure::new(format!("{}: {error}", self.source), help)
+    }
+}
+
+fn or_again(help: &str) -> &str {
+    if help.is_empty() { "run the command again" } else { help }
+}
+
+#[cfg(test)]
+mod tests;

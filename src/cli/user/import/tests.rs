@@ -1,0 +1,98 @@
+//! What the command sends, and what it says.
+
+use super::*;
+use crate::cli::context::tests::{CommandTrial, script};
+
+const USERS: &str = "id,username,password,is_active\n7,ada,!,true\n8,bo,!,false\n9,cy,md5$a$5a81331fb1846b8e57abe2b2e48bcb3b,true\n";
+
+struct ImportTrial {
+    trial: CommandTrial,
+    folder: tempfile::TempDir,
+}
+
+impl ImportTrial {
+    fn new(answers: Vec<Value>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("users.csv"), USERS).unwrap();
+        Self { trial: CommandTrial::new(answers, script(&[])), folder }
+    }
+
+    async fn run(&mut self, dry_run: bool, json: bool, report: bool) -> Result<(), CommandFailure> {
+        let import = DjangoImport {
+            source: DjangoSource::File(self.folder.path().join("users.csv")),
+            model: None,
+            table: "auth_user".to_owned(),
+            username_field: "username".to_owned(),
+            weak: false,
+            dry_run,
+            report: report.then(|| self.folder.path().join("report.jsonl")),
+            format: OutputFormat { json },
+        };
+        import.run(&mut self.trial.context).await
+    }
+}
+
+fn sent(dry_run: bool) -> String {
+    format!(
+        r#"POST /operator/import-users {{"dry_run":{dry_run},"weak":false,"users":[{{"username":"ada","external_id":"7","disabled":false}},{{"username":"bo","external_id":"8","disabled":true}}]}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_dry_run_asks_and_writes_nothing() {
+    let mut scene = ImportTrial::new(vec![json!({"results": ["created", "username_taken"]})]);
+    scene.run(true, false, true).await.unwrap();
+    assert_eq!(scene.trial.seen(), [sent(true)]);
+    assert_eq!(
+        scene.trial.page.text(),
+        "PASSWORD     IMPORTED  LEFT OUT\nmd5          0         1\nno password  1         1\n\
+        1 user to create (1 without a password, 0 disabled), 0 there already, 2 left out (username_taken 1, weak_hash 1)\n\
+        line 4: cy: its password hash: md5 is too weak to protect a password\n\
+        line 3: bo: a user with another external id has this username here\n"
+    );
+    let report = std::fs::read_to_string(scene.folder.path().join("report.jsonl")).unwrap();
+    assert_eq!(report.lines().count(), 2);
+    assert!(!report.contains("5a81331f"), "{report}");
+    assert!(scene.run(true, false, true).await.unwrap_err().help.contains("a new file"));
+}
+
+#[tokio::test]
+async fn what_will_happen_is_said_before_the_first_write() {
+    let answers = vec![json!({"results": ["created", "created"]}), json!({"results": ["created", "exists"]})];
+    let mut scene = ImportTrial::new(answers);
+    scene.run(false, false, false).await.unwrap();
+    assert_eq!(scene.trial.seen(), [sent(true), sent(false)]);
+    let said = scene.trial.stderr.text();
+    assert!(said.contains("2 users to create") && said.ends_with("importing now\n\n"), "{said}");
+    assert!(
+        scene
+            .trial
+            .page
+            .text()
+            .starts_with("1 user created (1 without a password, 0 disabled), 1 there already, 1 left out")
+    );
+}
+
+#[tokio::test]
+async fn programs_get_counts_and_the_list() {
+    let answers = vec![json!({"results": ["created", "exists"]}), json!({"results": ["created", "exists"]})];
+    let mut scene = ImportTrial::new(answers);
+    scene.run(false, true, false).await.unwrap();
+    assert_eq!(scene.trial.stderr.text(), "");
+    let answer: Value = serde_json::from_str(&scene.trial.page.text()).unwrap();
+    assert_eq!(
+        (&answer["created"], &answer["existing"], &answer["left_out"], &answer["read"]),
+        (&json!(1), &json!(1), &json!(1), &json!(3))
+    );
+    assert_eq!(answer["listed"][0]["line"], 4);
+    assert_eq!(answer["encodings"]["md5"], json!({"imported": 0, "left_out": 1}));
+}
+
+#[tokio::test]
+async fn a_failure_half_way_says_how_far_it_came() {
+    let refusal = json!({"code": "unavailable", "detail": "The store cannot be written."});
+    let mut scene = ImportTrial::new(vec![json!({"results": ["created", "created"]}), refusal]);
+    let failure = scene.run(false, false, false).await.unwrap_err();
+    assert!(failure.what.ends_with("; 0 users were created before"), "{failure}");
+    assert!(failure.help.contains("stay as they are"), "{failure}");
+}

@@ -1,0 +1,129 @@
+//! The decision which users of a source can be imported, before the store is asked.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
+
+use serde_json::{Value, json};
+
+use super::rows::{DjangoFields, DjangoRow, RowPlace};
+use crate::model::external_id::ExternalId;
+pub use crate::model::password::WeakHashes;
+use crate::model::password::{PasswordHash, PasswordHashError};
+use crate::model::username::Username;
+
+/// Judges the rows of one source, one after the other.
+pub struct DjangoJudge {
+    weak: WeakHashes,
+    hasher: RandomState,
+    /// A keyed hash of each name and each id so far.
+    seen: HashSet<u64>,
+}
+
+/// A user that can be imported. It has no `Debug`, since it holds a password hash.
+pub struct ImportableUser {
+    /// Where the user is in the source.
+    pub place: RowPlace,
+    username: Username,
+    external_id: ExternalId,
+    password: Option<PasswordHash>,
+    fields: DjangoFields,
+}
+
+/// A user that cannot be imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where the user is in the source.
+    pub place: RowPlace,
+    /// The username as far as there is one.
+    pub username: Option<String>,
+    /// The kind of reason, for programs.
+    pub code: &'static str,
+    /// The reason, for people.
+    pub reason: String,
+    /// The algorithm of the password hash, if that is the reason.
+    pub algorithm: Option<String>,
+}
+
+impl DjangoJudge {
+    /// A judge for one reading of a source.
+    pub fn new(weak: WeakHashes) -> Self {
+        Self { weak, hasher: RandomState::new(), seen: HashSet::new() }
+    }
+
+    /// Judges one row.
+    pub fn judge(&mut self, row: DjangoRow) -> Result<ImportableUser, LeftOut> {
+        let DjangoRow { place, username: given, fields } = row;
+        let left_out = |code, reason: String, algorithm| LeftOut {
+            place,
+            username: given.clone(),
+            code,
+            reason,
+            algorithm,
+        };
+        let fields = fields.map_err(|reason| left_out("invalid", reason.to_owned(), None))?;
+        let name =
+            given.as_deref().ok_or_else(|| left_out("invalid", "it has no username".to_owned(), None))?;
+        let username = Username::parse(name).map_err(|error| left_out("invalid", error.to_string(), None))?;
+        let external_id = ExternalId::parse(&fields.id)
+            .map_err(|error| left_out("invalid", format!("its primary key is not usable: {error}"), None))?;
+        let password = match PasswordHash::imported(&fields.password, self.weak) {
+            Ok(password) => Some(password),
+            Err(PasswordHashError::NoPassword) => None,
+            Err(error) => {
+                let (code, algorithm) = match &error {
+                    PasswordHashError::Weak(name) => ("weak_hash", (*name).to_owned()),
+                    PasswordHashError::Damaged(name) => ("damaged_hash", (*name).to_owned()),
+                    PasswordHashError::TooCostly(name) => ("costly_hash", (*name).to_owned()),
+                    PasswordHashError::Unknown(name) => ("unknown_hash", name.clone()),
+                    PasswordHashError::NoPassword => ("invalid", String::new()),
+                };
+                return Err(left_out(code, format!("its password hash: {error}"), Some(algorithm)));
+            }
+        };
+        if !self.seen.insert(self.hasher.hash_one(("name", username.key()))) {
+            let reason = "another user before it has the same username, apart from letter case and forms";
+            return Err(left_out("duplicate", reason.to_owned(), None));
+        }
+        if !self.seen.insert(self.hasher.hash_one(("id", external_id.as_str()))) {
+            return Err(left_out(
+                "duplicate",
+                "another user before it has the same primary key".to_owned(),
+                None,
+            ));
+        }
+        Ok(ImportableUser { place, username, external_id, password, fields })
+    }
+}
+
+impl ImportableUser {
+    /// The username as it will be shown.
+    pub fn username(&self) -> &str {
+        self.username.shown()
+    }
+
+    /// The algorithm of the password hash as Django names it; `None` for a user without a password.
+    pub fn algorithm(&self) -> Option<&'static str> {
+        self.password.as_ref().map(PasswordHash::algorithm)
+    }
+
+    /// Whether the account will be disabled.
+    pub fn disabled(&self) -> bool {
+        !self.fields.active
+    }
+
+    /// The user as the operation `importUsers` takes it.
+    pub fn to_json(&self) -> Value {
+        let mut user = json!({
+            "username": self.username.shown(),
+            "external_id": self.external_id.as_str(),
+            "disabled": self.disabled(),
+        });
+        if let Some(password) = &self.password {
+            user["password_hash"] = password.as_str().into();
+        }
+        if let Some(joined) = self.fields.joined {
+            user["created_at"] = joined.rfc3339().into();
+        }
+        user
+    }
+}
