@@ -37,8 +37,17 @@ impl Machine {
 
 /// The resident memory of a process in MiB.
 pub(crate) fn resident(process: u32) -> Result<f64> {
+    memory(process, "VmRSS")
+}
+
+/// The highest resident memory of a process so far, in MiB.
+pub(crate) fn peak(process: u32) -> Result<f64> {
+    memory(process, "VmHWM")
+}
+
+fn memory(process: u32, name: &str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let kibibytes = u32::try_from(kibibytes(&status, "VmRSS")?)?;
+    let kibibytes = u32::try_from(kibibytes(&status, name)?)?;
     Ok(f64::from(kibibytes) / 1024.0)
 }
 

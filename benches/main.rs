@@ -8,7 +8,7 @@
 //! file.
 //!
 //! Modules: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it is in force), [`writes`] (refresh, group
-//! commit), [`start`] (an empty store), [`scale`] (a million users), [`verifier`] (followers, and [`guarded`] behind
+//! commit), [`start`] (an empty store), [`scale`] (a million users), [`import`] (of Django's users), [`verifier`] (followers, and [`guarded`] behind
 //! nginx), [`postgres`] (the shared store compared with the embedded one) and [`proofs`] (how often several nodes
 //! lost nothing). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
 //! is the client, [`results`] stores the figures, [`table`] formats them.
@@ -26,6 +26,7 @@ mod bare;
 mod checks;
 mod cluster;
 mod guarded;
+mod import;
 mod load;
 mod machine;
 mod postgres;
@@ -40,8 +41,8 @@ mod table;
 mod verifier;
 mod writes;
 
-const GROUPS: [&str; 8] =
-    ["checks", "sign_out", "writes", "start", "scale", "verifier", "postgres", "proofs"];
+const GROUPS: [&str; 9] =
+    ["checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "proofs"];
 
 /// The environment variable that marks the process which measures a group.
 const MEASURING: &str = "BENCH_GROUP_APART";
@@ -95,6 +96,10 @@ fn measure(group: &str, options: &[&str]) -> Result<()> {
         ("proofs", []) => proofs::measure(),
         ("scale", []) => scale::measure(scale::USERS),
         ("scale", ["--users", users]) => scale::measure(users.parse().context("--users takes a number")?),
+        ("import", []) => import::measure(&import::USERS),
+        ("import", ["--users", users]) => {
+            import::measure(&[users.parse().context("--users takes a number")?])
+        }
         (group, _) => bail!("{group} takes no such option"),
     }?;
     for figure in &figures {

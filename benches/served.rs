@@ -46,6 +46,11 @@ impl Served {
     pub(crate) fn resident(&self) -> Result<f64> {
         machine::resident(self.child.id())
     }
+
+    /// The highest resident memory of the service so far, in MiB.
+    pub(crate) fn peak(&self) -> Result<f64> {
+        machine::peak(self.child.id())
+    }
 }
 
 impl Drop for Served {
