@@ -9,6 +9,39 @@ import { memoryStorage, type Storage } from "../src/storage.ts";
 
 export const password = "correct horse battery";
 
+/** Milliseconds after which what has not come about never will. */
+const patience = 10_000;
+
+/** `promise`, which is rejected with `sentence` if it takes for ever: a test that hangs does not say what it waits for. */
+function soon<T>(promise: Promise<T>, sentence: string): Promise<T> {
+  const result = new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // Tests may leave a call alone, as an app that is ended does.
+      result.catch(() => {});
+      reject(new Error(sentence));
+    }, patience);
+    timer.unref();
+    void promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+  return result;
+}
+
+/** `object` whose methods, also those one level below, have to answer. */
+function answering<T extends object>(object: T, name: string): T {
+  return new Proxy(object, {
+    get(_, key) {
+      const found: unknown = Reflect.get(object, key);
+      const path = `${name}.${String(key)}`;
+      if (typeof found === "object" && found) return answering(found, path);
+      if (typeof found !== "function") return found;
+      return (...given: unknown[]) => {
+        const answer: unknown = found.apply(object, given);
+        return answer instanceof Promise ? soon(answer, `${path}() never answers`) : answer;
+      };
+    },
+  });
+}
+
 /** The service of one test file. */
 export function theService(): { url: string } {
   const found = { url: "" };
@@ -88,7 +121,7 @@ export class Network {
       await released;
       return answer;
     });
-    return { arrived, release };
+    return { arrived: soon(arrived, `${what} is never answered`), release };
   }
 
   /** The next request of this kind is answered by somebody else. */
@@ -132,11 +165,11 @@ export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Resolves as soon as `condition` holds; what has not come about after so long never will. */
+/** Resolves as soon as `condition` holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const begun = performance.now();
   while (!(await condition())) {
-    if (performance.now() - begun > 20_000) throw new Error(`this never holds: ${condition}`);
+    if (performance.now() - begun > patience) throw new Error(`this never holds: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
@@ -173,7 +206,7 @@ export function holdingStorage(inner: Storage) {
     const released = new Promise<void>((resolve) => (release = resolve));
     const arrived = new Promise<void>((resolve) => (arrive = resolve));
     held = { arrive, released };
-    return { arrived, release };
+    return { arrived: soon(arrived, "nothing is written to the storage"), release };
   };
   return { storage, hold };
 }
@@ -210,7 +243,7 @@ export function app(url: string, options: Partial<ClientOptions> = {}): App {
     clock,
     ...options,
   });
-  return { client, network, clock, reasons };
+  return { client: answering(client, "client"), network, clock, reasons };
 }
 
 let users = 0;
