@@ -290,6 +290,27 @@ test("a change of the password in another tab is waited for", async () => {
   assert.deepEqual(reasons, []);
 });
 
+test("a change of the password in a tab that is closed meanwhile is waited for only so long", async () => {
+  const { storage } = openStorage();
+  const { client, network, clock, reasons } = await signedIn(service.url, { storage });
+  const closed = app(service.url, { storage });
+  const held = closed.network.hold("POST auth/password");
+  void closed.client.changePassword(password, "staple engine tulip");
+  await held.arrived;
+  await clock.pass(expired);
+  const refresh = network.hold("POST auth/refresh");
+  const call = refusal(client.me());
+  await refresh.arrived;
+  refresh.release();
+  await settled();
+  await until(async () => {
+    await clock.pass(1000);
+    return reasons.length > 0;
+  });
+  assert.equal(await call, "password_changed");
+  assert.deepEqual(reasons, ["password_changed"]);
+});
+
 test("expiry is reckoned on a monotonic clock", async (context) => {
   for (const day of [-86_400_000, 86_400_000]) {
     const { client, network, clock } = await signedIn(service.url);
