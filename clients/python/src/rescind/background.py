@@ -33,6 +33,7 @@ class Background:
 
     def __init__(self) -> None:
         _refuse_in_uwsgi()
+        _refuse_green_threads()
         self.pid = os.getpid()
         self._selector: selectors.BaseSelector = _Selector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -152,6 +153,23 @@ def _refuse_in_uwsgi() -> None:
         raise ConfigurationError(
             "uWSGI's master may have no threads: use the verifier in a worker, or set `lazy-apps = true`"
         )
+
+
+def _refuse_green_threads() -> None:
+    """gevent and eventlet make threads into tasks of one thread, where a second event loop can only be in the way.
+
+    Django's database refuses to work beside it, and on a thread of the system gevent's own `select` crashes.
+    """
+    gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
+    for name, is_patched in [
+        ("gevent", gevent is not None and gevent.is_module_patched("threading")),
+        ("eventlet", eventlet is not None and eventlet.is_monkey_patched("thread")),
+    ]:
+        if is_patched:
+            raise ConfigurationError(
+                f"{name} has replaced Python's threads, and an issuer cannot be followed without one: use workers with threads"
+                " (`gunicorn -k gthread`), or `rescind guard` in front and GuardHeaders (in Django MODE 'guard')"
+            )
 
 
 if hasattr(os, "register_at_fork"):

@@ -104,8 +104,8 @@ class Site:
             assert fault not in self.log(), self.log()
 
 
-def gunicorn(port: int) -> list[str]:
-    server = [sys.executable, "-m", "gunicorn", "--preload", "--workers=2", "--bind", f"127.0.0.1:{port}"]
+def gunicorn(port: int, *options: str) -> list[str]:
+    server = [sys.executable, "-m", "gunicorn", "--workers=2", "--bind", f"127.0.0.1:{port}", *options]
     return [*server, "--graceful-timeout=5", "site_under_test.wsgi"]
 
 
@@ -142,7 +142,7 @@ def uvicorn(port: int) -> list[str]:
 
 COMMANDS: dict[str, Any] = {
     "uvicorn": uvicorn,
-    "gunicorn": gunicorn,
+    "gunicorn": lambda port: gunicorn(port, "--preload"),
     "uwsgi": lambda port: uwsgi(port, "--enable-threads"),
 }
 
@@ -211,5 +211,15 @@ def test_uwsgi_that_cannot_run_a_thread_is_told_so(
     try:
         assert server.process.wait(30) != 0
         assert message in server.log()
+    finally:
+        server.stop()
+
+
+def test_workers_of_gevent_are_told_what_to_use(tmp_path: Path, database: Path, service: Service) -> None:
+    port = free_port()
+    server = Site(tmp_path, database, service, gunicorn(port, "--worker-class=gevent"), port, "yes")
+    try:
+        assert server.process.wait(30) != 0
+        assert "gunicorn -k gthread" in server.log()
     finally:
         server.stop()
