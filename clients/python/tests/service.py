@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ class Service:
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._process: Process | None = None
+        self._admin: str | None = None
         self._http = httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE)
         self.start()
 
@@ -117,6 +119,11 @@ class Service:
         assert found is not None
         return found.group()
 
+    @cached_property
+    def site_key(self) -> str:
+        """A key for a site that signs its users in itself."""
+        return self.service_key("feed", "sessions", "admin")
+
     def post(self, path: str, bearer: str | None = None, **body: Any) -> dict[str, Any]:
         headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
         answer = self._http.post(f"/api/v1/{path}", json=body, headers=headers)
@@ -128,6 +135,25 @@ class Service:
         """The code with which the service itself refuses the token, or `ok`."""
         answer = self._http.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
         return "ok" if answer.is_success else str(answer.json()["code"])
+
+    def admin(self, method: str, path: str, **body: Any) -> dict[str, Any]:
+        """An administrator's request, `users/…`."""
+        if self._admin is None:
+            self._admin = self.service_key("admin")
+        headers = {"Authorization": f"Bearer {self._admin}"}
+        answer = self._http.request(
+            method, f"/api/v1/admin/{path}", headers=headers, json=body if body or method == "POST" else None
+        )
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def devices(self, user: str, *, ended: bool = False) -> list[dict[str, Any]]:
+        """The live devices of a user, or the ended ones."""
+        found: list[dict[str, Any]] = self.admin("GET", f"users/{user}/devices?ended={str(ended).lower()}")[
+            "results"
+        ]
+        return found
 
     def register(self, name: str) -> dict[str, Any]:
         return self.post("auth/register", username=name, password=PASSWORD)

@@ -40,3 +40,13 @@ def test_the_settings_are_accepted(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(program(1).replace("/run/secrets/rescind-service-key", str(file)), names)
     assert RescindSettings.read(names["RESCIND"]).mode == "feed"
+
+
+def test_the_settings_of_sessions_are_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("rescind_sk_x")
+    text = program(2).replace("/run/secrets/rescind-service-key", str(file)).replace("...,", "")
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert RescindSettings.read(names["RESCIND"]).user_field == "EXTERNAL_ID_FIELD"
+    assert names["MIDDLEWARE"][-1] == "rescind.django.sessions.DeviceSessionMiddleware"

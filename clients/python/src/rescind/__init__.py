@@ -1,9 +1,9 @@
 """Rescind's access tokens, verified in Python and refused as soon as they are taken back.
 
 Modules: `verifier` (follows the feed), `introspection` (asks the issuer), `guard` (believes the guard in front), `claims`
-and `errors` (the results), `django` (Django REST framework). Inside: `state` with `revoked` and `keys` with `names` (what
-`verify` reads), `replica` with `pings`, `feed` and `wire` (the only writer, without I/O), `replica_task`, `link`, `stream` and
-`background` (the only ones with I/O).
+and `errors` (the results), `sessions` (opens and ends sessions), `django` (Django, and Django REST framework). Inside: `state`
+with `revoked` and `keys` with `names` (what `verify` reads), `replica` with `pings`, `feed` and `wire` (the only writer, without
+I/O), `replica_task`, `link`, `process_link`, `stream` and `background` (the only ones with I/O).
 """
 
 from .claims import Claims, Identity
@@ -14,8 +14,10 @@ from .errors import (
     IssuerError,
     NotFresh,
     Reason,
+    Refused,
     Rejected,
     RescindError,
+    SessionEnded,
     TokenEnded,
     TokenInvalid,
 )
@@ -23,6 +25,7 @@ from .event import Event
 from .guard import GuardHeaders
 from .introspection import Introspector
 from .link import ServiceKey
+from .sessions import EndUser, Session, Sessions
 from .verifier import Verifier
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "ConfigurationError",
     "ConnectError",
     "Doubt",
+    "EndUser",
     "Event",
     "GuardHeaders",
     "Identity",
@@ -37,9 +41,13 @@ __all__ = [
     "IssuerError",
     "NotFresh",
     "Reason",
+    "Refused",
     "Rejected",
     "RescindError",
     "ServiceKey",
+    "Session",
+    "SessionEnded",
+    "Sessions",
     "TokenEnded",
     "TokenInvalid",
     "Verifier",

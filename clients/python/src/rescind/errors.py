@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 
 class RescindError(Exception):
@@ -78,6 +79,16 @@ class TokenEnded(Rejected):
         self.code = reason.value
 
 
+class SessionEnded(Rejected):
+    """A refresh token gets no new tokens, so its session has ended: 401 with the service's code."""
+
+    status = 401
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 class NotFresh(Rejected):
     """Freshness is not proven, so the token may be valid or not: 503 with `Retry-After`."""
 
@@ -99,6 +110,17 @@ class IssuerError(RescindError):
         self.may_pass = may_pass
         #: Whether the log no longer reaches back to the position (status 410).
         self.gone = gone
+
+
+class Refused(RescindError):
+    """The issuer answered a request of its API with an error; `code` is its error code, the message says what to do."""
+
+    def __init__(self, status: int, code: str, detail: str, fields: Any = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status = status
+        self.code = code
+        #: The fields that are wrong, `field` and `code` of each.
+        self.fields: list[dict[str, Any]] = fields if isinstance(fields, list) else []
 
 
 class ConnectError(RescindError):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import os
-import weakref
 from dataclasses import dataclass
 from typing import Any
 
-from .background import Background, background
 from .claims import Claims
 from .errors import Doubt, IssuerError, NotFresh, Reason, TokenEnded, TokenInvalid
 from .event import log
 from .keys import LONGEST_TOKEN, footer_of
-from .link import Link, ServiceKey
+from .link import ServiceKey
+from .process_link import ProcessLink
 from .wire import Unreadable, read_id
 
 
@@ -34,19 +32,14 @@ class Introspector:
         url: where the issuer answers, `https://HOST`. Its answers are not signed: use https across a network.
         service_key: with scope `introspect`.
         """
-        self._url = url
-        self._key = service_key if isinstance(service_key, ServiceKey) else ServiceKey(service_key)
-        Link(url, self._key)
-        self._used: tuple[Background, Link] | None = None
+        self._link = ProcessLink(url, service_key)
 
     def __repr__(self) -> str:
-        return f"Introspector({self._url!r})"
+        return f"Introspector({self._link.url!r})"
 
     def close(self) -> None:
         """Closes the connections. Another question opens new ones."""
-        used, self._used = self._used, None
-        if used is not None:
-            _close(*used)
+        self._link.close()
 
     def verify(self, token: str) -> Claims:
         """The claims of an access token that acts for its user; else raises `Rejected`. Blocks for a request."""
@@ -73,24 +66,7 @@ class Introspector:
         # What cannot be an access token costs no request.
         if len(token) > LONGEST_TOKEN or not token.startswith("v4.public.") or footer_of(token) is None:
             raise TokenInvalid
-        used = self._used
-        if used is None or used[0].pid != os.getpid():
-            if used is not None:
-                _inherited.append(used)
-            used = self._used = (background(), Link(self._url, self._key))
-            used[0].add(used[1])
-            # It keeps the connections until they are closed, also when this goes in a cycle of garbage.
-            weakref.finalize(self, _close, *used).atexit = False
-        return used[0].submit(used[1].introspect(token))
-
-
-# Never released in a forked child: to destroy it would end what its parent still uses.
-_inherited: list[tuple[Background, Link]] = []
-
-
-def _close(thread: Background, link: Link) -> None:
-    if thread.pid == os.getpid():
-        thread.submit(link.close())
+        return self._link.submit(lambda link: link.introspect(token))
 
 
 def _unanswered(error: IssuerError) -> NotFresh:

@@ -9,12 +9,13 @@ import json
 import re
 import ssl
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
-from .errors import ConfigurationError, IssuerError
+from .errors import ConfigurationError, IssuerError, Refused
 from .keys import PublishedKeys
 from .pings import Asked
 from .stream import Parser, SseEvent
@@ -66,6 +67,21 @@ class _Request(NamedTuple):
     scope: str
     headers: dict[str, str]
     body: str | None = None
+    #: Whether the caller judges the status, and not `refuse`.
+    judged: bool = False
+
+
+class Ask(NamedTuple):
+    """A request of the API under `/api/v1/`."""
+
+    method: str
+    path: str
+    #: What the service key needs.
+    scope: str
+    body: dict[str, Any] | None = None
+    #: The `Authorization` instead of the service key's; empty for none.
+    authorization: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Link:
@@ -137,6 +153,26 @@ class Link:
         _member(answer, "active", bool, what)
         return dict(answer)
 
+    async def call(self, ask: Ask) -> dict[str, Any]:
+        """Sends a request of the API; raises `Refused` with the code of an answer that is none of success."""
+        authorization = self._key.authorization if ask.authorization is None else ask.authorization
+        headers = {**ask.headers, **({"Authorization": authorization} if authorization else {})}
+        body = None if ask.body is None else json.dumps(ask.body)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = _Request(ask.method, f"/api/v1/{ask.path}", ask.scope, headers, body, judged=True)
+        status, answer = await self._answer(request, _LONGEST_ANSWER, "an answer of its API")
+        if not isinstance(answer, dict):
+            raise _not("an answer of its API")
+        if 200 <= status < 300:
+            return answer
+        code, detail = answer.get("code"), answer.get("detail")
+        if not isinstance(code, str) or status == 429 or status >= 500:
+            refuse(status, request)
+        if ask.authorization is None and code in ("token_invalid", "token_missing"):
+            refuse(401, request)
+        raise Refused(status, str(code), str(detail or code), answer.get("errors"))
+
     async def stream(self, last: int | None) -> AsyncGenerator[SseEvent, None]:
         """The events after the position `last`, or from a snapshot on; ends with an `IssuerError`."""
         headers = {"Authorization": self._key.authorization, "Accept": "text/event-stream"}
@@ -155,17 +191,21 @@ class Link:
         raise IssuerError("the stream was closed", may_pass=True)
 
     async def _json(self, request: _Request, longest: int, what: str) -> Any:
-        async def read() -> bytes:
+        return (await self._answer(request, longest, what))[1]
+
+    async def _answer(self, request: _Request, longest: int, what: str) -> tuple[int, Any]:
+        async def read() -> tuple[int, bytes]:
             found = bytearray()
             async with self._send(request) as response:
                 async for chunk in response.aiter_raw():
                     found.extend(chunk)
                     if len(found) > longest:
                         raise _not(what)
-            return bytes(found)
+            return response.status_code, bytes(found)
 
         try:
-            return json.loads((await _in_time(read())).decode())
+            status, text = await _in_time(read())
+            return status, json.loads(text.decode())
         except httpx.TransportError as error:
             raise _unreachable(error) from None
         except (ValueError, RecursionError):
@@ -190,7 +230,8 @@ class Link:
             raise _unreachable(error) from None
         self._note_socket(response)
         try:
-            refuse(response.status_code, request)
+            if not request.judged:
+                refuse(response.status_code, request)
             yield response
         finally:
             await response.aclose()

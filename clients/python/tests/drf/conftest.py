@@ -51,3 +51,53 @@ def site(tables: None, shared_service: Service) -> Iterator[Any]:
     for override in reversed(overrides):
         override.disable()
     get_user_model().objects.all().delete()
+
+
+@pytest.fixture
+def web(tables: None, shared_service: Service) -> Iterator[Any]:
+    """Makes a site whose sessions are devices, with these settings; `MIDDLEWARE` and the like by their names."""
+    from django.conf import settings as site_settings
+    from django.contrib.auth import get_user_model
+    from django.contrib.sessions.models import Session
+    from django.test import override_settings
+
+    from rescind.django import devices, users
+
+    overrides: list[Any] = []
+    base = list(site_settings.MIDDLEWARE)
+
+    def make(service: Service = shared_service, **settings: Any) -> None:
+        devices._silent_until = 0.0
+        users.external_ids.__init__()  # type: ignore[misc]
+        given = {
+            "URL": service.url,
+            "AUDIENCE": "rescind",
+            "SERVICE_KEY": service.site_key,
+            "EXTERNAL_ID_FIELD": "pk",
+            "WHEN_UNREACHABLE": "refuse",
+            **{name: settings.pop(name) for name in list(settings) if name in _RESCIND},
+        }
+        middleware = [*base, "rescind.django.sessions.DeviceSessionMiddleware"]
+        others = {"MIDDLEWARE": middleware, **settings}
+        override = override_settings(RESCIND={k: v for k, v in given.items() if v is not None}, **others)
+        override.enable()
+        overrides.append(override)
+
+    yield make
+    for override in reversed(overrides):
+        override.disable()
+    get_user_model().objects.all().delete()
+    Session.objects.all().delete()
+
+
+_RESCIND = {
+    "MODE",
+    "URL",
+    "AUDIENCE",
+    "SERVICE_KEY",
+    "MAX_STALENESS",
+    "EXTERNAL_ID_FIELD",
+    "WHEN_UNREACHABLE",
+    "EXISTING_SESSIONS",
+    "SHARE_PASSWORDS",
+}

@@ -9,10 +9,10 @@ import django
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
-from django.test import override_settings
+from django.test import Client, override_settings
 from drf_spectacular.generators import SchemaGenerator
 
-from rescind import ConfigurationError
+from rescind import ConfigurationError, Sessions
 from rescind.django.settings import RescindSettings, rescind_settings
 from service import Service, until
 
@@ -65,6 +65,43 @@ def test_a_user_whom_nobody_knows_is_created_by_choice_only(
     user = get_user_model().objects.get()
     assert not user.has_usable_password()
     assert user.username == session["user"]["username" if field == "USERNAME_FIELD" else "id"]
+
+
+def test_the_user_is_found_by_external_id(web: Any, shared_service: Service) -> None:
+    web()
+    user = person(username="by-external-id")
+    pk = str(user.pk)
+    shared_service.admin("POST", "users", username=f"external-{pk}", external_id=pk)
+    sessions = rescind_settings().sessions
+    token = sessions.open(f"external_id:{pk}").access
+    answer = get(Client(), token)
+    assert (answer.status_code, answer.json()["id"]) == (200, user.pk), answer.content
+    # What the database would take for the same number is another user's id.
+    shared_service.admin("POST", "users", username=f"external-0{pk}", external_id=f"0{pk}")
+    answer = get(Client(), sessions.open(f"external_id:0{pk}").access)
+    assert (answer.status_code, answer.json()["code"]) == (401, "user_disabled")
+    # And a user of the service alone has none.
+    answer = get(Client(), shared_service.register("without-external-id")["access"])
+    assert (answer.status_code, answer.json()["code"]) == (401, "user_disabled")
+
+
+def test_an_external_id_is_asked_for_once_a_minute(
+    web: Any, shared_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web()
+    user = person(username="asked-once")
+    shared_service.admin("POST", "users", username=f"asked-{user.pk}", external_id=str(user.pk))
+    token = rescind_settings().sessions.open(f"external_id:{user.pk}").access
+    asked: list[str] = []
+    find = Sessions.user
+
+    def counted(self: Sessions, name: str) -> Any:
+        asked.append(name)
+        return find(self, name)
+
+    monkeypatch.setattr(Sessions, "user", counted)
+    assert [get(Client(), token).status_code for _ in range(3)] == [200, 200, 200]
+    assert len(asked) == 1
 
 
 def test_a_name_that_is_taken_here_is_nobody_elses(site: Any, shared_service: Service) -> None:
@@ -235,6 +272,25 @@ def test_a_setting_that_is_wrong_says_what_to_write(changed: dict[str, Any], mes
     with pytest.raises(ConfigurationError, match=message) as refused:
         RescindSettings.read({**GOOD, **changed})
     assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"CREATE_USERS": True}, "no use with EXTERNAL_ID_FIELD"),
+        ({"WHEN_UNREACHABLE": "open"}, "write one of refuse, accept"),
+        ({"EXISTING_SESSIONS": "drop"}, "write one of adopt, ignore, end"),
+        ({"MODE": "guard"}, "has no use with MODE 'guard'"),
+    ],
+)
+def test_a_setting_of_sessions_that_is_wrong_says_what_to_write(
+    changed: dict[str, Any], message: str
+) -> None:
+    good = {name: value for name, value in GOOD.items() if name != "USER_ID_FIELD"}
+    good["EXTERNAL_ID_FIELD"] = "pk"
+    assert RescindSettings.read({**good, "WHEN_UNREACHABLE": "refuse", "SHARE_PASSWORDS": True})
+    with pytest.raises(ConfigurationError, match=message):
+        RescindSettings.read({**good, **changed})
 
 
 @pytest.mark.parametrize("name", ["URL", "AUDIENCE", "SERVICE_KEY", "USER_ID_FIELD"])

@@ -13,12 +13,10 @@ from rest_framework.exceptions import APIException, AuthenticationFailed
 from ..claims import Identity
 from ..errors import NotFresh, Rejected
 from .settings import RescindSettings, rescind_settings
-from .users import Usernames, find_user
+from .users import find_user, user_of_token
 
 _CHALLENGE = 'Bearer realm="rescind"'
 _REFUSED = f'{_CHALLENGE}, error="invalid_token"'
-
-_usernames = Usernames()
 
 
 class TokenRefused(AuthenticationFailed):
@@ -57,8 +55,7 @@ class RescindAuthentication(BaseAuthentication):
             raise TokenRefused(str(rejected), rejected.code) from None
         if found is None:
             return None
-        identity, username = found
-        user = find_user(settings, identity, username)
+        user, identity = found
         if user is None:
             raise TokenRefused("there is no account for this user here", "user_disabled")
         if not user.is_active:
@@ -70,21 +67,20 @@ class RescindAuthentication(BaseAuthentication):
         return _REFUSED if request.META.get("HTTP_AUTHORIZATION") else _CHALLENGE
 
 
-def _from_guard(settings: RescindSettings, request: Any) -> tuple[Identity, None] | None:
+def _from_guard(settings: RescindSettings, request: Any) -> tuple[Any, Identity] | None:
     identity = settings.guard.identify(request.headers, request.META.get("REMOTE_ADDR"))
-    return None if identity is None else (identity, None)
+    return None if identity is None else (find_user(settings, identity.user), identity)
 
 
-def _from_token(settings: RescindSettings, request: Any) -> tuple[Identity, str | None] | None:
+def _from_token(settings: RescindSettings, request: Any) -> tuple[Any, Identity] | None:
     token = _bearer(request.META.get("HTTP_AUTHORIZATION", ""))
     if token is None:
         return None
-    by_name = "USERNAME_FIELD" in settings.values
-    if settings.mode == "introspection":
+    if settings.mode == "introspection" and settings.user_field == "USERNAME_FIELD":
         introspected = settings.introspector.introspect(token)
-        return introspected.claims, introspected.username if by_name else None
-    claims = settings.verifier.verify(token)
-    return claims, _usernames.of(claims, token, settings) if by_name else None
+        return find_user(settings, introspected.username), introspected.claims
+    claims = settings.verify(token)
+    return user_of_token(settings, claims, token), claims
 
 
 def _bearer(authorization: str) -> str | None:

@@ -12,10 +12,12 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from ..claims import Claims
 from ..errors import ConfigurationError
 from ..guard import GuardHeaders
 from ..introspection import Introspector
 from ..link import Link, ServiceKey
+from ..sessions import Sessions
 from ..verifier import Verifier
 
 _MODES = ("feed", "introspection", "guard")
@@ -35,8 +37,15 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "TRUSTED_PROXIES": (list, tuple),
     "USER_ID_FIELD": (str,),
     "USERNAME_FIELD": (str,),
+    "EXTERNAL_ID_FIELD": (str,),
     "CREATE_USERS": (bool,),
+    "WHEN_UNREACHABLE": (str,),
+    "EXISTING_SESSIONS": (str,),
+    "SHARE_PASSWORDS": (bool,),
 }
+
+#: How the user of a token is found.
+USER_FIELDS = ("USER_ID_FIELD", "USERNAME_FIELD", "EXTERNAL_ID_FIELD")
 
 _FEED_ONLY = (
     "AUDIENCE",
@@ -81,13 +90,36 @@ class RescindSettings:
         values, mode = self.values, self.mode
         if mode not in _MODES:
             raise ConfigurationError(f"RESCIND['MODE'] is {mode!r}: write one of {', '.join(_MODES)}")
-        if ("USER_ID_FIELD" in values) == ("USERNAME_FIELD" in values):
+        if sum(name in values for name in USER_FIELDS) != 1:
             raise ConfigurationError(
-                "RESCIND has to say how the user of a token is found, with one of: USER_ID_FIELD, the field of the user model"
-                " that holds the user's id in Rescind; USERNAME_FIELD, the field that holds the username in Rescind"
+                "RESCIND has to say how the user of a token is found, with one of: EXTERNAL_ID_FIELD, the field of the user"
+                " model whose value is the user's external id in Rescind; USER_ID_FIELD, the field that holds the user's id"
+                " in Rescind; USERNAME_FIELD, the field that holds the username in Rescind"
             )
+        if "EXTERNAL_ID_FIELD" in values and self.creates_users:
+            raise ConfigurationError(
+                "RESCIND['CREATE_USERS'] has no use with EXTERNAL_ID_FIELD: the users are this site's own"
+            )
+        for name, words in (
+            ("WHEN_UNREACHABLE", ("refuse", "accept")),
+            ("EXISTING_SESSIONS", ("adopt", "ignore", "end")),
+        ):
+            if values.get(name, words[0]) not in words:
+                raise ConfigurationError(
+                    f"RESCIND[{name!r}] is {values[name]!r}: write one of {', '.join(words)}"
+                )
         if mode == "guard":
-            for name in ("URL", "SERVICE_KEY", "SERVICE_KEY_FILE", *_FEED_ONLY, "USERNAME_FIELD"):
+            for name in (
+                "URL",
+                "SERVICE_KEY",
+                "SERVICE_KEY_FILE",
+                *_FEED_ONLY,
+                "USERNAME_FIELD",
+                "EXTERNAL_ID_FIELD",
+                "WHEN_UNREACHABLE",
+                "EXISTING_SESSIONS",
+                "SHARE_PASSWORDS",
+            ):
                 if name in values:
                     raise ConfigurationError(
                         f"RESCIND[{name!r}] has no use with MODE 'guard', which asks nobody"
@@ -118,9 +150,24 @@ class RescindSettings:
         return str(self.values.get("MODE", "feed"))
 
     @property
+    def user_field(self) -> str:
+        """The setting that says how the user of a token is found."""
+        return next(name for name in USER_FIELDS if name in self.values)
+
+    @property
     def creates_users(self) -> bool:
         """Whether a user is created whom this site does not know yet."""
         return bool(self.values.get("CREATE_USERS", False))
+
+    @property
+    def goes_on_unchecked(self) -> bool:
+        """Whether sessions go on while the service cannot be reached."""
+        return bool(self.values.get("WHEN_UNREACHABLE") == "accept")
+
+    @property
+    def shares_passwords(self) -> bool:
+        """Whether a user's password here is the one in Rescind, too."""
+        return bool(self.values.get("SHARE_PASSWORDS", False))
 
     @cached_property
     def service_key(self) -> ServiceKey:
@@ -152,6 +199,15 @@ class RescindSettings:
     def introspector(self) -> Introspector:
         """Asks the issuer: about tokens with MODE `introspection`, about usernames with `USERNAME_FIELD`."""
         return Introspector(self.values["URL"], service_key=self.service_key)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Opens, refreshes and ends the devices of this site's own sessions."""
+        return Sessions(self.values["URL"], service_key=self.service_key)
+
+    def verify(self, token: str) -> Claims:
+        """The claims of an access token that acts for its user, by the `MODE`; else raises `Rejected`."""
+        return (self.introspector if self.mode == "introspection" else self.verifier).verify(token)
 
     @cached_property
     def guard(self) -> GuardHeaders:
