@@ -404,8 +404,8 @@ def test_a_user_whom_the_service_has_disabled_is_not_signed_in(ada: Person) -> N
     client = Client(**PAGE)
     answer = client.post("/accounts/login/", {"username": ada.user.username, "password": PASSWORD})
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?ended=user_disabled")
-    assert "This account is disabled." in client.get(answer["Location"]).content.decode()
     assert "_auth_user_id" not in client.session
+    assert "This account is disabled." in client.get(answer["Location"]).content.decode()
     assert not signed_in(client)
     answer = client.post(
         "/accounts/login/",

@@ -1,0 +1,123 @@
+"""Real parts together: a Django site behind gunicorn, the service as a process, a browser, and an app on a phone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from service import PASSWORD, Service, until
+from shop import Browser, Phone, Shop
+
+NEW = "correct horse battery 2"
+
+
+class Parts(NamedTuple):
+    """Ada at her desk and with her phone."""
+
+    name: str
+    shop: Shop
+    desk: Browser
+    phone: Phone
+    service: Service
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop after its last step, with two workers."""
+    folder = tmp_path_factory.mktemp("shop")
+    service = Service(tmp_path_factory.mktemp("rescind"))
+    service.require("createUser")
+    shop = Shop(folder, service)
+    shop.manage("start", "migrate", "--verbosity=0")
+    shop.run("step6", workers=2)
+    yield shop
+    shop.close()
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def names(shop: Shop) -> Iterator[str]:
+    """A user for each test."""
+    names = [f"ada-{number}" for number in range(10)]
+    for name, key in zip(names, shop.add_users(*names), strict=True):
+        shop.service.admin("POST", "users", username=name, external_id=str(key), password=PASSWORD)
+    return iter(names)
+
+
+@pytest.fixture
+def ada(shop: Shop, names: Iterator[str]) -> Iterator[Parts]:
+    """A user of the shop whom the service knows with the same password."""
+    name = next(names)
+    with contextlib.ExitStack() as stack:
+        desk = stack.enter_context(contextlib.closing(Browser(shop)))
+        phone = stack.enter_context(contextlib.closing(Phone(shop)))
+        desk.sign_in(name)
+        phone.sign_in(name)
+        until(lambda: all(desk.is_signed_in for _ in range(4)), "every worker takes the desk")
+        answer = phone.orders()
+        assert (answer.status_code, answer.json()["user"]) == (200, name), answer.text
+        yield Parts(name, shop, desk, phone, shop.service)
+
+
+def restart(service: Service) -> None:
+    """As after a loss of power: killed, and started again."""
+    service.kill()
+    service.start()
+
+
+def refused(phone: Phone, code: str) -> httpx.Response:
+    answer: httpx.Response = until(
+        lambda: (found := phone.orders()).status_code == 401 and found.json()["code"] == code and found,
+        f"the phone is refused as {code}",
+    )
+    return answer
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
+def test_a_sign_out_on_the_phone_leaves_the_desk_signed_in(ada: Parts, killed: bool) -> None:
+    assert ada.phone.ask("logout", refresh=ada.phone.session["refresh"]).status_code == 200
+    if killed:
+        restart(ada.service)
+    refused(ada.phone, "signed_out")
+    until(lambda: all(ada.desk.is_signed_in for _ in range(4)), "the desk goes on")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
+def test_all_devices_sends_the_desk_to_the_sign_in_page(ada: Parts, killed: bool) -> None:
+    assert ada.phone.ask("logout-all", ada.phone.session["access"]).json()["signed_out"] == 2
+    if killed:
+        restart(ada.service)
+    answer = ada.desk.sent_away()
+    assert answer.headers["Location"] == "/accounts/login/?next=%2F&ended=signed_out_everywhere"
+    assert "You were signed out of all your devices." in ada.desk.get(answer.headers["Location"]).text
+    # Nothing of before comes back, and a new sign-in is one.
+    assert not ada.desk.is_signed_in
+    ada.desk.sign_in(ada.name)
+    assert ada.desk.is_signed_in
+    refused(ada.phone, "signed_out_everywhere")
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
+def test_a_new_password_in_django_ends_the_phone(ada: Parts, killed: bool) -> None:
+    answer = ada.desk.post(
+        "/accounts/password_change/", old_password=PASSWORD, new_password1=NEW, new_password2=NEW
+    )
+    assert answer.status_code == 302, answer.text
+    if killed:
+        restart(ada.service)
+    refused(ada.phone, "signed_out_everywhere")
+    answer = ada.phone.refresh()
+    assert (answer.status_code, answer.json()["code"]) == (401, "signed_out_everywhere")
+    until(lambda: all(ada.desk.is_signed_in for _ in range(4)), "the desk goes on")
+
+
+def test_a_sign_out_at_the_desk_leaves_the_phone(ada: Parts) -> None:
+    assert ada.desk.post("/accounts/logout/").status_code == 302
+    assert not ada.desk.is_signed_in
+    assert ada.phone.orders().status_code == 200
+    answer = ada.phone.ask("logout-all", ada.phone.session["access"])
+    assert answer.json()["signed_out"] == 1

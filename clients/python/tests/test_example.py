@@ -1,0 +1,99 @@
+"""The six steps of `examples/django`, one after the other, with a browser and an app that stay signed in; and back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service import PASSWORD, Service, until
+from shop import Browser, Phone, Shop
+
+STEPS = ["start", "step1", "step2", "step3", "step4", "step5", "step6"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """The shop before the first step, and a service that answers SimpleJWT's routes too."""
+    key = tmp_path / "django-secret-key"
+    key.write_text("only for this example, where nobody else reads it")
+    key.chmod(0o600)
+    settings = ["simplejwt_prefix=/api", f"simplejwt_signing_key_file={key}", "simplejwt_until=2099-12-31"]
+    service = Service(tmp_path, *settings)
+    service.require("createUser")
+    shop = Shop(tmp_path, service)
+    shop.manage("start", "migrate", "--verbosity=0")
+    yield shop
+    service.close()
+
+
+def test_the_afternoon(shop: Shop) -> None:
+    service = shop.service
+    (key,) = shop.add_users("ada")
+    address = f"external_id:{key}"
+    for step in STEPS:
+        shop.manage(step, "check", "--fail-level=WARNING")
+    with contextlib.ExitStack() as stack:
+        stack.callback(shop.close)
+        browser = stack.enter_context(contextlib.closing(Browser(shop)))
+        phone = stack.enter_context(contextlib.closing(Phone(shop)))
+
+        shop.run("start")
+        browser.sign_in("ada")
+        answer = httpx.post(
+            f"{shop.url}/api/token/", data={"username": "ada", "password": PASSWORD}, trust_env=False
+        )
+        jwt, jwt_refresh = answer.json()["access"], answer.json()["refresh"]
+
+        # 1 and 2: nothing changes here; Rescind gets to know the users.
+        shop.run("step2")
+        for _ in range(2):
+            assert shop.manage("step2", "users_to_rescind") == "every user is in Rescind\n"
+        assert browser.is_signed_in
+        assert phone.orders(jwt).json()["user"] == "ada"
+        phone.sign_in("ada")
+        assert phone.orders().status_code == 401
+
+        # 3: the API takes both.
+        shop.run("step3")
+        assert phone.orders(jwt).json()["user"] == "ada"
+        assert phone.orders().json()["user"] == "ada"
+        assert len(service.devices(address)) == 1
+
+        # 4: the browser is a device too, and nobody was signed out.
+        shop.run("step4")
+        assert browser.is_signed_in
+        assert len(service.devices(address)) == 2
+
+        # Undone: Django's session is what it was.
+        shop.run("step3")
+        assert browser.is_signed_in
+        shop.run("step5")
+        assert browser.is_signed_in
+        assert phone.orders(jwt).status_code == 200
+
+        # 5: an app that cannot be changed is led to the service, and nobody signs in again.
+        answer = httpx.post(
+            f"{service.url}/api/token/refresh/", json={"refresh": jwt_refresh}, trust_env=False
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["access"].startswith("v4.public.")
+        assert phone.orders(answer.json()["access"]).json()["user"] == "ada"
+        assert len(service.devices(address)) == 3
+
+        # 6: what is no session of Rescind is none.
+        old = stack.enter_context(contextlib.closing(Browser(shop)))
+        shop.run("step3")
+        old.sign_in("ada")
+        shop.run("step6")
+        assert old.sent_away().headers["Location"].endswith("ended=signed_out")
+        assert browser.is_signed_in
+        assert phone.orders(jwt).json()["code"] == "token_invalid"
+        assert httpx.post(f"{shop.url}/api/token/", trust_env=False).status_code == 404
+        assert phone.orders().status_code == 200
+        phone.ask("logout-all", phone.session["access"])
+        until(lambda: phone.orders().status_code == 401, "the phone is signed out")
+        assert browser.sent_away().headers["Location"].endswith("ended=signed_out_everywhere")
