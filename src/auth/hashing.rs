@@ -90,23 +90,20 @@ impl Hashing {
         stored: Option<&PasswordHash>,
     ) -> Result<PasswordVerified, HashingError> {
         let password = password.clone();
-        let (matches, stale) = match stored.map(ForeignJob::read).transpose()?.flatten() {
-            Some(job) => {
-                let memory = self.memory(job.memory());
-                let run = move |_: &HashTurn| {
-                    let _share = memory.map(|(budget, bytes)| budget.take(bytes));
-                    job.matches(&password)
-                };
-                (self.queue.run(source, run).await??, true)
-            }
-            None => {
-                let job = match stored {
-                    Some(stored) => Argon2Job::read(stored)?,
-                    None => Argon2Job::decoy(self.parameters),
-                };
-                let stale = job.differs_from(self.parameters);
-                (self.work(source, job, move |job, blocks| job.matches(&password, blocks)).await?, stale)
-            }
+        let (matches, stale) = if let Some(job) = stored.map(ForeignJob::read).transpose()?.flatten() {
+            let memory = self.memory(job.memory());
+            let run = move |_: &HashTurn| {
+                let _share = memory.map(|(budget, bytes)| budget.take(bytes));
+                job.matches(&password)
+            };
+            (self.queue.run(source, run).await??, true)
+        } else {
+            let job = match stored {
+                Some(stored) => Argon2Job::read(stored)?,
+                None => Argon2Job::decoy(self.parameters),
+            };
+            let stale = job.differs_from(self.parameters);
+            (self.work(source, job, move |job, blocks| job.matches(&password, blocks)).await?, stale)
         };
         Ok(if matches { PasswordVerified::Match { stale } } else { PasswordVerified::Mismatch })
     }

@@ -37,7 +37,7 @@ pub(in crate::cli) enum ImportCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DjangoImport {
-    /// A file, or postgres://user@host/database; other users of the machine can read a password in it
+    /// A file, or `postgres://user@host/database`; other users of the machine can read a password in it
     #[arg(value_name = "FILE|URL", value_parser = DjangoSource::parse)]
     source: DjangoSource,
     /// The model of the users in a dump [default: the one with usernames and passwords]

@@ -114,8 +114,8 @@ impl ImportTally {
         if let Some(algorithm) = &left_out.algorithm {
             self.encoding(algorithm).1 += 1;
         }
-        if let Some(Report(file)) = report {
-            writeln!(file, "{}", of(&left_out))?;
+        if let Some(report) = report {
+            writeln!(report.0, "{}", of(&left_out))?;
         }
         if self.listed.len() < LISTED {
             self.listed.push(left_out);

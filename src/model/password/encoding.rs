@@ -186,7 +186,7 @@ fn number<N: std::str::FromStr + ToString>(text: &str) -> Result<N, Fault> {
     }
 }
 
-fn up_to<N: PartialOrd>(most: N, number: N) -> Result<N, Fault> {
+fn up_to<N: PartialOrd + Copy>(most: N, number: N) -> Result<N, Fault> {
     if number <= most { Ok(number) } else { Err(Fault::TooCostly) }
 }
 
@@ -293,7 +293,7 @@ fn weak(function: FastFunction, text: &str) -> Result<HashEncoding<'_>, Fault> {
         FastFunction::Sha1 => 40,
     };
     let lower = |b: &u8| b.is_ascii_digit() || (b'a'..=b'f').contains(b);
-    if hex.len() != digits || salt.len() > LONGEST_SALT || !hex.as_bytes().iter().all(|b| lower(b)) {
+    if hex.len() != digits || salt.len() > LONGEST_SALT || !hex.as_bytes().iter().all(lower) {
         return Err(Fault::Damaged);
     }
     let byte = |at: usize| hex.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());

@@ -1,6 +1,6 @@
 //! Users in the forms that Django loads: the objects of a fixture, one per line, or rows of CSV.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,14 +49,16 @@ impl DjangoExport {
             writer.write_record([id.unwrap_or_default(), username, password, active, joined]).ok()?;
             return String::from_utf8(writer.into_inner().ok()?).ok();
         }
-        let mut object = json!({ "model": self.model });
+        let mut object = Map::new();
+        object.insert("model".to_owned(), self.model.as_str().into());
         if let Some(id) = id {
             let number = id.parse::<i64>().ok().filter(|number| number.to_string() == id);
-            object["pk"] = number.map_or_else(|| id.into(), Into::into);
+            object.insert("pk".to_owned(), number.map_or_else(|| id.into(), Into::into));
         }
-        object["fields"] =
+        let fields =
             json!({ "username": username, "password": password, "is_active": active, "date_joined": joined });
-        Some(format!("{object}\n"))
+        object.insert("fields".to_owned(), fields);
+        Some(format!("{}\n", Value::Object(object)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::rows::{DjangoFields, DjangoRow, RowPlace};
 use crate::model::external_id::ExternalId;
@@ -113,17 +113,16 @@ impl ImportableUser {
 
     /// The user as the operation `importUsers` takes it.
     pub fn to_json(&self) -> Value {
-        let mut user = json!({
-            "username": self.username.shown(),
-            "external_id": self.external_id.as_str(),
-            "disabled": self.disabled(),
-        });
+        let mut user = Map::new();
+        user.insert("username".to_owned(), self.username.shown().into());
+        user.insert("external_id".to_owned(), self.external_id.as_str().into());
+        user.insert("disabled".to_owned(), self.disabled().into());
         if let Some(password) = &self.password {
-            user["password_hash"] = password.as_str().into();
+            user.insert("password_hash".to_owned(), password.as_str().into());
         }
         if let Some(joined) = self.fields.joined {
-            user["created_at"] = joined.rfc3339().into();
+            user.insert("created_at".to_owned(), joined.rfc3339().into());
         }
-        user
+        Value::Object(user)
     }
 }
