@@ -25,7 +25,7 @@ pub enum ExternalIdError {
 }
 
 impl ExternalId {
-    /// The most bytes of UTF-8: 255 characters of ASCII, as many as OpenID Connect allows for `sub`. A user's record has
+    /// The most bytes of UTF-8: 255 characters of ASCII, as many as `OpenID` Connect allows for `sub`. A user's record has
     /// to stay below 4 KiB.
     pub const LONGEST: usize = 255;
 
