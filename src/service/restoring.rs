@@ -15,11 +15,11 @@ use crate::model::names::Names;
 pub use crate::model::service_key::ServiceKeyRecord;
 use crate::model::timestamp::Timestamp;
 use crate::settings::Settings;
-use crate::store::Store;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
 use crate::store::queries::service::ReadStoreIdentity;
 use crate::store::queries::users::ListUsers;
 use crate::store::steps::restore::{self, Restore};
+use crate::store::{Store, StoreError};
 use crate::token::keyring::Keyring;
 use crate::world::World;
 use crate::world::reference::ReferenceClock;
@@ -31,6 +31,10 @@ pub struct RestoredStore {
     pub store: StoreId,
     /// The new era, which ended every token of the copy.
     pub era: Era,
+    /// The issuer in the tokens of the store, by which followers know it.
+    pub issuer: String,
+    /// Whether the copy had this issuer, too: followers of the original accept the store.
+    pub keeps_names: bool,
     /// The signing keys of the copy, which are distrusted now.
     pub distrusted: Vec<Kid>,
     /// The new signing keys.
@@ -67,17 +71,29 @@ pub async fn restored(
     let keys = first_keys(&master, now).map_err(OpenError::Keys)?;
     let made = keys.iter().map(|key| key.kid.clone()).collect();
     let store = world.store_id();
-    let names = opened.read(ReadStoreIdentity).await?.map(|identity| {
-        let present = identity.present();
-        Names {
-            issuer: settings.issuer.clone().unwrap_or(present.issuer),
-            audience: settings.audience.clone().unwrap_or(present.audience),
-        }
-    });
-    let request = Restore { store, names, keys, keep_service_keys, now };
+    let identity = opened.read(ReadStoreIdentity).await?;
+    let present = identity.ok_or_else(|| StoreError::Corrupt("its identity is gone".to_owned()))?.present();
+    let names = Names {
+        issuer: settings.issuer.clone().unwrap_or_else(|| present.issuer.clone()),
+        audience: settings.audience.clone().unwrap_or_else(|| present.audience.clone()),
+    };
+    let (issuer, keeps_names) = (names.issuer.clone(), names == present);
+    let request = Restore { store, names: Some(names), keys, keep_service_keys, now };
     let restore::Restored { era, distrusted, service_keys } = opened.run(request).await?;
     let kept = keep_service_keys;
-    Ok(RestoredStore { store, era, distrusted, made, service_keys, kept, newest, users, disabled })
+    Ok(RestoredStore {
+        store,
+        era,
+        issuer,
+        keeps_names,
+        distrusted,
+        made,
+        service_keys,
+        kept,
+        newest,
+        users,
+        disabled,
+    })
 }
 
 /// Counts all users and the disabled ones.
@@ -105,6 +121,12 @@ mod tests {
 
     /// The issuers that a store publishes after it was served as [`ORIGINAL`] and as `before`, and restored as `then`.
     async fn published(before: Option<&str>, then: Option<&str>) -> Vec<String> {
+        published_after(before, &[then]).await.0
+    }
+
+    /// The issuers that a store publishes after it was served as [`ORIGINAL`] and as `before`, and restored by a run of
+    /// the command for each of `runs`; and whether each of these kept the names.
+    async fn published_after(before: Option<&str>, runs: &[Option<&str>]) -> (Vec<String>, Vec<bool>) {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let settings = |issuer: Option<&str>| {
@@ -117,9 +139,14 @@ mod tests {
             async |issuer| Service::open(&settings(issuer), world.clone(), Mode::Initialize, ORIGINAL).await;
         drop(serve(None).await.unwrap());
         drop(serve(before).await.unwrap());
-        restored(&settings(then), &world, false).await.unwrap();
-        let names = serve(then).await.unwrap().components.keys.public().await.unwrap().names;
-        names.into_iter().map(|names| names.issuer).collect()
+        let (mut kept, mut last) = (Vec::new(), None);
+        for run in runs {
+            let done = restored(&settings(*run), &world, false).await.unwrap();
+            kept.push(done.keeps_names);
+            last = *run;
+        }
+        let names = serve(last).await.unwrap().components.keys.public().await.unwrap().names;
+        (names.into_iter().map(|names| names.issuer).collect(), kept)
     }
 
     /// A verifier that expects the original accepts every store that publishes its names.
@@ -134,5 +161,12 @@ mod tests {
         let moved = "https://moved.example";
         assert_eq!(published(Some(moved), Some(moved)).await, [moved, ORIGINAL]);
         assert_eq!(published(Some(moved), None).await, [ORIGINAL, moved]);
+    }
+
+    /// What the command advises where the names are kept and the original runs on.
+    #[tokio::test]
+    async fn a_copy_is_renamed_by_a_second_run_before_it_is_served() {
+        let (published, kept) = published_after(None, &[None, Some(COPY)]).await;
+        assert_eq!((published, kept), (vec![COPY.to_owned()], vec![true, false]));
     }
 }

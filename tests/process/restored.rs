@@ -45,6 +45,7 @@ fn followers_forget_nothing_when_a_store_is_put_back_and_start_anew_once_they_ar
         "The newest record of the copy is of 20",
         "passwords changed since are the old ones",
         "These service keys work. Remove each that was removed since",
+        "If the original runs on, set `issuer` to a URL of this store's own",
     ] {
         assert!(said.contains(part), "{part} is missing in {said}");
     }

@@ -21,6 +21,9 @@ const LOST: [(&str, &str); 6] = [
     ),
 ];
 
+/// What to do about a name that the copy shares with the original.
+const BESIDE: &str = "Servers that followed the original accept this store in its place. If the original runs on, set `issuer` to a URL of this store's own and run `rescind store restored --yes` again before this store is served: it then publishes none of the original's names.";
+
 /// The headings of the table.
 pub(super) const HEADS: [&str; 3] = ["WHAT", "IS NOW", "AS OLD AS"];
 
@@ -41,6 +44,7 @@ pub(super) fn answer(restored: &RestoredStore) -> Value {
     json!({
         "store": restored.store.to_string(),
         "era": restored.era.value(),
+        "issuer": restored.issuer,
         "newest_record": since(restored),
         "signing_keys": { "distrusted": ids(&restored.distrusted), "made": ids(&restored.made) },
         "service_keys": { "dropped": dropped, "kept": kept },
@@ -63,6 +67,7 @@ pub(super) fn rows(restored: &RestoredStore) -> Vec<Vec<String>> {
     let service_keys_since = if restored.kept && count > 0 { copy.as_str() } else { "-" };
     let (made, distrusted) = (restored.made.len(), restored.distrusted.len());
     vec![
+        row("issuer", restored.issuer.clone(), "-"),
         row("sessions", "all signed out".to_owned(), "-"),
         row("signing keys", format!("{made} made, {distrusted} distrusted"), "-"),
         row("service keys", service_keys, service_keys_since),
@@ -98,6 +103,10 @@ pub(super) fn tail(restored: &RestoredStore) -> String {
                 .to_owned()
         });
         lines.extend(names);
+    }
+    if restored.keeps_names {
+        lines.push(String::new());
+        lines.push(BESIDE.to_owned());
     }
     lines.join("\n")
 }
