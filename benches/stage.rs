@@ -192,7 +192,7 @@ impl Stage {
         Ok(self
             .use_cases
             .administration
-            .open_session(user, DeviceWish::default(), &client_info(), order())
+            .open_session(user, DeviceWish::default(), Vec::new(), &client_info(), order())
             .await?)
     }
 

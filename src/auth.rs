@@ -5,8 +5,8 @@
 //!
 //! The use cases stand in parts, each of which holds the components it uses and reaches nothing else; [`use_cases`]
 //! lists the parts and puts them together. The parts are in [`login`] and [`register`], [`refresh`], [`logout`],
-//! [`account`] and [`password`], [`devices`], [`introspect`], [`administer`] with [`service_keys`], [`signing_keys`] and
-//! [`transfer`],
+//! [`account`] and [`password`], [`devices`], [`introspect`], [`administer`] with [`managed_users`], [`service_keys`],
+//! [`signing_keys`] and [`transfer`],
 //! and [`readiness`].
 //!
 //! Other modules: [`authenticate`] finds out who calls; [`issue`] mints the tokens of every sign-in; [`administrator`]
@@ -34,6 +34,7 @@ pub mod last_seen;
 pub mod limits;
 pub mod login;
 pub mod logout;
+pub mod managed_users;
 pub mod password;
 pub mod readiness;
 pub mod refresh;

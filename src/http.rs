@@ -21,9 +21,10 @@
 //! * `json` — the body of an answer
 //! * [`headers`] — the headers of every answer
 //!
-//! The operations: `accounts`, `devices`, `oauth`, `admin`, `revocations`, `wellknown`, `health`, and `operator`
-//! and `transfer` for the socket alone, and [`simplejwt`] for apps that were built for another system; their shapes are `answers`, `admin_answers`, `revocation_answers`, `event_stream`,
-//! `device_input`, `form`, `moment` and `page`; `user_agent` guesses the name of a device; `etag` says whether a client has the current answer, `fence` waits
+//! The operations: `accounts`, `devices`, `oauth`, `admin`, `admin_users`, `revocations`, `wellknown`, `health`, and `operator`
+//! and `transfer` for the socket alone, and [`simplejwt`] for apps that were built for another system; their shapes are `answers`,
+//! `admin_answers`, `revocation_answers`, `event_stream`, `device_input`, `sign_in_elsewhere`, `form`, `moment` and `page`;
+//! `user_agent` guesses the name of a device; `etag` says whether a client has the current answer, `fence` waits
 //! until a sign-out is in force at followers, `tag` lists the headings of the document, and `figures` answers on the
 //! metrics' own listener. [`credential`] reads the credential of a request, `wanted` says which one an operation
 //! requires, `refusal` turns a use case's error into a problem. [`app`] puts all of them behind the edge, [`serve`]
@@ -32,6 +33,7 @@
 mod accounts;
 mod admin;
 mod admin_answers;
+mod admin_users;
 mod answers;
 pub mod app;
 pub mod body;
@@ -64,6 +66,7 @@ mod revocation_answers;
 mod revocations;
 pub mod routes;
 pub mod serve;
+mod sign_in_elsewhere;
 pub mod simplejwt;
 mod tag;
 mod transfer;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::ClientInfo;
 use super::administrator::AdministratorOrder;
 use super::devices::device_ended;
 use super::error::AuthError;
@@ -10,22 +9,22 @@ use super::hashing::{HashSource, Hashing, Salt};
 use super::issue::Issued;
 use super::login::{DeviceWish, SignIn};
 use super::logout::SignedOut;
+use super::{ClientInfo, events};
 use crate::issuer::signing_keys::SigningKeys;
 use crate::metrics::Metrics;
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::counters::Era;
 use crate::model::device::Cause;
-use crate::model::ids::{DeviceId, UserId, reads_as_id};
+use crate::model::ids::{DeviceId, UserId};
 use crate::model::password::Password;
 use crate::model::user::User;
-use crate::model::username::Username;
 use crate::store::Store;
 use crate::store::queries::service::ReadCounters;
-use crate::store::queries::users::{FindUser, FindUserByName, ListUsers, ListedUser};
+use crate::store::queries::users::{FindUser, ListUsers, ListedUser};
 use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use crate::store::steps::end_device::EndDevice;
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use crate::store::steps::end_everyone::EndEveryone;
-use crate::store::steps::register::Registered;
 use crate::store::steps::set_disabled::{DisabledSet, SetDisabled};
 use crate::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 use crate::world::World;
@@ -41,46 +40,7 @@ pub struct Administration {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// The kind of identifier by which an administrator names a user.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Meant {
-    Id,
-    Name,
-    Either,
-}
-
-impl Meant {
-    /// Removes the prefix `id:` or `name:` from a text that otherwise reads as an id. Any other text is returned
-    /// unchanged, since a username may contain a colon.
-    fn read(text: &str) -> (Self, &str) {
-        let prefixed = [("id:", Self::Id), ("name:", Self::Name)];
-        let taken = prefixed.iter().find_map(|(prefix, meant)| Some((*meant, text.strip_prefix(prefix)?)));
-        taken.filter(|(_, rest)| reads_as_id(rest)).unwrap_or((Self::Either, text))
-    }
-}
-
 impl Administration {
-    /// Finds the user that an administrator names by id or username.
-    ///
-    /// A new username cannot read as an id, but an older one may equal another user's id. Such a text is refused as
-    /// ambiguous; the prefix `id:` or `name:` selects one of the two users.
-    pub async fn find_user(&self, id_or_name: &str) -> Result<User, AuthError> {
-        let (meant, text) = Meant::read(id_or_name);
-        let by_id = match UserId::parse(text).filter(|_| meant != Meant::Name) {
-            Some(id) => self.store.read(FindUser { id }).await?,
-            None => None,
-        };
-        let by_name = match Username::presented(text).ok().filter(|_| meant != Meant::Id) {
-            Some(name) => self.store.read(FindUserByName { name: name.key().to_owned() }).await?,
-            None => None,
-        };
-        match (by_id, by_name) {
-            (Some(one), Some(other)) if one.id != other.id => Err(AuthError::AmbiguousUser),
-            (Some(user), _) | (None, Some(user)) => Ok(user),
-            (None, None) => Err(AuthError::NotFound),
-        }
-    }
-
     /// Lists users in order of their names' keys, after the one with the key `after`.
     pub async fn users(&self, after: Option<&str>, limit: usize) -> Result<Vec<ListedUser>, AuthError> {
         Ok(self.store.read(ListUsers { after: after.map(str::to_owned), limit }).await?)
@@ -150,25 +110,6 @@ impl Administration {
         }
     }
 
-    /// Adds an account without signing it in.
-    pub async fn add_user(
-        &self,
-        username: &str,
-        password: &str,
-        order: AdministratorOrder,
-    ) -> Result<User, AuthError> {
-        let username =
-            Username::parse(username).map_err(|error| AuthError::Field("username", error.into()))?;
-        match self.sign_in.add(HashSource::Operator, username, password, None).await? {
-            Registered::User(user) => {
-                order.note("user_added", &user.id);
-                Ok(*user)
-            }
-            Registered::UsernameTaken => Err(AuthError::UsernameTaken),
-            other => Err(AuthError::Internal(format!("an added account came to {other:?}"))),
-        }
-    }
-
     /// Sets a user's password and ends all of the user's devices. Returns how many ended.
     pub async fn replace_password(
         &self,
@@ -216,11 +157,13 @@ impl Administration {
         Ok(era)
     }
 
-    /// Opens a device for a user whom another system has signed in.
+    /// Opens a device for a user whom another system has signed in. `client` is the user's, as far as that system says so,
+    /// and `amr` is how it made sure who the user is.
     pub async fn open_session(
         &self,
         user: UserId,
         device: DeviceWish,
+        amr: Vec<AuthenticationMethod>,
         client: &ClientInfo,
         order: AdministratorOrder,
     ) -> Result<Issued, AuthError> {
@@ -228,9 +171,11 @@ impl Administration {
         if found.disabled.is_some() {
             return Err(AuthError::Forbidden("The user is disabled; enable the account first.".to_owned()));
         }
-        let issued = self.sign_in.open(user, None, device, client).await?;
+        let vouched = DeviceWish { amr, ..device };
+        let issued = self.sign_in.open(user, None, vouched, client).await?;
         self.metrics.sign_in("vouched");
         order.record("session_opened", &user);
+        events::record("signed_in", Some(user), Some(issued.device.id), client);
         Ok(issued)
     }
 }

@@ -60,8 +60,8 @@ pub enum AuthError {
     /// The resource does not exist, or belongs to another user.
     #[error("not found")]
     NotFound,
-    /// One user has the given id, and another one has it as a username.
-    #[error("one user has this id, and another one this name")]
+    /// The text fits more than one user: as an id, a username or an external id.
+    #[error("the text fits more than one user")]
     AmbiguousUser,
     /// Too many attempts; with the seconds to wait.
     #[error("too many attempts: wait {0} s")]

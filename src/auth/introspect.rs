@@ -6,6 +6,7 @@ use super::authenticate::Authentication;
 use super::error::AuthError;
 use super::former_sessions::FormerSessions;
 use crate::issuer::rollback::RollbackDetector;
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::claims::RefreshClaims;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::standing::ReadStanding;
@@ -25,6 +26,8 @@ pub enum Introspection {
         claims: Arc<VerifiedClaims>,
         /// The username, as displayed.
         username: String,
+        /// How the user proved who they are.
+        amr: Vec<AuthenticationMethod>,
     },
     /// The token is the newest refresh token of a live device.
     Refresh {
@@ -32,6 +35,8 @@ pub enum Introspection {
         claims: Box<RefreshClaims>,
         /// The username, as displayed.
         username: String,
+        /// How the user proved who they are.
+        amr: Vec<AuthenticationMethod>,
     },
 }
 
@@ -85,14 +90,15 @@ impl Introspector {
                 self.rollback.unknown_device(presented, sequence).await?;
             }
             if verdict == Verdict::Live
-                && standing.device.is_some_and(|device| device.refresh.current < claims.sequence)
+                && standing.device.as_ref().is_some_and(|device| device.refresh.current < claims.sequence)
             {
                 return Err(self.rollback.ahead(presented, sequence).await.into());
             }
+            let amr = standing.device.map(|device| device.amr).unwrap_or_default();
             return match (verdict, standing.user) {
                 (Verdict::Live, Some(user)) if newest => {
                     let username = user.username.shown().to_owned();
-                    Ok(Introspection::Refresh { claims: Box::new(claims), username })
+                    Ok(Introspection::Refresh { claims: Box::new(claims), username, amr })
                 }
                 (Verdict::Ended(Reason::Expired), _) if self.clock.has_jumped_past(good_until) => {
                     Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
@@ -104,7 +110,8 @@ impl Introspector {
         match self.authentication.judged_access(token, now).await {
             Ok(Ok((claims, standing))) => {
                 let username = standing.user.map(|user| user.username.shown().to_owned()).unwrap_or_default();
-                Ok(Introspection::Access { claims, username })
+                let amr = standing.device.map(|device| device.amr).unwrap_or_default();
+                Ok(Introspection::Access { claims, username, amr })
             }
             Ok(Err(_)) | Err(AuthError::TokenInvalid) => Ok(Introspection::Inactive),
             Err(error) => Err(error),

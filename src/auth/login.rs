@@ -11,6 +11,7 @@ use super::{ClientInfo, SessionPolicy, events, last_seen};
 use crate::issuer::rollback::RollbackDetector;
 use crate::log::request_id::request_id;
 use crate::metrics::Metrics;
+use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::device::{DeviceKind, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::network::Network;
@@ -32,13 +33,15 @@ pub struct DeviceWish {
     pub name: Option<DeviceName>,
     /// The kind of device.
     pub kind: Option<DeviceKind>,
+    /// How the user proved who they are, if another system says so.
+    pub amr: Vec<AuthenticationMethod>,
     /// Whether a refresh brings a new refresh token.
     pub rotates: bool,
 }
 
 impl Default for DeviceWish {
     fn default() -> Self {
-        Self { name: None, kind: None, rotates: true }
+        Self { name: None, kind: None, amr: Vec::new(), rotates: true }
     }
 }
 
@@ -204,7 +207,7 @@ impl SignIn {
             id: self.clock.world().device_id(),
             name: wish.name.unwrap_or_else(DeviceName::unknown),
             kind: wish.kind.unwrap_or_else(DeviceKind::other),
-            amr: Vec::new(),
+            amr: wish.amr,
             rotates: wish.rotates,
             network: Network::of(client.address),
             seen: last_seen::seen(client, now),

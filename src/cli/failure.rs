@@ -54,6 +54,7 @@ impl From<ServiceRefusal> for CommandFailure {
 fn next_step(code: &str) -> &'static str {
     match code {
         "username_taken" => "choose another name, or set that user's password with `rescind user password`",
+        "external_id_taken" => "`rescind user list --json` shows who has it",
         "weak_password" => "choose one of at least 8 characters that is not among the commonest",
         "unavailable" | "overloaded" | "timeout" | "rate_limited" => {
             "try again; if it stays so, ask `rescind doctor`"

@@ -34,11 +34,17 @@ const COLUMNS: [Column; 6] = [
 pub(super) enum UserCommand {
     /// Add a user; the password is asked for
     #[command(
-        after_help = "Examples:\n  rescind user add alice\n  pass show alice | rescind user add alice --password-stdin"
+        after_help = "Examples:\n  rescind user add alice\n  pass show alice | rescind user add alice --password-stdin\n  rescind user add alice --external-id 42 --no-password"
     )]
     Add {
         /// The username, 1 to 150 characters
         name: String,
+        /// The user's id in another system
+        #[arg(long, value_name = "ID")]
+        external_id: Option<String>,
+        /// Set no password: the user signs in through another system only
+        #[arg(long, conflicts_with = "password_stdin")]
+        no_password: bool,
         #[command(flatten)]
         password: PasswordSource,
         #[command(flatten)]
@@ -55,7 +61,7 @@ pub(super) enum UserCommand {
     Enable(UserArgs),
     /// Set a user's password; signs them out everywhere
     Password {
-        /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
+        /// The username, id or external id; where one fits several users, `id:ID`, `name:NAME` or `external_id:ID`
         user: String,
         #[command(flatten)]
         password: PasswordSource,
@@ -91,7 +97,7 @@ pub(super) struct PasswordSource {
 
 #[derive(Debug, Args)]
 pub(super) struct UserArgs {
-    /// The username or id; where one user is named like the id of another, `id:ID` or `name:ID`
+    /// The username, id or external id; where one fits several users, `id:ID`, `name:NAME` or `external_id:ID`
     user: String,
     /// Why; kept with the event
     #[arg(long)]
@@ -118,10 +124,16 @@ pub(super) struct UserListArgs {
 impl UserCommand {
     pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
-            Self::Add { name, password, format } => {
-                let password = prompt::new_password(context.prompt.as_mut(), password.password_stdin)?;
-                let body = json!({ "username": name, "password": password });
-                let user = context.call(Method::POST, "/operator/users", Some(body)).await?;
+            Self::Add { name, external_id, no_password, password, format } => {
+                let mut body = json!({ "username": name });
+                if !no_password {
+                    let password = prompt::new_password(context.prompt.as_mut(), password.password_stdin)?;
+                    body["password"] = json!(password);
+                }
+                if let Some(external_id) = external_id {
+                    body["external_id"] = json!(external_id);
+                }
+                let user = context.call(Method::POST, "/api/v1/admin/users", Some(body)).await?;
                 context.answer(format, &user, &format!("added {name}"))
             }
             Self::List(list) => list.run(context).await,
@@ -138,7 +150,7 @@ impl UserCommand {
             Self::LogoutAll(target) => target.post(context, "logout-all", "signed out everywhere").await,
             Self::Delete { target, yes } => {
                 context.confirm(yes, &format!("delete {} and sign them out everywhere", target.user))?;
-                let path = format!("/operator/users/{}", segment(&target.user));
+                let path = format!("/api/v1/admin/users/{}", segment(&target.user));
                 let answer = context.call(Method::DELETE, &path, Some(because(target.reason))).await?;
                 context.answer(
                     target.format,
@@ -196,6 +208,16 @@ mod tests {
         UserArgs { user: user.to_owned(), reason: reason.map(str::to_owned), format: OutputFormat::default() }
     }
 
+    fn add(name: &str, external_id: Option<&str>, no_password: bool) -> UserCommand {
+        UserCommand::Add {
+            name: name.to_owned(),
+            external_id: external_id.map(str::to_owned),
+            no_password,
+            password: PasswordSource { password_stdin: !no_password },
+            format: OutputFormat::default(),
+        }
+    }
+
     fn list(all: bool, json: bool) -> UserCommand {
         UserCommand::List(UserListArgs { limit: 2, after: None, all, format: OutputFormat { json } })
     }
@@ -210,19 +232,27 @@ mod tests {
     #[tokio::test]
     async fn adding_a_user_sends_the_piped_password() {
         let mut trial = CommandTrial::new(vec![json!({"id": "1"})], script(&["correct horse"]));
-        let password = PasswordSource { password_stdin: true };
-        let add = UserCommand::Add { name: "alice".to_owned(), password, format: OutputFormat::default() };
+        let add = add("alice", None, false);
         add.run(&mut trial.context).await.unwrap();
-        assert_eq!(trial.seen(), [r#"POST /operator/users {"username":"alice","password":"correct horse"}"#]);
+        assert_eq!(
+            trial.seen(),
+            [r#"POST /api/v1/admin/users {"username":"alice","password":"correct horse"}"#]
+        );
         assert_eq!(trial.page.text(), "added alice\n");
+    }
+
+    #[tokio::test]
+    async fn a_user_of_another_system_is_added_without_asking_for_a_password() {
+        let mut trial = CommandTrial::new(vec![json!({"id": "1"})], script(&[]));
+        add("alice", Some("42"), true).run(&mut trial.context).await.unwrap();
+        assert_eq!(trial.seen(), [r#"POST /api/v1/admin/users {"username":"alice","external_id":"42"}"#]);
     }
 
     #[tokio::test]
     async fn a_refused_user_is_told_with_the_next_step() {
         let answer = json!({"code": "username_taken", "detail": "That name is taken."});
         let mut trial = CommandTrial::new(vec![answer], script(&["correct horse"]));
-        let password = PasswordSource { password_stdin: true };
-        let add = UserCommand::Add { name: "alice".to_owned(), password, format: OutputFormat::default() };
+        let add = add("alice", None, false);
         let failure = add.run(&mut trial.context).await.unwrap_err();
         assert_eq!(failure.what, "That name is taken.");
         assert!(failure.help.contains("user password"));
@@ -251,7 +281,7 @@ mod tests {
             .run(&mut trial.context)
             .await
             .unwrap();
-        assert_eq!(trial.seen(), ["DELETE /operator/users/alice {}"]);
+        assert_eq!(trial.seen(), ["DELETE /api/v1/admin/users/alice {}"]);
     }
 
     #[tokio::test]

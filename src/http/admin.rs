@@ -1,4 +1,4 @@
-//! `/api/v1/admin`: what administrators' tools do with users and devices; scope `admin`, for sessions `sessions`.
+//! `/api/v1/admin`: what administrators' tools do with devices and sessions of users; scope `admin`, for sessions `sessions`.
 
 use std::sync::Arc;
 
@@ -6,9 +6,7 @@ use poem::web::Data;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, Object, OpenApi};
 
-use super::admin_answers::{
-    AdminDeviceAnswer, AdminDeviceListAnswer, AdminUserAnswer, AdminUserListAnswer, EraAnswer,
-};
+use super::admin_answers::{AdminDeviceAnswer, AdminDeviceListAnswer, EraAnswer};
 use super::answers::{SessionAnswer, SignedOutAnswer, SignedOutEverywhereAnswer, count};
 use super::body::{Body, LenientBody, OptionalBody};
 use super::code::FieldCode;
@@ -16,8 +14,9 @@ use super::credential::ServiceCredential;
 use super::device_input::{DeviceInput, wish};
 use super::fence;
 use super::json::Json;
-use super::page::{after_user, cursor, device_id, ended_cursor, ended_cursor_text, page_size, user_cursor};
+use super::page::{cursor, device_id, ended_cursor, ended_cursor_text, page_size};
 use super::problem::Problem;
+use super::sign_in_elsewhere::{self, ClientInput};
 use super::tag::Tag;
 use crate::auth::ClientInfo;
 use crate::auth::administrator::{Administrator, AdministratorOrder};
@@ -25,10 +24,10 @@ use crate::auth::logout::SignedOut;
 use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
 use crate::model::service_key::Scope;
-use crate::store::queries::users::ListedUser;
 
-/// The longest reason, in characters: a user's record stores two and has to stay below the store's limit of 4 KiB.
-const LONGEST_REASON: usize = 200;
+/// The longest reason, in characters and in bytes: a user's record stores three and has to stay below the store's limit
+/// of 4 KiB.
+const LONGEST_REASON: (usize, usize) = (200, 600);
 
 /// The operations of administrators' tools.
 pub(super) struct Admin;
@@ -42,9 +41,9 @@ pub(super) struct ReasonInput {
 
 #[derive(Debug, Object)]
 #[oai(rename = "AccountReason")]
-struct AccountReasonInput {
+pub(super) struct AccountReasonInput {
     /// Why, for the record: at most 200 characters.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Object)]
@@ -52,6 +51,11 @@ struct AccountReasonInput {
 struct OpenSessionInput {
     /// The device.
     device: Option<DeviceInput>,
+    /// The end user's client, in place of the caller's.
+    client: Option<ClientInput>,
+    /// How the user proved who they are, by the names of RFC 8176: `["pwd", "otp"]`. At most 8 names of at most 32 letters,
+    /// digits, `-`, `_`, `.` and `:`.
+    amr: Option<Vec<String>>,
 }
 
 #[derive(ApiResponse)]
@@ -63,47 +67,6 @@ enum SessionOpenedResponse {
 
 #[OpenApi(prefix_path = "/api/v1/admin", tag = "Tag::Administration")]
 impl Admin {
-    /// List users
-    #[oai(path = "/users", method = "get", operation_id = "listUsers")]
-    async fn users(
-        &self,
-        use_cases: Data<&Arc<UseCases>>,
-        credential: ServiceCredential,
-        /// The `next` of the page before.
-        after: Query<Option<String>>,
-        /// How many results a page has at most: 1 to 1000, normally 100.
-        limit: Query<Option<u32>>,
-    ) -> Result<Json<AdminUserListAnswer>, Problem> {
-        credential.require(&use_cases.authentication, Scope::Admin).await?;
-        let (after, limit) = (after_user(after.0.as_deref())?, page_size(limit.0)?);
-        let users = use_cases.administration.users(after.as_deref(), limit).await?;
-        let next = if users.len() < limit {
-            None
-        } else {
-            users.last().map(|listed| user_cursor(listed.user.username.key()))
-        };
-        let answer = |listed: &ListedUser| AdminUserAnswer::of(&listed.user, listed.live_devices);
-        let results = users.iter().map(answer).collect();
-        Ok(Json(AdminUserListAnswer { results, next }))
-    }
-
-    /// A user, by id or name
-    ///
-    /// A text that is the id of one user and the username of another is refused as `ambiguous`, here and wherever a user is
-    /// named: put `id:` or `name:` in front of it.
-    #[oai(path = "/users/:user", method = "get", operation_id = "getUser")]
-    async fn user(
-        &self,
-        use_cases: Data<&Arc<UseCases>>,
-        credential: ServiceCredential,
-        user: Path<String>,
-    ) -> Result<Json<AdminUserAnswer>, Problem> {
-        credential.require(&use_cases.authentication, Scope::Admin).await?;
-        let user = use_cases.administration.find_user(&user.0).await?;
-        let live = use_cases.administration.live_devices(&user).await?;
-        Ok(Json(AdminUserAnswer::of(&user, live)))
-    }
-
     /// Sign a user out everywhere
     #[oai(path = "/users/:user/logout-all", method = "post", operation_id = "logoutAllOfUser")]
     async fn logout_all(
@@ -235,7 +198,8 @@ impl Admin {
 
     /// Open a session for a user signed in elsewhere
     ///
-    /// For another system that has made sure who the user is. Needs scope `sessions`.
+    /// For another system that has made sure who the user is. Needs scope `sessions`. A key with that scope is trusted to say
+    /// from where the user signs in (`client`), which lists of devices and security events then show.
     #[oai(path = "/users/:user/sessions", method = "post", operation_id = "openSession")]
     async fn open_session(
         &self,
@@ -247,10 +211,13 @@ impl Admin {
     ) -> Result<SessionOpenedResponse, Problem> {
         let by = credential.require(&use_cases.authentication, Scope::Sessions).await?;
         let user = use_cases.administration.find_user(&user.0).await?;
-        let device = wish(body.0.device, &client)?;
+        let OpenSessionInput { device, client: end_user, amr } = body.0;
+        let client = end_user.map_or(Ok(client), sign_in_elsewhere::client)?;
+        let amr = sign_in_elsewhere::methods(&amr.unwrap_or_default())?;
+        let device = wish(device, &client)?;
         let issued = use_cases
             .administration
-            .open_session(user.id, device, &client, AdministratorOrder { by, reason: None })
+            .open_session(user.id, device, amr, &client, AdministratorOrder { by, reason: None })
             .await?;
         Ok(SessionOpenedResponse::Session(Json(SessionAnswer::of(issued))))
     }
@@ -270,10 +237,11 @@ async fn set_disabled(
     Ok(Json(SignedOutEverywhereAnswer::of(SignedOut { signed_out, generation: user.generation })))
 }
 
-/// An administrator's order. The reason has at most [`LONGEST_REASON`] characters, none of them a control character.
+/// An administrator's order. The reason has at most [`LONGEST_REASON`], none of them a control character.
 pub(super) fn order(by: Administrator, reason: Option<String>) -> Result<AdministratorOrder, Problem> {
     let text = reason.as_deref().unwrap_or_default();
-    if text.chars().count() > LONGEST_REASON {
+    let (characters, bytes) = LONGEST_REASON;
+    if text.chars().count() > characters || text.len() > bytes {
         return Err(Problem::field("reason", FieldCode::TooLong));
     }
     if text.chars().any(char::is_control) {

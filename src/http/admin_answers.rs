@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::answers::count;
 use super::moment::Moment;
+use super::sign_in_elsewhere;
 use crate::model::user::User;
 use crate::store::queries::devices::Listed;
 
@@ -16,6 +17,11 @@ pub(super) struct AdminUserAnswer {
     pub id: String,
     /// As it was registered.
     pub username: String,
+    /// The user's id in another system; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Whether the user has a password here. Without one the user signs in through another system only.
+    pub has_password: bool,
     /// When the account was made.
     pub created_at: Moment,
     /// Whether the account is disabled.
@@ -52,6 +58,9 @@ pub(super) struct AdminDeviceAnswer {
     pub kind: String,
     /// When it signed in.
     pub created_at: Moment,
+    /// How the user proved who they are, as the system said that opened the device: names of RFC 8176.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amr: Option<Vec<String>>,
     /// When it was last heard of, to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Moment>,
@@ -111,6 +120,8 @@ impl AdminUserAnswer {
         Self {
             id: user.id.to_string(),
             username: user.username.shown().to_owned(),
+            external_id: user.external_id.as_ref().map(ToString::to_string),
+            has_password: user.password.is_some(),
             created_at: Moment(user.created),
             disabled: user.disabled.is_some(),
             disabled_reason: user.disabled.as_ref().and_then(|disabled| disabled.note.clone()),
@@ -130,6 +141,7 @@ impl AdminDeviceAnswer {
             name: device.name.as_str().to_owned(),
             kind: device.kind.as_str().to_owned(),
             created_at: Moment(device.created),
+            amr: sign_in_elsewhere::names(&device.amr),
             last_seen_at: seen.map(|seen| Moment(seen.at)),
             address: seen.and_then(|seen| seen.address).map(|address| address.to_string()),
             user_agent: seen.and_then(|seen| seen.user_agent.clone()),

@@ -68,7 +68,8 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     host.parse::<IpAddr>().ok().filter(|_| port).map(|address| address.to_canonical())
 }
 
-fn plain(user_agent: &[u8]) -> String {
+/// A user agent without control characters, cut to what is kept of it.
+pub(super) fn plain(user_agent: &[u8]) -> String {
     let text = String::from_utf8_lossy(user_agent);
     let kept = text.trim().chars().filter(|char| !char.is_control());
     kept.take(USER_AGENT_LENGTH).collect()

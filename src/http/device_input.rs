@@ -33,6 +33,7 @@ pub(super) fn wish(device: Option<DeviceInput>, client: &ClientInfo) -> Result<D
         name: name.or_else(|| DeviceName::parse(&guess.name).ok()),
         kind: kind.or_else(|| DeviceKind::parse(guess.kind).ok()),
         rotates: true,
+        amr: Vec::new(),
     })
 }
 

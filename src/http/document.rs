@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::accounts::Accounts;
 use super::admin::Admin;
+use super::admin_users::AdminUsers;
 use super::code::{Code, FieldCode};
 use super::credential::BASIC;
 use super::devices::Devices;
@@ -60,7 +61,7 @@ const FOLLOWERS: Edition = Edition {
 };
 
 /// The operations of the public API, in the order of the documents.
-pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, WellKnown, HealthApi, Revocations);
+pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi, Revocations);
 
 /// Names every public operation in the log and the metrics.
 pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
@@ -69,7 +70,7 @@ pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
 
 /// The public operations with the framework's routing.
 pub(super) fn service() -> OpenApiService<PublicApi, ()> {
-    described((Accounts, Devices, OAuth, Admin, WellKnown, HealthApi, Revocations), "Rescind")
+    described((Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi, Revocations), "Rescind")
 }
 
 fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {
@@ -88,7 +89,7 @@ pub fn feed_text() -> String {
 
 /// The document for apps and administrators of a service whose URL is `server`.
 pub fn text_at(server: Option<&str>) -> String {
-    let operations = (Accounts, Devices, OAuth, Admin, WellKnown, HealthApi);
+    let operations = (Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi);
     finished(&described(operations, "Rescind").spec(), &APPS, server)
 }
 
@@ -183,7 +184,10 @@ fn field_codes() -> String {
 /// Marks the schema of a request as closed to unknown fields. Those of sign-outs stay open, since a client that
 /// leaves must not fail.
 fn close(name: &str, schema: &mut Value) {
-    const REQUESTS: [&str; 10] = [
+    const REQUESTS: [&str; 13] = [
+        "CreateUser",
+        "UpdateUser",
+        "ClientInput",
         "AccountReason",
         "Credentials",
         "Login",

@@ -11,6 +11,7 @@ use super::credential::{Beside, ServiceCredential};
 use super::form::Form;
 use super::json::Json;
 use super::problem::Problem;
+use super::sign_in_elsewhere::names;
 use super::tag::Tag;
 use crate::auth::ClientInfo;
 use crate::auth::error::AuthError;
@@ -82,6 +83,9 @@ struct IntrospectionAnswer {
     /// When a password was last given on the device, in Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<i64>,
+    /// How the user proved who they are, as the system said that opened the device: names of RFC 8176.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amr: Option<Vec<String>>,
 }
 
 #[derive(ApiResponse)]
@@ -135,7 +139,7 @@ impl IntrospectionAnswer {
     fn of(introspection: Introspection) -> Self {
         match introspection {
             Introspection::Inactive => Self::default(),
-            Introspection::Access { claims, username } => Self {
+            Introspection::Access { claims, username, amr } => Self {
                 active: true,
                 token_type: Some("Bearer".to_owned()),
                 sub: Some(claims.subject.to_string()),
@@ -148,8 +152,9 @@ impl IntrospectionAnswer {
                 r#gen: Some(count(claims.stamp.generation.value())),
                 era: Some(count(claims.stamp.era.value())),
                 auth_time: Some(claims.authenticated.unix()),
+                amr: names(&amr),
             },
-            Introspection::Refresh { claims, username } => Self {
+            Introspection::Refresh { claims, username, amr } => Self {
                 active: true,
                 token_type: Some("refresh_token".to_owned()),
                 sub: Some(claims.subject.to_string()),
@@ -158,6 +163,7 @@ impl IntrospectionAnswer {
                 sid: Some(claims.device.to_string()),
                 r#gen: Some(count(claims.stamp.generation.value())),
                 era: Some(count(claims.stamp.era.value())),
+                amr: names(&amr),
                 ..Self::default()
             },
         }

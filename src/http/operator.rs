@@ -1,4 +1,4 @@
-//! `/operator`: what only the operator may do: accounts without their passwords, signing keys, service keys. Served
+//! `/operator`: what only the operator may do: new passwords for users, signing keys, service keys. Served
 //! on the administration socket and nowhere else.
 
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use poem_openapi::{ApiResponse, Object, OpenApi};
 use serde::Serialize;
 
 use super::admin::{ReasonInput, order};
-use super::admin_answers::AdminUserAnswer;
-use super::answers::{SignedOutAnswer, SignedOutEverywhereAnswer, count};
+use super::answers::{SignedOutAnswer, count};
 use super::body::{Body, OptionalBody};
 use super::code::{Code, FieldCode};
 use super::json::Json;
@@ -29,12 +28,6 @@ pub(super) const BY_OPERATOR: AdministratorOrder =
 
 /// The operations of the operator.
 pub(super) struct Operator;
-
-#[derive(Object)]
-struct AddUserInput {
-    username: String,
-    password: String,
-}
 
 #[derive(Object)]
 struct PasswordInput {
@@ -87,13 +80,6 @@ struct NewServiceKeyAnswer {
 }
 
 #[derive(ApiResponse)]
-enum UserAdded {
-    /// Added.
-    #[oai(status = 201)]
-    User(Json<AdminUserAnswer>),
-}
-
-#[derive(ApiResponse)]
 enum ServiceKeyAdded {
     /// Added.
     #[oai(status = 201)]
@@ -102,16 +88,6 @@ enum ServiceKeyAdded {
 
 #[OpenApi(prefix_path = "/")]
 impl Operator {
-    #[oai(path = "/users", method = "post", operation_id = "addUser")]
-    async fn add_user(
-        &self,
-        use_cases: Data<&Arc<UseCases>>,
-        body: Body<AddUserInput>,
-    ) -> Result<UserAdded, Problem> {
-        let user = use_cases.administration.add_user(&body.0.username, &body.0.password, BY_OPERATOR).await?;
-        Ok(UserAdded::User(Json(AdminUserAnswer::of(&user, 0))))
-    }
-
     #[oai(path = "/users/:user/password", method = "post", operation_id = "replacePassword")]
     async fn password(
         &self,
@@ -123,21 +99,6 @@ impl Operator {
         let signed_out =
             use_cases.administration.replace_password(&user, &body.0.password, BY_OPERATOR).await?;
         Ok(Json(SignedOutAnswer { signed_out: count(signed_out) }))
-    }
-
-    #[oai(path = "/users/:user", method = "delete", operation_id = "deleteUser")]
-    async fn delete_user(
-        &self,
-        use_cases: Data<&Arc<UseCases>>,
-        user: Path<String>,
-        body: OptionalBody<ReasonInput>,
-    ) -> Result<Json<SignedOutEverywhereAnswer>, Problem> {
-        let user = use_cases.administration.find_user(&user.0).await?;
-        let signed_out = use_cases
-            .administration
-            .delete_user(user.id, order(Administrator::Operator, body.0.reason)?)
-            .await?;
-        Ok(Json(SignedOutEverywhereAnswer::of(signed_out)))
     }
 
     #[oai(path = "/keys", method = "get", operation_id = "listKeys")]

@@ -30,9 +30,9 @@ const SPACE_WAIT: u32 = 60;
 pub(super) const WRONG_PASSWORD: &str =
     "Ask the user to type the current password again: it is wrong, the session goes on.";
 
-/// The detail of a problem whose text is one user's name and another user's id.
-const AMBIGUOUS_USER: &str = "One user has this id and another has it as a username. Put `id:` in front of it to name the first, \
-     `name:` to name the second.";
+/// The detail of a problem whose text names more than one user.
+const AMBIGUOUS_USER: &str = "This text fits more than one user. Put `id:` in front of it to name the user with this id, `name:` for the \
+     username, `external_id:` for the id in another system.";
 
 impl From<AuthError> for Problem {
     fn from(error: AuthError) -> Self {

@@ -47,9 +47,9 @@ pub enum UsernameError {
     /// at either end, a combining mark at the start, or a slash or backslash.
     #[error("a username has only visible characters, no slash, and no space at either end")]
     InvalidCharacters,
-    /// The name parses as an id, with or without the prefix `id:` or `name:` that administrators use, or is `.` or
-    /// `..`, which have a meaning in paths.
-    #[error("a username is not a UUID, `.` or `..`")]
+    /// The name parses as an id, with or without the prefix `id:` or `name:` that administrators use, begins with their
+    /// prefix `external_id:`, or is `.` or `..`, which have a meaning in paths.
+    #[error("a username is not a UUID, `.` or `..`, and does not begin with `external_id:`")]
     Reserved,
 }
 
@@ -73,7 +73,10 @@ impl Username {
         }
         let bare =
             name.key.strip_prefix("id:").or_else(|| name.key.strip_prefix("name:")).unwrap_or(&name.key);
-        if ids::reads_as_id(bare) || matches!(name.key.as_str(), "." | "..") {
+        if ids::reads_as_id(bare)
+            || name.key.starts_with("external_id:")
+            || matches!(name.key.as_str(), "." | "..")
+        {
             return Err(UsernameError::Reserved);
         }
         Ok(name)
@@ -310,6 +313,8 @@ mod tests {
             "00000000-0000-0000-0000-000000000000".to_owned(),
             format!("id:{id}"),
             format!("Name:{id}"),
+            "external_id:42".to_owned(),
+            "External_ID:".to_owned(),
         ] {
             assert_eq!(Username::parse(&name), Err(UsernameError::Reserved), "{name}");
             assert!(Username::presented(&name).is_ok(), "{name}");

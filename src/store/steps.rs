@@ -7,7 +7,8 @@
 //!
 //! Modules:
 //!
-//! * users: [`register`], [`import_user`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`]
+//! * users: [`register`], [`import_user`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`],
+//!   [`update_user`]
 //! * sessions: [`open_device`], [`rotate_refresh`], [`continue_session`] (one that began in another system), [`rename_device`], [`note_seen`]
 //! * sign-outs: [`end_device`], [`end_devices`], [`end_everyone`]
 //! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`], [`report_rollback`],
@@ -42,6 +43,7 @@ pub mod session;
 pub mod set_disabled;
 pub mod set_password;
 pub mod sweep;
+pub mod update_user;
 pub mod use_names;
 
 /// An operation that may write: atomic, isolated, and decided by a pure function of what is stored.

@@ -29,6 +29,7 @@ async fn users_are_listed_by_name_a_page_at_a_time() {
         {
           "id": "[uuid]",
           "username": "ada",
+          "has_password": true,
           "created_at": "2026-11-22T10:00:00Z",
           "disabled": false,
           "live_devices": 2,
@@ -62,6 +63,7 @@ async fn a_user_is_found_by_id_and_by_name() {
     200 {
       "id": "[uuid]",
       "username": "Ada",
+      "has_password": true,
       "created_at": "2026-11-22T10:00:00Z",
       "disabled": false,
       "live_devices": 1,
@@ -292,18 +294,19 @@ async fn the_operator_adds_users_sets_passwords_and_deletes() {
     let service = Service::start().await;
     let operator = service.operator();
     let body = json!({"username": "ada", "password": PASSWORD});
-    let added = operator.post("/operator/users").json(&body).send().await;
+    let added = operator.post("/api/v1/admin/users").json(&body).send().await;
     insta::assert_snapshot!(added.shown(), @r#"
     201 {
       "id": "[uuid]",
       "username": "ada",
+      "has_password": true,
       "created_at": "2026-11-22T10:00:00Z",
       "disabled": false,
       "live_devices": 0,
       "generation": 1
     }
     "#);
-    operator.post("/operator/users").json(&body).send().await.refused("username_taken");
+    operator.post("/api/v1/admin/users").json(&body).send().await.refused("username_taken");
     let phone = service.phone("ada").await;
     let weak = operator.post("/operator/users/ada/password").json(&json!({"password": "short"})).send().await;
     assert_eq!(weak.refused("weak_password").fields(), ["password too_short"]);
@@ -311,12 +314,12 @@ async fn the_operator_adds_users_sets_passwords_and_deletes() {
     assert_eq!(set.send().await.ok(), json!({"signed_out": 1}));
     phone.is_refused("signed_out_everywhere").await;
     service.anonymous().login("ada", "staple engine tulip").await.ok();
-    let gone = operator.ask(Method::DELETE, "/operator/users/ada").send().await.ok();
+    let gone = operator.ask(Method::DELETE, "/api/v1/admin/users/ada").send().await.ok();
     assert_eq!(gone["signed_out"], 1);
     operator.get(&format!("{USERS}/ada")).send().await.refused("not_found");
     // The public listener serves none of these operations.
     let administrator = service.administrator().await;
-    administrator.post("/operator/users").json(&body).send().await.refused("not_found");
+    administrator.post("/operator/users/ada/password").json(&body).send().await.refused("not_found");
 }
 
 /// A sign-out ignores an unknown field; a change of the account refuses it by name.

@@ -108,7 +108,9 @@ async fn an_unknown_field_is_refused_by_name_except_by_sign_outs() {
         strict,
         [
             "changePassword",
+            "createUser",
             "deleteAccount",
+            "deleteUser",
             "disableUser",
             "enableUser",
             "login",
@@ -116,7 +118,8 @@ async fn an_unknown_field_is_refused_by_name_except_by_sign_outs() {
             "ping",
             "refresh",
             "register",
-            "renameDevice"
+            "renameDevice",
+            "updateUser"
         ]
     );
     drop(service);

@@ -22,6 +22,10 @@ async fn provoke(operation: &Operation, status: u16, code: &str) -> Answer {
     let mut scene = Scene::set(&service).await;
     end_the_phone(&mut scene, code).await;
     match status {
+        200 if operation.id == "createUser" => {
+            scene.good(operation).send().await;
+            scene.good(operation).send().await
+        }
         200..300 => scene.good(operation).send().await,
         304 => {
             let etag = scene.good(operation).send().await.header("etag").to_owned();
@@ -45,6 +49,12 @@ async fn end_the_phone(scene: &mut Scene<'_>, code: &str) {
         "signed_out" => drop(scene.phone.logout().await.ok()),
         "signed_out_everywhere" => drop(scene.phone.logout_all().await.ok()),
         "reset" => drop(operator.post("/api/v1/admin/everyone/logout").send().await.ok()),
+        "no_password" => {
+            let body = json!({"username": "eve"});
+            operator.post("/api/v1/admin/users").json(&body).send().await.ok();
+            let open = operator.post("/api/v1/admin/users/eve/sessions").json(&json!({}));
+            scene.phone.take(&open.send().await.ok());
+        }
         "user_disabled" => drop(operator.post("/api/v1/admin/users/ada/disable").send().await.ok()),
         "refresh_reused" => {
             let old = scene.phone.refresh.clone();
@@ -156,8 +166,15 @@ async fn ask_wrongly(scene: &Scene<'_>, operation: &Operation, code: &str) -> An
             let body = json!({
                 "register": {"username": "grace", "password": "password1"},
                 "changePassword": {"current_password": PASSWORD, "new_password": "password1"},
+                "createUser": {"username": "grace", "password": "password1"},
             });
             good.json(&body[operation.id]).send().await
+        }
+        "username_taken" | "external_id_taken" if operation.id != "register" => {
+            let taken = json!({"username": "taken", "external_id": "taken"});
+            scene.administrator.post("/api/v1/admin/users").json(&taken).send().await.ok();
+            let (name, id) = if code == "username_taken" { ("taken", "7") } else { ("eve", "taken") };
+            good.json(&json!({"username": name, "external_id": id})).send().await
         }
         "username_taken" | "wrong_credentials" => good.json(&failing(operation)).send().await,
         other => panic!("nothing here provokes {other}"),

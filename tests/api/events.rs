@@ -127,9 +127,15 @@ async fn what_an_administrator_does_is_told_with_whose_word_it_was_and_why() {
         let line = json!({ "event": event, "on": on, "by": by, "reason": "ticket 4711", "kept": true });
         assert_eq!(told, [line]);
     }
-    let (told, answer) = heard(tool.post(&format!("{user}/sessions")).json(&json!({})).send()).await;
-    answer.ok();
-    assert_eq!(told, [json!({ "event": "session_opened", "on": phone.user, "by": by, "kept": true })]);
+    let body = json!({ "client": { "address": "203.0.113.7", "user_agent": "Kiosk/1" }, "amr": ["pwd"] });
+    let (told, answer) = heard(tool.post(&format!("{user}/sessions")).json(&body).send()).await;
+    let device = answer.ok()["device"]["id"].clone();
+    let opened = json!({ "event": "session_opened", "on": phone.user, "by": by, "kept": true });
+    let signed_in = json!({
+        "event": "signed_in", "user": phone.user, "device": device, "address": "203.0.113.7",
+        "user_agent": "Kiosk/1", "kept": true,
+    });
+    assert_eq!(told, [opened, signed_in], "with the address of the end user");
 }
 
 #[tokio::test]
@@ -149,11 +155,11 @@ async fn what_the_operator_does_is_told_with_what_it_was_done_to() {
     let reason = json!({ "reason": "drill" });
 
     let account = json!({ "username": "ada", "password": PASSWORD });
-    let (told, ada) = does(Method::POST, "/operator/users", account).await;
+    let (told, ada) = does(Method::POST, "/api/v1/admin/users", account).await;
     assert_eq!(told, [line("user_added", &ada["id"])]);
     let (told, _) = does(Method::POST, "/operator/users/ada/password", json!({ "password": NEW })).await;
     assert_eq!(told, [line("password_replaced", &ada["id"])]);
-    let (told, _) = does(Method::DELETE, "/operator/users/ada", reason.clone()).await;
+    let (told, _) = does(Method::DELETE, "/api/v1/admin/users/ada", reason.clone()).await;
     assert_eq!(told, [with_reason("user_deleted", &ada["id"])]);
 
     let (told, keys) = does(Method::POST, "/operator/keys/rotate", json!({})).await;

@@ -44,6 +44,7 @@ mod input;
 mod keys;
 mod limits;
 mod logout;
+mod managed_users;
 mod names;
 mod oauth;
 mod openapi;

@@ -45,8 +45,10 @@ async fn nobody_is_named_like_another_users_id() {
     ] {
         let refused = service.anonymous().register(&name, PASSWORD).await.refused("invalid_request");
         assert_eq!(refused.fields(), ["username reserved"], "{name}");
-        let add =
-            service.operator().post("/operator/users").json(&json!({"username": name, "password": PASSWORD}));
+        let add = service
+            .operator()
+            .post("/api/v1/admin/users")
+            .json(&json!({"username": name, "password": PASSWORD}));
         assert_eq!(add.send().await.refused("invalid_request").fields(), ["username reserved"], "{name}");
     }
     let list = administrator.get(USERS).send().await.ok();
@@ -125,7 +127,7 @@ async fn a_text_that_is_one_users_id_and_anothers_name_is_refused_until_it_says_
     let replace = service.operator().post(&format!("/operator/users/{}/password", ada.user));
     let refused = replace.json(&json!({"password": "staple engine tulip"})).send().await;
     assert_eq!(refused.refused("invalid_request").fields(), ["user ambiguous"]);
-    let delete = service.operator().ask(Method::DELETE, &format!("/operator/users/{}", ada.user));
+    let delete = service.operator().ask(Method::DELETE, &format!("/api/v1/admin/users/{}", ada.user));
     assert_eq!(delete.send().await.refused("invalid_request").fields(), ["user ambiguous"]);
     ada.works().await;
     for (named, id) in [
@@ -134,11 +136,12 @@ async fn a_text_that_is_one_users_id_and_anothers_name_is_refused_until_it_says_
         (format!("name%3A{}", ada.user), &other),
         (other.clone(), &other),
         ("ada".to_owned(), &ada.user),
+        ("name:ada".to_owned(), &ada.user),
         (format!("id:{other}"), &other),
     ] {
         assert_eq!(administrator.get(&path(&named)).send().await.ok()["id"], json!(id), "{named}");
     }
-    for nobody in [format!("name:{other}"), "name:ada".to_owned(), format!("id:{}", ada.id)] {
+    for nobody in [format!("name:{other}"), "external_id:ada".to_owned(), format!("id:{}", ada.id)] {
         administrator.get(&path(&nobody)).send().await.refused("not_found");
     }
 }

@@ -123,7 +123,11 @@ async fn a_form_encoded_key_is_taken_by_every_operation_that_takes_one() {
         let ask = || scene.good(operation).without_credential();
         ask().basic("a%3Ab", &key.to_lowercase().replace("%5f", "%5F")).send().await.refused("token_invalid");
         ask().basic("a%3Ab", &key).send().await.ok();
-        ask().basic("a%3Ab", &key.replace("%5F", "%5f")).send().await.ok();
+        let again = ask().basic("a%3Ab", &key.replace("%5F", "%5f")).send().await;
+        match operation.id {
+            "deleteUser" => drop(again.refused("not_found")),
+            _ => drop(again.ok()),
+        }
     }
 }
 

@@ -94,8 +94,11 @@ impl<'a> Scene<'a> {
             "deleteAccount" => json!({"password": PASSWORD}),
             "renameDevice" => json!({"name": "Old laptop"}),
             "ping" => json!({"nonce": "0Yq2n1sVb0iXbKc1k2xA7w", "applied": 0}),
+            "createUser" => json!({"username": "grace", "external_id": "42", "password": PASSWORD}),
+            "updateUser" => json!({"username": "ada", "external_id": "43"}),
             "openSession" => json!({"device": {"name": "Kiosk", "kind": "other"}}),
-            "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" | "logoutEveryone" => {
+            "logoutAllOfUser" | "deleteUser" | "disableUser" | "enableUser" | "endDeviceOfUser"
+            | "logoutEveryone" => {
                 json!({"reason": "ticket 4711"})
             }
             _ => return None,

@@ -169,7 +169,7 @@ async fn registration_can_be_closed_to_all_but_the_operator() {
     let service = Service::with(&[("registration_open", "false")]).await;
     service.anonymous().register("ada", PASSWORD).await.refused("forbidden");
     let body = json!({"username": "ada", "password": PASSWORD});
-    service.operator().post("/operator/users").json(&body).send().await.ok();
+    service.operator().post("/api/v1/admin/users").json(&body).send().await.ok();
     service.anonymous().login("ada", PASSWORD).await.ok();
 }
 

@@ -38,7 +38,10 @@ fn a_user_is_added_listed_and_signs_in() {
     assert_eq!(place.run("user list").ok(), "none\n");
     assert_eq!(place.run_with("user add ada --password-stdin", &format!("{PASSWORD}\n")).ok(), "added ada\n");
     let bob = place.run_with("user add bob --password-stdin --json", &format!("{PASSWORD}\n")).json();
-    assert_eq!(keys_of(&bob), ["id", "username", "created_at", "disabled", "live_devices", "generation"]);
+    assert_eq!(
+        keys_of(&bob),
+        ["id", "username", "has_password", "created_at", "disabled", "live_devices", "generation"]
+    );
     Session::login(&server.client, "ada", "Phone");
 
     let table = place.run("user list").ok();
@@ -51,6 +54,27 @@ fn a_user_is_added_listed_and_signs_in() {
     let next = next.unwrap_or_else(|| panic!("{page}"));
     let rest = place.run(&format!("user list --limit 1 --after {next} --json")).json();
     assert_eq!(rest["results"][0]["username"], "bob");
+}
+
+#[test]
+fn a_user_of_another_system_is_added_without_a_password_and_found_by_the_id_there() {
+    let (place, server) = running();
+    let ada = place.run("user add ada --external-id 42 --no-password --json").json();
+    assert_eq!((&ada["external_id"], &ada["has_password"]), (&json!("42"), &json!(false)));
+    let again = place.run("user add ada --external-id 42 --no-password --json").json();
+    assert_eq!(again["id"], ada["id"], "repeating is safe");
+    place
+        .run("user add bob --external-id 42 --no-password")
+        .assert_failed(&["error: The external id is taken\n", "help: `rescind user list --json` shows"]);
+    assert_eq!(place.run("user add bob --no-password --password-stdin").code, Some(2), "wrong usage");
+    assert_eq!(login(&server, PASSWORD), 401);
+    assert_eq!(
+        place.run("user disable external_id:42").ok(),
+        "external_id:42 disabled; 0 devices signed out\n"
+    );
+    assert_eq!(place.run("user list --json").json()["results"][0]["disabled"], true);
+    place.run("user delete 42 --yes").ok();
+    assert_eq!(place.run("user list").ok(), "none\n");
 }
 
 #[test]

@@ -6,14 +6,16 @@ use rescind::model::authentication_method::AuthenticationMethod;
 use rescind::model::external_id::ExternalId;
 use rescind::model::ids::UserId;
 use rescind::model::user::User;
+use rescind::model::verdict::Verdict;
 use rescind::store::queries::service::ReadTotals;
 use rescind::store::queries::standing::ReadStanding;
-use rescind::store::queries::users::{FindUser, FindUserByExternalId};
+use rescind::store::queries::users::{FindUser, FindUserByExternalId, FindUserByName, ListUsers};
 use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
 use rescind::store::steps::open_device::{OpenDevice, Opened};
 use rescind::store::steps::register::{Register, Registered};
+use rescind::store::steps::update_user::{UpdateUser, UserUpdated};
 
-use crate::service::{HOME, Service, password};
+use crate::service::{HOME, Service, password, username};
 
 fn external_id(text: &str) -> ExternalId {
     ExternalId::parse(text).unwrap()
@@ -108,4 +110,82 @@ pub(crate) async fn a_device_says_how_the_user_was_proven(mut service: Service) 
     let standing = service.store().read(ReadStanding { user: ada.id, device: device.id }).await.unwrap();
     let stored = standing.device.unwrap();
     assert_eq!((stored.amr, stored.rotates), (device.amr, false));
+}
+
+fn change(service: &Service, user: UserId) -> UpdateUser {
+    UpdateUser { user, username: None, external_id: None, password: None, now: service.now() }
+}
+
+async fn updated(service: &Service, request: UpdateUser) -> (User, u64) {
+    match service.store().run(request).await.unwrap() {
+        UserUpdated::Updated { user, signed_out, .. } => (*user, signed_out),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn named(service: &Service, name: &str) -> Option<UserId> {
+    let query = FindUserByName { name: username(name).key().to_owned() };
+    service.store().read(query).await.unwrap().map(|user| user.id)
+}
+
+pub(crate) async fn a_rename_moves_the_indexes_and_ends_nothing(mut service: Service) {
+    let phone = service.register("Ada").await;
+    let user = phone.user();
+    let rename = UpdateUser {
+        username: Some(username("Grace")),
+        external_id: Some(Some(external_id("42"))),
+        ..change(&service, user)
+    };
+    let (grace, signed_out) = updated(&service, rename).await;
+    assert_eq!((grace.id, grace.username.shown(), signed_out), (user, "Grace", 0));
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
+    service.reopen().await;
+    assert_eq!((named(&service, "ada").await, named(&service, "grace").await), (None, Some(user)));
+    let moved = UpdateUser { external_id: Some(Some(external_id("43"))), ..change(&service, user) };
+    updated(&service, moved).await;
+    assert_eq!((found(&service, "42").await, found(&service, "43").await), (None, Some(user)));
+    // The former name and id are free, the present ones are not.
+    create(&service, "ada", "42").await;
+    for (name, id, refused) in [
+        (Some("ADA"), None, UserUpdated::UsernameTaken),
+        (None, Some("42"), UserUpdated::ExternalIdTaken),
+        (Some("eve"), Some("42"), UserUpdated::ExternalIdTaken),
+    ] {
+        let request = UpdateUser {
+            username: name.map(username),
+            external_id: id.map(|id| Some(external_id(id))),
+            ..change(&service, user)
+        };
+        assert_eq!(service.store().run(request).await.unwrap(), refused);
+    }
+    assert_eq!(named(&service, "eve").await, None, "all of it or nothing");
+    let other_case = UpdateUser { username: Some(username("GRACE")), ..change(&service, user) };
+    assert_eq!(updated(&service, other_case).await.0.username.shown(), "GRACE");
+    assert_eq!(named(&service, "grace").await, Some(user));
+    updated(&service, UpdateUser { external_id: Some(None), ..change(&service, user) }).await;
+    service.reopen().await;
+    assert_eq!(found(&service, "43").await, None);
+    let names = service.store().read(ListUsers { after: None, limit: 9 }).await.unwrap();
+    let names: Vec<_> = names.iter().map(|listed| listed.user.username.shown().to_owned()).collect();
+    assert_eq!(names, ["ada", "GRACE"]);
+    let nobody = change(&service, service.world.user_id());
+    assert_eq!(service.store().run(nobody).await.unwrap(), UserUpdated::NoUser);
+}
+
+pub(crate) async fn another_password_hash_ends_all_devices_and_a_first_one_none(service: Service) {
+    let phone = service.register("ada").await;
+    let set = |user, to| UpdateUser { password: Some(password(to)), ..change(&service, user) };
+    assert_eq!(updated(&service, set(phone.user(), 0)).await.1, 0, "the same hash");
+    assert_eq!(service.verdict(&phone.access).await, Verdict::Live);
+    assert_eq!(updated(&service, set(phone.user(), 1)).await.1, 1);
+    assert_ne!(service.verdict(&phone.access).await, Verdict::Live);
+
+    let grace = create(&service, "grace", "42").await;
+    let opening = OpenDevice { verified: None, ..service.opening(grace.id, &password(0)) };
+    let answer = service.store().run(opening).await.unwrap();
+    assert!(matches!(answer, Opened::Opened { .. }), "{answer:?}");
+    assert_eq!(updated(&service, set(grace.id, 0)).await.1, 0);
+    assert_eq!(service.live(grace.id).await, 1);
+    let answer = service.store().run(service.opening(grace.id, &password(0))).await.unwrap();
+    assert!(matches!(answer, Opened::Opened { .. }), "{answer:?}");
 }

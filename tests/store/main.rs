@@ -48,7 +48,9 @@ macro_rules! contract {
                     what_ended_everything_ended_sessions_of_another_system_too,
                     of_parallel_exchanges_one_opens_the_device;
                 external_ids: external_ids_are_unique_and_freed, a_repeated_creation_changes_nothing,
-                    of_two_creations_with_one_external_id_one_wins, a_device_says_how_the_user_was_proven;
+                    of_two_creations_with_one_external_id_one_wins, a_device_says_how_the_user_was_proven,
+                    a_rename_moves_the_indexes_and_ends_nothing,
+                    another_password_hash_ends_all_devices_and_a_first_one_none;
                 keeping: acknowledged_is_durable, log_has_no_gaps_and_is_ordered, log_is_kept_65_minutes,
                     ended_is_kept_28_days_then_swept, left_behind_is_kept_28_days_then_swept,
                     bumps_keep_nothing_longer, signing_in_and_out_keeps_so_many_records,

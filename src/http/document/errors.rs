@@ -72,8 +72,8 @@ fn parts(operation: &str) -> &'static [&'static [Code]] {
         ],
         "logout" => &[BODY, STORE, &[TokenMissing, TokenInvalid]],
         "logoutOthers" => &[BEARER, STORE, &[RateLimited]],
-        "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials]],
-        "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials]],
+        "changePassword" => &[BODY, BEARER, PASSWORD, STORE, &[WeakPassword, WrongCredentials, NoPassword]],
+        "deleteAccount" => &[BODY, BEARER, PASSWORD, STORE, &[WrongCredentials, NoPassword]],
         "logoutAll" | "me" | "listDevices" => &[BEARER, STORE, QUERY],
         "getDevice" => &[BEARER, STORE, PATH, QUERY],
         "endDevice" => &[BEARER, STORE, PATH],
@@ -82,9 +82,12 @@ fn parts(operation: &str) -> &'static [&'static [Code]] {
         "revoke" => &[FORM, STORE],
         "listUsers" => &[SERVICE_KEY, STORE, QUERY],
         "getUser" | "listDevicesOfUser" => &[SERVICE_KEY, STORE, PATH, QUERY],
-        "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser" | "openSession" => {
-            &[BODY, SERVICE_KEY, STORE, PATH]
+        "createUser" => {
+            &[BODY, SERVICE_KEY, STORE, &[Overloaded, UsernameTaken, ExternalIdTaken, WeakPassword]]
         }
+        "updateUser" => &[BODY, SERVICE_KEY, STORE, PATH, &[UsernameTaken, ExternalIdTaken]],
+        "deleteUser" | "logoutAllOfUser" | "disableUser" | "enableUser" | "endDeviceOfUser"
+        | "openSession" => &[BODY, SERVICE_KEY, STORE, PATH],
         "logoutEveryone" | "ping" => &[BODY, SERVICE_KEY, STORE],
         "listRevocations" => &[SERVICE_KEY, STORE, QUERY, &[Resnapshot]],
         "streamRevocations" => &[SERVICE_KEY, STORE, QUERY, &[RateLimited, Overloaded]],

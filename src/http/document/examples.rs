@@ -29,7 +29,12 @@ fn example(schema: &str) -> Option<Value> {
         "DeleteAccount" => json!({"password": "correct horse battery"}),
         "RenameDevice" => json!({"name": "Ada's old phone"}),
         "Reason" | "AccountReason" => json!({"reason": "phone lost, ticket 4711"}),
-        "OpenSession" => json!({"device": example("DeviceInput")}),
+        "OpenSession" => json!({
+            "device": example("DeviceInput"), "client": example("ClientInput"), "amr": ["pwd", "otp"],
+        }),
+        "ClientInput" => json!({"address": "192.0.2.7", "user_agent": "Mozilla/5.0"}),
+        "CreateUser" => json!({"username": "ada", "external_id": "42", "password": "correct horse battery"}),
+        "UpdateUser" => json!({"username": "ada", "external_id": "42"}),
         "User" => json!({"id": USER, "username": "ada"}),
         "Device" => json!({
             "id": DEVICE, "name": "Ada's phone", "kind": "mobile", "current": true,
@@ -55,8 +60,8 @@ fn example(schema: &str) -> Option<Value> {
         }),
         "TokenInput" | "IntrospectionInput" => json!({"token": "v4.public.…"}),
         "AdminUser" => json!({
-            "id": USER, "username": "ada", "created_at": "2026-11-22T10:20:12Z", "disabled": false, "live_devices": 2,
-            "generation": 1,
+            "id": USER, "username": "ada", "has_password": true, "created_at": "2026-11-22T10:20:12Z",
+            "disabled": false, "live_devices": 2, "generation": 1,
         }),
         "AdminUserList" => json!({"results": [example("AdminUser")]}),
         "AdminDevice" => json!({

@@ -11,13 +11,17 @@ const ID: &str = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
 /// The limits of a field of a schema.
 fn of_field(schema: &str, field: &str) -> Option<Value> {
     Some(match (schema, field) {
-        ("Credentials" | "Login", "username") => json!({"minLength": 1, "maxLength": 150}),
+        ("Credentials" | "Login" | "CreateUser" | "UpdateUser", "username") => {
+            json!({"minLength": 1, "maxLength": 150})
+        }
         ("Login" | "DeleteAccount", "password") | ("ChangePassword", "current_password") => {
             json!({"minLength": 1, "maxLength": 256, "format": "password"})
         }
-        ("Credentials", "password") | ("ChangePassword", "new_password") => {
+        ("Credentials" | "CreateUser", "password") | ("ChangePassword", "new_password") => {
             json!({"minLength": 8, "maxLength": 256, "format": "password"})
         }
+        ("CreateUser" | "UpdateUser", "external_id") => json!({"minLength": 1, "maxLength": 255}),
+        ("CreateUser" | "UpdateUser", "password_hash") => json!({"format": "password"}),
         ("Refresh", "refresh") => json!({"minLength": 1, "maxLength": 2048}),
         ("DeviceInput", "kind") => json!({"minLength": 1, "maxLength": 32, "pattern": "^[a-z0-9_-]{1,32}$"}),
         ("RenameDevice", "name") | ("TokenInput" | "IntrospectionInput", "token") => json!({"minLength": 1}),
@@ -51,7 +55,7 @@ fn of_parameter(operation: &str, name: &str) -> Option<Value> {
 fn description(name: &str) -> Option<&'static str> {
     Some(match name {
         "id" | "device" => "The id of the device.",
-        "user" => "The id or the name of the user; a name is percent-encoded.",
+        "user" => "The id, the name or the external id of the user, percent-encoded.",
         _ => return None,
     })
 }

@@ -63,9 +63,10 @@ impl Step for Register {
             Some(external_id) => records.user_with_external_id(external_id)?,
             None => None,
         };
-        if let (Some(one), Some(other)) = (same_name, same_id)
-            && one == other
-            && let Some(user) = records.user(one)?
+        // Judged by the name of the user who has the id: that user may have been added since the name was looked up.
+        if let Some(id) = same_id
+            && let Some(user) = records.user(id)?
+            && user.username.key() == self.username.key()
         {
             return Ok(Registered::Exists(Box::new(user)));
         }
