@@ -17,8 +17,9 @@ use crate::service::django::judge::{DjangoJudge, ImportableUser, WeakHashes};
 use crate::service::django::rows::{SourceError, SourceOptions};
 use crate::service::django::source::DjangoSource;
 
-/// The number of users that are sent at once.
-const GROUP: usize = 500;
+/// The number of users that are sent at once. With names and hashes of the greatest length they have less than 64 KiB,
+/// the most that a connection of the administration socket takes at once.
+const GROUP: usize = 32;
 
 /// Import users of another system
 #[derive(Debug, Subcommand)]
