@@ -14,6 +14,15 @@ use tempfile::TempDir;
 /// The user id of PostgreSQL where the benchmarks run as root, which PostgreSQL refuses to.
 const NOBODY: u32 = 65534;
 
+/// How `pgbench` sends statements.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Protocol {
+    /// Each as a text, parsed and planned anew.
+    Simple,
+    /// Prepared once for each connection.
+    Prepared,
+}
+
 /// A running server; a cluster of the benchmarks' own is stopped when dropped.
 pub(crate) struct Cluster {
     programs: PathBuf,
@@ -78,9 +87,14 @@ impl Cluster {
     }
 
     /// Measures how many selections by key (`pgbench -S`) a second the server answers over this number of connections.
-    pub(crate) fn pgbench(&self, url: &str, connections: usize) -> Result<f64> {
+    pub(crate) fn pgbench(&self, url: &str, connections: usize, protocol: Protocol) -> Result<f64> {
         let connections = connections.to_string();
-        let said = self.run("pgbench", &["-S", "-n", "-j", "2", "-c", &connections, "-T", "1", url])?;
+        let protocol = match protocol {
+            Protocol::Simple => "simple",
+            Protocol::Prepared => "prepared",
+        };
+        let words = ["-S", "-n", "-j", "2", "-c", &connections, "-T", "1", "-M", protocol, url];
+        let said = self.run("pgbench", &words)?;
         let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
         Ok(rate.context("pgbench says no tps")?.parse()?)
     }

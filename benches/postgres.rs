@@ -6,22 +6,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Protocol};
 use crate::load::{self, Connection, request};
 use crate::results::{Figure, median};
 use crate::sign_out::{CAP, MANY, times};
 use crate::stage::Stage;
+use crate::writes;
 
 /// The connections of the clients, of a node to the database, and of `pgbench`.
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 const PAIRS: u64 = 15;
+/// The number of clients that check at once where statements are counted.
+const CHECKING: usize = 32;
 /// The number of clients that sign out at once.
-const LEAVING: usize = 32;
+const LEAVING: usize = 64;
 /// The number of users that sign out in a round.
-const USERS: u64 = 2000;
+const USERS: u64 = 4000;
 const LEAVING_ROUNDS: usize = 5;
+const COUNTED_ROUNDS: usize = 5;
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let cluster = Cluster::open()?;
@@ -31,17 +35,26 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     let shared = Arc::new(Stage::open(&[&shared, &CAP[..]].concat())?);
     let embedded = Arc::new(Stage::open(&CAP)?);
     let mut figures = checks(&cluster, &shared, &embedded)?;
+    figures.extend(statements(&shared)?);
     figures.extend(latency(&shared, &embedded)?);
+    figures.push(
+        Figure::median(
+            "durable refreshes on PostgreSQL over HTTP with 64 clients",
+            &writes::refreshes(&shared)?,
+            "/s",
+        )
+        .goal("≥ 4,000/s on two cores"),
+    );
     figures.extend(sign_outs(&shared, &embedded)?);
     Ok(figures)
 }
 
-/// Requests of `me` with live tokens, one for each connection.
-fn tokens(stage: &Arc<Stage>) -> Result<Vec<Vec<u8>>> {
+/// Requests of `me` with live tokens, one for each of this number of clients.
+fn tokens(stage: &Arc<Stage>, clients: usize) -> Result<Vec<Vec<u8>>> {
     stage.run(async {
         let mut requests = Vec::new();
-        for number in 0..CONNECTIONS {
-            let user = stage.add_user(&format!("live-{number}")).await?;
+        for number in 0..clients {
+            let user = stage.add_user(&format!("live-{clients}-{number}")).await?;
             requests.push(request("GET", "/api/v1/auth/me", &stage.sign_in(user).await?.access, None));
         }
         Ok(requests)
@@ -53,9 +66,9 @@ fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Resu
     let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
     let mut served = Vec::new();
     for (stage, _) in &sides {
-        served.push((stage.serve_public()?, tokens(stage)?));
+        served.push((stage.serve_public()?, tokens(stage, CONNECTIONS)?));
     }
-    let mut bare = Vec::new();
+    let (mut bare, mut prepared) = (Vec::new(), Vec::new());
     // The first round warms up.
     for round in 0..=ROUNDS {
         for ((_, rates), (address, requests)) in sides.iter_mut().zip(&mut served) {
@@ -64,15 +77,19 @@ fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Resu
                 rates.push(rate);
             }
         }
-        let rate = cluster.pgbench(&alone, CONNECTIONS)?;
+        let rates = [Protocol::Simple, Protocol::Prepared]
+            .map(|protocol| cluster.pgbench(&alone, CONNECTIONS, protocol));
         if round > 0 {
-            bare.push(rate);
+            let [simple, named] = rates;
+            bare.push(simple?);
+            prepared.push(named?);
         }
     }
     let [(_, shared), (_, embedded)] = sides;
     let share = |of: &[f64]| shared.iter().zip(of).map(|(rate, of)| rate / of).collect::<Vec<_>>();
     Ok(vec![
-        Figure::median("`me` requests on PostgreSQL, of those on the embedded store", &share(&embedded), "×"),
+        Figure::median("`me` requests on PostgreSQL, of those on the embedded store", &share(&embedded), "×")
+            .goal("≥ 0.7×"),
         Figure::median(
             format!(
                 "`me` requests on PostgreSQL, of what `pgbench -S` is answered over as many ({CONNECTIONS}) connections"
@@ -80,10 +97,38 @@ fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Resu
             &share(&bare),
             "×",
         ),
+        Figure::median(
+            format!("`me` requests on PostgreSQL, of what `pgbench -S -M prepared` is answered over as many ({CONNECTIONS}) connections"),
+            &share(&prepared),
+            "×",
+        )
+        .goal("≥ 1.0×"),
         Figure::median("`me` requests on PostgreSQL", &shared, "/s"),
         Figure::median("`me` requests on the embedded store beside it", &embedded, "/s"),
         Figure::median(format!("`pgbench -S` with {CONNECTIONS} connections"), &bare, "/s"),
     ])
+}
+
+/// Counts the statements that a node sends for checks, by the metric of its groups.
+fn statements(shared: &Arc<Stage>) -> Result<Vec<Figure>> {
+    let (address, mut requests) = (shared.serve_public()?, tokens(shared, CHECKING)?);
+    let counted = |of: &str| {
+        let text = shared.metrics().encode();
+        let name = format!("rescind_database_group_size_{of}{{kind=\"read\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name)).context("no groups")?;
+        anyhow::Ok(value.parse::<f64>()?)
+    };
+    let mut rounds = Vec::new();
+    // The first round warms up.
+    for round in 0..=COUNTED_ROUNDS {
+        let before = if round > 0 { [counted("count")?, counted("sum")?] } else { [0.0; 2] };
+        load::rate(address, &mut requests, ROUND, |_, _| Ok(()))?;
+        if round > 0 {
+            rounds.push(1000.0 * (counted("count")? - before[0]) / (counted("sum")? - before[1]));
+        }
+    }
+    let what = format!("statements that the database answers for a thousand checks with {CHECKING} clients");
+    Ok(vec![Figure::median(what, &rounds, "").goal("≤ 60")])
 }
 
 fn latency(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
@@ -95,7 +140,7 @@ fn latency(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
             median(&many) / median(&one),
             "×",
         )
-        .goal("≤ 1.3"),
+        .goal("≤ 1.2×"),
         Figure::median(format!("logout-all with {MANY} devices on PostgreSQL"), &many, "ms"),
         Figure::median("logout-all with 1 device on PostgreSQL", &one, "ms"),
         Figure::median("logout-all with 1 device on the embedded store beside it", &beside, "ms"),
@@ -117,7 +162,8 @@ fn sign_outs(shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> 
             format!("sign-outs on PostgreSQL, through its one row of counters, {LEAVING} clients"),
             shared,
             "/s",
-        ),
+        )
+        .goal("≥ 5,000/s on two cores"),
         Figure::median(
             format!("sign-outs on the embedded store beside it, {LEAVING} clients"),
             embedded,

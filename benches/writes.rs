@@ -51,7 +51,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
 }
 
 /// Measures refreshes a second: every client refreshes one device over and over with the newest token.
-fn refreshes(stage: &Stage) -> Result<Vec<f64>> {
+pub(crate) fn refreshes(stage: &Stage) -> Result<Vec<f64>> {
     let address = stage.serve_public()?;
     let mut requests = stage.run(async {
         let mut requests = Vec::new();
