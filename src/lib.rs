@@ -52,9 +52,12 @@
 //! # For maintainers
 //!
 //! [`architecture`] is the map: who calls whom, the paths of three requests, and where to add things.
+//! [`scale`] says what one log of revocations allows, and how it would be divided.
 
 #[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}
+#[doc = include_str!("docs/scale.md")]
+pub mod scale {}
 
 #[cfg(feature = "server")]
 mod advice;

@@ -12,6 +12,7 @@ const DOCUMENTS: [&str; 9] = [
     "clients/typescript/README.md",
     "examples/react-native/README.md",
     "src/docs/architecture.md",
+    "src/docs/scale.md",
     ".github/CONTRIBUTING.md",
     ".github/SECURITY.md",
     ".github/pull_request_template.md",

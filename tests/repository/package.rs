@@ -48,6 +48,7 @@ fn the_package_has_what_a_build_needs() {
         "README.md",
         "examples/resource_server_axum.rs",
         "src/docs/architecture.md",
+        "src/docs/scale.md",
         "src/lib.rs",
         "src/main.rs",
     ];
