@@ -13,7 +13,6 @@ use super::{ClientInfo, events};
 use crate::metrics::Metrics;
 use crate::model::device::LastSeen;
 use crate::store::Store;
-use crate::store::queries::devices::FindLastSeen;
 use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use crate::world::reference::ReferenceClock;
 
@@ -38,10 +37,7 @@ impl Account {
         bearer: &Bearer,
         client: &ClientInfo,
     ) -> Result<(Caller, Option<LastSeen>), AuthError> {
-        let caller = self.authentication.authenticate(bearer, client).await?;
-        let last_seen =
-            self.store.read(FindLastSeen { user: caller.user.id, device: caller.device.id }).await?;
-        Ok((caller, last_seen))
+        self.authentication.authenticate_seen(bearer, client).await
     }
 
     /// Deletes the caller's account: ends everything and frees the username.

@@ -8,11 +8,13 @@ use super::last_seen::LastSeenNotes;
 use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::SigningKeys;
 use crate::model::claims::{Presented, RefreshClaims};
-use crate::model::device::Device;
+use crate::model::device::{Device, LastSeen};
+use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
-use crate::store::queries::standing::ReadStanding;
+use crate::store::queries::Query;
+use crate::store::queries::standing::{ReadSeenStanding, ReadStanding};
 use crate::store::{Standing, Store};
 use crate::token::refresh;
 use crate::token::seen::VerifiedClaims;
@@ -37,6 +39,17 @@ pub enum Bearer {
     Malformed,
     /// Text that may be a token.
     Token(String),
+}
+
+impl Bearer {
+    /// The text that may be a token.
+    fn token(&self) -> Result<&str, AuthError> {
+        match self {
+            Self::Missing => Err(AuthError::TokenMissing),
+            Self::Malformed => Err(AuthError::TokenInvalid),
+            Self::Token(token) => Ok(token),
+        }
+    }
 }
 
 /// The kind of an authentic token.
@@ -75,13 +88,27 @@ impl Caller {
 impl Authentication {
     /// Authenticates the bearer of an access token.
     pub async fn authenticate(&self, bearer: &Bearer, client: &ClientInfo) -> Result<Caller, AuthError> {
-        let token = match bearer {
-            Bearer::Missing => return Err(AuthError::TokenMissing),
-            Bearer::Malformed => return Err(AuthError::TokenInvalid),
-            Bearer::Token(token) => token,
-        };
-        let now = self.world.now();
-        let (claims, standing) = self.judged_access(token, now).await??;
+        let (claims, standing) = self.judged_access(bearer.token()?, self.world.now()).await??;
+        self.caller(claims, standing, client)
+    }
+
+    /// Authenticates the bearer of an access token, and tells when and from where the device was last seen before.
+    pub(super) async fn authenticate_seen(
+        &self,
+        bearer: &Bearer,
+        client: &ClientInfo,
+    ) -> Result<(Caller, Option<LastSeen>), AuthError> {
+        let read = |user, device| ReadSeenStanding { user, device };
+        let (claims, seen) = self.judged(bearer.token()?, self.world.now(), read).await??;
+        Ok((self.caller(claims, seen.standing, client)?, seen.last_seen))
+    }
+
+    fn caller(
+        &self,
+        claims: Arc<VerifiedClaims>,
+        standing: Standing,
+        client: &ClientInfo,
+    ) -> Result<Caller, AuthError> {
         let (Some(user), Some(device)) = (standing.user, standing.device) else {
             return Err(AuthError::TokenInvalid);
         };
@@ -96,6 +123,17 @@ impl Authentication {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<(Arc<VerifiedClaims>, Standing), Reason>, AuthError> {
+        self.judged(token, now, |user, device| ReadStanding { user, device }).await
+    }
+
+    /// The claims of an authentic access token with what `read` reads of its user and device, or the reason why it ended by
+    /// the one decision.
+    async fn judged<Q: Query<Answer: AsRef<Standing>>>(
+        &self,
+        token: &str,
+        now: Timestamp,
+        read: impl Fn(UserId, DeviceId) -> Q,
+    ) -> Result<Result<(Arc<VerifiedClaims>, Q::Answer), Reason>, AuthError> {
         self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {
@@ -103,8 +141,8 @@ impl Authentication {
                 keyring = self.keys.newer_than(&keyring).await?.ok_or(AuthError::TokenInvalid)?;
                 continue;
             };
-            let standing =
-                self.store.read(ReadStanding { user: claims.subject, device: claims.device }).await?;
+            let answer = self.store.read(read(claims.subject, claims.device)).await?;
+            let standing = answer.as_ref();
             if standing.counters.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
                 keyring = self.keys.reload().await?;
@@ -114,7 +152,7 @@ impl Authentication {
             return Ok(match standing.judge(&presented, now) {
                 // It may be another node's clock that is wrong, or this one's: a refresh helps where the token is good.
                 Verdict::Live if claims.is_from_the_future(now) => Err(Reason::Expired),
-                Verdict::Live => Ok((claims, standing)),
+                Verdict::Live => Ok((claims, answer)),
                 Verdict::Ended(reason) => {
                     if reason == Reason::SignedOut && standing.device.is_none() {
                         self.rollback.unknown_device(presented, None).await?;

@@ -20,6 +20,12 @@ pub struct Standing {
     pub device: Option<Device>,
 }
 
+impl AsRef<Self> for Standing {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Standing {
     /// Reads what the decision on a token of `device` needs.
     pub(super) fn read(records: &dyn Records, user: UserId, device: DeviceId) -> Result<Self, StoreError> {

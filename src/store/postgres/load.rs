@@ -101,6 +101,11 @@ impl Answer {
                 "totals" => Need::Totals,
                 "user" => Need::User(UserId::from_bytes(id)),
                 "device" => Need::Device(DeviceId::from_bytes(id)),
+                "seen" => {
+                    let user: Option<Uuid> = row.try_get(3)?;
+                    let user = UserId::from_bytes(user.unwrap_or_default().into_bytes());
+                    Need::LastSeen(user, DeviceId::from_bytes(id))
+                }
                 "key" => Need::ServiceKey(ServiceKeyId::from_bytes(id)),
                 _ => {
                     listed.push((id, document, row));
@@ -164,7 +169,8 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     }
 }
 
-/// The statement that reads the counters and all of these users and devices.
+/// The statement that reads the counters and all of these users and devices, with when and from where each device was
+/// last heard of.
 pub(super) fn standings(devices: &[(UserId, DeviceId)]) -> SqlQuery {
     match devices {
         [(user, device)] => SqlQuery::new(sql::COUNTERS_USER_AND_DEVICE).user(*user).device(*device),
@@ -174,10 +180,12 @@ pub(super) fn standings(devices: &[(UserId, DeviceId)]) -> SqlQuery {
     }
 }
 
-/// Reads the counters and all of these users and devices.
+/// Reads the counters and all of these users and devices, with when and from where each device was last heard of.
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
     let query = standings(devices);
-    let needs = devices.iter().flat_map(|(user, device)| [Need::User(*user), Need::Device(*device)]);
+    let needs = devices.iter().flat_map(|(user, device)| {
+        [Need::User(*user), Need::Device(*device), Need::LastSeen(*user, *device)]
+    });
     LoadStatement::of(query, needs.chain([Need::Counters]))
 }
 

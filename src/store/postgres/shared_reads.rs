@@ -73,12 +73,13 @@ async fn read(pool: &Pool, pairs: &[(UserId, DeviceId)]) -> Result<Documents, Qu
     Documents::of(&rows)
 }
 
-/// The documents that one statement returned: the counters, users and devices.
+/// The documents that one statement returned: the counters, users, devices, and when and from where each was last heard of.
 #[derive(Default)]
 pub(super) struct Documents {
     counters: Option<String>,
     users: HashMap<UserId, String>,
     devices: HashMap<(UserId, DeviceId), String>,
+    last_seen: HashMap<(UserId, DeviceId), String>,
 }
 
 impl Documents {
@@ -92,21 +93,27 @@ impl Documents {
                 "counters" => documents.counters = Some(document),
                 "user" => drop(documents.users.insert(UserId::from_bytes(id(1)?), document)),
                 _ => {
-                    let key = (UserId::from_bytes(id(3)?), DeviceId::from_bytes(id(1)?));
-                    documents.devices.insert(key, document);
+                    let of_devices =
+                        if what == "device" { &mut documents.devices } else { &mut documents.last_seen };
+                    of_devices.insert((UserId::from_bytes(id(3)?), DeviceId::from_bytes(id(1)?)), document);
                 }
             }
         }
         Ok(documents)
     }
 
-    /// The counters, the records of a user and of one device of the user, absent ones included.
+    /// The counters and the records of a user and of one device of the user, absent ones included.
     pub(super) fn loaded(&self, user: UserId, device: Option<DeviceId>) -> Loaded {
         let mut loaded = Loaded::default();
-        let user_and_counters =
-            [(Need::Counters, self.counters.as_ref()), (Need::User(user), self.users.get(&user))];
-        let device = device.map(|device| (Need::Device(device), self.devices.get(&(user, device))));
-        for (need, document) in user_and_counters.into_iter().chain(device) {
+        let of_user = [(Need::Counters, self.counters.as_ref()), (Need::User(user), self.users.get(&user))];
+        let of_device = device.map(|device| {
+            let key = (user, device);
+            [
+                (Need::Device(device), self.devices.get(&key)),
+                (Need::LastSeen(user, device), self.last_seen.get(&key)),
+            ]
+        });
+        for (need, document) in of_user.into_iter().chain(of_device.into_iter().flatten()) {
             match document {
                 Some(document) => loaded.add(need, document.clone()),
                 None => loaded.looked_for(need),

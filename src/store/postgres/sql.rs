@@ -2,7 +2,7 @@
 //!
 //! Every statement for [`load`](super::load) answers with rows of three columns: what a row is, whose id it has, and the
 //! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
-//! has a statement for checks: the user of a device.
+//! has a statement for users and devices: the user of a device and of when and from where it was last heard of.
 
 use crate::store::format::RecordKind;
 
@@ -87,7 +87,8 @@ pub(super) const COUNTERS_USER_AND_DEVICE: &str = concat!(
     part!(row counters ", null::uuid"),
     " union all ",
     part!(row user ", null::uuid"),
-    " union all select 'device', id, doc::text, user_id from rescind.devices where user_id = $1 and id = $2"
+    " union all select 'device', id, doc::text, user_id from rescind.devices where user_id = $1 and id = $2
+      union all select 'seen', id, doc::text, user_id from rescind.last_seen where user_id = $1 and id = $2"
 );
 
 pub(super) const COUNTERS_AND_USER_NAMED: &str = concat!(
@@ -115,6 +116,8 @@ pub(super) const COUNTERS_USERS_AND_DEVICES: &str = concat!(
     part!(row counters ", null::uuid"),
     " union all select 'user', id, doc::text, null::uuid from rescind.users where id = any($1)
       union all select 'device', id, doc::text, user_id from rescind.devices
+      where (user_id, id) in (select * from unnest($1, $2))
+      union all select 'seen', id, doc::text, user_id from rescind.last_seen
       where (user_id, id) in (select * from unnest($1, $2))"
 );
 
