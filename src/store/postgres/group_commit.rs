@@ -38,7 +38,7 @@ const ROUNDS: usize = 4;
 const NO_DEVICE: DeviceId = DeviceId::from_bytes([0; 16]);
 
 /// A step that waits for a group.
-struct Waiting {
+struct WaitingStep {
     user: UserId,
     device: Option<DeviceId>,
     step: Arc<dyn ErasedStep>,
@@ -56,8 +56,8 @@ enum Taken {
 /// The queues of steps.
 pub(super) struct GroupCommit {
     /// Steps that end devices. Their entries of the log are ordered by the lock on one row, for which no other step waits.
-    ending: GroupQueue<Waiting>,
-    others: GroupQueue<Waiting>,
+    ending: GroupQueue<WaitingStep>,
+    others: GroupQueue<WaitingStep>,
 }
 
 impl GroupCommit {
@@ -69,12 +69,12 @@ impl GroupCommit {
     ) -> Self {
         let queue = || {
             let (transactions, observer) = (Arc::clone(transactions), Arc::clone(observer));
-            let handle = move |group: Vec<Waiting>| {
+            let handle = move |group: Vec<WaitingStep>| {
                 observer(Grouped { what: "step", requests: group.len() });
                 let transactions = Arc::clone(&transactions);
                 async move { commit(&transactions, budget, group).await }
             };
-            GroupQueue::start(LIMITS, |waiting: &Waiting| Some(waiting.user), handle)
+            GroupQueue::start(LIMITS, |waiting: &WaitingStep| Some(waiting.user), handle)
         };
         Self { ending: queue(), others: queue() }
     }
@@ -89,7 +89,7 @@ impl GroupCommit {
         };
         let queue = if step.priority() == Priority::Ending { &self.ending } else { &self.others };
         let (done, taken) = oneshot::channel();
-        queue.add(Waiting { user, device, step: Arc::clone(step), done });
+        queue.add(WaitingStep { user, device, step: Arc::clone(step), done });
         match taken.await {
             Ok(Taken::Done(done)) => Some(done),
             Ok(Taken::Alone) => None,
@@ -98,7 +98,7 @@ impl GroupCommit {
     }
 }
 
-async fn commit(transactions: &Transactions, budget: Duration, group: Vec<Waiting>) {
+async fn commit(transactions: &Transactions, budget: Duration, group: Vec<WaitingStep>) {
     let outcomes = async {
         match &*group {
             // Done here and not by its caller, so that the next steps wait and form a group.
@@ -115,20 +115,20 @@ async fn commit(transactions: &Transactions, budget: Duration, group: Vec<Waitin
     group.into_iter().zip(outcomes).for_each(|(waiting, taken)| answer(waiting, taken));
 }
 
-fn answer(waiting: Waiting, taken: Taken) {
+fn answer(waiting: WaitingStep, taken: Taken) {
     // Whoever asked may have gone.
     let _gone = waiting.done.send(taken);
 }
 
 /// A step of a group: its records while its user is locked, and its decision once nothing is lacking.
 struct Part<'a> {
-    waiting: &'a Waiting,
+    waiting: &'a WaitingStep,
     records: Option<Loaded>,
     decided: Option<Result<Changes, StoreError>>,
 }
 
 /// Commits the steps of a group in one transaction. An error says that nothing was written.
-async fn together(transactions: &Transactions, group: &[Waiting]) -> Result<Vec<Taken>, QueryFailure> {
+async fn together(transactions: &Transactions, group: &[WaitingStep]) -> Result<Vec<Taken>, QueryFailure> {
     let connection = transactions.pool.connection().await?;
     let mut parts = lock_and_read(transactions, &connection, group).await?;
     decide(&connection, &mut parts).await?;
@@ -162,7 +162,7 @@ async fn together(transactions: &Transactions, group: &[Waiting]) -> Result<Vec<
 async fn lock_and_read<'a>(
     transactions: &Transactions,
     connection: &Connection,
-    group: &'a [Waiting],
+    group: &'a [WaitingStep],
 ) -> Result<Vec<Part<'a>>, QueryFailure> {
     let client = connection.begin();
     let pairs: Vec<_> = group.iter().map(|step| (step.user, step.device.unwrap_or(NO_DEVICE))).collect();
@@ -171,7 +171,7 @@ async fn lock_and_read<'a>(
     begun?;
     let locked: HashSet<UserId> = load::locked_users(&locked?)?.into_iter().collect();
     let documents = Documents::of(&read?)?;
-    let part = |waiting: &'a Waiting| {
+    let part = |waiting: &'a WaitingStep| {
         let records = locked.contains(&waiting.user).then(|| documents.loaded(waiting.user, waiting.device));
         Part { waiting, records, decided: None }
     };

@@ -25,19 +25,19 @@ use crate::store::StoreError;
 const LIMITS: GroupLimits = GroupLimits { most: 256, under_way: 1, patience: Duration::from_millis(5) };
 
 /// A user and a device of the user that a check waits to be read.
-struct Waiting {
+struct WaitingCheck {
     user: UserId,
     device: DeviceId,
     answer: oneshot::Sender<Result<Loaded, QueryFailure>>,
 }
 
 /// The queue of reads for checks.
-pub(super) struct SharedReads(GroupQueue<Waiting>);
+pub(super) struct SharedReads(GroupQueue<WaitingCheck>);
 
 impl SharedReads {
     /// A queue that reads over connections of `pool`, each statement within `budget`.
     pub(super) fn start(pool: Arc<Pool>, budget: Duration, observer: GroupObserver) -> Self {
-        let handle = move |group: Vec<Waiting>| {
+        let handle = move |group: Vec<WaitingCheck>| {
             observer(Grouped { what: "read", requests: group.len() });
             let pool = Arc::clone(&pool);
             async move {
@@ -60,7 +60,7 @@ impl SharedReads {
     /// Reads the counters, a user and a device, together with whatever other reads wait.
     pub(super) async fn read(&self, user: UserId, device: DeviceId) -> Result<Loaded, QueryFailure> {
         let (answer, answered) = oneshot::channel();
-        self.0.add(Waiting { user, device, answer });
+        self.0.add(WaitingCheck { user, device, answer });
         let aborted = || QueryFailure::Final(StoreError::Unavailable("a read was aborted".to_owned()));
         answered.await.unwrap_or_else(|_| Err(aborted()))
     }
