@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{ROOT, text};
 
 /// The documents that people write.
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "benches/README.md",
