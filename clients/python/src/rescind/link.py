@@ -167,7 +167,7 @@ class Link:
         if 200 <= status < 300:
             return answer
         code, detail = answer.get("code"), answer.get("detail")
-        if not isinstance(code, str) or status == 429 or status >= 500:
+        if not isinstance(code, str) or status >= 500:
             refuse(status, request)
         if ask.authorization is None and code in ("token_invalid", "token_missing"):
             refuse(401, request)

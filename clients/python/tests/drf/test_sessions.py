@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -458,6 +459,20 @@ def test_accept_goes_on_unchecked_and_catches_up(web: Any, service: Service) -> 
     ada.end_everything()
     assert ended(client).status_code == 302
     assert ended(new).status_code == 302
+
+
+def test_a_limit_that_one_user_has_reached_stops_nobody_else(web: Any, tmp_path: Path) -> None:
+    service = Service(tmp_path, "sign_outs_of_others_per_user=1")
+    try:
+        web(service)
+        ada, bea = Person(service), Person(service)
+        client = ada.browser()
+        superseded(ada, client)
+        assert change_password(client).status_code == 503
+        assert signed_in(bea.browser())
+        assert signed_in(client)
+    finally:
+        service.close()
 
 
 # ---- sessions of before the middleware --------------------------------------------------------------------------------
