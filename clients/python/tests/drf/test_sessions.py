@@ -526,6 +526,16 @@ def test_requests_that_adopt_a_session_at_once_make_one_device(ada: Person) -> N
     assert [found["id"] for found in ada.devices()] == [device] == [device_of(client)]
 
 
+def test_a_session_that_a_newer_version_has_written_keeps_its_device(ada: Person) -> None:
+    client = ada.browser()
+    device = device_of(client)
+    session = client.session
+    session[NAME] = {**session[NAME], "of_a_newer_version": 1}
+    session.save()
+    assert device_of(client) == device
+    assert [found["id"] for found in ada.devices()] == [device]
+
+
 # ---- where sessions are kept, and how requests arrive -------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ..sessions import Session
@@ -36,9 +36,10 @@ class Held:
         if not isinstance(found, dict):
             return None
         try:
-            return cls(**found)
+            # A newer version of this package may have written more. The session is still that of its device.
+            known = {one.name for one in fields(cls)}
+            return cls(**{name: value for name, value in found.items() if name in known})
         except TypeError:
-            # What an other version of this package wrote.
             return None
 
     @classmethod
