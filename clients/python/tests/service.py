@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 BINARY = os.environ.get("RESCIND", str(Path(__file__).parents[3] / "target/debug/rescind"))
 PASSWORD = "correct horse battery"
@@ -119,17 +118,6 @@ class Service:
         found = re.search(r"rescind_sk_\S+", text)
         assert found is not None
         return found.group()
-
-    @cached_property
-    def operations(self) -> set[str]:
-        """The operations of the service's document."""
-        paths = self._http.get("/openapi.json").json()["paths"].values()
-        return {str(operation["operationId"]) for path in paths for operation in path.values()}
-
-    def require(self, operation: str) -> None:
-        """Skips the test if the service is older than what it needs."""
-        if operation not in self.operations:
-            pytest.skip(f"this service has no operation {operation}: build a newer one")
 
     @cached_property
     def site_key(self) -> str:

@@ -99,7 +99,7 @@ class Shop:
 
 
 class Browser:
-    """A browser on a desk, which follows no redirect by itself."""
+    """A browser on a desktop, which follows no redirect by itself."""
 
     def __init__(self, shop: Shop) -> None:
         headers = {"User-Agent": FIREFOX, "Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -128,7 +128,7 @@ class Browser:
     def sent_away(self) -> httpx.Response:
         """The redirect of the first click that does not get the page."""
         answer: httpx.Response = until(
-            lambda: (found := self.get("/")).status_code == 302 and found, "the desk is signed out"
+            lambda: (found := self.get("/")).status_code == 302 and found, "the desktop is signed out"
         )
         return answer
 

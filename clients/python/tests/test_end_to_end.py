@@ -16,11 +16,11 @@ NEW = "correct horse battery 2"
 
 
 class Parts(NamedTuple):
-    """Ada at her desk and with her phone."""
+    """Ada on her desktop and with her phone."""
 
     name: str
     shop: Shop
-    desk: Browser
+    desktop: Browser
     phone: Phone
     service: Service
 
@@ -30,7 +30,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The shop after its last step, with two workers."""
     folder = tmp_path_factory.mktemp("shop")
     service = Service(tmp_path_factory.mktemp("rescind"))
-    service.require("createUser")
     shop = Shop(folder, service)
     shop.manage("start", "migrate", "--verbosity=0")
     shop.run("step6", workers=2)
@@ -53,14 +52,14 @@ def ada(shop: Shop, names: Iterator[str]) -> Iterator[Parts]:
     """A user of the shop whom the service knows with the same password."""
     name = next(names)
     with contextlib.ExitStack() as stack:
-        desk = stack.enter_context(contextlib.closing(Browser(shop)))
+        desktop = stack.enter_context(contextlib.closing(Browser(shop)))
         phone = stack.enter_context(contextlib.closing(Phone(shop)))
-        desk.sign_in(name)
+        desktop.sign_in(name)
         phone.sign_in(name)
-        until(lambda: all(desk.is_signed_in for _ in range(4)), "every worker takes the desk")
+        until(lambda: all(desktop.is_signed_in for _ in range(4)), "every worker takes the desktop")
         answer = phone.orders()
         assert (answer.status_code, answer.json()["user"]) == (200, name), answer.text
-        yield Parts(name, shop, desk, phone, shop.service)
+        yield Parts(name, shop, desktop, phone, shop.service)
 
 
 def restart(service: Service) -> None:
@@ -78,32 +77,32 @@ def refused(phone: Phone, code: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
-def test_a_sign_out_on_the_phone_leaves_the_desk_signed_in(ada: Parts, killed: bool) -> None:
+def test_a_sign_out_on_the_phone_leaves_the_desktop_signed_in(ada: Parts, killed: bool) -> None:
     assert ada.phone.ask("logout", refresh=ada.phone.session["refresh"]).status_code == 200
     if killed:
         restart(ada.service)
     refused(ada.phone, "signed_out")
-    until(lambda: all(ada.desk.is_signed_in for _ in range(4)), "the desk goes on")
+    until(lambda: all(ada.desktop.is_signed_in for _ in range(4)), "the desktop goes on")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
-def test_all_devices_sends_the_desk_to_the_sign_in_page(ada: Parts, killed: bool) -> None:
+def test_all_devices_sends_the_desktop_to_the_sign_in_page(ada: Parts, killed: bool) -> None:
     assert ada.phone.ask("logout-all", ada.phone.session["access"]).json()["signed_out"] == 2
     if killed:
         restart(ada.service)
-    answer = ada.desk.sent_away()
+    answer = ada.desktop.sent_away()
     assert answer.headers["Location"] == "/accounts/login/?next=%2F&ended=signed_out_everywhere"
-    assert "You were signed out of all your devices." in ada.desk.get(answer.headers["Location"]).text
+    assert "You were signed out of all your devices." in ada.desktop.get(answer.headers["Location"]).text
     # Nothing of before comes back, and a new sign-in is one.
-    assert not ada.desk.is_signed_in
-    ada.desk.sign_in(ada.name)
-    assert ada.desk.is_signed_in
+    assert not ada.desktop.is_signed_in
+    ada.desktop.sign_in(ada.name)
+    assert ada.desktop.is_signed_in
     refused(ada.phone, "signed_out_everywhere")
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["", "killed"])
 def test_a_new_password_in_django_ends_the_phone(ada: Parts, killed: bool) -> None:
-    answer = ada.desk.post(
+    answer = ada.desktop.post(
         "/accounts/password_change/", old_password=PASSWORD, new_password1=NEW, new_password2=NEW
     )
     assert answer.status_code == 302, answer.text
@@ -112,12 +111,12 @@ def test_a_new_password_in_django_ends_the_phone(ada: Parts, killed: bool) -> No
     refused(ada.phone, "signed_out_everywhere")
     answer = ada.phone.refresh()
     assert (answer.status_code, answer.json()["code"]) == (401, "signed_out_everywhere")
-    until(lambda: all(ada.desk.is_signed_in for _ in range(4)), "the desk goes on")
+    until(lambda: all(ada.desktop.is_signed_in for _ in range(4)), "the desktop goes on")
 
 
-def test_a_sign_out_at_the_desk_leaves_the_phone(ada: Parts) -> None:
-    assert ada.desk.post("/accounts/logout/").status_code == 302
-    assert not ada.desk.is_signed_in
+def test_a_sign_out_on_the_desktop_leaves_the_phone(ada: Parts) -> None:
+    assert ada.desktop.post("/accounts/logout/").status_code == 302
+    assert not ada.desktop.is_signed_in
     assert ada.phone.orders().status_code == 200
     answer = ada.phone.ask("logout-all", ada.phone.session["access"])
     assert answer.json()["signed_out"] == 1

@@ -23,14 +23,13 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     key.chmod(0o600)
     settings = ["simplejwt_prefix=/api", f"simplejwt_signing_key_file={key}", "simplejwt_until=2099-12-31"]
     service = Service(tmp_path, *settings)
-    service.require("createUser")
     shop = Shop(tmp_path, service)
     shop.manage("start", "migrate", "--verbosity=0")
     yield shop
     service.close()
 
 
-def test_the_afternoon(shop: Shop) -> None:
+def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
     service = shop.service
     (key,) = shop.add_users("ada")
     address = f"external_id:{key}"
