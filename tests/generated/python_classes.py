@@ -40,7 +40,7 @@ def main() -> None:
     anonymous = SessionsApi(bearing(None))
     device = DeviceInput(name="Ada's phone", kind="mobile")
     phone = anonymous.register(Credentials(username="ada", password=PASSWORD, device=device))
-    desk = anonymous.login(Login(username="ada", password=PASSWORD))
+    desktop = anonymous.login(Login(username="ada", password=PASSWORD))
     assert code(anonymous.me) == "token_missing"
     wrong = Login(username="ada", password="wrong horse battery")
     assert code(lambda: anonymous.login(wrong)) == "wrong_credentials"
@@ -50,11 +50,11 @@ def main() -> None:
     phone = anonymous.refresh(Refresh(refresh=phone.refresh))
     mine = bearing(phone.access)
     listed = DevicesApi(mine).list_devices().results
-    assert {found.id for found in listed} == {phone.device.id, desk.device.id}
+    assert {found.id for found in listed} == {phone.device.id, desktop.device.id}
 
-    DevicesApi(mine).end_device(desk.device.id)
-    assert code(SessionsApi(bearing(desk.access)).me) == "signed_out"
-    assert code(lambda: anonymous.refresh(Refresh(refresh=desk.refresh))) == "signed_out"
+    DevicesApi(mine).end_device(desktop.device.id)
+    assert code(SessionsApi(bearing(desktop.access)).me) == "signed_out"
+    assert code(lambda: anonymous.refresh(Refresh(refresh=desktop.refresh))) == "signed_out"
     everywhere = SessionsApi(mine).logout_all()
     assert (everywhere.signed_out, everywhere.generation) == (1, 2)
     assert code(SessionsApi(mine).me) == "signed_out_everywhere"

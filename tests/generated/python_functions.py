@@ -43,7 +43,7 @@ def main() -> None:
     device = DeviceInput(name="Ada's phone", kind="mobile")
     body = Credentials(username="ada", password=PASSWORD, device=device)
     phone = session(register.sync(client=anonymous, body=body))
-    desk = session(login.sync(client=anonymous, body=Login(username="ada", password=PASSWORD)))
+    desktop = session(login.sync(client=anonymous, body=Login(username="ada", password=PASSWORD)))
     wrong = Login(username="ada", password="wrong horse battery")
     assert code(login.sync(client=anonymous, body=wrong)) == "wrong_credentials"
 
@@ -54,11 +54,11 @@ def main() -> None:
     mine = bearing(phone.access)
     listed = list_devices.sync(client=mine)
     assert isinstance(listed, DeviceList)
-    assert {device.id for device in listed.results} == {phone.device.id, desk.device.id}
+    assert {device.id for device in listed.results} == {phone.device.id, desktop.device.id}
 
-    end_device.sync_detailed(desk.device.id, client=mine)
-    assert code(me.sync(client=bearing(desk.access))) == "signed_out"
-    assert code(refresh.sync(client=anonymous, body=Refresh(refresh=desk.refresh))) == "signed_out"
+    end_device.sync_detailed(desktop.device.id, client=mine)
+    assert code(me.sync(client=bearing(desktop.access))) == "signed_out"
+    assert code(refresh.sync(client=anonymous, body=Refresh(refresh=desktop.refresh))) == "signed_out"
     everywhere = logout_all.sync(client=mine)
     assert isinstance(everywhere, SignedOutEverywhere)
     assert (everywhere.signed_out, everywhere.generation) == (1, 2)

@@ -49,7 +49,7 @@ public final class Flow {
         SessionsApi anonymous = new SessionsApi(client);
         DeviceInput device = new DeviceInput().name("Ada's phone").kind("mobile");
         Session phone = anonymous.register(new Credentials().username("ada").password(PASSWORD).device(device));
-        Session desk = anonymous.login(new Login().username("ada").password(PASSWORD));
+        Session desktop = anonymous.login(new Login().username("ada").password(PASSWORD));
         same(code(anonymous::me), "token_missing");
         Login wrong = new Login().username("ada").password("wrong horse battery");
         same(code(() -> anonymous.login(wrong)), "wrong_credentials");
@@ -64,11 +64,11 @@ public final class Flow {
         for (Device found : new DevicesApi(mine).listDevices(null, null).getResults()) {
             listed.add(found.getId());
         }
-        same(listed, new TreeSet<>(Set.of(phone.getDevice().getId(), desk.getDevice().getId())));
+        same(listed, new TreeSet<>(Set.of(phone.getDevice().getId(), desktop.getDevice().getId())));
 
-        new DevicesApi(mine).endDevice(desk.getDevice().getId());
-        same(code(() -> new SessionsApi(bearing(desk.getAccess())).me()), "signed_out");
-        same(code(() -> anonymous.refresh(new Refresh().refresh(desk.getRefresh()))), "signed_out");
+        new DevicesApi(mine).endDevice(desktop.getDevice().getId());
+        same(code(() -> new SessionsApi(bearing(desktop.getAccess())).me()), "signed_out");
+        same(code(() -> anonymous.refresh(new Refresh().refresh(desktop.getRefresh()))), "signed_out");
         SignedOutEverywhere everywhere = new SessionsApi(mine).logoutAll(null);
         same(everywhere.getSignedOut(), 1L);
         same(everywhere.getGeneration(), 2L);

@@ -61,7 +61,7 @@ async fn flow() {
     let mut credentials = models::Credentials::new("ada".into(), PASSWORD.into());
     credentials.device = Some(Box::new(device));
     let phone = register(&anonymous, credentials).await.unwrap();
-    let desk = login(&anonymous, models::Login::new("ada".into(), PASSWORD.into())).await.unwrap();
+    let desktop = login(&anonymous, models::Login::new("ada".into(), PASSWORD.into())).await.unwrap();
     assert_eq!(code(me(&anonymous).await), "token_missing");
     let wrong = models::Login::new("ada".into(), "wrong horse battery".into());
     assert_eq!(code(login(&anonymous, wrong).await), "wrong_credentials");
@@ -72,11 +72,11 @@ async fn flow() {
     let mine = bearing(Some(&phone.access));
     let listed = list_devices(&mine, None, None).await.unwrap().results;
     let listed: BTreeSet<_> = listed.iter().map(|device| &device.id).collect();
-    assert_eq!(listed, BTreeSet::from([&phone.device.id, &desk.device.id]));
+    assert_eq!(listed, BTreeSet::from([&phone.device.id, &desktop.device.id]));
 
-    end_device(&mine, &desk.device.id).await.unwrap();
-    assert_eq!(code(me(&bearing(Some(&desk.access))).await), "signed_out");
-    assert_eq!(code(refresh(&anonymous, models::Refresh::new(desk.refresh)).await), "signed_out");
+    end_device(&mine, &desktop.device.id).await.unwrap();
+    assert_eq!(code(me(&bearing(Some(&desktop.access))).await), "signed_out");
+    assert_eq!(code(refresh(&anonymous, models::Refresh::new(desktop.refresh)).await), "signed_out");
     let everywhere = logout_all(&mine, None).await.unwrap();
     assert_eq!((everywhere.signed_out, everywhere.generation), (1, 2));
     assert_eq!(code(me(&mine).await), "signed_out_everywhere");
