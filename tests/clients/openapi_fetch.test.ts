@@ -40,7 +40,7 @@ test("a user signs in on two devices, ends one, and then all", async () => {
   const device = { name: "Ada's phone", kind: "mobile" };
   const body = { username: "ada", password, device };
   let phone = ok(await anonymous.POST("/api/v1/auth/register", { body }));
-  const desk = ok(await anonymous.POST("/api/v1/auth/login", { body: { username: "ada", password } }));
+  const desktop = ok(await anonymous.POST("/api/v1/auth/login", { body: { username: "ada", password } }));
   assert.equal(code(await anonymous.GET("/api/v1/auth/me")), "token_missing");
   const wrong = { username: "ada", password: "wrong horse battery" };
   assert.equal(code(await anonymous.POST("/api/v1/auth/login", { body: wrong })), "wrong_credentials");
@@ -50,12 +50,12 @@ test("a user signs in on two devices, ends one, and then all", async () => {
   phone = ok(await anonymous.POST("/api/v1/auth/refresh", { body: { refresh: phone.refresh } }));
   const mine = bearing(phone.access);
   const { results } = ok(await mine.GET("/api/v1/devices"));
-  assert.deepEqual(results.map(({ id }) => id).sort(), [phone.device.id, desk.device.id].sort());
+  assert.deepEqual(results.map(({ id }) => id).sort(), [phone.device.id, desktop.device.id].sort());
 
-  const path = { id: desk.device.id };
+  const path = { id: desktop.device.id };
   assert.equal((await mine.DELETE("/api/v1/devices/{id}", { params: { path } })).error, undefined);
-  assert.equal(code(await bearing(desk.access).GET("/api/v1/auth/me")), "signed_out");
-  const refused = await anonymous.POST("/api/v1/auth/refresh", { body: { refresh: desk.refresh } });
+  assert.equal(code(await bearing(desktop.access).GET("/api/v1/auth/me")), "signed_out");
+  const refused = await anonymous.POST("/api/v1/auth/refresh", { body: { refresh: desktop.refresh } });
   assert.equal(code(refused), "signed_out");
   const everywhere = ok(await mine.POST("/api/v1/auth/logout-all"));
   assert.deepEqual([everywhere.signed_out, everywhere.generation], [1, 2]);

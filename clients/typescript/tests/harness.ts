@@ -10,7 +10,7 @@ import { memoryStorage, type Storage } from "../src/storage.ts";
 export const password = "correct horse battery";
 
 /** Milliseconds after which what has not come about never will. */
-const patience = 10_000;
+const patience = 30_000;
 
 /** `promise`, which is rejected with `sentence` if it takes for ever: a test that hangs does not say what it waits for. */
 function soon<T>(promise: Promise<T>, sentence: string): Promise<T> {
