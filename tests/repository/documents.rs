@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::{ROOT, text};
 
 /// The documents that people write.
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "benches/README.md",
     "clients/typescript/README.md",
+    "examples/django/README.md",
     "examples/react-native/README.md",
     "src/docs/architecture.md",
     "src/docs/scale.md",

@@ -74,6 +74,7 @@ fn the_package_has_nothing_that_only_the_repository_needs() {
         let is_cargos_own = top == ".cargo_vcs_info.json";
         assert!(is_file_at_the_top || is_cargos_own || allowed.contains(&top), "{}", path.display());
         assert!(!path.starts_with("examples/react-native"), "{} is for npm", path.display());
+        assert!(!path.starts_with("examples/django"), "{} is for Python", path.display());
     }
 }
 
