@@ -1,4 +1,4 @@
-"""Step 4, tie the web sessions: each of them is a device in Rescind. Who is signed in stays signed in."""
+"""Step 4, make web sessions devices: each of them is a device in Rescind. Who is signed in stays signed in."""
 
 from .step3 import *
 from .step3 import MIDDLEWARE, RESCIND

@@ -1,7 +1,7 @@
 """Adds every user to Rescind, with the hash of the password. To run it again adds those who are new."""
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from rescind import Refused
 from rescind.django.settings import rescind_settings
@@ -19,4 +19,6 @@ class Command(BaseCommand):
             except Refused as error:
                 refused += 1
                 self.stderr.write(f"{user.pk} {user.get_username()}: {error}")
-        self.stdout.write(f"{refused} users were not added" if refused else "every user is in Rescind")
+        if refused:
+            raise CommandError(f"{refused} users were not added")
+        self.stdout.write("every user is in Rescind")
