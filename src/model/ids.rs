@@ -1,4 +1,5 @@
-//! Identifiers (UUIDv7, and UUIDv8 of devices that continue a session of another system), each kind with a type of its own so that two cannot be swapped.
+//! Identifiers (UUIDv7, and UUIDv8 of devices that continue a session of another system), each kind with a type of its
+//! own so that two cannot be swapped.
 
 use std::fmt;
 
@@ -34,6 +35,13 @@ macro_rules! id {
             /// The id made of sixteen stored bytes.
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
+            }
+
+            /// When the id was created, by the clock of the node that created it; `None` unless it is a UUIDv7
+            /// (RFC 9562, 5.7).
+            pub fn made(self) -> Option<Timestamp> {
+                let is_v7 = self.0.get_version_num() == 7;
+                is_v7.then(|| Timestamp::from_unix(millis(self.as_bytes()).div_euclid(1000)))
             }
         }
 
@@ -78,18 +86,9 @@ pub fn reads_as_id(text: &str) -> bool {
 }
 
 impl DeviceId {
-    /// When the id was created, by the clock of the node that created it; `None` unless it is a UUIDv7 (RFC 9562,
-    /// 5.7).
-    pub fn made(self) -> Option<Timestamp> {
-        let bytes = self.as_bytes();
-        let (millis, rest) = bytes.split_first_chunk::<6>()?;
-        let is_v7 = rest.first().is_some_and(|byte| byte >> 4 == 7);
-        let millis = millis.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
-        is_v7.then(|| Timestamp::from_unix(millis / 1000))
-    }
-
-    /// The id of the device that continues a session of another system: a UUIDv8 (RFC 9562, 5.8) that begins, like a UUIDv7,
-    /// with a time, which is when the session's own token `expires`, and goes on with a `hash` of that token's id.
+    /// The id of the device that continues a session of another system: a UUIDv8 (RFC 9562, 5.8) that begins, like a
+    /// UUIDv7, with a time, which is when the session's own token `expires`, and goes on with a `hash` of that token's
+    /// id.
     pub fn of_former_session(expires: Timestamp, hash: &[u8; 32]) -> Self {
         let millis = u64::try_from(expires.unix()).unwrap_or(0).saturating_mul(1000).min(MOST_MILLIS);
         let mut bytes = [0; 16];
@@ -101,14 +100,17 @@ impl DeviceId {
         Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// Until when the record of the device has to be kept after its end, if it continues a session of another system: while
-    /// that session's own token could be presented again, the record shows that it was used.
+    /// Until when the record of the device has to be kept after its end, if it continues a session of another system:
+    /// while that session's own token could be presented again, the record shows that it was used.
     pub fn kept_until(self) -> Option<Timestamp> {
-        let is_v8 = self.as_bytes().get(6).is_some_and(|byte| byte >> 4 == 8);
-        let (millis, _) = self.as_bytes().split_first_chunk::<6>()?;
-        let millis = millis.iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
-        is_v8.then(|| Timestamp::from_unix(millis.div_euclid(1000)))
+        let is_v8 = self.0.get_version_num() == 8;
+        is_v8.then(|| Timestamp::from_unix(millis(self.as_bytes()).div_euclid(1000)))
     }
+}
+
+/// The time with which a UUIDv7 begins, in milliseconds.
+fn millis(id: &[u8; 16]) -> i64 {
+    id.iter().take(6).fold(0, |millis, byte| millis << 8 | i64::from(*byte))
 }
 
 /// The latest time that a UUID can begin with, in milliseconds: of the year 10889.
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_devices_id_says_when_it_was_made() {
+    fn an_id_says_when_it_was_made() {
         let made = |text: &str| DeviceId::parse(text).unwrap().made().map(Timestamp::unix);
         assert_eq!(made("0197a5a0-0000-7000-8000-00000000abcd"), Some(1_750_830_415));
         assert_eq!(made("0197a5a0-0000-4000-8000-00000000abcd"), None);

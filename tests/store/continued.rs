@@ -16,13 +16,14 @@ use rescind::store::steps::caller::Refusal;
 use rescind::store::steps::continue_session::{ContinueSession, Continued, EndSession};
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use rescind::store::steps::end_everyone::EndEveryone;
+use rescind::store::steps::import_user::ImportUser;
 use rescind::store::steps::open_device::{OpenDevice, Opened};
 use rescind::store::steps::register::{Register, Registered};
 use rescind::store::steps::rotate_refresh::Refreshed;
 use rescind::store::steps::session::{NewDevice, Session};
 use rescind::token::simplejwt::SimpleJwtRefresh;
 
-use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service};
+use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, START, Service};
 
 /// How long the other system's tokens last.
 const OTHERS: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -114,6 +115,26 @@ pub(crate) async fn an_exchanged_token_is_replaced_where_devices_rotate(service:
     let reused = shown(&service, &ada, id, true, HOME).await;
     assert!(matches!(reused, Continued::Refreshed(Refreshed::Reused { .. })), "{reused:?}");
     assert_eq!(shown(&service, &ada, id, true, HOME).await, refused(Reason::SignedOut));
+}
+
+/// An account is imported with the time of its creation in the other system, which is before this store was founded.
+pub(crate) async fn a_token_of_an_imported_user_is_exchanged(service: Service) {
+    let external_id = ExternalId::parse("ada").ok();
+    let user = Register { external_id, ..service.registration("ada", None) };
+    let (created, disabled) = (Timestamp::from_unix(START.unix() - 365 * 24 * 60 * 60), None);
+    let ada = match service.store().run(ImportUser { user, created, disabled }).await.unwrap() {
+        Registered::User(user) => *user,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ada.created, created);
+    let expires = service.now() + OTHERS;
+    let [used, unused] = ["used", "unused"].map(|jti| device(jti, expires));
+    opened(shown(&service, &ada, used, false, HOME).await);
+    let ended = service.store().run(ending(&service, &ada, unused)).await.unwrap();
+    assert_eq!(ended, DeviceEnded::Ended);
+    service.store().run(EndEveryone { now: service.now() }).await.unwrap();
+    let other = device("other", expires);
+    assert_eq!(shown(&service, &ada, other, false, HOME).await, refused(Reason::Reset));
 }
 
 pub(crate) async fn an_exchanged_token_is_of_no_use_after_its_device_until_it_expires(mut service: Service) {

@@ -43,6 +43,7 @@ macro_rules! contract {
                     password_change_raises_the_floor, an_administrators_password_leaves_no_device,
                     a_stale_password_changes_nothing, users_are_listed_by_name, who_is_not_there_is_told;
                 continued: a_token_of_another_system_is_exchanged_for_one_device,
+                    a_token_of_an_imported_user_is_exchanged,
                     an_exchanged_token_is_replaced_where_devices_rotate,
                     an_exchanged_token_is_of_no_use_after_its_device_until_it_expires,
                     what_ended_everything_ended_sessions_of_another_system_too,

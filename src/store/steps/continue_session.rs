@@ -13,6 +13,7 @@ use super::session::NewDevice;
 use crate::model::claims::RefreshClaims;
 use crate::model::counters::Era;
 use crate::model::device::Ended;
+use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
@@ -42,9 +43,10 @@ pub enum Continued {
 impl Step for ContinueSession {
     type Outcome = Continued;
 
-    /// The user, so that of two nodes that are shown the same token one finds what the other has written.
+    /// The device, with the lock on its user: of two nodes that are shown the same token, one finds what the other has
+    /// written.
     fn working_set(&self) -> WorkingSet {
-        WorkingSet::User(self.open.user)
+        WorkingSet::Device(self.open.user, self.open.device.id)
     }
 
     fn priority(&self) -> Priority {
@@ -73,13 +75,26 @@ impl Step for ContinueSession {
 /// Why the sessions of another system that are not continued here yet have ended: since the account was brought here, all
 /// of the user's sessions were ended, or everyone's. Those of before are not told from those of after.
 pub fn ended_since(user: &User, era: Era) -> Option<Reason> {
-    let created = u64::try_from(user.created.unix()).unwrap_or(0);
     // By the account's own era too: an account may have been made by a clock that was ahead.
-    if era.value() > created || user.live.era < era || user.left.iter().any(|left| left.stamp.era < era) {
+    if is_later(era, brought_here(user))
+        || user.live.era < era
+        || user.left.iter().any(|left| left.stamp.era < era)
+    {
         Some(Reason::Reset)
     } else {
         user.bumped.as_ref().map(|_| Reason::SignedOutEverywhere)
     }
+}
+
+/// When the account was brought here. That is in its id; `created` is earlier in an account that was imported with the
+/// time of its creation in the other system.
+fn brought_here(user: &User) -> Timestamp {
+    user.id.made().unwrap_or(user.created)
+}
+
+/// Whether an era, which is the Unix time at which it began or a later one, began after `at`.
+fn is_later(era: Era, at: Timestamp) -> bool {
+    era.value() > u64::try_from(at.unix()).unwrap_or(0)
 }
 
 /// Ends a session of another system, whether or not it was continued here.
@@ -95,7 +110,7 @@ impl Step for EndSession {
     type Outcome = DeviceEnded;
 
     fn working_set(&self) -> WorkingSet {
-        WorkingSet::User(self.end.user)
+        self.end.working_set()
     }
 
     fn priority(&self) -> Priority {
