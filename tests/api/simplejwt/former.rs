@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::{BLACKLIST, ON, REFRESH, VERIFY, post};
+use crate::actors::PASSWORD;
 use crate::answer::Answer;
 use crate::log;
 use crate::service::{START, Service};
@@ -36,10 +37,15 @@ fn token(jti: &str) -> String {
     signed(&json!({"alg": "HS256", "typ": "JWT"}), &claims(jti), KEY)
 }
 
+/// A service that exchanges tokens for a month, without a user.
+async fn empty(changes: &[(&str, &str)]) -> Service {
+    let settings = [ON, ("simplejwt_signing_key", KEY), ("simplejwt_until", "2026-12-31")];
+    Service::with(&[settings.as_slice(), changes].concat()).await
+}
+
 /// A service that exchanges tokens for a month, and the user `alice`, whose id in Django is 42.
 async fn started(changes: &[(&str, &str)]) -> Service {
-    let settings = [ON, ("simplejwt_signing_key", KEY), ("simplejwt_until", "2026-12-31")];
-    let service = Service::with(&[settings.as_slice(), changes].concat()).await;
+    let service = empty(changes).await;
     bring(&service).await;
     service
 }
@@ -118,6 +124,20 @@ async fn a_token_that_was_taken_back_before_its_exchange_is_never_exchanged() {
         assert_eq!(answer.text, BLACKLISTED, "as Django had it");
     }
     refresh(&service, &token("new")).await.ok();
+}
+
+#[tokio::test]
+async fn a_token_from_before_a_password_change_on_its_device_is_of_no_use() {
+    let service = empty(&[]).await;
+    let alice = json!({"username": "alice", "external_id": "42", "password": PASSWORD});
+    service.administrator().await.post("/api/v1/admin/users").json(&alice).send().await.ok();
+    let old = token("a");
+    let access = refresh(&service, &old).await.ok()["access"].as_str().unwrap().to_owned();
+    verify(&service, &old).await.ok();
+    let body = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    service.anonymous().post("/api/v1/auth/password").bearer(&access).json(&body).send().await.ok();
+    assert_eq!(verify(&service, &old).await.text, r#"{"non_field_errors":["Token is blacklisted"]}"#);
+    assert_eq!(refresh(&service, &old).await.text, BLACKLISTED);
 }
 
 #[tokio::test]
