@@ -92,7 +92,7 @@ impl Columns {
                 password: text(self.password).to_owned(),
                 active: active.ok_or("its is_active is neither true nor false")?,
                 joined: match joined_at {
-                    Some(text) => Some(joined(text).ok_or("its date_joined is not a time with an offset")?),
+                    Some(text) => Some(joined(text).ok_or("its date_joined is not a time")?),
                     None => None,
                 },
             })

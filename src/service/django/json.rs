@@ -113,11 +113,9 @@ fn of_fields(pk: &Value, fields: &Map<String, Value>) -> Result<DjangoFields, &'
         Some(_) => return Err("its is_active is neither true nor false"),
     };
     let joined = match fields.get("date_joined") {
-        Some(Value::String(text)) => {
-            Some(joined(text).ok_or("its date_joined is not a time with an offset")?)
-        }
+        Some(Value::String(text)) => Some(joined(text).ok_or("its date_joined is not a time")?),
         None | Some(Value::Null) => None,
-        Some(_) => return Err("its date_joined is not a time with an offset"),
+        Some(_) => return Err("its date_joined is not a time"),
     };
     Ok(DjangoFields { id, password, active, joined })
 }

@@ -62,13 +62,15 @@ pub struct SourceOptions {
     pub username: String,
 }
 
-/// Reads a time as Django writes it: RFC 3339, with any number of digits after the second, and with a space or `T`.
+/// Reads a time as Django writes it: RFC 3339, with any number of digits after the second, and with a space or `T`. A time
+/// without an offset, which a site with `USE_TZ = False` writes, counts as UTC.
 pub(super) fn joined(text: &str) -> Option<Timestamp> {
     let text = text.replacen(' ', "T", 1);
     // PostgreSQL shows an offset of whole hours without the minutes.
     let hours = text.len() > 19 && text.get(text.len() - 3..).is_some_and(|end| end.starts_with(['+', '-']));
     let minutes = if hours { ":00" } else { "" };
-    let moment = OffsetDateTime::parse(&format!("{text}{minutes}"), &Rfc3339).ok()?;
+    let read = |offset| OffsetDateTime::parse(&format!("{text}{offset}"), &Rfc3339).ok();
+    let moment = read(minutes).or_else(|| read("Z"))?;
     Some(Timestamp::from_unix(moment.unix_timestamp()))
 }
 
@@ -128,10 +130,12 @@ mod tests {
             "2020-05-17 10:20:30.123456+00:00",
             "2020-05-17 12:20:30.5+02",
             "2020-05-17T04:50:30-05:30",
+            "2020-05-17T10:20:30",
+            "2020-05-17 10:20:30.123456",
         ] {
             assert_eq!(joined(text).map(Timestamp::unix), Some(1_589_710_830), "{text}");
         }
-        for text in ["", "2020-05-17", "2020-05-17T10:20:30", "yesterday"] {
+        for text in ["", "2020-05-17", "2020-05-17T04:50:30-05:30Z", "yesterday"] {
             assert_eq!(joined(text), None, "{text}");
         }
     }
