@@ -59,8 +59,8 @@ impl Arrival {
 }
 
 impl Administration {
-    /// Imports users, each wholly or not at all, in one group of the store's commits. In a `dry_run` nothing is
-    /// written. The outcomes are in the order of the users.
+    /// Imports users at the same time, each wholly or not at all. In a `dry_run` nothing is written. The outcomes are
+    /// in the order of the users.
     ///
     /// An error means that some may have been added; the import can be repeated.
     pub async fn import_users(
