@@ -69,7 +69,7 @@ pub mod serve;
 mod sign_in_elsewhere;
 pub mod simplejwt;
 mod tag;
-mod transfer;
+pub(crate) mod transfer;
 mod user_agent;
 mod wanted;
 mod wellknown;

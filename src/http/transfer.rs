@@ -1,5 +1,5 @@
-//! `/operator/import-users` and `/operator/export-users`: users with their password hashes, in groups. Served on the administration
-//! socket and nowhere else.
+//! `/operator/import-users` and `/operator/export-users`: users with their password hashes, in groups. Served on the
+//! administration socket and nowhere else.
 
 use std::sync::Arc;
 
@@ -23,8 +23,9 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::username::Username;
 
-/// The most users of one import.
-const MOST_AT_ONCE: usize = 1000;
+/// The most users of one import. With names and hashes of the greatest length they fit into the largest
+/// [`BatchBody`].
+pub(crate) const MOST_AT_ONCE: usize = 32;
 
 /// The operations that move users with their password hashes.
 pub(super) struct UserTransfer;

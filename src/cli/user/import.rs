@@ -13,13 +13,10 @@ use super::tally::{ImportTally, Report};
 use crate::cli::context::CommandContext;
 use crate::cli::failure::CommandFailure;
 use crate::cli::output::{self, OutputFormat};
+use crate::http::transfer::MOST_AT_ONCE;
 use crate::service::django::judge::{DjangoJudge, ImportableUser, WeakHashes};
 use crate::service::django::rows::{SourceError, SourceOptions};
 use crate::service::django::source::DjangoSource;
-
-/// The number of users that are sent at once. With names and hashes of the greatest length they have less than 64 KiB,
-/// the most that a connection of the administration socket takes at once.
-const GROUP: usize = 32;
 
 /// Import users of another system
 #[derive(Debug, Subcommand)]
@@ -111,7 +108,7 @@ impl DjangoImport {
         };
         let mut rows = self.source.open(&context.settings, &options);
         let mut judge = DjangoJudge::new(if self.weak { WeakHashes::Accept } else { WeakHashes::Refuse });
-        let mut group = Vec::with_capacity(GROUP);
+        let mut group = Vec::with_capacity(MOST_AT_ONCE);
         loop {
             let row = rows.next().await.map_err(|error| self.refused(&error))?;
             let ended = row.is_none();
@@ -120,7 +117,7 @@ impl DjangoImport {
                 Some(Err(left_out)) => tally.left_out(left_out, report.as_deref_mut())?,
                 None => {}
             }
-            if group.len() == GROUP || ended && !group.is_empty() {
+            if group.len() == MOST_AT_ONCE || ended && !group.is_empty() {
                 self.send(context, &group, tally, report.as_deref_mut(), dry_run).await?;
                 group.clear();
             }

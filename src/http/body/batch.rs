@@ -8,10 +8,10 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use super::shape::Unknown;
 use super::{JSON, document, parse, parse_json, read_up_to, require};
 
-/// The largest body, in bytes: a thousand users with names and hashes of the greatest length.
-const LARGEST: usize = 2 << 20;
+/// The largest body, in bytes. It is below the limit of a connection, which counts the head of the request too.
+const LARGEST: usize = 60 * 1024;
 
-/// A JSON body of type `T` that may be as large as 2 MiB. A field that `T` does not have is refused by name.
+/// A JSON body of type `T` that may be as large as 60 KiB. A field that `T` does not have is refused by name.
 #[derive(Debug)]
 pub(in crate::http) struct BatchBody<T>(pub(in crate::http) T);
 

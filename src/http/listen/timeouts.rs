@@ -27,8 +27,8 @@ use super::progress::{ExchangeStage, ResponseProgress};
 /// The first bytes of an HTTP/2 connection (RFC 9113 §3.4). HTTP/1 reserves the method, so four bytes decide.
 const PREFACE: &[u8] = b"PRI ";
 
-/// The most bytes of one request, head and body. The largest honest request is a body of 16 KiB and a browser's
-/// headers.
+/// The most bytes of one request, head and body. The largest expected requests are a body of 16 KiB with a browser's
+/// headers, and on the administration socket an import of 32 users.
 const LARGEST: u64 = 64 * 1024;
 
 /// The stream of a connection that is cut when its peer exceeds a timeout or sends too much at once.
