@@ -46,14 +46,14 @@ pub struct UserChange<'a> {
 
 /// The kind of identifier by which an administrator names a user.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Meant {
+enum IdentifierKind {
     Id,
     Name,
     ExternalId,
     Any,
 }
 
-impl Meant {
+impl IdentifierKind {
     /// Removes the prefix `external_id:`, and `id:` or `name:` from a text that otherwise reads as an id or, for
     /// `name:`, in any case. A username may begin with `id:`, so before another text that is no prefix.
     fn read(text: &str) -> (Self, &str) {
@@ -67,7 +67,7 @@ impl Meant {
         }
     }
 
-    fn may_be(self, other: Self) -> bool {
+    fn allows(self, other: Self) -> bool {
         self == Self::Any || self == other
     }
 }
@@ -78,33 +78,33 @@ impl Administration {
     /// A text that fits more than one user is refused as ambiguous; the prefix `id:`, `name:` or `external_id:` selects
     /// one of them. A username may begin with `name:`: it is found by itself if no user has the name behind the prefix.
     pub async fn find_user(&self, named: &str) -> Result<User, AuthError> {
-        let (meant, text) = Meant::read(named);
+        let (kind, text) = IdentifierKind::read(named);
         let mut found: Option<User> = None;
-        if let Some(id) = UserId::parse(text).filter(|_| meant.may_be(Meant::Id)) {
+        if let Some(id) = UserId::parse(text).filter(|_| kind.allows(IdentifierKind::Id)) {
             found = self.store.read(FindUser { id }).await?;
         }
-        for other in [self.named(meant, text).await?, self.of_another_system(meant, text).await?] {
+        for other in [self.named(kind, text).await?, self.of_another_system(kind, text).await?] {
             match (&found, other) {
                 (Some(one), Some(other)) if one.id != other.id => return Err(AuthError::AmbiguousUser),
                 (None, Some(other)) => found = Some(other),
                 (_, Some(_) | None) => {}
             }
         }
-        if found.is_none() && meant == Meant::Name && !reads_as_id(text) {
-            found = self.named(meant, named).await?;
+        if found.is_none() && kind == IdentifierKind::Name && !reads_as_id(text) {
+            found = self.named(kind, named).await?;
         }
         found.ok_or(AuthError::NotFound)
     }
 
-    async fn named(&self, meant: Meant, text: &str) -> Result<Option<User>, AuthError> {
-        match Username::presented(text).ok().filter(|_| meant.may_be(Meant::Name)) {
+    async fn named(&self, kind: IdentifierKind, text: &str) -> Result<Option<User>, AuthError> {
+        match Username::presented(text).ok().filter(|_| kind.allows(IdentifierKind::Name)) {
             Some(name) => Ok(self.store.read(FindUserByName { name: name.key().to_owned() }).await?),
             None => Ok(None),
         }
     }
 
-    async fn of_another_system(&self, meant: Meant, text: &str) -> Result<Option<User>, AuthError> {
-        match ExternalId::parse(text).ok().filter(|_| meant.may_be(Meant::ExternalId)) {
+    async fn of_another_system(&self, kind: IdentifierKind, text: &str) -> Result<Option<User>, AuthError> {
+        match ExternalId::parse(text).ok().filter(|_| kind.allows(IdentifierKind::ExternalId)) {
             Some(external_id) => Ok(self.store.read(FindUserByExternalId { external_id }).await?),
             None => Ok(None),
         }
@@ -173,11 +173,13 @@ impl Administration {
         let UserChange { external_id, password, .. } = change;
         let request = UpdateUser { user, username, external_id, password, now: self.world.now() };
         match self.store.run(request).await? {
-            UserUpdated::Updated { user, password_set, signed_out } => {
+            UserUpdated::Updated { user, changed, password_set, signed_out } => {
                 if signed_out > 0 {
                     self.metrics.sign_out("password");
                 }
-                order.record("user_changed", &user.id);
+                if changed {
+                    order.record("user_changed", &user.id);
+                }
                 if password_set {
                     order.record("password_replaced", &user.id);
                 }

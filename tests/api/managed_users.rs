@@ -4,6 +4,7 @@ use poem::http::Method;
 use serde_json::{Value, json};
 
 use crate::actors::{PASSWORD, Someone};
+use crate::log;
 use crate::service::Service;
 
 const USERS: &str = "/api/v1/admin/users";
@@ -169,11 +170,14 @@ async fn a_rename_keeps_the_id_and_the_devices() {
     service.anonymous().login("grace", PASSWORD).await.ok();
     let kept = change(&administrator, "42", json!({"username": "grace"})).await;
     assert_eq!(kept["external_id"], "42", "what is left out stays");
+    log::listen();
     let removed = change(&administrator, "external_id:42", json!({"external_id": null})).await;
     assert_eq!(removed.get("external_id"), None);
     administrator.get(&format!("{USERS}/external_id:42")).send().await.refused("not_found");
     let nothing = change(&administrator, "grace", json!({})).await;
     assert_eq!(nothing, removed);
+    let recorded = log::events().iter().filter(|event| event["event"] == "user_changed").count();
+    assert_eq!(recorded, 1, "a change that changes nothing is not recorded");
     service.phone("eve").await;
     let taken = administrator.ask(Method::PATCH, &format!("{USERS}/grace")).json(&json!({"username": "EVE"}));
     taken.send().await.refused("username_taken");

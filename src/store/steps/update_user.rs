@@ -39,6 +39,8 @@ pub enum UserUpdated {
     Updated {
         /// The user.
         user: Box<User>,
+        /// Whether anything of the user is another than before.
+        changed: bool,
         /// Whether the password hash is another one than before.
         password_set: bool,
         /// How many devices were ended.
@@ -92,9 +94,10 @@ impl Step for UpdateUser {
                 user.password_since = user.generation;
             }
         }
-        if user != before {
+        let changed = user != before;
+        if changed {
             changes.user(&user);
         }
-        Ok(UserUpdated::Updated { user: Box::new(user), password_set, signed_out })
+        Ok(UserUpdated::Updated { user: Box::new(user), changed, password_set, signed_out })
     }
 }
