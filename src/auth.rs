@@ -6,12 +6,12 @@
 //! The use cases stand in parts, each of which holds the components it uses and reaches nothing else; [`use_cases`]
 //! lists the parts and puts them together. The parts are in [`login`] and [`register`], [`refresh`], [`logout`],
 //! [`account`] and [`password`], [`devices`], [`introspect`], [`administer`] with [`managed_users`], [`service_keys`],
-//! [`signing_keys`] and [`transfer`],
-//! and [`readiness`].
+//! [`signing_keys`] and [`transfer`], and [`readiness`].
 //!
 //! Other modules: [`authenticate`] finds out who calls; [`issue`] mints the tokens of every sign-in; [`administrator`]
 //! is who orders an administrative action; [`last_seen`] and [`housekeeping`] run beside the requests; [`hashing`] and
-//! [`limits`] protect against guessing; [`former_sessions`] finds sessions that began in another system; `events` are the security events in the log.
+//! [`limits`] protect against guessing; [`former_sessions`] finds sessions that began in another system; `events` are
+//! the security events in the log.
 
 use std::net::IpAddr;
 use std::time::Duration;

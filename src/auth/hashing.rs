@@ -39,8 +39,8 @@ use memory::BlockPool;
 pub enum PasswordVerified {
     /// The password is the user's.
     Match {
-        /// Whether the hash has outdated parameters, or another algorithm: the password should be hashed again and stored in place of this
-        /// very hash.
+        /// Whether the hash has outdated parameters, or another algorithm: the password should be hashed again and
+        /// stored in place of this very hash.
         stale: bool,
     },
     /// The password is wrong, or there is no such user.

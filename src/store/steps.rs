@@ -1,18 +1,19 @@
-//! The steps of a store: each operation that may write is one type, with what it works on, its priority, what it decides
-//! and what it answers.
+//! The steps of a store: each operation that may write is one type, with what it works on, its priority, what it
+//! decides and what it answers.
 //!
-//! A decision is a pure function from what is stored to what is to be written, the same for every engine. A step that acts
-//! for a signed-in caller takes what the caller presented and judges it again inside the step ([`caller`]): whatever
-//! happened since the request was authenticated wins.
+//! A decision is a pure function from what is stored to what is to be written, the same for every engine. A step that
+//! acts for a signed-in caller takes what the caller presented and judges it again inside the step ([`caller`]):
+//! whatever happened since the request was authenticated wins.
 //!
 //! Modules:
 //!
 //! * users: [`register`], [`import_user`], [`set_password`], [`rehash_password`], [`set_disabled`], [`delete_user`],
 //!   [`update_user`]
-//! * sessions: [`open_device`], [`rotate_refresh`], [`continue_session`] (one that began in another system), [`rename_device`], [`note_seen`]
+//! * sessions: [`open_device`], [`rotate_refresh`], [`continue_session`] (one that began in another system),
+//!   [`rename_device`], [`note_seen`]
 //! * sign-outs: [`end_device`], [`end_devices`], [`end_everyone`]
-//! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`], [`report_rollback`],
-//!   [`sweep`]
+//! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`],
+//!   [`report_rollback`], [`sweep`]
 //! * what several steps share: [`caller`] (who asks), [`session`] (a new device), `ending` (how devices end)
 
 use super::StoreError;
@@ -57,8 +58,8 @@ pub trait Step: Send + Sync + 'static {
     /// How long the step is still carried out when free space runs out.
     fn priority(&self) -> Priority;
 
-    /// Decides what to write, into `changes`, and what to answer. May be called again, with other records and no changes:
-    /// only the last call counts. What a call that fails has put into `changes` is dropped.
+    /// Decides what to write, into `changes`, and what to answer. May be called again, with other records and no
+    /// changes: only the last call counts. What a call that fails has put into `changes` is dropped.
     ///
     /// # Errors
     /// When a record that the step needs cannot be read.

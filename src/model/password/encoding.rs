@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, Engine};
 /// The most memory that the verification of one hash may take, in bytes. Django's Argon2 takes 100 MiB, its scrypt 16.
 pub const MOST_MEMORY: usize = 256 << 20;
 
-/// The most iterations of PBKDF2; Django 5.2 has 1,000,000 and adds a quarter with each version.
+/// The most iterations of PBKDF2. Django 5.2 has 1,000,000 and adds about a fifth with each version.
 const MOST_ITERATIONS: u32 = 5_000_000;
 
 /// The highest cost of bcrypt, a power of two; Django has 12.
@@ -31,8 +31,8 @@ const LONGEST_SALT: usize = 128;
 /// The longest name of an unknown algorithm that is shown.
 const LONGEST_NAME: usize = 32;
 
-/// The fewest bytes of a text that counts as a hash of an unknown algorithm. The name in a shorter one is not shown: it may be part of a
-/// password.
+/// The fewest bytes of a text that counts as a hash of an unknown algorithm. The name in a shorter one is not shown: it
+/// may be part of a password.
 const SHORTEST_HASH: usize = 40;
 
 const BCRYPT: GeneralPurpose = GeneralPurpose::new(

@@ -4,7 +4,7 @@ use super::*;
 
 const PHC: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
 
-/// Hashes that Django 5.2 wrote.
+/// Hashes that Django's hashers wrote; those of PBKDF2 have 1,000,000 iterations.
 const PBKDF2_SHA256: &str =
     "pbkdf2_sha256$1000000$8YmITtm2VzzmY2nGaYkUxj$kKDbrpIeCoF5qnz6L/3+GdfaUIG5nTz3IDssluggnpk=";
 const PBKDF2_SHA1: &str = "pbkdf2_sha1$1000000$Jux1yia97bFFa0EkhQsKs2$lfQc8qlIaHamVbAcUD5m+wFiSmQ=";
