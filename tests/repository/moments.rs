@@ -59,7 +59,7 @@ const COMPARED: [(&str, usize, &str); 28] = [
     (
         "store/steps/continue_session.rs",
         1,
-        "an era with an account's creation; one made by a clock that was ahead is told by its own era",
+        "an era with when an account was brought here; one made by a clock that was ahead is told by its own era",
     ),
     ("store/steps/open_device.rs", 1, "which device gives way first: one does in any case"),
     ("store/steps/rename_device.rs", 1, "whether a device is still renamed; nothing ends by it"),

@@ -75,11 +75,9 @@ impl Step for ContinueSession {
 /// Why the sessions of another system that are not continued here yet have ended: since the account was brought here, all
 /// of the user's sessions were ended, or everyone's. Those of before are not told from those of after.
 pub fn ended_since(user: &User, era: Era) -> Option<Reason> {
+    let made = u64::try_from(brought_here(user).unix()).unwrap_or(0);
     // By the account's own era too: an account may have been made by a clock that was ahead.
-    if is_later(era, brought_here(user))
-        || user.live.era < era
-        || user.left.iter().any(|left| left.stamp.era < era)
-    {
+    if era.value() > made || user.live.era < era || user.left.iter().any(|left| left.stamp.era < era) {
         Some(Reason::Reset)
     } else {
         user.bumped.as_ref().map(|_| Reason::SignedOutEverywhere)
@@ -90,11 +88,6 @@ pub fn ended_since(user: &User, era: Era) -> Option<Reason> {
 /// time of its creation in the other system.
 fn brought_here(user: &User) -> Timestamp {
     user.id.made().unwrap_or(user.created)
-}
-
-/// Whether an era, which is the Unix time at which it began or a later one, began after `at`.
-fn is_later(era: Era, at: Timestamp) -> bool {
-    era.value() > u64::try_from(at.unix()).unwrap_or(0)
 }
 
 /// Ends a session of another system, whether or not it was continued here.
