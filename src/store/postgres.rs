@@ -23,10 +23,10 @@
 //! * [`user_table`] — the table of users of another program
 //! * `failure` — what an error of the database means
 //!
-//! A step is one transaction, its own or that of a group, and a pure function of what it reads. So it runs on what was read for it; should it ask
-//! for more, that is read, and it runs again. Whatever it is about is locked first, always in the order user, then
-//! the counters; only a step that logs a revocation locks the counters' row, so the order of the log is the order of
-//! commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
+//! A step is one transaction, its own or that of a group, and a pure function of what it reads. So it runs on what was
+//! read for it; should it ask for more, that is read, and it runs again. Whatever it is about is locked first, always in
+//! the order user, then the counters; only a step that logs a revocation locks the counters' row, so the order of the log
+//! is the order of commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
 mod change_notifier;

@@ -19,7 +19,7 @@ use super::loaded::Loaded;
 use super::open::{OpenMode, open};
 use super::open_error::OpenError;
 use super::pool::Pool;
-use super::retry::again;
+use super::retry::with_retries;
 use super::shared_reads::SharedReads;
 use super::transaction::{self, Transactions, too_slow, unknown};
 use crate::model::timestamp::Timestamp;
@@ -113,7 +113,7 @@ impl Postgres {
     /// See [`StoreError`].
     pub async fn newest_record(&self) -> Result<Option<Timestamp>, StoreError> {
         let inner = &self.0;
-        let asked = again(async || {
+        let asked = with_retries(async || {
             let connection = inner.pool.connection().await?;
             let newest = "select greatest(
                 (select (founding->>'at')::bigint from rescind.service),
@@ -140,7 +140,7 @@ impl Engine for Postgres {
         let budget = self.0.options.read_budget;
         let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
         let working_set = query.working_set();
-        let tries = again(|| self.0.read_once(&working_set, query));
+        let tries = with_retries(|| self.0.read_once(&working_set, query));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
     }
 
@@ -163,7 +163,7 @@ impl Engine for Postgres {
 
     async fn time(&self) -> Result<StoreTime, StoreError> {
         let inner = &self.0;
-        let asked = again(async || {
+        let asked = with_retries(async || {
             let connection = inner.pool.connection().await?;
             let now = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
             let row = connection.begin().query_typed_one(now, &[]).await?;

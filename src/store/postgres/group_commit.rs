@@ -42,20 +42,20 @@ struct WaitingStep {
     user: UserId,
     device: Option<DeviceId>,
     step: Arc<dyn ErasedStep>,
-    done: oneshot::Sender<Taken>,
+    done: oneshot::Sender<GroupOutcome>,
 }
 
 /// What became of a step in its group.
-enum Taken {
+enum GroupOutcome {
     /// The step is done, or has failed: how many statements wrote something.
     Done(Result<usize, StoreError>),
     /// The step was not done, and needs a transaction of its own.
-    Alone,
+    NeedsOwnTransaction,
 }
 
 /// The queues of steps.
 pub(super) struct GroupCommit {
-    /// Steps that end devices. Their entries of the log are ordered by the lock on one row, for which no other step waits.
+    /// Steps that end devices. Their entries of the log are ordered by the lock on one row; no other step waits for it.
     ending: GroupQueue<WaitingStep>,
     others: GroupQueue<WaitingStep>,
 }
@@ -79,8 +79,8 @@ impl GroupCommit {
         Self { ending: queue(), others: queue() }
     }
 
-    /// Commits a step together with others; `None` if it was not done, and needs a transaction of its own. Answers with the number of
-    /// statements that wrote something.
+    /// Commits a step together with others; `None` if it was not done, and needs a transaction of its own. Answers with the
+    /// number of statements that wrote something.
     pub(super) async fn commit(&self, step: &Arc<dyn ErasedStep>) -> Option<Result<usize, StoreError>> {
         let (user, device) = match step.working_set() {
             WorkingSet::User(user) => (user, None),
@@ -91,8 +91,8 @@ impl GroupCommit {
         let (done, taken) = oneshot::channel();
         queue.add(WaitingStep { user, device, step: Arc::clone(step), done });
         match taken.await {
-            Ok(Taken::Done(done)) => Some(done),
-            Ok(Taken::Alone) => None,
+            Ok(GroupOutcome::Done(done)) => Some(done),
+            Ok(GroupOutcome::NeedsOwnTransaction) => None,
             Err(_) => Some(Err(transaction::unknown("the task was aborted"))),
         }
     }
@@ -102,20 +102,20 @@ async fn commit(transactions: &Transactions, budget: Duration, group: Vec<Waitin
     let outcomes = async {
         match &*group {
             // Done here and not by its caller, so that the next steps wait and form a group.
-            [alone] => Ok(vec![Taken::Done(transactions.alone(&*alone.step).await)]),
+            [alone] => Ok(vec![GroupOutcome::Done(transactions.alone(&*alone.step).await)]),
             _ => together(transactions, &group).await,
         }
     };
     let outcomes = match timeout(budget, outcomes).await {
         Ok(Ok(outcomes)) => outcomes,
         // Nothing was written.
-        Ok(Err(_)) => group.iter().map(|_| Taken::Alone).collect(),
-        Err(_) => group.iter().map(|_| Taken::Done(Err(transaction::too_slow()))).collect(),
+        Ok(Err(_)) => group.iter().map(|_| GroupOutcome::NeedsOwnTransaction).collect(),
+        Err(_) => group.iter().map(|_| GroupOutcome::Done(Err(transaction::too_slow()))).collect(),
     };
     group.into_iter().zip(outcomes).for_each(|(waiting, taken)| answer(waiting, taken));
 }
 
-fn answer(waiting: WaitingStep, taken: Taken) {
+fn answer(waiting: WaitingStep, taken: GroupOutcome) {
     // Whoever asked may have gone.
     let _gone = waiting.done.send(taken);
 }
@@ -128,7 +128,10 @@ struct Part<'a> {
 }
 
 /// Commits the steps of a group in one transaction. An error says that nothing was written.
-async fn together(transactions: &Transactions, group: &[WaitingStep]) -> Result<Vec<Taken>, QueryFailure> {
+async fn together(
+    transactions: &Transactions,
+    group: &[WaitingStep],
+) -> Result<Vec<GroupOutcome>, QueryFailure> {
     let connection = transactions.pool.connection().await?;
     let mut parts = lock_and_read(transactions, &connection, group).await?;
     decide(&connection, &mut parts).await?;
@@ -141,15 +144,15 @@ async fn together(transactions: &Transactions, group: &[WaitingStep]) -> Result<
         outcomes.push(match part.decided {
             Some(Ok(of_step)) => {
                 changes.append(of_step);
-                Taken::Done(Ok(0))
+                GroupOutcome::Done(Ok(0))
             }
-            Some(Err(error)) => Taken::Done(Err(error)),
-            None => Taken::Alone,
+            Some(Err(error)) => GroupOutcome::Done(Err(error)),
+            None => GroupOutcome::NeedsOwnTransaction,
         });
     }
     let mut committed = transactions.commit(&connection, changes, era).await?;
     for outcome in &mut outcomes {
-        if let Taken::Done(done @ Ok(_)) = outcome {
+        if let GroupOutcome::Done(done @ Ok(_)) = outcome {
             // The statements of the group count once.
             let counted_once = committed.clone().map(|_| 0);
             *done = std::mem::replace(&mut committed, counted_once);

@@ -100,12 +100,8 @@ impl Answer {
                 "counters" => Need::Counters,
                 "totals" => Need::Totals,
                 "user" => Need::User(UserId::from_bytes(id)),
-                "device" => Need::Device(DeviceId::from_bytes(id)),
-                "seen" => {
-                    let user: Option<Uuid> = row.try_get(3)?;
-                    let user = UserId::from_bytes(user.unwrap_or_default().into_bytes());
-                    Need::LastSeen(user, DeviceId::from_bytes(id))
-                }
+                "device" => Need::Device(user_of(row)?, DeviceId::from_bytes(id)),
+                "seen" => Need::LastSeen(user_of(row)?, DeviceId::from_bytes(id)),
                 "key" => Need::ServiceKey(ServiceKeyId::from_bytes(id)),
                 _ => {
                     listed.push((id, document, row));
@@ -128,6 +124,11 @@ impl Answer {
         }
         Ok(())
     }
+}
+
+/// The user of a row about a device.
+fn user_of(row: &tokio_postgres::Row) -> Result<UserId, tokio_postgres::Error> {
+    Ok(UserId::from_bytes(row.try_get::<_, Uuid>(3)?.into_bytes()))
 }
 
 /// The statement that locks those of these users that exist and that nobody else has locked.
@@ -184,7 +185,7 @@ pub(super) fn standings(devices: &[(UserId, DeviceId)]) -> SqlQuery {
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
     let query = standings(devices);
     let needs = devices.iter().flat_map(|(user, device)| {
-        [Need::User(*user), Need::Device(*device), Need::LastSeen(*user, *device)]
+        [Need::User(*user), Need::Device(*user, *device), Need::LastSeen(*user, *device)]
     });
     LoadStatement::of(query, needs.chain([Need::Counters]))
 }
@@ -217,7 +218,9 @@ pub(super) fn missed(need: Need) -> LoadStatement {
                 SqlQuery::new(sql::COUNTERS_AND_USERS).text(after.clone().unwrap_or_default()).number(limit);
             LoadStatement { needs: vec![Need::Counters], ..LoadStatement::list(query, need) }
         }
-        Need::Device(id) => LoadStatement::of(SqlQuery::new(sql::DEVICE).device(id), [Need::Device(id)]),
+        Need::Device(user, id) => {
+            LoadStatement::of(SqlQuery::new(sql::DEVICE).user(user).device(id), [Need::Device(user, id)])
+        }
         Need::Devices(user, stamp, after, limit) => {
             let after = after.unwrap_or(DeviceId::from_bytes([0; 16]));
             let query = SqlQuery::new(sql::DEVICES);

@@ -30,7 +30,7 @@ pub(super) enum Need {
     Named(String),
     WithExternalId(ExternalId),
     Users(Option<String>, usize),
-    Device(DeviceId),
+    Device(UserId, DeviceId),
     Devices(UserId, Stamp, Option<DeviceId>, usize),
     PastDevices(UserId, Stamp, usize),
     OldestPastDevices(UserId, Stamp, usize),
@@ -126,13 +126,13 @@ impl Records for Loaded {
     }
 
     fn device(&self, user: UserId, stamp: Stamp, id: DeviceId) -> Read<Option<Device>> {
-        let device: Option<Device> = self.one(Need::Device(id))?;
-        Ok(device.filter(|device| device.user == user && device.stamp == stamp && device.ended.is_none()))
+        let device: Option<Device> = self.one(Need::Device(user, id))?;
+        Ok(device.filter(|device| device.stamp == stamp && device.ended.is_none()))
     }
 
     fn ended(&self, user: UserId, id: DeviceId) -> Read<Option<Device>> {
-        let device: Option<Device> = self.one(Need::Device(id))?;
-        Ok(device.filter(|device| device.user == user && device.ended.is_some()))
+        let device: Option<Device> = self.one(Need::Device(user, id))?;
+        Ok(device.filter(|device| device.ended.is_some()))
     }
 
     fn devices(

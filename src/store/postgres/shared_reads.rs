@@ -20,8 +20,8 @@ use super::pool::Pool;
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::StoreError;
 
-/// One statement is under way at a time, which makes the groups large; one that takes longer than most do not is not
-/// waited for.
+/// One statement is under way at a time, which makes the groups large. The next one does not wait longer than `patience`
+/// for a slow one.
 const LIMITS: GroupLimits = GroupLimits { most: 256, under_way: 1, patience: Duration::from_millis(5) };
 
 /// A user and a device of the user that a check waits to be read.
@@ -109,7 +109,7 @@ impl Documents {
         let of_device = device.map(|device| {
             let key = (user, device);
             [
-                (Need::Device(device), self.devices.get(&key)),
+                (Need::Device(user, device), self.devices.get(&key)),
                 (Need::LastSeen(user, device), self.last_seen.get(&key)),
             ]
         });

@@ -144,7 +144,8 @@ pub(super) const COUNTERS_AND_USERS: &str = concat!(
     " union all (select 'listed', id, doc::text from rescind.users where name > $1 order by name limit $2)"
 );
 
-pub(super) const DEVICE: &str = "select 'device', id, doc::text from rescind.devices where id = $1";
+pub(super) const DEVICE: &str =
+    "select 'device', id, doc::text, user_id from rescind.devices where user_id = $1 and id = $2";
 
 pub(super) const DEVICES: &str = concat!(
     part!(rows devices),

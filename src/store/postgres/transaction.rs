@@ -18,7 +18,7 @@ use super::failure::QueryFailure;
 use super::load;
 use super::loaded::Loaded;
 use super::pool::Pool;
-use super::retry::again;
+use super::retry::with_retries;
 use super::sql_query::SqlQuery;
 use super::write;
 use crate::model::counters::Era;
@@ -61,11 +61,11 @@ impl Transactions {
         client.batch_execute(&self.begin).await
     }
 
-    /// Does a step in a transaction of its own, again while others are in the way. Answers with the number of statements that
-    /// wrote something.
+    /// Does a step in a transaction of its own, again while others are in the way. Answers with the number of statements
+    /// that wrote something.
     pub(super) async fn alone(&self, step: &dyn ErasedStep) -> Result<usize, StoreError> {
         let working_set = step.working_set();
-        again(|| self.once(&working_set, step)).await
+        with_retries(|| self.once(&working_set, step)).await
     }
 
     async fn once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, QueryFailure> {
@@ -87,9 +87,9 @@ impl Transactions {
         }
     }
 
-    /// Writes `changes`, decided under `era`, commits, and tells the other nodes. Answers with the number of statements that
-    /// wrote something; the inner error says that the outcome is unknown, the outer one that nothing was written. The connection can
-    /// be reused unless the outcome is unknown.
+    /// Writes `changes`, decided under `era`, commits, and tells the other nodes. Answers with the number of statements
+    /// that wrote something. The inner error says that the outcome is unknown, the outer one that nothing was written. The
+    /// connection can be reused unless the outcome is unknown.
     pub(super) async fn commit(
         &self,
         connection: &Connection,
