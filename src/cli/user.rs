@@ -4,7 +4,7 @@
 
 use clap::{Args, Subcommand};
 use poem::http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::connection::segment;
 use super::context::{CommandContext, Missing, because, signed_out};
@@ -125,15 +125,15 @@ impl UserCommand {
     pub(super) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
             Self::Add { name, external_id, no_password, password, format } => {
-                let mut body = json!({ "username": name });
+                let mut body = Map::from_iter([("username".to_owned(), json!(name))]);
                 if !no_password {
                     let password = prompt::new_password(context.prompt.as_mut(), password.password_stdin)?;
-                    body["password"] = json!(password);
+                    body.insert("password".to_owned(), json!(password));
                 }
                 if let Some(external_id) = external_id {
-                    body["external_id"] = json!(external_id);
+                    body.insert("external_id".to_owned(), json!(external_id));
                 }
-                let user = context.call(Method::POST, "/api/v1/admin/users", Some(body)).await?;
+                let user = context.call(Method::POST, "/api/v1/admin/users", Some(body.into())).await?;
                 context.answer(format, &user, &format!("added {name}"))
             }
             Self::List(list) => list.run(context).await,

@@ -12,7 +12,8 @@ pub(super) const FAILURES: [u16; 2] = [500, 503];
 pub(super) const SIGN_INS: [&str; 7] =
     ["ok", "wrong_credentials", "rate_limited", "overloaded", "failed", "registered", "vouched"];
 /// The classes of refreshes: the values of the label.
-pub(super) const REFRESHES: [&str; 6] = ["rotated", "repeated", "recovered", "reused", "ended", "ahead"];
+pub(super) const REFRESHES: [&str; 7] =
+    ["rotated", "repeated", "renewed", "recovered", "reused", "ended", "ahead"];
 /// The kinds of sign-outs: the values of the label.
 pub(super) const SIGN_OUTS: [&str; 11] = [
     "logout",

@@ -173,7 +173,8 @@ fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps
     let (new_password, others) =
         (BumpExtent::PasswordChanged { kept: this }, BumpExtent::Others { kept: this });
     let elsewhere = BumpExtent::PasswordChanged { kept: other };
-    let cases: [(&str, &[(u64, BumpExtent)], &[Verdict]); 7] = [
+    type Case<'a> = (&'a str, &'a [(u64, BumpExtent)], &'a [Verdict]);
+    let cases: [Case<'_>; 7] = [
         ("a new password here", &[(2, new_password)], &[changed, live]),
         ("heard of again", &[(2, new_password), (2, new_password)], &[changed, live]),
         ("then everywhere else", &[(2, new_password), (3, others)], &[changed, superseded, live]),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::model::password::WeakHashes;
+use crate::model::timestamp::Timestamp;
 use crate::service::django::judge::{DjangoJudge, LeftOut};
 use crate::service::django::rows::RowPlace;
 
@@ -43,7 +44,7 @@ fn fault(text: &str) -> String {
 fn told(rows: &[DjangoRow]) -> Vec<String> {
     let told = |row: &DjangoRow| {
         let fields = match &row.fields {
-            Ok(fields) => format!("{} {} {:?}", fields.id, fields.active, fields.joined.map(|at| at.unix())),
+            Ok(fields) => format!("{} {} {:?}", fields.id, fields.active, fields.joined.map(Timestamp::unix)),
             Err(reason) => (*reason).to_owned(),
         };
         format!("{} {}: {fields}", row.place, row.username.as_deref().unwrap_or("-"))
@@ -143,9 +144,9 @@ fn an_object_or_record_without_end_is_refused_before_it_is_in_memory() {
     // Many that are short are no long one.
     let mut many = String::from("[");
     for _ in 0..10_000 {
-        write!(many, "{},\n", ada()).unwrap();
+        writeln!(many, "{},", ada()).unwrap();
     }
-    many.push_str(&format!("{}]", ada()));
+    write!(many, "{}]", ada()).unwrap();
     assert!(many.len() > 3 << 20);
     assert_eq!(read(&many).unwrap().len(), 10_001);
 }
