@@ -162,7 +162,9 @@ fn a_follower_ends_what_it_has_heard_of_and_believes_the_rest() {
     assert_eq!(judge_followed(&late, Era::new(7), None, false, NOW), ended(Expired));
 }
 
-/// Each row: the bumps a follower receives, then the verdict on this device's tokens of the generations from 1 on.
+/// A name, the bumps a follower receives, and the verdict on this device's tokens of the generations from 1 on.
+type BumpCase<'a> = (&'a str, &'a [(u64, BumpExtent)], &'a [Verdict]);
+
 #[test]
 fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps() {
     use Reason::*;
@@ -173,8 +175,7 @@ fn a_follower_tells_tokens_from_before_a_new_password_from_those_a_refresh_helps
     let (new_password, others) =
         (BumpExtent::PasswordChanged { kept: this }, BumpExtent::Others { kept: this });
     let elsewhere = BumpExtent::PasswordChanged { kept: other };
-    type Case<'a> = (&'a str, &'a [(u64, BumpExtent)], &'a [Verdict]);
-    let cases: [Case<'_>; 7] = [
+    let cases: [BumpCase<'_>; 7] = [
         ("a new password here", &[(2, new_password)], &[changed, live]),
         ("heard of again", &[(2, new_password), (2, new_password)], &[changed, live]),
         ("then everywhere else", &[(2, new_password), (3, others)], &[changed, superseded, live]),

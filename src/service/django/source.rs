@@ -151,13 +151,13 @@ async fn read_table(
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn read_table(
+fn read_table(
     _: StoreUrl,
     _: Settings,
     _: SourceOptions,
     _: mpsc::Sender<DjangoRow>,
-) -> Result<(), SourceError> {
-    Err(SourceError::Table("this rescind was built without PostgreSQL".to_owned()))
+) -> impl Future<Output = Result<(), SourceError>> {
+    std::future::ready(Err(SourceError::Table("this rescind was built without PostgreSQL".to_owned())))
 }
 
 #[cfg(test)]
