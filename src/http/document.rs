@@ -227,7 +227,7 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
     }
     if operation.pointer("/requestBody/content/application~1json").is_some() {
         examples::add_to_request(&id, operation);
-        describe_form(operation, schemas);
+        describe_form(operation);
     }
     let fault = examples::fault(operation, schemas);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
@@ -262,14 +262,18 @@ fn finish_operation(operation: &mut Value, schemas: &Value) {
     responses.insert("default".to_owned(), shared::reference());
 }
 
-/// Says how a form writes a field that is an object: `device[name]`.
-fn describe_form(operation: &mut Value, schemas: &Value) {
-    let Some(form) = operation.pointer_mut("/requestBody/content/application~1x-www-form-urlencoded") else {
+/// Says in words that the fields are also taken from a form. Declared as a second media type, a form makes generators
+/// write code that does not run, or that sends the form.
+fn describe_form(operation: &mut Value) {
+    let content = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    if content.and_then(|content| content.remove("application/x-www-form-urlencoded")).is_none() {
         return;
-    };
-    if plain::schema_name(form).is_some_and(|name| !schemas[name]["properties"]["device"].is_null()) {
-        form["encoding"] = json!({"device": {"style": "deepObject", "explode": true}});
     }
+    let before = operation["description"].as_str().map(|text| format!("{text}\n\n")).unwrap_or_default();
+    operation["description"] = json!(format!(
+        "{before}The same fields are also taken from a form (`application/x-www-form-urlencoded`), those of an object as \
+         `device[name]`."
+    ));
 }
 
 fn problem(operation: &str, status: StatusCode, codes: &[Code], fault: &Value) -> Value {

@@ -78,6 +78,19 @@ fn public_operations_say_that_they_are() {
     assert_eq!(logout.definition["security"], json!([{"bearer": []}, {}]));
 }
 
+/// Of two media types generators make two bodies of one type, and some send the second one.
+#[test]
+fn a_body_has_one_media_type() {
+    let contents = operations().iter().map(|operation| &operation.definition["requestBody"]["content"]);
+    let counts: Vec<_> =
+        contents.filter_map(|content| content.as_object().map(serde_json::Map::len)).collect();
+    assert!(counts.len() >= 10 && counts.iter().all(|count| *count == 1), "{counts:?}");
+    for id in ["register", "login", "refresh", "logout"] {
+        let described = crate::sample::operation(id).definition["description"].as_str().unwrap();
+        assert!(described.contains("`application/x-www-form-urlencoded`"), "{id}: {described}");
+    }
+}
+
 #[test]
 fn every_body_has_an_example() {
     for operation in operations() {
