@@ -128,9 +128,9 @@ pub(crate) async fn a_token_of_an_imported_user_is_exchanged(service: Service) {
     };
     assert_eq!(ada.created, created);
     let expires = service.now() + OTHERS;
-    let [used, unused] = ["used", "unused"].map(|jti| device(jti, expires));
-    opened(shown(&service, &ada, used, false, HOME).await);
-    let ended = service.store().run(ending(&service, &ada, unused)).await.unwrap();
+    let [exchanged, untouched] = ["exchanged", "untouched"].map(|jti| device(jti, expires));
+    opened(shown(&service, &ada, exchanged, false, HOME).await);
+    let ended = service.store().run(ending(&service, &ada, untouched)).await.unwrap();
     assert_eq!(ended, DeviceEnded::Ended);
     service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     let other = device("other", expires);
@@ -140,9 +140,9 @@ pub(crate) async fn a_token_of_an_imported_user_is_exchanged(service: Service) {
 pub(crate) async fn an_exchanged_token_is_of_no_use_after_its_device_until_it_expires(mut service: Service) {
     let ada = brought_here(&service, "ada").await;
     let expires = service.now() + OTHERS;
-    let [used, unused] = ["used", "unused"].map(|jti| device(jti, expires));
-    opened(shown(&service, &ada, used, false, HOME).await);
-    for id in [used, unused] {
+    let [exchanged, untouched] = ["exchanged", "untouched"].map(|jti| device(jti, expires));
+    opened(shown(&service, &ada, exchanged, false, HOME).await);
+    for id in [exchanged, untouched] {
         let store = service.store();
         assert_eq!(store.run(ending(&service, &ada, id)).await.unwrap(), DeviceEnded::Ended);
         assert_eq!(store.run(ending(&service, &ada, id)).await.unwrap(), DeviceEnded::AlreadyEnded);
@@ -163,13 +163,13 @@ pub(crate) async fn an_exchanged_token_is_of_no_use_after_its_device_until_it_ex
         service.pass(DAY * 29);
         while service.store().run(service.sweeping(1000).await).await.unwrap().more {}
         service.reopen().await;
-        for id in [used, unused] {
+        for id in [exchanged, untouched] {
             assert_eq!(shown(&service, &ada, id, false, HOME).await, refused(Reason::SignedOut));
         }
     }
     service.pass(DAY * 4);
     while service.store().run(service.sweeping(1000).await).await.unwrap().more {}
-    for id in [used, unused] {
+    for id in [exchanged, untouched] {
         let seen = FindLastSeen { user: ada.id, device: id };
         assert_eq!(service.store().read(seen).await.unwrap(), None, "nothing is kept for ever");
     }

@@ -94,10 +94,10 @@ impl Step for UpdateUser {
                 user.password_since = user.generation;
             }
         }
-        let changed = user != before;
-        if changed {
+        let differs = user != before;
+        if differs {
             changes.user(&user);
         }
-        Ok(UserUpdated::Updated { user: Box::new(user), changed, password_set, signed_out })
+        Ok(UserUpdated::Updated { user: Box::new(user), changed: differs, password_set, signed_out })
     }
 }
