@@ -14,7 +14,7 @@ pub struct ConnectionLimits {
     /// The longest time from a request's first byte to the first byte of its answer. Longer than the application's
     /// own deadline, so that a slow operation is answered and only a slow peer is cut.
     pub request: Duration,
-    /// The longest time from the first byte of an answer to its last; for an [`Endless`] one, from a byte that has to
+    /// The longest time from the first byte of an answer to its last; for one marked `Endless`, from a byte that has to
     /// wait for its peer until no byte waits.
     pub response: Duration,
     /// The longest time without a byte of a request: before the first request, and between two.
