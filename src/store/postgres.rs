@@ -15,6 +15,7 @@
 //! * `transaction` — one transaction: begun, locked, decided, committed; `retry` — when it is tried again
 //! * `group_queue` — requests that wait, taken in groups; `shared_reads` — the checks of a group, read by one statement;
 //!   `group_commit` — the steps of a group, done by one transaction
+//! * `standings` — the counters, users and devices that checks and steps work on, read by one statement
 //! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
 //!   the texts of those that read
 //! * `change_notifier` — how nodes hear of each other's writes
@@ -46,6 +47,7 @@ mod schema;
 mod shared_reads;
 mod sql;
 mod sql_query;
+mod standings;
 mod tls;
 mod transaction;
 pub mod user_table;

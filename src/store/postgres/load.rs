@@ -7,6 +7,7 @@ use super::connection::Rows;
 use super::loaded::{Loaded, Need};
 use super::sql;
 use super::sql_query::SqlQuery;
+use super::standings;
 use crate::model::counters::Stamp;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -170,20 +171,9 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     }
 }
 
-/// The statement that reads the counters and all of these users and devices, with when and from where each device was
-/// last heard of.
-pub(super) fn standings(devices: &[(UserId, DeviceId)]) -> SqlQuery {
-    match devices {
-        [(user, device)] => SqlQuery::new(sql::COUNTERS_USER_AND_DEVICE).user(*user).device(*device),
-        _ => SqlQuery::new(sql::COUNTERS_USERS_AND_DEVICES)
-            .users(devices.iter().map(|(user, _)| *user))
-            .devices(devices.iter().map(|(_, device)| *device)),
-    }
-}
-
 /// Reads the counters and all of these users and devices, with when and from where each device was last heard of.
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
-    let query = standings(devices);
+    let query = standings::query(devices);
     let needs = devices.iter().flat_map(|(user, device)| {
         [Need::User(*user), Need::Device(*user, *device), Need::LastSeen(*user, *device)]
     });
