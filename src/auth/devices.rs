@@ -11,7 +11,7 @@ use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::store::Store;
 use crate::store::queries::devices::{EndedPosition, FindLastSeen, ListDevices, ListEndedDevices, Listed};
-use crate::store::queries::standing::ReadStanding;
+use crate::store::queries::standing::{ReadSeenStanding, SeenStanding};
 use crate::store::steps::end_device::{DeviceEnded, EndDevice};
 use crate::store::steps::rename_device::{RenameDevice, Renamed};
 use crate::world::World;
@@ -83,8 +83,8 @@ impl UserDevices {
         client: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authentication.authenticate(bearer, client).await?;
-        let standing = self.store.read(ReadStanding { user: caller.user.id, device }).await?;
-        let last_seen = self.store.read(FindLastSeen { user: caller.user.id, device }).await?;
+        let read = ReadSeenStanding { user: caller.user.id, device };
+        let SeenStanding { standing, last_seen } = self.store.read(read).await?;
         let listed = standing.device.map(|device| Listed { device, last_seen });
         let now = self.world.now();
         let listed = listed.filter(|listed| lives(listed, now)).ok_or(AuthError::NotFound)?;

@@ -65,9 +65,8 @@ impl Introspector {
             None if user.disabled.is_some() => Verdict::Ended(Reason::UserDisabled),
             None => ended_since(user, era).map_or(Verdict::Live, Verdict::Ended),
         };
-        let floor = standing.device.as_ref().map(|device| device.refresh.floor);
         match verdict {
-            Verdict::Live if floor.is_some_and(|floor| claims.sequence < floor) => {
+            Verdict::Live if standing.is_below_floor(claims.sequence) => {
                 Err(AuthError::Ended(Reason::PasswordChanged))
             }
             Verdict::Live => Ok(true),

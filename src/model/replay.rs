@@ -81,7 +81,7 @@ impl RefreshState {
         if presented > self.current {
             return Replay::Ahead;
         }
-        if presented < self.floor {
+        if self.is_below_floor(presented) {
             return Replay::BelowFloor;
         }
         let since_advance = self.advanced.filter(|at| lasts(*at, policy.grace, now));
@@ -128,6 +128,11 @@ impl RefreshState {
         self.recoveries.retain(|at| lasts(*at, DAY, now));
         self.recoveries.push(now);
         self.recovered = true;
+    }
+
+    /// Whether a refresh token of this sequence is from before the last change of the password.
+    pub fn is_below_floor(&self, presented: Sequence) -> bool {
+        presented < self.floor
     }
 
     /// Refuses every refresh token handed out so far: the next sequence becomes the lowest accepted, and `generation`

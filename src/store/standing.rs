@@ -3,6 +3,7 @@
 use super::records::Records;
 use super::{Counters, StoreError};
 use crate::model::claims::{Presented, RefreshClaims};
+use crate::model::counters::Sequence;
 use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -64,8 +65,12 @@ impl Standing {
     /// device, it is not from before the last change of the password.
     pub fn proves_user(&self, claims: &RefreshClaims) -> bool {
         let after_change = |user: &User| claims.stamp.generation >= user.password_since;
-        let after_floor = |device: &Device| claims.sequence >= device.refresh.floor;
-        self.user.as_ref().is_some_and(after_change) && self.device.as_ref().is_none_or(after_floor)
+        self.user.as_ref().is_some_and(after_change) && !self.is_below_floor(claims.sequence)
+    }
+
+    /// Whether a refresh token of this sequence is from before the last change of the password, as far as the device knows.
+    pub fn is_below_floor(&self, sequence: Sequence) -> bool {
+        self.device.as_ref().is_some_and(|device| device.refresh.is_below_floor(sequence))
     }
 
     fn states(&self) -> (Option<UserState>, Option<DeviceState>) {
