@@ -121,7 +121,7 @@ async fn a_record_that_cannot_be_read_is_the_error_of_its_user_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_before_the_connections_were_killed_is_there_once() {
-    let Some(crowd) = Crowd::gather().await else { return };
+    let Some(mut crowd) = Crowd::gather().await else { return };
     let mut leaving = crowd.everybody_leaves();
     let mut acknowledged = HashSet::new();
     while let Some(left) = leaving.join_next().await {
@@ -133,10 +133,45 @@ async fn what_was_acknowledged_before_the_connections_were_killed_is_there_once(
             where datname = current_database() and pid <> pg_backend_pid()";
         crowd.administrator.batch_execute(kill).await.unwrap();
     }
+    // By connections that are made after the last of those was killed.
+    Arc::get_mut(&mut crowd.service).unwrap().reopen().await;
     let entries = crowd.entries().await;
     assert!(entries.values().all(|number| *number == 1), "{entries:?}");
     let lost: Vec<_> = acknowledged.iter().filter(|user| !entries.contains_key(user)).collect();
     assert!(!acknowledged.is_empty() && lost.is_empty(), "{lost:?} of {acknowledged:?}");
+}
+
+/// Holds every commit that logs something until its connection is killed.
+const HOLD_COMMITS: &str = "
+    create function hold() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock_shared(1); return null; end $$;
+    create constraint trigger held after insert on rescind.log deferrable initially deferred
+        for each row execute function hold();
+    select pg_advisory_lock(1)";
+
+/// Kills the connections that wait within a commit. Returns how many there were.
+const KILL_COMMITS: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+    where datname = current_database() and wait_event = 'advisory'";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_outcome_is_unknown_is_unknown_for_its_group_and_not_tried_again() {
+    let Some(mut crowd) = Crowd::gather().await else { return };
+    crowd.administrator.batch_execute(HOLD_COMMITS).await.unwrap();
+    let (mut leaving, mut killed) = (crowd.everybody_leaves(), 0);
+    while !leaving.is_empty() {
+        tokio::select! {
+            Some(left) = leaving.join_next() => {
+                let (_, outcome) = left.unwrap();
+                let Err(StoreError::Unavailable(why)) = outcome else { panic!("{outcome:?}") };
+                assert!(why.contains("unknown"), "{why}");
+            }
+            count = crowd.administrator.query_one(KILL_COMMITS, &[]) => killed += count.unwrap().get::<_, i64>(0),
+        }
+    }
+    // One for each group. A group whose steps had been tried again would have brought one for each step.
+    assert!(killed > 0 && killed < i64::try_from(USERS / 2).unwrap(), "{killed} commits for {USERS} steps");
+    Arc::get_mut(&mut crowd.service).unwrap().reopen().await;
+    assert_eq!(crowd.entries().await, HashMap::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
