@@ -142,11 +142,7 @@ class Sessions:
     def logout_all(self, user: str, reason: str | None = None) -> None:
         """Ends every device of a user; none are left of one whom the issuer does not know."""
         body = {} if reason is None else {"reason": reason}
-        try:
-            self._ask(Ask("POST", f"admin/users/{_segment(user)}/logout-all", "admin", body))
-        except Refused as refused:
-            if refused.code != "not_found":
-                raise
+        self._ask_of(Ask("POST", f"admin/users/{_segment(user)}/logout-all", "admin", body))
 
     def create_user(self, username: str, external_id: str, password_hash: str | None = None) -> None:
         """Makes a user, without a password if no hash of one is given. To repeat it changes nothing."""
@@ -159,6 +155,21 @@ class Sessions:
         """Gives a user another password, by its hash in the form of Django."""
         self._ask(Ask("PATCH", f"admin/users/{_segment(user)}", "admin", {"password_hash": password_hash}))
 
+    def set_disabled(self, user: str, disabled: bool, reason: str | None = None) -> None:
+        """Disables a user, whose every device ends, or enables one again; one whom the issuer does not know is left alone."""
+        body = {} if reason is None else {"reason": reason}
+        done = "disable" if disabled else "enable"
+        self._ask_of(Ask("POST", f"admin/users/{_segment(user)}/{done}", "admin", body))
+
+    def rename(self, user: str, username: str) -> None:
+        """Gives a user another name; one whom the issuer does not know is left alone."""
+        self._ask_of(Ask("PATCH", f"admin/users/{_segment(user)}", "admin", {"username": username}))
+
+    def delete_user(self, user: str, reason: str | None = None) -> None:
+        """Deletes a user, whose every device ends; one whom the issuer does not know is gone already."""
+        body = {} if reason is None else {"reason": reason}
+        self._ask_of(Ask("DELETE", f"admin/users/{_segment(user)}", "admin", body))
+
     def user(self, user: str) -> dict[str, Any] | None:
         """What the issuer knows of a user, as administrators see it; `None` if it knows nobody."""
         try:
@@ -167,6 +178,14 @@ class Sessions:
             if refused.code == "not_found":
                 return None
             raise
+
+    def _ask_of(self, ask: Ask) -> None:
+        """Sends a request about a user. That the issuer knows nobody is no error."""
+        try:
+            self._ask(ask)
+        except Refused as refused:
+            if refused.code != "not_found":
+                raise
 
     def _ask(self, ask: Ask) -> dict[str, Any]:
         return self._link.submit(lambda link: link.call(ask)).result()

@@ -1,4 +1,4 @@
-"""The Django app: checks of the settings, and what happens to devices at sign-ins and sign-outs."""
+"""The Django app: checks of the settings, and what happens in Rescind at sign-ins, sign-outs and changes of users."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ class RescindConfig(AppConfig):
     verbose_name = "Rescind"
 
     def ready(self) -> None:
-        """Has `manage.py check` and every start of a server read the settings, and follows sign-ins and sign-outs."""
-        from . import checks, signals  # noqa: PLC0415 - they need the models, which are there now
+        """Has `manage.py check` and every start of a server read the settings, and follows Django's signals."""
+        from . import accounts, checks, signals  # noqa: PLC0415 - they need the models, which are there now
 
         register(checks.check_settings)
         register(checks.check_sessions)
         signals.connect()
+        accounts.connect()

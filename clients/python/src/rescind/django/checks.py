@@ -43,7 +43,7 @@ def check_sessions(app_configs: Any, **_: Any) -> Iterable[CheckMessage]:
         settings = rescind_settings()
     except ConfigurationError:
         return []
-    if not are_devices() and not settings.shares_passwords:
+    if not (are_devices() or settings.shares_passwords or settings.follows_users):
         return []
     found: list[CheckMessage] = []
     order = [path for path in django_settings.MIDDLEWARE if path in (_AUTHENTICATION, PATH)]
@@ -52,7 +52,7 @@ def check_sessions(app_configs: Any, **_: Any) -> Iterable[CheckMessage]:
         found.append(Error(message, id="rescind.E004"))
     if settings.mode == "guard" or settings.user_field != "EXTERNAL_ID_FIELD":
         message = (
-            "sessions as devices, and SHARE_PASSWORDS, need the MODE 'feed' or 'introspection', and"
+            "sessions as devices, SHARE_PASSWORDS and FOLLOW_USERS need the MODE 'feed' or 'introspection', and"
             " RESCIND['EXTERNAL_ID_FIELD']: write 'pk' for the primary key of the users"
         )
         found.append(Error(message, id="rescind.E005"))

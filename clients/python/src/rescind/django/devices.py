@@ -69,7 +69,7 @@ def open_device(
         sessions.create_user(user.get_username(), external_id, shared)
         return sessions.open(address, end_user, amr)
 
-    session = _reach(settings, ask)
+    session = reach(settings, ask)
     external_ids.remember(session.user, external_id)
     held = Held.opened(user, session, is_apps=is_apps)
     # A password that was changed while it was being checked signs nobody in: the change may have ended the devices of
@@ -90,7 +90,7 @@ def needs_refresh(rejected: Rejected) -> bool:
 
 def refresh_device(settings: RescindSettings, held: Held, end_user: EndUser) -> Held:
     """The device with its next tokens. Raises `SessionEnded` with the reason if it has ended, or `Unreachable`."""
-    renewed = _reach(settings, lambda sessions: _refreshes.refresh(sessions, held.refresh, end_user))
+    renewed = reach(settings, lambda sessions: _refreshes.refresh(sessions, held.refresh, end_user))
     return held.renewed(renewed.access, renewed.refresh)
 
 
@@ -115,7 +115,7 @@ def end_device(settings: RescindSettings, held: Held) -> None:
     if not held.refresh:
         return
     try:
-        _reach(settings, lambda sessions: sessions.logout(held.refresh))
+        reach(settings, lambda sessions: sessions.logout(held.refresh))
     except Unreachable:
         log.warning("a device of user %s could not be ended, and runs out by itself", held.user)
 
@@ -125,7 +125,7 @@ def end_other_devices(settings: RescindSettings, user: Any, held: Held | None) -
 
     Raises `Unreachable`.
     """
-    address = _address(settings, user)
+    address = address_of(settings, user)
 
     def ask(sessions: Sessions) -> Held | None:
         if held is not None:
@@ -137,7 +137,7 @@ def end_other_devices(settings: RescindSettings, user: Any, held: Held | None) -
         sessions.logout_all(address)
         return None
 
-    return _reach(settings, ask)
+    return reach(settings, ask)
 
 
 def replace_password(settings: RescindSettings, user: Any) -> bool:
@@ -147,7 +147,7 @@ def replace_password(settings: RescindSettings, user: Any) -> bool:
     """
     if not user.has_usable_password():
         return False
-    address = _address(settings, user)
+    address = address_of(settings, user)
 
     def ask(sessions: Sessions) -> bool:
         known = sessions.user(address)
@@ -156,17 +156,18 @@ def replace_password(settings: RescindSettings, user: Any) -> bool:
         sessions.replace_password(address, user.password)
         return True
 
-    return _reach(settings, ask)
+    return reach(settings, ask)
 
 
-def _address(settings: RescindSettings, user: Any) -> str:
+def address_of(settings: RescindSettings, user: Any) -> str:
+    """How the service is told of a user, whom it knows by the external id."""
     return f"external_id:{external_id_of(settings, user)}"
 
 
 _silent_until = 0.0
 
 
-def _reach(settings: RescindSettings, ask: Callable[[Sessions], _T]) -> _T:
+def reach(settings: RescindSettings, ask: Callable[[Sessions], _T]) -> _T:
     """Asks the service; raises `Unreachable` if it does not answer, and logs why."""
     global _silent_until
     if time.monotonic() < _silent_until:
@@ -202,7 +203,7 @@ def _what_to_do(refused: Refused) -> str:
                 " site's external id (`rescind user import django`), or rename one of both"
             )
         case "external_id_taken":
-            return ": the user was renamed here; rename the user in the service as well"
+            return ": the user was renamed here; rename the user in the service as well (RESCIND['FOLLOW_USERS'] does)"
         case "forbidden":
             scopes = "--scope feed --scope sessions --scope admin"
             return f": make a service key with `rescind service-key add NAME {scopes}`"

@@ -42,6 +42,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "WHEN_UNREACHABLE": (str,),
     "EXISTING_SESSIONS": (str,),
     "SHARE_PASSWORDS": (bool,),
+    "FOLLOW_USERS": (bool,),
 }
 
 #: How the user of a token is found.
@@ -119,6 +120,7 @@ class RescindSettings:
                 "WHEN_UNREACHABLE",
                 "EXISTING_SESSIONS",
                 "SHARE_PASSWORDS",
+                "FOLLOW_USERS",
             ):
                 if name in values:
                     raise ConfigurationError(
@@ -168,6 +170,11 @@ class RescindSettings:
     def shares_passwords(self) -> bool:
         """Whether a user's password here is the one in Rescind, too."""
         return bool(self.values.get("SHARE_PASSWORDS", False))
+
+    @property
+    def follows_users(self) -> bool:
+        """Whether a user who is deactivated, renamed or deleted here is so in Rescind, too."""
+        return bool(self.values.get("FOLLOW_USERS", False))
 
     @cached_property
     def service_key(self) -> ServiceKey:
