@@ -21,7 +21,10 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.
 class Shop:
     """The shop at one of its steps: `start`, `step1`, …"""
 
-    def __init__(self, folder: Path, service: Service) -> None:
+    def __init__(self, folder: Path, service: Service, database: str) -> None:
+        """
+        database: as `SHOP_DATABASE` takes it.
+        """
         self.folder = folder
         self.service = service
         self.port = free_port()
@@ -35,7 +38,7 @@ class Shop:
             "PYTHONDONTWRITEBYTECODE": "1",
             "RESCIND_URL": service.url,
             "RESCIND_SERVICE_KEY_FILE": str(key),
-            "SHOP_DATABASE": str(folder / "shop.sqlite3"),
+            "SHOP_DATABASE": database,
         }
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "shop.log"

@@ -1,14 +1,17 @@
-"""Real parts together: a Django site behind gunicorn, the service as a process, a browser, and an app on a phone."""
+"""Real parts together: a Django site behind gunicorn, on PostgreSQL where the tests have one, the service as a process, a
+browser, and an app on a phone."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import httpx
 import pytest
 
+from database import database_in
 from service import PASSWORD, Service, until
 from shop import Browser, Phone, Shop
 
@@ -30,11 +33,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """The shop after its last step, with two workers."""
     folder = tmp_path_factory.mktemp("shop")
     service = Service(tmp_path_factory.mktemp("rescind"))
-    shop = Shop(folder, service)
-    shop.manage("start", "migrate", "--verbosity=0")
-    shop.run("step6", workers=2)
-    yield shop
-    shop.close()
+    with database_in(folder) as database:
+        shop = Shop(folder, service, database)
+        shop.manage("start", "migrate", "--verbosity=0")
+        shop.run("step6", workers=2)
+        yield shop
+        shop.close()
     service.close()
 
 
@@ -112,6 +116,12 @@ def test_a_new_password_in_django_ends_the_phone(ada: Parts, killed: bool) -> No
     answer = ada.phone.refresh()
     assert (answer.status_code, answer.json()["code"]) == (401, "signed_out_everywhere")
     until(lambda: all(ada.desktop.is_signed_in for _ in range(4)), "the desktop goes on")
+
+
+def test_the_site_is_on_postgresql_where_the_tests_have_one(shop: Shop) -> None:
+    vendor = shop.manage("step6", "shell", "-c", "from django.db import connection; print(connection.vendor)")
+    expected = "postgresql" if "TEST_DATABASE_URL" in os.environ else "sqlite"
+    assert vendor.splitlines()[-1] == expected
 
 
 def test_a_sign_out_on_the_desktop_leaves_the_phone(ada: Parts) -> None:
