@@ -10,6 +10,7 @@
 //! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again
 //! * `open` — opening: from a URL to a database that is known to keep its promises; `open_error` the reasons to refuse
 //! * `schema` — the tables, and how they grow from version to version
+//! * `hosts` — the host that is the primary, among several
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one transaction: begun, locked, decided, committed; `retry` — when it is tried again
@@ -37,6 +38,7 @@ mod engine;
 mod failure;
 mod group_commit;
 mod group_queue;
+mod hosts;
 mod load;
 mod loaded;
 pub mod open;

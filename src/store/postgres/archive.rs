@@ -20,9 +20,9 @@ use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::open::{OpenMode, check, connect_params};
 use super::open_error::{OpenError, refusal};
-use super::sql;
 use super::sql_query::SqlQuery;
 use super::write::document;
+use super::{hosts, sql};
 use crate::model::ids::StoreId;
 use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, rolled_back};
 use crate::store::format::{Record, RecordKind};
@@ -80,7 +80,7 @@ async fn connect(url: &str, authority: Option<&Path>) -> Result<Connection, Open
     // Another name than a node's, so that neither is taken for the other.
     let params = connect_params(url, authority, "rescind store copy")?;
     let (client, connection) =
-        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+        hosts::connect(&params.config, &params.tls).await.map_err(|error| refusal(&error))?;
     Ok(Connection::over(client, connection, params.tls))
 }
 

@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{AsyncMessage, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::hosts;
+
 /// The interval of unconditional notifications, the longest delay.
 const LATEST: Duration = Duration::from_millis(100);
 
@@ -77,7 +79,7 @@ async fn listen_once(
     tls: &MakeRustlsConnect,
     written: &watch::Sender<()>,
 ) -> Result<(), Error> {
-    let (client, mut connection) = config.connect(tls.clone()).await?;
+    let (client, mut connection) = hosts::connect(config, tls).await?;
     let listening = async {
         client.batch_execute(&format!("listen {CHANNEL}")).await?;
         std::future::pending::<Result<(), Error>>().await

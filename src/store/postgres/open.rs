@@ -9,8 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::encryption::{Encryption, known_modes};
 use super::open_error::{OLDEST, OpenError, parse_reason, refusal};
-use super::tls;
-use super::{schema, sql};
+use super::{hosts, schema, sql, tls};
 
 /// The time limit for the first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +53,7 @@ pub(super) async fn open(
 ) -> Result<ConnectParams, OpenError> {
     let params = connect_params(url, authority, "rescind")?;
     let (mut client, connection) =
-        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+        hosts::connect(&params.config, &params.tls).await.map_err(|error| refusal(&error))?;
     let driver = tokio::spawn(connection);
     let checked = async {
         check(&mut client, mode).await?;
@@ -76,7 +75,7 @@ pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, b
     let encryption = encryption(url)?;
     let params = connect_params(url, authority, "rescind doctor")?;
     let (client, connection) =
-        params.config.connect(params.tls.clone()).await.map_err(|error| refusal(&error))?;
+        hosts::connect(&params.config, &params.tls).await.map_err(|error| refusal(&error))?;
     let driver = tokio::spawn(connection);
     let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
     // A pooler or another database that only speaks the protocol need not know.

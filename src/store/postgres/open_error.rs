@@ -128,6 +128,11 @@ pub(super) fn grants_no_more(error: &Error) -> bool {
     error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) || error.as_db_error().is_some_and(bouncer)
 }
 
+/// Whether the host is a standby, and one that accepts writes was asked for.
+pub(super) fn is_read_only(error: &Error) -> bool {
+    error.code().is_none() && says(error, READ_ONLY)
+}
+
 /// The reason why a connection failed, in words for an operator and without a password.
 pub(super) fn reason(error: &Error) -> String {
     if let Some(code) = error.code() {

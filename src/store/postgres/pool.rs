@@ -17,6 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::Connection;
 use super::failure::QueryFailure;
+use super::hosts;
 use crate::store::StoreError;
 
 /// The longest pause between attempts to connect to an unreachable database, well below the time a node may take to
@@ -243,7 +244,7 @@ impl Connector {
     }
 
     async fn connect(&self) -> Result<Connection, Unreachable> {
-        let connecting = self.config.connect(self.tls.clone());
+        let connecting = hosts::connect(&self.config, &self.tls);
         match timeout(self.timeout, connecting).await {
             Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
             Ok(Err(error)) => {

@@ -1,5 +1,6 @@
 //! A database that does not answer or does not exist: 503, never "valid", never "signed out".
 
+use std::net::TcpListener;
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -105,6 +106,16 @@ fn a_standby_that_nobody_promoted_is_not_asked() {
     ready(&nodes);
     phone.me(nodes.client(0)).ok();
     assert_eq!(ended.me(nodes.client(0)).problem(), "401 signed_out");
+}
+
+#[test]
+fn a_host_that_accepts_connections_and_says_nothing_hides_no_primary() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    // As a database that was stopped by a signal: the kernel accepts for it.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let both = url(&format!("{},{}", silent.local_addr().unwrap(), cluster.address()));
+    let nodes = patient_nodes(&both, 1);
+    Session::register(nodes.client(0), "ada", "Phone").assert_alive(nodes.client(0));
 }
 
 #[test]
