@@ -1,0 +1,162 @@
+"""A real cluster of three machines, broken again and again: `run.py --faults 10 --seed 1 --set proof_of_primacy=every_check`.
+
+Six users work on the nodes of Rescind all the time and note what was acknowledged. After each fault everything is
+healed, and what was acknowledged is compared with what every node answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+
+import private
+from faults import FAULTS, Broken, Fault
+from ledger import Load
+from machines import LOGS, RESCIND, Cluster, run
+from probes import Probes
+
+#: How many seconds the cluster may need to acknowledge changes again while something is broken.
+PATIENCE = 60
+#: Enough for the load of a run.
+SETTINGS = ["sign_ins_per_account=100000", "registrations_per_address=100000"]
+
+
+def arguments() -> argparse.Namespace:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--faults", type=int, default=int(os.environ.get("RESCIND_TEST_FAULTS", "10")))
+    asked.add_argument("--seed", type=int, default=int(os.environ.get("RESCIND_TEST_SEED", "1")))
+    asked.add_argument(
+        "--only", action="append", choices=[fault.name for fault in FAULTS], help="only this fault"
+    )
+    asked.add_argument("--possible", action="store_true", help="only say whether it can run here")
+    asked.add_argument("--set", action="append", default=[], dest="settings", help="a setting of Rescind")
+    return asked.parse_args()
+
+
+def order(only: list[str] | None, number: int, chance: random.Random) -> list[Fault]:
+    """Every fault once, in a random order, then again."""
+    among = [fault for fault in FAULTS if not only or fault.name in only]
+    found: list[Fault] = []
+    while len(found) < number:
+        found += chance.sample(among, len(among))
+    return found[:number]
+
+
+def broken(cluster: Cluster, chance: random.Random) -> Broken:
+    roles = {role: name for name, role, _ in cluster.members()}
+    by_name = {machine.name: machine for machine in cluster.machines}
+    return Broken(cluster, chance, *(by_name[roles[role]] for role in ("leader", "sync_standby", "replica")))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one fault did."""
+
+    survived: bool
+    #: The longest time in which no node acknowledged a change, and from the fault's end until every node answered.
+    away: float
+    recovery: float
+
+
+def fail(
+    number: int, fault: Fault, cluster: Cluster, load: Load, probes: Probes, chance: random.Random
+) -> Result:
+    """One fault from its begin until everything that was acknowledged before its end has been looked after."""
+    probes.renew()
+    before = load.tally.counts.copy()
+    roles = broken(cluster, chance)
+    load.begin()
+    time.sleep(1)
+    begun = time.monotonic()
+    what = fault.do(roles)
+    changed = not fault.survives
+    while (lasted := time.monotonic() - begun) < fault.hold or (not changed and lasted < PATIENCE):
+        changed = changed or probes.changed_since(begun + fault.hold / 2)
+        time.sleep(0.1)
+    # Some more, with whatever took over beside whatever does not know yet.
+    time.sleep(3)
+    healed = time.monotonic()
+    cluster.heal()
+    cluster.mend()
+    time.sleep(2)
+    load.end()
+    load.settle()
+    result = Result(changed, probes.away(begun, healed), probes.recovery(healed))
+    counts = ", ".join(f"{number} {what}" for what, number in (load.tally.counts - before).items())
+    times = f"no change for {result.away:.1f} s, every node {result.recovery:.1f} s after the end"
+    print(f"{number:3} {fault.name} {what}: {times}; {counts}", flush=True)
+    if not result.survived:
+        load.tally.contradict(
+            "not survived", f"{fault.name} {what}: no node acknowledged a change in {PATIENCE} s"
+        )
+    return result
+
+
+def test(asked: argparse.Namespace) -> int:
+    chance = random.Random(asked.seed)
+    faults = order(asked.only, asked.faults, chance)
+    cluster = Cluster([*SETTINGS, *asked.settings])
+    print(f"{len(faults)} faults with seed {asked.seed}; logs in {LOGS}", flush=True)
+    begun = time.monotonic()
+    cluster.start()
+    first = cluster.machines[0]
+    words = ["service-key", "add", "tests", "--scope", "sessions", "--json"]
+    environment = first.command("rescind")[1]
+    told = run("env", "-C", first.folder / "rescind", RESCIND, *words, **environment)
+    nodes = [machine.node for machine in cluster.machines]
+    load, probes = Load(nodes, json.loads(told)["key"], asked.seed), Probes(nodes)
+    print(f"started after {time.monotonic() - begun:.0f} s", flush=True)
+    results = [fail(number, fault, cluster, load, probes, chance) for number, fault in enumerate(faults, 1)]
+    return report(results, load, asked.settings)
+
+
+def report(results: list[Result], load: Load, settings: list[str]) -> int:
+    counts = load.tally.counts
+    print("\n".join(load.tally.contradictions))
+    recovery, away = ([getattr(result, name) for result in results] for name in ("recovery", "away"))
+    accepted = f"ended tokens accepted after the answer, {' '.join(settings) or 'with default settings'}"
+    strict = any(setting.startswith("proof_of_primacy=") for setting in settings)
+    figure("faults in a cluster of three machines", len(results))
+    figure("changes acknowledged meanwhile", counts["acknowledged"])
+    figure("of these, compared with every node's answers after a fault", counts["facts looked after"])
+    figure("acknowledged changes lost", counts["lost"], goal="0")
+    figure("ended tokens presented after the answer, to each node", counts["checks of ended tokens"])
+    figure(accepted, counts["ended token accepted"], goal="0" if strict else None)
+    figure("no change acknowledged by any node during a fault, median", statistics.median(away), "s")
+    figure("no change acknowledged by any node during a fault, the longest", max(away), "s")
+    figure("from the end of a fault until every node answered, median", statistics.median(recovery), "s")
+    figure("from the end of a fault until every node answered, the longest", max(recovery), "s")
+    bad = counts["lost"] + counts["not survived"] + strict * counts["ended token accepted"]
+    print(f"FAILED: see above, and the logs in {LOGS}" if bad else "nothing acknowledged was lost")
+    return 1 if bad else 0
+
+
+def figure(what: str, value: float, unit: str = "", goal: str | None = None) -> None:
+    """Prints a figure, and notes it for `cargo bench -- faults`."""
+    print(f"{value:12.2f} {unit:2} {what}")
+    if name := os.environ.get("RESCIND_TEST_FIGURES"):
+        with open(name, "a", encoding="utf-8") as file:
+            file.write(
+                json.dumps({"what": what, "value": round(value, 2), "unit": unit, "goal": goal}) + "\n"
+            )
+
+
+if __name__ == "__main__":
+    asked = arguments()
+    if asked.possible:
+        sys.exit(private.impossible())
+    private.enter()
+    try:
+        status = test(asked)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    os._exit(status)
