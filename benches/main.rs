@@ -10,7 +10,7 @@
 //! Modules: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it is in force), [`writes`] (refresh, group
 //! commit), [`start`] (an empty store), [`scale`] (a million users), [`import`] (of Django's users), [`verifier`] (followers, and [`guarded`] behind
 //! nginx), [`postgres`] (the shared store compared with the embedded one) and [`proofs`] (how often several nodes
-//! lost nothing). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
+//! lost nothing), [`faults`] (a cluster of three machines that is broken again and again). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
 //! is the client, [`results`] stores the figures, [`table`] formats them.
 
 #![allow(clippy::print_stdout, reason = "figures are for people")]
@@ -25,6 +25,7 @@ use rescind::settings::LogFormat;
 mod bare;
 mod checks;
 mod cluster;
+mod faults;
 mod guarded;
 mod import;
 mod load;
@@ -41,8 +42,8 @@ mod table;
 mod verifier;
 mod writes;
 
-const GROUPS: [&str; 9] =
-    ["checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "proofs"];
+const GROUPS: [&str; 10] =
+    ["checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "proofs", "faults"];
 
 /// The environment variable that marks the process which measures a group.
 const MEASURING: &str = "BENCH_GROUP_APART";
@@ -94,6 +95,10 @@ fn measure(group: &str, options: &[&str]) -> Result<()> {
         ("verifier", []) => verifier::measure(),
         ("postgres", []) => postgres::measure(),
         ("proofs", []) => proofs::measure(),
+        ("faults", []) => faults::measure(faults::FAULTS),
+        ("faults", ["--faults", number]) => {
+            faults::measure(number.parse().context("--faults takes a number")?)
+        }
         ("scale", []) => scale::measure(scale::USERS),
         ("scale", ["--users", users]) => scale::measure(users.parse().context("--users takes a number")?),
         ("import", []) => import::measure(&import::USERS),
