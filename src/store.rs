@@ -82,7 +82,7 @@ pub use identity::StoreIdentity;
 use priority::Priority;
 use queries::Query;
 use queries::service::ReadCounters;
-pub use standing::Standing;
+pub use standing::{SeenStanding, Standing};
 use steps::Step;
 
 /// A store over an engine. Cheap to clone: all clones are the same store.

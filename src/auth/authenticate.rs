@@ -9,12 +9,11 @@ use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::SigningKeys;
 use crate::model::claims::{Presented, RefreshClaims};
 use crate::model::device::{Device, LastSeen};
-use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::Query;
-use crate::store::queries::standing::{ReadSeenStanding, ReadStanding};
+use crate::store::queries::standing::{CheckSeenStanding, CheckStanding, ReadStanding};
 use crate::store::{Standing, Store};
 use crate::token::refresh;
 use crate::token::seen::VerifiedClaims;
@@ -88,7 +87,9 @@ impl Caller {
 impl Authentication {
     /// Authenticates the bearer of an access token.
     pub async fn authenticate(&self, bearer: &Bearer, client: &ClientInfo) -> Result<Caller, AuthError> {
-        let (claims, standing) = self.judged_access(bearer.token()?, self.world.now()).await??;
+        // From the records: a step goes on with what they say.
+        let read = |presented: Presented| ReadStanding { user: presented.user, device: presented.device };
+        let (claims, standing) = self.judged(bearer.token()?, self.world.now(), read).await??;
         self.caller(claims, standing, client)
     }
 
@@ -98,8 +99,9 @@ impl Authentication {
         bearer: &Bearer,
         client: &ClientInfo,
     ) -> Result<(Caller, Option<LastSeen>), AuthError> {
-        let read = |user, device| ReadSeenStanding { user, device };
-        let (claims, seen) = self.judged(bearer.token()?, self.world.now(), read).await??;
+        let now = self.world.now();
+        let read = |presented| CheckSeenStanding { presented, now };
+        let (claims, seen) = self.judged(bearer.token()?, now, read).await??;
         Ok((self.caller(claims, seen.standing, client)?, seen.last_seen))
     }
 
@@ -123,7 +125,7 @@ impl Authentication {
         token: &str,
         now: Timestamp,
     ) -> Result<Result<(Arc<VerifiedClaims>, Standing), Reason>, AuthError> {
-        self.judged(token, now, |user, device| ReadStanding { user, device }).await
+        self.judged(token, now, |presented| CheckStanding { presented, now }).await
     }
 
     /// The claims of an authentic access token with what `read` reads of its user and device, or the reason why it ended by
@@ -132,7 +134,7 @@ impl Authentication {
         &self,
         token: &str,
         now: Timestamp,
-        read: impl Fn(UserId, DeviceId) -> Q,
+        read: impl Fn(Presented) -> Q,
     ) -> Result<Result<(Arc<VerifiedClaims>, Q::Answer), Reason>, AuthError> {
         self.rollback.check()?;
         let mut keyring = self.keys.current();
@@ -141,14 +143,14 @@ impl Authentication {
                 keyring = self.keys.newer_than(&keyring).await?.ok_or(AuthError::TokenInvalid)?;
                 continue;
             };
-            let answer = self.store.read(read(claims.subject, claims.device)).await?;
+            let presented = (&**claims).into();
+            let answer = self.store.read(read(presented)).await?;
             let standing = answer.as_ref();
             if standing.counters.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
                 keyring = self.keys.reload().await?;
                 continue;
             }
-            let presented = (&**claims).into();
             return Ok(match standing.judge(&presented, now) {
                 // It may be another node's clock that is wrong, or this one's: a refresh helps where the token is good.
                 Verdict::Live if claims.is_from_the_future(now) => Err(Reason::Expired),

@@ -9,11 +9,11 @@ use crate::metrics::Metrics;
 use crate::model::device::{Cause, DeviceName};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
-use crate::store::Store;
 use crate::store::queries::devices::{EndedPosition, FindLastSeen, ListDevices, ListEndedDevices, Listed};
-use crate::store::queries::standing::{ReadSeenStanding, SeenStanding};
+use crate::store::queries::standing::ReadSeenStanding;
 use crate::store::steps::end_device::{DeviceEnded, EndDevice};
 use crate::store::steps::rename_device::{RenameDevice, Renamed};
+use crate::store::{SeenStanding, Store};
 use crate::world::World;
 
 /// One page of a list of devices.

@@ -1,7 +1,9 @@
 //! The metrics of the shared store.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::{family::Family, gauge::Gauge, histogram::Histogram};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -13,6 +15,9 @@ use super::labels::KindLabel;
 pub struct DatabaseMetrics {
     duration: Family<KindLabel, Histogram, fn() -> Histogram>,
     group_size: Family<KindLabel, Histogram, fn() -> Histogram>,
+    checks: Family<KindLabel, Counter>,
+    changes: Counter,
+    proof_age: Gauge<f64, AtomicU64>,
     connections: Gauge,
     waiting: Gauge,
 }
@@ -22,6 +27,9 @@ impl Default for DatabaseMetrics {
         Self {
             duration: Family::new_with_constructor(|| Histogram::new(LATENCY)),
             group_size: Family::new_with_constructor(|| Histogram::new(GROUP)),
+            checks: Family::default(),
+            changes: Counter::default(),
+            proof_age: Gauge::default(),
             connections: Gauge::default(),
             waiting: Gauge::default(),
         }
@@ -42,6 +50,22 @@ impl DatabaseMetrics {
             self.group_size.clone(),
         );
         registry.register(
+            "database_checks",
+            "Checks on the shared store, by what they were answered from: cached devices and the head of the log, or records",
+            self.checks.clone(),
+        );
+        registry.register(
+            "database_changes",
+            "How often the shared store turned out to be another database than before: promoted, restored or started again",
+            self.changes.clone(),
+        );
+        registry.register_with_unit(
+            "database_proof_age",
+            "Age of the last proof that the shared store's database was the primary, when a check last rested on it",
+            Unit::Seconds,
+            self.proof_age.clone(),
+        );
+        registry.register(
             "database_connections",
             "Connections to the shared store",
             self.connections.clone(),
@@ -58,6 +82,18 @@ impl DatabaseMetrics {
         self.duration.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
         self.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// Records how many checks of one group were answered from cached devices and how many read records, the age of the proof
+    /// that they rest on, and whether the database turned out to be another one.
+    pub fn checked(&self, cached: usize, read: usize, proof_age: Option<Duration>, another: bool) {
+        for (kind, checks) in [("cached", cached), ("read", read)] {
+            self.checks.get_or_create(&KindLabel { kind }).inc_by(checks as u64);
+        }
+        self.changes.inc_by(u64::from(another));
+        if let Some(age) = proof_age {
+            self.proof_age.set(age.as_secs_f64());
+        }
     }
 
     /// Records how many reads or steps of the shared store were done together.

@@ -21,6 +21,11 @@ pub enum OpenError {
     /// This build lacks the engine that is set: its name, and what to do.
     #[error("this build has no {0} store: {1}")]
     NoSuchStore(&'static str, &'static str),
+    /// A proof of primacy is required of the embedded store, which has one node.
+    #[error(
+        "`proof_of_primacy` is for a shared store with a synchronous standby: set proof_of_primacy = \"off\", or `store` to the URL of the database"
+    )]
+    NoPrimary,
     /// The folder of a node with a shared store cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),

@@ -54,6 +54,7 @@ pub(super) async fn open(
         Some(url) => shared(settings, url, mode, metrics, clock).await,
         #[cfg(not(feature = "postgres"))]
         Some(_) => Err(NO_SHARED),
+        None if settings.proof_of_primacy.is_some() => Err(OpenError::NoPrimary),
         #[cfg(feature = "sled")]
         None => embedded(settings, mode, metrics),
         #[cfg(not(feature = "sled"))]
@@ -288,6 +289,7 @@ fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
         read_budget: settings.store_read_budget,
         step_budget: settings.store_step_budget,
         authority: settings.store_ca_file.clone(),
+        cached_standings: settings.store_cached_devices,
         ..crate::store::postgres::Options::default()
     }
 }
@@ -309,18 +311,27 @@ async fn shared(
     metrics: &Arc<Metrics>,
     clock: &Arc<ReferenceClock>,
 ) -> Result<Store, OpenError> {
-    use crate::store::postgres::{Grouped, Observed, OpenMode, Options, Postgres};
+    use crate::store::postgres::{Checked, Grouped, Observed, OpenMode, Options, Postgres};
     let mode = match mode {
         Mode::Initialize => OpenMode::Create,
         Mode::Existing => OpenMode::Existing,
     };
-    let (of_requests, of_groups) = (Arc::clone(metrics), Arc::clone(metrics));
+    let [of_requests, of_groups, of_checks] = std::array::from_fn(|_| Arc::clone(metrics));
     let observer = Box::new(move |observed: Observed| {
         of_requests.database.asked(observed.what, observed.took, observed.connections, observed.waiting);
     });
     let group_observer =
         Arc::new(move |group: Grouped| of_groups.database.grouped(group.what, group.requests));
-    let options = Options { observer, group_observer, ..clocked_options(settings, clock) };
+    let check_observer = Arc::new(move |checked: Checked| {
+        of_checks.database.checked(checked.cached, checked.read, checked.proof_age, checked.another);
+    });
+    let options = Options {
+        observer,
+        group_observer,
+        check_observer,
+        proof_of_primacy: settings.proof_of_primacy,
+        ..clocked_options(settings, clock)
+    };
     Ok(Store::new(Arc::new(Postgres::connect(url.reveal(), options, mode).await?)))
 }
 

@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::StoreError;
 use super::priority::Priority;
 use super::queries::Query;
 use super::records::{Changes, Records};
 use super::steps::Step;
 use super::working_set::WorkingSet;
+use super::{SeenStanding, StoreError};
 
 /// A [`Step`] with its outcome's type erased.
 pub trait ErasedStep: Send + Sync {
@@ -35,6 +35,16 @@ pub trait ErasedQuery: Send + Sync {
     /// # Errors
     /// When a record that the query needs cannot be read.
     fn run(&self, records: &dyn Records) -> Result<(), StoreError>;
+
+    /// Whether [`ErasedQuery::run_on_cached`] may answer.
+    fn is_cached(&self) -> bool {
+        false
+    }
+
+    /// Remembers the answer that a cached standing gives; `false` if it gives none, and the records are to be read.
+    fn run_on_cached(&self, _standing: SeenStanding) -> bool {
+        false
+    }
 }
 
 /// A step or a query on its way through an engine, and its answer once there is one.
@@ -83,6 +93,14 @@ impl<Q: Query> ErasedQuery for InFlight<Q, Q::Answer> {
     fn run(&self, records: &dyn Records) -> Result<(), StoreError> {
         self.remember(self.operation.run(records)?);
         Ok(())
+    }
+
+    fn is_cached(&self) -> bool {
+        Q::CACHED
+    }
+
+    fn run_on_cached(&self, standing: SeenStanding) -> bool {
+        self.operation.from_cache(standing).map(|answer| self.remember(answer)).is_some()
     }
 }
 

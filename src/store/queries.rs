@@ -3,9 +3,9 @@
 //! Modules: [`standing`] (what a check needs), [`users`], [`devices`], [`keys`] (signing keys and service keys), [`log`],
 //! [`service`] (the store itself).
 
-use super::StoreError;
 use super::records::Records;
 use super::working_set::WorkingSet;
+use super::{SeenStanding, StoreError};
 
 pub mod devices;
 pub mod keys;
@@ -23,6 +23,9 @@ pub trait Query: Send + Sync + 'static {
     /// queries may read what a power cut can still take back.
     const DURABLE: bool = false;
 
+    /// Whether [`Query::from_cache`] may answer the query.
+    const CACHED: bool = false;
+
     /// The records that the query is known to read.
     fn working_set(&self) -> WorkingSet;
 
@@ -31,4 +34,10 @@ pub trait Query: Send + Sync + 'static {
     /// # Errors
     /// When a record that the query needs cannot be read.
     fn run(&self, records: &dyn Records) -> Result<Self::Answer, StoreError>;
+
+    /// Answers from a standing that the engine has read before and knows to be as good as read now for one purpose: to say
+    /// that a token is live. `None` if that is not the answer: then the query is run.
+    fn from_cache(&self, _standing: SeenStanding) -> Option<Self::Answer> {
+        None
+    }
 }

@@ -4,7 +4,7 @@ use super::records::Records;
 use super::{Counters, StoreError};
 use crate::model::claims::{Presented, RefreshClaims};
 use crate::model::counters::Sequence;
-use crate::model::device::Device;
+use crate::model::device::{Device, LastSeen};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
@@ -21,9 +21,33 @@ pub struct Standing {
     pub device: Option<Device>,
 }
 
+/// The standing of a device, and when and from where it was last heard of.
+#[derive(Clone, Debug)]
+pub struct SeenStanding {
+    /// What the decision on a token needs.
+    pub standing: Standing,
+    /// When and from where the device was last heard of.
+    pub last_seen: Option<LastSeen>,
+}
+
 impl AsRef<Self> for Standing {
     fn as_ref(&self) -> &Self {
         self
+    }
+}
+
+impl AsRef<Standing> for SeenStanding {
+    fn as_ref(&self) -> &Standing {
+        &self.standing
+    }
+}
+
+impl SeenStanding {
+    /// Reads what the decision on a token of `device` needs, and when and from where the device was last heard of.
+    pub(super) fn read(records: &dyn Records, user: UserId, device: DeviceId) -> Result<Self, StoreError> {
+        let standing = Standing::read(records, user, device)?;
+        let last_seen = records.last_seen(user, device)?;
+        Ok(Self { standing, last_seen })
     }
 }
 

@@ -35,6 +35,7 @@ mod names;
 mod nodes;
 mod pooled;
 mod promoted;
+mod proof;
 mod refresh_rotation;
 mod refused;
 mod restarted;

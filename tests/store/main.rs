@@ -11,6 +11,7 @@
 
 mod accounts;
 mod backend;
+mod cached;
 mod continued;
 #[path = "../database.rs"]
 mod database;

@@ -20,7 +20,7 @@ use rescind::model::verdict::Verdict;
 use rescind::store::queries::devices::{ListDevices, ListEndedDevices, Listed};
 use rescind::store::queries::log::ReadLog;
 use rescind::store::queries::service::ReadCounters;
-use rescind::store::queries::standing::ReadStanding;
+use rescind::store::queries::standing::CheckStanding;
 use rescind::store::queries::users::FindUser;
 use rescind::store::retention::LOG_KEPT;
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice};
@@ -262,9 +262,13 @@ impl Service {
 
     /// The verdict on an access token.
     pub(crate) async fn verdict(&self, access: &Presented) -> Verdict {
-        let standing =
-            self.store().read(ReadStanding { user: access.user, device: access.device }).await.unwrap();
-        standing.judge(access, self.now())
+        self.verdict_of(&self.store(), access).await
+    }
+
+    /// The verdict of a node with this store.
+    pub(crate) async fn verdict_of(&self, node: &Store, access: &Presented) -> Verdict {
+        let (presented, now) = (*access, self.now());
+        node.read(CheckStanding { presented, now }).await.unwrap().judge(access, now)
     }
 
     /// The number of the user's live devices.

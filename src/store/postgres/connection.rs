@@ -9,8 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::failure::QueryFailure;
+use super::statement::{Literal, PreparedStatements, Statement};
 
 /// How long the server may take to accept a cancel request.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +29,8 @@ pub(super) struct Connection {
     remarked: Arc<AtomicBool>,
     busy: AtomicBool,
     committing: AtomicBool,
+    /// The statements, and whether they are prepared on this connection.
+    prepared: Option<Arc<PreparedStatements>>,
 }
 
 impl Connection {
@@ -42,7 +47,27 @@ impl Connection {
         let remarked = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, Arc::clone(&remarked))).abort_handle();
         let (busy, committing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { client, tls, driver, remarked, busy, committing }
+        Self { client, tls, driver, remarked, busy, committing, prepared: None }
+    }
+
+    /// Prepares the statements that are sent often.
+    pub(super) async fn prepare(&mut self, statements: &Arc<PreparedStatements>) {
+        if statements.prepare(&self.client).await {
+            self.prepared = Some(Arc::clone(statements));
+        }
+    }
+
+    /// Runs a statement that may be prepared here.
+    pub(super) async fn run(
+        &self,
+        statement: &Statement,
+        arguments: &[Literal],
+    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
+        let client = self.begin();
+        match &self.prepared {
+            Some(prepared) => prepared.execute(client, statement, arguments).await,
+            None => statement.run(client, arguments).await,
+        }
     }
 
     /// The client, for one exchange that ends with [`Connection::done`]. A connection whose exchange was abandoned is

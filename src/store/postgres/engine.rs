@@ -14,14 +14,17 @@ use super::change_notifier::ChangeNotifier;
 use super::failure::QueryFailure;
 use super::group_commit::GroupCommit;
 use super::group_queue::GroupObserver;
+use super::head;
 use super::load;
 use super::loaded::Loaded;
 use super::open::{OpenMode, open};
 use super::open_error::OpenError;
 use super::pool::Pool;
 use super::retry::with_retries;
-use super::shared_reads::SharedReads;
+use super::shared_reads::{CheckObserver, CheckOptions, Found, SharedReads};
+use super::standing_cache::SharedCache;
 use super::transaction::{self, Transactions, too_slow, unknown};
+use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::store::engine::Engine;
 use crate::store::erased::{ErasedQuery, ErasedStep};
@@ -57,6 +60,13 @@ pub struct Options {
     pub observer: Box<dyn Fn(Observed) + Send + Sync>,
     /// Is told of every group of reads or steps that one statement or one transaction does.
     pub group_observer: GroupObserver,
+    /// How many standings of devices are cached at most; with zero every check reads the records.
+    pub cached_standings: usize,
+    /// How old the proof may be, for each answer about a token, that the database is the primary: with zero it is begun
+    /// after the check arrived. Without one nothing is proven.
+    pub proof_of_primacy: Option<Duration>,
+    /// Is told of every group of checks.
+    pub check_observer: CheckObserver,
     /// Is asked before every read and step whether the clock here is right; none is begun if it is not.
     pub clock: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
 }
@@ -70,6 +80,9 @@ impl Default for Options {
             authority: None,
             observer: Box::new(|_| ()),
             group_observer: Arc::new(|_| ()),
+            cached_standings: 50_000,
+            proof_of_primacy: None,
+            check_observer: Arc::new(|_| ()),
             clock: Box::new(|| Ok(())),
         }
     }
@@ -82,6 +95,7 @@ pub struct Postgres(Arc<Inner>);
 struct Inner {
     pool: Arc<Pool>,
     checks: SharedReads,
+    cache: Arc<SharedCache>,
     transactions: Arc<Transactions>,
     groups: GroupCommit,
     options: Options,
@@ -93,18 +107,28 @@ impl Postgres {
     /// # Errors
     /// See [`OpenError`].
     pub async fn connect(url: &str, options: Options, mode: OpenMode) -> Result<Self, OpenError> {
-        let params = open(url, options.authority.as_deref(), mode).await?;
+        let proven = options.proof_of_primacy.is_some();
+        let params = open(url, options.authority.as_deref(), mode, proven).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
         let notifier = ChangeNotifier::start(params.config.clone(), params.tls.clone());
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
         let pool = Arc::new(pool);
-        let checks =
-            SharedReads::start(Arc::clone(&pool), options.read_budget, Arc::clone(&options.group_observer));
-        let transactions = Arc::new(Transactions::new(Arc::clone(&pool), notifier, options.step_budget));
+        let cached = if head::is_readable(&pool).await { options.cached_standings } else { 0 };
+        let cache = Arc::new(SharedCache::new(cached));
+        let check_options = CheckOptions {
+            budget: options.read_budget,
+            proof: options.proof_of_primacy,
+            group_observer: Arc::clone(&options.group_observer),
+            observer: Arc::clone(&options.check_observer),
+        };
+        let checks = SharedReads::start(Arc::clone(&pool), Arc::clone(&cache), check_options);
+        let transactions =
+            Transactions::new(Arc::clone(&pool), Arc::clone(&cache), notifier, options.step_budget);
+        let transactions = Arc::new(transactions);
         let groups = GroupCommit::start(&transactions, options.step_budget, &options.group_observer);
-        Ok(Self(Arc::new(Inner { pool, checks, transactions, groups, options })))
+        Ok(Self(Arc::new(Inner { pool, checks, cache, transactions, groups, options })))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -201,13 +225,10 @@ impl Inner {
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
     ) -> Result<usize, QueryFailure> {
-        if let WorkingSet::Device(user, device) = working_set {
-            let loaded = self.checks.read(*user, *device).await?;
-            let answered = query.run(&loaded);
-            if loaded.missed().is_none() {
-                answered?;
-                return Ok(0);
-            }
+        if let WorkingSet::Device(user, device) = working_set
+            && self.check(*user, *device, query).await?
+        {
+            return Ok(0);
         }
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
@@ -218,6 +239,35 @@ impl Inner {
         connection.done();
         answered?;
         Ok(0)
+    }
+}
+
+impl Inner {
+    /// Answers a query about a device together with others; `false` if it asks for more than that.
+    async fn check(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        query: &dyn ErasedQuery,
+    ) -> Result<bool, QueryFailure> {
+        let mut from_cache = query.is_cached() && self.cache.is_on();
+        loop {
+            match self.checks.find(user, device, from_cache).await? {
+                Found::Cached(standing) => {
+                    if query.run_on_cached(*standing) {
+                        return Ok(true);
+                    }
+                    // Only that a token is live is ever answered from the cache.
+                    from_cache = false;
+                }
+                Found::Changed => from_cache = false,
+                Found::Read(loaded) => {
+                    let answered = query.run(&loaded);
+                    let is_all = loaded.missed().is_none();
+                    return if is_all { Ok(answered.map(|()| true)?) } else { Ok(false) };
+                }
+            }
+        }
     }
 }
 

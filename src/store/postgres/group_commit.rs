@@ -19,7 +19,9 @@ use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
 use super::load;
 use super::loaded::Loaded;
-use super::standings::{self, Documents};
+use super::sql;
+use super::standings::Documents;
+use super::statement::Literal;
 use super::transaction::{self, Transactions};
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::StoreError;
@@ -169,8 +171,13 @@ async fn lock_and_read<'a>(
 ) -> Result<Vec<Part<'a>>, QueryFailure> {
     let client = connection.begin();
     let pairs: Vec<_> = group.iter().map(|step| (step.user, step.device.unwrap_or(NO_DEVICE))).collect();
-    let (lock, read) = (load::lock_users(group.iter().map(|step| step.user)), standings::query(&pairs));
-    let (begun, locked, read) = join!(transactions.begin(client), lock.run(client), read.run(client));
+    let lock = load::lock_users(group.iter().map(|step| step.user));
+    let ids = [
+        Literal::users(pairs.iter().map(|(user, _)| *user)),
+        Literal::devices(pairs.iter().map(|(_, id)| *id)),
+    ];
+    let read = connection.run(&sql::STANDINGS, &ids);
+    let (begun, locked, read) = join!(transactions.begin(client), lock.run(client), read);
     begun?;
     let locked: HashSet<UserId> = load::locked_users(&locked?)?.into_iter().collect();
     let documents = Documents::of(&read?)?;

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::encryption::{Encryption, known_modes};
 use super::open_error::{OLDEST, OpenError, parse_reason, refusal};
-use super::{hosts, schema, sql, tls};
+use super::{hosts, primacy, schema, sql, tls};
 
 /// The time limit for the first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,11 +45,13 @@ fn read(url: &str) -> Result<(Config, Encryption), OpenError> {
     Ok((config, encryption))
 }
 
-/// Opens the database at `url` for `mode`; returns the parameters of further connections.
+/// Opens the database at `url` for `mode`; returns the parameters of further connections. With `proven` it is an error if
+/// its commits do not prove that it is the primary.
 pub(super) async fn open(
     url: &str,
     authority: Option<&Path>,
     mode: OpenMode,
+    proven: bool,
 ) -> Result<ConnectParams, OpenError> {
     let params = connect_params(url, authority, "rescind")?;
     let (mut client, connection) =
@@ -57,6 +59,9 @@ pub(super) async fn open(
     let driver = tokio::spawn(connection);
     let checked = async {
         check(&mut client, mode).await?;
+        if proven {
+            proves_primacy(&client).await?;
+        }
         is_here(&client, mode).await
     };
     let checked = checked.await;
@@ -128,6 +133,13 @@ pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), Ope
         found if found < schema::VERSION => Err(OpenError::Older { found }),
         _ => Ok(()),
     }
+}
+
+/// Checks that a commit of this database proves that it is the primary.
+async fn proves_primacy(client: &Client) -> Result<(), OpenError> {
+    let row = client.query_typed_one(primacy::SETTINGS, &[]).await.map_err(|error| refusal(&error))?;
+    let setting = |column| row.try_get::<_, &str>(column).map_err(|error| refusal(&error));
+    Ok(primacy::holds(setting(0)?, setting(1)?)?)
 }
 
 /// Checks that commits which this database acknowledges are durable.

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
+use super::primacy::NoProof;
 use super::schema;
 use super::tls::TlsError;
 
@@ -70,6 +71,11 @@ pub enum OpenError {
         "the database has {setting} = {found}, so what it acknowledges can be lost: set {setting} = on in its configuration, and look for another value that ALTER DATABASE or ALTER ROLE gave it"
     )]
     Careless { setting: &'static str, found: String },
+    /// A proof of primacy is required, and no commit of this database is one.
+    #[error(
+        "`proof_of_primacy` cannot hold here: {0}. With Patroni set synchronous_mode, else name in `synchronous_standby_names` each standby that may be promoted, `FIRST 1 (name)` for one; or set proof_of_primacy = \"off\" and see to it that a primary which was replaced stops"
+    )]
+    NoProof(#[from] NoProof),
     /// The database's disk is full.
     #[error("the database's disk is full: make room and start again")]
     DiskFull,

@@ -18,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::hosts;
+use super::statement::PreparedStatements;
 use crate::store::StoreError;
 
 /// The longest pause between attempts to connect to an unreachable database, well below the time a node may take to
@@ -83,7 +84,8 @@ impl Pool {
         size: usize,
         timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let connector = Connector { config, tls, timeout, away: Mutex::default() };
+        let (statements, away) = (Arc::default(), Mutex::default());
+        let connector = Connector { config, tls, timeout, statements, away };
         let connections = managed::Pool::builder(connector)
             .max_size(size)
             .build()
@@ -158,6 +160,7 @@ pub(super) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     timeout: Duration,
+    statements: Arc<PreparedStatements>,
     away: Mutex<Option<Away>>,
 }
 
@@ -244,9 +247,14 @@ impl Connector {
     }
 
     async fn connect(&self) -> Result<Connection, Unreachable> {
-        let connecting = hosts::connect(&self.config, &self.tls);
+        let connecting = async {
+            let (client, connection) = hosts::connect(&self.config, &self.tls).await?;
+            let mut connection = Connection::over(client, connection, self.tls.clone());
+            connection.prepare(&self.statements).await;
+            Ok(connection)
+        };
         match timeout(self.timeout, connecting).await {
-            Ok(Ok((client, connection))) => Ok(Connection::over(client, connection, self.tls.clone())),
+            Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => {
                 let full = super::open_error::grants_no_more(&error);
                 Err(Unreachable { why: super::open_error::reason(&error), full })

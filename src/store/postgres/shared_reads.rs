@@ -1,71 +1,202 @@
-//! Reads for checks, shared: one statement reads what all checks that wait need to know.
+//! Checks, together: one statement reads what all checks that wait need to know.
 //!
 //! The statement is sent after the last of its checks arrived, so each of them sees every step that was acknowledged
-//! before the check began, as with a statement of its own.
+//! before the check began, as with a statement of its own. Where the standings of all of them are cached, it reads no more
+//! than the head of the log.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::try_join;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_postgres::SimpleQueryRow;
 
+use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
+use super::head::Head;
 use super::loaded::Loaded;
 use super::pool::Pool;
-use super::standings::{self, Documents};
+use super::primacy::Primacy;
+use super::sql;
+use super::standing_cache::SharedCache;
+use super::standings::Documents;
+use super::statement::Literal;
+use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
-use crate::store::StoreError;
+use crate::store::{SeenStanding, StoreError};
 
 /// One statement is under way at a time, which makes the groups large. The next one does not wait longer than `patience`
 /// for a slow one.
 const LIMITS: GroupLimits = GroupLimits { most: 256, under_way: 1, patience: Duration::from_millis(5) };
 
-/// A user and a device of the user that a check waits to be read.
+/// What checks found, and what they rest on.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    /// How many were answered from the cache.
+    pub cached: usize,
+    /// How many read the records.
+    pub read: usize,
+    /// How old the last proof is that the database is the primary; none if none is required.
+    pub proof_age: Option<Duration>,
+    /// Whether the database turned out to be another one than before: promoted, restored or started again.
+    pub another: bool,
+}
+
+/// Is told of every group of checks.
+pub type CheckObserver = Arc<dyn Fn(Checked) + Send + Sync>;
+
+/// What the checks of a store rest on.
+pub(super) struct CheckOptions {
+    /// How long a statement may take.
+    pub(super) budget: Duration,
+    /// How old the proof may be that the database is the primary; none if none is required.
+    pub(super) proof: Option<Duration>,
+    pub(super) group_observer: GroupObserver,
+    pub(super) observer: CheckObserver,
+}
+
+/// A user and a device of the user that a check waits to know.
 struct WaitingCheck {
     user: UserId,
     device: DeviceId,
-    answer: oneshot::Sender<Result<Loaded, QueryFailure>>,
+    /// Whether the cache will do.
+    from_cache: bool,
+    answer: oneshot::Sender<Result<Found, QueryFailure>>,
 }
 
-/// The queue of reads for checks.
-pub(super) struct SharedReads(GroupQueue<WaitingCheck>);
+/// What is known of a user and a device.
+pub(super) enum Found {
+    /// By the cache, as of a moment after the check began.
+    Cached(Box<SeenStanding>),
+    /// By the records.
+    Read(Loaded),
+    /// It was cached, and then the log said that something has changed.
+    Changed,
+}
+
+/// The queue of checks.
+pub(super) struct SharedReads {
+    queue: GroupQueue<WaitingCheck>,
+}
 
 impl SharedReads {
-    /// A queue that reads over connections of `pool`, each statement within `budget`.
-    pub(super) fn start(pool: Arc<Pool>, budget: Duration, observer: GroupObserver) -> Self {
+    /// A queue that reads over connections of `pool`.
+    pub(super) fn start(pool: Arc<Pool>, cache: Arc<SharedCache>, options: CheckOptions) -> Self {
+        let primacy = Primacy::new(options.proof);
+        let reader = Arc::new(Reader { pool, cache, primacy, options });
         let handle = move |group: Vec<WaitingCheck>| {
-            observer(Grouped { what: "read", requests: group.len() });
-            let pool = Arc::clone(&pool);
-            async move {
-                let pairs: Vec<_> = group.iter().map(|waiting| (waiting.user, waiting.device)).collect();
-                let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
-                let read = timeout(budget, read(&pool, &pairs)).await.unwrap_or_else(|_| late());
-                for waiting in group {
-                    let loaded = match &read {
-                        Ok(documents) => Ok(documents.loaded(waiting.user, Some(waiting.device))),
-                        Err(failure) => Err(failure.clone()),
-                    };
-                    // Whoever asked may have gone.
-                    let _gone = waiting.answer.send(loaded);
-                }
-            }
+            (reader.options.group_observer)(Grouped { what: "read", requests: group.len() });
+            let reader = Arc::clone(&reader);
+            async move { reader.answer(group).await }
         };
-        Self(GroupQueue::start(LIMITS, |_| None::<()>, handle))
+        Self { queue: GroupQueue::start(LIMITS, |_| None::<()>, handle) }
     }
 
-    /// Reads the counters, a user and a device, together with whatever other reads wait.
-    pub(super) async fn read(&self, user: UserId, device: DeviceId) -> Result<Loaded, QueryFailure> {
+    /// What is known of a user and a device at a moment after this call.
+    pub(super) async fn find(
+        &self,
+        user: UserId,
+        device: DeviceId,
+        from_cache: bool,
+    ) -> Result<Found, QueryFailure> {
         let (answer, answered) = oneshot::channel();
-        self.0.add(WaitingCheck { user, device, answer });
+        self.queue.add(WaitingCheck { user, device, from_cache, answer });
         let aborted = || QueryFailure::Final(StoreError::Unavailable("a read was aborted".to_owned()));
         answered.await.unwrap_or_else(|_| Err(aborted()))
     }
 }
 
-async fn read(pool: &Pool, pairs: &[(UserId, DeviceId)]) -> Result<Documents, QueryFailure> {
-    let connection = pool.connection().await?;
-    let rows = standings::query(pairs).run(connection.begin()).await?;
-    connection.done();
-    Documents::of(&rows)
+struct Reader {
+    pool: Arc<Pool>,
+    cache: Arc<SharedCache>,
+    primacy: Primacy,
+    options: CheckOptions,
+}
+
+impl Reader {
+    async fn answer(&self, group: Vec<WaitingCheck>) {
+        let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
+        match timeout(self.options.budget, self.find(&group)).await.unwrap_or_else(|_| late()) {
+            Ok(found) => group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found))),
+            Err(failure) => group.into_iter().for_each(|waiting| waiting.answer(Err(failure.clone()))),
+        }
+    }
+
+    async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
+        let connection = self.pool.connection().await?;
+        let proof =
+            async { if self.primacy.is_due() { self.primacy.prove(&connection).await } else { Ok(()) } };
+        let (found, ()) = try_join!(self.read(&connection, group), proof)?;
+        connection.done();
+        Ok(found)
+    }
+
+    /// Reads what is not cached, and the log, which says whether what is cached is still true.
+    async fn read(
+        &self,
+        connection: &Connection,
+        group: &[WaitingCheck],
+    ) -> Result<Vec<Found>, QueryFailure> {
+        let (sent, applied, to_read) = {
+            let cache = self.cache.lock();
+            let is_cached =
+                |check: &WaitingCheck| check.from_cache && cache.contains(check.user, check.device);
+            let to_read =
+                group.iter().filter(|check| !is_cached(check)).map(|check| (check.user, check.device));
+            (cache.sent(), cache.applied(), to_read.collect::<HashSet<_>>())
+        };
+        let rows = self.run(connection, applied, &to_read).await?;
+        let documents = Documents::of(&rows)?;
+        let head = if self.cache.is_on() { Some(Head::of(&rows)?) } else { None };
+        let mut cache = self.cache.lock();
+        let another = head.as_ref().is_some_and(|head| cache.follow(head));
+        let mut found = Vec::with_capacity(group.len());
+        for &WaitingCheck { user, device, .. } in group {
+            found.push(if to_read.contains(&(user, device)) {
+                let loaded = documents.loaded(user, Some(device));
+                if let (Some(head), Ok(seen)) = (&head, SeenStanding::read(&loaded, user, device))
+                    && seen.standing.device.is_some()
+                {
+                    cache.insert(sent, head, (user, device), seen);
+                }
+                Found::Read(loaded)
+            } else if let Some((counters, mut seen)) = cache.get(user, device) {
+                seen.standing.counters = counters;
+                Found::Cached(Box::new(seen))
+            } else {
+                Found::Changed
+            });
+        }
+        drop(cache);
+        let cached = found.iter().filter(|found| matches!(found, Found::Cached(_))).count();
+        let read = found.len() - cached;
+        (self.options.observer)(Checked { cached, read, proof_age: self.primacy.age(), another });
+        Ok(found)
+    }
+
+    async fn run(
+        &self,
+        connection: &Connection,
+        applied: Position,
+        to_read: &HashSet<(UserId, DeviceId)>,
+    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
+        let applied = Literal::position(applied);
+        let users = Literal::users(to_read.iter().map(|(user, _)| *user));
+        let devices = Literal::devices(to_read.iter().map(|(_, device)| *device));
+        match (to_read.is_empty(), self.cache.is_on()) {
+            (_, false) => connection.run(&sql::STANDINGS, &[users, devices]).await,
+            (true, true) => connection.run(&sql::HEAD, &[applied]).await,
+            (false, true) => connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await,
+        }
+    }
+}
+
+impl WaitingCheck {
+    fn answer(self, found: Result<Found, QueryFailure>) {
+        // Whoever asked may have gone.
+        let _gone = self.answer.send(found);
+    }
 }

@@ -4,6 +4,7 @@
 //! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
 //! has a statement for users and devices: the user of a device and of when and from where it was last heard of.
 
+use super::statement::Statement;
 use crate::store::format::RecordKind;
 
 /// A part of a statement.
@@ -22,8 +23,11 @@ macro_rules! part {
             'stamp', json_build_object('era', era, 'generation', generation), 'device', device_id)::text
          from rescind.looks"
     };
-    (entry) => {
-        "json_build_object('position', position, 'at', at, 'revocation', revocation)::text from rescind.log"
+    (entry $($more:literal)?) => {
+        concat!(
+            "json_build_object('position', position, 'at', at, 'revocation', revocation)::text", $($more,)?
+            " from rescind.log"
+        )
     };
     // The order of the index of expiry checks.
     (by_due) => {
@@ -43,6 +47,25 @@ macro_rules! part {
         "select 'listed', id, d.doc::text, s.doc::text
          from rescind.devices d left join rescind.last_seen s using (user_id, id)
          where user_id = $1 and "
+    };
+    (rows standings $users:literal $devices:literal) => {
+        concat!(
+            "select 'user', id, doc::text, null::uuid from rescind.users where id = any(", $users, ")
+             union all select 'device', id, doc::text, user_id from rescind.devices
+             where (user_id, id) in (select * from unnest(", $users, ", ", $devices, "))
+             union all select 'seen', id, doc::text, user_id from rescind.last_seen
+             where (user_id, id) in (select * from unnest(", $users, ", ", $devices, "))"
+        )
+    };
+    // A promoted standby is on another timeline, and a database that was restored was started again.
+    (head) => {
+        concat!(
+            part!(row counters ", null::uuid"),
+            " union all select 'store', null, concat_ws(' ', founding::text, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+                 extract(epoch from pg_postmaster_start_time())), null ", part!(initialized),
+            " union all (select 'entry', null, ", part!(entry ", null::uuid"),
+            " where position > $1 order by position limit 1000)"
+        )
     };
     (all service_keys) => {
         "doc::text from rescind.service_keys"
@@ -83,14 +106,6 @@ pub(super) const COUNTERS: &str =
 
 pub(super) const COUNTERS_AND_USER: &str = concat!(part!(row counters), " union all ", part!(row user));
 
-pub(super) const COUNTERS_USER_AND_DEVICE: &str = concat!(
-    part!(row counters ", null::uuid"),
-    " union all ",
-    part!(row user ", null::uuid"),
-    " union all select 'device', id, doc::text, user_id from rescind.devices where user_id = $1 and id = $2
-      union all select 'seen', id, doc::text, user_id from rescind.last_seen where user_id = $1 and id = $2"
-);
-
 pub(super) const COUNTERS_AND_USER_NAMED: &str = concat!(
     part!(row counters),
     " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
@@ -112,14 +127,20 @@ pub(super) const STANDING_DEVICES: &str = concat!(
 );
 
 /// Reads the counters, and users and devices by their ids.
-pub(super) const COUNTERS_USERS_AND_DEVICES: &str = concat!(
-    part!(row counters ", null::uuid"),
-    " union all select 'user', id, doc::text, null::uuid from rescind.users where id = any($1)
-      union all select 'device', id, doc::text, user_id from rescind.devices
-      where (user_id, id) in (select * from unnest($1, $2))
-      union all select 'seen', id, doc::text, user_id from rescind.last_seen
-      where (user_id, id) in (select * from unnest($1, $2))"
-);
+pub(super) const STANDINGS: Statement = Statement {
+    text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows standings "$1" "$2")),
+    types: "uuid[], uuid[]",
+};
+
+/// Reads the counters, what tells this store from another one or from another time of its own, and the entries of the log
+/// after a position.
+pub(super) const HEAD: Statement = Statement { text: part!(head), types: "bigint" };
+
+/// Reads what [`HEAD`] reads, and users and devices by their ids.
+pub(super) const HEAD_AND_STANDINGS: Statement = Statement {
+    text: concat!(part!(head), " union all ", part!(rows standings "$2" "$3")),
+    types: "bigint, uuid[], uuid[]",
+};
 
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(

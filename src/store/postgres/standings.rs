@@ -2,24 +2,22 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::SimpleQueryRow;
 use uuid::Uuid;
 
-use super::connection::Rows;
 use super::failure::QueryFailure;
 use super::loaded::{Loaded, Need};
 use super::sql;
 use super::sql_query::SqlQuery;
 use crate::model::ids::{DeviceId, UserId};
+use crate::store::StoreError;
 
 /// The statement that reads the counters and all of these users and devices, with when and from where each device was
 /// last heard of.
 pub(super) fn query(devices: &[(UserId, DeviceId)]) -> SqlQuery {
-    match devices {
-        [(user, device)] => SqlQuery::new(sql::COUNTERS_USER_AND_DEVICE).user(*user).device(*device),
-        _ => SqlQuery::new(sql::COUNTERS_USERS_AND_DEVICES)
-            .users(devices.iter().map(|(user, _)| *user))
-            .devices(devices.iter().map(|(_, device)| *device)),
-    }
+    SqlQuery::new(sql::STANDINGS.text)
+        .users(devices.iter().map(|(user, _)| *user))
+        .devices(devices.iter().map(|(_, device)| *device))
 }
 
 /// The documents that one statement returned: the counters, users, devices, and when and from where each was last heard of.
@@ -32,20 +30,17 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn of(rows: &Rows) -> Result<Self, QueryFailure> {
+    /// Reads the rows of [`STANDINGS`](sql::STANDINGS); other rows are passed over.
+    pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
         let mut documents = Self::default();
         for row in rows {
-            let id =
-                |column| row.try_get::<_, Option<Uuid>>(column).map(|id| id.unwrap_or_default().into_bytes());
-            let (what, document): (&str, String) = (row.try_get(0)?, row.try_get(2)?);
-            match what {
-                "counters" => documents.counters = Some(document),
-                "user" => drop(documents.users.insert(UserId::from_bytes(id(1)?), document)),
-                _ => {
-                    let of_devices =
-                        if what == "device" { &mut documents.devices } else { &mut documents.last_seen };
-                    of_devices.insert((UserId::from_bytes(id(3)?), DeviceId::from_bytes(id(1)?)), document);
-                }
+            let document = || Ok::<_, QueryFailure>(row.try_get(2)?.unwrap_or_default().to_owned());
+            match row.try_get(0)? {
+                Some("counters") => documents.counters = Some(document()?),
+                Some("user") => drop(documents.users.insert(UserId::from_bytes(id(row, 1)?), document()?)),
+                Some("device") => drop(documents.devices.insert(device(row)?, document()?)),
+                Some("seen") => drop(documents.last_seen.insert(device(row)?, document()?)),
+                _ => {}
             }
         }
         Ok(documents)
@@ -70,4 +65,15 @@ impl Documents {
         }
         loaded
     }
+}
+
+/// The user and the device that a row is about.
+fn device(row: &SimpleQueryRow) -> Result<(UserId, DeviceId), QueryFailure> {
+    Ok((UserId::from_bytes(id(row, 3)?), DeviceId::from_bytes(id(row, 1)?)))
+}
+
+fn id(row: &SimpleQueryRow, column: usize) -> Result<[u8; 16], QueryFailure> {
+    let id = row.try_get(column)?.and_then(|text| Uuid::try_parse(text).ok());
+    let unreadable = || StoreError::Corrupt("an id cannot be read".to_owned());
+    Ok(id.ok_or_else(unreadable)?.into_bytes())
 }

@@ -3,6 +3,7 @@
 //! Statements that need no answer of one another are sent together: a step takes two round trips, one before it has
 //! decided and one after.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,11 +21,14 @@ use super::loaded::Loaded;
 use super::pool::Pool;
 use super::retry::with_retries;
 use super::sql_query::SqlQuery;
+use super::standing_cache::SharedCache;
 use super::write;
 use crate::model::counters::Era;
+use crate::model::ids::UserId;
 use crate::store::StoreError;
 use crate::store::erased::ErasedStep;
-use crate::store::records::{Changes, Records};
+use crate::store::format::{Record, RecordKey};
+use crate::store::records::{Change, Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// The most times that a step may request further records; more than any step needs, so beyond it the step does not
@@ -34,13 +38,19 @@ const ROUNDS: usize = 512;
 /// What transactions are made of: connections, and how each begins.
 pub(super) struct Transactions {
     pub(super) pool: Arc<Pool>,
+    cache: Arc<SharedCache>,
     notifier: ChangeNotifier,
     begin: String,
 }
 
 impl Transactions {
     /// Transactions over connections of `pool` that take at most `budget` each.
-    pub(super) fn new(pool: Arc<Pool>, notifier: ChangeNotifier, budget: Duration) -> Self {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        cache: Arc<SharedCache>,
+        notifier: ChangeNotifier,
+        budget: Duration,
+    ) -> Self {
         let milliseconds = budget.as_millis().max(1);
         // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
         // that.
@@ -48,7 +58,7 @@ impl Transactions {
             "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
-        Self { pool, notifier, begin }
+        Self { pool, cache, notifier, begin }
     }
 
     /// A channel that is marked as changed after something may have been written.
@@ -97,8 +107,12 @@ impl Transactions {
         era: Era,
     ) -> Result<Result<usize, StoreError>, QueryFailure> {
         let logged = !changes.log.is_empty();
+        let users = users_of(&changes);
         let statements = write::statements(changes, era)?;
-        match commit(connection, &statements).await {
+        let committed = commit(connection, &statements).await;
+        // Also when the outcome is unknown; and before the answer, after which nobody may see what was before.
+        self.cache.lock().change(users);
+        match committed {
             Ok(()) => {
                 if logged {
                     self.notifier.notify();
@@ -109,6 +123,23 @@ impl Transactions {
             Err(NotCommitted::Unknown(why)) => Ok(Err(unknown(&why))),
         }
     }
+}
+
+/// The users whose records are written or removed.
+fn users_of(changes: &Changes) -> HashSet<UserId> {
+    let user = |change: &Change| match change {
+        Change::Put(Record::User(user)) => Some(user.id),
+        Change::Put(Record::Device(device) | Record::EndedDevice(device)) => Some(device.user),
+        Change::Put(Record::LastSeen(user, ..))
+        | Change::Remove(
+            RecordKey::User { id: user, .. }
+            | RecordKey::Device(user, ..)
+            | RecordKey::EndedDevice(user, _)
+            | RecordKey::LastSeen(user, _),
+        ) => Some(*user),
+        _ => None,
+    };
+    changes.records.iter().filter_map(user).collect()
 }
 
 /// The error of a step whose outcome is unknown.

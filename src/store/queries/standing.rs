@@ -1,11 +1,13 @@
 //! What a check needs to know of a user and a device.
 
 use super::Query;
-use crate::model::device::LastSeen;
+use crate::model::claims::Presented;
 use crate::model::ids::{DeviceId, UserId};
+use crate::model::timestamp::Timestamp;
+use crate::model::verdict::Verdict;
 use crate::store::records::Records;
 use crate::store::working_set::WorkingSet;
-use crate::store::{Standing, StoreError};
+use crate::store::{SeenStanding, Standing, StoreError};
 
 /// Reads what the decision on a token of a device needs.
 #[derive(Clone, Copy, Debug)]
@@ -25,18 +27,65 @@ pub struct ReadSeenStanding {
     pub device: DeviceId,
 }
 
-/// The standing of a device, and when and from where it was last heard of.
-#[derive(Clone, Debug)]
-pub struct SeenStanding {
-    /// What the decision on a token needs.
-    pub standing: Standing,
-    /// When and from where the device was last heard of.
-    pub last_seen: Option<LastSeen>,
+/// Reads what the decision on a token needs, or takes it from a cache where that says that the token is live.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckStanding {
+    /// What the token says.
+    pub presented: Presented,
+    /// The present time.
+    pub now: Timestamp,
 }
 
-impl AsRef<Standing> for SeenStanding {
-    fn as_ref(&self) -> &Standing {
-        &self.standing
+/// Reads what the decision on a token needs, and when and from where its device was last heard of; or takes both from a
+/// cache where that says that the token is live.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckSeenStanding {
+    /// What the token says.
+    pub presented: Presented,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+impl CheckStanding {
+    fn is_live(&self, standing: &Standing) -> bool {
+        standing.judge(&self.presented, self.now) == Verdict::Live
+    }
+}
+
+impl Query for CheckStanding {
+    type Answer = Standing;
+
+    const CACHED: bool = true;
+
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Device(self.presented.user, self.presented.device)
+    }
+
+    fn run(&self, records: &dyn Records) -> Result<Standing, StoreError> {
+        Standing::read(records, self.presented.user, self.presented.device)
+    }
+
+    fn from_cache(&self, seen: SeenStanding) -> Option<Standing> {
+        self.is_live(&seen.standing).then_some(seen.standing)
+    }
+}
+
+impl Query for CheckSeenStanding {
+    type Answer = SeenStanding;
+
+    const CACHED: bool = true;
+
+    fn working_set(&self) -> WorkingSet {
+        WorkingSet::Device(self.presented.user, self.presented.device)
+    }
+
+    fn run(&self, records: &dyn Records) -> Result<SeenStanding, StoreError> {
+        SeenStanding::read(records, self.presented.user, self.presented.device)
+    }
+
+    fn from_cache(&self, seen: SeenStanding) -> Option<SeenStanding> {
+        let Self { presented, now } = *self;
+        CheckStanding { presented, now }.is_live(&seen.standing).then_some(seen)
     }
 }
 
@@ -48,9 +97,7 @@ impl Query for ReadSeenStanding {
     }
 
     fn run(&self, records: &dyn Records) -> Result<SeenStanding, StoreError> {
-        let standing = Standing::read(records, self.user, self.device)?;
-        let last_seen = records.last_seen(self.user, self.device)?;
-        Ok(SeenStanding { standing, last_seen })
+        SeenStanding::read(records, self.user, self.device)
     }
 }
 

@@ -1,0 +1,71 @@
+//! The head of the database's log, and what proves that it is the same log as before.
+
+use tokio_postgres::SimpleQueryRow;
+
+use super::failure::QueryFailure;
+use super::loaded::parse;
+use super::pool::Pool;
+use super::sql;
+use super::statement::Literal;
+use crate::model::counters::Position;
+use crate::model::revocation::Entry;
+use crate::store::{Counters, StoreError};
+
+/// Whether this database can be asked for the head of its log. One that only speaks the protocol need not have what tells
+/// its timeline.
+pub(super) async fn is_readable(pool: &Pool) -> bool {
+    let asked = async {
+        let connection = pool.connection().await?;
+        connection.run(&sql::HEAD, &[Literal::position(Position::default())]).await?;
+        connection.done();
+        Ok(())
+    };
+    let Err(QueryFailure::Final(why)) = asked.await else { return true };
+    tracing::warn!(%why, "the database does not tell its timeline: every check reads its records");
+    false
+}
+
+/// What one statement read of the log, at one moment.
+pub(super) struct Head {
+    /// The identity of the store, the timeline of the database, and when the database was started. Two reads with equal
+    /// texts are of one log that only grew in between: a promoted standby is on another timeline, and a database whose
+    /// files were restored was started again.
+    pub(super) store: String,
+    /// The counters: the position of the newest entry, the era and the version of the keys.
+    pub(super) counters: Counters,
+    /// The entries after the position that was asked for, in order; as many as one statement reads.
+    pub(super) entries: Vec<Entry>,
+}
+
+impl Head {
+    /// Reads the rows of [`HEAD`](super::sql::HEAD); other rows are passed over.
+    pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
+        let (mut store, mut counters, mut entries) = (None, None, Vec::new());
+        for row in rows {
+            let document = row.try_get(2)?.unwrap_or_default();
+            match row.try_get(0)? {
+                Some("counters") => counters = Some(parse(document)?),
+                Some("store") => store = Some(document.to_owned()),
+                Some("entry") => entries.push(parse::<Entry>(document)?),
+                _ => {}
+            }
+        }
+        entries.sort_by_key(|entry| entry.position);
+        match (store, counters) {
+            (Some(store), Some(counters)) => Ok(Self { store, counters, entries }),
+            _ => Err(StoreError::Corrupt("the store was never initialized".to_owned()).into()),
+        }
+    }
+
+    /// Whether the entries are all there are between `applied` and the head.
+    pub(super) fn continues(&self, applied: Position) -> bool {
+        let mut expected = applied;
+        for entry in self.entries.iter().filter(|entry| entry.position > applied) {
+            expected = expected.next();
+            if entry.position != expected {
+                return false;
+            }
+        }
+        expected == self.counters.head
+    }
+}

@@ -1,0 +1,150 @@
+//! Proof that this database was still the one primary.
+//!
+//! A standby that confirms a commit has not been promoted before. So if every standby that may be promoted has to confirm
+//! it, a commit that was begun after a check arrived proves that nobody had been promoted when the check arrived, and that
+//! every revocation which was acknowledged until then was written here. A primary on the wrong side of a partition gets no
+//! confirmation, whatever it believes, and no clock is asked.
+//!
+//! That holds where `synchronous_standby_names` names as many standbys as have to confirm: `one`, `FIRST 2 (one, two)`,
+//! `ANY 2 (one, two)`. It does not where fewer have to confirm than are named, `FIRST 1 (one, two)` or `ANY 1 (one, two)`,
+//! because the one that did not can be promoted, and not for `*`, which names everyone. It rests on the rule, Patroni's with
+//! `synchronous_mode`, that only a named standby is promoted.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::join;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::connection::Connection;
+use super::failure::QueryFailure;
+use crate::store::StoreError;
+
+/// Begins a transaction that has something to confirm: it locks a row that nobody ever changes.
+const BEGIN: &str = "begin isolation level read committed read write;
+    select current_setting('synchronous_standby_names'), current_setting('synchronous_commit');
+    select from rescind.version where version = 1 for key share";
+
+/// The settings that decide whether a commit is a proof.
+pub(super) const SETTINGS: &str =
+    "select current_setting('synchronous_standby_names'), current_setting('synchronous_commit')";
+
+/// The proofs of one node.
+pub(super) struct Primacy {
+    /// How old a proof may be; none if none is required.
+    most: Option<Duration>,
+    /// When the commit of the last proof was sent.
+    proven: Mutex<Option<Instant>>,
+}
+
+impl Primacy {
+    /// No proof yet, of which each holds for `most`: with zero for one group of checks. None if no proof is required.
+    pub(super) fn new(most: Option<Duration>) -> Self {
+        Self { most, proven: Mutex::default() }
+    }
+
+    /// Whether a check that waits now needs a new proof.
+    pub(super) fn is_due(&self) -> bool {
+        self.most.is_some_and(|most| self.age().is_none_or(|age| age >= most))
+    }
+
+    /// How long ago the last proof was begun; none if there was none yet.
+    pub(super) fn age(&self) -> Option<Duration> {
+        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.map(|proven| proven.elapsed())
+    }
+
+    /// Proves that the database is the primary, by a commit that its standbys confirm.
+    pub(super) async fn prove(&self, connection: &Connection) -> Result<(), QueryFailure> {
+        let sent = Instant::now();
+        let (begun, committed) = join!(connection.begin().simple_query(BEGIN), connection.commit());
+        let begun = begun?;
+        let settings = begun.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
+            _ => None,
+        });
+        let (names, commit) = settings.unwrap_or_default();
+        holds(names, commit).map_err(|why| StoreError::Away(why.to_string()))?;
+        if !committed? {
+            return Err(StoreError::Away("no standby confirmed that this is the primary".to_owned()).into());
+        }
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+        Ok(())
+    }
+}
+
+/// The reason why a commit of this database proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoProof {
+    /// No standby is asked to confirm.
+    #[error("`synchronous_standby_names` is empty: no standby confirms a commit")]
+    NoStandby,
+    /// A commit does not wait for what its standby says.
+    #[error("`synchronous_commit` is `{0}`: a commit does not wait for a standby")]
+    NotAwaited(String),
+    /// A standby that did not confirm may be promoted.
+    #[error(
+        "`synchronous_standby_names` is `{0}`: a standby that did not confirm could be promoted. As many have to confirm as are named"
+    )]
+    SomeNeedNotConfirm(String),
+}
+
+/// Whether every standby that may be promoted confirms a commit, by the settings `synchronous_standby_names` and
+/// `synchronous_commit`.
+pub(super) fn holds(names: &str, commit: &str) -> Result<(), NoProof> {
+    if !matches!(commit, "on" | "remote_apply" | "remote_write") {
+        return Err(NoProof::NotAwaited(commit.to_owned()));
+    }
+    let names = names.trim();
+    if names.is_empty() {
+        return Err(NoProof::NoStandby);
+    }
+    match confirming(names) {
+        Some((needed, named)) if needed == named => Ok(()),
+        _ => Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
+    }
+}
+
+/// How many standbys have to confirm, and how many are named; `None` if everyone is named, or the text is not understood.
+fn confirming(names: &str) -> Option<(usize, usize)> {
+    let method = |text: &str| {
+        let text = text.trim();
+        let (first, rest) = text.split_at_checked(text.find(char::is_whitespace).unwrap_or(0))?;
+        let is_method = ["first", "any"].iter().any(|method| first.eq_ignore_ascii_case(method));
+        (if is_method { rest } else { text }).trim().parse().ok()
+    };
+    let (needed, list) = match names.split_once('(') {
+        Some((before, list)) => (method(before)?, list.strip_suffix(')')?),
+        None => (1, names),
+    };
+    let mut named: Vec<_> =
+        list.split(',').map(|name| name.trim().trim_matches('"').to_lowercase()).collect();
+    named.sort_unstable();
+    named.dedup();
+    named.iter().all(|name| !name.is_empty() && name != "*").then_some((needed, named.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_a_proof_if_everyone_who_is_named_confirms_it() {
+        for names in ["one", "\"pg-1\"", "1 (one)", "FIRST 1 (one)", "any 2 (one, two)", "2 (\"a\",\"b\")"] {
+            assert_eq!(holds(names, "on"), Ok(()), "{names}");
+        }
+        for names in
+            ["*", "one, two", "FIRST 1 (one, two)", "ANY 1 (one, two)", "ANY 2 (*)", "3 (a, b)", "x (a)"]
+        {
+            assert_eq!(holds(names, "on"), Err(NoProof::SomeNeedNotConfirm(names.to_owned())), "{names}");
+        }
+        assert_eq!(holds(" ", "on"), Err(NoProof::NoStandby));
+        assert_eq!(holds("one", "local"), Err(NoProof::NotAwaited("local".to_owned())));
+        assert_eq!(holds("one", "remote_apply"), Ok(()));
+    }
+
+    #[test]
+    fn two_standbys_of_one_name_count_once() {
+        assert!(holds("2 (one, ONE)", "on").is_err());
+    }
+}

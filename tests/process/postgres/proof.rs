@@ -1,0 +1,91 @@
+//! A proof that the database is the primary, for every answer about a token: a commit that its synchronous standby confirmed
+//! after the request arrived.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::nodes::{Nodes, Shared};
+use super::standby::Pair;
+use super::{Cluster, eventually};
+use crate::place::{Place, RESCIND, SERVE, refused};
+use crate::session::Session;
+
+/// Each answer needs a proof, and does not wait for it long.
+const PROVEN: [&str; 4] = ["--set", "proof_of_primacy=0s", "--set", "store_read_budget=2s"];
+
+/// A primary whose one standby is named, as Patroni does.
+fn pair() -> Option<Pair> {
+    let pair = Pair::start()?;
+    pair.primary.sql("alter system set synchronous_standby_names = 'FIRST 1 (walreceiver)'");
+    pair.primary.sql("select pg_reload_conf()");
+    pair.wait_until_in_step();
+    Some(pair)
+}
+
+#[test]
+fn a_primary_that_was_replaced_says_yes_to_nobody() {
+    let Some(mut pair) = pair() else { return };
+    let before = Nodes::with(&pair.primary.url(), 1, &PROVEN);
+    let careless = before.shared.join(&[]);
+    let phone = Session::register(before.client(0), "ada", "Phone");
+    for node in [before.client(0), &careless.server.client] {
+        phone.me(node).ok();
+        phone.me(node).ok();
+    }
+    // The promoted standby waits for none of its own.
+    pair.standby.stop();
+    assert_eq!(phone.me(before.client(0)).problem(), "503 unavailable");
+    pair.standby.set("synchronous_standby_names=");
+    pair.standby.start();
+    eventually("the standby confirms again", || phone.me(before.client(0)).status == 200);
+    pair.standby.promote();
+    let after = Shared::with_store(&before.shared, &pair.standby.url()).join(&[]);
+    let logout_all = after.server.client.post("/api/v1/auth/logout-all/", &phone.access, &json!({}));
+    logout_all.ok();
+    for _ in 0..3 {
+        assert_eq!(phone.me(before.client(0)).problem(), "503 unavailable");
+    }
+    // That is what the proof is for.
+    phone.me(&careless.server.client).ok();
+}
+
+#[test]
+fn a_proof_serves_for_as_long_as_the_setting_says() {
+    let Some(pair) = pair() else { return };
+    let nodes = Nodes::with(
+        &pair.primary.url(),
+        1,
+        &["--set", "proof_of_primacy=5s", "--set", "store_read_budget=2s"],
+    );
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    let commits = || pair.primary.sql("select pg_current_wal_lsn()");
+    eventually("answers without a commit of their own", || {
+        phone.me(nodes.client(0)).ok();
+        let before = commits();
+        (0..5).for_each(|_| drop(phone.me(nodes.client(0)).ok()));
+        commits() == before
+    });
+    assert!(nodes.metric("rescind_database_proof_age_seconds") > 0.0);
+    pair.standby.signal(Signal::STOP);
+    eventually("the last proof is too old", || phone.me(nodes.client(0)).status == 503);
+    pair.standby.signal(Signal::CONT);
+    eventually("it is proven again", || phone.me(nodes.client(0)).status == 200);
+}
+
+#[test]
+fn it_is_refused_where_it_cannot_hold() {
+    let place = Place::new();
+    let embedded = place.program(RESCIND, &[&SERVE[..], &PROVEN].concat());
+    refused(embedded, &place.secrets).assert_failed(&["`proof_of_primacy` is for a shared store", "off"]);
+    let Some(cluster) = Cluster::fresh() else { return };
+    let shared = Shared::new(&cluster.url());
+    shared.refused(&PROVEN).assert_failed(&["no standby confirms a commit", "synchronous_mode"]);
+    for names in ["*", "FIRST 1 (one, two)", "ANY 1 (one, two)"] {
+        cluster.sql(&format!("alter system set synchronous_standby_names = '{names}'"));
+        cluster.sql("select pg_reload_conf()");
+        eventually("the setting", || cluster.sql("show synchronous_standby_names") == names);
+        shared
+            .refused(&PROVEN)
+            .assert_failed(&[&format!("`{names}`"), "As many have to confirm as are named"]);
+    }
+}
