@@ -100,7 +100,7 @@ impl<Q: Query> ErasedQuery for InFlight<Q, Q::Answer> {
     }
 
     fn run_on_cached(&self, standing: SeenStanding) -> bool {
-        self.operation.from_cache(standing).map(|answer| self.remember(answer)).is_some()
+        self.operation.answer_cached(standing).map(|answer| self.remember(answer)).is_some()
     }
 }
 

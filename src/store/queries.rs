@@ -23,7 +23,7 @@ pub trait Query: Send + Sync + 'static {
     /// queries may read what a power cut can still take back.
     const DURABLE: bool = false;
 
-    /// Whether [`Query::from_cache`] may answer the query.
+    /// Whether [`Query::answer_cached`] may answer the query.
     const CACHED: bool = false;
 
     /// The records that the query is known to read.
@@ -37,7 +37,7 @@ pub trait Query: Send + Sync + 'static {
 
     /// Answers from a standing that the engine has read before and knows to be as good as read now for one purpose: to say
     /// that a token is live. `None` if that is not the answer: then the query is run.
-    fn from_cache(&self, _standing: SeenStanding) -> Option<Self::Answer> {
+    fn answer_cached(&self, _standing: SeenStanding) -> Option<Self::Answer> {
         None
     }
 }

@@ -65,12 +65,12 @@ impl Nodes {
         assert_eq!(self.other_says(pair).await, Verdict::Live);
         // What is read while the log grows is not cached.
         assert_eq!(self.other_says(pair).await, Verdict::Live);
-        let (cached, read) = self.answered().await;
+        let (cached, read) = self.answered();
         assert_eq!(self.other_says(pair).await, Verdict::Live);
-        assert_eq!(self.answered().await, (cached + 1, read));
+        assert_eq!(self.answered(), (cached + 1, read));
     }
 
-    async fn answered(&self) -> (usize, usize) {
+    fn answered(&self) -> (usize, usize) {
         (self.counts.cached.load(Ordering::SeqCst), self.counts.read.load(Ordering::SeqCst))
     }
 
@@ -167,9 +167,9 @@ async fn only_that_a_token_is_live_is_answered_from_the_cache() {
     let pair = nodes.service.register("ada").await;
     nodes.cache(&pair).await;
     nodes.service.pass(std::time::Duration::from_secs(3600));
-    let (_, read) = nodes.answered().await;
+    let (_, read) = nodes.answered();
     assert_eq!(nodes.other_says(&pair).await, Verdict::Ended(Reason::Expired));
-    assert_eq!(nodes.answered().await.1, read + 1);
+    assert_eq!(nodes.answered().1, read + 1);
 }
 
 #[tokio::test]
@@ -190,9 +190,9 @@ async fn a_store_that_is_another_one_empties_the_cache() {
     let Some(nodes) = Nodes::start().await else { return };
     let pair = nodes.service.register("ada").await;
     nodes.cache(&pair).await;
-    let (_, read) = nodes.answered().await;
+    let (_, read) = nodes.answered();
     nodes.administrate("update rescind.service set founding = jsonb_set(founding::jsonb, '{at}', '1')").await;
     assert_eq!(nodes.other_says(&pair).await, Verdict::Live);
-    assert_eq!(nodes.answered().await.1, read + 1);
+    assert_eq!(nodes.answered().1, read + 1);
     assert_eq!(nodes.counts.changes.load(Ordering::SeqCst), 1);
 }

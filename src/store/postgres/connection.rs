@@ -13,6 +13,7 @@ use tokio_postgres::{AsyncMessage, Client, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::QueryFailure;
+use super::sql;
 use super::statement::{Literal, PreparedStatements, Statement};
 
 /// How long the server may take to accept a cancel request.
@@ -52,7 +53,7 @@ impl Connection {
 
     /// Prepares the statements that are sent often.
     pub(super) async fn prepare(&mut self, statements: &Arc<PreparedStatements>) {
-        if statements.prepare(&self.client).await {
+        if statements.prepare(&self.client, &sql::PREPARED).await {
             self.prepared = Some(Arc::clone(statements));
         }
     }

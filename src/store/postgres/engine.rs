@@ -115,7 +115,7 @@ impl Postgres {
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
         let pool = Arc::new(pool);
-        let cached = if head::is_readable(&pool).await { options.cached_standings } else { 0 };
+        let cached = if Box::pin(head::is_readable(&pool)).await { options.cached_standings } else { 0 };
         let cache = Arc::new(SharedCache::new(cached));
         let check_options = CheckOptions {
             budget: options.read_budget,

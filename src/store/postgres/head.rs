@@ -26,7 +26,7 @@ pub(super) async fn is_readable(pool: &Pool) -> bool {
 }
 
 /// What one statement read of the log, at one moment.
-pub(super) struct Head {
+pub(super) struct LogHead {
     /// The identity of the store, the timeline of the database, and when the database was started. Two reads with equal
     /// texts are of one log that only grew in between: a promoted standby is on another timeline, and a database whose
     /// files were restored was started again.
@@ -37,7 +37,7 @@ pub(super) struct Head {
     pub(super) entries: Vec<Entry>,
 }
 
-impl Head {
+impl LogHead {
     /// Reads the rows of [`HEAD`](super::sql::HEAD); other rows are passed over.
     pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
         let (mut store, mut counters, mut entries) = (None, None, Vec::new());

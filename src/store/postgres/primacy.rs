@@ -100,7 +100,7 @@ pub(super) fn holds(names: &str, commit: &str) -> Result<(), NoProof> {
         return Err(NoProof::NoStandby);
     }
     match confirming(names) {
-        Some((needed, named)) if needed == named => Ok(()),
+        Some((needed, listed)) if needed == listed => Ok(()),
         _ => Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
     }
 }
@@ -117,11 +117,11 @@ fn confirming(names: &str) -> Option<(usize, usize)> {
         Some((before, list)) => (method(before)?, list.strip_suffix(')')?),
         None => (1, names),
     };
-    let mut named: Vec<_> =
+    let mut listed: Vec<_> =
         list.split(',').map(|name| name.trim().trim_matches('"').to_lowercase()).collect();
-    named.sort_unstable();
-    named.dedup();
-    named.iter().all(|name| !name.is_empty() && name != "*").then_some((needed, named.len()))
+    listed.sort_unstable();
+    listed.dedup();
+    listed.iter().all(|name| !name.is_empty() && name != "*").then_some((needed, listed.len()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio_postgres::SimpleQueryRow;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
-use super::head::Head;
+use super::head::LogHead;
 use super::loaded::Loaded;
 use super::pool::Pool;
 use super::primacy::Primacy;
@@ -150,7 +150,7 @@ impl Reader {
         };
         let rows = self.run(connection, applied, &to_read).await?;
         let documents = Documents::of(&rows)?;
-        let head = if self.cache.is_on() { Some(Head::of(&rows)?) } else { None };
+        let head = if self.cache.is_on() { Some(LogHead::of(&rows)?) } else { None };
         let mut cache = self.cache.lock();
         let another = head.as_ref().is_some_and(|head| cache.follow(head));
         let mut found = Vec::with_capacity(group.len());

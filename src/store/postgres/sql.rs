@@ -142,6 +142,9 @@ pub(super) const HEAD_AND_STANDINGS: Statement = Statement {
     types: "bigint, uuid[], uuid[]",
 };
 
+/// The statements that are prepared on every connection.
+pub(super) const PREPARED: [&Statement; 3] = [&HEAD, &HEAD_AND_STANDINGS, &STANDINGS];
+
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(
     "select 'listed', null::uuid, ",

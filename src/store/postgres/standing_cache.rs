@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
-use super::head::Head;
+use super::head::LogHead;
 use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::revocation::{Entry, Revocation};
@@ -120,7 +120,7 @@ impl<S: Clone> StandingCache<S> {
 
     /// Applies what was read of the log. Answers whether the standings that were cached are of another store, or of
     /// another time of this one.
-    pub(super) fn follow(&mut self, head: &Head) -> bool {
+    pub(super) fn follow(&mut self, head: &LogHead) -> bool {
         match &mut self.followed {
             Some((store, counters)) if *store == head.store => {
                 let applied = counters.head;
@@ -160,7 +160,7 @@ impl<S: Clone> StandingCache<S> {
     pub(super) fn insert(
         &mut self,
         sent: Sent,
-        head: &Head,
+        head: &LogHead,
         (user, device): (UserId, DeviceId),
         standing: S,
     ) {
@@ -222,14 +222,14 @@ mod tests {
     const BOB: (UserId, DeviceId) = (UserId::from_bytes([3; 16]), DeviceId::from_bytes([4; 16]));
 
     /// The head of the log at a position, with the entries that end a device of these users.
-    fn head(position: u64, ended: &[(u64, (UserId, DeviceId))]) -> Head {
+    fn head(position: u64, ended: &[(u64, (UserId, DeviceId))]) -> LogHead {
         let entry = |(position, (user, device)): &(u64, (UserId, DeviceId))| Entry {
             position: Position::new(*position),
             at: Timestamp::from_unix(0),
             revocation: Revocation::Device { user: *user, device: *device },
         };
         let counters = Counters { head: Position::new(position), ..Counters::default() };
-        Head { store: "a store".to_owned(), counters, entries: ended.iter().map(entry).collect() }
+        LogHead { store: "a store".to_owned(), counters, entries: ended.iter().map(entry).collect() }
     }
 
     /// A cache at position 7 that knows both.
@@ -310,9 +310,9 @@ mod tests {
     fn another_store_or_era_or_set_of_keys_empties_the_cache_also_of_what_is_still_read() {
         let counters = head(7, &[]).counters;
         let others = [
-            (Head { store: "another".to_owned(), ..head(7, &[]) }, true),
-            (Head { counters: Counters { era: Era::new(9), ..counters }, ..head(7, &[]) }, false),
-            (Head { counters: Counters { keys: KeysVersion::new(9), ..counters }, ..head(7, &[]) }, false),
+            (LogHead { store: "another".to_owned(), ..head(7, &[]) }, true),
+            (LogHead { counters: Counters { era: Era::new(9), ..counters }, ..head(7, &[]) }, false),
+            (LogHead { counters: Counters { keys: KeysVersion::new(9), ..counters }, ..head(7, &[]) }, false),
         ];
         for (other, is_another) in others {
             let mut cache = cache();

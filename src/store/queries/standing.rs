@@ -65,7 +65,7 @@ impl Query for CheckStanding {
         Standing::read(records, self.presented.user, self.presented.device)
     }
 
-    fn from_cache(&self, seen: SeenStanding) -> Option<Standing> {
+    fn answer_cached(&self, seen: SeenStanding) -> Option<Standing> {
         self.is_live(&seen.standing).then_some(seen.standing)
     }
 }
@@ -83,7 +83,7 @@ impl Query for CheckSeenStanding {
         SeenStanding::read(records, self.presented.user, self.presented.device)
     }
 
-    fn from_cache(&self, seen: SeenStanding) -> Option<SeenStanding> {
+    fn answer_cached(&self, seen: SeenStanding) -> Option<SeenStanding> {
         let Self { presented, now } = *self;
         CheckStanding { presented, now }.is_live(&seen.standing).then_some(seen)
     }
