@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::model::claims::Presented;
 use crate::model::counters::Sequence;
 use crate::model::timestamp::Timestamp;
+use crate::model::verdict::Verdict;
 use crate::store::queries::service::IsRolledBack;
 use crate::store::queries::standing::ReadStanding;
 use crate::store::steps::report_rollback::{ReportRollback, RollbackReported};
@@ -61,15 +62,16 @@ impl RollbackDetector {
     /// for its bearer.
     pub async fn ahead(&self, presented: Presented, sequence: Option<Sequence>) -> IssuerFault {
         match self.prove(presented, sequence).await {
-            Ok(true) => IssuerFault::RolledBack,
+            Ok(RollbackReported::Proven) => IssuerFault::RolledBack,
             // It was, a moment ago: another node answered from somewhere else.
-            Ok(false) => StoreError::Away("it answers from two states".to_owned()).into(),
+            Ok(_) => two_states(),
             Err(error) => error.into(),
         }
     }
 
-    /// Checks whether the device of the authentic token `presented` should have a record but has none, which proves a
-    /// rollback.
+    /// Checks whether the device of the authentic token `presented`, which was refused as that of an ended one, should
+    /// have a record but has none, which proves a rollback. A record by which the token is good says that the refusal came
+    /// from another state: from a primary that another one has replaced.
     pub async fn unknown_device(
         &self,
         presented: Presented,
@@ -77,22 +79,42 @@ impl RollbackDetector {
     ) -> Result<(), IssuerFault> {
         // Most are of devices that are on record as ended, or whose records were swept long ago: these cost no step.
         let is_young = self.report(presented, sequence).must_have_a_record();
-        let standing = ReadStanding { user: presented.user, device: presented.device };
-        if !is_young || self.store.read(standing).await?.device.is_some() {
+        if !is_young {
             return Ok(());
         }
-        if self.prove(presented, sequence).await? { Err(IssuerFault::RolledBack) } else { Ok(()) }
+        let standing = ReadStanding { user: presented.user, device: presented.device };
+        let standing = self.store.read(standing).await?;
+        if let Some(device) = &standing.device {
+            let now = self.clock.world().now();
+            let verdict = match sequence {
+                None => standing.judge(&presented, now),
+                Some(sequence) if sequence == device.refresh.current => {
+                    standing.judge_refresh(&presented, now)
+                }
+                // What an earlier refresh token is given is another decision.
+                Some(_) => return Ok(()),
+            };
+            return if verdict == Verdict::Live { Err(two_states()) } else { Ok(()) };
+        }
+        match self.prove(presented, sequence).await? {
+            RollbackReported::Proven => Err(IssuerFault::RolledBack),
+            RollbackReported::OnRecord => Err(two_states()),
+            RollbackReported::Refuted => Ok(()),
+        }
     }
 
-    async fn prove(&self, presented: Presented, sequence: Option<Sequence>) -> Result<bool, StoreError> {
+    async fn prove(
+        &self,
+        presented: Presented,
+        sequence: Option<Sequence>,
+    ) -> Result<RollbackReported, StoreError> {
         let report = self.report(presented, sequence);
         match self.store.run(report).await {
             Ok(reported) => {
-                let proven = reported == RollbackReported::Proven;
-                if proven {
+                if reported == RollbackReported::Proven {
                     self.note(true);
                 }
-                Ok(proven)
+                Ok(reported)
             }
             // It reads, and so it was seen; only the mark waits for room.
             Err(full @ StoreError::Full(_)) => {
@@ -134,6 +156,10 @@ impl RollbackDetector {
     fn unwritten(&self) -> MutexGuard<'_, Option<ReportRollback>> {
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn two_states() -> IssuerFault {
+    StoreError::Away("it answers from two states".to_owned()).into()
 }
 
 impl std::fmt::Debug for RollbackDetector {

@@ -240,6 +240,21 @@ async fn an_unknown_device_of_the_bearer_beside_an_old_refresh_token_is_a_proof(
     assert!(is_marked(&service));
 }
 
+/// A node that asked a primary which another one has replaced takes a newer device for one that ended.
+#[tokio::test]
+async fn a_device_that_is_on_record_after_all_was_refused_by_another_state() {
+    let service = Service::start().await;
+    let phone = service.phone("ada").await;
+    let mut presented = None;
+    service.mint().await.access(&phone.access, |claims| presented = Some(Presented::from(&*claims)));
+    let presented = presented.unwrap();
+    let fault = service.rollback.unknown_device(presented, None).await.unwrap_err();
+    assert_eq!(fault.to_string(), StoreError::Away("it answers from two states".to_owned()).to_string());
+    phone.logout().await.ok();
+    assert_eq!(service.rollback.unknown_device(presented, None).await, Ok(()));
+    assert!(!is_marked(&service));
+}
+
 /// No token that a client can hold honestly, however old or odd, stops the service.
 #[tokio::test]
 async fn no_honest_token_is_a_proof() {

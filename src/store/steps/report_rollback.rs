@@ -40,6 +40,8 @@ pub enum RollbackReported {
     Proven,
     /// The token proves nothing.
     Refuted,
+    /// The token proves nothing, and its device has a record: a read that found none was of another state.
+    OnRecord,
 }
 
 impl Step for ReportRollback {
@@ -55,7 +57,9 @@ impl Step for ReportRollback {
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<RollbackReported, StoreError> {
         if !self.is_proof(records)? {
-            return Ok(RollbackReported::Refuted);
+            let standing = Standing::read(records, self.presented.user, self.presented.device)?;
+            let on_record = standing.device.is_some();
+            return Ok(if on_record { RollbackReported::OnRecord } else { RollbackReported::Refuted });
         }
         if !records.rolled_back()? {
             changes.put(Record::RolledBack);
