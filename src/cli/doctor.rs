@@ -24,6 +24,7 @@ mod folder;
 mod limits;
 mod master_key;
 mod ports;
+mod replication;
 mod store;
 
 /// Say what is wrong here, and what to do
@@ -76,6 +77,7 @@ async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
         let state = store::find(settings, server).await;
         diagnoses.push(store::judge(&state, settings, service::now()));
         diagnoses.extend(service::protected(settings).await.map(encryption::judge));
+        diagnoses.extend(replication::judge(&service::hosts(settings).await));
         let holder = match state {
             _ if server => ports::Holder::Server,
             store::StoreCondition::Held => ports::Holder::Unknown,

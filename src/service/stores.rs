@@ -17,6 +17,7 @@ use crate::store::archive::{ArchiveSource, ArchiveTarget};
 use crate::store::postgres::PostgresArchive;
 use crate::store::queries::keys::{KeySet, ReadKeySet};
 use crate::store::queries::service::IsRolledBack;
+pub use crate::store::replication::{ExaminedHost, HostSettings};
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
 use crate::token::keyring::Keyring;
@@ -245,6 +246,23 @@ pub async fn protected(settings: &Settings) -> Option<Protected> {
     }
     #[cfg(not(feature = "postgres"))]
     None
+}
+
+/// The hosts that the settings name as the shared store, with their settings; none with an embedded one, or if the text
+/// is no connection string, which is reported when the store is opened.
+#[cfg_attr(
+    not(feature = "postgres"),
+    allow(clippy::unused_async, unused_variables, reason = "a shared store is asked across the network")
+)]
+pub async fn hosts(settings: &Settings) -> Vec<ExaminedHost> {
+    #[cfg(feature = "postgres")]
+    if let Some(url) = &settings.store {
+        let authority = settings.store_ca_file.as_deref();
+        return crate::store::postgres::replication::examine(url.reveal(), authority)
+            .await
+            .unwrap_or_default();
+    }
+    Vec::new()
 }
 
 #[cfg(feature = "sled")]

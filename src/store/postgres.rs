@@ -21,6 +21,7 @@
 //!   the texts of those that read
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
+//! * [`replication`] — what the hosts are set to, for `rescind doctor`
 //! * `archive` — the store as source or target of a copy, in one transaction
 //! * [`user_table`] — the table of users of another program
 //! * `failure` — what an error of the database means
@@ -46,6 +47,7 @@ pub mod open;
 mod open_error;
 mod pool;
 mod primacy;
+pub mod replication;
 mod retry;
 mod schema;
 mod shared_reads;

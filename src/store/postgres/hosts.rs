@@ -50,7 +50,7 @@ fn weight(error: &Error) -> u8 {
 }
 
 /// The parameters for each host alone. None where hosts and addresses are not given in pairs.
-fn each_host(config: &Config) -> Vec<Config> {
+pub(super) fn each_host(config: &Config) -> Vec<Config> {
     let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
     let paired = hosts.is_empty() || addresses.is_empty() || hosts.len() == addresses.len();
     let count = if paired { hosts.len().max(addresses.len()) } else { 0 };
