@@ -299,7 +299,13 @@ class Cluster:
             until("the cluster is whole", 150, self.complete)
             until("every node is ready", 60, self.ready)
         except AssertionError as error:
-            states = [f"{machine.name}: {machine.patroni('/patroni').body}" for machine in self.machines]
+            states = [
+                f"Patroni on {machine.name}: {machine.patroni('/patroni').body}" for machine in self.machines
+            ]
+            for machine in self.machines:
+                states.append(
+                    f"Rescind on {machine.name}: {client.request(machine.node, 'GET', '/readyz').body}"
+                )
             raise AssertionError("\n".join([str(error), str(self.members()), *states])) from error
 
 

@@ -1,4 +1,4 @@
-"""A real cluster of three machines, broken again and again: `run.py --faults 10 --seed 1 --set proof_of_primacy=every_check`.
+"""A real cluster of three machines, broken again and again: `run.py --faults 10 --seed 1 --set proof_of_primacy=0s`.
 
 Six users work on the nodes of Rescind all the time and note what was acknowledged. After each fault everything is
 healed, and what was acknowledged is compared with what every node answers.
@@ -113,7 +113,13 @@ def test(asked: argparse.Namespace) -> int:
     nodes = [machine.node for machine in cluster.machines]
     load, probes = Load(nodes, json.loads(told)["key"], asked.seed), Probes(nodes)
     print(f"started after {time.monotonic() - begun:.0f} s", flush=True)
-    results = [fail(number, fault, cluster, load, probes, chance) for number, fault in enumerate(faults, 1)]
+    try:
+        results = [
+            fail(number, fault, cluster, load, probes, chance) for number, fault in enumerate(faults, 1)
+        ]
+    except BaseException:
+        print("\n".join(load.tally.contradictions))
+        raise
     return report(results, load, asked.settings)
 
 
