@@ -20,6 +20,8 @@ DEPLOY = ROOT / "deploy/patroni"
 PATRONI = shutil.which("patroni") or ROOT / "target/tools/bin/patroni"
 POSTGRES = Path(os.environ.get("TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 RESCIND = Path(os.environ.get("RESCIND", ROOT / "target/debug/rescind"))
+#: Without the variables of these tests, which Rescind would take for settings it does not know.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")}
 #: What every process says, kept after the run.
 LOGS = ROOT / "target/cluster"
 #: In our own mount namespace, gone with it.
@@ -38,7 +40,7 @@ def run(*words: object, **environment: str) -> str:
     """Runs a command to its end, and returns what it said."""
     done = subprocess.run(
         [str(word) for word in words],
-        env={**os.environ, **environment},
+        env={**ENVIRONMENT, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -154,7 +156,7 @@ class Machine:
                 log.flush()
                 self.processes[service] = subprocess.Popen(
                     command,
-                    env={**os.environ, **environment},
+                    env={**ENVIRONMENT, **environment},
                     cwd=self.folder / "rescind",
                     stdin=subprocess.DEVNULL,
                     stdout=log,
