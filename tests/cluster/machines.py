@@ -17,7 +17,8 @@ import client
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 DEPLOY = ROOT / "deploy/patroni"
-PATRONI = shutil.which("patroni") or ROOT / "target/tools/bin/patroni"
+#: Patroni starts itself again by the name it was started with, which has to stay.
+PATRONI = Path(shutil.which("patroni") or ROOT / "target/tools/bin/patroni").resolve()
 POSTGRES = Path(os.environ.get("TEST_POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 RESCIND = Path(os.environ.get("RESCIND", ROOT / "target/debug/rescind"))
 #: Without the variables of these tests, which Rescind would take for settings it does not know.
