@@ -2,8 +2,8 @@
 //!
 //! It promises that a step acknowledged by one node holds on all of them from that answer on; that a check sees every
 //! step acknowledged before it began; and that whoever cannot reach the one writable primary is told so, and never
-//! that a token is valid or ended. It knows what PostgreSQL 13 and newer promise, and uses nothing that a pooler in
-//! transaction mode takes away: no named statements, no session state, and `NOTIFY` only as a hint.
+//! that a token is valid or ended. It knows what PostgreSQL 13 and newer promise, and needs nothing that a pooler in
+//! transaction mode takes away: no session state, prepared statements only where they stay, and `NOTIFY` only as a hint.
 //!
 //! Modules:
 //!
@@ -14,11 +14,13 @@
 //! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one transaction: begun, locked, decided, committed; `retry` — when it is tried again
-//! * `group_queue` — requests that wait, taken in groups; `shared_reads` — the checks of a group, read by one statement;
+//! * `group_queue` — requests that wait, taken in groups; `shared_reads` — the checks of a group, answered by one statement;
 //!   `group_commit` — the steps of a group, done by one transaction
-//! * `standings` — the counters, users and devices that checks and steps work on, read by one statement
+//! * `standings` — the counters, users and devices that checks and steps work on, read by one statement; `standing_cache` —
+//!   those that were read before; `head` — the head of the log, which says whether they are still true
+//! * `primacy` — the proof that this database is still the primary
 //! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
-//!   the texts of those that read
+//!   the texts of those that read; `statement` — those that are prepared once for a connection
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`encryption`] — whether the connection has to be encrypted
 //! * [`replication`] — what the hosts are set to, for `rescind doctor`
