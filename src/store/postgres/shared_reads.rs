@@ -171,8 +171,9 @@ impl Reader {
             });
         }
         drop(cache);
-        let cached = found.iter().filter(|found| matches!(found, Found::Cached(_))).count();
-        let read = found.len() - cached;
+        let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
+        let cached = count(|found| matches!(found, Found::Cached(_)));
+        let read = count(|found| matches!(found, Found::Read(_)));
         (self.options.observer)(Checked { cached, read, proof_age: self.primacy.age(), another });
         Ok(found)
     }
