@@ -24,8 +24,8 @@ from probes import Probes
 
 #: How many seconds the cluster may need to acknowledge changes again while something is broken.
 PATIENCE = 60
-#: Enough for the load of a run.
-SETTINGS = ["sign_ins_per_account=100000", "registrations_per_address=100000"]
+#: Enough for the load of a run, and for a machine that is busy with other things.
+SETTINGS = ["sign_ins_per_account=100000", "registrations_per_address=100000", "store_read_budget=2s"]
 
 
 def arguments() -> argparse.Namespace:
