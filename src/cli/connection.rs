@@ -73,6 +73,16 @@ impl ServiceConnection {
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, ServiceRefusal> {
+        Ok(self.exchange(method, path, body).await?.1)
+    }
+
+    /// Sends one request and returns the status and the JSON of a successful answer.
+    pub(super) async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(StatusCode, Value), ServiceRefusal> {
         let body = body.map(|body| body.to_string()).unwrap_or_default();
         let answered = async {
             match &self.0 {
@@ -93,7 +103,7 @@ impl ServiceConnection {
         let late =
             |_| ServiceRefusal::Unreachable(format!("nothing came in {} seconds", ANSWER_TIMEOUT.as_secs()));
         let (status, bytes) = timeout(ANSWER_TIMEOUT, answered).await.map_err(late)??;
-        understand(status, &bytes)
+        Ok((status, understand(status, &bytes)?))
     }
 }
 

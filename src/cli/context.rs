@@ -1,9 +1,11 @@
 //! The context of every operator command: the connection to the service, the prompt, and the outputs.
 
 use std::io;
+use std::sync::Arc;
 
-use poem::http::Method;
+use poem::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::connection::{ServiceConnection, segment};
 use super::failure::CommandFailure;
@@ -21,7 +23,7 @@ pub(super) struct CommandContext {
     pub(super) settings: Settings,
     /// The connection to the service, made at the first request, so that a store is not held open while someone types
     /// a password.
-    connection: Option<ServiceConnection>,
+    connection: Option<Arc<ServiceConnection>>,
     missing: Missing,
     pub(super) prompt: Box<dyn Prompt>,
     pub(super) out: Output,
@@ -35,17 +37,45 @@ impl CommandContext {
         Self { settings, connection: None, missing, prompt: Box::new(Terminal), out, stderr }
     }
 
+    /// Sends one request and waits for its answer.
     pub(super) async fn call(
         &mut self,
         method: Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, CommandFailure> {
+        let answer = self.connected().await?.call(method, path, body).await;
+        self.understood(answer)
+    }
+
+    /// Sends one request that adds something. Returns it, and whether it was added; otherwise it exists already.
+    pub(super) async fn add(&mut self, path: &str, body: Value) -> Result<(Value, bool), CommandFailure> {
+        let answer = self.connected().await?.exchange(Method::POST, path, Some(body)).await;
+        let (status, added) = answer?;
+        Ok((added, status == StatusCode::CREATED))
+    }
+
+    /// Sends one request and waits for nothing, so that several can be under way.
+    pub(super) async fn send(
+        &mut self,
+        method: Method,
+        path: &'static str,
+        body: Option<Value>,
+    ) -> Result<JoinHandle<Result<Value, ServiceRefusal>>, CommandFailure> {
+        let connection = Arc::clone(self.connected().await?);
+        Ok(tokio::spawn(async move { connection.call(method, path, body).await }))
+    }
+
+    async fn connected(&mut self) -> Result<&Arc<ServiceConnection>, CommandFailure> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => ServiceConnection::find(&self.settings, service::in_process).await?,
+            None => Arc::new(ServiceConnection::find(&self.settings, service::in_process).await?),
         };
-        match self.connection.insert(connection).call(method, path, body).await {
+        Ok(self.connection.insert(connection))
+    }
+
+    fn understood(&self, answer: Result<Value, ServiceRefusal>) -> Result<Value, CommandFailure> {
+        match answer {
             Err(ServiceRefusal::Problem { code, .. }) if code == "not_found" => {
                 let (what, help) = self.missing;
                 Err(CommandFailure::new(what, help))
@@ -137,7 +167,6 @@ pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use poem::endpoint::make;
-    use poem::http::StatusCode;
     use poem::{EndpointExt, IntoResponse, Request};
 
     use super::*;
@@ -162,7 +191,8 @@ pub(super) mod tests {
         }
     }
 
-    /// A command context whose service records each request and gives the answers in order.
+    /// A command context whose service records each request and gives the answers in order: one with a `code` is a refusal,
+    /// one with `added` has the status 201.
     pub(in crate::cli) struct CommandTrial {
         pub(in crate::cli) context: CommandContext,
         pub(in crate::cli) page: CapturedOutput,
@@ -182,21 +212,29 @@ pub(super) mod tests {
                     let line = format!("{} {} {body}", parts.method, parts.uri);
                     log.lock().unwrap().push(line.trim_end().to_owned());
                     let answer = answers.lock().unwrap().remove(0);
-                    let status =
-                        if answer.get("code").is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
+                    let status = match (answer.get("code"), answer.get("added")) {
+                        (Some(_), _) => StatusCode::CONFLICT,
+                        (None, Some(_)) => StatusCode::CREATED,
+                        (None, None) => StatusCode::OK,
+                    };
                     Ok::<_, poem::Error>(poem::web::Json(answer).with_status(status).into_response())
                 }
             });
             let (page, stderr) = (CapturedOutput::default(), CapturedOutput::default());
             let context = CommandContext {
                 settings: Settings::with(&[]).unwrap(),
-                connection: Some(ServiceConnection::in_process(service.map_to_response().boxed())),
+                connection: Some(Arc::new(ServiceConnection::in_process(service.map_to_response().boxed()))),
                 missing: ("there is no such thing", "look elsewhere"),
                 prompt: Box::new(prompt),
                 out: Output::to(page.clone()),
                 stderr: Output::to(stderr.clone()),
             };
             Self { context, page, stderr, seen }
+        }
+
+        /// Takes another service in the place of the one that gives the answers.
+        pub(in crate::cli) fn connect(&mut self, connection: ServiceConnection) {
+            self.context.connection = Some(Arc::new(connection));
         }
 
         /// The requests so far, each as method, path and body.

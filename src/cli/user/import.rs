@@ -1,22 +1,24 @@
 //! `rescind user import …`: users of another system, with their password hashes.
 //!
-//! The source is read twice: first to say what will happen, then to do it. Users are sent to the service in groups; a
-//! group that is repeated changes nothing, so an import that was interrupted is run again.
+//! The source is read twice: first to say what will happen, then to do it. Users are sent to the service in groups
+//! (`groups`), several at once; a group that is repeated changes nothing, so an import that was interrupted is run again.
 
+use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use poem::http::Method;
-use serde_json::{Value, json};
 
+use self::groups::GroupSender;
 use super::tally::{ImportTally, Report};
 use crate::cli::context::CommandContext;
 use crate::cli::failure::CommandFailure;
 use crate::cli::output::{self, OutputFormat};
-use crate::http::transfer::MOST_AT_ONCE;
-use crate::service::django::judge::{DjangoJudge, ImportableUser, WeakHashes};
+use crate::service::django::judge::{DjangoJudge, WeakHashes};
 use crate::service::django::rows::{SourceError, SourceOptions};
 use crate::service::django::source::DjangoSource;
+
+mod groups;
 
 /// Import users of another system
 #[derive(Debug, Subcommand)]
@@ -92,64 +94,41 @@ impl DjangoImport {
         }
     }
 
-    /// Reads the source once, and sends what can be imported.
+    /// Reads the source once, and sends what can be imported. After a failure too, `tally` counts all that is sent.
     async fn read(
         &self,
         context: &mut CommandContext,
         tally: &mut ImportTally,
-        mut report: Option<&mut Report>,
+        report: Option<&mut Report>,
         dry_run: bool,
     ) -> Result<(), CommandFailure> {
-        let bar = output::progress(if dry_run { "users checked:" } else { "users imported:" });
+        let (waiting, under_way) = (Vec::new(), VecDeque::new());
+        let mut sender = GroupSender { context, tally, report, weak: self.weak, dry_run, waiting, under_way };
+        match self.send_all(&mut sender).await {
+            Ok(()) => Ok(()),
+            Err(failure) => sender.settle_all().await.and(Err(failure)),
+        }
+    }
+
+    async fn send_all(&self, sender: &mut GroupSender<'_>) -> Result<(), CommandFailure> {
+        let bar = output::progress(if sender.dry_run { "users checked:" } else { "users imported:" });
         let options = SourceOptions {
             model: self.model.clone(),
             table: self.table.clone(),
             username: self.username_field.clone(),
         };
-        let mut rows = self.source.open(&context.settings, &options);
-        let mut judge = DjangoJudge::new(if self.weak { WeakHashes::Accept } else { WeakHashes::Refuse });
-        let mut group = Vec::with_capacity(MOST_AT_ONCE);
-        loop {
-            let row = rows.next().await.map_err(|error| self.refused(&error))?;
-            let ended = row.is_none();
-            match row.map(|row| judge.judge(row)) {
-                Some(Ok(user)) => group.push(user),
-                Some(Err(left_out)) => tally.left_out(left_out, report.as_deref_mut())?,
-                None => {}
+        let mut rows = self.source.open(&sender.context.settings, &options);
+        let weak = if self.weak { WeakHashes::Accept } else { WeakHashes::Refuse };
+        let mut judge = DjangoJudge::new(weak).map_err(|error| without_memory(&error))?;
+        while let Some(row) = rows.next().await.map_err(|error| self.refused(&error))? {
+            match judge.judge(row).map_err(|error| without_memory(&error))? {
+                Ok(user) => sender.take(user).await?,
+                Err(left_out) => sender.tally.left_out(left_out, sender.report.as_deref_mut())?,
             }
-            if group.len() == MOST_AT_ONCE || ended && !group.is_empty() {
-                self.send(context, &group, tally, report.as_deref_mut(), dry_run).await?;
-                group.clear();
-            }
-            bar.set_position(tally.read());
-            if ended {
-                bar.finish_and_clear();
-                return Ok(());
-            }
+            bar.set_position(sender.tally.read());
         }
-    }
-
-    async fn send(
-        &self,
-        context: &mut CommandContext,
-        group: &[ImportableUser],
-        tally: &mut ImportTally,
-        mut report: Option<&mut Report>,
-        dry_run: bool,
-    ) -> Result<(), CommandFailure> {
-        let users: Vec<_> = group.iter().map(ImportableUser::to_json).collect();
-        let body = json!({ "dry_run": dry_run, "weak": self.weak, "users": users });
-        let answer = context.call(Method::POST, "/operator/import-users", Some(body)).await?;
-        let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        if results.len() != group.len() {
-            return Err(CommandFailure::new(
-                "the answer of the service is not understood",
-                "is the server of the same version as this command? Compare `rescind --version`",
-            ));
-        }
-        for (user, result) in group.iter().zip(results) {
-            tally.arrived(user, result.as_str().unwrap_or_default(), report.as_deref_mut())?;
-        }
+        sender.finish().await?;
+        bar.finish_and_clear();
         Ok(())
     }
 
@@ -163,6 +142,14 @@ impl DjangoImport {
         };
         CommandFailure::new(format!("{}: {error}", self.source), help)
     }
+}
+
+/// The failure of the temporary file that tells duplicates.
+fn without_memory(error: &io::Error) -> CommandFailure {
+    CommandFailure::new(
+        format!("a temporary file in {} cannot be used: {error}", std::env::temp_dir().display()),
+        "name a folder with room for 32 bytes per user in the environment variable TMPDIR",
+    )
 }
 
 fn or_again(help: &str) -> &str {

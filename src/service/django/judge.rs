@@ -1,11 +1,11 @@
 //! The decision which users of a source can be imported, before the store is asked.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
+use std::io;
 
 use serde_json::{Map, Value};
 
 use super::rows::{DjangoFields, DjangoRow, RowPlace};
+use super::seen::SeenTable;
 use crate::model::external_id::ExternalId;
 pub use crate::model::password::WeakHashes;
 use crate::model::password::{PasswordHash, PasswordHashError};
@@ -14,9 +14,8 @@ use crate::model::username::Username;
 /// Judges the rows of one source, one after the other.
 pub struct DjangoJudge {
     weak: WeakHashes,
-    hasher: RandomState,
-    /// A keyed hash of each name and each id so far.
-    seen: HashSet<u64>,
+    /// Each name and each id so far.
+    seen: SeenTable,
 }
 
 /// A user that can be imported. It has no `Debug`, since it holds a password hash.
@@ -46,53 +45,67 @@ pub struct LeftOut {
 
 impl DjangoJudge {
     /// A judge for one reading of a source.
-    pub fn new(weak: WeakHashes) -> Self {
-        Self { weak, hasher: RandomState::new(), seen: HashSet::new() }
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be made, which tells duplicates.
+    pub fn new(weak: WeakHashes) -> io::Result<Self> {
+        Ok(Self { weak, seen: SeenTable::new()? })
     }
 
-    /// Judges one row.
-    pub fn judge(&mut self, row: DjangoRow) -> Result<ImportableUser, LeftOut> {
-        let DjangoRow { place, username: given, fields } = row;
-        let left_out = |code, reason: String, algorithm| LeftOut {
-            place,
-            username: given.clone(),
-            code,
-            reason,
-            algorithm,
+    /// Judges one row, and notes the name and id of one that can be imported.
+    ///
+    /// # Errors
+    ///
+    /// When the temporary file cannot be read or written.
+    pub fn judge(&mut self, row: DjangoRow) -> io::Result<Result<ImportableUser, LeftOut>> {
+        let given = row.username.clone();
+        let user = match judge_alone(row, self.weak) {
+            Ok(user) => user,
+            Err(left_out) => return Ok(Err(left_out)),
         };
-        let fields = fields.map_err(|reason| left_out("invalid", reason.to_owned(), None))?;
-        let name =
-            given.as_deref().ok_or_else(|| left_out("invalid", "it has no username".to_owned(), None))?;
-        let username = Username::parse(name).map_err(|error| left_out("invalid", error.to_string(), None))?;
-        let external_id = ExternalId::parse(&fields.id)
-            .map_err(|error| left_out("invalid", format!("its primary key is not usable: {error}"), None))?;
-        let password = match PasswordHash::imported(&fields.password, self.weak) {
-            Ok(password) => Some(password),
-            Err(PasswordHashError::NoPassword) => None,
-            Err(error) => {
-                let (code, algorithm) = match &error {
-                    PasswordHashError::Weak(name) => ("weak_hash", (*name).to_owned()),
-                    PasswordHashError::Damaged(name) => ("damaged_hash", (*name).to_owned()),
-                    PasswordHashError::TooCostly(name) => ("costly_hash", (*name).to_owned()),
-                    PasswordHashError::Unknown(name) => ("unknown_hash", name.clone()),
-                    PasswordHashError::NoPassword => ("invalid", String::new()),
-                };
-                return Err(left_out(code, format!("its password hash: {error}"), Some(algorithm)));
-            }
+        let reason = if !self.seen.add(("name", user.username.key()))? {
+            "another user before it has the same username, apart from letter case and forms"
+        } else if !self.seen.add(("id", user.external_id.as_str()))? {
+            "another user before it has the same primary key"
+        } else {
+            return Ok(Ok(user));
         };
-        if !self.seen.insert(self.hasher.hash_one(("name", username.key()))) {
-            let reason = "another user before it has the same username, apart from letter case and forms";
-            return Err(left_out("duplicate", reason.to_owned(), None));
-        }
-        if !self.seen.insert(self.hasher.hash_one(("id", external_id.as_str()))) {
-            return Err(left_out(
-                "duplicate",
-                "another user before it has the same primary key".to_owned(),
-                None,
-            ));
-        }
-        Ok(ImportableUser { place, username, external_id, password, fields })
+        Ok(Err(LeftOut {
+            place: user.place,
+            username: given,
+            code: "duplicate",
+            reason: reason.to_owned(),
+            algorithm: None,
+        }))
     }
+}
+
+/// Judges a row without regard to the others.
+fn judge_alone(row: DjangoRow, weak: WeakHashes) -> Result<ImportableUser, LeftOut> {
+    let DjangoRow { place, username: given, fields } = row;
+    let left_out =
+        |code, reason: String, algorithm| LeftOut { place, username: given.clone(), code, reason, algorithm };
+    let fields = fields.map_err(|reason| left_out("invalid", reason.to_owned(), None))?;
+    let name = given.as_deref().ok_or_else(|| left_out("invalid", "it has no username".to_owned(), None))?;
+    let username = Username::parse(name).map_err(|error| left_out("invalid", error.to_string(), None))?;
+    let external_id = ExternalId::parse(&fields.id)
+        .map_err(|error| left_out("invalid", format!("its primary key is not usable: {error}"), None))?;
+    let password = match PasswordHash::imported(&fields.password, weak) {
+        Ok(password) => Some(password),
+        Err(PasswordHashError::NoPassword) => None,
+        Err(error) => {
+            let (code, algorithm) = match &error {
+                PasswordHashError::Weak(name) => ("weak_hash", (*name).to_owned()),
+                PasswordHashError::Damaged(name) => ("damaged_hash", (*name).to_owned()),
+                PasswordHashError::TooCostly(name) => ("costly_hash", (*name).to_owned()),
+                PasswordHashError::Unknown(name) => ("unknown_hash", name.clone()),
+                PasswordHashError::NoPassword => ("invalid", String::new()),
+            };
+            return Err(left_out(code, format!("its password hash: {error}"), Some(algorithm)));
+        }
+    };
+    Ok(ImportableUser { place, username, external_id, password, fields })
 }
 
 impl ImportableUser {

@@ -1,7 +1,17 @@
 //! What the command sends, and what it says.
 
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use poem::endpoint::make;
+use poem::{EndpointExt, IntoResponse, Request};
+use serde_json::{Value, json};
+use tokio::sync::Barrier;
+
 use super::*;
+use crate::cli::connection::ServiceConnection;
 use crate::cli::context::tests::{CommandTrial, script};
+use crate::http::transfer::MOST_AT_ONCE;
 
 const USERS: &str = "id,username,password,is_active\n7,ada,!,true\n8,bo,!,false\n9,cy,md5$a$5a81331fb1846b8e57abe2b2e48bcb3b,true\n";
 
@@ -15,6 +25,16 @@ impl ImportTrial {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("users.csv"), USERS).unwrap();
         Self { trial: CommandTrial::new(answers, script(&[])), folder }
+    }
+
+    /// Writes a source with this number of full groups.
+    fn with_groups(self, groups: usize) -> Self {
+        let mut users = String::from("id,username,password\n");
+        for number in 0..groups * MOST_AT_ONCE {
+            writeln!(users, "{number},user{number},!").unwrap();
+        }
+        std::fs::write(self.folder.path().join("users.csv"), users).unwrap();
+        self
     }
 
     async fn run(&mut self, dry_run: bool, json: bool, report: bool) -> Result<(), CommandFailure> {
@@ -95,4 +115,36 @@ async fn a_failure_half_way_says_how_far_it_came() {
     let failure = scene.run(false, false, false).await.unwrap_err();
     assert!(failure.what.ends_with("; 0 users were created before"), "{failure}");
     assert!(failure.help.contains("stay as they are"), "{failure}");
+}
+
+/// The answer of the service to a full group.
+fn all_created() -> Value {
+    json!({ "results": vec!["created"; MOST_AT_ONCE] })
+}
+
+#[tokio::test]
+async fn several_groups_are_sent_before_the_first_is_answered() {
+    let together = Arc::new(Barrier::new(3));
+    let service = make(move |_: Request| {
+        let together = Arc::clone(&together);
+        async move {
+            together.wait().await;
+            Ok::<_, poem::Error>(poem::web::Json(all_created()).into_response())
+        }
+    });
+    let mut scene = ImportTrial::new(Vec::new()).with_groups(6);
+    scene.trial.connect(ServiceConnection::in_process(service.map_to_response().boxed()));
+    scene.run(true, false, false).await.unwrap();
+    let said = scene.trial.page.text();
+    assert!(said.contains("192 users to create"), "{said}");
+}
+
+#[tokio::test]
+async fn after_a_failure_the_groups_that_were_sent_too_are_counted() {
+    let refusal = json!({"code": "unavailable", "detail": "The store cannot be written."});
+    let mut answers = vec![all_created(); 3];
+    answers.extend([all_created(), refusal, all_created()]);
+    let mut scene = ImportTrial::new(answers).with_groups(3);
+    let failure = scene.run(false, false, false).await.unwrap_err();
+    assert!(failure.what.ends_with("; 64 users were created before"), "{failure}");
 }

@@ -1,0 +1,96 @@
+//! The groups of users that are sent to the service, several at once, so that the store commits them together.
+
+use std::collections::VecDeque;
+
+use poem::http::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::cli::context::CommandContext;
+use crate::cli::failure::CommandFailure;
+use crate::cli::service_refusal::ServiceRefusal;
+use crate::cli::user::tally::{ImportTally, Report};
+use crate::http::transfer::MOST_AT_ONCE;
+use crate::service::django::judge::ImportableUser;
+
+/// The most groups under way.
+const GROUPS_AT_ONCE: usize = 16;
+
+/// What one reading of a source sends, and what it counts.
+pub(super) struct GroupSender<'a> {
+    pub(super) context: &'a mut CommandContext,
+    pub(super) tally: &'a mut ImportTally,
+    pub(super) report: Option<&'a mut Report>,
+    pub(super) weak: bool,
+    pub(super) dry_run: bool,
+    /// The users who wait for their group to be full.
+    pub(super) waiting: Vec<ImportableUser>,
+    /// The groups that are not answered yet, in their order.
+    pub(super) under_way: VecDeque<SentGroup>,
+}
+
+/// A group that is sent.
+pub(super) struct SentGroup {
+    users: Vec<ImportableUser>,
+    answer: JoinHandle<Result<Value, ServiceRefusal>>,
+}
+
+impl GroupSender<'_> {
+    /// Takes a user, and sends a group when it is full.
+    pub(super) async fn take(&mut self, user: ImportableUser) -> Result<(), CommandFailure> {
+        self.waiting.push(user);
+        if self.waiting.len() < MOST_AT_ONCE {
+            return Ok(());
+        }
+        if self.under_way.len() == GROUPS_AT_ONCE {
+            self.settle_first().await?;
+        }
+        self.send().await
+    }
+
+    /// Sends the users who still wait, and counts what is not answered yet.
+    pub(super) async fn finish(&mut self) -> Result<(), CommandFailure> {
+        if !self.waiting.is_empty() {
+            self.send().await?;
+        }
+        self.settle_all().await
+    }
+
+    /// Counts all groups that are under way, also those after one that fails.
+    ///
+    /// # Errors
+    ///
+    /// The first failure.
+    pub(super) async fn settle_all(&mut self) -> Result<(), CommandFailure> {
+        let mut settled = Ok(());
+        while !self.under_way.is_empty() {
+            settled = settled.and(self.settle_first().await);
+        }
+        settled
+    }
+
+    async fn send(&mut self) -> Result<(), CommandFailure> {
+        let users = std::mem::take(&mut self.waiting);
+        let list: Vec<_> = users.iter().map(ImportableUser::to_json).collect();
+        let body = json!({ "dry_run": self.dry_run, "weak": self.weak, "users": list });
+        let answer = self.context.send(Method::POST, "/operator/import-users", Some(body)).await?;
+        self.under_way.push_back(SentGroup { users, answer });
+        Ok(())
+    }
+
+    async fn settle_first(&mut self) -> Result<(), CommandFailure> {
+        let Some(SentGroup { users, answer }) = self.under_way.pop_front() else { return Ok(()) };
+        let answer = answer.await.unwrap_or(Err(ServiceRefusal::Unreadable))?;
+        let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if results.len() != users.len() {
+            return Err(CommandFailure::new(
+                "the answer of the service is not understood",
+                "is the server of the same version as this command? Compare `rescind --version`",
+            ));
+        }
+        for (user, result) in users.iter().zip(results) {
+            self.tally.arrived(user, result.as_str().unwrap_or_default(), self.report.as_deref_mut())?;
+        }
+        Ok(())
+    }
+}
