@@ -20,9 +20,13 @@ mod tally;
 
 pub(super) const MISSING: Missing = ("there is no such user", "`rescind user list` shows those there are");
 
-const COLUMNS: [Column; 6] = [
+/// The column of ids in other systems, which is shown where somebody has one.
+const EXTERNAL_ID: Column = ("EXTERNAL ID", "external_id");
+
+const COLUMNS: [Column; 7] = [
     ("USERNAME", "username"),
     ("ID", "id"),
+    EXTERNAL_ID,
     ("CREATED", "created_at"),
     ("DISABLED", "disabled"),
     ("DEVICES", "live_devices"),
@@ -32,7 +36,7 @@ const COLUMNS: [Column; 6] = [
 /// Users: add, list, disable, sign out
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Add a user; the password is asked for
+    /// Add a user; the password is asked for. One who exists, with this name and external id, stays unchanged
     #[command(
         after_help = "Examples:\n  rescind user add alice\n  pass show alice | rescind user add alice --password-stdin\n  rescind user add alice --external-id 42 --no-password"
     )]
@@ -133,8 +137,15 @@ impl UserCommand {
                 if let Some(external_id) = external_id {
                     body.insert("external_id".to_owned(), json!(external_id));
                 }
-                let user = context.call(Method::POST, "/api/v1/admin/users", Some(body.into())).await?;
-                context.answer(format, &user, &format!("added {name}"))
+                let (user, added) = context.add("/api/v1/admin/users", body.into()).await?;
+                let said = if added {
+                    format!("added {name}")
+                } else {
+                    format!(
+                        "{name} exists already, with this external id; nothing was changed, not the password either"
+                    )
+                };
+                context.answer(format, &user, &said)
             }
             Self::List(list) => list.run(context).await,
             Self::Disable(target) => target.post(context, "disable", "disabled").await,
@@ -189,7 +200,11 @@ impl UserListArgs {
         } else {
             context.fetch_page(&path, self.after.as_deref()).await?
         };
-        context.list(self.format, &answer, &COLUMNS)?;
+        let mut users = answer.get("results").and_then(Value::as_array).into_iter().flatten();
+        let has_external_ids = users.any(|user| user.get(EXTERNAL_ID.1).is_some());
+        let columns: Vec<_> =
+            COLUMNS.into_iter().filter(|column| has_external_ids || *column != EXTERNAL_ID).collect();
+        context.list(self.format, &answer, &columns)?;
         match answer.get("next").and_then(Value::as_str) {
             Some(next) if !self.format.json => {
                 Ok(context.line(&format!("\nmore: --after {next}, or --all"))?)
@@ -231,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn adding_a_user_sends_the_piped_password() {
-        let mut trial = CommandTrial::new(vec![json!({"id": "1"})], script(&["correct horse"]));
+        let mut trial = CommandTrial::new(vec![json!({"id": "1", "added": 1})], script(&["correct horse"]));
         let add = add("alice", None, false);
         add.run(&mut trial.context).await.unwrap();
         assert_eq!(
@@ -246,6 +261,17 @@ mod tests {
         let mut trial = CommandTrial::new(vec![json!({"id": "1"})], script(&[]));
         add("alice", Some("42"), true).run(&mut trial.context).await.unwrap();
         assert_eq!(trial.seen(), [r#"POST /api/v1/admin/users {"username":"alice","external_id":"42"}"#]);
+    }
+
+    #[tokio::test]
+    async fn a_user_who_exists_is_not_said_to_be_added() {
+        let mut trial = CommandTrial::new(vec![json!({"id": "1"})], script(&[]));
+        add("alice", Some("42"), true).run(&mut trial.context).await.unwrap();
+        let said = trial.page.text();
+        assert!(
+            said.starts_with("alice exists already, with this external id; nothing was changed"),
+            "{said}"
+        );
     }
 
     #[tokio::test]
@@ -290,6 +316,18 @@ mod tests {
         list(false, false).run(&mut trial.context).await.unwrap();
         assert_eq!(trial.seen(), ["GET /api/v1/admin/users?limit=2"]);
         assert!(trial.page.text().ends_with("more: --after b/, or --all\n"));
+    }
+
+    #[tokio::test]
+    async fn external_ids_are_listed_where_somebody_has_one() {
+        for (user, shown) in
+            [(json!({"username": "a", "external_id": "42"}), true), (json!({"username": "a"}), false)]
+        {
+            let mut trial = CommandTrial::new(vec![json!({ "results": [user] })], script(&[]));
+            list(false, false).run(&mut trial.context).await.unwrap();
+            let table = trial.page.text();
+            assert_eq!((table.contains("EXTERNAL ID"), table.contains("42")), (shown, shown), "{table}");
+        }
     }
 
     #[tokio::test]
