@@ -1,6 +1,6 @@
-//! The import of Django's users into an empty embedded store over the running service: its speed, and the peak memory
-//! of the command and of the service. `--users` sets the numbers of users, the second of which shows whether memory
-//! grows.
+//! The import of Django's users into an empty store over the running service: its speed, and the peak memory of the command
+//! and of the service, on the embedded store and on PostgreSQL. Two numbers of users show whether memory grows; `--users`
+//! sets one.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::cluster::Cluster;
 use crate::machine::{peak, rest};
 use crate::results::Figure;
 use crate::served::Served;
@@ -20,23 +21,39 @@ pub(crate) const USERS: [u64; 2] = [100_000, 1_000_000];
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) fn measure(counts: &[u64]) -> Result<Vec<Figure>> {
+    let cluster = Cluster::open()?;
     let mut figures = Vec::new();
     for &users in counts {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
         let dump = folder.path().join("users.json");
         write_dump(&dump, users)?;
-        let served = Served::start(folder.path())?;
-        let started = Instant::now();
-        let peak_of_command = import(folder.path(), &dump)?;
-        let took = started.elapsed().as_secs_f64();
-        let who = format!("{users} users");
-        figures.extend([
-            Figure::once(format!("import of {who}, checked first and then written"), took, "s"),
-            Figure::once(format!("peak memory of the command, {who}"), peak_of_command, "MiB"),
-            Figure::once(format!("peak memory of the service, {who}"), served.peak()?, "MiB"),
-        ]);
+        figures.extend(imported("the embedded store", &dump, users, &[])?);
+        let (store, master_key) = (cluster.database("import")?, cluster.master_key()?);
+        let shared = [("RESCIND_STORE", &*store), ("RESCIND_MASTER_KEY_FILE", &master_key)];
+        figures.extend(imported("PostgreSQL", &dump, users, &shared)?);
     }
     Ok(figures)
+}
+
+fn imported(store: &str, dump: &Path, users: u64, settings: &[(&str, &str)]) -> Result<[Figure; 4]> {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let served = Served::start_with(folder.path(), settings)?;
+    let started = Instant::now();
+    let checked = import(folder.path(), dump, &["--dry-run"])?;
+    let check = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let peak = import(folder.path(), dump, &[])?.max(checked);
+    // The import checks first, as the dry run does.
+    let wrote = started.elapsed().as_secs_f64() - check;
+    let what = format!("{users} users, {store}");
+    #[expect(clippy::cast_precision_loss, reason = "the count of users is small")]
+    let rate = users as f64 / wrote;
+    Ok([
+        Figure::once(format!("check of an import (`--dry-run`): {what}"), check, "s"),
+        Figure::once(format!("users written in a second: {what}"), rate, "/s"),
+        Figure::once(format!("peak memory of the import command: {what}"), peak, "MiB"),
+        Figure::once(format!("peak memory of the service meanwhile: {what}"), served.peak()?, "MiB"),
+    ])
 }
 
 /// Writes a dump as Django does, with PBKDF2 hashes that differ.
@@ -55,10 +72,11 @@ fn write_dump(path: &Path, users: u64) -> Result<()> {
 }
 
 /// Runs the command and returns its peak memory in MiB.
-fn import(folder: &Path, dump: &Path) -> Result<f64> {
+fn import(folder: &Path, dump: &Path, more: &[&str]) -> Result<f64> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_rescind"))
         .args(["user", "import", "django"])
         .arg(dump)
+        .args(more)
         .arg("--data")
         .arg(folder.join("data"))
         .current_dir(folder)

@@ -22,12 +22,18 @@ pub(crate) struct Served {
 impl Served {
     /// Starts the binary on the data in `folder`, with default settings except for free ports.
     pub(crate) fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts the binary as [`Served::start`] does, with these settings, each as an environment variable and its value.
+    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Result<Self> {
         let log = folder.join("served.log");
         let started = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_rescind"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.join("data"))
             .env("RESCIND_METRICS_LISTEN", "127.0.0.1:0")
+            .envs(settings.iter().copied())
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
