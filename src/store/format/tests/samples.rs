@@ -147,6 +147,17 @@ fn user_of_another_system(password: bool) -> User {
     }
 }
 
+/// A user who was imported with the password hash of another system.
+fn imported_user() -> User {
+    User {
+        external_id: ExternalId::parse("42").ok(),
+        password: PasswordHash::from_stored(
+            "pbkdf2_sha256$1000000$salt$kKDbrpIeCoF5qnz6L/3+GdfaUIG5nTz3IDssluggnpk=",
+        ),
+        ..new_user()
+    }
+}
+
 /// A device whose user another system has signed in, and that keeps its refresh token.
 fn vouched_for() -> Device {
     let amr = ["pwd", "otp"].map(|name| AuthenticationMethod::parse(name).unwrap()).to_vec();
@@ -211,6 +222,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         ("device, no network", Record::Device(Box::new(no_network()))),
         ("user with an external id", Record::User(Box::new(user_of_another_system(true)))),
         ("user without a password", Record::User(Box::new(user_of_another_system(false)))),
+        ("user with a foreign password hash", Record::User(Box::new(imported_user()))),
         ("device, vouched for", Record::Device(Box::new(vouched_for()))),
         ("ended, vouched for", ended_vouched_for()),
         ("ended, signed out", ended(Cause::SignedOut, None)),
