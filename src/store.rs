@@ -59,6 +59,7 @@ pub mod expiry_check;
     allow(dead_code, unused_imports, reason = "each engine uses one of the two encodings")
 )]
 pub mod format;
+mod former_account;
 mod identity;
 pub mod log_age;
 pub mod memory;

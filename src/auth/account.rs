@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::authenticate::{Authentication, Bearer, Caller};
 use super::error::AuthError;
+use super::former_sessions::FormerSessions;
 use super::hashing::Hashing;
 use super::issue::TokenMint;
 use super::limits::RateLimits;
@@ -20,6 +21,7 @@ use crate::world::reference::ReferenceClock;
 #[derive(Debug)]
 pub struct Account {
     pub(super) authentication: Arc<Authentication>,
+    pub(super) former_sessions: Arc<FormerSessions>,
     pub(super) store: Store,
     pub(super) clock: Arc<ReferenceClock>,
     pub(super) mint: Arc<TokenMint>,
@@ -50,7 +52,15 @@ impl Account {
         let caller = self.authentication.authenticate(bearer, client).await?;
         let verified = self.confirm(&caller, password, client).await?;
         let by = DeleteUserBy::Caller { presented: caller.presented(), verified };
-        match self.store.run(DeleteUser { by, now: self.clock.world().now() }).await? {
+        match self
+            .store
+            .run(DeleteUser {
+                by,
+                now: self.clock.world().now(),
+                exchange_until: self.former_sessions.until(),
+            })
+            .await?
+        {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
                 events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), client);

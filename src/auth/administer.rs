@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::administrator::AdministratorOrder;
 use super::devices::device_ended;
 use super::error::AuthError;
+use super::former_sessions::FormerSessions;
 use super::hashing::{HashSource, Hashing, Salt};
 use super::issue::Issued;
 use super::login::{DeviceWish, SignIn};
@@ -37,6 +38,7 @@ pub struct Administration {
     pub(super) keys: Arc<SigningKeys>,
     pub(super) hashing: Arc<Hashing>,
     pub(super) sign_in: Arc<SignIn>,
+    pub(super) former_sessions: Arc<FormerSessions>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -138,7 +140,11 @@ impl Administration {
     /// Deletes a user: ends every device and frees the username.
     pub async fn delete_user(&self, user: UserId, order: AdministratorOrder) -> Result<SignedOut, AuthError> {
         let by = DeleteUserBy::Administrator(user);
-        match self.store.run(DeleteUser { by, now: self.world.now() }).await? {
+        match self
+            .store
+            .run(DeleteUser { by, now: self.world.now(), exchange_until: self.former_sessions.until() })
+            .await?
+        {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("administrator");
                 order.record("user_deleted", &user);

@@ -109,6 +109,11 @@ impl FormerSessions {
         Ok(Some(FormerSession { user, device: token.device(), expires: token.expires }))
     }
 
+    /// Until when sessions are exchanged, if they are.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.policy.as_ref().map(|policy| policy.until)
+    }
+
     /// The kind of a token that the other system signed; `None` if it is none of its tokens.
     pub fn kind_of(&self, token: &str) -> Option<TokenKind> {
         let policy = self.policy_for(token)?;

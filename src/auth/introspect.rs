@@ -9,8 +9,8 @@ use crate::issuer::rollback::RollbackDetector;
 use crate::model::authentication_method::AuthenticationMethod;
 use crate::model::claims::RefreshClaims;
 use crate::model::verdict::{Reason, Verdict};
+use crate::store::queries::former_sessions::FindFormerEnd;
 use crate::store::queries::standing::ReadStanding;
-use crate::store::steps::continue_session::ended_since;
 use crate::store::{Store, StoreError};
 use crate::token::seen::VerifiedClaims;
 use crate::world::reference::ReferenceClock;
@@ -63,7 +63,10 @@ impl Introspector {
         let verdict = match &standing.device {
             Some(_) => standing.judge_refresh(&(&claims).into(), self.clock.world().now()),
             None if user.disabled.is_some() => Verdict::Ended(Reason::UserDisabled),
-            None => ended_since(user, era).map_or(Verdict::Live, Verdict::Ended),
+            None => {
+                let ended = self.store.read(FindFormerEnd { user: user.id }).await?;
+                ended.map_or(Verdict::Live, Verdict::Ended)
+            }
         };
         match verdict {
             Verdict::Live if standing.is_below_floor(claims.sequence) => {

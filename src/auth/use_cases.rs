@@ -134,6 +134,7 @@ impl UseCases {
         };
         let account = Account {
             authentication: Arc::clone(&authentication),
+            former_sessions: Arc::clone(&former_sessions),
             store: store.clone(),
             clock: Arc::clone(&clock),
             mint,
@@ -161,6 +162,7 @@ impl UseCases {
             keys: Arc::clone(&keys),
             hashing,
             sign_in: Arc::clone(&sign_in),
+            former_sessions: Arc::clone(&former_sessions),
             metrics,
         };
         let readiness = Readiness { store, rollback };

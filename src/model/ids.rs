@@ -1,5 +1,5 @@
-//! Identifiers (UUIDv7, and UUIDv8 of devices that continue a session of another system), each kind with a type of its
-//! own so that two cannot be swapped.
+//! Identifiers (UUIDv7, and UUIDv8 of what is known by an id of another system), each kind with a type of its own so that two
+//! cannot be swapped.
 
 use std::fmt;
 
@@ -83,6 +83,15 @@ id! {
 /// Whether a text parses as a UUID in any spelling: letters of either case, without hyphens, in braces, as a URN.
 pub fn reads_as_id(text: &str) -> bool {
     Uuid::try_parse(text).is_ok()
+}
+
+impl UserId {
+    /// The id under which a deleted account of another system is remembered: a UUIDv8 (RFC 9562, 5.8) made of a `hash` of the
+    /// id there. No user has it.
+    pub fn of_former_account(hash: &[u8; 32]) -> Self {
+        let (bytes, _) = hash.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self(uuid::Builder::from_custom_bytes(*bytes).into_uuid())
+    }
 }
 
 impl DeviceId {

@@ -172,7 +172,7 @@ pub(super) async fn open_copy(
         Some(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
         None => {
-            let (store, newest) = embedded_time(settings)?;
+            let (store, newest) = embedded_time(embedded_existing(settings)?);
             Ok((store, newest.map(Timestamp::from_unix)))
         }
         #[cfg(not(feature = "sled"))]
@@ -197,11 +197,19 @@ pub struct StoreInspection {
 pub async fn inspect(settings: &Settings) -> Result<StoreInspection, OpenError> {
     let (store, time): (Store, _) = match &settings.store {
         #[cfg(feature = "postgres")]
-        Some(url) => shared_time(settings, url).await?,
+        Some(url) => {
+            let engine = shared_existing(settings, url).await?;
+            engine.check_indexes().await?;
+            shared_time(engine).await?
+        }
         #[cfg(not(feature = "postgres"))]
         Some(_) => return Err(NO_SHARED),
         #[cfg(feature = "sled")]
-        None => embedded_time(settings)?,
+        None => {
+            let engine = embedded_existing(settings)?;
+            engine.check_indexes()?;
+            embedded_time(engine)
+        }
         #[cfg(not(feature = "sled"))]
         None => return Err(NO_EMBEDDED),
     };
@@ -293,11 +301,15 @@ fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<S
 }
 
 #[cfg(feature = "sled")]
-fn embedded_time(settings: &Settings) -> Result<(Store, Option<i64>), OpenError> {
+fn embedded_existing(settings: &Settings) -> Result<crate::store::sled::Sled, OpenError> {
     use crate::store::sled::{OpenMode, Sled};
-    let store = Sled::open(&settings.data, embedded_options(settings), OpenMode::Existing)?;
-    let newest = store.newest_record().map(Timestamp::unix);
-    Ok((Store::new(Arc::new(store)), newest))
+    Ok(Sled::open(&settings.data, embedded_options(settings), OpenMode::Existing)?)
+}
+
+#[cfg(feature = "sled")]
+fn embedded_time(engine: crate::store::sled::Sled) -> (Store, Option<i64>) {
+    let newest = engine.newest_record().map(Timestamp::unix);
+    (Store::new(Arc::new(engine)), newest)
 }
 
 #[cfg(feature = "postgres")]
@@ -354,13 +366,17 @@ async fn shared(
 }
 
 #[cfg(feature = "postgres")]
-async fn shared_time(
+async fn shared_existing(
     settings: &Settings,
     url: &crate::settings::StoreUrl,
-) -> Result<(Store, Option<i64>), OpenError> {
-    use crate::store::StoreTime;
+) -> Result<crate::store::postgres::Postgres, OpenError> {
     use crate::store::postgres::{OpenMode, Postgres};
-    let engine = Postgres::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?;
+    Ok(Postgres::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?)
+}
+
+#[cfg(feature = "postgres")]
+async fn shared_time(engine: crate::store::postgres::Postgres) -> Result<(Store, Option<i64>), OpenError> {
+    use crate::store::StoreTime;
     let store = Store::new(Arc::new(engine));
     let time = match store.time().await? {
         StoreTime::Database(now) => Some(now.div_euclid(1000)),

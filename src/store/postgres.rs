@@ -43,6 +43,7 @@ mod group_commit;
 mod group_queue;
 mod head;
 mod hosts;
+mod indexes;
 mod load;
 mod loaded;
 pub mod open;

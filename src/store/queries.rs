@@ -1,13 +1,15 @@
 //! The queries of a store: each operation that only reads is one type, with what it reads and what it answers.
 //!
 //! Modules: [`standing`] (what a check needs), [`users`], [`devices`], [`keys`] (signing keys and service keys), [`log`],
-//! [`service`] (the store itself).
+//! [`service`] (the store itself),
+//! [`former_sessions`] (of another system).
 
 use super::records::Records;
 use super::working_set::WorkingSet;
 use super::{SeenStanding, StoreError};
 
 pub mod devices;
+pub mod former_sessions;
 pub mod keys;
 pub mod log;
 pub mod service;

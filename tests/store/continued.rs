@@ -11,9 +11,11 @@ use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
 use rescind::model::verdict::Reason;
 use rescind::store::queries::devices::FindLastSeen;
+use rescind::store::queries::former_sessions::FindFormerEnd;
 use rescind::store::retention::PAST_KEPT;
 use rescind::store::steps::caller::Refusal;
 use rescind::store::steps::continue_session::{ContinueSession, Continued, EndSession};
+use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use rescind::store::steps::end_everyone::EndEveryone;
 use rescind::store::steps::import_user::ImportUser;
@@ -172,6 +174,45 @@ pub(crate) async fn an_exchanged_token_is_of_no_use_after_its_device_until_it_ex
     for id in [exchanged, untouched] {
         let seen = FindLastSeen { user: ada.id, device: id };
         assert_eq!(service.store().read(seen).await.unwrap(), None, "nothing is kept for ever");
+    }
+}
+
+pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came_again(mut service: Service) {
+    let (ada, until) = (brought_here(&service, "ada").await, service.now() + OTHERS);
+    let [used, unused] = ["used", "unused"].map(|jti| device(jti, until));
+    opened(shown(&service, &ada, used, false, HOME).await);
+    let delete = |user: &User, exchange_until| DeleteUser {
+        by: DeleteUserBy::Administrator(user.id),
+        now: service.now(),
+        exchange_until,
+    };
+    let [last, none, over] = [Some(until), None, Some(service.now())];
+    service.store().run(delete(&ada, last)).await.unwrap();
+    // Where nothing is exchanged, or no more, nothing is remembered.
+    for (name, until) in [("bob", none), ("eve", over)] {
+        let user = brought_here(&service, name).await;
+        service.store().run(delete(&user, until)).await.unwrap();
+    }
+    service.pass(MINUTE);
+    service.reopen().await;
+    let again = brought_here(&service, "ada").await;
+    for id in [used, unused] {
+        assert_eq!(shown(&service, &again, id, false, HOME).await, refused(Reason::SignedOutEverywhere));
+        let ended = service.store().run(ending(&service, &again, id)).await.unwrap();
+        assert_eq!(ended, DeviceEnded::AlreadyEnded);
+    }
+    let told = FindFormerEnd { user: again.id };
+    assert_eq!(service.store().read(told).await.unwrap(), Some(Reason::SignedOutEverywhere));
+    for name in ["bob", "eve", "dan"] {
+        let user = brought_here(&service, name).await;
+        opened(shown(&service, &user, device(name, until), false, HOME).await);
+    }
+    // On the last day it is still known, and then it is not kept.
+    for (days, known) in [(89, true), (2, false)] {
+        service.pass(DAY * days);
+        while service.store().run(service.sweeping(1000).await).await.unwrap().more {}
+        let ended = service.store().read(told).await.unwrap();
+        assert_eq!(ended.is_some(), known, "{days}");
     }
 }
 

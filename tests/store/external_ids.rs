@@ -7,6 +7,8 @@ use rescind::model::external_id::ExternalId;
 use rescind::model::ids::UserId;
 use rescind::model::user::User;
 use rescind::model::verdict::Verdict;
+use rescind::store::StoreError;
+use rescind::store::postgres::{OpenMode, Options, Postgres};
 use rescind::store::queries::service::ReadTotals;
 use rescind::store::queries::standing::ReadStanding;
 use rescind::store::queries::users::{FindUser, FindUserByExternalId, FindUserByName, ListUsers};
@@ -15,7 +17,39 @@ use rescind::store::steps::open_device::{OpenDevice, Opened};
 use rescind::store::steps::register::{Register, Registered};
 use rescind::store::steps::update_user::{UpdateUser, UserUpdated};
 
+use crate::backend::PostgresBackend;
 use crate::service::{HOME, Service, password, username};
+
+/// Needs two engines on one database: the one of the service, and one that checks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_in_postgresql_that_is_not_as_in_its_record_is_found() {
+    let Some(backend) = PostgresBackend::fresh().await else { return };
+    let url = backend.url().to_owned();
+    let service = Service::found(backend).await;
+    create(&service, "ada", "42").await;
+    service.register("grace").await;
+    let engine = Postgres::connect(&url, Options::default(), OpenMode::Existing).await.unwrap();
+    engine.check_indexes().await.unwrap();
+    let (administrator, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    for (column, value, name) in [
+        ("external_id", "'43'", "ada"),
+        ("external_id", "null", "ada"),
+        ("external_id", "'44'", "grace"),
+        ("name", "'eve'", "ada"),
+    ] {
+        let was = "create table before as select * from rescind.users";
+        let change = format!("update rescind.users set {column} = {value} where name = '{name}'");
+        administrator.batch_execute(&format!("{was}; {change}")).await.unwrap();
+        let found = engine.check_indexes().await;
+        let what = format!("the column {column} of rescind.users is not as in the record, rows: 1");
+        assert_eq!(found, Err(StoreError::Corrupt(what)), "{value}");
+        let back =
+            "delete from rescind.users; insert into rescind.users select * from before; drop table before";
+        administrator.batch_execute(back).await.unwrap();
+        engine.check_indexes().await.unwrap();
+    }
+}
 
 fn external_id(text: &str) -> ExternalId {
     ExternalId::parse(text).unwrap()
@@ -52,7 +86,8 @@ pub(crate) async fn external_ids_are_unique_and_freed(mut service: Service) {
     assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 2);
     assert_eq!(found(&service, "43").await, None);
 
-    let request = DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now() };
+    let request =
+        DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now(), exchange_until: None };
     service.store().run(request).await.unwrap();
     service.reopen().await;
     assert_eq!(found(&service, "42").await, None);

@@ -154,6 +154,14 @@ impl Postgres {
         });
         asked.await
     }
+
+    /// Checks that every user is found by the name and the external id in the record. Reads all users.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn check_indexes(&self) -> Result<(), StoreError> {
+        super::indexes::check(&self.0.pool).await
+    }
 }
 
 #[expect(clippy::large_futures, reason = "each is in a box of its own, its task's or that of `async_trait`")]

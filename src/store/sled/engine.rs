@@ -75,6 +75,14 @@ impl Sled {
         (last.number > 0).then_some(last.newest)
     }
 
+    /// Checks that every user is found by the name and the external id in the record, and nobody by another. Reads all users.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn check_indexes(&self) -> Result<(), StoreError> {
+        SledView::applied(self.opened.tree()).check_indexes()
+    }
+
     /// Carries out what is queued and makes it durable. Blocks until then. Reads go on; steps are refused.
     pub fn close(&self) {
         self.committer.close();

@@ -22,6 +22,7 @@ use crate::store::records::Records;
 use crate::store::{Counters, StoreError, StoreIdentity, Totals};
 
 mod change;
+mod indexes;
 
 pub(super) use change::{imported, writes};
 

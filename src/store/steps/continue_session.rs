@@ -17,6 +17,7 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::Reason;
 use crate::store::StoreError;
+use crate::store::former_account;
 use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::steps::caller::Refusal;
@@ -65,7 +66,7 @@ impl Step for ContinueSession {
             let refresh = RotateRefresh { claims, ..self.refresh.clone() };
             return refresh.decide(records, changes).map(Continued::Refreshed);
         }
-        if let Some(reason) = ended_since(&user, era) {
+        if let Some(reason) = ended_before(records, &user, era)? {
             return Ok(Continued::Refreshed(Refreshed::Refused(Refusal::Ended(reason))));
         }
         self.open.decide(records, changes).map(Continued::Opened)
@@ -73,8 +74,17 @@ impl Step for ContinueSession {
 }
 
 /// Why the sessions of another system that are not continued here yet have ended: since the account was brought here, all
-/// of the user's sessions were ended, or everyone's. Those of before are not told from those of after.
-pub fn ended_since(user: &User, era: Era) -> Option<Reason> {
+/// of the user's sessions were ended, or everyone's; or an account with the same external id was deleted here before. Those of
+/// before are not told from those of after.
+pub fn ended_before(records: &dyn Records, user: &User, era: Era) -> Result<Option<Reason>, StoreError> {
+    let deleted = match &user.external_id {
+        Some(external_id) => former_account::has_ended(records, external_id)?,
+        None => false,
+    };
+    Ok(ended_since(user, era).or(deleted.then_some(Reason::SignedOutEverywhere)))
+}
+
+fn ended_since(user: &User, era: Era) -> Option<Reason> {
     let made = u64::try_from(brought_here(user).unix()).unwrap_or(0);
     // By the account's own era too: an account may have been made by a clock that was ahead.
     if era.value() > made || user.live.era < era || user.left.iter().any(|left| left.stamp.era < era) {
@@ -117,7 +127,7 @@ impl Step for EndSession {
         }
         let Some(mut user) = records.user(self.end.user)? else { return Ok(DeviceEnded::AlreadyEnded) };
         let era = records.counters()?.era;
-        if ended_since(&user, era).is_some() {
+        if ended_before(records, &user, era)?.is_some() {
             return Ok(DeviceEnded::AlreadyEnded);
         }
         let EndDevice { now, cause, note, .. } = self.end.clone();

@@ -11,6 +11,7 @@ use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::store::StoreError;
 use crate::store::format::RecordKey;
+use crate::store::former_account;
 use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
@@ -22,6 +23,9 @@ pub struct DeleteUser {
     pub by: DeleteUserBy,
     /// The present time.
     pub now: Timestamp,
+    /// Until when tokens of another system are exchanged for sessions here, if they are: a token of the user is not, should an
+    /// account with the same external id be added again.
+    pub exchange_until: Option<Timestamp>,
 }
 
 /// Who deletes a user.
@@ -90,6 +94,11 @@ impl Step for DeleteUser {
         let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;
+        if let (Some(external_id), Some(until)) = (&user.external_id, self.exchange_until)
+            && now < until
+        {
+            former_account::remember(changes, external_id, now, until);
+        }
         changes.remove(RecordKey::User {
             id: user.id,
             name: user.username.key().to_owned(),

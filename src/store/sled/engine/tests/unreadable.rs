@@ -38,6 +38,39 @@ async fn the_witness_of_another_store_is_refused() {
     assert_damaged(open(&path, OpenMode::Create), "another store");
 }
 
+/// The entries of both indexes.
+fn entries(user: &User) -> [(Vec<u8>, &'static str); 2] {
+    let external_id = user.external_id.as_ref().unwrap();
+    let keys = [layout::name(user.username.key()), layout::external_id(external_id)];
+    let [name, external_id] = keys;
+    [(name, "usernames"), (external_id, "external ids")]
+}
+
+#[tokio::test]
+async fn an_index_that_does_not_fit_the_users_is_found() {
+    let (_parent, _path, store, user, ..) = filled().await;
+    store.engine.check_indexes().unwrap();
+    for (key, index) in entries(&user) {
+        let corrupt = |what: &str| Err(StoreError::Corrupt(format!("{what} in the table of {index}")));
+        let entry = tree(&store).remove(&*key).unwrap().unwrap();
+        assert_eq!(store.engine.check_indexes(), corrupt("a user without an entry"));
+        // The last byte of the entry is the last one of the user's id.
+        let mut other = entry.to_vec();
+        *other.last_mut().unwrap() ^= 1;
+        tree(&store).insert(&*key, other).unwrap();
+        assert_eq!(store.engine.check_indexes(), corrupt("an entry of another user"));
+        tree(&store).insert(&*key, &entry).unwrap();
+        let more = [&*key, b"x"].concat();
+        tree(&store).insert(&*more, &entry).unwrap();
+        assert_eq!(store.engine.check_indexes(), corrupt("an entry without its user"));
+        tree(&store).remove(&*more).unwrap();
+        store.engine.check_indexes().unwrap();
+    }
+    tree(&store).remove(layout::user(user.id)).unwrap();
+    let nobodys = Err(StoreError::Corrupt("an entry without its user in the table of usernames".to_owned()));
+    assert_eq!(store.engine.check_indexes(), nobodys);
+}
+
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_an_error_that_names_its_table_and_nothing_else() {
     use RecordKind::{Device, EndedDevice, Entry, ExpiryCheck, Key, LastSeen, ServiceKey, User};

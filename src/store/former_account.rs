@@ -1,0 +1,55 @@
+//! What is remembered of a deleted user whom another system knows too: that the sessions which that system gave out tokens for
+//! have ended. Else such a token could be exchanged again when the user is brought here again.
+//!
+//! It is remembered as a device that has ended, of nobody, under ids that are made from the external id; so it is stored, copied
+//! and swept like any other. The external id itself is not in it.
+
+use crate::model::counters::{Era, Generation, Stamp};
+use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended};
+use crate::model::external_id::ExternalId;
+use crate::model::ids::{DeviceId, UserId};
+use crate::model::refresh_state::RefreshState;
+use crate::model::timestamp::Timestamp;
+use crate::store::StoreError;
+use crate::store::expiry_check::ExpiryCheck;
+use crate::store::format::Record;
+use crate::store::past_devices::gone_at;
+use crate::store::records::{Changes, Records};
+
+/// Separates the hash of an external id from every other hash.
+const PURPOSE: &str = "rescind: deleted account of another system, v1";
+
+/// Nobody is live under it.
+const NO_STAMP: Stamp = Stamp { era: Era::new(0), generation: Generation::new(0) };
+
+/// Remembers that the other system's sessions of a user ended at `now`, until the last day of the exchange.
+pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Timestamp, until: Timestamp) {
+    let hash = hash(external_id);
+    let device = Device {
+        id: DeviceId::of_former_session(until, &hash),
+        user: UserId::of_former_account(&hash),
+        stamp: NO_STAMP,
+        name: DeviceName::unknown(),
+        kind: DeviceKind::other(),
+        created: now,
+        authenticated: now,
+        idle_end: now,
+        absolute_end: now,
+        refresh: RefreshState::default(),
+        ended: Some(Ended { at: now, cause: Cause::SignedOutEverywhere, note: None }),
+        amr: Vec::new(),
+        rotates: false,
+    };
+    changes.put(Record::ExpiryCheck(ExpiryCheck::at(&device, gone_at(now, &device))));
+    changes.put(Record::EndedDevice(Box::new(device)));
+}
+
+/// Whether the other system's sessions of a user with this external id, who was deleted, have ended.
+pub(super) fn has_ended(records: &dyn Records, external_id: &ExternalId) -> Result<bool, StoreError> {
+    let user = UserId::of_former_account(&hash(external_id));
+    Ok(!records.past_devices(user, NO_STAMP, 1)?.is_empty())
+}
+
+fn hash(external_id: &ExternalId) -> [u8; 32] {
+    blake3::derive_key(PURPOSE, external_id.as_str().as_bytes())
+}
