@@ -142,8 +142,8 @@ impl SignOut {
         }
     }
 
-    /// Revokes an access or refresh token by signing out its device (RFC 7009). An unknown token is no error; with an
-    /// authentic bearer token it means the device of that one. `token` is `None` if it was missing or unreadable.
+    /// Revokes an access or refresh token by signing out its device (RFC 7009), also a refresh token of another system that is
+    /// exchanged here. An unknown token is no error; with an authentic bearer token it means the device of that one. `token` is `None` if it was missing or unreadable.
     ///
     /// # Errors
     ///
@@ -157,6 +157,12 @@ impl SignOut {
         let by_bearer = self.named_by_bearer(bearer).await?;
         let mut named = None;
         if let Some(token) = token {
+            if let Some(session) = self.former(token).await? {
+                if by_bearer.as_ref().is_some_and(|bearer| bearer.presented.user != session.user.id) {
+                    return Err(AuthError::Field("token", FieldFault::OtherUser));
+                }
+                return self.end_former(&session, client).await.map(drop);
+            }
             named = self.named_by_refresh(token).await?;
             if let (Some(leaving), Some(bearer)) = (&named, &by_bearer)
                 && leaving.presented.user != bearer.presented.user

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use poem::http::Method;
 use rescind::model::external_id::ExternalId;
 use rescind::model::ids::UserId;
 use rescind::model::username::Username;
@@ -46,13 +47,14 @@ async fn empty(changes: &[(&str, &str)]) -> Service {
 /// A service that exchanges tokens for a month, and the user `alice`, whose id in Django is 42.
 async fn started(changes: &[(&str, &str)]) -> Service {
     let service = empty(changes).await;
-    bring(&service).await;
+    bring(&service, 42).await;
     service
 }
 
-async fn bring(service: &Service) {
+/// Adds the user `alice` under this id.
+async fn bring(service: &Service, id: u8) {
     let external_id = ExternalId::parse("42").ok();
-    let (id, username) = (UserId::from_bytes([42; 16]), Username::parse("alice").unwrap());
+    let (id, username) = (UserId::from_bytes([id; 16]), Username::parse("alice").unwrap());
     let request = Register { id, username, external_id, password: None, device: None, now: service.now() };
     service.store.run(request).await.unwrap();
 }
@@ -124,6 +126,46 @@ async fn a_token_that_was_taken_back_before_its_exchange_is_never_exchanged() {
         assert_eq!(answer.text, BLACKLISTED, "as Django had it");
     }
     refresh(&service, &token("new")).await.ok();
+}
+
+#[tokio::test]
+async fn an_account_that_was_deleted_and_came_again_takes_no_token_of_before() {
+    let service = started(&[]).await;
+    let [used, unused] = ["a", "b"].map(token);
+    refresh(&service, &used).await.ok();
+    let admin = service.administrator().await;
+    admin.ask(Method::DELETE, "/api/v1/admin/users/external_id:42").send().await.ok();
+    bring(&service, 43).await;
+    for token in [&used, &unused] {
+        assert_eq!(refresh(&service, token).await.text, BLACKLISTED);
+        assert!(verify(&service, token).await.text.contains("Token is blacklisted"));
+    }
+}
+
+#[tokio::test]
+async fn oauth_revoke_takes_a_token_back_before_and_after_its_exchange() {
+    let service = started(&[]).await;
+    let [exchanged, untouched] = ["a", "b"].map(token);
+    let phone = device_of(&service, refresh(&service, &exchanged).await).await;
+    let bob = service.phone("bob").await;
+    let by_bob = bob.post("/oauth/revoke").form(&[("token", &exchanged)]).send().await;
+    assert_eq!(by_bob.refused("invalid_request").fields(), ["token other_user"]);
+    refresh(&service, &exchanged).await.ok();
+    for token in [&exchanged, &untouched] {
+        for _ in 0..2 {
+            assert_eq!(service.anonymous().revoke(token).await.status, 200);
+            assert_eq!(refresh(&service, token).await.text, BLACKLISTED);
+        }
+    }
+    let path = "/api/v1/admin/users/alice/devices?ended=true";
+    let ended = service.administrator().await.get(path).send().await.ok();
+    let ended = ended["results"].as_array().unwrap();
+    assert!(ended.iter().any(|device| device["id"] == *phone), "{ended:?}");
+    // Nobody's: no error, as RFC 7009 has it, and nothing ends.
+    let (header, key) = (json!({"alg": "HS256", "typ": "JWT"}), "another key");
+    let forged = signed(&header, &claims("c"), key);
+    assert_eq!(service.anonymous().revoke(&forged).await.status, 200);
+    refresh(&service, &token("c")).await.ok();
 }
 
 #[tokio::test]
@@ -221,6 +263,6 @@ async fn an_app_that_was_updated_goes_on_and_rotates() {
     refresh(&rotating, pair["refresh"].as_str().unwrap()).await.ok();
 
     let off = Service::start().await;
-    bring(&off).await;
+    bring(&off, 42).await;
     off.anonymous().refresh(&token("a")).await.refused("token_invalid");
 }
