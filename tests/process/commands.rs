@@ -63,6 +63,11 @@ fn a_user_of_another_system_is_added_without_a_password_and_found_by_the_id_ther
     assert_eq!((&ada["external_id"], &ada["has_password"]), (&json!("42"), &json!(false)));
     let again = place.run("user add ada --external-id 42 --no-password --json").json();
     assert_eq!(again["id"], ada["id"], "repeating is safe");
+    let again = place.run("user add ada --external-id 42 --no-password").ok();
+    assert!(again.starts_with("ada exists already, with this external id; nothing was changed"), "{again}");
+    let table = place.run("user list").ok();
+    let row = rows(&table).into_iter().find(|row| row[0] == "ada").unwrap();
+    assert_eq!(row[2], "42");
     place
         .run("user add bob --external-id 42 --no-password")
         .assert_failed(&["error: The external id is taken\n", "help: `rescind user list --json` shows"]);

@@ -26,6 +26,7 @@ mod connections;
 mod deploy;
 mod encrypted;
 mod everywhere;
+mod exchanged;
 mod followed;
 mod full;
 mod keys;
