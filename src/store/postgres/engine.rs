@@ -120,6 +120,7 @@ impl Postgres {
         let check_options = CheckOptions {
             budget: options.read_budget,
             proof: options.proof_of_primacy,
+            proof_budget: options.step_budget,
             group_observer: Arc::clone(&options.group_observer),
             observer: Arc::clone(&options.check_observer),
         };

@@ -102,7 +102,9 @@ impl Pool {
             self.ask_for_more();
             let permit = self.permit(deadline).await?;
             let away = |why: &str| Err(QueryFailure::Final(StoreError::Away(why.to_owned())));
-            match self.connections.get().await {
+            let idle = self.connections.status().available > 0;
+            let taken = if idle { self.connections.get().await } else { self.made().await };
+            match taken {
                 Ok(connection) => return Ok(Pooled { connection, _permit: permit }),
                 // An idle one is taken before another is made: all that were granted are in use, and come back.
                 Err(PoolError::Backend(Unreachable { full: true, .. })) if self.withhold() => permit.forget(),
@@ -110,6 +112,14 @@ impl Pool {
                 Err(_) => return away("the pool of connections fails"),
             }
         }
+    }
+
+    /// A connection made by a task of its own: when its requester has given up, it is there for the next one. Else a database
+    /// that takes longer to let someone in than a check may wait would never be reached.
+    async fn made(&self) -> Result<Object<Connector>, PoolError<Unreachable>> {
+        let connections = self.connections.clone();
+        let making = tokio::spawn(async move { connections.get().await });
+        making.await.unwrap_or(Err(PoolError::Closed))
     }
 
     async fn permit(&self, deadline: tokio::time::Instant) -> Result<OwnedSemaphorePermit, QueryFailure> {

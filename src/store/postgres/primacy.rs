@@ -10,14 +10,17 @@
 //! because the one that did not can be promoted, and not for `*`, which names everyone. It rests on the rule, Patroni's with
 //! `synchronous_mode`, that only a named standby is promoted.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::join;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::connection::Connection;
 use super::failure::QueryFailure;
+use super::group_queue::{GroupLimits, GroupQueue};
+use super::pool::Pool;
 use crate::store::StoreError;
 
 /// Begins a transaction that has something to confirm: it locks a row that nobody ever changes.
@@ -29,23 +32,46 @@ const BEGIN: &str = "begin isolation level read committed read write;
 pub(super) const SETTINGS: &str =
     "select current_setting('synchronous_standby_names'), current_setting('synchronous_commit')";
 
+/// Two commits are under way at a time: one waits for the standby while the other one is sent. Without its standby no
+/// further ones are begun, so that they take no connection from anyone else.
+const fn limits(budget: Duration) -> GroupLimits {
+    GroupLimits { most: usize::MAX, under_way: 2, patience: budget }
+}
+
 /// The proofs of one node.
 pub(super) struct Primacy {
     /// How old a proof may be; none if none is required.
     most: Option<Duration>,
     /// When the commit of the last proof was sent.
-    proven: Mutex<Option<Instant>>,
+    proven: Arc<Mutex<Option<Instant>>>,
+    /// The checks that wait for a proof that is begun after they arrived.
+    waiting: GroupQueue<oneshot::Sender<Result<(), QueryFailure>>>,
 }
 
 impl Primacy {
-    /// No proof yet, of which each holds for `most`: with zero for one group of checks. None if no proof is required.
-    pub(super) fn new(most: Option<Duration>) -> Self {
-        Self { most, proven: Mutex::default() }
-    }
-
-    /// Whether a check that waits now needs a new proof.
-    pub(super) fn is_due(&self) -> bool {
-        self.most.is_some_and(|most| self.age().is_none_or(|age| age >= most))
+    /// No proof yet, of which each holds for `most`, with zero for one group of checks; none if no proof is required. Proofs
+    /// are made over connections of `pool`, each within `budget`.
+    pub(super) fn start(pool: Arc<Pool>, most: Option<Duration>, budget: Duration) -> Self {
+        let proven: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let noted = Arc::clone(&proven);
+        let handle = move |group: Vec<oneshot::Sender<Result<(), QueryFailure>>>| {
+            let (pool, noted) = (Arc::clone(&pool), Arc::clone(&noted));
+            async move {
+                let sent = Instant::now();
+                let late = || {
+                    Err(StoreError::Away("no standby confirms that this is the primary".to_owned()).into())
+                };
+                let proof = timeout(budget, prove(&pool)).await.unwrap_or_else(|_| late());
+                if proof.is_ok() {
+                    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+                }
+                for waiting in group {
+                    // Whoever asked may have gone.
+                    let _gone = waiting.send(proof.clone());
+                }
+            }
+        };
+        Self { most, proven, waiting: GroupQueue::start(limits(budget), |_| None::<()>, handle) }
     }
 
     /// How long ago the last proof was begun; none if there was none yet.
@@ -54,23 +80,35 @@ impl Primacy {
         proven.map(|proven| proven.elapsed())
     }
 
-    /// Proves that the database is the primary, by a commit that its standbys confirm.
-    pub(super) async fn prove(&self, connection: &Connection) -> Result<(), QueryFailure> {
-        let sent = Instant::now();
-        let (begun, committed) = join!(connection.begin().simple_query(BEGIN), connection.commit());
-        let begun = begun?;
-        let settings = begun.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
-            _ => None,
-        });
-        let (names, commit) = settings.unwrap_or_default();
-        holds(names, commit).map_err(|why| StoreError::Away(why.to_string()))?;
-        if !committed? {
-            return Err(StoreError::Away("no standby confirmed that this is the primary".to_owned()).into());
+    /// Waits for a proof that is as young as it has to be. It goes on when nobody waits for it any more.
+    pub(super) async fn proof(&self) -> Result<(), QueryFailure> {
+        let is_young = |most| self.age().is_some_and(|age| age < most);
+        if self.most.is_none_or(is_young) {
+            return Ok(());
         }
-        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
-        Ok(())
+        let (proven, proof) = oneshot::channel();
+        self.waiting.add(proven);
+        let aborted = || QueryFailure::Final(StoreError::Unavailable("a proof was aborted".to_owned()));
+        proof.await.unwrap_or_else(|_| Err(aborted()))
     }
+}
+
+/// Proves that the database is the primary, by a commit that its standbys confirm.
+async fn prove(pool: &Pool) -> Result<(), QueryFailure> {
+    let connection = pool.connection().await?;
+    let (begun, committed) = join!(connection.begin().simple_query(BEGIN), connection.commit());
+    let begun = begun?;
+    let settings = begun.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
+        _ => None,
+    });
+    let (names, commit) = settings.unwrap_or_default();
+    holds(names, commit).map_err(|why| StoreError::Away(why.to_string()))?;
+    if !committed? {
+        return Err(StoreError::Away("no standby confirmed that this is the primary".to_owned()).into());
+    }
+    connection.done();
+    Ok(())
 }
 
 /// The reason why a commit of this database proves nothing.

@@ -54,6 +54,8 @@ pub(super) struct CheckOptions {
     pub(super) budget: Duration,
     /// How old the proof may be that the database is the primary; none if none is required.
     pub(super) proof: Option<Duration>,
+    /// How long the commit that is a proof may take.
+    pub(super) proof_budget: Duration,
     pub(super) group_observer: GroupObserver,
     pub(super) observer: CheckObserver,
 }
@@ -85,7 +87,7 @@ pub(super) struct SharedReads {
 impl SharedReads {
     /// A queue that reads over connections of `pool`.
     pub(super) fn start(pool: Arc<Pool>, cache: Arc<SharedCache>, options: CheckOptions) -> Self {
-        let primacy = Primacy::new(options.proof);
+        let primacy = Primacy::start(Arc::clone(&pool), options.proof, options.proof_budget);
         let reader = Arc::new(Reader { pool, cache, primacy, options });
         let handle = move |group: Vec<WaitingCheck>| {
             (reader.options.group_observer)(Grouped { what: "read", requests: group.len() });
@@ -119,27 +121,18 @@ struct Reader {
 impl Reader {
     async fn answer(&self, group: Vec<WaitingCheck>) {
         let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
-        match timeout(self.options.budget, self.find(&group)).await.unwrap_or_else(|_| late()) {
-            Ok(found) => group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found))),
+        let found = async { try_join!(self.read(&group), self.primacy.proof()) };
+        match timeout(self.options.budget, found).await.unwrap_or_else(|_| late()) {
+            Ok((found, ())) => {
+                group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found)))
+            }
             Err(failure) => group.into_iter().for_each(|waiting| waiting.answer(Err(failure.clone()))),
         }
     }
 
-    async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
-        let connection = self.pool.connection().await?;
-        let proof =
-            async { if self.primacy.is_due() { self.primacy.prove(&connection).await } else { Ok(()) } };
-        let (found, ()) = try_join!(self.read(&connection, group), proof)?;
-        connection.done();
-        Ok(found)
-    }
-
     /// Reads what is not cached, and the log, which says whether what is cached is still true.
-    async fn read(
-        &self,
-        connection: &Connection,
-        group: &[WaitingCheck],
-    ) -> Result<Vec<Found>, QueryFailure> {
+    async fn read(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
+        let connection = self.pool.connection().await?;
         let (sent, applied, to_read) = {
             let cache = self.cache.lock();
             let is_cached =
@@ -148,7 +141,8 @@ impl Reader {
                 group.iter().filter(|check| !is_cached(check)).map(|check| (check.user, check.device));
             (cache.sent(), cache.applied(), to_read.collect::<HashSet<_>>())
         };
-        let rows = self.run(connection, applied, &to_read).await?;
+        let rows = self.run(&connection, applied, &to_read).await?;
+        connection.done();
         let documents = Documents::of(&rows)?;
         let head = if self.cache.is_on() { Some(LogHead::of(&rows)?) } else { None };
         let mut cache = self.cache.lock();

@@ -98,18 +98,14 @@ impl PreparedStatements {
         if self.lost.load(Ordering::Relaxed) {
             return false;
         }
-        for statement in statements {
-            match client.batch_execute(&statement.prepare()).await {
-                Ok(()) => {}
-                Err(error) => {
-                    if error.code() == Some(&SqlState::DUPLICATE_PSTATEMENT) {
-                        self.note_lost();
-                    }
-                    return false;
-                }
-            }
+        let all: Vec<_> = statements.iter().map(|statement| statement.prepare()).collect();
+        let prepared = client.batch_execute(&all.join("; ")).await;
+        if let Err(error) = &prepared
+            && error.code() == Some(&SqlState::DUPLICATE_PSTATEMENT)
+        {
+            self.note_lost();
         }
-        true
+        prepared.is_ok()
     }
 
     /// Executes a statement on a connection on which every statement was prepared. When the session does not know it,
