@@ -9,12 +9,14 @@ use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, OnceLock};
 
 use tracing::{Level, Metadata};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::metrics;
+use droppable::{DroppableLines, DroppableWriter};
 use kept::{Kept, QueueOutput, QueueSlots};
 
+mod droppable;
 mod kept;
 
 /// The most bytes that are written at once.
@@ -27,11 +29,11 @@ const QUEUE: usize = 32_768;
 /// modules repeat the text, since they do not know this one.
 const DROPPABLE: &str = "rescind::request";
 
-static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+static DROPPED: OnceLock<Arc<DroppableLines>> = OnceLock::new();
 
 /// The number of lines dropped since the start of the process.
 fn dropped_lines() -> u64 {
-    DROPPED.get().map_or(0, |counter| counter.dropped_lines() as u64)
+    DROPPED.get().map_or(0, |lines| lines.dropped())
 }
 
 static KEPT: OnceLock<Arc<QueueSlots>> = OnceLock::new();
@@ -44,14 +46,19 @@ fn lost_lines() -> u64 {
 /// The two queues of lines.
 #[derive(Clone, Debug)]
 pub(super) struct Queues {
-    droppable: NonBlocking,
+    droppable: Arc<DroppableLines>,
     kept: Kept,
 }
 
 /// The threads that write the log. Dropping the guard writes what is still queued, so it is kept until the process
 /// ends.
 #[derive(Debug)]
-pub struct LogGuard(#[expect(dead_code, reason = "they end with it")] [WorkerGuard; 2]);
+pub struct LogGuard {
+    #[expect(dead_code, reason = "its thread ends with it")]
+    droppable: DroppableWriter,
+    #[expect(dead_code, reason = "its thread ends with it")]
+    kept: WorkerGuard,
+}
 
 impl Queues {
     pub(super) fn onto<W: Write + Send + 'static>(one: fn() -> W, other: fn() -> W) -> (Self, LogGuard) {
@@ -59,41 +66,44 @@ impl Queues {
     }
 
     pub(super) fn over<W: Write + Send + 'static>(one: W, other: W) -> (Self, LogGuard) {
-        let (droppable, first) = queue(buffered(one), true);
+        let (lines, droppable) = DroppableLines::onto(one, QUEUE);
         let slots = QueueSlots::new(QUEUE);
-        let (kept, second) = queue(QueueOutput::new(buffered(other), Arc::clone(&slots), kept::tell), false);
-        (Self { droppable, kept: Kept::new(kept, slots) }, LogGuard([first, second]))
+        let (queue, kept) = queue(QueueOutput::new(buffered(other), Arc::clone(&slots), kept::tell));
+        (Self { droppable: lines, kept: Kept::new(queue, slots) }, LogGuard { droppable, kept })
     }
 
     /// Has the metrics show the lines that these queues dropped and lost. Only the queues of the first call count.
     pub(super) fn count(&self) {
-        let _first = DROPPED.set(self.droppable.error_counter());
+        let _first = DROPPED.set(Arc::clone(&self.droppable));
         let _first = KEPT.set(Arc::clone(self.kept.slots()));
         metrics::count_log_lines(dropped_lines, lost_lines);
     }
 }
 
-fn queue<W: Write + Send + 'static>(writer: W, lossy: bool) -> (NonBlocking, WorkerGuard) {
-    let builder = NonBlockingBuilder::default().lossy(lossy).buffered_lines_limit(QUEUE);
+fn queue<W: Write + Send + 'static>(writer: W) -> (NonBlocking, WorkerGuard) {
+    let builder = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(QUEUE);
     builder.thread_name("log").finish(writer)
 }
 
-/// A buffer before the writer of a log thread, which flushes it whenever its queue is empty: under load many lines are
+/// A buffer before the writer of the thread of kept lines, which flushes it whenever its queue is empty: under load many lines are
 /// written at once, and none waits in the buffer.
 fn buffered<W: Write>(writer: W) -> BufWriter<W> {
     BufWriter::with_capacity(BUFFER, writer)
 }
 
 /// The sending side of one of the queues.
-pub(super) enum Line {
-    Droppable(NonBlocking),
+pub(super) enum Line<'a> {
+    Droppable(&'a DroppableLines),
     Kept(Kept),
 }
 
-impl Write for Line {
+impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Droppable(queue) => queue.write(bytes),
+            Self::Droppable(queue) => {
+                queue.push(bytes);
+                Ok(bytes.len())
+            }
             Self::Kept(queue) => queue.write(bytes),
         }
     }
@@ -104,7 +114,7 @@ impl Write for Line {
 }
 
 impl<'a> MakeWriter<'a> for Queues {
-    type Writer = Line;
+    type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
         Line::Kept(self.kept.clone())
@@ -113,7 +123,7 @@ impl<'a> MakeWriter<'a> for Queues {
     fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
         let droppable =
             *line.level() > Level::WARN && line.target() == DROPPABLE || *line.level() > Level::INFO;
-        if droppable { Line::Droppable(self.droppable.clone()) } else { self.make_writer() }
+        if droppable { Line::Droppable(&self.droppable) } else { self.make_writer() }
     }
 }
 
@@ -181,7 +191,7 @@ mod tests {
     fn a_flood_of_request_lines_is_dropped_and_counted_and_no_event_with_it() {
         const FLOOD: usize = 2 * QUEUE;
         let (reader, buffer, queues, guard) = with_a_reader();
-        let counter = queues.droppable.error_counter();
+        let lines = Arc::clone(&queues.droppable);
         let stopped = reader.lock().unwrap();
         let log = || {
             for n in 0..FLOOD {
@@ -194,7 +204,7 @@ mod tests {
         };
         let text = logged(log, queues, stopped, guard, &buffer);
         let count = |word| text.lines().filter(|line| line.contains(word)).count();
-        let (requests, dropped) = (count(": request"), counter.dropped_lines());
+        let (requests, dropped) = (count(": request"), usize::try_from(lines.dropped()).unwrap());
         assert!(dropped > 0, "nothing was dropped");
         assert_eq!(requests + dropped, FLOOD);
         assert_eq!((count("warned"), count("noted")), (FLOOD.div_ceil(1000), FLOOD.div_ceil(1000)));
