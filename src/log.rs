@@ -3,24 +3,24 @@
 //! The level that is set is that of this program's own lines. Libraries log warnings and errors only, whatever is
 //! set: at a finer level the embedded store logs the records it writes.
 //!
-//! Modules: `queues` (what lines wait in until they are written), `ending_thread` (lines of a thread that is ending),
-//! [`request_id`] (the request that causes a line).
+//! Modules: `layer` (writes each event), `line` (as the text of one line), `queues` (what lines wait in until they are
+//! written), [`request_id`] (the request that causes a line).
 
 use std::io;
 
-use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{EnvFilter, Layer, fmt, prelude::*, util::TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, prelude::*, util::TryInitError};
 
 use crate::settings::LogFormat;
 
-mod ending_thread;
+mod layer;
+mod line;
 mod queues;
 pub mod request_id;
 
-use ending_thread::EndingThread;
+use layer::LineLayer;
 use queues::Queues;
 
 pub use queues::LogGuard;
@@ -57,13 +57,8 @@ pub fn start(level: &str, format: LogFormat) -> Result<LogGuard, LogError> {
 
 /// Starts the log of a command that does the service's work itself: warnings and errors as text, each written at once.
 pub fn start_for_command() -> Result<(), LogError> {
-    let layer = fmt::layer().with_writer(io::stderr).with_ansi(false);
-    let ending_thread = EndingThread { writer: io::stderr, format: LogFormat::Text };
-    Ok(tracing_subscriber::registry()
-        .with(parse_level("warn")?)
-        .with(layer)
-        .with(ending_thread)
-        .try_init()?)
+    let layer = LineLayer { writer: io::stderr, format: LogFormat::Text };
+    Ok(tracing_subscriber::registry().with(parse_level("warn")?).with(layer).try_init()?)
 }
 
 /// Checks a level as [`start`] would, for the settings.
@@ -71,23 +66,15 @@ pub fn parse_level(level: &str) -> Result<EnvFilter, LogError> {
     EnvFilter::builder().parse(level).map_err(|_| LogError::Level { given: level.to_owned() })
 }
 
-fn subscriber(filter: EnvFilter, format: LogFormat, queues: Queues) -> Box<dyn Subscriber + Send + Sync> {
-    let ending_thread = EndingThread { writer: queues.clone(), format };
-    let layer = fmt::layer().with_writer(queues).with_ansi(false);
-    let registry = tracing_subscriber::registry().with(foreign_lines()).with(filter);
-    match format {
-        LogFormat::Text => Box::new(registry.with(layer).with(ending_thread)),
-        LogFormat::Json => {
-            let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
-            Box::new(registry.with(layer).with(ending_thread))
-        }
-    }
+fn subscriber(filter: EnvFilter, format: LogFormat, queues: Queues) -> impl Subscriber + Send + Sync {
+    let layer = LineLayer { writer: queues, format };
+    tracing_subscriber::registry().with(foreign_lines()).with(filter).with(layer)
 }
 
 /// Leaves out lines of libraries below a warning.
 fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+    // Without a hint of its own about the finest level: with one of `TRACE`, sled asks the log for each record it reads.
     filter_fn(|line| line.target().starts_with(OURS) || *line.level() <= Level::WARN)
-        .with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// Collects the log lines that this thread writes from now on, as JSON.
@@ -97,9 +84,8 @@ fn foreign_lines<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 pub(crate) fn capture() -> impl Fn() -> Vec<serde_json::Value> {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
-        let layer = fmt::layer().json().flatten_event(true).with_writer(|| tests::ThisThread);
-        let ending_thread = EndingThread { writer: || tests::ThisThread, format: LogFormat::Json };
-        tracing_subscriber::registry().with(foreign_lines()).with(layer).with(ending_thread).init();
+        let layer = LineLayer { writer: || tests::ThisThread, format: LogFormat::Json };
+        tracing_subscriber::registry().with(foreign_lines()).with(layer).init();
     });
     tests::ThisThread::lines();
     || tests::ThisThread::lines().lines().map(|line| serde_json::from_str(line).unwrap_or_default()).collect()
@@ -196,6 +182,13 @@ mod tests {
             assert!(!text.contains("secret") && text.contains("the disk is slow"), "{level}: {text}");
             assert!(text.contains("ours"), "{level}: {text}");
         }
+    }
+
+    #[test]
+    fn what_is_finer_than_the_level_costs_nothing() {
+        let (queues, _guard) = Queues::over(Buffer::default(), Buffer::default());
+        let subscriber = subscriber(parse_level("info,poem=warn").unwrap(), LogFormat::Text, queues);
+        assert_eq!(subscriber.max_level_hint(), Some(tracing::level_filters::LevelFilter::INFO));
     }
 
     #[test]
