@@ -10,6 +10,7 @@ use poem_openapi::payload::Json;
 use poem_openapi::types::ParseFromJSON;
 use poem_openapi::{Object, OpenApi, OpenApiService};
 use rescind::http::app::EdgeConfig;
+use rescind::http::body::sign_in::SignInFields;
 use rescind::http::cors::Cors;
 use rescind::http::edge::{Edge, EdgeParts};
 use rescind::http::routes::Routes;
@@ -115,7 +116,8 @@ pub(crate) fn behind_the_edge(
         proxies: edge_config.proxies.clone(),
         ids: Arc::clone(&edge_config.ids),
         deadline: edge_config.deadline,
-        authentication: None,
+        sign_in_fields: SignInFields::default(),
+        service: None,
     };
     Edge::new(plain(answers), parts).boxed()
 }

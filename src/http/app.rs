@@ -6,20 +6,19 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderValue, Method, header};
-use poem::{Endpoint, EndpointExt, Response, Route, get, handler};
+use poem::{EndpointExt, Response, Route, get, handler};
 use poem_openapi::OpenApiService;
 
 use super::body::sign_in::SignInFields;
 use super::client::TrustedProxies;
 use super::cors::Cors;
 use super::credential::LocalOperator;
-use super::edge::{Edge, EdgeParts, RequestIds};
+use super::edge::{Edge, EdgeParts, EdgeService, RequestIds};
 use super::operator::Operator;
 use super::routes::Routes;
 use super::simplejwt::SimpleJwtRoutes;
 use super::transfer::UserTransfer;
 use super::{docs, document};
-use crate::auth::authenticate::Authentication;
 use crate::service::Service;
 
 /// The settings of the edge.
@@ -58,8 +57,7 @@ pub fn public(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'stati
         Some(simplejwt) => (simplejwt.mount(route, &service.use_cases), simplejwt.name(routes)),
         None => (route, routes),
     };
-    let app = with_service(docs::mount(route), service).data(edge_config.sign_in_fields);
-    edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).boxed()
+    edge(docs::mount(route), routes, edge_config, service).boxed()
 }
 
 /// The app on the operator's socket: the public operations, and those of `operator`.
@@ -68,22 +66,11 @@ pub fn operator(service: &Service, edge_config: &EdgeConfig) -> BoxEndpoint<'sta
     let route = Route::new().nest("/operator", own).nest("/", document::service());
     let routes =
         document::name(Routes::new(&service.components.metrics)).api::<(Operator, UserTransfer)>("/operator");
-    let app = with_service(route, service).data(edge_config.sign_in_fields);
     // Added outside the edge, which judges credentials and needs to know it, too.
-    edge(app, routes, edge_config, Arc::clone(&service.use_cases.authentication)).data(LocalOperator).boxed()
+    edge(route, routes, edge_config, service).data(LocalOperator).boxed()
 }
 
-/// Adds to a route the parts of the service that handlers take as `Data`.
-fn with_service(route: Route, service: &Service) -> impl Endpoint + 'static {
-    route.data(Arc::clone(&service.use_cases)).data(Arc::clone(&service.feed))
-}
-
-fn edge<E: Endpoint + 'static>(
-    app: E,
-    routes: Routes<'_>,
-    edge_config: &EdgeConfig,
-    authentication: Arc<Authentication>,
-) -> impl Endpoint<Output = Response> + use<E> {
+fn edge(route: Route, routes: Routes<'_>, edge_config: &EdgeConfig, service: &Service) -> Edge {
     let origins = edge_config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     let parts = EdgeParts {
         routes: routes.finish(),
@@ -91,9 +78,13 @@ fn edge<E: Endpoint + 'static>(
         proxies: edge_config.proxies.clone(),
         ids: Arc::clone(&edge_config.ids),
         deadline: edge_config.deadline,
-        authentication: Some(authentication),
+        sign_in_fields: edge_config.sign_in_fields,
+        service: Some(EdgeService {
+            use_cases: Arc::clone(&service.use_cases),
+            feed: Arc::clone(&service.feed),
+        }),
     };
-    Edge::new(app.map_to_response(), parts)
+    Edge::new(route.boxed(), parts)
 }
 
 #[derive(Clone)]

@@ -26,6 +26,11 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
+    /// Whether no proxy is trusted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether `address` is that of a trusted proxy.
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
@@ -75,20 +80,25 @@ pub(super) fn plain(user_agent: &[u8]) -> String {
     kept.take(USER_AGENT_LENGTH).collect()
 }
 
-/// The client of a request, as a handler's argument. A client on the operator's socket counts as loopback; without
-/// the edge in front no proxy is trusted.
+/// The client of a request. A client on the operator's socket counts as loopback; without the edge in front no proxy
+/// is trusted.
+pub(super) fn client(request: &Request) -> ClientInfo {
+    let peer = match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => address.ip(),
+        Addr::Unix(_) | Addr::Custom(..) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    let address = match request.data::<TrustedProxies>() {
+        Some(proxies) => proxies.client_address(peer, request.headers()),
+        None => peer.to_canonical(),
+    };
+    let user_agent = request.headers().get(header::USER_AGENT).map(|value| plain(value.as_bytes()));
+    ClientInfo { address, user_agent: user_agent.filter(|text| !text.is_empty()) }
+}
+
+/// The client of a request, as a handler's argument.
 impl<'a> FromRequest<'a> for ClientInfo {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let peer = match &request.remote_addr().0 {
-            Addr::SocketAddr(address) => address.ip(),
-            Addr::Unix(_) | Addr::Custom(..) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
-        let address = match request.data::<TrustedProxies>() {
-            Some(proxies) => proxies.client_address(peer, request.headers()),
-            None => peer.to_canonical(),
-        };
-        let user_agent = request.headers().get(header::USER_AGENT).map(|value| plain(value.as_bytes()));
-        Ok(Self { address, user_agent: user_agent.filter(|text| !text.is_empty()) })
+        Ok(client(request))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use poem::{FromRequest, Request, RequestBody, Result, http::HeaderMap, http::header};
+use poem::{Request, RequestBody, Result, http::HeaderMap, http::header};
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use zeroize::Zeroizing;
 
 use super::body::form::decode;
+use super::client::client;
 use super::code::{Code, FieldCode};
 use super::problem::Problem;
 use crate::auth::ClientInfo;
@@ -205,10 +206,7 @@ credential!(Beside, [], false, |request| Self(bearer(request.headers(), false)))
 credential!(ServiceCredential, ["service_key" = SERVICE, BASIC = SERVICE_BASIC], false, |request| {
     match request.data::<LocalOperator>() {
         Some(LocalOperator) => Self::Operator,
-        None => Self::Key(
-            bearer(request.headers(), true),
-            <ClientInfo as FromRequest<'_>>::from_request(request, &mut RequestBody::default()).await?,
-        ),
+        None => Self::Key(bearer(request.headers(), true), client(request)),
     }
 });
 

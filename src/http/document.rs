@@ -63,14 +63,17 @@ const FOLLOWERS: Edition = Edition {
 /// The operations of the public API, in the order of the documents.
 pub(super) type PublicApi = (Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi, Revocations);
 
+const PUBLIC_API: PublicApi =
+    (Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi, Revocations);
+
 /// Names every public operation in the log and the metrics.
 pub(super) fn name(routes: Routes<'_>) -> Routes<'_> {
-    routes.api::<PublicApi>("")
+    routes.api::<PublicApi>("").called_directly(PUBLIC_API)
 }
 
 /// The public operations with the framework's routing.
 pub(super) fn service() -> OpenApiService<PublicApi, ()> {
-    described((Accounts, Devices, OAuth, Admin, AdminUsers, WellKnown, HealthApi, Revocations), "Rescind")
+    described(PUBLIC_API, "Rescind")
 }
 
 fn described<T>(operations: T, title: &str) -> OpenApiService<T, ()> {

@@ -5,22 +5,24 @@
 //! headers of every answer, one log line, the metrics.
 
 use std::{
-    any::Any,
     borrow::Cow,
+    panic::AssertUnwindSafe,
     str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Body as _, Bytes};
 use poem::{
-    Endpoint, Middleware, Request, Response, Result,
+    Endpoint, Request, Response, Result,
+    endpoint::BoxEndpoint,
     http::{Method, Uri, header, uri::PathAndQuery},
-    middleware::{CatchPanic, CatchPanicEndpoint},
 };
 
 use super::{
+    body::sign_in::SignInFields,
     client::TrustedProxies,
     code::Code,
     cors::Cors,
@@ -31,15 +33,16 @@ use super::{
     simplejwt::answer::of_problem,
     wanted::{Pending, PresentedCredential, Wanted},
 };
-use crate::auth::authenticate::Authentication;
+use crate::auth::use_cases::UseCases;
+use crate::feed::Feed;
 use crate::log::request_id::caused_by;
 use failure::Outcome;
+use record::record;
 pub use request_id::{RequestId, RequestIds};
 
 mod failure;
+mod record;
 mod request_id;
-
-type PanicResponse = fn(Box<dyn Any + Send>) -> Response;
 
 /// Marks a request whose path ended in a slash, which the edge removed.
 #[derive(Clone, Copy, Debug)]
@@ -58,50 +61,74 @@ pub struct EdgeParts {
     pub ids: Arc<RequestIds>,
     /// The longest an operation may take before it is answered with 503 `timeout`.
     pub deadline: Duration,
-    /// Judges the credential of a request that has another fault; `None` where no operation requires one.
-    pub authentication: Option<Arc<Authentication>>,
+    /// What registration and sign-in do with unknown fields.
+    pub sign_in_fields: SignInFields,
+    /// What handlers take as `Data`; `None` where no handler takes any.
+    pub service: Option<EdgeService>,
+}
+
+/// The parts of the service that every request carries to its handler.
+#[derive(Debug)]
+pub struct EdgeService {
+    /// The use cases, which also judge the credential of a request that has another fault.
+    pub use_cases: Arc<UseCases>,
+    /// The feed.
+    pub feed: Arc<Feed>,
 }
 
 /// The outermost endpoint, around the whole app.
-pub struct Edge<E> {
-    inner: CatchPanicEndpoint<E, PanicResponse>,
+pub struct Edge {
+    inner: BoxEndpoint<'static, Response>,
     parts: EdgeParts,
 }
 
-impl<E: Endpoint> Edge<E> {
-    /// Puts the edge in front of an app.
-    pub fn new(inner: E, parts: EdgeParts) -> Self {
-        let catch = CatchPanic::new().with_handler(failure::panicked as PanicResponse);
-        Self { inner: catch.transform(inner), parts }
+impl Edge {
+    /// Puts the edge in front of an app. `inner` gets the requests of operations that the table cannot call directly.
+    pub fn new(inner: BoxEndpoint<'static, Response>, parts: EdgeParts) -> Self {
+        Self { inner, parts }
     }
 
-    async fn outcome(&self, operation: &Operation, request: Request) -> Outcome {
-        if let Some(fault) = request.data::<RequestFault>() {
-            return Outcome::Failed((*fault).into());
+    /// Runs an operation. A fault of the request is told only to a caller whose credential allows the operation.
+    ///
+    /// The request is read and handed over before the first wait: it is large, and a future that keeps it copies it.
+    fn outcome<'a>(
+        &'a self,
+        operation: &'a Operation,
+        request: Request,
+    ) -> impl Future<Output = Outcome> + Send + 'a {
+        let mut pending = None;
+        let answering = if let Some(fault) = request.data::<RequestFault>() {
+            Err((*fault).into())
+        } else {
+            pending = self.pending(operation, &request);
+            match operation.query_fault(request.uri().query()) {
+                Some(problem) => Err(problem),
+                None => Ok(operation.direct().unwrap_or(&*self.inner).call(request)),
+            }
+        };
+        async move {
+            let outcome = async move {
+                let outcome = match answering {
+                    Ok(answering) => failure::judge(AssertUnwindSafe(answering).catch_unwind().await),
+                    Err(problem) => Outcome::Failed(problem),
+                };
+                match (outcome, pending) {
+                    (Outcome::Failed(problem), Some(pending)) if problem.is_about_the_request() => {
+                        Outcome::Failed(Box::pin(pending.refusal()).await.unwrap_or(problem))
+                    }
+                    (outcome, _) => outcome,
+                }
+            };
+            let outcome = tokio::time::timeout(self.parts.deadline, outcome).await;
+            outcome.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
         }
-        let outcome = tokio::time::timeout(self.parts.deadline, self.answer(operation, request));
-        outcome.await.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
     }
 
-    /// Runs the operation. A fault of the request is told only to a caller whose credential allows the operation.
-    async fn answer(&self, operation: &Operation, request: Request) -> Outcome {
-        let query = request.uri().query();
-        let pending = match (operation.wanted, &self.parts.authentication) {
-            (Some(wanted), Some(authentication)) if operation.takes_input(request.method(), query) => {
-                Pending::of(wanted, authentication, &request).await
-            }
-            _ => None,
-        };
-        let outcome = match operation.query_fault(query) {
-            Some(problem) => Outcome::Failed(problem),
-            None => failure::judge(self.inner.call(request).await),
-        };
-        match (outcome, pending) {
-            (Outcome::Failed(problem), Some(pending)) if problem.is_about_the_request() => {
-                Outcome::Failed(pending.refusal().await.unwrap_or(problem))
-            }
-            (outcome, _) => outcome,
-        }
+    /// The credential of a request that can have another fault.
+    fn pending(&self, operation: &Operation, request: &Request) -> Option<Pending> {
+        let (wanted, service) = (operation.wanted?, self.parts.service.as_ref()?);
+        let takes_input = operation.takes_input(request.method(), request.uri().query());
+        takes_input.then(|| Pending::of(wanted, &service.use_cases.authentication, request))?
     }
 
     /// Adds to a problem the detail that depends on the request's path or credential.
@@ -154,12 +181,12 @@ impl<E: Endpoint> Edge<E> {
     }
 }
 
-impl<E: Endpoint> Endpoint for Edge<E> {
+impl Endpoint for Edge {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> Result<Response> {
         let started = Instant::now();
-        let EdgeParts { routes, cors, proxies, ids, .. } = &self.parts;
+        let EdgeParts { routes, cors, proxies, ids, sign_in_fields, service, .. } = &self.parts;
         let id = ids.of(request.headers());
         let method = request.method().clone();
         let origin = cors.allowed(&request);
@@ -170,7 +197,16 @@ impl<E: Endpoint> Endpoint for Edge<E> {
             request.set_data(TrailingSlash);
         }
         let uri = request.uri().clone();
-        request.set_data(proxies.clone());
+        if !proxies.is_empty() {
+            request.set_data(proxies.clone());
+        }
+        if let Some(EdgeService { use_cases, feed }) = service {
+            request.set_data(Arc::clone(use_cases));
+            request.set_data(Arc::clone(feed));
+        }
+        if *sign_in_fields != SignInFields::default() {
+            request.set_data(*sign_in_fields);
+        }
         let presented = PresentedCredential::of(request.headers());
 
         let (operation, outcome) = if let Some(response) = cors.preflight(&request) {
@@ -222,34 +258,6 @@ fn without_body(mut response: Response) -> Response {
         response.headers_mut().entry(header::CONTENT_LENGTH).or_insert(length.into());
     }
     response
-}
-
-/// Writes one log line and counts the request. The line names the route, never the target: a query may hold anything.
-fn record(
-    operation: &Operation,
-    method: &Method,
-    response: &Response,
-    problem: Option<&Problem>,
-    id: &RequestId,
-    duration: Duration,
-) {
-    let status = response.status().as_u16();
-    operation.metrics.answered(status, duration);
-    let (method, route, request_id) = (method.as_str(), operation.route.as_str(), id.as_str());
-    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let code = problem.map(|problem| problem.code().as_str());
-    match problem.and_then(Problem::cause) {
-        // The target says that the line may be dropped when there are too many.
-        None if operation.quiet && response.status().is_success() => {
-            tracing::debug!(target: "rescind::request", method, route, status, duration_us, code, request_id, "request");
-        }
-        None => {
-            tracing::info!(target: "rescind::request", method, route, status, duration_us, code, request_id, "request");
-        }
-        Some(cause) => {
-            tracing::error!(method, route, status, duration_us, code, request_id, cause, "request failed");
-        }
-    }
 }
 
 #[cfg(test)]

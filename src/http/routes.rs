@@ -3,10 +3,14 @@
 //! The framework's router tells the pattern only on the answers it makes itself; a request that panicked, ran out of
 //! time or used the wrong method has none. So the edge asks this table, made from the same API description.
 //!
+//! The framework routes in two steps, and for each copies the request, its path and its pattern: in all as much work as a
+//! check. So the table also has the endpoints of operations that need nothing of that, and the edge calls those itself.
+//!
 //! Modules: `operation` is one operation, `table` the finished table of them.
 
 use std::collections::HashMap;
 
+use poem::endpoint::BoxEndpoint;
 use poem::http::Method;
 use poem_openapi::OpenApi;
 use poem_openapi::registry::{MetaOperation, MetaParamIn};
@@ -18,6 +22,7 @@ use crate::metrics::Metrics;
 mod operation;
 mod table;
 
+use operation::DirectEndpoint;
 pub use operation::Operation;
 pub use table::RouteTable;
 
@@ -38,10 +43,11 @@ const SIGN_OUTS: [&str; 8] = [
 const QUIET: [&str; 3] = ["ping", "livez", "readyz"];
 
 /// The operations by path and method, being collected.
-#[derive(Debug)]
 pub struct Routes<'a> {
     metrics: &'a Metrics,
     operations: Vec<Described>,
+    /// The endpoints by pattern and method.
+    endpoints: HashMap<String, HashMap<Method, BoxEndpoint<'static>>>,
 }
 
 #[derive(Debug)]
@@ -59,7 +65,7 @@ struct Described {
 impl<'a> Routes<'a> {
     /// An empty table whose operations are counted in `metrics`.
     pub fn new(metrics: &'a Metrics) -> Self {
-        Self { metrics, operations: Vec::new() }
+        Self { metrics, operations: Vec::new(), endpoints: HashMap::new() }
     }
 
     /// Adds every operation of an API mounted under `prefix`.
@@ -76,6 +82,14 @@ impl<'a> Routes<'a> {
                 self.operations.push(Described { pattern, method, id, wanted, query, django: false });
             }
         }
+        self
+    }
+
+    /// Has the edge call the operations of `api` itself, which is mounted at the root, where they have neither parameters
+    /// in the path nor in the query: the framework's routing reads those.
+    #[must_use]
+    pub fn called_directly<T: OpenApi>(mut self, api: T) -> Self {
+        api.add_routes(&mut self.endpoints);
         self
     }
 
@@ -98,13 +112,15 @@ impl<'a> Routes<'a> {
     }
 
     /// Finishes the table.
-    pub fn finish(self) -> RouteTable {
+    pub fn finish(mut self) -> RouteTable {
         let mut by_pattern: HashMap<String, Vec<(Method, Operation)>> = HashMap::new();
         for Described { pattern, method, id, wanted, query, django } in self.operations {
             let metrics = self.metrics.operation(&id, method.as_str());
             let names_parameters =
                 query.is_some() && pattern.starts_with("/api/") && !SIGN_OUTS.contains(&id.as_str());
             let query = query.unwrap_or_default();
+            let is_plain = query.is_empty() && !pattern.contains('{');
+            let endpoint = self.endpoints.get_mut(&pattern).and_then(|methods| methods.remove(&method));
             let operation = Operation {
                 route: pattern.clone(),
                 wanted,
@@ -113,6 +129,7 @@ impl<'a> Routes<'a> {
                 names_parameters,
                 django,
                 quiet: QUIET.contains(&id.as_str()),
+                direct: endpoint.filter(|_| is_plain).map(DirectEndpoint),
             };
             by_pattern.entry(pattern).or_default().push((method, operation));
         }
@@ -133,6 +150,8 @@ fn wanted(operation: &MetaOperation, id: &str) -> Option<Wanted> {
 
 #[cfg(test)]
 mod tests {
+    use poem_openapi::param::{Path, Query};
+
     use super::*;
 
     fn table(metrics: &Metrics) -> RouteTable {
@@ -178,6 +197,39 @@ mod tests {
         let devices = "There is no such path. Below `/devices` there are: /devices/{id}.";
         assert_eq!(near("/devices/17/keys/<script>").unwrap(), devices);
         assert_eq!((near("/wp-admin"), near("/"), near("")), (None, None, None));
+    }
+
+    struct Api;
+
+    #[OpenApi]
+    #[allow(clippy::unused_async, reason = "the form the framework wants")]
+    impl Api {
+        #[oai(path = "/plain", method = "get")]
+        async fn plain(&self) {}
+
+        #[oai(path = "/list", method = "get")]
+        async fn list(&self, #[oai(name = "limit")] _limit: Query<u32>) {}
+
+        #[oai(path = "/one/:id", method = "get")]
+        async fn one(&self, #[oai(name = "id")] _id: Path<u32>) {}
+    }
+
+    #[test]
+    fn an_operation_without_parameters_is_called_directly() {
+        let metrics = Metrics::new();
+        let table = Routes::new(&metrics).api::<Api>("").called_directly(Api).finish();
+        let is_direct = |method, path| table.find(&method, path).direct().is_some();
+        assert!(is_direct(Method::GET, "/plain"));
+        for (method, path) in [
+            (Method::PUT, "/plain"),
+            (Method::GET, "/list"),
+            (Method::GET, "/one/1"),
+            (Method::GET, "/elsewhere"),
+        ] {
+            assert!(!is_direct(method.clone(), path), "{method} {path}");
+        }
+        let table = Routes::new(&metrics).api::<Api>("").finish();
+        assert!(table.find(&Method::GET, "/plain").direct().is_none());
     }
 
     #[test]

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use poem::Request;
 use poem::http::{HeaderMap, header};
-use poem::{FromRequest as _, Request, RequestBody};
 
+use super::client::client;
 use super::credential::{LocalOperator, ServiceCredential, bearer};
 use super::problem::Problem;
 use crate::auth::ClientInfo;
@@ -114,7 +115,7 @@ pub(super) struct Pending {
 impl Pending {
     /// The credential of a request, if it is to be judged before a fault is reported: not where the operation judges
     /// it itself.
-    pub(super) async fn of(
+    pub(super) fn of(
         wanted: Wanted,
         authentication: &Arc<Authentication>,
         request: &Request,
@@ -127,7 +128,7 @@ impl Pending {
             Wanted::User => None,
             Wanted::ServiceKey(scope) => Some(scope),
         };
-        let client = ClientInfo::from_request(request, &mut RequestBody::default()).await.ok()?;
+        let client = client(request);
         let bearer = bearer(request.headers(), wanted.takes_basic());
         Some(Self { authentication: Arc::clone(authentication), scope, bearer, client })
     }

@@ -17,7 +17,7 @@ const ADVICE: &str = "Correct the fields named in `errors`. A field that is `unk
      service read over it with its setting `ignore_unknown_fields = true`.";
 
 /// What registration and sign-in do with unknown fields.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignInFields {
     /// Ignores unknown fields instead of refusing the request.
     pub ignore_unknown: bool,

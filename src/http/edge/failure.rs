@@ -1,8 +1,9 @@
 //! Failures of handlers and of the framework, turned into problems.
 
 use std::any::Any;
+use std::thread;
 
-use poem::{Error, IntoResponse, Response, http::StatusCode};
+use poem::{Error, Response, http::StatusCode};
 use poem_openapi::error::{ParseParamError, ParsePathError};
 
 use crate::http::{
@@ -18,35 +19,25 @@ pub(super) enum Outcome {
     Failed(Problem),
 }
 
-/// Marks the answer of a handler that panicked, and carries the panic's message.
-#[derive(Clone)]
-struct Panicked(Box<str>);
-
-pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
-    let text = match payload.downcast::<String>() {
-        Ok(text) => *text,
-        Err(payload) => {
-            payload.downcast::<&str>().map_or_else(|_| "no message".to_owned(), |text| (*text).to_owned())
-        }
-    };
-    let said = Panicked(format!("panicked: {text}").into());
-    Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).extension(said).finish()
-}
-
-pub(super) fn judge(result: poem::Result<impl IntoResponse>) -> Outcome {
+/// The outcome of a handler that ended by itself, or by a panic.
+pub(super) fn judge(result: thread::Result<poem::Result<Response>>) -> Outcome {
     match result {
-        Ok(response) => {
-            let response = response.into_response();
-            match response.data::<Panicked>() {
-                None => Outcome::Answered(response),
-                Some(Panicked(said)) => Outcome::Failed(Problem::new(Code::Internal).because(said)),
-            }
-        }
-        Err(error) if error.is_from_response() => Outcome::Answered(error.into_response()),
-        Err(error) => {
+        Ok(Ok(response)) => Outcome::Answered(response),
+        Ok(Err(error)) if error.is_from_response() => Outcome::Answered(error.into_response()),
+        Ok(Err(error)) => {
             Outcome::Failed(error.downcast::<Problem>().unwrap_or_else(|error| from_framework(&error)))
         }
+        Err(payload) => {
+            let said = format!("panicked: {}", message(payload.as_ref()));
+            Outcome::Failed(Problem::new(Code::Internal).because(said))
+        }
     }
+}
+
+/// The message of a panic.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
 /// Translates a framework error by its status. The framework's own texts quote what the caller sent, so none is

@@ -1,5 +1,5 @@
 use poem::{
-    Body, Route, get, handler,
+    Body, EndpointExt as _, Route, get, handler,
     http::HeaderValue,
     post,
     test::{TestClient, TestResponse},
@@ -35,7 +35,7 @@ async fn fail(body: String) -> Result<()> {
 #[handler]
 fn page(_page: Query<Page>) {}
 
-fn edge(metrics: &Metrics) -> Edge<impl Endpoint + use<>> {
+fn edge(metrics: &Metrics) -> Edge {
     let api = Route::new().at("/me", get(me)).at("/fail", post(fail)).at("/page", get(page));
     let app = Route::new().nest("/", Route::new().nest("/api", api).at("/oauth/revoke", post(fail)));
     let routes = Routes::new(metrics)
@@ -49,12 +49,13 @@ fn edge(metrics: &Metrics) -> Edge<impl Endpoint + use<>> {
         proxies: TrustedProxies::default(),
         ids: Arc::new(RequestIds::new(7)),
         deadline: Duration::from_millis(50),
-        authentication: None,
+        sign_in_fields: SignInFields::default(),
+        service: None,
     };
-    Edge::new(app, parts)
+    Edge::new(app.boxed(), parts)
 }
 
-fn client() -> TestClient<Edge<impl Endpoint>> {
+fn client() -> TestClient<Edge> {
     TestClient::new(edge(&Metrics::new()))
 }
 

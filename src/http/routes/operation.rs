@@ -1,6 +1,10 @@
 //! An operation, as the log and the metrics name it, and the query parameters it takes.
 
+use std::fmt;
+
 use percent_encoding::percent_decode_str;
+use poem::Response;
+use poem::endpoint::{BoxEndpoint, DynEndpoint};
 use poem::http::Method;
 
 use crate::http::body::shape::{NAMED, plain};
@@ -29,9 +33,25 @@ pub struct Operation {
     pub(super) names_parameters: bool,
     /// Whether the operation's errors have the form of Django REST framework.
     pub(in crate::http) django: bool,
+    /// The endpoint of an operation that is called without the framework's routing.
+    pub(super) direct: Option<DirectEndpoint>,
+}
+
+/// The endpoint of one operation.
+pub(super) struct DirectEndpoint(pub(super) BoxEndpoint<'static>);
+
+impl fmt::Debug for DirectEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DirectEndpoint")
+    }
 }
 
 impl Operation {
+    /// The endpoint of the operation, if it is called without the framework's routing.
+    pub(in crate::http) fn direct(&self) -> Option<&dyn DynEndpoint<Output = Response>> {
+        self.direct.as_ref().map(|direct| &*direct.0)
+    }
+
     pub(super) fn other(route: &str, metrics: OperationMetrics) -> Self {
         Self {
             route: route.to_owned(),
@@ -41,6 +61,7 @@ impl Operation {
             names_parameters: false,
             django: false,
             quiet: false,
+            direct: None,
         }
     }
 
