@@ -35,10 +35,10 @@ use super::{
 };
 use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
-use crate::log::request_id::caused_by;
+use crate::log::request_id::{RequestId, caused_by};
 use failure::Outcome;
 use record::record;
-pub use request_id::{RequestId, RequestIds};
+pub use request_id::RequestIds;
 
 mod failure;
 mod record;
@@ -213,7 +213,7 @@ impl Endpoint for Edge {
             (routes.preflight(), Outcome::Answered(response))
         } else {
             let operation = routes.find(request.method(), uri.path());
-            (operation, caused_by(id.as_str(), self.outcome(operation, request)).await)
+            (operation, caused_by(id, self.outcome(operation, request)).await)
         };
         let (mut response, problem) = match outcome {
             Outcome::Answered(response) => (response, None),
@@ -224,7 +224,7 @@ impl Endpoint for Edge {
         };
         cors.grant(origin, response.headers_mut());
         headers::secure(response.headers_mut());
-        response.headers_mut().insert(REQUEST_ID, id.header());
+        response.headers_mut().insert(REQUEST_ID, request_id::header(&id));
         if method == Method::HEAD {
             response = without_body(response);
         }

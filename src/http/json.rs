@@ -4,6 +4,7 @@
 //! the check.
 
 use poem::error::ResponseError;
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::payload::Payload;
@@ -13,6 +14,11 @@ use serde::Serialize;
 
 use super::code::Code;
 use super::problem::Problem;
+
+/// The bytes of most answers.
+const BODY: usize = 512;
+/// The headers of most answers.
+const HEADERS: usize = 8;
 
 /// A JSON answer of type `T`.
 #[derive(Debug)]
@@ -32,8 +38,16 @@ impl<T: Type + Serialize> Payload for Json<T> {
 
 impl<T: Type + Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => Response::builder().content_type(Self::CONTENT_TYPE).body(body),
+        let mut body = Vec::with_capacity(BODY);
+        match serde_json::to_writer(&mut body, &self.0) {
+            Ok(()) => {
+                let mut response = Response::builder().body(body);
+                let headers = response.headers_mut();
+                // Those of every answer follow.
+                headers.reserve(HEADERS);
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Self::CONTENT_TYPE));
+                response
+            }
             Err(error) => Problem::new(Code::Internal).because(error).as_response(),
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use poem::Response;
 use poem::http::Method;
 
-use super::request_id::RequestId;
 use crate::http::problem::Problem;
 use crate::http::routes::Operation;
+use crate::log::request_id::RequestId;
 
 /// Writes one log line and counts the request. The line names the route, never the target: a query may hold anything.
 pub(super) fn record(

@@ -5,12 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use poem::http::{HeaderMap, HeaderValue};
 
 use crate::http::headers::REQUEST_ID;
-
-const LONGEST: usize = 64;
-
-/// The id of one request.
-#[derive(Debug, Clone)]
-pub struct RequestId(HeaderValue);
+use crate::log::request_id::RequestId;
 
 /// Generates request ids from a number of this run of the process and a count.
 ///
@@ -21,16 +16,9 @@ pub struct RequestIds {
     next: AtomicU64,
 }
 
-impl RequestId {
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
-
-    /// The id as the value of `X-Request-Id`.
-    pub fn header(&self) -> HeaderValue {
-        self.0.clone()
-    }
+/// An id as the value of `X-Request-Id`.
+pub(super) fn header(id: &RequestId) -> HeaderValue {
+    HeaderValue::from_str(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 impl RequestIds {
@@ -41,20 +29,9 @@ impl RequestIds {
 
     /// The id of a request: `X-Request-Id` if it is plain enough to be logged, else a new one.
     pub fn of(&self, headers: &HeaderMap) -> RequestId {
-        let given = headers.get(REQUEST_ID).filter(|given| is_plain(given.as_bytes()));
-        RequestId(given.map_or_else(|| self.make(), Clone::clone))
+        let given = headers.get(REQUEST_ID).and_then(|given| RequestId::parse(given.as_bytes()));
+        given.unwrap_or_else(|| RequestId::numbered(self.run, self.next.fetch_add(1, Ordering::Relaxed)))
     }
-
-    fn make(&self) -> HeaderValue {
-        let count = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{:016x}-{count:x}", self.run);
-        HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
-    }
-}
-
-fn is_plain(id: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    (1..=LONGEST).contains(&id.len()) && id.iter().all(plain)
 }
 
 #[cfg(test)]
