@@ -130,6 +130,8 @@ impl Authentication {
 
     /// The claims of an authentic access token with what `read` reads of its user and device, or the reason why it ended by
     /// the one decision.
+    ///
+    /// What is rare is awaited in a box: it would make the future of every check many times as large.
     async fn judged<Q: Query<Answer: AsRef<Standing>>>(
         &self,
         token: &str,
@@ -140,7 +142,7 @@ impl Authentication {
         let mut keyring = self.keys.current();
         loop {
             let Ok(claims) = keyring.trusted().verify(token) else {
-                keyring = self.keys.newer_than(&keyring).await?.ok_or(AuthError::TokenInvalid)?;
+                keyring = Box::pin(self.keys.newer_than(&keyring)).await?.ok_or(AuthError::TokenInvalid)?;
                 continue;
             };
             let presented = (&**claims).into();
@@ -148,7 +150,7 @@ impl Authentication {
             let standing = answer.as_ref();
             if standing.counters.keys != keyring.version() {
                 // The key set changed: what the old keyring vouched for no longer counts.
-                keyring = self.keys.reload().await?;
+                keyring = Box::pin(self.keys.reload()).await?;
                 continue;
             }
             return Ok(match standing.judge(&presented, now) {
@@ -157,11 +159,11 @@ impl Authentication {
                 Verdict::Live => Ok((claims, answer)),
                 Verdict::Ended(reason) => {
                     if reason == Reason::SignedOut && standing.device.is_none() {
-                        self.rollback.unknown_device(presented, None).await?;
+                        Box::pin(self.rollback.unknown_device(presented, None)).await?;
                     }
                     Err(reason)
                 }
-                Verdict::Ahead => return Err(self.rollback.ahead(presented, None).await.into()),
+                Verdict::Ahead => return Err(Box::pin(self.rollback.ahead(presented, None)).await.into()),
             });
         }
     }
@@ -191,7 +193,7 @@ impl Authentication {
         if !token.starts_with(refresh::HEADER) {
             return Ok(None);
         }
-        Ok(self.keys.checked().await?.open_refresh(token).ok())
+        Ok(Box::pin(self.keys.checked()).await?.open_refresh(token).ok())
     }
 }
 

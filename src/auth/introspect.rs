@@ -93,12 +93,12 @@ impl Introspector {
             let verdict = standing.judge_refresh(&presented, now);
             let is_unknown = verdict == Verdict::Ended(Reason::SignedOut) && standing.device.is_none();
             if is_unknown {
-                self.rollback.unknown_device(presented, sequence).await?;
+                Box::pin(self.rollback.unknown_device(presented, sequence)).await?;
             }
             if verdict == Verdict::Live
                 && standing.device.as_ref().is_some_and(|device| device.refresh.current < claims.sequence)
             {
-                return Err(self.rollback.ahead(presented, sequence).await.into());
+                return Err(Box::pin(self.rollback.ahead(presented, sequence)).await.into());
             }
             let amr = standing.device.map(|device| device.amr).unwrap_or_default();
             return match (verdict, standing.user) {
@@ -109,7 +109,7 @@ impl Introspector {
                 (Verdict::Ended(Reason::Expired), _) if self.clock.has_jumped_past(good_until) => {
                     Err(StoreError::WrongClock("it jumped ahead".to_owned()).into())
                 }
-                (Verdict::Ahead, _) => Err(self.rollback.ahead(presented, sequence).await.into()),
+                (Verdict::Ahead, _) => Err(Box::pin(self.rollback.ahead(presented, sequence)).await.into()),
                 _ => Ok(Introspection::Inactive),
             };
         }

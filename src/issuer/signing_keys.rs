@@ -85,7 +85,7 @@ impl SigningKeys {
     /// The current keyring, reloaded if the key set that was read from the store has another version.
     pub async fn of_version(&self, stored: KeysVersion) -> Result<Arc<Keyring>, IssuerFault> {
         let keyring = self.current();
-        if keyring.version() == stored { Ok(keyring) } else { self.reload().await }
+        if keyring.version() == stored { Ok(keyring) } else { Box::pin(self.reload()).await }
     }
 
     /// The keyring of the stored version; `None` if that is the version of `known`.
