@@ -21,10 +21,10 @@
 //! are: then an upgrade writes a new version only once somebody uses what is new in it, and the release before can be
 //! put back until then.
 //!
-//! A version that a build does not know is refused, never guessed at. So where nodes of two versions share a database,
-//! a new version may only be written once every node can read it: raise reading in one release and writing in the next.
-//! A JSON document may also get a further field with a default value in its present version, as long as an older node
-//! that does not know the field may lose it when it writes the record.
+//! A version that a build does not know is refused, never guessed at. A node that rewrites a JSON document loses a field that
+//! it does not know; so where nodes of two versions share a database, every change of what is written is also a version of
+//! the tables (`postgres/schema`, with a file that may hold no more than a comment): nodes of the version before do nothing
+//! from then on. A test compares the fixtures with the version of the tables.
 //!
 //! # Modules
 //!

@@ -195,7 +195,7 @@ async fn decide(connection: &Connection, parts: &mut [Part<'_>]) -> Result<(), Q
         let mut lacking = Vec::new();
         for part in parts.iter_mut().filter(|part| part.decided.is_none()) {
             let Some(records) = &mut part.records else { continue };
-            let outcome = part.waiting.step.decide(records);
+            let outcome = transaction::decide(&*part.waiting.step, records);
             match records.missed() {
                 Some(need) => lacking.push((records, need)),
                 None => part.decided = Some(outcome),

@@ -13,6 +13,10 @@ macro_rules! part {
     (counters) => {
         "json_build_object('era', era, 'keys', keys, 'head', head)::text"
     };
+    // A version that no node knows once the tables have a newer version than this one: see `schema`.
+    (known counters) => {
+        "json_build_object('era', era, 'keys', keys, 'head', head, 'version', case when tables > 5 then 2 else 1 end)::text"
+    };
     (totals) => {
         "json_build_object('users', greatest(coalesce(sum(users), 0), 0), 'live_devices',
             greatest(coalesce(sum(live_devices) filter (where era = (select era from rescind.service)), 0), 0))::text
@@ -38,7 +42,7 @@ macro_rules! part {
     };
     // Rows, with the further columns that a statement has.
     (row counters $($more:literal)?) => {
-        concat!("select 'counters', null::uuid, ", part!(counters), $($more,)? " ", part!(initialized))
+        concat!("select 'counters', null::uuid, ", part!(known counters), $($more,)? " ", part!(initialized))
     };
     (row user $($more:literal)?) => {
         concat!("select 'user', id, doc::text", $($more,)? " from rescind.users where id = $1")
