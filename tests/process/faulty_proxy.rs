@@ -23,7 +23,7 @@ pub(crate) enum NetworkFault {
     Cut,
     /// Forwards no byte and closes nothing: what was sent arrives once the proxy forwards again.
     Silent,
-    /// Delays frames and answers to pings.
+    /// Delays frames and answers to pings; before a database everything, in both directions.
     Delay(Duration),
     /// Drops every frame.
     DropFrames,
@@ -81,7 +81,7 @@ impl FaultyProxy {
         Self::new(target, true)
     }
 
-    /// A proxy to the database at `target`, which forwards bytes without reading them: it can be cut and silenced.
+    /// A proxy to the database at `target`, which forwards bytes without reading them: it can be cut, silenced and slowed down.
     pub(crate) fn to_database(target: &str) -> Self {
         Self::new(target, false)
     }
@@ -188,6 +188,11 @@ impl Inner {
     fn forward(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut bytes = [0; 16 << 10];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
+            if let NetworkFault::Delay(time) = self.fault()
+                && !self.is_issuer
+            {
+                self.wait(time);
+            }
             self.wait_while_silent();
             if to.write_all(&bytes[..count]).is_err() {
                 break;

@@ -24,11 +24,13 @@ mod clocks;
 mod cluster;
 mod connections;
 mod deploy;
+mod doctor;
 mod encrypted;
 mod everywhere;
 mod exchanged;
 mod followed;
 mod full;
+mod hindered;
 mod keys;
 mod ledger;
 mod load;
@@ -45,6 +47,7 @@ mod standby;
 mod statements;
 mod store_copy;
 mod stuck;
+mod versions;
 
 use cluster::Cluster;
 

@@ -29,7 +29,6 @@ pub(super) struct Connection {
     driver: AbortHandle,
     remarked: Arc<AtomicBool>,
     busy: AtomicBool,
-    committing: AtomicBool,
     /// The statements, and whether they are prepared on this connection.
     prepared: Option<Arc<PreparedStatements>>,
 }
@@ -47,8 +46,7 @@ impl Connection {
     {
         let remarked = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, Arc::clone(&remarked))).abort_handle();
-        let (busy, committing) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { client, tls, driver, remarked, busy, committing, prepared: None }
+        Self { client, tls, driver, remarked, busy: AtomicBool::new(false), prepared: None }
     }
 
     /// Prepares the statements that are sent often.
@@ -96,10 +94,8 @@ impl Connection {
         }
         let driver = self.driver.clone();
         let Ok(runtime) = Handle::try_current() else { return driver.abort() };
-        if !self.committing.load(Ordering::SeqCst) {
-            return driver.abort();
-        }
-        // A COMMIT that waits for a standby waits on without its client, and soon there is no connection left for checks.
+        // A statement that waits for a lock, or a COMMIT for a standby, waits on without its client, and soon the database
+        // has no connection left.
         let (cancel, tls) = (self.client.cancel_token(), self.tls.clone());
         runtime.spawn(async move {
             let _unheard = timeout(CANCEL_TIMEOUT, cancel.cancel_query(tls)).await;
@@ -116,10 +112,7 @@ impl Connection {
     /// commit may be lost with this server.
     pub(super) async fn commit(&self) -> Result<bool, tokio_postgres::Error> {
         self.remarked.store(false, Ordering::SeqCst);
-        self.committing.store(true, Ordering::SeqCst);
-        let committed = self.client.batch_execute("commit").await;
-        self.committing.store(false, Ordering::SeqCst);
-        committed?;
+        self.client.batch_execute("commit").await?;
         Ok(!self.remarked.load(Ordering::SeqCst))
     }
 }

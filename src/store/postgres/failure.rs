@@ -5,6 +5,9 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
+/// The reason of a statement, a lock or a commit that was waited for in vain.
+pub(super) const TOO_LONG: &str = "the database took too long: somebody may hold a lock on its tables, or a synchronous standby may be away; `rescind doctor` says which";
+
 /// The reason why a request to the database failed.
 #[derive(Clone, Debug)]
 pub(super) enum QueryFailure {
@@ -35,13 +38,13 @@ impl From<Error> for QueryFailure {
             | &SqlState::UNIQUE_VIOLATION => Self::Conflict,
             &SqlState::DISK_FULL => Self::Final(StoreError::Full("the database's disk is full".to_owned())),
             &SqlState::READ_ONLY_SQL_TRANSACTION => {
-                Self::Lost("the database is a read-only standby".to_owned())
+                Self::Lost("the database is read-only: a standby, or default_transaction_read_only is on".to_owned())
             }
             &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED => {
                 Self::Final(StoreError::Corrupt(format!("the database says so (SQLSTATE {})", code.code())))
             }
             &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED => {
-                Self::Final(StoreError::Unavailable("the database took too long".to_owned()))
+                Self::Final(StoreError::Unavailable(TOO_LONG.to_owned()))
             }
             // Operator intervention, a connection that failed, too many of them.
             code if ["57P", "08", "53"].iter().any(|class| code.code().starts_with(class)) => {

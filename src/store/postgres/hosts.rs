@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::open_error::{grants_no_more, is_read_only};
 
 /// An encrypted stream, where the connection is encrypted.
-type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+pub(super) type Tls = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
 /// Connects to the first host that answers and may be used as the parameters say.
 pub(super) async fn connect(

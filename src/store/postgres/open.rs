@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::encryption::{Encryption, known_modes};
+use super::hosts::Tls;
 use super::open_error::{OLDEST, OpenError, parse_reason, refusal};
 use super::{hosts, primacy, schema, sql, tls};
 
@@ -54,15 +56,16 @@ pub(super) async fn open(
     proven: bool,
 ) -> Result<ConnectParams, OpenError> {
     let params = connect_params(url, authority, "rescind")?;
-    let (mut client, connection) =
-        hosts::connect(&params.config, &params.tls).await.map_err(|error| refusal(&error))?;
+    let (mut client, connection) = connect(&params).await?;
     let driver = tokio::spawn(connection);
     let checked = async {
         check(&mut client, mode).await?;
         if proven {
             proves_primacy(&client).await?;
         }
-        is_here(&client, mode).await
+        client.batch_execute(schema::BEGIN).await.map_err(|error| refusal(&error))?;
+        is_here(&client, mode).await?;
+        client.batch_execute("commit").await.map_err(|error| refusal(&error))
     };
     let checked = checked.await;
     drop(client);
@@ -79,8 +82,7 @@ pub(super) async fn open(
 pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, bool), OpenError> {
     let encryption = encryption(url)?;
     let params = connect_params(url, authority, "rescind doctor")?;
-    let (client, connection) =
-        hosts::connect(&params.config, &params.tls).await.map_err(|error| refusal(&error))?;
+    let (client, connection) = connect(&params).await?;
     let driver = tokio::spawn(connection);
     let asked = "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
     // A pooler or another database that only speaks the protocol need not know.
@@ -88,6 +90,14 @@ pub async fn probe(url: &str, authority: Option<&Path>) -> Result<(Encryption, b
     drop(client);
     let _ = driver.await;
     Ok((encryption, encrypted || encryption == Encryption::Required))
+}
+
+/// Connects. A server that accepts the connection and says nothing is an error after [`PATIENCE`].
+pub(super) async fn connect(params: &ConnectParams) -> Result<(Client, Connection<Socket, Tls>), OpenError> {
+    match timeout(PATIENCE, hosts::connect(&params.config, &params.tls)).await {
+        Ok(connected) => connected.map_err(|error| refusal(&error)),
+        Err(_) => Err(OpenError::Unreachable { reason: "it does not answer".to_owned() }),
+    }
 }
 
 /// The parameters of connections to the database at `url` with this application name.

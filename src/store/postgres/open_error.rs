@@ -63,7 +63,7 @@ pub enum OpenError {
     OldServer { found: u32 },
     /// The database is read-only.
     #[error(
-        "the database is a read-only standby: name the primary, or all hosts of the cluster, in the connection string"
+        "the database is read-only. If it is a read-only standby, name the primary, or all hosts of the cluster, in the connection string; if it is the primary, default_transaction_read_only is on: set it to off in its configuration, or where ALTER DATABASE or ALTER ROLE set it"
     )]
     ReadOnly,
     /// A setting of the database lets it acknowledge commits that it may lose.
@@ -76,6 +76,11 @@ pub enum OpenError {
         "`proof_of_primacy` cannot hold here: {0}. With Patroni set synchronous_mode, else name in `synchronous_standby_names` each standby that may be promoted, `FIRST 1 (name)` for one; or set proof_of_primacy = \"off\" and see to it that a primary which was replaced stops"
     )]
     NoProof(#[from] NoProof),
+    /// Another session holds a lock on the tables.
+    #[error(
+        "somebody else holds a lock on the tables of the store: `rescind doctor` names the process. Let it finish, or end it with pg_terminate_backend"
+    )]
+    Locked,
     /// The database's disk is full.
     #[error("the database's disk is full: make room and start again")]
     DiskFull,
@@ -117,6 +122,7 @@ pub(super) fn refusal(error: &Error) -> OpenError {
         | &SqlState::INVALID_CATALOG_NAME => OpenError::Refused { reason: reason(error) },
         &SqlState::READ_ONLY_SQL_TRANSACTION => OpenError::ReadOnly,
         &SqlState::DISK_FULL => OpenError::DiskFull,
+        &SqlState::LOCK_NOT_AVAILABLE => OpenError::Locked,
         &SqlState::INSUFFICIENT_PRIVILEGE => OpenError::Setup {
             code: code.code().to_owned(),
             advice: "let this user create in the database: GRANT CREATE ON DATABASE … TO …",
@@ -165,7 +171,7 @@ pub(super) fn reason(error: &Error) -> String {
         return "its certificate can only be verified against a name: give the name it is for with host= beside hostaddr=".to_owned();
     }
     if says(error, READ_ONLY) {
-        return "every host is a read-only standby".to_owned();
+        return "every host is read-only: a standby, or default_transaction_read_only is on".to_owned();
     }
     match error.source() {
         Some(source) => source.to_string(),

@@ -15,7 +15,7 @@ use tokio_postgres::Client;
 
 use super::change_notifier::ChangeNotifier;
 use super::connection::Connection;
-use super::failure::QueryFailure;
+use super::failure::{QueryFailure, TOO_LONG};
 use super::load;
 use super::loaded::Loaded;
 use super::pool::Pool;
@@ -55,7 +55,7 @@ impl Transactions {
         // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
         // that.
         let begin = format!(
-            "begin isolation level read committed read write; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
+            "begin isolation level read committed; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
         Self { pool, cache, notifier, begin }
@@ -81,7 +81,7 @@ impl Transactions {
     async fn once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, QueryFailure> {
         let connection = self.pool.connection().await?;
         let mut loaded = lock_and_read(self, &connection, working_set).await?;
-        let decided = complete(&connection, &mut loaded, |records| step.decide(records)).await?;
+        let decided = complete(&connection, &mut loaded, |records| decide(step, records)).await?;
         let changes = match decided {
             Ok(changes) => changes,
             Err(error) => {
@@ -149,7 +149,7 @@ pub(super) fn unknown(why: &str) -> StoreError {
 
 /// The error of a step that took longer than it may.
 pub(super) fn too_slow() -> StoreError {
-    unknown("the database took too long")
+    unknown(TOO_LONG)
 }
 
 /// A statement that was sent.
@@ -194,6 +194,15 @@ async fn lock_and_read(
         load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;
     }
     Ok(loaded)
+}
+
+/// What a step decides, unless the counters say that the tables are of a newer version. They are read for every step,
+/// also if it does not ask for them.
+pub(super) fn decide(step: &dyn ErasedStep, records: &dyn Records) -> Result<Changes, StoreError> {
+    match records.counters() {
+        Err(newer @ StoreError::Newer(_)) => Err(newer),
+        _ => step.decide(records),
+    }
 }
 
 /// Runs `work` on the records read so far and reads what it lacks, until it lacks nothing.

@@ -101,7 +101,7 @@ fn a_standby_that_nobody_promoted_is_not_asked() {
     cluster.stop();
     // The standby would answer, with outdated records.
     ask_in_vain(nodes.client(0), &key, [&phone, &ended]);
-    assert_says(nodes.client(0), "every host is a read-only standby");
+    assert_says(nodes.client(0), "every host is read-only: a standby");
     standby.promote();
     ready(&nodes);
     phone.me(nodes.client(0)).ok();
