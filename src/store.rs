@@ -37,7 +37,6 @@
 //! * [`format`]: how records are stored, in a version of their own, and how that is changed
 //! * [`engine`]: what an engine does; [`memory`] is the reference, `sled` the embedded one, `postgres` the shared one
 //! * [`archive`]: a store as a whole, record by record; [`copy`] takes it from one engine to another
-//! * [`replication`]: the hosts of a shared store, for `rescind doctor`
 //! * [`priority`]: what stops first when free space runs out; [`retention`]: how long records are kept;
 //!   [`expiry_check`]: when devices and their records are looked at again; [`log_age`]: which entries of the log are old
 //!   enough to go
@@ -69,7 +68,6 @@ pub mod postgres;
 pub mod priority;
 pub mod queries;
 pub mod records;
-pub mod replication;
 pub mod retention;
 #[cfg(feature = "sled")]
 pub mod sled;

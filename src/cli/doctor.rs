@@ -16,6 +16,8 @@ use crate::settings::{Faults, Settings};
 use diagnosis::{Diagnosis, Grade};
 
 mod clock;
+#[cfg(feature = "postgres")]
+mod database;
 mod diagnosis;
 mod disk;
 mod encryption;
@@ -24,7 +26,6 @@ mod folder;
 mod limits;
 mod master_key;
 mod ports;
-mod replication;
 mod store;
 
 /// Say what is wrong here, and what to do
@@ -77,7 +78,8 @@ async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
         let state = store::find(settings, server).await;
         diagnoses.push(store::judge(&state, settings, service::now()));
         diagnoses.extend(service::protected(settings).await.map(encryption::judge));
-        diagnoses.extend(replication::judge(&service::hosts(settings).await));
+        #[cfg(feature = "postgres")]
+        diagnoses.extend(database::examine(settings).await);
         let holder = match state {
             _ if server => ports::Holder::Server,
             store::StoreCondition::Held => ports::Holder::Unknown,

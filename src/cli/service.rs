@@ -19,7 +19,9 @@ use crate::service::copying::{self, CopyDone, CopyProgress, StoreLocation};
 pub(super) use crate::service::restoring::{Kid, RestoredStore, ServiceKeyRecord};
 pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
-pub(super) use crate::service::stores::{ExaminedHost, HostSettings, RecoveredStore, StoreInspection};
+pub(super) use crate::service::stores::{RecoveredStore, StoreInspection};
+#[cfg(feature = "postgres")]
+pub(super) use crate::service::stores::{ServerReport, Standby, TableLock, durability};
 use crate::service::{master_key, restoring, stores};
 use crate::settings::Settings;
 use crate::world::World;
@@ -104,11 +106,6 @@ pub(super) async fn inspect(settings: &Settings) -> Result<StoreInspection, Open
 /// The protection of the connection to a shared store; `None` without one, or when the database cannot be reached.
 pub(super) async fn protected(settings: &Settings) -> Option<Protected> {
     stores::protected(settings).await
-}
-
-/// The hosts of the shared store; none with an embedded one.
-pub(super) async fn hosts(settings: &Settings) -> Vec<ExaminedHost> {
-    stores::hosts(settings).await
 }
 
 /// Writes a new master key to a new file.

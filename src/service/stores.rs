@@ -15,9 +15,10 @@ use crate::store::Store;
 use crate::store::archive::{ArchiveSource, ArchiveTarget};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
+#[cfg(feature = "postgres")]
+pub use crate::store::postgres::durability::{ServerReport, Setting, Standby, TableLock};
 use crate::store::queries::keys::{KeySet, ReadKeySet};
 use crate::store::queries::service::IsRolledBack;
-pub use crate::store::replication::{ExaminedHost, HostSettings};
 #[cfg(feature = "sled")]
 use crate::store::sled::SledArchive;
 use crate::token::keyring::Keyring;
@@ -256,21 +257,16 @@ pub async fn protected(settings: &Settings) -> Option<Protected> {
     None
 }
 
-/// The hosts that the settings name as the shared store, with their settings; none with an embedded one, or if the text
-/// is no connection string, which is reported when the store is opened.
-#[cfg_attr(
-    not(feature = "postgres"),
-    allow(clippy::unused_async, unused_variables, reason = "a shared store is asked across the network")
-)]
-pub async fn hosts(settings: &Settings) -> Vec<ExaminedHost> {
-    #[cfg(feature = "postgres")]
-    if let Some(url) = &settings.store {
-        let authority = settings.store_ca_file.as_deref();
-        return crate::store::postgres::replication::examine(url.reveal(), authority)
-            .await
-            .unwrap_or_default();
-    }
-    Vec::new()
+/// What the servers of the shared store that the settings name say about their durability, or why they say nothing; empty
+/// for an embedded store.
+#[cfg(feature = "postgres")]
+pub async fn durability(
+    settings: &Settings,
+) -> Result<Vec<Result<ServerReport, (String, OpenError)>>, OpenError> {
+    let Some(url) = &settings.store else { return Ok(Vec::new()) };
+    let reports =
+        crate::store::postgres::durability::ask(url.reveal(), settings.store_ca_file.as_deref()).await?;
+    Ok(reports.into_iter().map(|report| report.map_err(|(address, error)| (address, error.into()))).collect())
 }
 
 #[cfg(feature = "sled")]

@@ -22,8 +22,8 @@
 //! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
 //!   the texts of those that read; `statement` — those that are prepared once for a connection
 //! * `change_notifier` — how nodes hear of each other's writes
+//! * [`durability`] — what the servers say that decides whether they keep what they acknowledge
 //! * [`encryption`] — whether the connection has to be encrypted
-//! * [`replication`] — what the hosts are set to, for `rescind doctor`
 //! * `archive` — the store as source or target of a copy, in one transaction
 //! * [`user_table`] — the table of users of another program
 //! * `failure` — what an error of the database means
@@ -36,6 +36,7 @@
 mod archive;
 mod change_notifier;
 mod connection;
+pub mod durability;
 pub mod encryption;
 mod engine;
 mod failure;
@@ -50,7 +51,6 @@ pub mod open;
 mod open_error;
 mod pool;
 mod primacy;
-pub mod replication;
 mod retry;
 mod schema;
 mod shared_reads;
