@@ -1,7 +1,7 @@
 //! A node whose clock differs from the database's: it does not start, or answers nothing until the clock is right.
 
 use super::Cluster;
-use super::nodes::Nodes;
+use super::nodes::{Nodes, Shared};
 use crate::clocks::{Clock, clocks_can_be_set, off_by};
 use crate::place::run;
 use crate::session::Session;
@@ -60,4 +60,18 @@ fn a_node_whose_clock_drifts_away_answers_nothing_until_it_is_right() {
         assert_eq!(phone.me(wrong).status, 200);
     }
     phone.assert_alive(wrong);
+}
+
+#[test]
+fn a_node_whose_clock_is_apart_from_the_databases_does_not_sweep() {
+    let Some(cluster) = Cluster::fresh().filter(|_| clocks_can_be_set()) else { return };
+    let shared = Shared::new(&cluster.url());
+    let (node, clock) = shared.join_with(&[], |serve, place| Clock::of(serve, &place.path("clock")));
+    let phone = Session::register(&node.server.client, "ada", "Phone");
+    // Beyond the lifetime of every device.
+    clock.set("+34560000");
+    let swept = node.server.stderr.wait_for_line("the sweep");
+    assert!(swept.contains("fails") && swept.contains("the clock is wrong"), "{swept}");
+    clock.set("+0");
+    phone.assert_alive(&node.server.client);
 }

@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use rustix::process::Signal;
+
 use super::Cluster;
 use super::nodes::{Node, Shared};
 use crate::session::Session;
@@ -65,4 +67,30 @@ fn requests_wait_for_a_connection_that_is_there_when_the_database_grants_no_more
     let other = shared.with_store(&shared.store);
     cluster.sql("alter role ada connection limit 0");
     other.refused(&[]).assert_failed(&["cannot be reached", "no connection left", "store_connections"]);
+}
+
+/// Other programs take every connection but those that are kept for superusers, while the node has none.
+#[test]
+fn a_node_without_any_connection_says_so_and_takes_some_once_others_leave() {
+    let Some(mut cluster) = Cluster::fresh() else { return };
+    cluster.set("max_connections=20");
+    cluster.restart_immediately();
+    let node = limited(&cluster, 100).join(&["--set", "store_connections=4"]);
+    let client = &node.server.client;
+    let phone = Session::register(client, "ada", "Phone");
+    node.server.signal(Signal::STOP);
+    let ours = "from pg_stat_activity where usename = 'ada'";
+    cluster.sql(&format!("select pg_terminate_backend(pid) {ours}"));
+    super::eventually("its connections are gone", || cluster.sql(&format!("select count(*) {ours}")) == "0");
+    let others: Vec<_> = (0..17).map(|_| cluster.holding("select")).collect();
+    node.server.signal(Signal::CONT);
+    super::eventually("it says why", || {
+        let answer = client.get("/readyz", "");
+        answer.status == 503
+            && answer.body.contains("it has no connection left for this user: raise its max_connections")
+    });
+    assert_eq!(phone.me(client).problem(), "503 unavailable");
+    drop(others);
+    super::eventually("it is ready", || client.get("/readyz", "").status == 200);
+    phone.assert_alive(client);
 }
