@@ -171,7 +171,12 @@ impl Engine for Postgres {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         (self.0.options.clock)()?;
         let budget = self.0.options.read_budget;
-        let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
+        let late = || {
+            Err(StoreError::Away(format!(
+                "no answer in {} ms; `rescind doctor` says who may be in the way",
+                budget.as_millis()
+            )))
+        };
         let working_set = query.working_set();
         let tries = with_retries(|| self.0.read_once(&working_set, query));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
@@ -204,7 +209,12 @@ impl Engine for Postgres {
             Ok(StoreTime::Database(row.try_get(0)?))
         });
         let budget = inner.options.read_budget;
-        let late = || Err(StoreError::Away(format!("no answer in {} ms", budget.as_millis())));
+        let late = || {
+            Err(StoreError::Away(format!(
+                "no answer in {} ms; `rescind doctor` says who may be in the way",
+                budget.as_millis()
+            )))
+        };
         timeout(budget, asked).await.unwrap_or_else(|_| late())
     }
 

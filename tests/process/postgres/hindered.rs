@@ -66,7 +66,10 @@ fn tables_that_somebody_has_locked() {
         assert_eq!(sign_out(client, &phone).problem(), "503 unavailable");
     });
     assert_eq!(client.get("/livez", "").status, 200);
-    nodes.nodes[0].server.stderr.wait_for_line("somebody may hold a lock on its tables");
+    nodes.nodes[0]
+        .server
+        .stderr
+        .wait_for_line("no answer in 1000 ms; `rescind doctor` says who may be in the way");
     eventually("what was given up holds no connection", || connections(&cluster) <= CONNECTIONS);
     let said = doctor(&nodes);
     for part in [
