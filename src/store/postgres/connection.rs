@@ -29,6 +29,7 @@ pub(super) struct Connection {
     driver: AbortHandle,
     remarked: Arc<AtomicBool>,
     busy: AtomicBool,
+    let_go: AtomicBool,
     /// The statements, and whether they are prepared on this connection.
     prepared: Option<Arc<PreparedStatements>>,
 }
@@ -46,14 +47,23 @@ impl Connection {
     {
         let remarked = Arc::new(AtomicBool::new(false));
         let driver = tokio::spawn(drive(connection, Arc::clone(&remarked))).abort_handle();
-        Self { client, tls, driver, remarked, busy: AtomicBool::new(false), prepared: None }
+        Self {
+            client,
+            tls,
+            driver,
+            remarked,
+            busy: AtomicBool::new(false),
+            let_go: AtomicBool::new(false),
+            prepared: None,
+        }
     }
 
     /// Prepares the statements that are sent often.
     pub(super) async fn prepare(&mut self, statements: &Arc<PreparedStatements>) {
-        if statements.prepare(&self.client, &sql::PREPARED).await {
+        if statements.prepare(self.begin(), &sql::PREPARED).await {
             self.prepared = Some(Arc::clone(statements));
         }
+        self.done();
     }
 
     /// Runs a statement that may be prepared here.
@@ -89,7 +99,7 @@ impl Connection {
     /// Ends an abandoned exchange when the connection is returned, and with it its locks on the server: else others
     /// would wait for them until the connection is used again.
     pub(super) fn let_go(&self) {
-        if !self.busy.load(Ordering::SeqCst) {
+        if !self.busy.load(Ordering::SeqCst) || self.let_go.swap(true, Ordering::SeqCst) {
             return;
         }
         let driver = self.driver.clone();
@@ -114,6 +124,12 @@ impl Connection {
         self.remarked.store(false, Ordering::SeqCst);
         self.client.batch_execute("commit").await?;
         Ok(!self.remarked.load(Ordering::SeqCst))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
