@@ -21,12 +21,12 @@ use tokio_postgres::SimpleQueryMessage;
 use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupQueue};
 use super::pool::Pool;
+use super::sql;
 use crate::store::StoreError;
 
 /// Begins a transaction that has something to confirm: it locks a row that nobody ever changes.
-const BEGIN: &str = "begin isolation level read committed read write;
-    select current_setting('synchronous_standby_names'), current_setting('synchronous_commit');
-    select from rescind.version where version = 1 for key share";
+const BEGIN: &str =
+    "begin isolation level read committed; select from rescind.version where version = 1 for key share";
 
 /// The settings that decide whether a commit is a proof.
 pub(super) const SETTINGS: &str =
@@ -42,28 +42,36 @@ const fn limits(budget: Duration) -> GroupLimits {
 pub(super) struct Primacy {
     /// How old a proof may be; none if none is required.
     most: Option<Duration>,
-    /// When the commit of the last proof was sent.
-    proven: Arc<Mutex<Option<Instant>>>,
+    last: Arc<Mutex<Option<Proof>>>,
     /// The checks that wait for a proof that is begun after they arrived.
-    waiting: GroupQueue<oneshot::Sender<Result<(), QueryFailure>>>,
+    waiting: GroupQueue<oneshot::Sender<Result<Proof, QueryFailure>>>,
+}
+
+/// A proof that a database is the primary.
+#[derive(Clone)]
+pub(super) struct Proof {
+    /// When its commit was sent.
+    sent: Instant,
+    /// The store of the database, as [`LogHead::store`](super::head::LogHead::store). Connections to a primary that was
+    /// replaced and to the one that replaced it can stand side by side: a proof of the one says nothing of the other.
+    pub(super) store: String,
 }
 
 impl Primacy {
     /// No proof yet, of which each holds for `most`, with zero for one group of checks; none if no proof is required. Proofs
     /// are made over connections of `pool`, each within `budget`.
     pub(super) fn start(pool: Arc<Pool>, most: Option<Duration>, budget: Duration) -> Self {
-        let proven: Arc<Mutex<Option<Instant>>> = Arc::default();
-        let noted = Arc::clone(&proven);
-        let handle = move |group: Vec<oneshot::Sender<Result<(), QueryFailure>>>| {
+        let last: Arc<Mutex<Option<Proof>>> = Arc::default();
+        let noted = Arc::clone(&last);
+        let handle = move |group: Vec<oneshot::Sender<Result<Proof, QueryFailure>>>| {
             let (pool, noted) = (Arc::clone(&pool), Arc::clone(&noted));
             async move {
-                let sent = Instant::now();
                 let late = || {
                     Err(StoreError::Away("no standby confirms that this is the primary".to_owned()).into())
                 };
                 let proof = timeout(budget, prove(&pool)).await.unwrap_or_else(|_| late());
-                if proof.is_ok() {
-                    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);
+                if let Ok(proof) = &proof {
+                    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(proof.clone());
                 }
                 for waiting in group {
                     // Whoever asked may have gone.
@@ -71,44 +79,64 @@ impl Primacy {
                 }
             }
         };
-        Self { most, proven, waiting: GroupQueue::start(limits(budget), |_| None::<()>, handle) }
+        Self { most, last, waiting: GroupQueue::start(limits(budget), |_| None::<()>, handle) }
+    }
+
+    /// Whether answers need a proof.
+    pub(super) fn is_required(&self) -> bool {
+        self.most.is_some()
     }
 
     /// How long ago the last proof was begun; none if there was none yet.
     pub(super) fn age(&self) -> Option<Duration> {
-        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
-        proven.map(|proven| proven.elapsed())
+        self.last().map(|proof| proof.sent.elapsed())
     }
 
-    /// Waits for a proof that is as young as it has to be. It goes on when nobody waits for it any more.
-    pub(super) async fn proof(&self) -> Result<(), QueryFailure> {
-        let is_young = |most| self.age().is_some_and(|age| age < most);
-        if self.most.is_none_or(is_young) {
-            return Ok(());
+    fn last(&self) -> Option<Proof> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for a proof that is as young as it has to be; none if none is required. It goes on when nobody waits for it any
+    /// more.
+    pub(super) async fn proof(&self) -> Result<Option<Proof>, QueryFailure> {
+        let Some(most) = self.most else { return Ok(None) };
+        if let Some(last) = self.last().filter(|last| last.sent.elapsed() < most) {
+            return Ok(Some(last));
         }
         let (proven, proof) = oneshot::channel();
         self.waiting.add(proven);
         let aborted = || QueryFailure::Final(StoreError::Unavailable("a proof was aborted".to_owned()));
-        proof.await.unwrap_or_else(|_| Err(aborted()))
+        proof.await.unwrap_or_else(|_| Err(aborted())).map(Some)
+    }
+
+    /// Forgets the last proof, which is of another database than the one that answers.
+    pub(super) fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 /// Proves that the database is the primary, by a commit that its standbys confirm.
-async fn prove(pool: &Pool) -> Result<(), QueryFailure> {
+async fn prove(pool: &Pool) -> Result<Proof, QueryFailure> {
     let connection = pool.connection().await?;
-    let (begun, committed) = join!(connection.begin().simple_query(BEGIN), connection.commit());
-    let begun = begun?;
-    let settings = begun.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?)),
+    let sent = Instant::now();
+    let client = connection.begin();
+    let (begun, read, committed) =
+        join!(client.batch_execute(BEGIN), client.simple_query(sql::STORE_AND_SETTINGS), connection.commit());
+    begun?;
+    let read = read?;
+    let row = read.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
         _ => None,
     });
-    let (names, commit) = settings.unwrap_or_default();
+    let Some((store, names, commit)) = row else {
+        return Err(StoreError::Corrupt("the store was never initialized".to_owned()).into());
+    };
     holds(names, commit).map_err(|why| StoreError::Away(why.to_string()))?;
     if !committed? {
         return Err(StoreError::Away("no standby confirmed that this is the primary".to_owned()).into());
     }
     connection.done();
-    Ok(())
+    Ok(Proof { sent, store: store.to_owned() })
 }
 
 /// The reason why a commit of this database proves nothing.

@@ -121,17 +121,33 @@ struct Reader {
 impl Reader {
     async fn answer(&self, group: Vec<WaitingCheck>) {
         let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
-        let found = async { try_join!(self.read(&group), self.primacy.proof()) };
+        let found = self.find(&group);
         match timeout(self.options.budget, found).await.unwrap_or_else(|_| late()) {
-            Ok((found, ())) => {
-                group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found)))
-            }
+            Ok(found) => group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found))),
             Err(failure) => group.into_iter().for_each(|waiting| waiting.answer(Err(failure.clone()))),
         }
     }
 
+    async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
+        let ((found, head), proof) = try_join!(self.read(group), self.primacy.proof())?;
+        if let Some(proof) = proof
+            && head.is_none_or(|head| head.store != proof.store)
+        {
+            self.primacy.forget();
+            return Err(QueryFailure::Lost(
+                "another database is the primary than the one that answered".to_owned(),
+            ));
+        }
+        Ok(found)
+    }
+
+    /// Whether the head of the log is read.
+    fn reads_head(&self) -> bool {
+        self.cache.is_on() || self.primacy.is_required()
+    }
+
     /// Reads what is not cached, and the log, which says whether what is cached is still true.
-    async fn read(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
+    async fn read(&self, group: &[WaitingCheck]) -> Result<(Vec<Found>, Option<LogHead>), QueryFailure> {
         let connection = self.pool.connection().await?;
         let (sent, applied, to_read) = {
             let cache = self.cache.lock();
@@ -144,7 +160,7 @@ impl Reader {
         let rows = self.run(&connection, applied, &to_read).await?;
         connection.done();
         let documents = Documents::of(&rows)?;
-        let head = if self.cache.is_on() { Some(LogHead::of(&rows)?) } else { None };
+        let head = if self.reads_head() { Some(LogHead::of(&rows)?) } else { None };
         let mut cache = self.cache.lock();
         let another = head.as_ref().is_some_and(|head| cache.follow(head));
         let mut found = Vec::with_capacity(group.len());
@@ -169,7 +185,7 @@ impl Reader {
         let cached = count(|found| matches!(found, Found::Cached(_)));
         let read = count(|found| matches!(found, Found::Read(_)));
         (self.options.observer)(Checked { cached, read, proof_age: self.primacy.age(), another });
-        Ok(found)
+        Ok((found, head))
     }
 
     async fn run(
@@ -181,7 +197,7 @@ impl Reader {
         let applied = Literal::position(applied);
         let users = Literal::users(to_read.iter().map(|(user, _)| *user));
         let devices = Literal::devices(to_read.iter().map(|(_, device)| *device));
-        match (to_read.is_empty(), self.cache.is_on()) {
+        match (to_read.is_empty(), self.reads_head()) {
             (_, false) => connection.run(&sql::STANDINGS, &[users, devices]).await,
             (true, true) => connection.run(&sql::HEAD, &[applied]).await,
             (false, true) => connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await,

@@ -62,11 +62,14 @@ macro_rules! part {
         )
     };
     // A promoted standby is on another timeline, and a database that was restored was started again.
+    (store) => {
+        "concat_ws(' ', founding::text, left(pg_walfile_name(pg_current_wal_lsn()), 8),
+             extract(epoch from pg_postmaster_start_time()))"
+    };
     (head) => {
         concat!(
             part!(row counters ", null::uuid"),
-            " union all select 'store', null, concat_ws(' ', founding::text, left(pg_walfile_name(pg_current_wal_lsn()), 8),
-                 extract(epoch from pg_postmaster_start_time())), null ", part!(initialized),
+            " union all select 'store', null, ", part!(store), ", null ", part!(initialized),
             " union all (select 'entry', null, ", part!(entry ", null::uuid"),
             " where position > $1 order by position limit 1000)"
         )
@@ -145,6 +148,14 @@ pub(super) const HEAD_AND_STANDINGS: Statement = Statement {
     text: concat!(part!(head), " union all ", part!(rows standings "$2" "$3")),
     types: "bigint, uuid[], uuid[]",
 };
+
+/// Reads which store of which database this is, as [`HEAD`] does, and the settings that decide whether a commit proves that it
+/// is the primary.
+pub(super) const STORE_AND_SETTINGS: &str = concat!(
+    "select ",
+    part!(store),
+    ", current_setting('synchronous_standby_names'), current_setting('synchronous_commit') from rescind.service"
+);
 
 /// The statements that are prepared on every connection.
 pub(super) const PREPARED: [&Statement; 3] = [&HEAD, &HEAD_AND_STANDINGS, &STANDINGS];
