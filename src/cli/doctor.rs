@@ -75,7 +75,7 @@ async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
     } else {
         let server = store::server_answers(settings);
         diagnoses.extend(folder::examine(settings));
-        let state = store::find(settings, server).await;
+        let state = Box::pin(store::find(settings, server)).await;
         diagnoses.push(store::judge(&state, settings, service::now()));
         diagnoses.extend(service::protected(settings).await.map(encryption::judge));
         #[cfg(feature = "postgres")]

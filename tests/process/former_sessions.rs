@@ -111,7 +111,9 @@ fn tokens_that_were_being_exchanged_at_a_crash_mean_one_device_each() {
     let words = exchanging(&place);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let tokens: Vec<_> = (0..TOKENS).map(|number| token(&format!("crash-{number}"))).collect();
-    tokens.iter().for_each(|token| place.secrets.note(token));
+    for token in &tokens {
+        place.secrets.note(token);
+    }
     bring_ada(&place);
     let server = place.serve_with(&words);
     let client = server.client.clone();

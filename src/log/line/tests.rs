@@ -19,7 +19,7 @@ fn lines(format: LogFormat, log: impl Fn()) -> [String; 2] {
     let layer = fmt::layer().with_writer(writer(&theirs)).with_ansi(false);
     match format {
         LogFormat::Text => {
-            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), &log)
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), &log);
         }
         LogFormat::Json => {
             let layer = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
@@ -83,7 +83,7 @@ fn lines_are_those_of_the_library() {
                 wide = i128::MIN,
                 wider = u128::MAX,
                 "numbers"
-            )
+            );
         });
         same(&|| {
             tracing::info!(
@@ -93,7 +93,7 @@ fn lines_are_those_of_the_library() {
                 endless = f64::INFINITY,
                 small = 1e-9,
                 "fractions"
-            )
+            );
         });
         same(&|| tracing::info!(yes = true, r#type = "raw", some = ?Some([1, 2]), "others"));
         same(&|| tracing::info!(only = 1));
