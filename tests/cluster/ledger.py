@@ -1,7 +1,8 @@
 """Users who note what was acknowledged to them, and compare every later answer with it.
 
 A fact counts from the moment its answer has arrived. A request without an answer may have been done, or be done later:
-what it was about is left alone from then on.
+a device that was to be signed out is left alone from then on, and one that was to be refreshed is uncertain, so that a
+refusal of it contradicts nothing until it has been refreshed with nothing broken. A refusal of any other live device does.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Device:
     refresh: str
     #: When the access token was issued, on the clock of `time.monotonic`.
     issued: float
+    #: Whether every request that may change it was answered.
+    certain: bool = True
 
     def young(self) -> bool:
         return time.monotonic() - self.issued < 800
@@ -89,12 +92,22 @@ class User:
         elif self.live:
             self._check_live(node)
 
-    def _acknowledged(self, answer: client.Answer) -> bool:
+    def _acknowledged(self, answer: client.Answer, devices: list[Device]) -> bool:
+        """Whether a change was acknowledged, to a user with these devices."""
         done = 200 <= answer.status < 300
-        self.tally.add("acknowledged" if done else "unanswered")
-        if not done and answer.status not in (0, 503):
-            self.tally.contradict("refused", f"{self.name} {answer}")
+        self.tally.add("acknowledged" if done else "unanswered" if answer.status in (0, 503) else "not done")
+        if not done:
+            self._compare(answer, devices)
         return done
+
+    def _compare(self, answer: client.Answer, devices: list[Device]) -> None:
+        """Notes an answer that must not be given to a user with these devices."""
+        about = f"{self.name}, {', '.join(device.id for device in devices)}: {answer}"
+        if answer.status >= 500 and answer.status != 503:
+            self.tally.contradict("failed", about)
+        elif 400 <= answer.status < 500:
+            certain = all(device.certain for device in devices)
+            self.tally.contradict("refused" if certain else "refused, uncertain", about)
 
     def _sign_in(self, node: str) -> None:
         device = {"device": {"name": "Phone", "kind": "mobile"}}
@@ -104,7 +117,7 @@ class User:
         else:
             credentials = {"username": self.name, "password": PASSWORD, **device}
             answer = client.request(node, "POST", "/api/v1/auth/register", "", credentials)
-        if self._acknowledged(answer):
+        if self._acknowledged(answer, []):
             self.registered = True
             self.live.append(of(answer))
         elif not self.registered:
@@ -113,18 +126,24 @@ class User:
     def _refresh(self, node: str) -> None:
         device = self.chance.choice(self.live)
         answer = refresh(node, device)
-        if self._acknowledged(answer):
-            self.live[self.live.index(device)] = of(answer)
-        elif answer.status == 401:
+        if self._acknowledged(answer, [device]):
+            fresh = of(answer)
+            # What was not answered before may still be done.
+            fresh.certain = device.certain
+            self.live[self.live.index(device)] = fresh
+        elif answer.status in (0, 503):
+            device.certain = False
+        elif not device.certain:
             self.live.remove(device)
 
     def _sign_out(self, node: str) -> None:
         device = self.chance.choice(self.live)
         answer = client.request(node, "POST", "/api/v1/auth/logout", "", {"refresh": device.refresh})
         self.live.remove(device)
-        if self._acknowledged(answer):
+        if self._acknowledged(answer, [device]):
             if answer.json().get("signed_out") != 1:
-                self.tally.contradict("ended before", f"{device.id} on {node}: {answer.body}")
+                what = "ended before" if device.certain else "ended before, uncertain"
+                self.tally.contradict(what, f"{device.id} on {node}: {answer.body}")
             self._end([device])
 
     def _sign_out_everywhere(self, node: str) -> None:
@@ -132,7 +151,7 @@ class User:
         if not device.young():
             return
         answer = client.request(node, "POST", "/api/v1/auth/logout-all", device.access, {})
-        if self._acknowledged(answer):
+        if self._acknowledged(answer, [device]):
             devices, self.live = self.live, []
             self._end(devices)
         else:
@@ -149,14 +168,16 @@ class User:
         device = self.chance.choice(self.live)
         answer = me(node, device)
         self.tally.add("checks")
-        if device.young() and answer.status not in (0, 200, 503):
-            self.tally.contradict("live token refused", f"{device.id} on {node}: {answer}")
+        if device.young():
+            self._compare(answer, [device])
 
     def _check_ended(self, node: str, device: Device) -> None:
         answer = me(node, device)
         self.tally.add("checks of ended tokens")
         if answer.status == 200:
             self.tally.contradict("ended token accepted", f"{device.id} on {node}")
+        elif answer.status != 401:
+            self._compare(answer, [device])
 
     def settle(self) -> None:
         """Compares everything that was acknowledged with what every node says now that nothing is broken."""
@@ -164,6 +185,9 @@ class User:
             answer = answered(refresh, self.nodes[0], device)
             if answer.status != 200:
                 self.live.remove(device)
+                if not device.certain and answer.status == 401:
+                    self.tally.add("ended, uncertain")
+                    continue
                 self.tally.contradict("lost", f"the sign-in or refresh of {device.id}: {answer}")
                 continue
             fresh = of(answer)
