@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db import transaction
 
 from drf.person import Person
 from rescind import SessionEnded
+from rescind.django import devices
 from rescind.django.devices import Unreachable
 from rescind.django.settings import rescind_settings
+from rescind.sessions import Sessions
 from service import PASSWORD, Service
 
 
@@ -116,6 +119,79 @@ def test_what_changes_nothing_that_is_followed_asks_nobody(web: Any, service: Se
     # Whoever was never signed in is unknown to the service, and is added without it.
     get_user_model().objects.create(username="new-here", is_active=False)
     assert "could not be told" not in caplog.text
+
+
+def test_what_rescind_could_not_be_told_is_in_the_log_and_told_with_a_later_save(
+    web: Any, service: Service, caplog: Any
+) -> None:
+    web(service, FOLLOW_USERS=True, WHEN_UNREACHABLE="accept")
+    ada, bea = Person(service), Person(service)
+    for person in (ada, bea):
+        person.browser()
+    service.kill()
+    ada.user.is_active = False
+    ada.user.username += "-new"
+    ada.user.save()
+    bea.user.delete()
+    assert f"run `rescind user disable {ada.address}`" in caplog.text
+    renamed = (
+        f'PATCH /api/v1/admin/users/external_id%3A{ada.user.pk}` with `{{"username": "{ada.user.username}"}}`'
+    )
+    assert renamed in caplog.text
+    assert f"run `rescind user delete {bea.address}`" in caplog.text
+
+    service.start()
+    devices._silent_until = 0.0
+    assert known(ada)["disabled"] is False
+    ada.user.save(update_fields=["first_name"])
+    assert known(ada)["disabled"] is False
+    ada.user.save()
+    assert (known(ada)["disabled"], known(ada)["username"]) == (True, ada.user.username)
+
+    service.kill()
+    devices._silent_until = 0.0
+    caplog.clear()
+    ada.user.save()
+    assert caplog.text == ""
+    ada.user.is_active = True
+    ada.user.save()
+    assert f"run `rescind user enable {ada.address}`" in caplog.text
+    service.start()
+    # What the log says is what does it.
+    service.command("user", "enable", ada.address)
+    assert known(ada)["disabled"] is False
+
+
+def test_a_user_of_another_database_is_compared_with_that_one(ada: Person) -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0, database="other")
+    ada.user.save(using="other", force_insert=True)
+    ada.user.is_active = False
+    ada.user.save(using="other")
+    assert known(ada)["disabled"] is True
+    get_user_model().objects.using("other").all().delete()
+
+
+def test_what_is_stored_when_rescind_is_told_counts(ada: Person, monkeypatch: Any) -> None:
+    people = get_user_model().objects.filter(pk=ada.user.pk)
+    with transaction.atomic():
+        ada.user.is_active = False
+        ada.user.save()
+        people.update(is_active=True)
+    assert known(ada)["disabled"] is False
+
+    # Another process activates the user while this one tells that the user is inactive.
+    tell = Sessions.set_disabled
+
+    def overtaken(sessions: Sessions, user: str, disabled: bool, reason: str | None = None) -> None:
+        tell(sessions, user, disabled, reason)
+        if disabled:
+            people.update(is_active=True)
+            tell(sessions, user, False, reason)
+            tell(sessions, user, True, reason)
+
+    monkeypatch.setattr(Sessions, "set_disabled", overtaken)
+    ada.user.save()
+    assert known(ada)["disabled"] is False
 
 
 @pytest.mark.parametrize("how", ["deactivated", "deleted"])

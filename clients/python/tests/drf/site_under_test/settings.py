@@ -56,7 +56,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 HEADLESS_TOKEN_STRATEGY = "rescind.django.headless.RescindTokenStrategy"
 AUTH_USER_MODEL = "site_under_test.Person"
 DATABASES = {
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("SITE_DATABASE", ":memory:")}
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ.get("SITE_DATABASE", ":memory:")},
+    # Made by the tests that need a second one.
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
