@@ -54,10 +54,11 @@ pub(super) struct Queues {
 /// ends.
 #[derive(Debug)]
 pub struct LogGuard {
-    #[expect(dead_code, reason = "its thread ends with it")]
-    droppable: DroppableWriter,
+    // Fields are dropped in this order: warnings do not wait for the lines of requests.
     #[expect(dead_code, reason = "its thread ends with it")]
     kept: WorkerGuard,
+    #[expect(dead_code, reason = "its thread ends with it")]
+    droppable: DroppableWriter,
 }
 
 impl Queues {
@@ -66,10 +67,10 @@ impl Queues {
     }
 
     pub(super) fn over<W: Write + Send + 'static>(one: W, other: W) -> (Self, LogGuard) {
-        let (lines, droppable) = DroppableLines::onto(one, QUEUE);
+        let (lines, droppable) = DroppableLines::onto(one, QUEUE, BUFFER);
         let slots = QueueSlots::new(QUEUE);
         let (queue, kept) = queue(QueueOutput::new(buffered(other), Arc::clone(&slots), kept::tell));
-        (Self { droppable: lines, kept: Kept::new(queue, slots) }, LogGuard { droppable, kept })
+        (Self { droppable: lines, kept: Kept::new(queue, slots) }, LogGuard { kept, droppable })
     }
 
     /// Has the metrics show the lines that these queues dropped and lost. Only the queues of the first call count.

@@ -2,9 +2,9 @@
 //!
 //! It holds text, not lines: a line is appended to the text that waits, and its thread takes all of that at once. After it has
 //! written, that thread waits a moment for more lines, so that a busy service wakes it a few hundred times a second and
-//! not for every request.
+//! not for every request. It writes in pieces, between which the thread of the lines that are kept gets standard error.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// The time that the thread waits for more lines after it has written.
 const GATHERING: Duration = Duration::from_millis(5);
+
+/// The pause between two pieces. Without it, this thread would lock standard error again before one that waits for it wakes.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// The longest wait for the last lines to be written when the queue ends.
 const LONGEST_END: Duration = Duration::from_secs(1);
@@ -24,6 +27,8 @@ const KEPT_CAPACITY: usize = 1 << 20;
 pub(in crate::log) struct DroppableLines {
     /// The most lines that wait.
     most: usize,
+    /// The most bytes that are written at once, except of a line that is longer.
+    piece: usize,
     waiting: Mutex<Waiting>,
     /// Signals that there are lines, or that the queue ends.
     filled: Condvar,
@@ -47,10 +52,15 @@ struct Waiting {
 pub(super) struct DroppableWriter(Arc<DroppableLines>);
 
 impl DroppableLines {
-    /// A queue of at most `most` lines, which a thread of its own writes to `writer`.
-    pub(super) fn onto(writer: impl Write + Send + 'static, most: usize) -> (Arc<Self>, DroppableWriter) {
+    /// A queue of at most `most` lines, which a thread of its own writes to `writer`, at most `piece` bytes at once.
+    pub(super) fn onto(
+        writer: impl Write + Send + 'static,
+        most: usize,
+        piece: usize,
+    ) -> (Arc<Self>, DroppableWriter) {
         let queue = Arc::new(Self {
             most,
+            piece,
             waiting: Mutex::default(),
             filled: Condvar::new(),
             ended: Condvar::new(),
@@ -88,16 +98,26 @@ impl DroppableLines {
     }
 
     fn run(&self, mut writer: impl Write) {
+        let _end = End(self);
         let mut text = Vec::new();
         while self.take(&mut text) {
             // A failure to write the log cannot be reported.
-            let _written = writer.write_all(&text).and_then(|()| writer.flush());
+            let _written = self.write(&mut writer, &text);
             let waiting = self.waiting();
             let gathered = self.filled.wait_timeout_while(waiting, GATHERING, |waiting| !waiting.is_closed);
             drop(gathered);
         }
-        self.waiting().has_ended = true;
-        self.ended.notify_all();
+    }
+
+    fn write(&self, writer: &mut impl Write, text: &[u8]) -> io::Result<()> {
+        let (mut piece, mut rest) = first_lines(text, self.piece);
+        writer.write_all(piece)?;
+        while !rest.is_empty() {
+            thread::sleep(PAUSE);
+            (piece, rest) = first_lines(rest, self.piece);
+            writer.write_all(piece)?;
+        }
+        writer.flush()
     }
 
     /// Waits for lines and exchanges them for `text`, which was written. Returns false if there are no more.
@@ -125,6 +145,29 @@ impl DroppableLines {
     }
 }
 
+/// The first lines of a text, of at most `most` bytes together but at least one line, and the rest.
+fn first_lines(text: &[u8], most: usize) -> (&[u8], &[u8]) {
+    let Some((start, end)) = text.split_at_checked(most) else { return (text, &[]) };
+    let last = start.iter().rposition(|byte| *byte == b'\n');
+    let first = || end.iter().position(|byte| *byte == b'\n').map(|at| most + at);
+    last.or_else(first).map_or((text, &[]), |at| text.split_at(at + 1))
+}
+
+/// Ends the queue when dropped, after a panic of the writer too: then what waits is dropped, and counted.
+struct End<'a>(&'a DroppableLines);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        waiting.has_ended = true;
+        waiting.text = Vec::new();
+        let lines = std::mem::take(&mut waiting.lines);
+        drop(waiting);
+        self.0.dropped.fetch_add(lines as u64, Ordering::Relaxed);
+        self.0.ended.notify_all();
+    }
+}
+
 impl Drop for DroppableWriter {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting();
@@ -132,5 +175,67 @@ impl Drop for DroppableWriter {
         self.0.filled.notify_all();
         let ended = self.0.ended.wait_timeout_while(waiting, LONGEST_END, |waiting| !waiting.has_ended);
         drop(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Tells each write, once it may.
+    struct Told {
+        may: Receiver<()>,
+        told: Sender<String>,
+    }
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.may.recv().expect("the writer is to panic");
+            self.told.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_waits_is_written_in_pieces_of_whole_lines() {
+        let ((may, permits), (told, writes)) = (channel(), channel());
+        let (queue, thread) = DroppableLines::onto(Told { may: permits, told }, 100, 10);
+        queue.push(b"the first\n");
+        may.send(()).unwrap();
+        assert_eq!(writes.recv().unwrap(), "the first\n");
+        let lines =
+            ["1\n", "22\n", "4444\n", "88888888\n", "longer than a piece\n", "1\n", "333333\n", "1\n"];
+        queue.push(b"a\n");
+        // Until it may go on, nothing more is taken.
+        for line in lines {
+            queue.push(line.as_bytes());
+        }
+        (0..20).for_each(|_| may.send(()).unwrap());
+        drop(thread);
+        let written: Vec<String> = writes.try_iter().collect();
+        assert_eq!(written.concat(), format!("a\n{}", lines.concat()));
+        assert!(written.iter().all(|piece| piece.ends_with('\n')), "{written:?}");
+        assert!(written.iter().all(|piece| piece.len() <= 10 || piece.lines().count() == 1), "{written:?}");
+    }
+
+    #[test]
+    fn lines_that_a_writer_that_panics_leaves_are_counted_and_no_more_are_queued() {
+        let ((may, permits), (told, _writes)) = (channel(), channel());
+        let (queue, thread) = DroppableLines::onto(Told { may: permits, told }, 100, 10);
+        queue.push(b"lost in the panic\n");
+        while queue.waiting().lines > 0 {
+            thread::yield_now();
+        }
+        queue.push(b"waits\n");
+        drop(may);
+        drop(thread);
+        queue.push(b"late\n");
+        assert_eq!((queue.dropped(), queue.waiting().lines), (2, 0));
     }
 }
