@@ -72,6 +72,10 @@ fn lines_are_those_of_the_library() {
             same(&|| tracing::debug!(?text, other = text, "as debugged, {text}"));
             same(&|| tracing::trace!(message = text, last = true));
         }
+        for char in '\0'..='\u{a1}' {
+            same(&|| tracing::info!("{char}"));
+            same(&|| tracing::info!(text = char.to_string(), %char, "one"));
+        }
         same(
             &|| tracing::info!(target: "rescind::request", method = "GET", status = 200_u16, code = None::<&str>, "request"),
         );
