@@ -1,6 +1,6 @@
 //! Users of Django, read from where Django keeps or dumps them, and written in the form of its dumps.
 //!
-//! A source is read as a stream, and each part of it has a size limit; what tells duplicates is in a temporary file. So the
+//! A source is read as a stream, and each part of it has a size limit; what tells duplicates in a large source is in a temporary file. So the
 //! memory taken does not grow with the number of users. What is read is judged before anything is stored.
 //!
 //! Modules: [`rows`] a user as the source has it, [`source`] what a source is and how it is opened, `json` and `csv` the

@@ -106,7 +106,11 @@ impl DjangoImport {
         let mut sender = GroupSender { context, tally, report, weak: self.weak, dry_run, waiting, under_way };
         match self.send_all(&mut sender).await {
             Ok(()) => Ok(()),
-            Err(failure) => sender.settle_all().await.and(Err(failure)),
+            Err(failure) => {
+                // The first failure is the one to tell.
+                let _later = sender.settle_all().await;
+                Err(failure)
+            }
         }
     }
 
@@ -119,7 +123,7 @@ impl DjangoImport {
         };
         let mut rows = self.source.open(&sender.context.settings, &options);
         let weak = if self.weak { WeakHashes::Accept } else { WeakHashes::Refuse };
-        let mut judge = DjangoJudge::new(weak).map_err(|error| without_memory(&error))?;
+        let mut judge = DjangoJudge::new(weak);
         while let Some(row) = rows.next().await.map_err(|error| self.refused(&error))? {
             match judge.judge(row).map_err(|error| without_memory(&error))? {
                 Ok(user) => sender.take(user).await?,
@@ -148,7 +152,7 @@ impl DjangoImport {
 fn without_memory(error: &io::Error) -> CommandFailure {
     CommandFailure::new(
         format!("a temporary file in {} cannot be used: {error}", std::env::temp_dir().display()),
-        "name a folder with room for 32 bytes per user in the environment variable TMPDIR",
+        "name a folder with room for 100 bytes per user in the environment variable TMPDIR",
     )
 }
 

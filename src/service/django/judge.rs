@@ -45,19 +45,15 @@ pub struct LeftOut {
 
 impl DjangoJudge {
     /// A judge for one reading of a source.
-    ///
-    /// # Errors
-    ///
-    /// When the temporary file cannot be made, which tells duplicates.
-    pub fn new(weak: WeakHashes) -> io::Result<Self> {
-        Ok(Self { weak, seen: SeenTable::new()? })
+    pub fn new(weak: WeakHashes) -> Self {
+        Self { weak, seen: SeenTable::new() }
     }
 
     /// Judges one row, and notes the name and id of one that can be imported.
     ///
     /// # Errors
     ///
-    /// When the temporary file cannot be read or written.
+    /// When the temporary file cannot be made, read or written, which tells duplicates in a large source.
     pub fn judge(&mut self, row: DjangoRow) -> io::Result<Result<ImportableUser, LeftOut>> {
         let given = row.username.clone();
         let user = match judge_alone(row, self.weak) {

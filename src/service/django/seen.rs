@@ -1,8 +1,10 @@
-//! What a source has had so far, remembered in a temporary file, so that the memory taken does not grow with it.
+//! What a source has had so far: the first part in memory, and all of a larger one in a temporary file, so that the memory
+//! taken does not grow with it.
 //!
 //! The file is a hash table of buckets: what does not fit into its bucket is in one of those behind it. It holds hashes
 //! under a random key, never what was hashed. It has no name and is gone with the process.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::io;
@@ -12,13 +14,21 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 const BUCKET: usize = 64;
 const BUCKET_BYTES: usize = BUCKET * size_of::<u64>();
 
-/// The buckets of a new table: enough for the names and keys of a million users. What is never written takes no room.
-const BUCKETS: u64 = 1 << 16;
+/// The most hashes in memory: the names and keys of some thirty thousand users.
+const IN_MEMORY: usize = 1 << 16;
+
+/// The buckets of a new file, a quarter full with the hashes from memory.
+const BUCKETS: u64 = 4 * (IN_MEMORY / BUCKET) as u64;
 
 /// A set that can only be added to.
 pub(super) struct SeenTable {
     hasher: RandomState,
-    buckets: SeenBuckets,
+    hashes: SeenHashes,
+}
+
+enum SeenHashes {
+    Memory(HashSet<u64>),
+    File(SeenBuckets),
 }
 
 struct SeenBuckets {
@@ -28,22 +38,33 @@ struct SeenBuckets {
 }
 
 impl SeenTable {
-    pub(super) fn new() -> io::Result<Self> {
-        Self::with_buckets(BUCKETS)
-    }
-
-    fn with_buckets(count: u64) -> io::Result<Self> {
-        Ok(Self { hasher: RandomState::new(), buckets: SeenBuckets::new(count)? })
+    pub(super) fn new() -> Self {
+        Self { hasher: RandomState::new(), hashes: SeenHashes::Memory(HashSet::new()) }
     }
 
     /// Adds something; false if it is there already.
     pub(super) fn add(&mut self, what: impl Hash) -> io::Result<bool> {
-        // At most half full, so that a search ends soon.
-        if self.buckets.hashes * 2 >= self.buckets.count * BUCKET as u64 {
-            self.buckets = self.buckets.doubled()?;
-        }
         // Zero marks an entry that is free.
-        self.buckets.add(self.hasher.hash_one(what).max(1))
+        let hash = self.hasher.hash_one(what).max(1);
+        match &mut self.hashes {
+            SeenHashes::Memory(hashes) if hashes.len() < IN_MEMORY => Ok(hashes.insert(hash)),
+            SeenHashes::Memory(hashes) => {
+                let mut buckets = SeenBuckets::new(BUCKETS)?;
+                for hash in hashes.iter() {
+                    buckets.add(*hash)?;
+                }
+                let is_new = buckets.add(hash)?;
+                self.hashes = SeenHashes::File(buckets);
+                Ok(is_new)
+            }
+            SeenHashes::File(buckets) => {
+                // At most half full, so that a search ends soon.
+                if buckets.hashes * 2 >= buckets.count * BUCKET as u64 {
+                    *buckets = buckets.doubled()?;
+                }
+                buckets.add(hash)
+            }
+        }
     }
 }
 
@@ -103,21 +124,21 @@ fn unnamed_file() -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     #[test]
     fn everything_is_new_once_however_often_the_table_grows() {
-        let (mut table, mut model) = (SeenTable::with_buckets(1).unwrap(), HashSet::new());
-        // Each number up to 9,999 comes twice, in another order.
-        for step in 0..20_000_u64 {
-            let number = step * 7919 % 10_000;
+        // As many as make the file grow twice.
+        const MOST: u64 = 5 * IN_MEMORY as u64;
+        let (mut table, mut model) = (SeenTable::new(), HashSet::new());
+        // Each number comes twice, in another order.
+        for step in 0..2 * MOST {
+            let number = step * 7919 % MOST;
             assert_eq!(table.add(("name", number)).unwrap(), model.insert(number), "{number}");
         }
-        assert_eq!(table.buckets.hashes, 10_000);
-        assert!(table.buckets.count > 256, "{}", table.buckets.count);
         assert!(table.add(("id", 1_u64)).unwrap());
+        let SeenHashes::File(buckets) = table.hashes else { panic!("all is in memory") };
+        assert_eq!((buckets.hashes, buckets.count), (MOST + 1, 4 * BUCKETS));
     }
 
     #[test]

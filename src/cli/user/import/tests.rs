@@ -148,3 +148,15 @@ async fn after_a_failure_the_groups_that_were_sent_too_are_counted() {
     let failure = scene.run(false, false, false).await.unwrap_err();
     assert!(failure.what.ends_with("; 64 users were created before"), "{failure}");
 }
+
+#[tokio::test]
+async fn of_several_failures_the_first_is_told() {
+    let refusal = |detail: &str| json!({ "code": "unavailable", "detail": detail });
+    // More groups than are under way at once, so that the first is settled while the source is read.
+    let mut answers = vec![all_created(); 18];
+    answers.push(refusal("The store cannot be written."));
+    answers.extend(vec![refusal("The store is late."); 17]);
+    let mut scene = ImportTrial::new(answers).with_groups(18);
+    let failure = scene.run(false, false, false).await.unwrap_err();
+    assert!(failure.what.contains("cannot be written"), "{failure}");
+}

@@ -187,7 +187,7 @@ fn each_user_that_cannot_be_whole_is_left_out_for_one_reason() {
     ] {
         writeln!(csv, "{id},{name},{password}").unwrap();
     }
-    let mut judge = DjangoJudge::new(WeakHashes::Refuse).unwrap();
+    let mut judge = DjangoJudge::new(WeakHashes::Refuse);
     let judged: Vec<_> = read(&csv).unwrap().into_iter().map(|row| judge.judge(row).unwrap()).collect();
     let codes: Vec<_> =
         judged.iter().map(|judged| judged.as_ref().map_or_else(|out| out.code, |_| "good")).collect();
@@ -215,7 +215,7 @@ fn each_user_that_cannot_be_whole_is_left_out_for_one_reason() {
     let good = judged[11].as_ref().ok().unwrap();
     assert_eq!(good.to_json().to_string(), r#"{"username":"ian","external_id":"10","disabled":false}"#);
     // Asked for, a weak one is good.
-    let mut judge = DjangoJudge::new(WeakHashes::Accept).unwrap();
+    let mut judge = DjangoJudge::new(WeakHashes::Accept);
     let weak = judge.judge(read(&csv).unwrap().remove(3)).unwrap().ok().unwrap();
     assert_eq!(weak.algorithm(), Some("md5"));
 }
