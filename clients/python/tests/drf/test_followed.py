@@ -165,6 +165,7 @@ def test_what_rescind_could_not_be_told_is_in_the_log_and_told_with_a_later_save
 def test_a_user_of_another_database_is_compared_with_that_one(ada: Person) -> None:
     call_command("migrate", run_syncdb=True, verbosity=0, database="other")
     ada.user.save(using="other", force_insert=True)
+    get_user_model().objects.filter(pk=ada.user.pk).update(is_active=False)
     ada.user.is_active = False
     ada.user.save(using="other")
     assert known(ada)["disabled"] is True
