@@ -16,7 +16,7 @@ use crate::store::archive::{ArchiveSource, ArchiveTarget};
 #[cfg(feature = "postgres")]
 use crate::store::postgres::PostgresArchive;
 #[cfg(feature = "postgres")]
-pub use crate::store::postgres::durability::{ServerReport, Setting, Standby, TableLock};
+pub use crate::store::postgres::durability::{ServerReport, ServerSetting, Standby, TableLock};
 use crate::store::queries::keys::{KeySet, ReadKeySet};
 use crate::store::queries::service::IsRolledBack;
 #[cfg(feature = "sled")]

@@ -18,7 +18,7 @@
 //!   `group_commit` — the steps of a group, done by one transaction
 //! * `standings` — the counters, users and devices that checks and steps work on, read by one statement; `standing_cache` —
 //!   those that were read before; `head` — the head of the log, which says whether they are still true
-//! * `primacy` — the proof that this database is still the primary
+//! * `primacy` — the proof that this database is still the primary; `synchronous_standbys` — the settings that allow one
 //! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
 //!   the texts of those that read; `statement` — those that are prepared once for a connection
 //! * `change_notifier` — how nodes hear of each other's writes
@@ -59,6 +59,7 @@ mod sql_query;
 mod standing_cache;
 mod standings;
 mod statement;
+mod synchronous_standbys;
 mod tls;
 mod transaction;
 pub mod user_table;
@@ -70,5 +71,5 @@ pub use engine::{Observed, Options, Postgres};
 pub use group_queue::{GroupObserver, Grouped};
 pub use open::OpenMode;
 pub use open_error::OpenError;
-pub use primacy::NoProof;
 pub use shared_reads::{CheckObserver, Checked};
+pub use synchronous_standbys::NoProof;

@@ -190,8 +190,8 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
     service.store().run(delete(&ada, last)).await.unwrap();
     // Where nothing is exchanged, or no more, nothing is remembered.
     for (name, until) in [("bob", none), ("eve", over)] {
-        let user = brought_here(&service, name).await;
-        service.store().run(delete(&user, until)).await.unwrap();
+        let person = brought_here(&service, name).await;
+        service.store().run(delete(&person, until)).await.unwrap();
     }
     service.pass(MINUTE);
     service.reopen().await;
@@ -204,8 +204,8 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
     let told = FindFormerEnd { user: again.id };
     assert_eq!(service.store().read(told).await.unwrap(), Some(Reason::SignedOutEverywhere));
     for name in ["bob", "eve", "dan"] {
-        let user = brought_here(&service, name).await;
-        opened(shown(&service, &user, device(name, until), false, HOME).await);
+        let person = brought_here(&service, name).await;
+        opened(shown(&service, &person, device(name, until), false, HOME).await);
     }
     // On the last day it is still known, and then it is not kept.
     for (days, known) in [(89, true), (2, false)] {

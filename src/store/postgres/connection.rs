@@ -14,7 +14,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::QueryFailure;
 use super::sql;
-use super::statement::{Literal, PreparedStatements, Statement};
+use super::statement::{Literal, PreparedStatements, SqlStatement};
 
 /// How long the server may take to accept a cancel request.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ impl Connection {
     /// Runs a statement that may be prepared here.
     pub(super) async fn run(
         &self,
-        statement: &Statement,
+        statement: &SqlStatement,
         arguments: &[Literal],
     ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
         let client = self.begin();

@@ -23,7 +23,7 @@ pub struct ServerReport {
     /// Whether the server is a standby.
     pub is_standby: bool,
     /// Settings by name, as a new session of this user has them. A server that only speaks the protocol need not have any.
-    pub settings: BTreeMap<String, Setting>,
+    pub settings: BTreeMap<String, ServerSetting>,
     /// The standbys that are connected to the server.
     pub standbys: Vec<Standby>,
     /// Whether sessions of Patroni are connected.
@@ -36,7 +36,7 @@ pub struct ServerReport {
 
 /// A setting of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Setting {
+pub struct ServerSetting {
     /// The value.
     pub value: String,
     /// Where the value comes from, as in `pg_settings.source`.
@@ -112,7 +112,9 @@ async fn ask_one(params: &ConnectParams, address: &str) -> Result<ServerReport, 
 
 async fn fill(report: &mut ServerReport, client: &Client) -> Result<(), Error> {
     for row in client.query_typed(SETTINGS, &[]).await? {
-        report.settings.insert(row.try_get(0)?, Setting { value: row.try_get(1)?, source: row.try_get(2)? });
+        report
+            .settings
+            .insert(row.try_get(0)?, ServerSetting { value: row.try_get(1)?, source: row.try_get(2)? });
     }
     let state = "select pg_is_in_recovery(),
         exists (select from pg_stat_activity where application_name like 'Patroni%'),

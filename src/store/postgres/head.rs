@@ -6,30 +6,30 @@ use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::pool::Pool;
 use super::sql;
-use super::statement::Literal;
 use crate::model::counters::Position;
 use crate::model::revocation::Entry;
 use crate::store::{Counters, StoreError};
 
 /// Whether this database can be asked for the head of its log. One that only speaks the protocol need not have what tells
-/// its timeline.
+/// its timeline, or refuse to tell it.
 pub(super) async fn is_readable(pool: &Pool) -> bool {
-    let asked = async {
-        let connection = pool.connection().await?;
-        connection.run(&sql::HEAD, &[Literal::position(Position::default())]).await?;
-        connection.done();
-        Ok(())
+    let Ok(connection) = pool.connection().await else { return true };
+    let asked = connection.begin().simple_query(sql::STORE_AND_SETTINGS).await;
+    connection.done();
+    let refused = asked.err().and_then(|error| error.code().map(|code| code.code().to_owned()));
+    let Some(code) = refused.filter(|code| ["42", "0A", "55"].iter().any(|class| code.starts_with(class)))
+    else {
+        return true;
     };
-    let Err(QueryFailure::Final(why)) = asked.await else { return true };
-    tracing::warn!(%why, "the database does not tell its timeline: every check reads its records");
+    tracing::warn!(code, "the database does not tell its timeline: every check reads its records");
     false
 }
 
 /// What one statement read of the log, at one moment.
 pub(super) struct LogHead {
     /// The identity of the store, the timeline of the database, and when the database was started. Two reads with equal
-    /// texts are of one log that only grew in between: a promoted standby is on another timeline, and a database whose
-    /// files were restored was started again.
+    /// texts are of one log, unless a dump was loaded over it: a promoted standby is on another timeline, and a database
+    /// whose files were restored was started again.
     pub(super) store: String,
     /// The counters: the position of the newest entry, the era and the version of the keys.
     pub(super) counters: Counters,

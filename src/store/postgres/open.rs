@@ -11,7 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::encryption::{Encryption, known_modes};
 use super::hosts::Tls;
 use super::open_error::{OLDEST, OpenError, parse_reason, refusal};
-use super::{hosts, primacy, schema, sql, tls};
+use super::{hosts, schema, sql, synchronous_standbys, tls};
 
 /// The time limit for the first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -147,9 +147,9 @@ pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), Ope
 
 /// Checks that a commit of this database proves that it is the primary.
 async fn proves_primacy(client: &Client) -> Result<(), OpenError> {
-    let row = client.query_typed_one(primacy::SETTINGS, &[]).await.map_err(|error| refusal(&error))?;
+    let row = client.query_typed_one(sql::STORE_AND_SETTINGS, &[]).await.map_err(|error| refusal(&error))?;
     let setting = |column| row.try_get::<_, &str>(column).map_err(|error| refusal(&error));
-    Ok(primacy::holds(setting(0)?, setting(1)?)?)
+    Ok(synchronous_standbys::confirm_primacy(setting(1)?, setting(2)?)?)
 }
 
 /// Checks that commits which this database acknowledges are durable.

@@ -5,8 +5,8 @@ use std::error::Error as _;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::primacy::NoProof;
 use super::schema;
+use super::synchronous_standbys::NoProof;
 use super::tls::TlsError;
 
 /// The oldest supported version of PostgreSQL.

@@ -158,6 +158,16 @@ impl Pool {
         self.permits.add_permits(more);
     }
 
+    /// How many connections there are at most.
+    pub(super) fn most(&self) -> usize {
+        self.connections.status().max_size
+    }
+
+    /// Closes the connections that nobody uses, so that the next ones are made to whichever host is the primary then.
+    pub(super) fn forget_idle(&self) {
+        self.connections.retain(|_, _| false);
+    }
+
     /// The number of connections, and of requests waiting for one.
     pub(super) fn load(&self) -> (usize, usize) {
         let status = self.connections.status();

@@ -88,7 +88,7 @@ impl SharedReads {
     /// A queue that reads over connections of `pool`.
     pub(super) fn start(pool: Arc<Pool>, cache: Arc<SharedCache>, options: CheckOptions) -> Self {
         let primacy = Primacy::start(Arc::clone(&pool), options.proof, options.proof_budget);
-        let reader = Arc::new(Reader { pool, cache, primacy, options });
+        let reader = Arc::new(CheckReader { pool, cache, primacy, options });
         let handle = move |group: Vec<WaitingCheck>| {
             (reader.options.group_observer)(Grouped { what: "read", requests: group.len() });
             let reader = Arc::clone(&reader);
@@ -111,14 +111,14 @@ impl SharedReads {
     }
 }
 
-struct Reader {
+struct CheckReader {
     pool: Arc<Pool>,
     cache: Arc<SharedCache>,
     primacy: Primacy,
     options: CheckOptions,
 }
 
-impl Reader {
+impl CheckReader {
     async fn answer(&self, group: Vec<WaitingCheck>) {
         let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
         let found = self.find(&group);
@@ -129,15 +129,19 @@ impl Reader {
     }
 
     async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
-        let ((found, head), proof) = try_join!(self.read(group), self.primacy.proof())?;
-        if let Some(proof) = proof
+        let ((found, head, another), proof) = try_join!(self.read(group), self.primacy.proof())?;
+        if let Some(proof) = &proof
             && head.is_none_or(|head| head.store != proof.store)
         {
             self.primacy.forget();
-            return Err(QueryFailure::Lost(
-                "another database is the primary than the one that answered".to_owned(),
-            ));
+            self.pool.forget_idle();
+            return Err(QueryFailure::Conflict);
         }
+        let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
+        let cached = count(|found| matches!(found, Found::Cached(_)));
+        let read = count(|found| matches!(found, Found::Read(_)));
+        let proof_age = proof.map(|proof| proof.age());
+        (self.options.observer)(Checked { cached, read, proof_age, another });
         Ok(found)
     }
 
@@ -147,7 +151,10 @@ impl Reader {
     }
 
     /// Reads what is not cached, and the log, which says whether what is cached is still true.
-    async fn read(&self, group: &[WaitingCheck]) -> Result<(Vec<Found>, Option<LogHead>), QueryFailure> {
+    async fn read(
+        &self,
+        group: &[WaitingCheck],
+    ) -> Result<(Vec<Found>, Option<LogHead>, bool), QueryFailure> {
         let connection = self.pool.connection().await?;
         let (sent, applied, to_read) = {
             let cache = self.cache.lock();
@@ -162,7 +169,7 @@ impl Reader {
         let documents = Documents::of(&rows)?;
         let head = if self.reads_head() { Some(LogHead::of(&rows)?) } else { None };
         let mut cache = self.cache.lock();
-        let another = head.as_ref().is_some_and(|head| cache.follow(head));
+        let another = head.as_ref().is_some_and(|head| cache.follow(sent, head));
         let mut found = Vec::with_capacity(group.len());
         for &WaitingCheck { user, device, .. } in group {
             found.push(if to_read.contains(&(user, device)) {
@@ -181,11 +188,7 @@ impl Reader {
             });
         }
         drop(cache);
-        let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
-        let cached = count(|found| matches!(found, Found::Cached(_)));
-        let read = count(|found| matches!(found, Found::Read(_)));
-        (self.options.observer)(Checked { cached, read, proof_age: self.primacy.age(), another });
-        Ok((found, head))
+        Ok((found, head, another))
     }
 
     async fn run(

@@ -4,7 +4,7 @@
 //! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
 //! has a statement for users and devices: the user of a device and of when and from where it was last heard of.
 
-use super::statement::Statement;
+use super::statement::SqlStatement;
 use crate::store::format::RecordKind;
 
 /// A part of a statement.
@@ -65,6 +65,12 @@ macro_rules! part {
     (store) => {
         "concat_ws(' ', founding::text, left(pg_walfile_name(pg_current_wal_lsn()), 8),
              extract(epoch from pg_postmaster_start_time()))"
+    };
+    (store and settings) => {
+        concat!(
+            "select ", part!(store),
+            ", current_setting('synchronous_standby_names'), current_setting('synchronous_commit') from rescind.service"
+        )
     };
     (head) => {
         concat!(
@@ -134,31 +140,34 @@ pub(super) const STANDING_DEVICES: &str = concat!(
 );
 
 /// Reads the counters, and users and devices by their ids.
-pub(super) const STANDINGS: Statement = Statement {
+pub(super) const STANDINGS: SqlStatement = SqlStatement {
     text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows standings "$1" "$2")),
     types: "uuid[], uuid[]",
 };
 
 /// Reads the counters, what tells this store from another one or from another time of its own, and the entries of the log
 /// after a position.
-pub(super) const HEAD: Statement = Statement { text: part!(head), types: "bigint" };
+pub(super) const HEAD: SqlStatement = SqlStatement { text: part!(head), types: "bigint" };
 
 /// Reads what [`HEAD`] reads, and users and devices by their ids.
-pub(super) const HEAD_AND_STANDINGS: Statement = Statement {
+pub(super) const HEAD_AND_STANDINGS: SqlStatement = SqlStatement {
     text: concat!(part!(head), " union all ", part!(rows standings "$2" "$3")),
     types: "bigint, uuid[], uuid[]",
 };
 
 /// Reads which store of which database this is, as [`HEAD`] does, and the settings that decide whether a commit proves that it
 /// is the primary.
-pub(super) const STORE_AND_SETTINGS: &str = concat!(
-    "select ",
-    part!(store),
-    ", current_setting('synchronous_standby_names'), current_setting('synchronous_commit') from rescind.service"
+pub(super) const STORE_AND_SETTINGS: &str = part!(store and settings);
+
+/// Reads what [`STORE_AND_SETTINGS`] reads, and locks a row that nobody ever changes, so that a commit has something to
+/// confirm. Without that row there is no answer.
+pub(super) const STORE_AND_SETTINGS_LOCKED: &str = concat!(
+    part!(store and settings),
+    ", (select from rescind.version where version = 1 for key share) locked"
 );
 
 /// The statements that are prepared on every connection.
-pub(super) const PREPARED: [&Statement; 3] = [&HEAD, &HEAD_AND_STANDINGS, &STANDINGS];
+pub(super) const PREPARED: [&SqlStatement; 3] = [&HEAD, &HEAD_AND_STANDINGS, &STANDINGS];
 
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(

@@ -82,6 +82,7 @@ impl<S> Weighter<UserId, Devices<S>> for DeviceCount {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     changes: u64,
+    applied: Position,
     at: Instant,
 }
 
@@ -99,7 +100,7 @@ impl<S: Clone> StandingCache<S> {
 
     /// Notes that a statement is sent now.
     pub(super) fn sent(&self) -> Sent {
-        Sent { changes: self.changes, at: Instant::now() }
+        Sent { changes: self.changes, applied: self.applied(), at: Instant::now() }
     }
 
     /// Whether a standing is cached.
@@ -118,11 +119,11 @@ impl<S: Clone> StandingCache<S> {
         (cached.sent.elapsed() < KEPT).then_some(&cached.standing)
     }
 
-    /// Applies what was read of the log. Answers whether the standings that were cached are of another store, or of
-    /// another time of this one.
-    pub(super) fn follow(&mut self, head: &LogHead) -> bool {
+    /// Applies what a statement read of the log. Answers whether the standings that were cached are of another store, or of
+    /// another time of this one: a log that is shorter than it was when the statement was sent went back.
+    pub(super) fn follow(&mut self, sent: Sent, head: &LogHead) -> bool {
         match &mut self.followed {
-            Some((store, counters)) if *store == head.store => {
+            Some((store, counters)) if *store == head.store && head.counters.head >= sent.applied => {
                 let applied = counters.head;
                 // Answers may come in another order than their statements were sent. What was applied since is newer.
                 if head.counters.head < applied {
@@ -235,12 +236,17 @@ mod tests {
     /// A cache at position 7 that knows both.
     fn cache() -> StandingCache<&'static str> {
         let mut cache = StandingCache::new(100);
-        assert!(!cache.follow(&head(7, &[])));
+        assert!(!follow(&mut cache, &head(7, &[])));
         for whose in [ADA, BOB] {
             cache.insert(cache.sent(), &head(7, &[]), whose, "live");
         }
         assert!(knows(&cache, ADA) && knows(&cache, BOB));
         cache
+    }
+
+    /// Follows a head that a statement of this moment has read.
+    fn follow(cache: &mut StandingCache<&'static str>, head: &LogHead) -> bool {
+        cache.follow(cache.sent(), head)
     }
 
     fn knows(cache: &StandingCache<&'static str>, (user, device): (UserId, DeviceId)) -> bool {
@@ -251,7 +257,7 @@ mod tests {
     #[test]
     fn an_entry_ends_what_is_cached_of_its_user() {
         let mut cache = cache();
-        assert!(!cache.follow(&head(8, &[(8, ADA)])));
+        assert!(!follow(&mut cache, &head(8, &[(8, ADA)])));
         assert_eq!((knows(&cache, ADA), knows(&cache, BOB)), (false, true));
         assert_eq!(cache.applied(), Position::new(8));
     }
@@ -260,7 +266,7 @@ mod tests {
     fn what_was_read_before_an_entry_and_arrives_after_it_is_not_cached() {
         let mut cache = cache();
         let sent = cache.sent();
-        cache.follow(&head(8, &[(8, ADA)]));
+        follow(&mut cache, &head(8, &[(8, ADA)]));
         cache.insert(sent, &head(7, &[]), ADA, "live");
         cache.insert(sent, &head(7, &[]), BOB, "live");
         assert_eq!((knows(&cache, ADA), knows(&cache, BOB)), (false, true));
@@ -290,17 +296,26 @@ mod tests {
     #[test]
     fn an_answer_that_was_overtaken_takes_nothing_back() {
         let mut cache = cache();
-        cache.follow(&head(8, &[(8, ADA)]));
-        assert!(!cache.follow(&head(7, &[])));
+        let overtaken = cache.sent();
+        follow(&mut cache, &head(8, &[(8, ADA)]));
+        assert!(!cache.follow(overtaken, &head(7, &[])));
         assert_eq!(cache.applied(), Position::new(8));
         assert_eq!((knows(&cache, ADA), knows(&cache, BOB)), (false, true));
+    }
+
+    #[test]
+    fn a_log_that_went_back_empties_the_cache() {
+        let mut cache = cache();
+        assert!(follow(&mut cache, &head(6, &[])));
+        assert!(!knows(&cache, ADA));
+        assert_eq!(cache.applied(), Position::new(6));
     }
 
     #[test]
     fn entries_that_are_not_all_there_are_empty_the_cache() {
         for (position, entries) in [(9, &[(9, BOB)][..]), (9, &[(8, BOB)]), (8, &[])] {
             let mut cache = cache();
-            cache.follow(&head(position, entries));
+            follow(&mut cache, &head(position, entries));
             assert!(!knows(&cache, ADA), "{position}");
             assert_eq!(cache.applied(), Position::new(position));
         }
@@ -317,7 +332,7 @@ mod tests {
         for (other, is_another) in others {
             let mut cache = cache();
             let sent = cache.sent();
-            assert_eq!(cache.follow(&other), is_another);
+            assert_eq!(follow(&mut cache, &other), is_another);
             assert!(!knows(&cache, ADA));
             cache.insert(sent, &head(7, &[]), ADA, "live");
             cache.insert(sent, &other, BOB, "live");
@@ -328,7 +343,7 @@ mod tests {
     #[test]
     fn what_is_cached_is_bounded() {
         let mut cache = StandingCache::new(100);
-        cache.follow(&head(7, &[]));
+        follow(&mut cache, &head(7, &[]));
         let device = |number: u32| DeviceId::from_bytes(u128::from(number).to_be_bytes());
         for number in 0..1_000 {
             cache.insert(cache.sent(), &head(7, &[]), (ADA.0, device(number)), "live");

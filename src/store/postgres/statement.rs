@@ -20,7 +20,7 @@ use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
 
 /// A statement: its text with `$1`, `$2` and so on, and the types of these parameters.
-pub(super) struct Statement {
+pub(super) struct SqlStatement {
     pub(super) text: &'static str,
     pub(super) types: &'static str,
 }
@@ -52,7 +52,7 @@ impl Literal {
     }
 }
 
-impl Statement {
+impl SqlStatement {
     fn name(&self) -> String {
         let mut hasher = DefaultHasher::new();
         (self.text, self.types).hash(&mut hasher);
@@ -94,7 +94,7 @@ pub(super) struct PreparedStatements {
 
 impl PreparedStatements {
     /// Prepares statements on a new connection. Answers whether they can be executed there.
-    pub(super) async fn prepare(&self, client: &Client, statements: &[&Statement]) -> bool {
+    pub(super) async fn prepare(&self, client: &Client, statements: &[&SqlStatement]) -> bool {
         if self.lost.load(Ordering::Relaxed) {
             return false;
         }
@@ -113,7 +113,7 @@ impl PreparedStatements {
     pub(super) async fn execute(
         &self,
         client: &Client,
-        statement: &Statement,
+        statement: &SqlStatement,
         arguments: &[Literal],
     ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
         if self.lost.load(Ordering::Relaxed) {
@@ -156,7 +156,7 @@ fn is_unknown(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    const STATEMENT: Statement = Statement { text: "select $1 + $2, $1", types: "bigint, bigint" };
+    const STATEMENT: SqlStatement = SqlStatement { text: "select $1 + $2, $1", types: "bigint, bigint" };
 
     #[test]
     fn an_argument_stands_in_every_place_of_its_parameter() {
@@ -167,8 +167,8 @@ mod tests {
 
     #[test]
     fn two_statements_have_two_names() {
-        let other = Statement { types: "bigint, integer", ..STATEMENT };
-        let another = Statement { text: "select $1 - $2", ..STATEMENT };
+        let other = SqlStatement { types: "bigint, integer", ..STATEMENT };
+        let another = SqlStatement { text: "select $1 - $2", ..STATEMENT };
         assert_ne!(STATEMENT.name(), other.name());
         assert_ne!(STATEMENT.name(), another.name());
     }

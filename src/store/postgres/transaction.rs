@@ -55,7 +55,7 @@ impl Transactions {
         // A lock is waited for half as long as all of it may take, and held by a node that says nothing more no longer than
         // that.
         let begin = format!(
-            "begin isolation level read committed; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
+            "begin isolation level read committed; set local client_min_messages = warning; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
         Self { pool, cache, notifier, begin }
@@ -109,8 +109,9 @@ impl Transactions {
         let logged = !changes.log.is_empty();
         let users = users_of(&changes);
         let statements = write::statements(changes, era)?;
+        // Before, for a commit that nobody waits for any more; and after it, since a read may have come in between.
+        self.cache.lock().change(users.iter().copied());
         let committed = commit(connection, &statements).await;
-        // Also when the outcome is unknown; and before the answer, after which nobody may see what was before.
         self.cache.lock().change(users);
         match committed {
             Ok(()) => {

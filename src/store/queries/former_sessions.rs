@@ -18,6 +18,9 @@ pub struct FindFormerEnd {
 impl Query for FindFormerEnd {
     type Answer = Option<Reason>;
 
+    /// An answer about a token rests on it: it has to be the primary's.
+    const DURABLE: bool = true;
+
     fn working_set(&self) -> WorkingSet {
         WorkingSet::Unknown
     }

@@ -1,9 +1,9 @@
 use super::*;
-use crate::service::stores::Setting;
+use crate::service::stores::ServerSetting;
 
 fn primary(settings: &[(&str, &str, &str)], standbys: &[(&str, &str, i64)]) -> ServerReport {
     let setting = |&(name, value, source): &(&str, &str, &str)| {
-        (name.to_owned(), Setting { value: value.to_owned(), source: source.to_owned() })
+        (name.to_owned(), ServerSetting { value: value.to_owned(), source: source.to_owned() })
     };
     let standby = |&(name, sync, behind): &(&str, &str, i64)| Standby {
         name: name.to_owned(),

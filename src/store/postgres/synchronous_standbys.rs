@@ -1,0 +1,96 @@
+//! Which settings of a database have every standby that may be promoted confirm its commits.
+//!
+//! `synchronous_standby_names` has to name as many standbys as have to confirm: `one`, `FIRST 2 (one, two)`,
+//! `ANY 2 (one, two)`. Where fewer have to confirm than are named, `FIRST 1 (one, two)` or `ANY 1 (one, two)`, the one that
+//! did not can be promoted; and `*` names everyone. All of it rests on the rule, Patroni's with `synchronous_mode`, that only a
+//! named standby is promoted, and that no two standbys have one name.
+
+/// The reason why a commit of this database proves nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoProof {
+    /// No standby is asked to confirm.
+    #[error("`synchronous_standby_names` is empty: no standby confirms a commit")]
+    NoStandby,
+    /// A commit does not wait for what its standby says.
+    #[error("`synchronous_commit` is `{0}`: a commit does not wait for a standby")]
+    NotAwaited(String),
+    /// A standby that did not confirm may be promoted.
+    #[error(
+        "`synchronous_standby_names` is `{0}`: a standby that did not confirm could be promoted. As many have to confirm as are named"
+    )]
+    SomeNeedNotConfirm(String),
+}
+
+/// Whether every standby that may be promoted confirms a commit, by the settings `synchronous_standby_names` and
+/// `synchronous_commit`.
+pub(super) fn confirm_primacy(names: &str, commit: &str) -> Result<(), NoProof> {
+    if !matches!(commit, "on" | "remote_apply" | "remote_write") {
+        return Err(NoProof::NotAwaited(commit.to_owned()));
+    }
+    let names = names.trim();
+    if names.is_empty() {
+        return Err(NoProof::NoStandby);
+    }
+    match confirming(names) {
+        Some((needed, listed)) if needed == listed => Ok(()),
+        _ => Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
+    }
+}
+
+/// How many standbys have to confirm, and how many are named; `None` if everyone is named, or the text is not understood.
+fn confirming(names: &str) -> Option<(usize, usize)> {
+    let method = |text: &str| {
+        let text = text.trim();
+        let (first, rest) = text.split_at_checked(text.find(char::is_whitespace).unwrap_or(0))?;
+        let is_method = ["first", "any"].iter().any(|method| first.eq_ignore_ascii_case(method));
+        (if is_method { rest } else { text }).trim().parse().ok()
+    };
+    let (needed, list) = match names.split_once('(') {
+        Some((before, list)) => (method(before)?, list.strip_suffix(')')?),
+        None => (1, names),
+    };
+    let mut listed: Vec<_> =
+        list.split(',').map(|name| name.trim().trim_matches('"').to_lowercase()).collect();
+    listed.sort_unstable();
+    listed.dedup();
+    listed
+        .iter()
+        .all(|name| !name.is_empty() && name != "*" && !name.contains('"'))
+        .then_some((needed, listed.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_a_proof_if_everyone_who_is_named_confirms_it() {
+        for names in ["one", "\"pg-1\"", "1 (one)", "FIRST 1 (one)", "any 2 (one, two)", "2 (\"a\",\"b\")"] {
+            assert_eq!(confirm_primacy(names, "on"), Ok(()), "{names}");
+        }
+        for names in [
+            "*",
+            "one, two",
+            "FIRST 1 (one, two)",
+            "ANY 1 (one, two)",
+            "ANY 2 (*)",
+            "3 (a, b)",
+            "x (a)",
+            r#"2 ("x", """x""")"#,
+        ] {
+            assert_eq!(
+                confirm_primacy(names, "on"),
+                Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
+                "{names}"
+            );
+        }
+        assert_eq!(confirm_primacy(" ", "on"), Err(NoProof::NoStandby));
+        assert_eq!(confirm_primacy("one", "local"), Err(NoProof::NotAwaited("local".to_owned())));
+        assert_eq!(confirm_primacy("one", "remote_apply"), Ok(()));
+    }
+
+    #[test]
+    fn two_standbys_of_one_name_count_once() {
+        assert!(confirm_primacy("2 (one, ONE)", "on").is_err());
+    }
+}
