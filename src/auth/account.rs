@@ -57,7 +57,7 @@ impl Account {
             .run(DeleteUser {
                 by,
                 now: self.clock.world().now(),
-                exchange_until: self.former_sessions.until(),
+                former_until: self.former_sessions.deleted_until(),
             })
             .await?
         {

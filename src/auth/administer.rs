@@ -142,7 +142,7 @@ impl Administration {
         let by = DeleteUserBy::Administrator(user);
         match self
             .store
-            .run(DeleteUser { by, now: self.world.now(), exchange_until: self.former_sessions.until() })
+            .run(DeleteUser { by, now: self.world.now(), former_until: self.former_sessions.deleted_until() })
             .await?
         {
             UserDeleted::Deleted { signed_out, generation } => {

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::ClientInfo;
 use super::authenticate::TokenKind;
@@ -24,6 +25,10 @@ use crate::store::queries::users::FindUserByExternalId;
 use crate::store::{Store, StoreError};
 use crate::token::simplejwt::{Blacklist, SimpleJwtFault, SimpleJwtKey, SimpleJwtRefresh, is_jwt, verify};
 use crate::world::reference::ReferenceClock;
+
+/// How long it is remembered at least that the sessions of a deleted user have ended: longer than SimpleJWT's refresh tokens
+/// usually live.
+const DELETED_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The settings of the exchange.
 #[derive(Debug)]
@@ -109,9 +114,11 @@ impl FormerSessions {
         Ok(Some(FormerSession { user, device: token.device(), expires: token.expires }))
     }
 
-    /// Until when sessions are exchanged, if they are.
-    pub(super) fn until(&self) -> Option<Timestamp> {
-        self.policy.as_ref().map(|policy| policy.until)
+    /// Until when it is remembered that the sessions of a user who is deleted now have ended; `None` if no sessions are
+    /// exchanged. The last day of the exchange may yet be made a later one.
+    pub(super) fn deleted_until(&self) -> Option<Timestamp> {
+        let least = self.clock.world().now() + DELETED_KEPT;
+        self.policy.as_ref().map(|policy| policy.until.max(least))
     }
 
     /// The kind of a token that the other system signed; `None` if it is none of its tokens.

@@ -22,7 +22,7 @@ const PURPOSE: &str = "rescind: deleted account of another system, v1";
 /// Nobody is live under it.
 const NO_STAMP: Stamp = Stamp { era: Era::new(0), generation: Generation::new(0) };
 
-/// Remembers that the other system's sessions of a user ended at `now`, until the last day of the exchange.
+/// Remembers that the other system's sessions of a user ended at `now`, until `until`.
 pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Timestamp, until: Timestamp) {
     let hash = hash(external_id);
     let device = Device {

@@ -181,10 +181,10 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
     let (ada, until) = (brought_here(&service, "ada").await, service.now() + OTHERS);
     let [used, unused] = ["used", "unused"].map(|jti| device(jti, until));
     opened(shown(&service, &ada, used, false, HOME).await);
-    let delete = |user: &User, exchange_until| DeleteUser {
+    let delete = |user: &User, former_until| DeleteUser {
         by: DeleteUserBy::Administrator(user.id),
         now: service.now(),
-        exchange_until,
+        former_until,
     };
     let [last, none, over] = [Some(until), None, Some(service.now())];
     service.store().run(delete(&ada, last)).await.unwrap();

@@ -87,7 +87,7 @@ pub(crate) async fn external_ids_are_unique_and_freed(mut service: Service) {
     assert_eq!(found(&service, "43").await, None);
 
     let request =
-        DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now(), exchange_until: None };
+        DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now(), former_until: None };
     service.store().run(request).await.unwrap();
     service.reopen().await;
     assert_eq!(found(&service, "42").await, None);

@@ -7,6 +7,8 @@ use poem::http::Method;
 use rescind::model::external_id::ExternalId;
 use rescind::model::ids::UserId;
 use rescind::model::username::Username;
+use rescind::model::verdict::Reason;
+use rescind::store::queries::former_sessions::FindFormerEnd;
 use rescind::store::steps::register::Register;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -140,6 +142,14 @@ async fn an_account_that_was_deleted_and_came_again_takes_no_token_of_before() {
         assert_eq!(refresh(&service, token).await.text, BLACKLISTED);
         assert!(verify(&service, token).await.text.contains("Token is blacklisted"));
     }
+    // Also when the last day of the exchange is past: it may yet be made a later one.
+    let late = started(&[]).await;
+    late.pass(u64::try_from(39 * DAY).unwrap());
+    let admin = late.administrator().await;
+    admin.ask(Method::DELETE, "/api/v1/admin/users/external_id:42").send().await.ok();
+    bring(&late, 43).await;
+    let told = FindFormerEnd { user: UserId::from_bytes([43; 16]) };
+    assert_eq!(late.store.read(told).await.unwrap(), Some(Reason::SignedOutEverywhere));
 }
 
 #[tokio::test]
