@@ -113,7 +113,7 @@ impl DroppableLines {
         let (mut piece, mut rest) = first_lines(text, self.piece);
         writer.write_all(piece)?;
         while !rest.is_empty() {
-            thread::sleep(PAUSE);
+            thread::park_timeout(PAUSE);
             (piece, rest) = first_lines(rest, self.piece);
             writer.write_all(piece)?;
         }
