@@ -179,8 +179,8 @@ pub(crate) async fn an_exchanged_token_is_of_no_use_after_its_device_until_it_ex
 
 pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came_again(mut service: Service) {
     let (ada, until) = (brought_here(&service, "ada").await, service.now() + OTHERS);
-    let [used, unused] = ["used", "unused"].map(|jti| device(jti, until));
-    opened(shown(&service, &ada, used, false, HOME).await);
+    let [first, unused] = ["first", "unused"].map(|jti| device(jti, until));
+    opened(shown(&service, &ada, first, false, HOME).await);
     let delete = |user: &User, former_until| DeleteUser {
         by: DeleteUserBy::Administrator(user.id),
         now: service.now(),
@@ -196,7 +196,7 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
     service.pass(MINUTE);
     service.reopen().await;
     let again = brought_here(&service, "ada").await;
-    for id in [used, unused] {
+    for id in [first, unused] {
         assert_eq!(shown(&service, &again, id, false, HOME).await, refused(Reason::SignedOutEverywhere));
         let ended = service.store().run(ending(&service, &again, id)).await.unwrap();
         assert_eq!(ended, DeviceEnded::AlreadyEnded);
@@ -219,7 +219,7 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
 pub(crate) async fn what_ended_everything_ended_sessions_of_another_system_too(service: Service) {
     let ada = brought_here(&service, "ada").await;
     let expires = service.now() + OTHERS;
-    let [used, unused] = ["used", "unused"].map(|jti| device(jti, expires));
+    let [first, unused] = ["first", "unused"].map(|jti| device(jti, expires));
     let phone = Pair::minted(&opened(shown(&service, &ada, used, false, HOME).await), service.now());
     service.sign_out_all(&phone, false).await;
     for id in [used, unused] {
