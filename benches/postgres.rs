@@ -11,6 +11,7 @@ use crate::load::{self, Connection, request};
 use crate::results::{Figure, median};
 use crate::sign_out::{CAP, MANY, times};
 use crate::stage::Stage;
+use crate::verifier::{MANY_STREAMS, Scene, spread};
 use crate::writes;
 
 /// The connections of the clients, of a node to the database, and of `pgbench`.
@@ -26,6 +27,9 @@ const LEAVING: usize = 64;
 const USERS: u64 = 4000;
 const LEAVING_ROUNDS: usize = 5;
 const COUNTED_ROUNDS: usize = 5;
+/// The number of followers, and of sign-outs that they hear of.
+const FOLLOWERS: usize = 100;
+const FOLLOWED_SIGN_OUTS: usize = 300;
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let cluster = Cluster::open()?;
@@ -46,6 +50,27 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
         .goal("≥ 4,000/s on two cores"),
     );
     figures.extend(sign_outs(&shared, &embedded)?);
+    drop((shared, embedded));
+    figures.extend(followers(&cluster)?);
+    Ok(figures)
+}
+
+/// Measures when followers of a second node refuse what the first one signed out, and those of one node on an embedded store.
+fn followers(cluster: &Cluster) -> Result<Vec<Figure>> {
+    let (store, master_key) = (cluster.database("nodes")?, cluster.master_key()?);
+    let shared = [("store", &*store), ("master_key_file", &master_key), MANY_STREAMS];
+    let node = || Scene::of(Stage::open(&shared)?);
+    let (first, second) = (node()?, node()?);
+    let alone = Scene::of(Stage::open(&[MANY_STREAMS])?)?;
+    let what = format!("from logout-all's answer to refusal in each of {FOLLOWERS} followers");
+    let mut figures = Vec::new();
+    for (at, followed, whose) in [
+        (&first, &second, "of another node on PostgreSQL"),
+        (&first, &first, "of the same node on PostgreSQL"),
+        (&alone, &alone, "of the embedded store beside it"),
+    ] {
+        figures.extend(spread(at, followed, FOLLOWERS, FOLLOWED_SIGN_OUTS, &format!("{what} {whose}"))?);
+    }
     Ok(figures)
 }
 

@@ -31,6 +31,8 @@ const ROUNDS: usize = 31;
 /// The number of followers, the number of sign-outs, and the goal for the time until every follower refuses.
 const CROWDS: [(usize, usize, &str); 2] = [(100, 300, "≤ 5 ms"), (1_000, 100, "≤ 50 ms")];
 const ENTRIES: u64 = 100_000;
+/// Allows as many followers as the largest of [`CROWDS`].
+pub(crate) const MANY_STREAMS: (&str, &str) = ("feed_streams_per_key", "2000");
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let scene = Scene::open(Runtime::new()?)?;
@@ -39,10 +41,10 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     for (followers, sign_outs, goal) in CROWDS {
         let what = format!("from logout-all's answer to refusal in each of {followers} followers");
         let [slowest, middle] =
-            spread(&apart, followers, sign_outs, &format!("{what}, a worker on each core"))?;
+            spread(&apart, &apart, followers, sign_outs, &format!("{what}, a worker on each core"))?;
         figures.extend([slowest.goal(goal), middle]);
         let what = format!("{what}, workers where the kernel puts them");
-        figures.extend(spread(&scene, followers, sign_outs, &what)?);
+        figures.extend(spread(&scene, &scene, followers, sign_outs, &what)?);
     }
     drop(apart);
     figures.extend(guarded::behind_nginx(&scene)?);
@@ -59,13 +61,17 @@ pub(crate) struct Scene {
 
 impl Scene {
     fn open(runtime: Runtime) -> Result<Self> {
-        let stage = Arc::new(Stage::open_on(runtime, &[("feed_streams_per_key", "2000")])?);
+        Self::of(Stage::open_on(runtime, &[MANY_STREAMS])?)
+    }
+
+    /// The service of `stage`, and a new service key.
+    pub(crate) fn of(stage: Stage) -> Result<Self> {
         let key = stage
             .run(stage.use_cases.administration.add_service_key("bench", &[Scope::Feed], order()))?
             .text
             .to_string();
         let address = stage.serve_public()?;
-        Ok(Self { stage, address, key })
+        Ok(Self { stage: Arc::new(stage), address, key })
     }
 
     fn builder(&self) -> Result<Builder> {
@@ -167,14 +173,21 @@ fn signed_with(scene: &Scene, token: &str) -> Result<(AsymmetricPublicKey<V4>, V
 /// The user who is signed out, and the number of followers that do not refuse the user's tokens yet.
 type Awaited = Arc<Mutex<Option<(UserId, usize)>>>;
 
-/// Measures the time from the answer of logout-all until every follower refuses: the 99th percentile and the median.
-fn spread(scene: &Scene, followers: usize, sign_outs: usize, what: &str) -> Result<[Figure; 2]> {
+/// Measures the time from the answer of logout-all at the node `scene` until every follower of the node `followed` refuses:
+/// the 99th percentile and the median.
+pub(crate) fn spread(
+    scene: &Scene,
+    followed: &Scene,
+    followers: usize,
+    sign_outs: usize,
+    what: &str,
+) -> Result<[Figure; 2]> {
     let awaited = Awaited::default();
     let (everywhere, heard) = channel();
     let mut verifiers = Vec::new();
     for _ in 0..followers {
         let (awaited, everywhere) = (Arc::clone(&awaited), everywhere.clone());
-        let builder = scene.builder()?.remembered_tokens(16).on_event(move |event| {
+        let builder = followed.builder()?.remembered_tokens(16).on_event(move |event| {
             let mut awaited = awaited.lock().unwrap_or_else(PoisonError::into_inner);
             // The event follows once the entry is in force here.
             match (event, awaited.as_mut()) {
@@ -187,11 +200,11 @@ fn spread(scene: &Scene, followers: usize, sign_outs: usize, what: &str) -> Resu
                 _ => {}
             }
         });
-        verifiers.push(scene.stage.run(builder.connect())?);
+        verifiers.push(followed.stage.run(builder.connect())?);
     }
-    let mut users = Vec::new();
+    let (mut users, node) = (Vec::new(), followed.address.port());
     for number in 0..sign_outs {
-        users.push(scene.token(&format!("spread-{followers}-{number}"))?);
+        users.push(scene.token(&format!("spread-{node}-{followers}-{number}"))?);
     }
     rest(Duration::from_secs(2));
     let mut connection = Connection::open(scene.address)?;
