@@ -219,7 +219,7 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
 pub(crate) async fn what_ended_everything_ended_sessions_of_another_system_too(service: Service) {
     let ada = brought_here(&service, "ada").await;
     let expires = service.now() + OTHERS;
-    let [first, unused] = ["first", "unused"].map(|jti| device(jti, expires));
+    let [used, unused] = ["used", "unused"].map(|jti| device(jti, expires));
     let phone = Pair::minted(&opened(shown(&service, &ada, used, false, HOME).await), service.now());
     service.sign_out_all(&phone, false).await;
     for id in [used, unused] {
