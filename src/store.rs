@@ -21,7 +21,8 @@
 //! * **acknowledged is durable**: a step's future resolves only when everything it wrote *and everything it read* is
 //!   on stable storage, also when it wrote nothing ("already ended", "same successor", "reused");
 //! * **acknowledged is effective**: a read that starts after a step resolved sees it. A check that another node answers as
-//!   live may show names and times that are up to ten seconds old;
+//!   live may show names and times that are up to ten seconds old. Where a primary can be replaced while nodes still reach it,
+//!   that takes proofs of primacy;
 //! * **generation and era only grow**, and so does the log, without gaps, in the order of commits;
 //! * **a sign-out costs the same for one device as for ten thousand**;
 //! * **a failure says so**: what cannot be read is an error, never absence; a step that fails has done nothing, or

@@ -56,7 +56,7 @@ impl DatabaseMetrics {
         );
         registry.register(
             "database_changes",
-            "How often the shared store turned out to be another database than before: promoted, restored or started again",
+            "How often the shared store turned out to be another database than before: promoted, restored, started again, or with a shorter log",
             self.changes.clone(),
         );
         registry.register_with_unit(

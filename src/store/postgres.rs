@@ -1,13 +1,13 @@
 //! The shared store: several nodes, one truth.
 //!
 //! It promises that a step acknowledged by one node holds on all of them from that answer on; that a check sees every
-//! step acknowledged before it began; and that whoever cannot reach the one writable primary is told so, and never
+//! step acknowledged before it began, if no node reaches a primary that was replaced or proofs of primacy are required; and that whoever cannot reach the one writable primary is told so, and never
 //! that a token is valid or ended. It knows what PostgreSQL 13 and newer promise, and needs nothing that a pooler in
 //! transaction mode takes away: no session state, prepared statements only where they stay, and `NOTIFY` only as a hint.
 //!
 //! Modules:
 //!
-//! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again
+//! * `engine` — the engine itself, [`Postgres`]: queries, steps, and when either is tried again; `options` — how it is run
 //! * `open` — opening: from a URL to a database that is known to keep its promises; `open_error` the reasons to refuse
 //! * `schema` — the tables, and how they grow from version to version
 //! * `hosts` — the host that is the primary, among several
@@ -24,6 +24,7 @@
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`durability`] — what the servers say that decides whether they keep what they acknowledge
 //! * [`encryption`] — whether the connection has to be encrypted
+//! * `indexes` — the check of the columns by which users are found
 //! * `archive` — the store as source or target of a copy, in one transaction
 //! * [`user_table`] — the table of users of another program
 //! * `failure` — what an error of the database means
@@ -49,6 +50,7 @@ mod load;
 mod loaded;
 pub mod open;
 mod open_error;
+mod options;
 mod pool;
 mod primacy;
 mod retry;
@@ -67,9 +69,10 @@ mod write;
 
 pub use archive::PostgresArchive;
 pub use encryption::Encryption;
-pub use engine::{Observed, Options, Postgres};
+pub use engine::Postgres;
 pub use group_queue::{GroupObserver, Grouped};
 pub use open::OpenMode;
 pub use open_error::OpenError;
+pub use options::{Observed, Options};
 pub use shared_reads::{CheckObserver, Checked};
 pub use synchronous_standbys::NoProof;

@@ -1,8 +1,7 @@
 //! The queries of a store: each operation that only reads is one type, with what it reads and what it answers.
 //!
 //! Modules: [`standing`] (what a check needs), [`users`], [`devices`], [`keys`] (signing keys and service keys), [`log`],
-//! [`service`] (the store itself),
-//! [`former_sessions`] (of another system).
+//! [`service`] (the store itself), [`former_sessions`] (sessions of another system).
 
 use super::records::Records;
 use super::working_set::WorkingSet;

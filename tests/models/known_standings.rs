@@ -19,8 +19,10 @@
 //! token that is live from then to the answer. The records decide which it is: an end that a rollback takes from them
 //! is none.
 //!
-//! **Left out.** Other users except for their entries; expiry, which needs no entry. The decision is the service's
-//! own.
+//! **Left out.** A dump that is loaded over the database, which leaves store and timeline and is known by a shorter log; the
+//! bound on age and the node's own steps, which only remove more; other users except for their entries; expiry, which needs
+//! no entry. The decision is the service's own. The service reads the head and the new entries with one statement
+//! (`HEAD` in `src/store/postgres/sql.rs`), which is one case of this.
 
 mod database;
 mod model;

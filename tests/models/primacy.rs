@@ -18,6 +18,8 @@
 //! that the promoted standby answered, none that arrives later than `AGE` after that.
 //!
 //! **Left out.** A second promotion: to follow another, the old primary has to be stopped, which ends its sessions.
+//! The settings read again after the commit, for names that are emptied before the lock is; and a node with connections to
+//! both primaries, whose proof has to be of the database that answered.
 
 mod model;
 

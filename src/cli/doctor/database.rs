@@ -10,7 +10,7 @@ const ABOUT: &str = "database";
 const MOST_BEHIND: i64 = 16 << 20;
 
 /// What to do where a failover can lose what was acknowledged.
-const WAIT_FOR_STANDBY: &str = "set synchronous_standby_names to the standbys that may be promoted, as in FIRST 1 (standby1, standby2), and promote only one that is `sync`; with Patroni set `synchronous_mode: true` (patronictl edit-config), which does both";
+const WAIT_FOR_STANDBY: &str = "set synchronous_standby_names to the standbys that may be promoted, as in FIRST 1 (standby1), and promote only one that is `sync`; with Patroni set `synchronous_mode: true` (patronictl edit-config), which does both";
 
 pub(super) async fn examine(settings: &Settings) -> Vec<Diagnosis> {
     let Ok(reports) = service::durability(settings).await else { return Vec::new() };

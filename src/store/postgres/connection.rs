@@ -96,8 +96,8 @@ impl Connection {
         self.busy.store(false, Ordering::SeqCst);
     }
 
-    /// Ends an abandoned exchange when the connection is returned, and with it its locks on the server: else others
-    /// would wait for them until the connection is used again.
+    /// Ends an abandoned exchange when the connection is returned or dropped, and with it its locks on the server: else
+    /// others would wait for them.
     pub(super) fn let_go(&self) {
         if !self.busy.load(Ordering::SeqCst) || self.let_go.swap(true, Ordering::SeqCst) {
             return;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +12,15 @@ use tokio::time::timeout;
 use super::change_notifier::ChangeNotifier;
 use super::failure::QueryFailure;
 use super::group_commit::GroupCommit;
-use super::group_queue::GroupObserver;
 use super::head;
 use super::load;
 use super::loaded::Loaded;
 use super::open::{OpenMode, open};
 use super::open_error::OpenError;
+use super::options::{Observed, Options};
 use super::pool::Pool;
 use super::retry::with_retries;
-use super::shared_reads::{CheckObserver, CheckOptions, Found, SharedReads};
+use super::shared_reads::{CheckOptions, Found, SharedReads};
 use super::standing_cache::SharedCache;
 use super::transaction::{self, Transactions, too_slow, unknown};
 use crate::model::ids::{DeviceId, UserId};
@@ -30,63 +29,6 @@ use crate::store::engine::Engine;
 use crate::store::erased::{ErasedQuery, ErasedStep};
 use crate::store::working_set::WorkingSet;
 use crate::store::{StoreError, StoreTime};
-
-/// What was asked of the database, and what its connections were doing.
-#[derive(Clone, Copy, Debug)]
-pub struct Observed {
-    /// `read` or `step`.
-    pub what: &'static str,
-    /// How long it took, the wait for a connection included.
-    pub took: Duration,
-    /// How many statements wrote something.
-    pub writes: usize,
-    /// Connections that are open.
-    pub connections: usize,
-    /// Requests that wait for one.
-    pub waiting: usize,
-}
-
-/// How a store is run.
-pub struct Options {
-    /// How many connections at most, at least two: one of them listens to the other nodes.
-    pub connections: usize,
-    /// How long a read may take before it is an error.
-    pub read_budget: Duration,
-    /// How long a step may take before its outcome is unknown.
-    pub step_budget: Duration,
-    /// A file with the certificate of the authority that vouches for the database, beside those of this machine.
-    pub authority: Option<PathBuf>,
-    /// Is told of every read and step.
-    pub observer: Box<dyn Fn(Observed) + Send + Sync>,
-    /// Is told of every group of reads or steps that one statement or one transaction does.
-    pub group_observer: GroupObserver,
-    /// How many standings of devices are cached at most; with zero every check reads the records.
-    pub cached_standings: usize,
-    /// How old the proof may be, for each answer about a token, that the database is the primary: with zero it is begun
-    /// after the check arrived. Without one nothing is proven.
-    pub proof_of_primacy: Option<Duration>,
-    /// Is told of every group of checks.
-    pub check_observer: CheckObserver,
-    /// Is asked before every read and step whether the clock here is right; none is begun if it is not.
-    pub clock: Box<dyn Fn() -> Result<(), StoreError> + Send + Sync>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            connections: 16,
-            read_budget: Duration::from_millis(250),
-            step_budget: Duration::from_secs(5),
-            authority: None,
-            observer: Box::new(|_| ()),
-            group_observer: Arc::new(|_| ()),
-            cached_standings: 50_000,
-            proof_of_primacy: None,
-            check_observer: Arc::new(|_| ()),
-            clock: Box::new(|| Ok(())),
-        }
-    }
-}
 
 /// The engine: a pool of connections to the one writable primary.
 #[derive(Clone)]
@@ -171,12 +113,7 @@ impl Engine for Postgres {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         (self.0.options.clock)()?;
         let budget = self.0.options.read_budget;
-        let late = || {
-            Err(StoreError::Away(format!(
-                "no answer in {} ms; `rescind doctor` says who may be in the way",
-                budget.as_millis()
-            )))
-        };
+        let late = || Err(too_late(budget));
         let working_set = query.working_set();
         let tries = with_retries(|| self.0.read_once(&working_set, query));
         self.0.observed("read", budget, tries).await.unwrap_or_else(late)
@@ -209,12 +146,7 @@ impl Engine for Postgres {
             Ok(StoreTime::Database(row.try_get(0)?))
         });
         let budget = inner.options.read_budget;
-        let late = || {
-            Err(StoreError::Away(format!(
-                "no answer in {} ms; `rescind doctor` says who may be in the way",
-                budget.as_millis()
-            )))
-        };
+        let late = || Err(too_late(budget));
         timeout(budget, asked).await.unwrap_or_else(|_| late())
     }
 
@@ -259,6 +191,12 @@ impl Inner {
         answered?;
         Ok(0)
     }
+}
+
+/// The error of a read that took longer than it may.
+fn too_late(budget: Duration) -> StoreError {
+    let budget = budget.as_millis();
+    StoreError::Away(format!("no answer in {budget} ms; `rescind doctor` says who may be in the way"))
 }
 
 impl Inner {

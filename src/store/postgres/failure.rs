@@ -11,7 +11,8 @@ pub(super) const TOO_LONG: &str = "the database took too long: somebody may hold
 /// The reason why a request to the database failed.
 #[derive(Clone, Debug)]
 pub(super) enum QueryFailure {
-    /// A conflict with other transactions: nothing was written, and a retry can succeed.
+    /// Something was in the way, as another transaction, a statement that is no longer prepared, or a proof of another
+    /// database: nothing was written, and a retry can succeed.
     Conflict,
     /// The connection is lost, or leads to a database that is read-only; another connection may work.
     Lost(String),

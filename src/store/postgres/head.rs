@@ -10,8 +10,8 @@ use crate::model::counters::Position;
 use crate::model::revocation::Entry;
 use crate::store::{Counters, StoreError};
 
-/// Whether this database can be asked for the head of its log. One that only speaks the protocol need not have what tells
-/// its timeline, or refuse to tell it.
+/// Whether this database can be asked for the head of its log. One that only speaks the protocol may have no timeline to
+/// tell, or refuse to tell it.
 pub(super) async fn is_readable(pool: &Pool) -> bool {
     let Ok(connection) = pool.connection().await else { return true };
     let asked = connection.begin().simple_query(sql::STORE_AND_SETTINGS).await;

@@ -18,7 +18,8 @@ pub(super) async fn with_retries<T, F: Future<Output = Result<T, QueryFailure>>>
             Ok(done) => return Ok(done),
             Err(QueryFailure::Final(error)) => return Err(error),
             Err(QueryFailure::Conflict) => {
-                last = format!("it conflicted with other transactions {MOST_ATTEMPTS} times");
+                last =
+                    format!("other transactions, or another primary, were in the way {MOST_ATTEMPTS} times");
                 tokio::time::sleep(Duration::from_millis(u64::from(tried))).await;
             }
             // The next connection of the pool may be as dead as this one; it makes a new one when all are gone.

@@ -39,9 +39,10 @@ pub struct Checked {
     pub cached: usize,
     /// How many read the records.
     pub read: usize,
-    /// How old the last proof is that the database is the primary; none if none is required.
+    /// How old the proof is that the database is the primary; none if none is required.
     pub proof_age: Option<Duration>,
-    /// Whether the database turned out to be another one than before: promoted, restored or started again.
+    /// Whether the database turned out to be another one than before: promoted, restored, started again, or with a shorter
+    /// log.
     pub another: bool,
 }
 

@@ -132,7 +132,7 @@ impl PreparedStatements {
     fn note_lost(&self) {
         if !self.lost.swap(true, Ordering::Relaxed) {
             tracing::info!(
-                "sessions of the database do not keep prepared statements, as behind a pooler in transaction mode: every statement is planned each time it is sent"
+                "a session of the database does not know a prepared statement, or can no longer execute it, as behind a pooler in transaction mode: from now on every statement is planned each time it is sent"
             );
         }
     }
