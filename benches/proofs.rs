@@ -7,20 +7,23 @@ use anyhow::{Result, bail};
 use crate::results::Figure;
 
 pub(crate) fn measure() -> Result<Vec<Figure>> {
+    let mut tests = Command::new(env!("CARGO"));
+    // One after the other: each of them loads the machine by itself.
+    tests.args(["test", "--locked", "--test", "process", "postgres::", "--", "--test-threads=1"]);
+    tests.env("RESCIND_TEST_ROUNDS", "full");
+    figures_of(tests, "RESCIND_TEST_ROUNDS=full tests/run rust")
+}
+
+/// The figures that tests note while they run; an error if one fails, and `shows_how` is the command that shows why.
+pub(crate) fn figures_of(mut tests: Command, shows_how: &str) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let file = folder.path().join("figures");
-    // One after the other: each of them loads the machine by itself.
-    let status = Command::new(env!("CARGO"))
-        .args(["test", "--locked", "--test", "process", "postgres::", "--", "--test-threads=1"])
-        .env("RESCIND_TEST_ROUNDS", "full")
-        .env("RESCIND_TEST_FIGURES", &file)
-        // A skipped test is a failure then.
-        .env("CI", "true")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
+    tests.env("RESCIND_TEST_FIGURES", &file);
+    // A skipped test is a failure then.
+    tests.env("CI", "true");
+    let status = tests.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     if !status.success() {
-        bail!("the tests failed; `RESCIND_TEST_ROUNDS=full tests/run rust` shows how");
+        bail!("the tests failed; `{shows_how}` shows how");
     }
     let figures = std::fs::read_to_string(&file)?;
     figures.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
