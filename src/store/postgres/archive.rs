@@ -31,7 +31,7 @@ use crate::store::{StoreError, StoreIdentity};
 mod rows;
 
 /// Begins a transaction of any duration that does not wait long for locks.
-const BEGIN: &str = "begin isolation level read committed read write;
+const BEGIN: &str = "begin isolation level read committed read write; set local client_min_messages = warning;
     set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; set local lock_timeout = '5s'";
 
 /// How long to wait for the connections of nodes to end.
