@@ -37,6 +37,7 @@ const fn limits(connections: usize, budget: Duration) -> GroupLimits {
 pub(super) struct Primacy {
     /// How old a proof may be; none if none is required.
     most: Option<Duration>,
+    /// The youngest proof, which may be too old.
     last: Arc<Mutex<Option<Proof>>>,
     /// The checks that wait for a proof that is begun after they arrived.
     waiting: GroupQueue<oneshot::Sender<Result<Proof, QueryFailure>>>,

@@ -1,6 +1,8 @@
 //! A proof that the database is the primary, for every answer about a token: a commit that its synchronous standby confirmed
 //! after the request arrived.
 
+use std::thread;
+
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -47,6 +49,28 @@ fn a_primary_that_was_replaced_says_yes_to_nobody() {
     }
     // That is what the proof is for.
     phone.me(&careless.server.client).ok();
+}
+
+/// A commit that stops waiting for its standby is reported as done: with a warning where its wait was cancelled, which a role
+/// can have suppressed, and without one where nobody is named any more.
+#[test]
+fn a_commit_that_stopped_waiting_proves_nothing() {
+    let Some(pair) = pair() else { return };
+    pair.primary.sql("alter role all set client_min_messages = error");
+    let nodes = Nodes::with(&pair.primary.url(), 1, &["--set", "proof_of_primacy=0s"]);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    phone.me(nodes.client(0)).ok();
+    pair.standby.signal(Signal::STOP);
+    assert_eq!(pair.broken_off(|| phone.me(nodes.client(0))).problem(), "503 unavailable");
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| phone.me(nodes.client(0)));
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+        eventually("a proof waits", || pair.primary.sql(waiting) != "0");
+        pair.primary.sql("alter system set synchronous_standby_names = ''");
+        pair.primary.sql("select pg_reload_conf()");
+        assert_eq!(asked.join().unwrap().problem(), "503 unavailable");
+    });
+    pair.standby.signal(Signal::CONT);
 }
 
 #[test]
