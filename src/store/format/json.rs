@@ -1,7 +1,7 @@
 //! The JSON encoding. A document without a field `version` has version 1.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::FormatError;
@@ -45,17 +45,20 @@ pub(in crate::store) enum JsonDocument<'a> {
 impl JsonDocument<'_> {
     /// The version of the document.
     pub(super) fn version(&self) -> Result<u64, FormatError> {
-        let parsed: Value;
-        let value = match self {
+        /// The field that names the version; the others are passed over.
+        #[derive(Deserialize)]
+        struct Versioned {
+            #[serde(default = "first_version")]
+            version: u64,
+        }
+
+        let document = match self {
             // Most documents are of version 1, and are parsed only once.
-            Self::Text(text) if !text.contains(VERSION) => return Ok(1),
-            Self::Text(text) => {
-                parsed = serde_json::from_str(text).map_err(|_| FormatError::Unreadable)?;
-                &parsed
-            }
-            Self::Nested(value) => value,
+            Self::Text(text) if !text.contains(VERSION) => return Ok(first_version()),
+            Self::Text(text) => serde_json::from_str::<Versioned>(text),
+            Self::Nested(value) => Versioned::deserialize(value),
         };
-        value.get(VERSION).map_or(Some(1), Value::as_u64).ok_or(FormatError::Unreadable)
+        document.map(|document| document.version).map_err(|_| FormatError::Unreadable)
     }
 
     /// The fields of a document whose version has the form `F`.
@@ -74,6 +77,10 @@ impl JsonDocument<'_> {
             _ => Err(FormatError::Newer),
         }
     }
+}
+
+fn first_version() -> u64 {
+    1
 }
 
 /// Encodes `form`, which is that of `version`.
