@@ -181,6 +181,16 @@ impl Inner {
         {
             return Ok(0);
         }
+        // Large, and seldom needed: each check would carry its room along.
+        Box::pin(self.read_alone(working_set, query)).await
+    }
+
+    /// Answers a query over a connection of its own.
+    async fn read_alone(
+        &self,
+        working_set: &WorkingSet,
+        query: &dyn ErasedQuery,
+    ) -> Result<usize, QueryFailure> {
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
         if let Some(load) = load::preload(working_set) {
@@ -219,7 +229,7 @@ impl Inner {
                 }
                 Found::Changed => from_cache = false,
                 Found::Read(loaded) => {
-                    let answered = query.run(&loaded);
+                    let answered = query.run(&*loaded);
                     let is_all = loaded.missed().is_none();
                     return if is_all { Ok(answered.map(|()| true)?) } else { Ok(false) };
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 /// The size and the number of groups.
@@ -21,6 +21,9 @@ pub(super) struct GroupLimits {
     /// How long further requests wait at most: a group that is slow does not hold back the next one.
     pub(super) patience: Duration,
 }
+
+/// How often a group that is being formed waits for more.
+const MOST_WAITS: usize = 64;
 
 /// A group that was formed.
 #[derive(Clone, Copy, Debug)]
@@ -69,15 +72,19 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
 ) {
     let mut waiting = VecDeque::new();
     let mut under_way = JoinSet::new();
+    let mut alone = true;
     loop {
         if waiting.is_empty() {
             let Some(first) = arrived.recv().await else { break };
             waiting.push_back(first);
         }
-        while let Ok(request) = arrived.try_recv() {
-            waiting.push_back(request);
+        take_arrived(&mut arrived, &mut waiting);
+        if !(alone && waiting.len() == 1) {
+            gather(limits.most, &mut arrived, &mut waiting).await;
         }
-        under_way.spawn(handle(next_group(&mut waiting)));
+        let group = next_group(&mut waiting);
+        alone = group.len() == 1;
+        under_way.spawn(handle(group));
         while under_way.try_join_next().is_some() {}
         while under_way.len() >= limits.under_way {
             if timeout(limits.patience, under_way.join_next()).await.is_err() {
@@ -86,6 +93,26 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         }
     }
     under_way.detach_all();
+}
+
+/// Waits for more requests as long as they arrive, each time no longer than the tasks run that can. Those who were answered
+/// together often ask again together: they then form one group, and not two that take turns.
+async fn gather<T>(most: usize, arrived: &mut UnboundedReceiver<T>, waiting: &mut VecDeque<T>) {
+    for _ in 0..MOST_WAITS {
+        yield_now().await;
+        if take_arrived(arrived, waiting) == 0 || waiting.len() >= most {
+            break;
+        }
+    }
+}
+
+/// Takes the requests that have arrived, and answers how many.
+fn take_arrived<T>(arrived: &mut UnboundedReceiver<T>, waiting: &mut VecDeque<T>) -> usize {
+    let before = waiting.len();
+    while let Ok(request) = arrived.try_recv() {
+        waiting.push_back(request);
+    }
+    waiting.len() - before
 }
 
 /// Takes the requests of the next group, the oldest first. Those that have to be kept apart stay, in order.
@@ -165,6 +192,20 @@ mod tests {
         assert_eq!(groups.recv().await, Some(vec![1, 2, 3]));
         finish.add_permits(1);
         assert_eq!(groups.recv().await, Some(vec![4]));
+    }
+
+    #[tokio::test]
+    async fn a_group_of_several_waits_for_those_who_are_about_to_ask() {
+        let limits = GroupLimits { most: 4, under_way: 1, patience: Duration::from_secs(3600) };
+        let (queue, mut groups, _finish) = queue(limits);
+        (0..=1).for_each(|number| queue.add(number));
+        tokio::spawn(async move {
+            queue.add(2);
+            tokio::task::yield_now().await;
+            queue.add(3);
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(groups.recv().await, Some(vec![0, 1, 2, 3]));
     }
 
     #[tokio::test]

@@ -75,7 +75,7 @@ pub(super) enum Found {
     /// By the cache, as of a moment after the check began.
     Cached(Box<SeenStanding>),
     /// By the records.
-    Read(Loaded),
+    Read(Box<Loaded>),
     /// It was cached, and then the log said that something has changed.
     Changed,
 }
@@ -180,7 +180,7 @@ impl CheckReader {
                 {
                     cache.insert(sent, head, (user, device), seen);
                 }
-                Found::Read(loaded)
+                Found::Read(Box::new(loaded))
             } else if let Some((counters, mut seen)) = cache.get(user, device) {
                 seen.standing.counters = counters;
                 Found::Cached(Box::new(seen))
