@@ -132,6 +132,19 @@ async fn whatever_ends_a_device_on_one_node_ends_it_for_one_that_has_it_cached()
     }
 }
 
+#[tokio::test]
+async fn a_sign_out_leaves_what_is_cached_of_others() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let [leaves, stays] = [nodes.service.register("leaves").await, nodes.service.register("stays").await];
+    nodes.cache(&stays).await;
+    nodes.service.sign_out(&leaves).await;
+    let (cached, read) = nodes.answered();
+    for checks in 1..=3 {
+        assert_eq!(nodes.other_says(&stays).await, Verdict::Live);
+        assert_eq!(nodes.answered(), (cached + checks, read));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_check_that_begins_after_a_sign_out_was_answered_says_live() {
     let Some(nodes) = Nodes::start().await else { return };

@@ -38,12 +38,17 @@ pub(super) struct LogHead {
 }
 
 impl LogHead {
-    /// Reads the rows of [`HEAD`](super::sql::HEAD); other rows are passed over.
+    /// Reads the row of [`HEAD`](super::sql::HEAD), or the rows of [`HEAD_AND_ENTRIES`](super::sql::HEAD_AND_ENTRIES); other
+    /// rows are passed over.
     pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
         let (mut store, mut counters, mut entries) = (None, None, Vec::new());
         for row in rows {
             let document = row.try_get(2)?.unwrap_or_default();
             match row.try_get(0)? {
+                Some("head") => {
+                    counters = Some(parse(document)?);
+                    store = row.try_get(4)?.map(ToOwned::to_owned);
+                }
                 Some("counters") => counters = Some(parse(document)?),
                 Some("store") => store = Some(document.to_owned()),
                 Some("entry") => entries.push(parse::<Entry>(document)?),

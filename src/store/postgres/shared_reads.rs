@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::try_join;
@@ -89,7 +90,8 @@ impl SharedReads {
     /// A queue that reads over connections of `pool`.
     pub(super) fn start(pool: Arc<Pool>, cache: Arc<SharedCache>, options: CheckOptions) -> Self {
         let primacy = Primacy::start(Arc::clone(&pool), options.proof, options.proof_budget);
-        let reader = Arc::new(CheckReader { pool, cache, primacy, options });
+        let log_moves = AtomicBool::new(false);
+        let reader = Arc::new(CheckReader { pool, cache, primacy, options, log_moves });
         let handle = move |group: Vec<WaitingCheck>| {
             (reader.options.group_observer)(Grouped { what: "read", requests: group.len() });
             let reader = Arc::clone(&reader);
@@ -117,6 +119,8 @@ struct CheckReader {
     cache: Arc<SharedCache>,
     primacy: Primacy,
     options: CheckOptions,
+    /// Whether the log had new entries when its head was last read: then the next read asks for entries too.
+    log_moves: AtomicBool,
 }
 
 impl CheckReader {
@@ -198,14 +202,34 @@ impl CheckReader {
         applied: Position,
         to_read: &HashSet<(UserId, DeviceId)>,
     ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
-        let applied = Literal::position(applied);
         let users = Literal::users(to_read.iter().map(|(user, _)| *user));
         let devices = Literal::devices(to_read.iter().map(|(_, device)| *device));
         match (to_read.is_empty(), self.reads_head()) {
             (_, false) => connection.run(&sql::STANDINGS, &[users, devices]).await,
-            (true, true) => connection.run(&sql::HEAD, &[applied]).await,
-            (false, true) => connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await,
+            (true, true) => self.read_head(connection, applied).await,
+            (false, true) => {
+                let applied = Literal::position(applied);
+                connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await
+            }
         }
+    }
+
+    /// Reads the head of the log, and the entries after `applied` if there are any.
+    async fn read_head(
+        &self,
+        connection: &Connection,
+        applied: Position,
+    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
+        let moves = |rows: &[_]| Ok::<_, QueryFailure>(LogHead::of(rows)?.counters.head > applied);
+        if !self.log_moves.load(Ordering::Relaxed) {
+            let rows = connection.run(&sql::HEAD, &[]).await?;
+            if !moves(&rows)? {
+                return Ok(rows);
+            }
+        }
+        let rows = connection.run(&sql::HEAD_AND_ENTRIES, &[Literal::position(applied)]).await?;
+        self.log_moves.store(moves(&rows)?, Ordering::Relaxed);
+        Ok(rows)
     }
 }
 

@@ -60,12 +60,12 @@ impl SqlStatement {
     }
 
     fn prepare(&self) -> String {
-        format!("prepare {} ({}) as {}", self.name(), self.types, self.text)
+        format!("prepare {}{} as {}", self.name(), in_parentheses(self.types), self.text)
     }
 
     fn execute(&self, arguments: &[Literal]) -> String {
         let arguments: Vec<_> = arguments.iter().map(|argument| argument.0.as_str()).collect();
-        format!("execute {} ({})", self.name(), arguments.join(", "))
+        format!("execute {}{}", self.name(), in_parentheses(&arguments.join(", ")))
     }
 
     /// Runs the statement without preparing it.
@@ -138,6 +138,11 @@ impl PreparedStatements {
     }
 }
 
+/// The list of a statement that has parameters; nothing for one without.
+fn in_parentheses(list: &str) -> String {
+    if list.is_empty() { String::new() } else { format!(" ({list})") }
+}
+
 fn rows(messages: Vec<SimpleQueryMessage>) -> Vec<SimpleQueryRow> {
     let row = |message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
@@ -163,6 +168,13 @@ mod tests {
         let arguments = [Literal("11".to_owned()), Literal("2".to_owned())];
         assert_eq!(STATEMENT.plain(&arguments), "select 11 + 2, 11");
         assert_eq!(STATEMENT.execute(&arguments), format!("execute {} (11, 2)", STATEMENT.name()));
+    }
+
+    #[test]
+    fn a_statement_without_parameters_has_no_list_of_them() {
+        let statement = SqlStatement { text: "select 1", types: "" };
+        assert_eq!(statement.prepare(), format!("prepare {} as select 1", statement.name()));
+        assert_eq!(statement.execute(&[]), format!("execute {}", statement.name()));
     }
 
     #[test]
