@@ -24,7 +24,7 @@ RESCIND = Path(os.environ.get("RESCIND", ROOT / "target/debug/rescind"))
 #: Without the variables of these tests, which Rescind would take for settings it does not know.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("RESCIND_")}
 #: What every process says, kept after the run.
-LOGS = ROOT / "target/cluster"
+LOGS = Path(os.environ.get("CLUSTER_LOGS", ROOT / "target/cluster"))
 #: In our own mount namespace, gone with it.
 FOLDER = Path("/run/rescind-cluster")
 #: PostgreSQL refuses to be root. It may read what root may, wherever this repository lies.

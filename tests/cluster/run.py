@@ -11,10 +11,14 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import private
 from faults import FAULTS, Broken, Fault
@@ -32,6 +36,9 @@ def arguments() -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--faults", type=int, default=int(os.environ.get("RESCIND_TEST_FAULTS", "10")))
     asked.add_argument("--seed", type=int, default=int(os.environ.get("RESCIND_TEST_SEED", "1")))
+    clusters = int(os.environ.get("RESCIND_TEST_CLUSTERS", "1"))
+    asked.add_argument("--clusters", type=int, default=clusters, help="clusters that share the faults")
+    asked.add_argument("--outcome", type=Path, help="a file for what happened, instead of a report")
     asked.add_argument(
         "--only", action="append", choices=[fault.name for fault in FAULTS], help="only this fault"
     )
@@ -63,6 +70,33 @@ class Result:
     #: The longest time in which no node acknowledged a change, and from the fault's end until every node answered.
     away: float
     recovery: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What all faults of a cluster did, and what was counted meanwhile."""
+
+    results: list[Result]
+    counts: Counter[str]
+    contradictions: list[str]
+
+    def write(self, file: Path) -> None:
+        results = [asdict(result) for result in self.results]
+        told = {"results": results, "counts": dict(self.counts), "contradictions": self.contradictions}
+        file.write_text(json.dumps(told), encoding="utf-8")
+
+    @classmethod
+    def read(cls, file: Path) -> Outcome:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        results = [Result(**result) for result in told["results"]]
+        return cls(results, Counter(told["counts"]), told["contradictions"])
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.results + other.results,
+            self.counts + other.counts,
+            self.contradictions + other.contradictions,
+        )
 
 
 def fail(
@@ -99,6 +133,27 @@ def fail(
     return result
 
 
+def several(asked: argparse.Namespace) -> int:
+    """Breaks several clusters beside one another, each with its share of the faults and a seed of its own."""
+    more = [word for name in asked.only or [] for word in ("--only", name)]
+    more += [word for setting in asked.settings for word in ("--set", setting)]
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes, running = [], []
+        for number in range(asked.clusters):
+            outcomes.append(Path(folder) / str(number))
+            share = asked.faults // asked.clusters + (number < asked.faults % asked.clusters)
+            words = ["--clusters=1", f"--faults={share}", f"--seed={asked.seed + number}"]
+            words += [f"--outcome={outcomes[-1]}", *more]
+            environment = {**os.environ, "CLUSTER_LOGS": str(LOGS / f"{number + 1}")}
+            running.append(subprocess.Popen([sys.executable, "-B", __file__, *words], env=environment))
+        statuses = [cluster.wait() for cluster in running]
+        if any(statuses):
+            print(f"FAILED: a cluster ended early; the logs are in {LOGS}")
+            return 1
+        first, *others = map(Outcome.read, outcomes)
+    return report(sum(others, first), asked.settings)
+
+
 def test(asked: argparse.Namespace) -> int:
     chance = random.Random(asked.seed)
     faults = order(asked.only, asked.faults, chance)
@@ -120,12 +175,16 @@ def test(asked: argparse.Namespace) -> int:
     except BaseException:
         print("\n".join(load.tally.contradictions))
         raise
-    return report(results, load, asked.settings)
+    outcome = Outcome(results, load.tally.counts, load.tally.contradictions)
+    if not asked.outcome:
+        return report(outcome, asked.settings)
+    outcome.write(asked.outcome)
+    return 0
 
 
-def report(results: list[Result], load: Load, settings: list[str]) -> int:
-    counts = load.tally.counts
-    print("\n".join(load.tally.contradictions))
+def report(outcome: Outcome, settings: list[str]) -> int:
+    results, counts = outcome.results, outcome.counts
+    print("\n".join(outcome.contradictions))
     recovery, away = ([getattr(result, name) for result in results] for name in ("recovery", "away"))
     accepted = f"ended tokens accepted after the answer, {' '.join(settings) or 'with default settings'}"
     strict = any(setting.startswith("proof_of_primacy=") for setting in settings)
@@ -161,6 +220,8 @@ if __name__ == "__main__":
     asked = arguments()
     if asked.possible:
         sys.exit(private.impossible())
+    if asked.clusters > 1:
+        sys.exit(several(asked))
     private.enter()
     try:
         status = test(asked)
