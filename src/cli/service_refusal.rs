@@ -22,3 +22,10 @@ pub(super) enum ServiceRefusal {
     #[error("the answer of the service is not understood")]
     Unreadable,
 }
+
+impl ServiceRefusal {
+    /// Whether the same request may be answered soon: the service was busy, or its store late or away.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Problem { status, .. } if *status == StatusCode::SERVICE_UNAVAILABLE)
+    }
+}

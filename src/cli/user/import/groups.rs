@@ -1,10 +1,12 @@
 //! The groups of users that are sent to the service, several at once, so that the store commits them together.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use poem::http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::cli::context::CommandContext;
 use crate::cli::failure::CommandFailure;
@@ -15,6 +17,17 @@ use crate::service::django::judge::ImportableUser;
 
 /// The most groups under way.
 const GROUPS_AT_ONCE: usize = 16;
+
+/// How long to wait before a group is sent again that the service could not take, each time longer: some minute in all, as
+/// for a service that starts again. Users of the group who were written all the same are there already then.
+const PAUSES: [Duration; 6] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+    Duration::from_secs(20),
+    Duration::from_secs(30),
+];
 
 /// What one reading of a source sends, and what it counts.
 pub(super) struct GroupSender<'a> {
@@ -32,8 +45,11 @@ pub(super) struct GroupSender<'a> {
 /// A group that is sent.
 pub(super) struct SentGroup {
     users: Vec<ImportableUser>,
-    answer: JoinHandle<Result<Value, ServiceRefusal>>,
+    answer: SentAnswer,
 }
+
+/// The answer to a request that is under way.
+type SentAnswer = JoinHandle<Result<Value, ServiceRefusal>>;
 
 impl GroupSender<'_> {
     /// Takes a user, and sends a group when it is full.
@@ -71,16 +87,29 @@ impl GroupSender<'_> {
 
     async fn send(&mut self) -> Result<(), CommandFailure> {
         let users = std::mem::take(&mut self.waiting);
-        let list: Vec<_> = users.iter().map(ImportableUser::to_json).collect();
-        let body = json!({ "dry_run": self.dry_run, "weak": self.weak, "users": list });
-        let answer = self.context.send(Method::POST, "/operator/import-users", Some(body)).await?;
+        let answer = self.send_group(&users).await?;
         self.under_way.push_back(SentGroup { users, answer });
         Ok(())
     }
 
+    async fn send_group(&mut self, users: &[ImportableUser]) -> Result<SentAnswer, CommandFailure> {
+        let list: Vec<_> = users.iter().map(ImportableUser::to_json).collect();
+        let body = json!({ "dry_run": self.dry_run, "weak": self.weak, "users": list });
+        self.context.send(Method::POST, "/operator/import-users", Some(body)).await
+    }
+
     async fn settle_first(&mut self) -> Result<(), CommandFailure> {
         let Some(SentGroup { users, answer }) = self.under_way.pop_front() else { return Ok(()) };
-        let answer = answer.await.unwrap_or(Err(ServiceRefusal::Unreadable))?;
+        let mut answer = answer.await.unwrap_or(Err(ServiceRefusal::Unreadable));
+        for pause in PAUSES {
+            if !answer.as_ref().is_err_and(ServiceRefusal::may_pass) {
+                break;
+            }
+            sleep(pause).await;
+            let again = self.send_group(&users).await?;
+            answer = again.await.unwrap_or(Err(ServiceRefusal::Unreadable));
+        }
+        let answer = answer?;
         let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         if results.len() != users.len() {
             return Err(CommandFailure::new(

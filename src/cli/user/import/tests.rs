@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use poem::endpoint::make;
+use poem::http::StatusCode;
 use poem::{EndpointExt, IntoResponse, Request};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
@@ -137,6 +139,27 @@ async fn several_groups_are_sent_before_the_first_is_answered() {
     scene.run(true, false, false).await.unwrap();
     let said = scene.trial.page.text();
     assert!(said.contains("192 users to create"), "{said}");
+}
+
+#[tokio::test]
+async fn a_group_that_the_service_could_not_take_is_sent_again() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let service = make(move |_: Request| {
+        let away = counted.fetch_add(1, Ordering::SeqCst) == 1;
+        async move {
+            let refusal = json!({ "code": "unavailable", "detail": "The store is late." });
+            let refusal = (refusal, StatusCode::SERVICE_UNAVAILABLE);
+            let (answer, status) = if away { refusal } else { (all_created(), StatusCode::OK) };
+            Ok::<_, poem::Error>(poem::web::Json(answer).with_status(status).into_response())
+        }
+    });
+    let mut scene = ImportTrial::new(Vec::new()).with_groups(2);
+    scene.trial.connect(ServiceConnection::in_process(service.map_to_response().boxed()));
+    scene.run(true, false, false).await.unwrap();
+    assert_eq!(requests.load(Ordering::SeqCst), 3);
+    let said = scene.trial.page.text();
+    assert!(said.contains("64 users to create"), "{said}");
 }
 
 #[tokio::test]
