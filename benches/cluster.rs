@@ -14,15 +14,6 @@ use tempfile::TempDir;
 /// The user id of PostgreSQL where the benchmarks run as root, which PostgreSQL refuses to.
 const NOBODY: u32 = 65534;
 
-/// How `pgbench` sends statements.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Protocol {
-    /// Each as a text, parsed and planned anew.
-    Simple,
-    /// Prepared once for each connection.
-    Prepared,
-}
-
 /// A running server; a cluster of the benchmarks' own is stopped when dropped.
 pub(crate) struct Cluster {
     programs: PathBuf,
@@ -86,15 +77,21 @@ impl Cluster {
         Ok(url)
     }
 
-    /// Measures how many selections by key (`pgbench -S`) a second the server answers over this number of connections.
-    pub(crate) fn pgbench(&self, url: &str, connections: usize, protocol: Protocol) -> Result<f64> {
-        let connections = connections.to_string();
-        let protocol = match protocol {
-            Protocol::Simple => "simple",
-            Protocol::Prepared => "prepared",
-        };
-        let words = ["-S", "-n", "-j", "2", "-c", &connections, "-T", "1", "-M", protocol, url];
-        let said = self.run("pgbench", &words)?;
+    /// Measures how many prepared selections by key (`pgbench -S`) a second the server answers over this number of connections.
+    pub(crate) fn selections(&self, url: &str, connections: usize) -> Result<f64> {
+        self.pgbench(&["-S", "-j", "2", "-c", &connections.to_string(), url])
+    }
+
+    /// Measures how many prepared `select 1` a second one connection is answered, one after the other.
+    pub(crate) fn round_trips(&self, url: &str) -> Result<f64> {
+        let script = self.folder.path().join("round-trip.sql").display().to_string();
+        std::fs::write(&script, "select 1;")?;
+        self.pgbench(&["-c", "1", "-f", &script, url])
+    }
+
+    /// The transactions a second that `pgbench` says, of prepared statements for a second.
+    fn pgbench(&self, words: &[&str]) -> Result<f64> {
+        let said = self.run("pgbench", &[&["-n", "-T", "1", "-M", "prepared"], words].concat())?;
         let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next());
         Ok(rate.context("pgbench says no tps")?.parse()?)
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::cluster::{Cluster, Protocol};
+use crate::cluster::Cluster;
 use crate::load::{self, Connection, request};
 use crate::results::{Figure, median};
 use crate::sign_out::{CAP, MANY, times};
@@ -14,8 +14,10 @@ use crate::stage::Stage;
 use crate::verifier::{MANY_STREAMS, Scene, spread};
 use crate::writes;
 
-/// The connections of the clients, of a node to the database, and of `pgbench`.
+/// The connections of a node to the database.
 const CONNECTIONS: usize = 16;
+/// How many clients check at once, and how many connections `pgbench` has beside them.
+const CLIENTS: [usize; 2] = [16, 64];
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 const PAIRS: u64 = 15;
@@ -38,7 +40,11 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     let shared = [("store", &*store), ("master_key_file", &master_key), ("store_connections", &connections)];
     let shared = Arc::new(Stage::open(&[&shared, &CAP[..]].concat())?);
     let embedded = Arc::new(Stage::open(&CAP)?);
-    let mut figures = checks(&cluster, &shared, &embedded)?;
+    let mut figures = Vec::new();
+    for clients in CLIENTS {
+        figures.extend(checks(&cluster, &shared, &embedded, clients)?);
+    }
+    figures.extend(alone(&cluster, &shared, &embedded)?);
     figures.extend(statements(&shared)?);
     figures.extend(latency(&shared, &embedded)?);
     figures.push(
@@ -86,14 +92,20 @@ fn tokens(stage: &Arc<Stage>, clients: usize) -> Result<Vec<Vec<u8>>> {
     })
 }
 
-fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
+/// Measures checks by so many clients on both stores, and what `pgbench` is answered over as many connections.
+fn checks(
+    cluster: &Cluster,
+    shared: &Arc<Stage>,
+    embedded: &Arc<Stage>,
+    clients: usize,
+) -> Result<Vec<Figure>> {
     let alone = cluster.prepare_pgbench()?;
     let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
     let mut served = Vec::new();
     for (stage, _) in &sides {
-        served.push((stage.serve_public()?, tokens(stage, CONNECTIONS)?));
+        served.push((stage.serve_public()?, tokens(stage, clients)?));
     }
-    let (mut bare, mut prepared) = (Vec::new(), Vec::new());
+    let mut prepared = Vec::new();
     // The first round warms up.
     for round in 0..=ROUNDS {
         for ((_, rates), (address, requests)) in sides.iter_mut().zip(&mut served) {
@@ -102,35 +114,66 @@ fn checks(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Resu
                 rates.push(rate);
             }
         }
-        let rates = [Protocol::Simple, Protocol::Prepared]
-            .map(|protocol| cluster.pgbench(&alone, CONNECTIONS, protocol));
+        let rate = cluster.selections(&alone, clients)?;
         if round > 0 {
-            let [simple, named] = rates;
-            bare.push(simple?);
-            prepared.push(named?);
+            prepared.push(rate);
         }
     }
     let [(_, shared), (_, embedded)] = sides;
-    let share = |of: &[f64]| shared.iter().zip(of).map(|(rate, of)| rate / of).collect::<Vec<_>>();
+    let what = format!("`me` requests on PostgreSQL, {clients} clients");
+    let alone = format!("`pgbench -S -M prepared` with {clients} connections");
     Ok(vec![
-        Figure::median("`me` requests on PostgreSQL, of those on the embedded store", &share(&embedded), "×")
+        Figure::median(format!("{what}, of those on the embedded store"), &shares(&shared, &embedded), "×")
             .goal("≥ 0.7×"),
+        Figure::median(format!("{what}, of {alone}"), &shares(&shared, &prepared), "×").goal("≥ 1.0×"),
+        Figure::median(what, &shared, "/s"),
         Figure::median(
-            format!(
-                "`me` requests on PostgreSQL, of what `pgbench -S` is answered over as many ({CONNECTIONS}) connections"
-            ),
-            &share(&bare),
-            "×",
+            format!("`me` requests on the embedded store beside it, {clients} clients"),
+            &embedded,
+            "/s",
         ),
+        Figure::median(alone, &prepared, "/s"),
+    ])
+}
+
+fn shares(rates: &[f64], of: &[f64]) -> Vec<f64> {
+    rates.iter().zip(of).map(|(rate, of)| rate / of).collect()
+}
+
+/// Measures how long one client waits for a check, beside what a check on a database cannot do without.
+fn alone(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
+    let empty = cluster.database("empty")?;
+    let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
+    let mut served = Vec::new();
+    for (stage, _) in &sides {
+        served.push((stage.serve_public()?, tokens(stage, 1)?));
+    }
+    let mut round_trips = Vec::new();
+    // The first round warms up.
+    for round in 0..=ROUNDS {
+        for ((_, times), (address, requests)) in sides.iter_mut().zip(&mut served) {
+            let rate = load::rate(*address, requests, ROUND, |_, _| Ok(()))?;
+            if round > 0 {
+                times.push(1e6 / rate);
+            }
+        }
+        let rate = cluster.round_trips(&empty)?;
+        if round > 0 {
+            round_trips.push(1e6 / rate);
+        }
+    }
+    let [(_, shared), (_, embedded)] = sides;
+    let parts: Vec<f64> = round_trips.iter().zip(&embedded).map(|(trip, check)| trip + check).collect();
+    Ok(vec![
         Figure::median(
-            format!("`me` requests on PostgreSQL, of what `pgbench -S -M prepared` is answered over as many ({CONNECTIONS}) connections"),
-            &share(&prepared),
+            "`me` of one client on PostgreSQL, of the time of one prepared `select 1` and one `me` on the embedded store",
+            &shares(&shared, &parts),
             "×",
         )
-        .goal("≥ 1.0×"),
-        Figure::median("`me` requests on PostgreSQL", &shared, "/s"),
-        Figure::median("`me` requests on the embedded store beside it", &embedded, "/s"),
-        Figure::median(format!("`pgbench -S` with {CONNECTIONS} connections"), &bare, "/s"),
+        .goal("≤ 1.2×"),
+        Figure::median("`me` of one client on PostgreSQL", &shared, "µs"),
+        Figure::median("`me` of one client on the embedded store beside it", &embedded, "µs"),
+        Figure::median("one prepared `select 1`, by `pgbench`", &round_trips, "µs"),
     ])
 }
 
