@@ -25,6 +25,8 @@ mod exposure;
 mod folder;
 mod limits;
 mod master_key;
+#[cfg(feature = "postgres")]
+mod patroni;
 mod ports;
 mod store;
 
@@ -33,6 +35,10 @@ mod store;
 pub(super) struct DoctorCommand {
     #[command(flatten)]
     format: OutputFormat,
+    /// The port of Patroni's REST API on the machines of the database
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "PORT", default_value_t = patroni::PORT)]
+    patroni_port: u16,
 }
 
 impl DoctorCommand {
@@ -42,7 +48,7 @@ impl DoctorCommand {
         out: &mut Output,
     ) -> Result<ExitCode, CommandFailure> {
         let (diagnoses, all) = match settings {
-            Ok(settings) => examine(&settings).await,
+            Ok(settings) => self.examine(&settings).await,
             Err(faults) => (unusable(&faults), true),
         };
         let bad = diagnoses.iter().filter(|diagnosis| diagnosis.grade == Grade::Bad).count();
@@ -61,42 +67,45 @@ impl DoctorCommand {
         }
         Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-}
 
-/// Examines everything, and says whether this user may examine all of it.
-async fn examine(settings: &Settings) -> (Vec<Diagnosis>, bool) {
-    let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
-    let foreign = folder::of_another(&settings.data);
-    let all = foreign.is_none();
-    if let Some(foreign) = foreign {
-        diagnoses.push(foreign);
-        // Not even root opens another user's store, which would leave files of root's in it.
-        diagnoses.extend(ports::examine(settings, ports::Holder::Unknown));
-    } else {
-        let server = store::server_answers(settings);
-        diagnoses.extend(folder::examine(settings));
-        let state = Box::pin(store::find(settings, server)).await;
-        diagnoses.push(store::judge(&state, settings, service::now()));
-        diagnoses.extend(service::protected(settings).await.map(encryption::judge));
-        #[cfg(feature = "postgres")]
-        diagnoses.extend(database::examine(settings).await);
-        let holder = match state {
-            _ if server => ports::Holder::Server,
-            store::StoreCondition::Held => ports::Holder::Unknown,
-            _ => ports::Holder::Nobody,
-        };
-        diagnoses.extend(ports::examine(settings, holder));
-        diagnoses.extend(master_key::examine(settings, &state));
-        diagnoses.extend(exposure::issuer(settings, &state));
+    /// Examines everything, and says whether this user may examine all of it.
+    async fn examine(&self, settings: &Settings) -> (Vec<Diagnosis>, bool) {
+        let mut diagnoses = vec![Diagnosis::good("settings", "the settings are right")];
+        let foreign = folder::of_another(&settings.data);
+        let all = foreign.is_none();
+        if let Some(foreign) = foreign {
+            diagnoses.push(foreign);
+            // Not even root opens another user's store, which would leave files of root's in it.
+            diagnoses.extend(ports::examine(settings, ports::Holder::Unknown));
+        } else {
+            let server = store::server_answers(settings);
+            diagnoses.extend(folder::examine(settings));
+            let state = Box::pin(store::find(settings, server)).await;
+            diagnoses.push(store::judge(&state, settings, service::now()));
+            diagnoses.extend(service::protected(settings).await.map(encryption::judge));
+            #[cfg(feature = "postgres")]
+            {
+                diagnoses.extend(database::examine(settings).await);
+                diagnoses.extend(patroni::examine(settings, self.patroni_port).await);
+            }
+            let holder = match state {
+                _ if server => ports::Holder::Server,
+                store::StoreCondition::Held => ports::Holder::Unknown,
+                _ => ports::Holder::Nobody,
+            };
+            diagnoses.extend(ports::examine(settings, holder));
+            diagnoses.extend(master_key::examine(settings, &state));
+            diagnoses.extend(exposure::issuer(settings, &state));
+        }
+        diagnoses.push(disk::examine(settings));
+        diagnoses.extend(exposure::examine(settings));
+        diagnoses.push(limits::examine(settings));
+        // A clock that the store proves wrong is not plausible as well.
+        if diagnoses.iter().all(|diagnosis| diagnosis.about != clock::ABOUT) {
+            diagnoses.push(clock::examine(service::now()));
+        }
+        (diagnoses, all)
     }
-    diagnoses.push(disk::examine(settings));
-    diagnoses.extend(exposure::examine(settings));
-    diagnoses.push(limits::examine(settings));
-    // A clock that the store proves wrong is not plausible as well.
-    if diagnoses.iter().all(|diagnosis| diagnosis.about != clock::ABOUT) {
-        diagnoses.push(clock::examine(service::now()));
-    }
-    (diagnoses, all)
 }
 
 fn unusable(faults: &Faults) -> Vec<Diagnosis> {
@@ -122,7 +131,11 @@ mod tests {
 
     async fn run(changes: &[(&str, &str)], json: bool) -> (String, bool) {
         let page = CapturedOutput::default();
-        let doctor = DoctorCommand { format: OutputFormat { json } };
+        let doctor = DoctorCommand {
+            format: OutputFormat { json },
+            #[cfg(feature = "postgres")]
+            patroni_port: patroni::PORT,
+        };
         let code = doctor.run(Settings::with(changes), &mut Output::to(page.clone())).await.unwrap();
         (page.text(), code == ExitCode::SUCCESS)
     }

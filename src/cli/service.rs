@@ -21,7 +21,7 @@ pub(super) use crate::service::stores::Protected;
 use crate::service::stores::Timestamp;
 pub(super) use crate::service::stores::{RecoveredStore, StoreInspection};
 #[cfg(feature = "postgres")]
-pub(super) use crate::service::stores::{ServerReport, Standby, TableLock, durability};
+pub(super) use crate::service::stores::{ServerReport, Standby, TableLock, database_machines, durability};
 use crate::service::{master_key, restoring, stores};
 use crate::settings::Settings;
 use crate::world::World;

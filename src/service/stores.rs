@@ -269,6 +269,13 @@ pub async fn durability(
     Ok(reports.into_iter().map(|report| report.map_err(|(address, error)| (address, error.into()))).collect())
 }
 
+/// The machines of the shared store that the settings name; none for an embedded store.
+#[cfg(feature = "postgres")]
+pub fn database_machines(settings: &Settings) -> Result<Vec<String>, OpenError> {
+    let Some(url) = &settings.store else { return Ok(Vec::new()) };
+    Ok(crate::store::postgres::durability::machines(url.reveal(), settings.store_ca_file.as_deref())?)
+}
+
 #[cfg(feature = "sled")]
 fn embedded_options(settings: &Settings) -> crate::store::sled::Options {
     crate::store::sled::Options {

@@ -36,6 +36,7 @@ mod ledger;
 mod load;
 mod names;
 mod nodes;
+mod patroni;
 mod pooled;
 mod promoted;
 mod proof;

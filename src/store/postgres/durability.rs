@@ -2,6 +2,7 @@
 //! locks that others hold on the tables.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use tokio_postgres::config::{Host, TargetSessionAttrs};
@@ -82,6 +83,24 @@ pub async fn ask(
         reports.push(ask_one(&params, &address).await.map_err(|error| (address, error)));
     }
     Ok(reports)
+}
+
+/// The machines that the connection string `url` names, by address or name and each once. A socket in the file system is on
+/// this one.
+pub fn machines(url: &str, authority: Option<&Path>) -> Result<Vec<String>, OpenError> {
+    let ConnectParams { config, .. } = connect_params(url, authority, "rescind doctor")?;
+    let mut machines = Vec::new();
+    for server in hosts::each_host(&config) {
+        let machine = match (server.get_hostaddrs().first(), server.get_hosts().first()) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(Host::Tcp(name))) => name.clone(),
+            (None, Some(Host::Unix(_)) | None) => Ipv4Addr::LOCALHOST.to_string(),
+        };
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
+    }
+    Ok(machines)
 }
 
 /// The parameters of a connection to each server alone, with its address.
@@ -165,6 +184,19 @@ mod tests {
         for (_, server) in servers {
             assert_eq!((server.get_hosts().len(), server.get_user()), (1, Some("ada")));
             assert_eq!(server.get_dbname(), Some("rescind"));
+        }
+    }
+    #[test]
+    fn every_machine_is_named_once() {
+        for (url, expected) in [
+            ("postgres://one,two:6000,one:6001/rescind", &["one", "two"][..]),
+            (
+                "host=db-1,db-2 hostaddr=10.0.0.1,10.0.0.2 dbname=rescind sslmode=disable",
+                &["10.0.0.1", "10.0.0.2"],
+            ),
+            ("host=/run/postgresql dbname=rescind", &["127.0.0.1"]),
+        ] {
+            assert_eq!(machines(url, None).unwrap(), expected, "{url}");
         }
     }
 }
