@@ -57,7 +57,7 @@ impl Account {
             .run(DeleteUser {
                 by,
                 now: self.clock.world().now(),
-                former_until: self.former_sessions.deleted_until(),
+                former_until: self.former_sessions.given_up_until(),
             })
             .await?
         {

@@ -142,7 +142,11 @@ impl Administration {
         let by = DeleteUserBy::Administrator(user);
         match self
             .store
-            .run(DeleteUser { by, now: self.world.now(), former_until: self.former_sessions.deleted_until() })
+            .run(DeleteUser {
+                by,
+                now: self.world.now(),
+                former_until: self.former_sessions.given_up_until(),
+            })
             .await?
         {
             UserDeleted::Deleted { signed_out, generation } => {

@@ -26,9 +26,9 @@ use crate::store::{Store, StoreError};
 use crate::token::simplejwt::{Blacklist, SimpleJwtFault, SimpleJwtKey, SimpleJwtRefresh, is_jwt, verify};
 use crate::world::reference::ReferenceClock;
 
-/// How long it is remembered at least that the sessions of a deleted user have ended: longer than SimpleJWT's refresh tokens
-/// usually live.
-const DELETED_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How long it is remembered at least that the sessions under an external id have ended, which its user gave up: longer than
+/// SimpleJWT's refresh tokens usually live.
+const GIVEN_UP_KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The settings of the exchange.
 #[derive(Debug)]
@@ -114,11 +114,11 @@ impl FormerSessions {
         Ok(Some(FormerSession { user, device: token.device(), expires: token.expires }))
     }
 
-    /// Until when it is remembered that the sessions of a user who is deleted now have ended; `None` if no sessions are
-    /// exchanged. The last day of the exchange may yet be made a later one.
-    pub(super) fn deleted_until(&self) -> Option<Timestamp> {
-        let least = self.clock.world().now() + DELETED_KEPT;
-        self.policy.as_ref().map(|policy| policy.until.max(least))
+    /// Until when it is remembered that the sessions under an external id have ended, which its user gives up now. The exchange
+    /// may yet be switched on, or its last day be made a later one.
+    pub(super) fn given_up_until(&self) -> Timestamp {
+        let least = self.clock.world().now() + GIVEN_UP_KEPT;
+        self.policy.as_ref().map_or(least, |policy| policy.until.max(least))
     }
 
     /// The kind of a token that the other system signed; `None` if it is none of its tokens.

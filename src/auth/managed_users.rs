@@ -171,7 +171,8 @@ impl Administration {
         let username = change.username.map(Username::parse).transpose();
         let username = username.map_err(|error| AuthError::Field("username", error.into()))?;
         let UserChange { external_id, password, .. } = change;
-        let request = UpdateUser { user, username, external_id, password, now: self.world.now() };
+        let (now, former_until) = (self.world.now(), self.former_sessions.given_up_until());
+        let request = UpdateUser { user, username, external_id, password, now, former_until };
         match self.store.run(request).await? {
             UserUpdated::Updated { user, changed, password_set, signed_out } => {
                 if signed_out > 0 {

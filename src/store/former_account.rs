@@ -1,5 +1,5 @@
-//! What is remembered of a deleted user whom another system knows too: that the sessions which that system gave out tokens for
-//! have ended. Else such a token could be exchanged again when the user is brought here again.
+//! What is remembered of an external id that its user gave up, by deletion or for another one: that the sessions which the other
+//! system gave out tokens for have ended. Else such a token could be exchanged for a session of the next user with that id.
 //!
 //! It is remembered as a device that has ended, of nobody, under ids that are made from the external id; so it is stored, copied
 //! and swept like any other. The external id itself is not in it.
@@ -22,7 +22,7 @@ const PURPOSE: &str = "rescind: deleted account of another system, v1";
 /// Nobody is live under it.
 const NO_STAMP: Stamp = Stamp { era: Era::new(0), generation: Generation::new(0) };
 
-/// Remembers that the other system's sessions of a user ended at `now`, until `until`.
+/// Remembers until `until` that the other system's sessions of a user ended at `now`.
 pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Timestamp, until: Timestamp) {
     let hash = hash(external_id);
     let device = Device {
@@ -44,7 +44,7 @@ pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Tim
     changes.put(Record::EndedDevice(Box::new(device)));
 }
 
-/// Whether the other system's sessions of a user with this external id, who was deleted, have ended.
+/// Whether the other system's sessions of a user who gave up this external id have ended.
 pub(super) fn has_ended(records: &dyn Records, external_id: &ExternalId) -> Result<bool, StoreError> {
     let user = UserId::of_former_account(&hash(external_id));
     Ok(!records.past_devices(user, NO_STAMP, 1)?.is_empty())

@@ -24,7 +24,7 @@ const MOMENTS: [&str; 14] = [
 
 /// Every comparison of moments outside `world`: the file, how many lines of it compare, and why a clock that somebody
 /// sets does no harm there.
-const COMPARED: [(&str, usize, &str); 29] = [
+const COMPARED: [(&str, usize, &str); 28] = [
     ("auth/authenticate.rs", 2, "how a token is called that is refused in any case"),
     ("auth/devices.rs", 1, "what a list shows; nothing is written"),
     (
@@ -61,7 +61,6 @@ const COMPARED: [(&str, usize, &str); 29] = [
         1,
         "an era with when an account was brought here; one made by a clock that was ahead is told by its own era",
     ),
-    ("store/steps/delete_user.rs", 1, "whether the exchange is over; until its day a deletion is remembered"),
     ("store/steps/open_device.rs", 1, "which device gives way first: one does in any case"),
     ("store/steps/rename_device.rs", 1, "whether a device is still renamed; nothing ends by it"),
     ("store/steps/report_rollback.rs", 1, "given a time only while no clock is in doubt"),

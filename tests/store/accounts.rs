@@ -50,7 +50,7 @@ pub(crate) async fn usernames_are_unique_and_freed(mut service: Service) {
 
 async fn delete(service: &Service, user: UserId) -> UserDeleted {
     let request =
-        DeleteUser { by: DeleteUserBy::Administrator(user), now: service.now(), former_until: None };
+        DeleteUser { by: DeleteUserBy::Administrator(user), now: service.now(), former_until: service.now() };
     service.store().run(request).await.unwrap()
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn deleting_frees_the_name_and_ends_everything(mut service: Ser
     let request = |verified| DeleteUser {
         by: DeleteUserBy::Caller { presented: phone.access, verified },
         now: service.now(),
-        former_until: None,
+        former_until: service.now(),
     };
     let store = service.store();
     assert_eq!(store.run(request(password(1))).await.unwrap(), UserDeleted::PasswordChanged);

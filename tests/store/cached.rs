@@ -117,7 +117,11 @@ async fn whatever_ends_a_device_on_one_node_ends_it_for_one_that_has_it_cached()
             }
             "deleted" => {
                 let by = DeleteUserBy::Administrator(first.user());
-                service.store().run(DeleteUser { by, now: service.now(), former_until: None }).await.unwrap();
+                service
+                    .store()
+                    .run(DeleteUser { by, now: service.now(), former_until: service.now() })
+                    .await
+                    .unwrap();
                 Reason::SignedOutEverywhere
             }
             _ => {

@@ -23,6 +23,7 @@ use rescind::store::steps::open_device::{OpenDevice, Opened};
 use rescind::store::steps::register::{Register, Registered};
 use rescind::store::steps::rotate_refresh::Refreshed;
 use rescind::store::steps::session::{NewDevice, Session};
+use rescind::store::steps::update_user::UpdateUser;
 use rescind::token::simplejwt::SimpleJwtRefresh;
 
 use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, START, Service};
@@ -186,13 +187,7 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
         now: service.now(),
         former_until,
     };
-    let [last, none, over] = [Some(until), None, Some(service.now())];
-    service.store().run(delete(&ada, last)).await.unwrap();
-    // Where nothing is exchanged, or no more, nothing is remembered.
-    for (name, until) in [("bob", none), ("eve", over)] {
-        let person = brought_here(&service, name).await;
-        service.store().run(delete(&person, until)).await.unwrap();
-    }
+    service.store().run(delete(&ada, until)).await.unwrap();
     service.pass(MINUTE);
     service.reopen().await;
     let again = brought_here(&service, "ada").await;
@@ -203,10 +198,8 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
     }
     let told = FindFormerEnd { user: again.id };
     assert_eq!(service.store().read(told).await.unwrap(), Some(Reason::SignedOutEverywhere));
-    for name in ["bob", "eve", "dan"] {
-        let person = brought_here(&service, name).await;
-        opened(shown(&service, &person, device(name, until), false, HOME).await);
-    }
+    let dan = brought_here(&service, "dan").await;
+    opened(shown(&service, &dan, device("dan", until), false, HOME).await);
     // On the last day it is still known, and then it is not kept.
     for (days, known) in [(89, true), (2, false)] {
         service.pass(DAY * days);
@@ -214,6 +207,41 @@ pub(crate) async fn a_token_is_of_no_use_to_an_account_that_was_deleted_and_came
         let ended = service.store().read(told).await.unwrap();
         assert_eq!(ended.is_some(), known, "{days}");
     }
+}
+
+pub(crate) async fn a_token_is_of_no_use_to_the_next_user_with_its_external_id(mut service: Service) {
+    let (ada, until) = (brought_here(&service, "ada").await, service.now() + OTHERS);
+    let [used, unused] = ["used", "unused"].map(|jti| device(jti, until));
+    opened(shown(&service, &ada, used, false, HOME).await);
+    let change = |user: &User, external_id: Option<&str>| UpdateUser {
+        user: user.id,
+        username: None,
+        external_id: Some(external_id.map(|id| ExternalId::parse(id).unwrap())),
+        password: None,
+        now: service.now(),
+        former_until: until,
+    };
+    // What stays as it is ends nothing.
+    service.store().run(change(&ada, Some("ada"))).await.unwrap();
+    let told = FindFormerEnd { user: ada.id };
+    assert_eq!(service.store().read(told).await.unwrap(), None);
+    let bob = brought_here(&service, "bob").await;
+    for (user, external_id) in [(&ada, Some("other")), (&bob, None), (&bob, Some("ada"))] {
+        service.store().run(change(user, external_id)).await.unwrap();
+    }
+    service.pass(MINUTE);
+    service.reopen().await;
+    for id in [used, unused] {
+        assert_eq!(shown(&service, &bob, id, false, HOME).await, refused(Reason::SignedOutEverywhere));
+        let ended = service.store().run(ending(&service, &bob, id)).await.unwrap();
+        assert_eq!(ended, DeviceEnded::AlreadyEnded);
+    }
+    assert_eq!((service.live(ada.id).await, service.live(bob.id).await), (1, 0));
+    opened(shown(&service, &ada, unused, false, HOME).await);
+    service.pass(DAY * 91);
+    while service.store().run(service.sweeping(1000).await).await.unwrap().more {}
+    let told = FindFormerEnd { user: bob.id };
+    assert_eq!(service.store().read(told).await.unwrap(), None, "nothing is kept for ever");
 }
 
 pub(crate) async fn what_ended_everything_ended_sessions_of_another_system_too(service: Service) {

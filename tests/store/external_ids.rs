@@ -86,8 +86,11 @@ pub(crate) async fn external_ids_are_unique_and_freed(mut service: Service) {
     assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 2);
     assert_eq!(found(&service, "43").await, None);
 
-    let request =
-        DeleteUser { by: DeleteUserBy::Administrator(ada.id), now: service.now(), former_until: None };
+    let request = DeleteUser {
+        by: DeleteUserBy::Administrator(ada.id),
+        now: service.now(),
+        former_until: service.now(),
+    };
     service.store().run(request).await.unwrap();
     service.reopen().await;
     assert_eq!(found(&service, "42").await, None);
@@ -148,7 +151,14 @@ pub(crate) async fn a_device_says_how_the_user_was_proven(mut service: Service) 
 }
 
 fn change(service: &Service, user: UserId) -> UpdateUser {
-    UpdateUser { user, username: None, external_id: None, password: None, now: service.now() }
+    UpdateUser {
+        user,
+        username: None,
+        external_id: None,
+        password: None,
+        now: service.now(),
+        former_until: service.now(),
+    }
 }
 
 async fn updated(service: &Service, request: UpdateUser) -> (User, u64) {

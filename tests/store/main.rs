@@ -48,6 +48,7 @@ macro_rules! contract {
                     an_exchanged_token_is_replaced_where_devices_rotate,
                     an_exchanged_token_is_of_no_use_after_its_device_until_it_expires,
                     a_token_is_of_no_use_to_an_account_that_was_deleted_and_came_again,
+                    a_token_is_of_no_use_to_the_next_user_with_its_external_id,
                     what_ended_everything_ended_sessions_of_another_system_too,
                     of_parallel_exchanges_one_opens_the_device;
                 external_ids: external_ids_are_unique_and_freed, a_repeated_creation_changes_nothing,

@@ -94,7 +94,7 @@ pub(crate) async fn a_bump_is_logged_as_of_a_disabled_account_until_it_is_enable
     set(&service, false, 4).await;
     set(&service, true, 5).await;
     let by = DeleteUserBy::Administrator(user);
-    service.store().run(DeleteUser { by, now: service.now(), former_until: None }).await.unwrap();
+    service.store().run(DeleteUser { by, now: service.now(), former_until: service.now() }).await.unwrap();
 
     service.reopen().await;
     let (all, disabled) = (BumpExtent::All, BumpExtent::Disabled);
@@ -265,7 +265,7 @@ async fn every_step_refuses(service: &Service, caller: &Presented, refusal: Refu
     let request = SetPassword { by, password: password(9), now };
     assert_eq!(store.run(request).await.unwrap(), PasswordSet::Refused(refusal));
     let by = DeleteUserBy::Caller { presented: *caller, verified: password(0) };
-    let request = DeleteUser { by, now, former_until: None };
+    let request = DeleteUser { by, now, former_until: service.now() };
     assert_eq!(store.run(request).await.unwrap(), UserDeleted::Refused(refusal));
     let name = DeviceName::parse("mine now").unwrap();
     let renamed =

@@ -252,7 +252,7 @@ async fn every_step(
     let stale = SetPassword { by, password: password(1), now };
     add("set_password", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
     let by = DeleteUserBy::Caller { presented: phone.access, verified: password(9) };
-    let stale = DeleteUser { by, now, former_until: None };
+    let stale = DeleteUser { by, now, former_until: now };
     add("delete_user", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
     let stale = RehashPassword { user, verified: password(9), password: password(1) };
     add("rehash_password", &[USERS], store.run(stale).await.err());

@@ -74,8 +74,8 @@ impl Step for ContinueSession {
 }
 
 /// Why the sessions of another system that are not continued here yet have ended: since the account was brought here, all
-/// of the user's sessions were ended, or everyone's; or an account with the same external id was deleted here before. Those of
-/// before are not told from those of after.
+/// of the user's sessions were ended, or everyone's; or another account gave up the same external id before, or was deleted. Those
+/// of before are not told from those of after.
 pub fn ended_before(records: &dyn Records, user: &User, era: Era) -> Result<Option<Reason>, StoreError> {
     let deleted = match &user.external_id {
         Some(external_id) => former_account::has_ended(records, external_id)?,

@@ -23,9 +23,9 @@ pub struct DeleteUser {
     pub by: DeleteUserBy,
     /// The present time.
     pub now: Timestamp,
-    /// Until when it is remembered that the user's sessions of another system have ended, if it is: until then no token of theirs
-    /// is exchanged, should an account with the same external id be added again.
-    pub former_until: Option<Timestamp>,
+    /// Until when it is remembered that the user's sessions of another system have ended: until then no token of theirs is
+    /// exchanged, should an account with the same external id be added again.
+    pub former_until: Timestamp,
 }
 
 /// Who deletes a user.
@@ -94,10 +94,8 @@ impl Step for DeleteUser {
         let signed_out = bump(changes, era, &mut user, None, now, Cause::SignedOutEverywhere, None);
         changes.counted.users = -1;
         let generation = user.generation;
-        if let (Some(external_id), Some(until)) = (&user.external_id, self.former_until)
-            && now < until
-        {
-            former_account::remember(changes, external_id, now, until);
+        if let Some(external_id) = &user.external_id {
+            former_account::remember(changes, external_id, now, self.former_until);
         }
         changes.remove(RecordKey::User {
             id: user.id,

@@ -10,14 +10,16 @@ use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::username::Username;
 use crate::store::StoreError;
+use crate::store::former_account;
 use crate::store::priority::Priority;
 use crate::store::records::{Changes, Records};
 use crate::store::working_set::WorkingSet;
 
 /// Changes a user, all of it or nothing.
 ///
-/// A new name or external id ends nothing: the user's id, which tokens carry, stays. Another password hash ends all
-/// devices, which may have been opened by somebody who knows the former password; a first one ends none.
+/// A new name or external id ends no device: the user's id, which tokens carry, stays. Another system's tokens carry the external
+/// id: once it is given up, those that were not exchanged yet are of no use to whoever has it next. Another password hash ends
+/// all devices, which may have been opened by somebody who knows the former password; a first one ends none.
 #[derive(Clone, Debug)]
 pub struct UpdateUser {
     /// The user.
@@ -30,6 +32,8 @@ pub struct UpdateUser {
     pub password: Option<PasswordHash>,
     /// The present time.
     pub now: Timestamp,
+    /// Until when it is remembered that another system's sessions under a former external id have ended.
+    pub former_until: Timestamp,
 }
 
 /// What became of a change of a user.
@@ -83,6 +87,11 @@ impl Step for UpdateUser {
                 return Ok(UserUpdated::ExternalIdTaken);
             }
             user.external_id.clone_from(external_id);
+            if let Some(former) =
+                before.external_id.as_ref().filter(|_| user.external_id != before.external_id)
+            {
+                former_account::remember(changes, former, self.now, self.former_until);
+            }
         }
         let password_set = self.password.is_some() && self.password != before.password;
         let mut signed_out = 0;

@@ -153,6 +153,46 @@ async fn an_account_that_was_deleted_and_came_again_takes_no_token_of_before() {
 }
 
 #[tokio::test]
+async fn an_account_that_was_deleted_before_the_exchange_was_switched_on_takes_no_token_of_before() {
+    let off = Service::with(&[ON]).await;
+    bring(&off, 42).await;
+    let admin = off.administrator().await;
+    admin.ask(Method::DELETE, "/api/v1/admin/users/external_id:42").send().await.ok();
+    bring(&off, 43).await;
+    let on = switched_on(&off).await;
+    assert_eq!(refresh(&on, &token("a")).await.text, BLACKLISTED);
+}
+
+#[tokio::test]
+async fn the_next_user_with_an_external_id_takes_no_token_of_the_former_one() {
+    let off = Service::with(&[ON]).await;
+    bring(&off, 42).await;
+    let bob = off.phone("bob").await;
+    let admin = off.administrator().await;
+    for (user, external_id) in [("alice", "43"), ("bob", "42")] {
+        let path = format!("/api/v1/admin/users/{user}");
+        admin.ask(Method::PATCH, &path).json(&json!({ "external_id": external_id })).send().await.ok();
+    }
+    let on = switched_on(&off).await;
+    for jti in ["a", "b"] {
+        assert_eq!(refresh(&on, &token(jti)).await.text, BLACKLISTED);
+        assert!(verify(&on, &token(jti)).await.text.contains("Token is blacklisted"));
+        assert_eq!(blacklist(&on, &token(jti)).await.text, BLACKLISTED);
+    }
+    bob.me().await.ok();
+}
+
+/// The same service, started anew with the exchange.
+async fn switched_on(off: &Service) -> Service {
+    let with = empty(&[]).await;
+    off.again(|settings| {
+        settings.simplejwt_signing_key.clone_from(&with.settings.simplejwt_signing_key);
+        settings.simplejwt_until = with.settings.simplejwt_until;
+    })
+    .await
+}
+
+#[tokio::test]
 async fn oauth_revoke_takes_a_token_back_before_and_after_its_exchange() {
     let service = started(&[]).await;
     let [exchanged, untouched] = ["a", "b"].map(token);

@@ -248,7 +248,7 @@ impl Drive {
         let now = self.service.now();
         let user = self.user(user)?;
         let request =
-            DeleteUser { by: DeleteUserBy::Administrator(self.users[user]), now, former_until: None };
+            DeleteUser { by: DeleteUserBy::Administrator(self.users[user]), now, former_until: now };
         let said = user_deleted(&self.both(request).await);
         Some((self.naive.delete(user), said))
     }
@@ -259,7 +259,7 @@ impl Drive {
         let user = self.naive.devices[device].user;
         let verified = password(self.naive.users[user].password + u64::from(!right));
         let by = DeleteUserBy::Caller { presented: self.pairs[device][token].access, verified };
-        let request = DeleteUser { by, now, former_until: None };
+        let request = DeleteUser { by, now, former_until: now };
         let said = user_deleted(&self.both(request).await);
         let expected = match self.naive.judge(device, token) {
             Err(refused) => refused,
