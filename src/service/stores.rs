@@ -1,4 +1,6 @@
 //! The choice of the storage engine: the only module that knows which ones exist.
+//!
+//! Modules: `embedded` and `shared` (open either one), `mode` (whether a missing one is initialized).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,20 +27,21 @@ use crate::token::keyring::Keyring;
 use crate::world::World;
 use crate::world::reference::ReferenceClock;
 
+#[cfg(feature = "sled")]
+mod embedded;
+mod mode;
+#[cfg(feature = "postgres")]
+mod shared;
+
+pub use mode::Mode;
+#[cfg(feature = "postgres")]
+pub use shared::{database_machines, durability};
+
 #[cfg(not(feature = "postgres"))]
 const NO_SHARED: OpenError =
     OpenError::NoSuchStore("PostgreSQL", "leave `store` unset to use the embedded one");
 #[cfg(not(feature = "sled"))]
 const NO_EMBEDDED: OpenError = OpenError::NoSuchStore("embedded", "set `store` to the URL of a database");
-
-/// Whether a missing store is initialized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// A missing store is initialized, as by `serve`.
-    Initialize,
-    /// The store has to exist.
-    Existing,
-}
 
 /// Opens the store that the settings name.
 #[cfg_attr(
@@ -53,12 +56,12 @@ pub(super) async fn open(
 ) -> Result<Store, OpenError> {
     match &settings.store {
         #[cfg(feature = "postgres")]
-        Some(url) => shared(settings, url, mode, metrics, clock).await,
+        Some(url) => shared::open(settings, url, mode, metrics, clock).await,
         #[cfg(not(feature = "postgres"))]
         Some(_) => Err(NO_SHARED),
         None if settings.proof_of_primacy.is_some() => Err(OpenError::NoPrimary),
         #[cfg(feature = "sled")]
-        None => embedded(settings, mode, metrics),
+        None => embedded::open(settings, mode, metrics),
         #[cfg(not(feature = "sled"))]
         None => Err(NO_EMBEDDED),
     }
@@ -164,7 +167,7 @@ pub(super) async fn open_copy(
         #[cfg(feature = "postgres")]
         Some(url) => {
             use crate::store::postgres::{OpenMode, Postgres};
-            let options = clocked_options(settings, clock);
+            let options = shared::clocked_options(settings, clock);
             let engine = Postgres::connect(url.reveal(), options, OpenMode::Existing).await?;
             let newest = engine.newest_record().await?;
             Ok((Store::new(Arc::new(engine)), newest))
@@ -173,7 +176,7 @@ pub(super) async fn open_copy(
         Some(_) => Err(NO_SHARED),
         #[cfg(feature = "sled")]
         None => {
-            let (store, newest) = embedded_time(embedded_existing(settings)?);
+            let (store, newest) = embedded::with_time(embedded::existing(settings)?);
             Ok((store, newest.map(Timestamp::from_unix)))
         }
         #[cfg(not(feature = "sled"))]
@@ -199,17 +202,17 @@ pub async fn inspect(settings: &Settings) -> Result<StoreInspection, OpenError> 
     let (store, time): (Store, _) = match &settings.store {
         #[cfg(feature = "postgres")]
         Some(url) => {
-            let engine = shared_existing(settings, url).await?;
+            let engine = shared::existing(settings, url).await?;
             engine.check_indexes().await?;
-            shared_time(engine).await?
+            shared::with_time(engine).await?
         }
         #[cfg(not(feature = "postgres"))]
         Some(_) => return Err(NO_SHARED),
         #[cfg(feature = "sled")]
         None => {
-            let engine = embedded_existing(settings)?;
+            let engine = embedded::existing(settings)?;
             engine.check_indexes()?;
-            embedded_time(engine)
+            embedded::with_time(engine)
         }
         #[cfg(not(feature = "sled"))]
         None => return Err(NO_EMBEDDED),
@@ -255,135 +258,4 @@ pub async fn protected(settings: &Settings) -> Option<Protected> {
     }
     #[cfg(not(feature = "postgres"))]
     None
-}
-
-/// What the servers of the shared store that the settings name say about their durability, or why they say nothing; empty
-/// for an embedded store.
-#[cfg(feature = "postgres")]
-pub async fn durability(
-    settings: &Settings,
-) -> Result<Vec<Result<ServerReport, (String, OpenError)>>, OpenError> {
-    let Some(url) = &settings.store else { return Ok(Vec::new()) };
-    let reports =
-        crate::store::postgres::durability::ask(url.reveal(), settings.store_ca_file.as_deref()).await?;
-    Ok(reports.into_iter().map(|report| report.map_err(|(address, error)| (address, error.into()))).collect())
-}
-
-/// The machines of the shared store that the settings name; none for an embedded store.
-#[cfg(feature = "postgres")]
-pub fn database_machines(settings: &Settings) -> Result<Vec<String>, OpenError> {
-    let Some(url) = &settings.store else { return Ok(Vec::new()) };
-    Ok(crate::store::postgres::durability::machines(url.reveal(), settings.store_ca_file.as_deref())?)
-}
-
-#[cfg(feature = "sled")]
-fn embedded_options(settings: &Settings) -> crate::store::sled::Options {
-    crate::store::sled::Options {
-        cache_bytes: settings.store_cache,
-        reserve_bytes: settings.free_space_reserve,
-        ..crate::store::sled::Options::default()
-    }
-}
-
-#[cfg(feature = "sled")]
-fn embedded(settings: &Settings, mode: Mode, metrics: &Arc<Metrics>) -> Result<Store, OpenError> {
-    use crate::store::sled::committer::{Commit, Hooks};
-    use crate::store::sled::{OpenMode, Options, Sled};
-    let mode = match mode {
-        Mode::Initialize => OpenMode::Create,
-        Mode::Existing => OpenMode::Existing,
-    };
-    let metrics = Arc::clone(metrics);
-    let observer = Box::new(move |commit: Commit| {
-        if let Some(sync) = commit.sync {
-            metrics.committed(commit.steps, sync);
-        }
-    });
-    let options = Options { hooks: Hooks { observer, ..Hooks::default() }, ..embedded_options(settings) };
-    Ok(Store::new(Arc::new(Sled::open(&settings.data, options, mode)?)))
-}
-
-#[cfg(feature = "sled")]
-fn embedded_existing(settings: &Settings) -> Result<crate::store::sled::Sled, OpenError> {
-    use crate::store::sled::{OpenMode, Sled};
-    Ok(Sled::open(&settings.data, embedded_options(settings), OpenMode::Existing)?)
-}
-
-#[cfg(feature = "sled")]
-fn embedded_time(engine: crate::store::sled::Sled) -> (Store, Option<i64>) {
-    let newest = engine.newest_record().map(Timestamp::unix);
-    (Store::new(Arc::new(engine)), newest)
-}
-
-#[cfg(feature = "postgres")]
-fn shared_options(settings: &Settings) -> crate::store::postgres::Options {
-    crate::store::postgres::Options {
-        connections: settings.store_connections,
-        read_budget: settings.store_read_budget,
-        step_budget: settings.store_step_budget,
-        authority: settings.store_ca_file.clone(),
-        cached_standings: settings.store_cached_devices,
-        ..crate::store::postgres::Options::default()
-    }
-}
-
-/// The options of a shared store that is neither read nor written while the clock here is wrong.
-#[cfg(feature = "postgres")]
-fn clocked_options(settings: &Settings, clock: &Arc<ReferenceClock>) -> crate::store::postgres::Options {
-    use crate::store::StoreError;
-    let clock = Arc::clone(clock);
-    let right = Box::new(move || clock.check().map_err(|apart| StoreError::WrongClock(apart.to_string())));
-    crate::store::postgres::Options { clock: right, ..shared_options(settings) }
-}
-
-#[cfg(feature = "postgres")]
-async fn shared(
-    settings: &Settings,
-    url: &crate::settings::StoreUrl,
-    mode: Mode,
-    metrics: &Arc<Metrics>,
-    clock: &Arc<ReferenceClock>,
-) -> Result<Store, OpenError> {
-    use crate::store::postgres::{Checked, Grouped, Observed, OpenMode, Options, Postgres};
-    let mode = match mode {
-        Mode::Initialize => OpenMode::Create,
-        Mode::Existing => OpenMode::Existing,
-    };
-    let [of_requests, of_groups, of_checks] = std::array::from_fn(|_| Arc::clone(metrics));
-    let observer = Box::new(move |observed: Observed| {
-        of_requests.database.asked(observed.what, observed.took, observed.connections, observed.waiting);
-    });
-    let group_observer =
-        Arc::new(move |group: Grouped| of_groups.database.grouped(group.what, group.requests));
-    let check_observer = Arc::new(move |checked: Checked| {
-        of_checks.database.checked(checked.cached, checked.read, checked.proof_age, checked.another);
-    });
-    let options = Options {
-        observer,
-        group_observer,
-        check_observer,
-        proof_of_primacy: settings.proof_of_primacy,
-        ..clocked_options(settings, clock)
-    };
-    Ok(Store::new(Arc::new(Postgres::connect(url.reveal(), options, mode).await?)))
-}
-
-#[cfg(feature = "postgres")]
-async fn shared_existing(
-    settings: &Settings,
-    url: &crate::settings::StoreUrl,
-) -> Result<crate::store::postgres::Postgres, OpenError> {
-    use crate::store::postgres::{OpenMode, Postgres};
-    Ok(Postgres::connect(url.reveal(), shared_options(settings), OpenMode::Existing).await?)
-}
-
-#[cfg(feature = "postgres")]
-async fn shared_time(engine: crate::store::postgres::Postgres) -> Result<(Store, Option<i64>), OpenError> {
-    use crate::store::StoreTime;
-    let store = Store::new(Arc::new(engine));
-    let time = match store.time().await? {
-        StoreTime::Database(now) => Some(now.div_euclid(1000)),
-        StoreTime::Recorded(newest) => newest.map(Timestamp::unix),
-    };
-    Ok((store, time))
 }
