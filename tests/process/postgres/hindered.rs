@@ -142,6 +142,21 @@ fn a_database_that_answers_late() {
     eventually("what was given up holds no connection", || connections(&cluster) <= CONNECTIONS);
 }
 
+/// A check takes one round trip and a new connection at least three, more than a check may wait. The connection that one
+/// check has asked for in vain is there for a later one.
+#[test]
+fn a_database_that_takes_longer_to_connect_to_than_a_check_may_wait() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let proxy = FaultyProxy::to_database(&cluster.address());
+    let nodes = node(&url(&proxy.address), "2s", "40s");
+    let client = nodes.client(0);
+    let phone = Session::register(client, "ada", "Phone");
+    proxy.set(NetworkFault::Cut);
+    proxy.set(NetworkFault::Delay(Duration::from_millis(450)));
+    assert_eq!(phone.me(client).problem(), "503 unavailable");
+    assert!((0..9).any(|_| phone.me(client).status == 200), "no check reaches the database");
+}
+
 #[test]
 fn a_synchronous_standby_that_is_not_there() {
     let Some(cluster) = Cluster::fresh() else { return };

@@ -6,9 +6,11 @@ use std::thread;
 use rustix::process::Signal;
 use serde_json::json;
 
+use super::cluster::url;
 use super::nodes::{Nodes, Shared};
-use super::standby::Pair;
+use super::standby::{Pair, follow};
 use super::{Cluster, eventually};
+use crate::faulty_proxy::FaultyProxy;
 use crate::place::{Place, RESCIND, SERVE, refused};
 use crate::session::Session;
 
@@ -94,6 +96,31 @@ fn a_proof_serves_for_as_long_as_the_setting_says() {
     eventually("the last proof is too old", || phone.me(nodes.client(0)).status == 503);
     pair.standby.signal(Signal::CONT);
     eventually("it is proven again", || phone.me(nodes.client(0)).status == 200);
+}
+
+/// A proxy leads the node to its primary, and then to a copy of it that answers reads and proves nothing. The proof of the
+/// primary is still young enough, but it is of another database than the answer.
+#[test]
+fn a_proof_of_one_database_serves_no_answer_of_another() {
+    let Some(pair) = pair() else { return };
+    let proxy = FaultyProxy::to_database(&pair.primary.address());
+    let young_for_long = ["--set", "proof_of_primacy=60s", "--set", "store_read_budget=2s"];
+    let nodes = Nodes::with(&url(&proxy.address), 1, &young_for_long);
+    let client = nodes.client(0);
+    let phone = Session::register(client, "ada", "Phone");
+    let copy = follow(&pair.primary);
+    copy.promote();
+    phone.me(client).ok();
+    client.post("/api/v1/auth/logout-all/", &phone.access, &json!({})).ok();
+    assert_eq!(phone.me(client).problem(), "401 signed_out_everywhere");
+    proxy.lead_to(&copy.address());
+    eventually("the copy answers", || client.get("/readyz", "").status == 200);
+    for _ in 0..3 {
+        assert_eq!(phone.me(client).problem(), "503 unavailable");
+    }
+    proxy.lead_to(&pair.primary.address());
+    eventually("the primary answers", || phone.me(client).status == 401);
+    phone.assert_dead(client, "signed_out_everywhere");
 }
 
 #[test]
