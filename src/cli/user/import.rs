@@ -103,7 +103,8 @@ impl DjangoImport {
         dry_run: bool,
     ) -> Result<(), CommandFailure> {
         let (waiting, under_way) = (Vec::new(), VecDeque::new());
-        let mut sender = GroupSender { context, tally, report, weak: self.weak, dry_run, waiting, under_way };
+        let mut sender =
+            GroupSender { context, tally, report, weak: self.weak, dry_run, waiting, under_way, again: 0 };
         match self.send_all(&mut sender).await {
             Ok(()) => Ok(()),
             Err(failure) => {

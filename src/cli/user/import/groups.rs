@@ -18,16 +18,9 @@ use crate::service::django::judge::ImportableUser;
 /// The most groups under way.
 const GROUPS_AT_ONCE: usize = 16;
 
-/// How long to wait before a group is sent again that the service could not take, each time longer: some minute in all, as
-/// for a service that starts again. Users of the group who were written all the same are there already then.
-const PAUSES: [Duration; 6] = [
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-    Duration::from_secs(8),
-    Duration::from_secs(20),
-    Duration::from_secs(30),
-];
+/// How many milliseconds to wait before a group is sent again that the service could not take, each time longer: some minute
+/// in all, as for a service that starts again. Users of the group who were written all the same are there already then.
+const PAUSES: [u64; 6] = if cfg!(test) { [1; 6] } else { [200, 1_000, 3_000, 8_000, 20_000, 30_000] };
 
 /// What one reading of a source sends, and what it counts.
 pub(super) struct GroupSender<'a> {
@@ -40,6 +33,8 @@ pub(super) struct GroupSender<'a> {
     pub(super) waiting: Vec<ImportableUser>,
     /// The groups that are not answered yet, in their order.
     pub(super) under_way: VecDeque<SentGroup>,
+    /// How often groups were sent again since the service last took one. Once it has been too often, no further group waits.
+    pub(super) again: usize,
 }
 
 /// A group that is sent.
@@ -101,15 +96,16 @@ impl GroupSender<'_> {
     async fn settle_first(&mut self) -> Result<(), CommandFailure> {
         let Some(SentGroup { users, answer }) = self.under_way.pop_front() else { return Ok(()) };
         let mut answer = answer.await.unwrap_or(Err(ServiceRefusal::Unreadable));
-        for pause in PAUSES {
-            if !answer.as_ref().is_err_and(ServiceRefusal::may_pass) {
-                break;
-            }
-            sleep(pause).await;
+        while answer.as_ref().is_err_and(ServiceRefusal::may_pass)
+            && let Some(pause) = PAUSES.get(self.again)
+        {
+            self.again += 1;
+            sleep(Duration::from_millis(*pause)).await;
             let again = self.send_group(&users).await?;
             answer = again.await.unwrap_or(Err(ServiceRefusal::Unreadable));
         }
         let answer = answer?;
+        self.again = 0;
         let results = answer.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         if results.len() != users.len() {
             return Err(CommandFailure::new(

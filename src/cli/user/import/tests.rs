@@ -163,6 +163,21 @@ async fn a_group_that_the_service_could_not_take_is_sent_again() {
 }
 
 #[tokio::test]
+async fn for_a_service_that_stays_away_only_one_group_waits() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&requests);
+    let service = make(move |_: Request| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        let answer = poem::web::Json(json!({ "code": "unavailable", "detail": "The store is late." }));
+        async move { Ok::<_, poem::Error>(answer.with_status(StatusCode::SERVICE_UNAVAILABLE).into_response()) }
+    });
+    let mut scene = ImportTrial::new(Vec::new()).with_groups(3);
+    scene.trial.connect(ServiceConnection::in_process(service.map_to_response().boxed()));
+    scene.run(true, false, false).await.unwrap_err();
+    assert_eq!(requests.load(Ordering::SeqCst), 3 + 6);
+}
+
+#[tokio::test]
 async fn after_a_failure_the_groups_that_were_sent_too_are_counted() {
     let refusal = json!({"code": "unavailable", "detail": "The store cannot be written."});
     let mut answers = vec![all_created(); 3];
