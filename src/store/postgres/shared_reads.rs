@@ -169,10 +169,9 @@ impl CheckReader {
                 group.iter().filter(|check| !is_cached(check)).map(|check| (check.user, check.device));
             (cache.sent(), cache.applied(), to_read.collect::<HashSet<_>>())
         };
-        let rows = self.run(&connection, applied, &to_read).await?;
+        let (rows, head) = self.run(&connection, applied, &to_read).await?;
         connection.done();
         let documents = Documents::of(&rows)?;
-        let head = if self.reads_head() { Some(LogHead::of(&rows)?) } else { None };
         let mut cache = self.cache.lock();
         let another = head.as_ref().is_some_and(|head| cache.follow(sent, head));
         let mut found = Vec::with_capacity(group.len());
@@ -201,35 +200,33 @@ impl CheckReader {
         connection: &Connection,
         applied: Position,
         to_read: &HashSet<(UserId, DeviceId)>,
-    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
+    ) -> Result<(Vec<SimpleQueryRow>, Option<LogHead>), QueryFailure> {
         let users = Literal::users(to_read.iter().map(|(user, _)| *user));
         let devices = Literal::devices(to_read.iter().map(|(_, device)| *device));
         match (to_read.is_empty(), self.reads_head()) {
-            (_, false) => connection.run(&sql::STANDINGS, &[users, devices]).await,
-            (true, true) => self.read_head(connection, applied).await,
+            (_, false) => Ok((connection.run(&sql::STANDINGS, &[users, devices]).await?, None)),
+            (true, true) => Ok((Vec::new(), Some(self.read_head(connection, applied).await?))),
             (false, true) => {
                 let applied = Literal::position(applied);
-                connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await
+                let rows = connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await?;
+                let head = LogHead::of(&rows)?;
+                Ok((rows, Some(head)))
             }
         }
     }
 
-    /// Reads the head of the log, and the entries after `applied` if there are any.
-    async fn read_head(
-        &self,
-        connection: &Connection,
-        applied: Position,
-    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
-        let moves = |rows: &[_]| Ok::<_, QueryFailure>(LogHead::of(rows)?.counters.head > applied);
+    /// Reads the head of the log, with the entries after `applied` if there are any.
+    async fn read_head(&self, connection: &Connection, applied: Position) -> Result<LogHead, QueryFailure> {
         if !self.log_moves.load(Ordering::Relaxed) {
-            let rows = connection.run(&sql::HEAD, &[]).await?;
-            if !moves(&rows)? {
-                return Ok(rows);
+            let head = LogHead::of(&connection.run(&sql::HEAD, &[]).await?)?;
+            if head.counters.head <= applied {
+                return Ok(head);
             }
         }
         let rows = connection.run(&sql::HEAD_AND_ENTRIES, &[Literal::position(applied)]).await?;
-        self.log_moves.store(moves(&rows)?, Ordering::Relaxed);
-        Ok(rows)
+        let head = LogHead::of(&rows)?;
+        self.log_moves.store(head.counters.head > applied, Ordering::Relaxed);
+        Ok(head)
     }
 }
 

@@ -150,8 +150,8 @@ pub(super) const STANDINGS: SqlStatement = SqlStatement {
     types: "uuid[], uuid[]",
 };
 
-/// Reads the counters, and what tells this store from another one or from another time of its own; in one row, since it is what
-/// most checks wait for.
+/// Reads the counters, and in a fifth column what tells this store from another one or from another time of its own; in one row,
+/// since it is what most checks wait for.
 pub(super) const HEAD: SqlStatement = SqlStatement { text: part!(head), types: "" };
 
 /// Reads what [`HEAD`] reads, and the entries of the log after a position.
