@@ -186,6 +186,7 @@ mod tests {
             assert_eq!(server.get_dbname(), Some("rescind"));
         }
     }
+
     #[test]
     fn every_machine_is_named_once() {
         for (url, expected) in [
