@@ -19,8 +19,10 @@
 //! * `standings` — the counters, users and devices that checks and steps work on, read by one statement; `standing_cache` —
 //!   those that were read before; `head` — the head of the log, which says whether they are still true
 //! * `primacy` — the proof that this database is still the primary; `synchronous_standbys` — the settings that allow one
-//! * `load`, `write`, `sql`, `sql_query` — the statements: what is read for a step, locked for it, and written by it;
-//!   the texts of those that read; `statement` — those that are prepared once for a connection
+//! * `load`, `write`, `sql` — the statements: what is read for a step, locked for it, and written by it; the texts of those
+//!   that read; `row` — what is in a row of an answer
+//! * `sql_query` — a statement with its arguments, each a `literal`; `bound_query` — one whose arguments stay out of its text
+//! * `statement`, `prepared` — a statement that is planned once for a connection, and which ones are
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`durability`] — what the servers say that decides whether they keep what they acknowledge
 //! * [`encryption`] — whether the connection has to be encrypted
@@ -35,6 +37,7 @@
 //! is the order of commits. What a step decides is the business of [`steps`](super::steps), never of these modules.
 
 mod archive;
+mod bound_query;
 mod change_notifier;
 mod connection;
 pub mod durability;
@@ -46,14 +49,17 @@ mod group_queue;
 mod head;
 mod hosts;
 mod indexes;
+mod literal;
 mod load;
 mod loaded;
 pub mod open;
 mod open_error;
 mod options;
 mod pool;
+mod prepared;
 mod primacy;
 mod retry;
+mod row;
 mod schema;
 mod shared_reads;
 mod sql;

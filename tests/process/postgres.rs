@@ -34,6 +34,7 @@ mod hindered;
 mod keys;
 mod ledger;
 mod load;
+mod logged;
 mod names;
 mod nodes;
 mod patroni;

@@ -29,6 +29,7 @@ mod sessions;
 mod sign_out;
 #[path = "../skipped.rs"]
 mod skipped;
+mod statements;
 mod two_weeks;
 mod unreadable;
 

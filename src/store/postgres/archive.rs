@@ -15,12 +15,12 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
+use super::bound_query::BoundQuery;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::open::{OpenMode, check, connect_params};
 use super::open_error::{OpenError, refusal};
-use super::sql_query::SqlQuery;
 use super::write::document;
 use super::{hosts, sql};
 use crate::model::ids::StoreId;
@@ -150,8 +150,8 @@ fn busy(error: &Error) -> OpenError {
     }
 }
 
-fn failed(error: Error) -> StoreError {
-    match QueryFailure::from(error) {
+fn failed(error: impl Into<QueryFailure>) -> StoreError {
+    match error.into() {
         QueryFailure::Final(error) => error,
         QueryFailure::Lost(why) => StoreError::Unavailable(why),
         QueryFailure::Conflict => StoreError::Unavailable("two records have the same key".to_owned()),
@@ -208,7 +208,7 @@ impl ArchiveSource for PostgresArchive {
     async fn leave(&mut self, to: &str) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = null,
             moved = json_build_object('to', $1, 'founding', coalesce(founding, moved->'founding'))";
-        SqlQuery::new(mark).text(to).run(self.client()).await.map_err(failed)?;
+        BoundQuery::new(mark).text(to).run(self.client()).await.map_err(failed)?;
         self.commit_transaction().await
     }
 }
@@ -220,10 +220,7 @@ impl ArchiveTarget for PostgresArchive {
     }
 
     async fn put(&mut self, page: Vec<Record>) -> Result<(), StoreError> {
-        for query in rows::imported(page)? {
-            query.run(self.client()).await.map_err(failed)?;
-        }
-        Ok(())
+        rows::imported(page)?.run(&self.connection).await.map_err(failed)
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
@@ -235,7 +232,7 @@ impl ArchiveTarget for PostgresArchive {
     async fn initialize(&mut self, identity: StoreIdentity) -> Result<(), StoreError> {
         let mark = "update rescind.service set founding = $1::json, copying = null";
         self.run(BEGIN).await?;
-        SqlQuery::new(mark).text(document(&identity)?).run(self.client()).await.map_err(failed)?;
+        BoundQuery::new(mark).text(document(&identity)?).run(self.client()).await.map_err(failed)?;
         self.commit_transaction().await
     }
 }

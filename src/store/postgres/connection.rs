@@ -9,18 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client, SimpleQueryRow};
+use tokio_postgres::{AsyncMessage, Client, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::QueryFailure;
-use super::sql;
-use super::statement::{Literal, PreparedStatements, SqlStatement};
+use super::prepared::{self, PreparedStatements};
+use super::row::Rows;
+use super::sql_query::SqlQuery;
 
 /// How long the server may take to accept a cancel request.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The rows of an answer.
-pub(super) type Rows = Vec<tokio_postgres::Row>;
 
 /// An open connection to the database.
 pub(super) struct Connection {
@@ -60,22 +58,30 @@ impl Connection {
 
     /// Prepares the statements that are sent often.
     pub(super) async fn prepare(&mut self, statements: &Arc<PreparedStatements>) {
-        if statements.prepare(self.begin(), &sql::PREPARED).await {
+        if statements.prepare(self.begin()).await {
             self.prepared = Some(Arc::clone(statements));
         }
         self.done();
     }
 
-    /// Runs a statement that may be prepared here.
-    pub(super) async fn run(
-        &self,
-        statement: &SqlStatement,
-        arguments: &[Literal],
-    ) -> Result<Vec<SimpleQueryRow>, QueryFailure> {
+    /// Runs statements in one message, each after the one before it; the first one that fails is the last one. They are in a
+    /// transaction of their own, unless one was begun or one of them begins it. Answers with the rows of all of them.
+    ///
+    /// Messages are sent in the order in which they are first polled. [`QueryFailure::Conflict`] also says that the session
+    /// has lost what was prepared on it: tried again, the statements are sent as they are.
+    pub(super) async fn run(&self, queries: &[&SqlQuery]) -> Result<Rows, QueryFailure> {
         let client = self.begin();
-        match &self.prepared {
-            Some(prepared) => prepared.execute(client, statement, arguments).await,
-            None => statement.run(client, arguments).await,
+        if queries.is_empty() {
+            return Ok(Rows::new());
+        }
+        let known = self.prepared.as_ref().filter(|prepared| !prepared.lost());
+        let Some(prepared) = known else {
+            return Ok(rows(client.simple_query(&prepared::plain(queries)).await?));
+        };
+        match client.simple_query(&prepared::executions(queries)).await {
+            Ok(messages) => Ok(rows(messages)),
+            Err(error) if prepared.note(&error) => Err(QueryFailure::Conflict),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -125,6 +131,14 @@ impl Connection {
         self.client.batch_execute("commit").await?;
         Ok(!self.remarked.load(Ordering::SeqCst))
     }
+}
+
+fn rows(messages: Vec<SimpleQueryMessage>) -> Rows {
+    let row = |message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    };
+    messages.into_iter().filter_map(row).collect()
 }
 
 impl Drop for Connection {

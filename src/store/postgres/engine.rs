@@ -194,7 +194,7 @@ impl Inner {
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
         if let Some(load) = load::preload(working_set) {
-            load.run(connection.begin()).await?.fill(&mut loaded)?;
+            load.run(&connection, &mut loaded).await?;
         }
         let answered = transaction::complete(&connection, &mut loaded, |records| query.run(records)).await?;
         connection.done();

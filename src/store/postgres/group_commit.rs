@@ -5,12 +5,10 @@
 //! of one caller is not another's error. If the outcome of the commit is unknown, it is unknown for the whole group.
 //! Two steps of one user are never in one group, so that no step has to see what another one of its group writes.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use futures_util::join;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -19,9 +17,7 @@ use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
 use super::load;
 use super::loaded::Loaded;
-use super::sql;
-use super::standings::Documents;
-use super::statement::Literal;
+use super::standings::{self, Documents};
 use super::transaction::{self, Transactions};
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::StoreError;
@@ -169,18 +165,10 @@ async fn lock_and_read<'a>(
     connection: &Connection,
     group: &'a [WaitingStep],
 ) -> Result<Vec<Part<'a>>, QueryFailure> {
-    let client = connection.begin();
     let pairs: Vec<_> = group.iter().map(|step| (step.user, step.device.unwrap_or(NO_DEVICE))).collect();
     let lock = load::lock_users(group.iter().map(|step| step.user));
-    let ids = [
-        Literal::users(pairs.iter().map(|(user, _)| *user)),
-        Literal::devices(pairs.iter().map(|(_, id)| *id)),
-    ];
-    let read = connection.run(&sql::STANDINGS, &ids);
-    let (begun, locked, read) = join!(transactions.begin(client), lock.run(client), read);
-    begun?;
-    let locked: HashSet<UserId> = load::locked_users(&locked?)?.into_iter().collect();
-    let documents = Documents::of(&read?)?;
+    let rows = connection.run(&[transactions.begin(), &lock, &standings::query(&pairs)]).await?;
+    let (locked, documents) = (load::locked_users(&rows)?, Documents::of(&rows)?);
     let part = |waiting: &'a WaitingStep| {
         let records = locked.contains(&waiting.user).then(|| documents.loaded(waiting.user, waiting.device));
         Part { waiting, records, decided: None }
@@ -190,7 +178,6 @@ async fn lock_and_read<'a>(
 
 /// Decides the steps whose records are loaded, and reads together what they lack.
 async fn decide(connection: &Connection, parts: &mut [Part<'_>]) -> Result<(), QueryFailure> {
-    let client = connection.begin();
     for _ in 0..ROUNDS {
         let mut lacking = Vec::new();
         for part in parts.iter_mut().filter(|part| part.decided.is_none()) {
@@ -201,11 +188,8 @@ async fn decide(connection: &Connection, parts: &mut [Part<'_>]) -> Result<(), Q
                 None => part.decided = Some(outcome),
             }
         }
-        let (lacking, needs): (Vec<_>, Vec<_>) = lacking.into_iter().unzip();
-        let read = needs.into_iter().map(|need| load::missed(need).run(client));
-        for (records, answer) in lacking.into_iter().zip(try_join_all(read).await?) {
-            answer.fill(records)?;
-        }
+        let read = lacking.into_iter().map(|(records, need)| load::missed(need).run(connection, records));
+        try_join_all(read).await?;
     }
     Ok(())
 }

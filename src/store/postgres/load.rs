@@ -1,10 +1,13 @@
 //! How the working set of a step is locked, and how records are read for it.
 
-use tokio_postgres::Client;
-use uuid::Uuid;
+use std::collections::HashSet;
 
-use super::connection::Rows;
+use tokio_postgres::SimpleQueryRow;
+
+use super::connection::Connection;
+use super::failure::QueryFailure;
 use super::loaded::{Loaded, Need};
+use super::row::{self, Rows};
 use super::sql;
 use super::sql_query::SqlQuery;
 use super::standings;
@@ -19,7 +22,7 @@ use crate::store::working_set::WorkingSet;
 pub(super) fn lock_query(working_set: &WorkingSet) -> Option<SqlQuery> {
     match working_set {
         WorkingSet::User(user) | WorkingSet::Device(user, _) => {
-            Some(SqlQuery::new(sql::LOCK_USER).user(*user))
+            Some(SqlQuery::prepared(&sql::LOCK_USER).user(*user))
         }
         WorkingSet::Counters => Some(SqlQuery::new(sql::LOCK_COUNTERS)),
         WorkingSet::Due(now, limit) => {
@@ -30,6 +33,22 @@ pub(super) fn lock_query(working_set: &WorkingSet) -> Option<SqlQuery> {
         WorkingSet::Unknown | WorkingSet::Username(_) => Some(SqlQuery::new(sql::LOCK_VERSION)),
         WorkingSet::Devices(..) | WorkingSet::LastSeen(_) => None,
     }
+}
+
+/// The statement that locks those of these users that exist and that nobody else has locked.
+pub(super) fn lock_users(users: impl IntoIterator<Item = UserId>) -> SqlQuery {
+    SqlQuery::prepared(&sql::LOCK_USERS).users(users)
+}
+
+/// The users whom [`lock_query`] or [`lock_users`] locked; other rows are passed over.
+pub(super) fn locked_users(rows: &Rows) -> Result<HashSet<UserId>, QueryFailure> {
+    let mut locked = HashSet::new();
+    for row in rows {
+        if row::name(row)? == "locked" {
+            locked.insert(row::user(row)?);
+        }
+    }
+    Ok(locked)
 }
 
 /// A statement that reads records.
@@ -63,83 +82,74 @@ impl ListedAs {
 }
 
 impl LoadStatement {
+    /// A statement that answers these needs.
     fn of(query: SqlQuery, needs: impl IntoIterator<Item = Need>) -> Self {
         Self { query, needs: needs.into_iter().collect(), list: None }
     }
 
+    /// A statement that answers `list`, and whatever else its rows say.
     fn list(query: SqlQuery, list: Need) -> Self {
         Self { query, needs: Vec::new(), list: Some(ListedAs::Of(list)) }
     }
 
-    /// Runs the statement and collects its answer.
-    pub(super) async fn run(self, client: &Client) -> Result<Answer, tokio_postgres::Error> {
-        let rows = self.query.run(client).await?;
-        Ok(Answer { rows, needs: self.needs, list: self.list })
+    pub(super) fn query(&self) -> &SqlQuery {
+        &self.query
     }
-}
 
-/// The answer to a [`LoadStatement`].
-pub(super) struct Answer {
-    rows: Rows,
-    needs: Vec<Need>,
-    list: Option<ListedAs>,
-}
+    /// Runs the statement, and adds what it reads to `loaded`.
+    pub(super) async fn run(self, connection: &Connection, loaded: &mut Loaded) -> Result<(), QueryFailure> {
+        let rows = connection.run(&[&self.query]).await?;
+        self.fill(&rows, loaded)
+    }
 
-impl Answer {
-    pub(super) fn fill(self, loaded: &mut Loaded) -> Result<(), tokio_postgres::Error> {
-        let Self { rows, needs, list } = self;
-        for need in needs {
+    /// Adds what the statement has read to `loaded`; rows of locks are passed over.
+    pub(super) fn fill(self, rows: &Rows, loaded: &mut Loaded) -> Result<(), QueryFailure> {
+        for need in self.needs {
             loaded.looked_for(need);
         }
         let mut listed = Vec::new();
-        for row in &rows {
-            let (what, id, document): (&str, Option<Uuid>, String) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let id = id.unwrap_or_default().into_bytes();
-            let need = match what {
+        for row in rows {
+            let need = match row::name(row)? {
+                "locked" => continue,
                 "identity" => Need::StoreIdentity,
                 "counters" => Need::Counters,
                 "totals" => Need::Totals,
-                "user" => Need::User(UserId::from_bytes(id)),
-                "device" => Need::Device(user_of(row)?, DeviceId::from_bytes(id)),
-                "seen" => Need::LastSeen(user_of(row)?, DeviceId::from_bytes(id)),
-                "key" => Need::ServiceKey(ServiceKeyId::from_bytes(id)),
+                "user" => Need::User(row::user(row)?),
+                "device" => {
+                    let (user, device) = row::device(row)?;
+                    Need::Device(user, device)
+                }
+                "seen" => {
+                    let (user, device) = row::device(row)?;
+                    Need::LastSeen(user, device)
+                }
+                "key" => Need::ServiceKey(ServiceKeyId::from_bytes(row::id(row, 1)?)),
                 _ => {
-                    listed.push((id, document, row));
+                    listed.push(row);
                     continue;
                 }
             };
-            loaded.add(need, document);
+            loaded.add(need, document(row)?);
         }
-        let Some(need) = list.and_then(|list| list.need(loaded)) else { return Ok(()) };
+        let Some(need) = self.list.and_then(|list| list.need(loaded)) else { return Ok(()) };
         loaded.looked_for(need.clone());
-        for (id, document, row) in listed {
+        for row in listed {
             if let Need::Devices(user, ..) | Need::PastDevices(user, ..) = need {
-                let seen = Need::LastSeen(user, DeviceId::from_bytes(id));
-                match row.try_get::<_, Option<String>>(3)? {
+                let seen = Need::LastSeen(user, DeviceId::from_bytes(row::id(row, 1)?));
+                match row::document(row, 3)? {
                     Some(document) => loaded.add(seen, document),
                     None => loaded.looked_for(seen),
                 }
             }
-            loaded.add(need.clone(), document);
+            loaded.add(need.clone(), document(row)?);
         }
         Ok(())
     }
 }
 
-/// The user of a row about a device.
-fn user_of(row: &tokio_postgres::Row) -> Result<UserId, tokio_postgres::Error> {
-    Ok(UserId::from_bytes(row.try_get::<_, Uuid>(3)?.into_bytes()))
-}
-
-/// The statement that locks those of these users that exist and that nobody else has locked.
-pub(super) fn lock_users(users: impl IntoIterator<Item = UserId>) -> SqlQuery {
-    SqlQuery::new(sql::LOCK_USERS).users(users)
-}
-
-/// The ids of the users that [`lock_query`] for a sweep or [`lock_users`] locked.
-pub(super) fn locked_users(rows: &Rows) -> Result<Vec<UserId>, tokio_postgres::Error> {
-    rows.iter().map(|row| Ok(UserId::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes()))).collect()
+/// The document of the record that a row is.
+fn document(row: &SimpleQueryRow) -> Result<String, QueryFailure> {
+    Ok(row::document(row, 2)?.unwrap_or_default())
 }
 
 /// The statement that reads a working set: one, so that all of it is of one moment.
@@ -147,11 +157,11 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     match working_set {
         WorkingSet::Device(user, device) => Some(of_devices(&[(*user, *device)])),
         WorkingSet::User(user) => Some(LoadStatement::of(
-            SqlQuery::new(sql::COUNTERS_AND_USER).user(*user),
+            SqlQuery::prepared(&sql::COUNTERS_AND_USER).user(*user),
             [Need::Counters, Need::User(*user)],
         )),
         WorkingSet::Username(name) => {
-            let query = SqlQuery::new(sql::COUNTERS_AND_USER_NAMED).text(name.as_str());
+            let query = SqlQuery::prepared(&sql::COUNTERS_AND_USER_NAMED).text(name.as_str());
             let mut load = LoadStatement::list(query, Need::Named(name.clone()));
             load.needs.push(Need::Counters);
             Some(load)
@@ -181,7 +191,7 @@ pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
 }
 
 /// Reads the expiry checks that are due, of users that are locked or deleted.
-pub(super) fn due(now: Timestamp, limit: usize, locked: Vec<UserId>) -> LoadStatement {
+pub(super) fn due(now: Timestamp, limit: usize, locked: HashSet<UserId>) -> LoadStatement {
     let query = SqlQuery::new(sql::DUE).number(now.unix()).number(limit).users(locked);
     LoadStatement::list(query, Need::Due(now, limit))
 }
@@ -204,8 +214,9 @@ pub(super) fn missed(need: Need) -> LoadStatement {
             LoadStatement::list(query, need)
         }
         Need::Users(ref after, limit) => {
-            let query =
-                SqlQuery::new(sql::COUNTERS_AND_USERS).text(after.clone().unwrap_or_default()).number(limit);
+            let query = SqlQuery::new(sql::COUNTERS_AND_USERS)
+                .text(after.as_deref().unwrap_or_default())
+                .number(limit);
             LoadStatement { needs: vec![Need::Counters], ..LoadStatement::list(query, need) }
         }
         Need::Device(user, id) => {
@@ -237,7 +248,7 @@ pub(super) fn missed(need: Need) -> LoadStatement {
             let query = SqlQuery::new(sql::LOG);
             LoadStatement::list(query.number(after.value()).number(limit), need)
         }
-        Need::Due(now, limit) => due(now, limit, Vec::new()),
+        Need::Due(now, limit) => due(now, limit, HashSet::new()),
     }
 }
 

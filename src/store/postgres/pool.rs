@@ -18,7 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::hosts;
-use super::statement::PreparedStatements;
+use super::prepared::PreparedStatements;
 use crate::store::StoreError;
 
 /// The longest pause between attempts to connect to an unreachable database, well below the time a node may take to

@@ -12,7 +12,6 @@ use std::time::Duration;
 use futures_util::try_join;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_postgres::SimpleQueryRow;
 
 use super::connection::Connection;
 use super::failure::QueryFailure;
@@ -21,10 +20,11 @@ use super::head::LogHead;
 use super::loaded::Loaded;
 use super::pool::Pool;
 use super::primacy::Primacy;
+use super::row::Rows;
 use super::sql;
+use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
-use super::standings::Documents;
-use super::statement::Literal;
+use super::standings::{self, Documents};
 use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::{SeenStanding, StoreError};
@@ -200,15 +200,13 @@ impl CheckReader {
         connection: &Connection,
         applied: Position,
         to_read: &HashSet<(UserId, DeviceId)>,
-    ) -> Result<(Vec<SimpleQueryRow>, Option<LogHead>), QueryFailure> {
-        let users = Literal::users(to_read.iter().map(|(user, _)| *user));
-        let devices = Literal::devices(to_read.iter().map(|(_, device)| *device));
+    ) -> Result<(Rows, Option<LogHead>), QueryFailure> {
+        let devices: Vec<_> = to_read.iter().copied().collect();
         match (to_read.is_empty(), self.reads_head()) {
-            (_, false) => Ok((connection.run(&sql::STANDINGS, &[users, devices]).await?, None)),
+            (_, false) => Ok((connection.run(&[&standings::query(&devices)]).await?, None)),
             (true, true) => Ok((Vec::new(), Some(self.read_head(connection, applied).await?))),
             (false, true) => {
-                let applied = Literal::position(applied);
-                let rows = connection.run(&sql::HEAD_AND_STANDINGS, &[applied, users, devices]).await?;
+                let rows = connection.run(&[&standings::query_with_head(applied, &devices)]).await?;
                 let head = LogHead::of(&rows)?;
                 Ok((rows, Some(head)))
             }
@@ -218,12 +216,13 @@ impl CheckReader {
     /// Reads the head of the log, with the entries after `applied` if there are any.
     async fn read_head(&self, connection: &Connection, applied: Position) -> Result<LogHead, QueryFailure> {
         if !self.log_moves.load(Ordering::Relaxed) {
-            let head = LogHead::of(&connection.run(&sql::HEAD, &[]).await?)?;
+            let head = LogHead::of(&connection.run(&[&SqlQuery::prepared(&sql::HEAD)]).await?)?;
             if head.counters.head <= applied {
                 return Ok(head);
             }
         }
-        let rows = connection.run(&sql::HEAD_AND_ENTRIES, &[Literal::position(applied)]).await?;
+        let entries = SqlQuery::prepared(&sql::HEAD_AND_ENTRIES).number(applied.value());
+        let rows = connection.run(&[&entries]).await?;
         let head = LogHead::of(&rows)?;
         self.log_moves.store(head.counters.head > applied, Ordering::Relaxed);
         Ok(head)

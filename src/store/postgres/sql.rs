@@ -4,7 +4,7 @@
 //! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
 //! has a statement for users and devices: the user of a device and of when and from where it was last heard of.
 
-use super::statement::SqlStatement;
+use super::statement::{Plan, SqlStatement};
 use crate::store::format::RecordKind;
 
 /// A part of a statement.
@@ -52,7 +52,7 @@ macro_rules! part {
          from rescind.devices d left join rescind.last_seen s using (user_id, id)
          where user_id = $1 and "
     };
-    // One look into an index for each, also while the planner still takes the tables for small.
+    // One look into an index for each: the limit leaves the planner no join of the whole tables.
     (rows standings $users:literal $devices:literal) => {
         concat!(
             "select 'user', u.id, u.doc::text, null::uuid from unnest(", $users, ") as n (user_id)
@@ -97,18 +97,28 @@ macro_rules! part {
 pub(super) const STAGE: &str =
     "select founding is not null, copying is not null, moved->>'to' from rescind.service";
 
-pub(super) const LOCK_USER: &str = "select from rescind.users where id = $1 for no key update";
+/// Locks a user. Every statement that locks something names its rows `locked`.
+pub(super) const LOCK_USER: SqlStatement = SqlStatement {
+    name: "lock_user",
+    text: "select 'locked', id from rescind.users where id = $1 for no key update",
+    types: "uuid",
+    plan: Plan::ByIndex,
+};
 
 /// Locks those of these users that nobody else has locked.
-pub(super) const LOCK_USERS: &str =
-    "select id from rescind.users where id = any($1) order by id for no key update skip locked";
+pub(super) const LOCK_USERS: SqlStatement = SqlStatement {
+    name: "lock_users",
+    text: "select 'locked', id from rescind.users where id = any($1) order by id for no key update skip locked",
+    types: "uuid[]",
+    plan: Plan::ByIndex,
+};
 
-pub(super) const LOCK_COUNTERS: &str = "select from rescind.service for update";
+pub(super) const LOCK_COUNTERS: &str = "select 'locked' from rescind.service for update";
 
 /// Locks the users with due expiry checks, in one order, so that two nodes that sweep do not wait for each other in a
 /// circle.
 pub(super) const LOCK_DUE_USERS: &str = concat!(
-    "select id from rescind.users where id in (
+    "select 'locked', id from rescind.users where id in (
         select user_id from (select user_id from rescind.looks where at <= $1 ",
     part!(by_due),
     ") due
@@ -117,17 +127,27 @@ pub(super) const LOCK_DUE_USERS: &str = concat!(
 
 /// Locks a row that nobody ever changes, if the database waits for standbys: a commit that has locked nothing would not
 /// wait for one.
-pub(super) const LOCK_VERSION: &str = "select from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share";
+pub(super) const LOCK_VERSION: &str = "select 'locked' from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share";
 
 pub(super) const COUNTERS: &str =
     concat!(part!(row counters), " union all select 'identity', null, founding::text ", part!(initialized));
 
-pub(super) const COUNTERS_AND_USER: &str = concat!(part!(row counters), " union all ", part!(row user));
+pub(super) const COUNTERS_AND_USER: SqlStatement = SqlStatement {
+    name: "counters_and_user",
+    text: concat!(part!(row counters), " union all ", part!(row user)),
+    types: "uuid",
+    plan: Plan::ByIndex,
+};
 
-pub(super) const COUNTERS_AND_USER_NAMED: &str = concat!(
-    part!(row counters),
-    " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
-);
+pub(super) const COUNTERS_AND_USER_NAMED: SqlStatement = SqlStatement {
+    name: "counters_and_user_named",
+    text: concat!(
+        part!(row counters),
+        " union all select what, id, doc::text from rescind.users, (values ('listed'), ('user')) as twice (what) where name = $1"
+    ),
+    types: "text",
+    plan: Plan::ByIndex,
+};
 
 /// Reads the counters, a user and a page of the user's live devices.
 pub(super) const STANDING_DEVICES: &str = concat!(
@@ -146,22 +166,31 @@ pub(super) const STANDING_DEVICES: &str = concat!(
 
 /// Reads the counters, and users and devices by their ids.
 pub(super) const STANDINGS: SqlStatement = SqlStatement {
+    name: "standings",
     text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows standings "$1" "$2")),
     types: "uuid[], uuid[]",
+    plan: Plan::ByIndex,
 };
 
 /// Reads the counters, and in a fifth column what tells this store from another one or from another time of its own; in one row,
 /// since it is what most checks wait for.
-pub(super) const HEAD: SqlStatement = SqlStatement { text: part!(head), types: "" };
+pub(super) const HEAD: SqlStatement =
+    SqlStatement { name: "head", text: part!(head), types: "", plan: Plan::Any };
 
 /// Reads what [`HEAD`] reads, and the entries of the log after a position.
-pub(super) const HEAD_AND_ENTRIES: SqlStatement =
-    SqlStatement { text: part!(head and entries), types: "bigint" };
+pub(super) const HEAD_AND_ENTRIES: SqlStatement = SqlStatement {
+    name: "head_and_entries",
+    text: part!(head and entries),
+    types: "bigint",
+    plan: Plan::ByIndex,
+};
 
 /// Reads what [`HEAD_AND_ENTRIES`] reads, and users and devices by their ids.
 pub(super) const HEAD_AND_STANDINGS: SqlStatement = SqlStatement {
+    name: "head_and_standings",
     text: concat!(part!(head and entries), " union all ", part!(rows standings "$2" "$3")),
     types: "bigint, uuid[], uuid[]",
+    plan: Plan::ByIndex,
 };
 
 /// Reads which store of which database this is, as [`HEAD`] does, and the settings that decide whether a commit proves that it
@@ -174,9 +203,6 @@ pub(super) const STORE_AND_SETTINGS_LOCKED: &str = concat!(
     part!(store and settings),
     ", (select from rescind.version where version = 1 for key share) locked"
 );
-
-/// The statements that are prepared on every connection.
-pub(super) const PREPARED: [&SqlStatement; 4] = [&HEAD, &HEAD_AND_ENTRIES, &HEAD_AND_STANDINGS, &STANDINGS];
 
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(

@@ -1,116 +1,110 @@
-//! A statement with its parameters.
+//! A statement whose arguments stand in its text as literals. The database's log may have them: ids, numbers and names.
 
-use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
+use std::borrow::Cow;
 
-use super::connection::Rows;
+use super::literal::{Literal, Number};
+use super::statement::SqlStatement;
 use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 
-/// A parameter of a statement, with its type.
-type Value = (Box<dyn ToSql + Sync + Send>, Type);
-
-/// A statement with its parameters.
-///
-/// It is sent with the types of its parameters and without a name: in one round trip, and through a pooler that gives
-/// each transaction another connection, on which a prepared statement would not exist.
+/// A statement with its arguments, which can be one that connections prepare.
 pub(super) struct SqlQuery {
-    text: &'static str,
-    values: Vec<Value>,
+    /// The text with `$1`, `$2` and so on in the places of the arguments.
+    text: Cow<'static, str>,
+    /// The statement, if it is one that connections prepare.
+    prepared: Option<&'static SqlStatement>,
+    arguments: Vec<Literal>,
 }
 
 impl SqlQuery {
-    pub(super) fn new(text: &'static str) -> Self {
-        Self { text, values: Vec::new() }
+    /// A statement that is planned each time it is sent.
+    pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { text: text.into(), prepared: None, arguments: Vec::new() }
     }
 
-    /// Adds the next parameter.
-    fn with(mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> Self {
-        self.values.push((Box::new(value), of));
+    /// A statement that is planned once for a connection.
+    pub(super) fn prepared(statement: &'static SqlStatement) -> Self {
+        Self { text: statement.text.into(), prepared: Some(statement), arguments: Vec::new() }
+    }
+
+    /// Adds the next argument.
+    fn with(mut self, argument: Literal) -> Self {
+        self.arguments.push(argument);
         self
     }
 
     pub(super) fn user(self, id: UserId) -> Self {
-        self.with(user_uuid(id), Type::UUID)
+        self.with(Literal::uuid(*id.as_bytes()))
     }
 
     pub(super) fn users(self, ids: impl IntoIterator<Item = UserId>) -> Self {
-        self.with(ids.into_iter().map(user_uuid).collect::<Vec<_>>(), Type::UUID_ARRAY)
+        self.with(Literal::users(ids))
     }
 
     pub(super) fn device(self, id: DeviceId) -> Self {
-        self.with(device_uuid(id), Type::UUID)
+        self.with(Literal::uuid(*id.as_bytes()))
     }
 
     pub(super) fn devices(self, ids: impl IntoIterator<Item = DeviceId>) -> Self {
-        self.with(ids.into_iter().map(device_uuid).collect::<Vec<_>>(), Type::UUID_ARRAY)
+        self.with(Literal::devices(ids))
     }
 
     pub(super) fn service_key(self, id: ServiceKeyId) -> Self {
-        self.with(Uuid::from_bytes(*id.as_bytes()), Type::UUID)
+        self.with(Literal::uuid(*id.as_bytes()))
     }
 
-    pub(super) fn text(self, text: impl Into<String>) -> Self {
-        self.with(text.into(), Type::TEXT)
+    pub(super) fn text(self, text: &str) -> Self {
+        self.with(Literal::text(text))
     }
 
-    pub(super) fn optional_texts(self, texts: Vec<Option<String>>) -> Self {
-        self.with(texts, Type::TEXT_ARRAY)
-    }
-
-    pub(super) fn texts(self, texts: Vec<String>) -> Self {
-        self.with(texts, Type::TEXT_ARRAY)
-    }
-
-    pub(super) fn flags(self, flags: Vec<bool>) -> Self {
-        self.with(flags, Type::BOOL_ARRAY)
+    pub(super) fn revocations(self, documents: &[String]) -> Self {
+        self.with(Literal::revocations(documents))
     }
 
     pub(super) fn number(self, number: impl Into<Number>) -> Self {
-        self.with(number.into().0, Type::INT8)
+        self.with(Literal::number(number))
     }
 
     pub(super) fn numbers(self, numbers: impl IntoIterator<Item = Number>) -> Self {
-        self.with(numbers.into_iter().map(|number| number.0).collect::<Vec<_>>(), Type::INT8_ARRAY)
+        self.with(Literal::numbers(numbers))
     }
 
-    /// Sends the statement and waits for the rows. Statements are sent in the order in which they are first polled.
-    pub(super) async fn run(&self, client: &Client) -> Result<Rows, tokio_postgres::Error> {
-        let values: Vec<_> = self.values.iter().map(borrowed).collect();
-        client.query_typed(self.text, &values).await
+    /// The statement, if it is one that connections prepare.
+    pub(super) fn statement(&self) -> Option<&'static SqlStatement> {
+        self.prepared
     }
-}
 
-fn borrowed((value, of): &Value) -> (&(dyn ToSql + Sync), Type) {
-    (&**value, of.clone())
-}
+    /// The text to send where the statement is not prepared: with the arguments in the places of the parameters.
+    pub(super) fn plain(&self) -> String {
+        let numbered = self.arguments.iter().enumerate().rev();
+        numbered.fold(self.text.to_string(), |text, (index, argument)| {
+            text.replace(&format!("${}", index + 1), &argument.to_string())
+        })
+    }
 
-/// An integer as the database stores it, `bigint`. Larger numbers are capped; ours count from zero and stay far below.
-#[derive(Clone, Copy)]
-pub(super) struct Number(i64);
-
-impl From<i64> for Number {
-    fn from(number: i64) -> Self {
-        Self(number)
+    /// The text to send where the statement is prepared, if it is one that connections prepare.
+    pub(super) fn execution(&self) -> String {
+        self.prepared.map_or_else(|| self.plain(), |statement| statement.execute(&self.arguments))
     }
 }
 
-impl From<u64> for Number {
-    fn from(number: u64) -> Self {
-        Self(i64::try_from(number).unwrap_or(i64::MAX))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::postgres::statement::Plan;
+
+    static STATEMENT: SqlStatement = SqlStatement {
+        name: "sum",
+        text: "select $1 + $2, $1",
+        types: "bigint, bigint",
+        plan: Plan::ByIndex,
+    };
+
+    #[test]
+    fn an_argument_stands_in_every_place_of_its_parameter() {
+        let query = SqlQuery::prepared(&STATEMENT).number(11_i64).number(2_i64);
+        assert_eq!(query.plain(), "select '11'::bigint + '2'::bigint, '11'::bigint");
+        let executed = format!("execute {} ('11'::bigint, '2'::bigint)", STATEMENT.full_name());
+        assert_eq!(query.execution(), executed);
+        assert_eq!(SqlQuery::new("select 1").execution(), "select 1");
     }
-}
-
-impl From<usize> for Number {
-    fn from(number: usize) -> Self {
-        Self(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-}
-
-fn user_uuid(id: UserId) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
-}
-
-fn device_uuid(id: DeviceId) -> Uuid {
-    Uuid::from_bytes(*id.as_bytes())
 }

@@ -2,22 +2,27 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::SimpleQueryRow;
-use uuid::Uuid;
-
 use super::failure::QueryFailure;
 use super::loaded::{Loaded, Need};
+use super::row::{self, Rows};
 use super::sql;
 use super::sql_query::SqlQuery;
+use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
-use crate::store::StoreError;
 
 /// The statement that reads the counters and all of these users and devices, with when and from where each device was
 /// last heard of.
 pub(super) fn query(devices: &[(UserId, DeviceId)]) -> SqlQuery {
-    SqlQuery::new(sql::STANDINGS.text)
-        .users(devices.iter().map(|(user, _)| *user))
-        .devices(devices.iter().map(|(_, device)| *device))
+    of(SqlQuery::prepared(&sql::STANDINGS), devices)
+}
+
+/// The statement that reads what [`query`] reads, and the head of the log with the entries after a position.
+pub(super) fn query_with_head(after: Position, devices: &[(UserId, DeviceId)]) -> SqlQuery {
+    of(SqlQuery::prepared(&sql::HEAD_AND_STANDINGS).number(after.value()), devices)
+}
+
+fn of(query: SqlQuery, devices: &[(UserId, DeviceId)]) -> SqlQuery {
+    query.users(devices.iter().map(|(user, _)| *user)).devices(devices.iter().map(|(_, device)| *device))
 }
 
 /// The documents that one statement returned: the counters, users, devices, and when and from where each was last heard of.
@@ -31,15 +36,15 @@ pub(super) struct Documents {
 
 impl Documents {
     /// Reads the rows of [`STANDINGS`](sql::STANDINGS); other rows are passed over.
-    pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
+    pub(super) fn of(rows: &Rows) -> Result<Self, QueryFailure> {
         let mut documents = Self::default();
         for row in rows {
-            let document = || Ok::<_, QueryFailure>(row.try_get(2)?.unwrap_or_default().to_owned());
-            match row.try_get(0)? {
-                Some("counters") => documents.counters = Some(document()?),
-                Some("user") => drop(documents.users.insert(UserId::from_bytes(id(row, 1)?), document()?)),
-                Some("device") => drop(documents.devices.insert(device(row)?, document()?)),
-                Some("seen") => drop(documents.last_seen.insert(device(row)?, document()?)),
+            let document = || Ok::<_, QueryFailure>(row::document(row, 2)?.unwrap_or_default());
+            match row::name(row)? {
+                "counters" => documents.counters = Some(document()?),
+                "user" => drop(documents.users.insert(row::user(row)?, document()?)),
+                "device" => drop(documents.devices.insert(row::device(row)?, document()?)),
+                "seen" => drop(documents.last_seen.insert(row::device(row)?, document()?)),
                 _ => {}
             }
         }
@@ -65,15 +70,4 @@ impl Documents {
         }
         loaded
     }
-}
-
-/// The user and the device that a row is about.
-fn device(row: &SimpleQueryRow) -> Result<(UserId, DeviceId), QueryFailure> {
-    Ok((UserId::from_bytes(id(row, 3)?), DeviceId::from_bytes(id(row, 1)?)))
-}
-
-fn id(row: &SimpleQueryRow, column: usize) -> Result<[u8; 16], QueryFailure> {
-    let id = row.try_get(column)?.and_then(|text| Uuid::try_parse(text).ok());
-    let unreadable = || StoreError::Corrupt("an id cannot be read".to_owned());
-    Ok(id.ok_or_else(unreadable)?.into_bytes())
 }

@@ -4,25 +4,22 @@
 //! decided and one after.
 
 use std::collections::HashSet;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use futures_util::join;
 use tokio::sync::watch;
-use tokio_postgres::Client;
 
 use super::change_notifier::ChangeNotifier;
 use super::connection::Connection;
 use super::failure::{QueryFailure, TOO_LONG};
-use super::load;
+use super::load::{self, LoadStatement};
 use super::loaded::Loaded;
 use super::pool::Pool;
 use super::retry::with_retries;
 use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
-use super::write;
+use super::write::{self, Writes};
 use crate::model::counters::Era;
 use crate::model::ids::UserId;
 use crate::store::StoreError;
@@ -40,7 +37,7 @@ pub(super) struct Transactions {
     pub(super) pool: Arc<Pool>,
     cache: Arc<SharedCache>,
     notifier: ChangeNotifier,
-    begin: String,
+    begin: SqlQuery,
 }
 
 impl Transactions {
@@ -58,7 +55,7 @@ impl Transactions {
             "begin isolation level read committed; set local client_min_messages = warning; set local statement_timeout = {milliseconds}; set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {milliseconds}",
             milliseconds.div_ceil(2)
         );
-        Self { pool, cache, notifier, begin }
+        Self { pool, cache, notifier, begin: SqlQuery::new(begin) }
     }
 
     /// A channel that is marked as changed after something may have been written.
@@ -66,9 +63,9 @@ impl Transactions {
         self.notifier.subscribe()
     }
 
-    /// Begins a transaction. Statements for it can be sent at the same time, after this one.
-    pub(super) async fn begin(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
-        client.batch_execute(&self.begin).await
+    /// The statement that begins a transaction.
+    pub(super) fn begin(&self) -> &SqlQuery {
+        &self.begin
     }
 
     /// Does a step in a transaction of its own, again while others are in the way. Answers with the number of statements
@@ -108,17 +105,17 @@ impl Transactions {
     ) -> Result<Result<usize, StoreError>, QueryFailure> {
         let logged = !changes.log.is_empty();
         let users = users_of(&changes);
-        let statements = write::statements(changes, era)?;
+        let writes = write::statements(changes, era)?;
         // Before, for a commit that nobody waits for any more; and after it, since a read may have come in between.
         self.cache.lock().change(users.iter().copied());
-        let committed = commit(connection, &statements).await;
+        let committed = commit(connection, &writes).await;
         self.cache.lock().change(users);
         match committed {
             Ok(()) => {
                 if logged {
                     self.notifier.notify();
                 }
-                Ok(Ok(statements.len()))
+                Ok(Ok(writes.len()))
             }
             Err(NotCommitted::Known(failure)) => Err(failure),
             Err(NotCommitted::Unknown(why)) => Ok(Err(unknown(&why))),
@@ -153,46 +150,33 @@ pub(super) fn too_slow() -> StoreError {
     unknown(TOO_LONG)
 }
 
-/// A statement that was sent.
-type Sent<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
-
 /// Begins a transaction, locks the step's working set, and reads it.
 async fn lock_and_read(
     transactions: &Transactions,
     connection: &Connection,
     working_set: &WorkingSet,
 ) -> Result<Loaded, QueryFailure> {
-    let client = connection.begin();
-    let mut loaded = Loaded::default();
-    let lock = async {
-        match load::lock_query(working_set) {
-            Some(lock) => lock.run(client).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let read = async {
-        match load::preload(working_set) {
-            Some(load) => load.run(client).await.map(Some),
-            None => Ok(None),
-        }
-    };
-    let (started, locked, answer) = join!(transactions.begin(client), lock, read);
-    started?;
-    let locked = locked?;
-    if let (WorkingSet::User(_) | WorkingSet::Device(..), Some([])) = (working_set, locked.as_deref())
+    let (lock, load) = (load::lock_query(working_set), load::preload(working_set));
+    let begin = Some(transactions.begin());
+    let queries: Vec<_> =
+        begin.into_iter().chain(&lock).chain(load.as_ref().map(LoadStatement::query)).collect();
+    let rows = connection.run(&queries).await?;
+    if let WorkingSet::User(_) | WorkingSet::Device(..) = working_set
+        && load::locked_users(&rows)?.is_empty()
         && let Some(lock) = load::lock_query(&WorkingSet::Unknown)
     {
         // A user who is gone has no row to hold; that there is none has to be durable all the same.
-        lock.run(client).await?;
+        connection.run(&[&lock]).await?;
     }
-    if let Some(answer) = answer? {
-        answer.fill(&mut loaded)?;
+    let mut loaded = Loaded::default();
+    if let Some(load) = load {
+        load.fill(&rows, &mut loaded)?;
     }
-    if let (WorkingSet::Due(now, limit), Some(users)) = (working_set, locked) {
-        load::due(*now, *limit, load::locked_users(&users)?).run(client).await?.fill(&mut loaded)?;
+    if let WorkingSet::Due(now, limit) = working_set {
+        load::due(*now, *limit, load::locked_users(&rows)?).run(connection, &mut loaded).await?;
         let devices: Vec<_> =
             loaded.due(*now, *limit)?.iter().map(|check| (check.user, check.device)).collect();
-        load::of_devices(&devices).run(client).await?.fill(&mut loaded)?;
+        load::of_devices(&devices).run(connection, &mut loaded).await?;
     }
     Ok(loaded)
 }
@@ -215,7 +199,7 @@ pub(super) async fn complete<T>(
     for _ in 0..ROUNDS {
         let outcome = work(loaded);
         let Some(missed) = loaded.missed() else { return Ok(outcome) };
-        load::missed(missed).run(connection.begin()).await?.fill(loaded)?;
+        load::missed(missed).run(connection, loaded).await?;
     }
     Err(QueryFailure::Final(StoreError::Unavailable("a step asks for more and more".to_owned())))
 }
@@ -228,28 +212,22 @@ enum NotCommitted {
     Unknown(String),
 }
 
-/// Runs `statements` and commits. The connection can be reused unless the outcome is unknown.
-async fn commit(connection: &Connection, statements: &[SqlQuery]) -> Result<(), NotCommitted> {
-    let client = connection.begin();
-    let writes = join_all(statements.iter().map(|statement| send(statement, client)));
-    let (written, committed) = join!(writes, connection.commit());
-    let outcome = judge(written.into_iter().find_map(Result::err), committed);
+/// Writes and commits. The connection can be reused unless the outcome is unknown.
+async fn commit(connection: &Connection, writes: &Writes) -> Result<(), NotCommitted> {
+    let (written, committed) = join!(writes.run(connection), connection.commit());
+    let outcome = judge(written.err(), committed);
     if !matches!(outcome, Err(NotCommitted::Unknown(_))) {
         connection.done();
     }
     outcome
 }
 
-fn send<'a>(statement: &'a SqlQuery, client: &'a Client) -> Sent<'a> {
-    Box::pin(async { statement.run(client).await.map(drop) })
-}
-
 /// The outcome of a transaction whose first failed statement has the error `refused`.
 fn judge(
-    refused: Option<tokio_postgres::Error>,
+    refused: Option<QueryFailure>,
     committed: Result<bool, tokio_postgres::Error>,
 ) -> Result<(), NotCommitted> {
-    match (refused.map(QueryFailure::from), committed.map_err(QueryFailure::from)) {
+    match (refused, committed.map_err(QueryFailure::from)) {
         (None, Ok(true)) => Ok(()),
         (None, Ok(false)) => {
             Err(NotCommitted::Unknown("the database did not wait for its standby".to_owned()))

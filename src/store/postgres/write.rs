@@ -2,8 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
+use futures_util::join;
+
+use super::bound_query::BoundQuery;
 use super::change_notifier::CHANNEL;
-use super::sql_query::{Number, SqlQuery};
+use super::connection::Connection;
+use super::failure::QueryFailure;
+use super::literal::Number;
+use super::sql_query::SqlQuery;
+use super::statement::{Plan, SqlStatement};
 use crate::model::counters::{Era, Position, Stamp};
 use crate::model::device::Device;
 use crate::model::ids::{DeviceId, UserId};
@@ -16,33 +24,100 @@ use crate::store::format::{JsonRecord, Record, RecordKey};
 use crate::store::records::{Change, Changes};
 use crate::store::{Counters, StoreError, Totals};
 
-/// The statements that write `changes`, in the order in which they are to run. `era` is the one the step read.
+pub(super) const PUT_CHECKS: SqlStatement = SqlStatement { name: "put_checks",
+    text: "insert into rescind.looks (at, user_id, era, generation, device_id) select * from unnest($1, $2, $3, $4, $5)
+        on conflict do nothing",
+    types: "bigint[], uuid[], bigint[], bigint[], uuid[]",
+    plan: Plan::ByIndex,
+};
+
+pub(super) const REMOVE_CHECKS: SqlStatement = SqlStatement { name: "remove_checks",
+    text: "delete from rescind.looks where ctid = any (array(
+            select l.ctid from unnest($1, $2, $3, $4, $5) as n (at, user_id, era, generation, device_id)
+            cross join lateral (
+                select ctid from rescind.looks
+                where (at, user_id, era, generation, device_id) = (n.at, n.user_id, n.era, n.generation, n.device_id)
+                limit 1
+            ) l
+        ))",
+    types: "bigint[], uuid[], bigint[], bigint[], uuid[]",
+    plan: Plan::ByIndex,
+};
+
+pub(super) const APPEND: SqlStatement = SqlStatement { name: "append",
+    text: "with counters as (
+            update rescind.service set head = head + $1, era = greatest(era, $2), keys = greatest(keys, $3) returning head
+        )
+        insert into rescind.log (position, at, revocation)
+        select counters.head - $1 + e.place, e.at, e.revocation
+        from counters, rows from (unnest($4), json_array_elements($5)) with ordinality as e (at, revocation, place)",
+    types: "bigint, bigint, bigint, bigint[], json",
+    plan: Plan::ByIndex,
+};
+
+pub(super) const COUNT: SqlStatement = SqlStatement { name: "count",
+    text: "insert into rescind.totals (era, shard, users, live_devices) values ($1, pg_backend_pid() % 16, $2, $3)
+        on conflict (era, shard) do update
+        set users = totals.users + excluded.users, live_devices = totals.live_devices + excluded.live_devices",
+    types: "bigint, bigint, bigint",
+    plan: Plan::ByIndex,
+};
+
+/// The statements that write a step's changes, in the order in which they are to run.
 ///
 /// Users and devices come first, whose locks the step holds; the counters next; and the totals last, because other
 /// steps wait for their lock, which is then held the shortest.
-pub(super) fn statements(changes: Changes, era: Era) -> Result<Vec<SqlQuery>, StoreError> {
+#[derive(Default)]
+pub(super) struct Writes {
+    /// Those whose documents no log of the database may have.
+    pub(super) documents: Vec<BoundQuery>,
+    /// Those of nothing but ids and numbers.
+    pub(super) others: Vec<SqlQuery>,
+}
+
+impl Writes {
+    /// How many statements there are.
+    pub(super) fn len(&self) -> usize {
+        self.documents.len() + self.others.len()
+    }
+
+    /// Sends all of them, one after the other until one fails. What is sent afterwards, before this has ended, comes after them.
+    pub(super) async fn run(&self, connection: &Connection) -> Result<(), QueryFailure> {
+        let client = connection.begin();
+        let documents = join_all(self.documents.iter().map(|query| query.run(client)));
+        let others: Vec<_> = self.others.iter().collect();
+        let (documents, others) = join!(documents, connection.run(&others));
+        for written in documents {
+            written?;
+        }
+        others.map(drop)
+    }
+}
+
+/// The statements that write `changes`. `era` is the one the step read.
+pub(super) fn statements(changes: Changes, era: Era) -> Result<Writes, StoreError> {
     let counts = changes.counts();
     let Changes { records, log, counted, priority: _ } = changes;
     let rewritten: Vec<(UserId, DeviceId)> = records.iter().filter_map(rewrites).collect();
     let mut many = Many::default();
-    let mut queries = Vec::new();
+    let mut writes = Writes::default();
     for record in records {
         match record {
-            Change::Put(record) => queries.extend(many.keep_or_put(record)?),
+            Change::Put(record) => writes.documents.extend(many.keep_or_put(record)?),
             // The row stays, as another one.
             Change::Remove(RecordKey::Device(user, _, device)) if rewritten.contains(&(user, device)) => {}
-            Change::Remove(key) => queries.extend(many.keep_or_remove(key)),
+            Change::Remove(key) => writes.documents.extend(many.keep_or_remove(key)),
         }
     }
-    queries.extend(many.statements());
+    many.add_to(&mut writes);
     if !log.is_empty() {
-        queries.push(append(&log)?);
-        queries.push(SqlQuery::new("select pg_notify($1, '')").text(CHANNEL));
+        writes.others.push(append(&log)?);
+        writes.others.push(SqlQuery::new(format!("notify {CHANNEL}")));
     }
     if counts {
-        queries.push(count(counted, era));
+        writes.others.push(count(counted, era));
     }
-    Ok(queries)
+    Ok(writes)
 }
 
 /// The device whose record a change rewrites.
@@ -80,7 +155,7 @@ struct Many {
 
 impl Many {
     /// Collects a record of a numerous kind; for any other returns the statement that stores it.
-    fn keep_or_put(&mut self, record: Record) -> Result<Option<SqlQuery>, StoreError> {
+    fn keep_or_put(&mut self, record: Record) -> Result<Option<BoundQuery>, StoreError> {
         Ok(Some(match record {
             Record::LastSeen(user, device, seen) => {
                 self.seen.push((user, device, document(&seen)?));
@@ -97,23 +172,23 @@ impl Many {
             Record::Device(device) => return self.keep_device(&device, false),
             Record::EndedDevice(device) => return self.keep_device(&device, true),
             Record::StoreIdentity(identity) => {
-                SqlQuery::new("update rescind.service set founding = $1::json").text(document(&identity)?)
+                BoundQuery::new("update rescind.service set founding = $1::json").text(document(&identity)?)
             }
-            Record::RolledBack => SqlQuery::new("update rescind.service set rolled_back = true"),
+            Record::RolledBack => BoundQuery::new("update rescind.service set rolled_back = true"),
             Record::Counters(counters) => set_counters(counters),
             Record::Totals(totals) => set_totals(totals),
             Record::Entry(entry) => {
-                SqlQuery::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
+                BoundQuery::new("insert into rescind.log (position, at, revocation) values ($1, $2, $3::json)")
                     .number(entry.position.value())
                     .number(entry.at.unix())
                     .text(document(&entry.revocation)?)
             }
-            Record::Key(key) => SqlQuery::new(
+            Record::Key(key) => BoundQuery::new(
                 "insert into rescind.keys (kid, doc) values ($1, $2::json) on conflict (kid) do update set doc = excluded.doc",
             )
             .text(key.kid.as_str())
             .text(document(&key)?),
-            Record::ServiceKey(key) => SqlQuery::new(
+            Record::ServiceKey(key) => BoundQuery::new(
                 "insert into rescind.service_keys (id, doc) values ($1, $2::json) on conflict (id) do update set doc = excluded.doc",
             )
             .service_key(key.id)
@@ -121,14 +196,14 @@ impl Many {
         }))
     }
 
-    fn keep_device(&mut self, device: &Device, ended: bool) -> Result<Option<SqlQuery>, StoreError> {
+    fn keep_device(&mut self, device: &Device, ended: bool) -> Result<Option<BoundQuery>, StoreError> {
         let put = PutDevice { stamp: device.stamp, ended, document: document(device)? };
         self.devices.insert((device.user, device.id), put);
         Ok(None)
     }
 
     /// Collects the key of a numerous kind; for any other returns the statement that removes its record.
-    fn keep_or_remove(&mut self, key: RecordKey) -> Option<SqlQuery> {
+    fn keep_or_remove(&mut self, key: RecordKey) -> Option<BoundQuery> {
         Some(match key {
             RecordKey::ExpiryCheck(check) => {
                 self.checks_done.push(check);
@@ -138,12 +213,12 @@ impl Many {
                 self.entries_done.push(position);
                 return None;
             }
-            RecordKey::RolledBack => SqlQuery::new("update rescind.service set rolled_back = false"),
+            RecordKey::RolledBack => BoundQuery::new("update rescind.service set rolled_back = false"),
             RecordKey::User { id, name: _, external_id: _ } => {
-                SqlQuery::new("delete from rescind.users where id = $1").user(id)
+                BoundQuery::new("delete from rescind.users where id = $1").user(id)
             }
             RecordKey::Device(user, stamp, device) => stamped(
-                SqlQuery::new(
+                BoundQuery::new(
                     "delete from rescind.devices where user_id = $1 and id = $2 and not ended and era = $3 and generation = $4",
                 )
                 .user(user)
@@ -151,55 +226,44 @@ impl Many {
                 stamp,
             ),
             RecordKey::EndedDevice(user, device) => {
-                SqlQuery::new("delete from rescind.devices where user_id = $1 and id = $2 and ended")
+                BoundQuery::new("delete from rescind.devices where user_id = $1 and id = $2 and ended")
                     .user(user)
                     .device(device)
             }
             RecordKey::LastSeen(user, device) => {
-                SqlQuery::new("delete from rescind.last_seen where user_id = $1 and id = $2")
+                BoundQuery::new("delete from rescind.last_seen where user_id = $1 and id = $2")
                     .user(user)
                     .device(device)
             }
             RecordKey::Key(kid) => {
-                SqlQuery::new("delete from rescind.keys where kid = $1").text(kid.as_str())
+                BoundQuery::new("delete from rescind.keys where kid = $1").text(kid.as_str())
             }
             RecordKey::ServiceKey(id) => {
-                SqlQuery::new("delete from rescind.service_keys where id = $1").service_key(id)
+                BoundQuery::new("delete from rescind.service_keys where id = $1").service_key(id)
             }
         })
     }
 
-    fn statements(self) -> Vec<SqlQuery> {
-        let mut queries = Vec::new();
+    fn add_to(self, Writes { documents, others }: &mut Writes) {
         if !self.users.is_empty() {
-            queries.push(put_users(self.users));
+            documents.push(put_users(self.users));
         }
         if !self.devices.is_empty() {
-            queries.push(put_devices(self.devices));
+            documents.push(put_devices(self.devices));
         }
         if !self.seen.is_empty() {
-            queries.push(put_seen(self.seen));
+            documents.push(put_seen(self.seen));
         }
         if !self.checks_done.is_empty() {
-            queries.push(expiry_checks(
-                "delete from rescind.looks using unnest($1, $2, $3, $4, $5) as l (at, user_id, era, generation, device_id)
-                 where (looks.at, looks.user_id, looks.era, looks.generation, looks.device_id) = (l.at, l.user_id, l.era, l.generation, l.device_id)",
-                &self.checks_done,
-            ));
+            others.push(expiry_checks(&REMOVE_CHECKS, &self.checks_done));
         }
         if !self.checks.is_empty() {
-            queries.push(expiry_checks(
-                "insert into rescind.looks (at, user_id, era, generation, device_id) select * from unnest($1, $2, $3, $4, $5)
-                 on conflict do nothing",
-                &self.checks,
-            ));
+            others.push(expiry_checks(&PUT_CHECKS, &self.checks));
         }
         if !self.entries_done.is_empty() {
             let positions = self.entries_done.into_iter().map(|position| position.value().into());
-            queries
-                .push(SqlQuery::new("delete from rescind.log where position = any($1)").numbers(positions));
+            others.push(SqlQuery::new("delete from rescind.log where position = any($1)").numbers(positions));
         }
-        queries
     }
 }
 
@@ -215,8 +279,8 @@ pub(super) fn external_id(user: &User) -> Option<String> {
     user.external_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
-fn put_users(users: BTreeMap<UserId, PutUser>) -> SqlQuery {
-    SqlQuery::new(
+fn put_users(users: BTreeMap<UserId, PutUser>) -> BoundQuery {
+    BoundQuery::new(
         "insert into rescind.users (id, name, external_id, doc)
          select id, name, external_id, doc::json from unnest($1, $2, $3, $4) as u (id, name, external_id, doc)
          on conflict (id) do update
@@ -228,9 +292,9 @@ fn put_users(users: BTreeMap<UserId, PutUser>) -> SqlQuery {
     .texts(users.into_values().map(|user| user.document).collect())
 }
 
-fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> SqlQuery {
+fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> BoundQuery {
     let numbers = |number: fn(&PutDevice) -> Number| devices.values().map(number);
-    SqlQuery::new(
+    BoundQuery::new(
         "insert into rescind.devices (user_id, id, era, generation, ended, doc)
          select user_id, id, era, generation, ended, doc::json
          from unnest($1, $2, $3, $4, $5, $6) as d (user_id, id, era, generation, ended, doc)
@@ -246,13 +310,13 @@ fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> SqlQuery {
 }
 
 /// Writes last-seen records of existing devices only; in a fixed order, so that two nodes do not deadlock.
-fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
+fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> BoundQuery {
     // One statement takes one note a device.
     let mut newest = BTreeMap::new();
     for (user, device, document) in seen.drain(..) {
         newest.insert((user, device), document);
     }
-    SqlQuery::new(
+    BoundQuery::new(
         "insert into rescind.last_seen (user_id, id, doc)
          select n.user_id, n.id, n.doc::json from unnest($1, $2, $3) as n (user_id, id, doc)
          where exists (select from rescind.devices d where d.user_id = n.user_id and d.id = n.id)
@@ -264,9 +328,9 @@ fn put_seen(mut seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
     .texts(newest.into_values().collect())
 }
 
-fn expiry_checks(text: &'static str, checks: &[ExpiryCheck]) -> SqlQuery {
+fn expiry_checks(statement: &'static SqlStatement, checks: &[ExpiryCheck]) -> SqlQuery {
     let numbers = |number: fn(&ExpiryCheck) -> Number| checks.iter().map(number);
-    SqlQuery::new(text)
+    SqlQuery::prepared(statement)
         .numbers(numbers(|check| check.at.unix().into()))
         .users(checks.iter().map(|check| check.user))
         .numbers(numbers(|check| check.stamp.era.value().into()))
@@ -278,50 +342,37 @@ fn expiry_checks(text: &'static str, checks: &[ExpiryCheck]) -> SqlQuery {
 /// commits, and a reader up to a position has missed no entry before it.
 fn append(log: &[(Timestamp, Revocation)]) -> Result<SqlQuery, StoreError> {
     let after = log.iter().fold(Counters::default(), |counters, (_, revocation)| counters.with(revocation));
-    let documents: Result<Vec<_>, _> = log.iter().map(|(_, revocation)| document(revocation)).collect();
-    Ok(SqlQuery::new(
-        "with counters as (
-            update rescind.service set head = head + $1, era = greatest(era, $2), keys = greatest(keys, $3) returning head
-         )
-         insert into rescind.log (position, at, revocation)
-         select counters.head - $1 + e.place, e.at, e.revocation::json
-         from counters, unnest($4, $5) with ordinality as e (at, revocation, place)",
-    )
-    .number(log.len())
-    .number(after.era.value())
-    .number(after.keys.value())
-    .numbers(log.iter().map(|(at, _)| at.unix().into()))
-    .texts(documents?))
+    let documents: Vec<_> =
+        log.iter().map(|(_, revocation)| document(revocation)).collect::<Result<_, _>>()?;
+    Ok(SqlQuery::prepared(&APPEND)
+        .number(log.len())
+        .number(after.era.value())
+        .number(after.keys.value())
+        .numbers(log.iter().map(|(at, _)| at.unix().into()))
+        .revocations(&documents))
 }
 
 fn count(counted: Counted, era: Era) -> SqlQuery {
-    SqlQuery::new(
-        "insert into rescind.totals (era, shard, users, live_devices) values ($1, pg_backend_pid() % 16, $2, $3)
-         on conflict (era, shard) do update
-         set users = totals.users + excluded.users, live_devices = totals.live_devices + excluded.live_devices",
-    )
-    .number(era.value())
-    .number(counted.users)
-    .number(counted.live_devices)
+    SqlQuery::prepared(&COUNT).number(era.value()).number(counted.users).number(counted.live_devices)
 }
 
-fn set_counters(counters: Counters) -> SqlQuery {
-    SqlQuery::new("update rescind.service set era = $1, keys = $2, head = $3")
+fn set_counters(counters: Counters) -> BoundQuery {
+    BoundQuery::new("update rescind.service set era = $1, keys = $2, head = $3")
         .number(counters.era.value())
         .number(counters.keys.value())
         .number(counters.head.value())
 }
 
 /// Sets the totals of a store that has none yet.
-fn set_totals(totals: Totals) -> SqlQuery {
-    SqlQuery::new(
+fn set_totals(totals: Totals) -> BoundQuery {
+    BoundQuery::new(
         "insert into rescind.totals (era, shard, users, live_devices) select era, 0, $1, $2 from rescind.service",
     )
     .number(totals.users)
     .number(totals.live_devices)
 }
 
-fn stamped(query: SqlQuery, stamp: Stamp) -> SqlQuery {
+fn stamped(query: BoundQuery, stamp: Stamp) -> BoundQuery {
     query.number(stamp.era.value()).number(stamp.generation.value())
 }
 

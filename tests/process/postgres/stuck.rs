@@ -24,7 +24,7 @@ fn a_node_that_stands_still_within_a_step_gives_up_its_locks() {
         let unanswered = scope.spawn(|| logout_all(0, &phone));
         // The step, not the sweep of either node, which waits as well.
         let waiting = "select count(*) from pg_stat_activity
-            where wait_event_type = 'Lock' and query like '%users where id = $1 for no key update'";
+            where wait_event_type = 'Lock' and query like '%lock_user%'";
         eventually("the step waits", || cluster.sql(waiting) != "0");
         nodes.nodes[0].server.signal(Signal::STOP);
         // Now the node that stands still holds the user's row.

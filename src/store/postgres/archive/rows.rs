@@ -6,9 +6,9 @@ use crate::model::revocation::Entry;
 use crate::model::user::User;
 use crate::store::StoreError;
 use crate::store::format::{Record, RecordKind, last_seen_of_row};
+use crate::store::postgres::bound_query::BoundQuery;
 use crate::store::postgres::loaded::parse;
-use crate::store::postgres::sql_query::SqlQuery;
-use crate::store::postgres::write::{document, external_id, statements};
+use crate::store::postgres::write::{Writes, document, external_id, statements};
 use crate::store::records::Changes;
 
 /// Parses the JSON document of a record.
@@ -34,7 +34,7 @@ pub(super) fn record(kind: RecordKind, document: &str) -> Result<Record, StoreEr
 }
 
 /// The statements that write a page of records; one statement for all records of a numerous kind.
-pub(super) fn imported(page: Vec<Record>) -> Result<Vec<SqlQuery>, StoreError> {
+pub(super) fn imported(page: Vec<Record>) -> Result<Writes, StoreError> {
     let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
     for record in page {
@@ -48,7 +48,8 @@ pub(super) fn imported(page: Vec<Record>) -> Result<Vec<SqlQuery>, StoreError> {
         }
     }
     let era = crate::model::counters::Era::default();
-    let mut queries = statements(others, era)?;
+    let mut writes = statements(others, era)?;
+    let queries = &mut writes.documents;
     if !users.is_empty() {
         queries.push(put_users(&users)?);
     }
@@ -63,7 +64,7 @@ pub(super) fn imported(page: Vec<Record>) -> Result<Vec<SqlQuery>, StoreError> {
     if !entries.is_empty() {
         queries.push(put_entries(&entries)?);
     }
-    Ok(queries)
+    Ok(writes)
 }
 
 macro_rules! insert_devices {
@@ -80,8 +81,8 @@ macro_rules! insert_devices {
 const LIVE: &str = insert_devices!(false);
 const ENDED: &str = insert_devices!(true);
 
-fn put_users(users: &[User]) -> Result<SqlQuery, StoreError> {
-    Ok(SqlQuery::new(
+fn put_users(users: &[User]) -> Result<BoundQuery, StoreError> {
+    Ok(BoundQuery::new(
         "insert into rescind.users (id, name, external_id, doc)
          select u.id, u.name, u.external_id, u.doc::json from unnest($1, $2, $3, $4) as u (id, name, external_id, doc)",
     )
@@ -91,8 +92,8 @@ fn put_users(users: &[User]) -> Result<SqlQuery, StoreError> {
     .texts(users.iter().map(document).collect::<Result<_, _>>()?))
 }
 
-fn put_devices(devices: &[Device], text: &'static str) -> Result<SqlQuery, StoreError> {
-    Ok(SqlQuery::new(text)
+fn put_devices(devices: &[Device], text: &'static str) -> Result<BoundQuery, StoreError> {
+    Ok(BoundQuery::new(text)
         .users(devices.iter().map(|device| device.user))
         .devices(devices.iter().map(|device| device.id))
         .numbers(devices.iter().map(|device| device.stamp.era.value().into()))
@@ -100,8 +101,8 @@ fn put_devices(devices: &[Device], text: &'static str) -> Result<SqlQuery, Store
         .texts(devices.iter().map(document).collect::<Result<_, _>>()?))
 }
 
-fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
-    SqlQuery::new(
+fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> BoundQuery {
+    BoundQuery::new(
         "insert into rescind.last_seen (user_id, id, doc)
          select s.user_id, s.id, s.doc::json from unnest($1, $2, $3) as s (user_id, id, doc)",
     )
@@ -110,8 +111,8 @@ fn put_seen(seen: Vec<(UserId, DeviceId, String)>) -> SqlQuery {
     .texts(seen.into_iter().map(|(.., notes)| notes).collect())
 }
 
-fn put_entries(entries: &[Entry]) -> Result<SqlQuery, StoreError> {
-    Ok(SqlQuery::new(
+fn put_entries(entries: &[Entry]) -> Result<BoundQuery, StoreError> {
+    Ok(BoundQuery::new(
         "insert into rescind.log (position, at, revocation)
          select e.position, e.at, e.revocation::json from unnest($1, $2, $3) as e (position, at, revocation)",
     )
