@@ -29,6 +29,9 @@ use crate::store::working_set::WorkingSet;
 /// While two groups are under way, one of them can wait for the disk while the other one reads.
 const LIMITS: GroupLimits = GroupLimits { most: 128, under_way: 2, patience: Duration::from_millis(25) };
 
+/// Groups that append to the log commit one after the other anyway: one at a time is larger.
+const ENDING: GroupLimits = GroupLimits { under_way: 1, ..LIMITS };
+
 /// How often a group reads what its steps lack. A step that lacks more goes alone.
 const ROUNDS: usize = 4;
 
@@ -65,16 +68,16 @@ impl GroupCommit {
         budget: Duration,
         observer: &GroupObserver,
     ) -> Self {
-        let queue = || {
+        let queue = |limits| {
             let (transactions, observer) = (Arc::clone(transactions), Arc::clone(observer));
             let handle = move |group: Vec<WaitingStep>| {
                 observer(Grouped { what: "step", requests: group.len() });
                 let transactions = Arc::clone(&transactions);
                 async move { commit(&transactions, budget, group).await }
             };
-            GroupQueue::start(LIMITS, |waiting: &WaitingStep| Some(waiting.user), handle)
+            GroupQueue::start(limits, |waiting: &WaitingStep| Some(waiting.user), handle)
         };
-        Self { ending: queue(), others: queue() }
+        Self { ending: queue(ENDING), others: queue(LIMITS) }
     }
 
     /// Commits a step together with others; `None` if it was not done, and needs a transaction of its own. Answers with the
