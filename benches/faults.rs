@@ -16,6 +16,6 @@ pub(crate) fn measure(faults: u32) -> Result<Vec<Figure>> {
     tests.arg("cluster").current_dir(env!("CARGO_MANIFEST_DIR"));
     // Faults are mostly waited for, so three clusters take a third of the time.
     tests.env("RESCIND_TEST_FAULTS", faults.to_string()).env("RESCIND_TEST_CLUSTERS", "3");
-    let shows_how = format!("RESCIND_TEST_FAULTS={faults} RESCIND_TEST_CLUSTERS=3 tests/run cluster");
-    figures_of(tests, &shows_how)
+    let repeat = format!("RESCIND_TEST_FAULTS={faults} RESCIND_TEST_CLUSTERS=3 tests/run cluster");
+    figures_of(tests, &repeat)
 }
