@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::try_join;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -19,8 +20,12 @@ use super::open::{OpenMode, open};
 use super::open_error::OpenError;
 use super::options::{Observed, Options};
 use super::pool::Pool;
+use super::primacy::Primacy;
 use super::retry::with_retries;
+use super::row;
 use super::shared_reads::{CheckOptions, Found, SharedReads};
+use super::sql;
+use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
 use super::transaction::{self, Transactions, too_slow, unknown};
 use crate::model::ids::{DeviceId, UserId};
@@ -36,6 +41,7 @@ pub struct Postgres(Arc<Inner>);
 
 struct Inner {
     pool: Arc<Pool>,
+    primacy: Arc<Primacy>,
     checks: SharedReads,
     cache: Arc<SharedCache>,
     transactions: Arc<Transactions>,
@@ -61,17 +67,18 @@ impl Postgres {
         let cache = Arc::new(SharedCache::new(cached));
         let check_options = CheckOptions {
             budget: options.read_budget,
-            proof: options.proof_of_primacy,
-            proof_budget: options.step_budget,
             group_observer: Arc::clone(&options.group_observer),
             observer: Arc::clone(&options.check_observer),
         };
-        let checks = SharedReads::start(Arc::clone(&pool), Arc::clone(&cache), check_options);
+        let primacy = Primacy::start(Arc::clone(&pool), options.proof_of_primacy, options.step_budget);
+        let primacy = Arc::new(primacy);
+        let checks =
+            SharedReads::start(Arc::clone(&pool), Arc::clone(&cache), Arc::clone(&primacy), check_options);
         let transactions =
             Transactions::new(Arc::clone(&pool), Arc::clone(&cache), notifier, options.step_budget);
         let transactions = Arc::new(transactions);
         let groups = GroupCommit::start(&transactions, options.step_budget, &options.group_observer);
-        Ok(Self(Arc::new(Inner { pool, checks, cache, transactions, groups, options })))
+        Ok(Self(Arc::new(Inner { pool, primacy, checks, cache, transactions, groups, options })))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -185,21 +192,39 @@ impl Inner {
         Box::pin(self.read_alone(working_set, query)).await
     }
 
-    /// Answers a query over a connection of its own.
+    /// Answers a query over a connection of its own, with a proof if one is required: a primary that was replaced would say
+    /// that what was added since is not there.
     async fn read_alone(
         &self,
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
     ) -> Result<usize, QueryFailure> {
+        let (store, proof) = try_join!(self.read_unproven(working_set, query), self.primacy.proof())?;
+        self.primacy.compare(proof.as_ref(), store.as_deref())?;
+        Ok(0)
+    }
+
+    /// Answers a query, and says which store has answered if that is compared with a proof.
+    async fn read_unproven(
+        &self,
+        working_set: &WorkingSet,
+        query: &dyn ErasedQuery,
+    ) -> Result<Option<String>, QueryFailure> {
         let connection = self.pool.connection().await?;
         let mut loaded = Loaded::default();
+        let store = if self.primacy.is_required() {
+            let rows = connection.run(&[&SqlQuery::new(sql::STORE)]).await?;
+            rows.first().map(|row| row::document(row, 2)).transpose()?.flatten()
+        } else {
+            None
+        };
         if let Some(load) = load::preload(working_set) {
             load.run(&connection, &mut loaded).await?;
         }
         let answered = transaction::complete(&connection, &mut loaded, |records| query.run(records)).await?;
         connection.done();
         answered?;
-        Ok(0)
+        Ok(store)
     }
 }
 

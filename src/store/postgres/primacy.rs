@@ -35,6 +35,7 @@ const fn limits(connections: usize, budget: Duration) -> GroupLimits {
 
 /// The proofs of one node.
 pub(super) struct Primacy {
+    pool: Arc<Pool>,
     /// How old a proof may be; none if none is required.
     most: Option<Duration>,
     /// The youngest proof, which may be too old.
@@ -50,7 +51,7 @@ pub(super) struct Proof {
     sent: Instant,
     /// The store of the database, as [`LogHead::store`](super::head::LogHead::store). Connections to a primary that was
     /// replaced and to the one that replaced it can stand side by side: a proof of the one says nothing of the other.
-    pub(super) store: String,
+    store: String,
 }
 
 impl Proof {
@@ -64,10 +65,10 @@ impl Primacy {
     /// No proof yet, of which each holds for `most`, with zero for one group of checks; none if no proof is required. Proofs
     /// are made over connections of `pool`, each within `budget`.
     pub(super) fn start(pool: Arc<Pool>, most: Option<Duration>, budget: Duration) -> Self {
-        let (last, connections): (Arc<Mutex<Option<Proof>>>, _) = (Arc::default(), pool.most());
-        let noted = Arc::clone(&last);
+        let last: Arc<Mutex<Option<Proof>>> = Arc::default();
+        let (connections, proven, noted) = (pool.most(), Arc::clone(&pool), Arc::clone(&last));
         let handle = move |group: Vec<oneshot::Sender<Result<Proof, QueryFailure>>>| {
-            let (pool, noted) = (Arc::clone(&pool), Arc::clone(&noted));
+            let (pool, noted) = (Arc::clone(&proven), Arc::clone(&noted));
             async move {
                 let late = || {
                     Err(StoreError::Away("no standby confirms that this is the primary".to_owned()).into())
@@ -84,7 +85,8 @@ impl Primacy {
                 }
             }
         };
-        Self { most, last, waiting: GroupQueue::start(limits(connections, budget), |_| None::<()>, handle) }
+        let waiting = GroupQueue::start(limits(connections, budget), |_| None::<()>, handle);
+        Self { pool, most, last, waiting }
     }
 
     /// Whether answers need a proof.
@@ -109,9 +111,15 @@ impl Primacy {
         proof.await.unwrap_or_else(|_| Err(aborted())).map(Some)
     }
 
-    /// Forgets the last proof, which is of another database than the one that answers.
-    pub(super) fn forget(&self) {
+    /// Checks that a proof is of the database that has answered, whose store is given where it was read. If it is of another
+    /// one, both are forgotten.
+    pub(super) fn compare(&self, proof: Option<&Proof>, answered: Option<&str>) -> Result<(), QueryFailure> {
+        if proof.is_none_or(|proof| answered == Some(&*proof.store)) {
+            return Ok(());
+        }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.pool.forget_idle();
+        Err(QueryFailure::Conflict)
     }
 }
 

@@ -54,10 +54,6 @@ pub type CheckObserver = Arc<dyn Fn(Checked) + Send + Sync>;
 pub(super) struct CheckOptions {
     /// How long a statement may take.
     pub(super) budget: Duration,
-    /// How old the proof may be that the database is the primary; none if none is required.
-    pub(super) proof: Option<Duration>,
-    /// How long the commit that is a proof may take.
-    pub(super) proof_budget: Duration,
     pub(super) group_observer: GroupObserver,
     pub(super) observer: CheckObserver,
 }
@@ -88,8 +84,12 @@ pub(super) struct SharedReads {
 
 impl SharedReads {
     /// A queue that reads over connections of `pool`.
-    pub(super) fn start(pool: Arc<Pool>, cache: Arc<SharedCache>, options: CheckOptions) -> Self {
-        let primacy = Primacy::start(Arc::clone(&pool), options.proof, options.proof_budget);
+    pub(super) fn start(
+        pool: Arc<Pool>,
+        cache: Arc<SharedCache>,
+        primacy: Arc<Primacy>,
+        options: CheckOptions,
+    ) -> Self {
         let log_moves = AtomicBool::new(false);
         let reader = Arc::new(CheckReader { pool, cache, primacy, options, log_moves });
         let handle = move |group: Vec<WaitingCheck>| {
@@ -117,7 +117,7 @@ impl SharedReads {
 struct CheckReader {
     pool: Arc<Pool>,
     cache: Arc<SharedCache>,
-    primacy: Primacy,
+    primacy: Arc<Primacy>,
     options: CheckOptions,
     /// Whether the log had new entries when its head was last read: then the next read asks for entries too.
     log_moves: AtomicBool,
@@ -135,13 +135,7 @@ impl CheckReader {
 
     async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
         let ((found, head, another), proof) = try_join!(self.read(group), self.primacy.proof())?;
-        if let Some(proof) = &proof
-            && head.is_none_or(|head| head.store != proof.store)
-        {
-            self.primacy.forget();
-            self.pool.forget_idle();
-            return Err(QueryFailure::Conflict);
-        }
+        self.primacy.compare(proof.as_ref(), head.as_ref().map(|head| &*head.store))?;
         let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
         let cached = count(|found| matches!(found, Found::Cached(_)));
         let read = count(|found| matches!(found, Found::Read(_)));

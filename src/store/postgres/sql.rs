@@ -193,7 +193,10 @@ pub(super) const HEAD_AND_STANDINGS: SqlStatement = SqlStatement {
     plan: Plan::ByIndex,
 };
 
-/// Reads which store of which database this is, as [`HEAD`] does, and the settings that decide whether a commit proves that it
+/// Reads which store of which database this is, as [`HEAD`] does.
+pub(super) const STORE: &str = concat!("select 'store', null, ", part!(store), " from rescind.service");
+
+/// Reads which store of which database this is, and the settings that decide whether a commit proves that it
 /// is the primary.
 pub(super) const STORE_AND_SETTINGS: &str = part!(store and settings);
 

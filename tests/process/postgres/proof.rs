@@ -1,4 +1,4 @@
-//! A proof that the database is the primary, for every answer about a token: a commit that its synchronous standby confirmed
+//! A proof that the database is the primary, for every answer that is read from it: a commit that its synchronous standby confirmed
 //! after the request arrived.
 
 use std::thread;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::cluster::url;
-use super::nodes::{Nodes, Shared};
+use super::nodes::{Nodes, Shared, open};
 use super::standby::{Pair, follow};
 use super::{Cluster, eventually};
 use crate::faulty_proxy::FaultyProxy;
@@ -31,6 +31,7 @@ fn a_primary_that_was_replaced_says_yes_to_nobody() {
     let Some(mut pair) = pair() else { return };
     let before = Nodes::with(&pair.primary.url(), 1, &PROVEN);
     let careless = before.shared.join(&[]);
+    let key = before.service_key(&["sessions"]);
     let phone = Session::register(before.client(0), "ada", "Phone");
     for node in [before.client(0), &careless.server.client] {
         phone.me(node).ok();
@@ -49,8 +50,12 @@ fn a_primary_that_was_replaced_says_yes_to_nobody() {
     for _ in 0..3 {
         assert_eq!(phone.me(before.client(0)).problem(), "503 unavailable");
     }
+    let _grace = Session::register(&after.server.client, "grace", "Phone");
+    assert_eq!(open(before.client(0), &key, "grace").problem(), "503 unavailable");
+    assert_eq!(before.client(0).get("/readyz", "").status, 503);
     // That is what the proof is for.
     phone.me(&careless.server.client).ok();
+    assert_eq!(open(&careless.server.client, &key, "grace").problem(), "404 not_found");
 }
 
 /// A commit that stops waiting for its standby is reported as done: with a warning where its wait was cancelled, which a role
@@ -114,7 +119,8 @@ fn a_proof_of_one_database_serves_no_answer_of_another() {
     client.post("/api/v1/auth/logout-all/", &phone.access, &json!({})).ok();
     assert_eq!(phone.me(client).problem(), "401 signed_out_everywhere");
     proxy.lead_to(&copy.address());
-    eventually("the copy answers", || client.get("/readyz", "").status == 200);
+    let connected = "select count(*) from pg_stat_activity where application_name = 'rescind'";
+    eventually("the copy is asked", || phone.me(client).status == 503 && copy.sql(connected) != "0");
     for _ in 0..3 {
         assert_eq!(phone.me(client).problem(), "503 unavailable");
     }
