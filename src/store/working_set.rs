@@ -1,5 +1,6 @@
 //! What an operation works on, as far as that is known before it runs.
 
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
 
@@ -12,9 +13,11 @@ use crate::model::timestamp::Timestamp;
 pub enum WorkingSet {
     /// Nothing that is known beforehand.
     Unknown,
-    /// A username's key and the user of that name. Not locked: two registrations of one name meet at the unique index,
-    /// and the second one runs again.
+    /// A username's key and the user of that name. For queries only.
     Username(String),
+    /// A user to add: a username's key and an external id, and the users who have them. Not locked: two registrations of one
+    /// name meet at the unique index, and the second one runs again.
+    NewUser(String, Option<ExternalId>),
     /// A user. A lock on a user covers all devices of the user.
     User(UserId),
     /// A user and one device of the user.

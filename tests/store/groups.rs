@@ -4,11 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use rescind::model::external_id::ExternalId;
 use rescind::model::ids::UserId;
 use rescind::model::revocation::Revocation;
 use rescind::model::verdict::Verdict;
 use rescind::store::StoreError;
 use rescind::store::steps::end_devices::DevicesEnded;
+use rescind::store::steps::register::{Register, Registered};
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
@@ -81,6 +83,53 @@ async fn steps_that_wait_are_done_together_and_each_is_logged_once() {
     for pair in &crowd.users {
         assert!(matches!(crowd.service.verdict(&pair.access).await, Verdict::Ended(_)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_added_together_and_each_name_and_external_id_once() {
+    let Some(crowd) = Crowd::gather().await else { return };
+    let service = &crowd.service;
+    let adding = |name: &str, external_id: &str| {
+        let external_id = Some(ExternalId::parse(external_id).unwrap());
+        Register { external_id, ..service.registration(name, None) }
+    };
+    let all_at_once = async |steps: Vec<Register>| {
+        let store = service.store();
+        let added = steps.into_iter().map(|step| {
+            let store = store.clone();
+            async move { (step.username.key().to_owned(), store.run(step).await.unwrap()) }
+        });
+        added.collect::<JoinSet<_>>().join_all().await
+    };
+    let (alone, _) = service.cost_of(all_at_once(vec![adding("alone", "alone")])).await.unwrap();
+    let different = (0..USERS).map(|number| adding(&format!("new {number}"), &format!("id-{number}")));
+    let (statements, added) = service.cost_of(all_at_once(different.collect())).await.unwrap();
+    assert!(added.iter().all(|(_, outcome)| matches!(outcome, Registered::User(_))), "{added:?}");
+    let each = alone * u64::try_from(USERS).unwrap();
+    assert!(statements < each / 2, "{statements} statements for {USERS} users, {alone} for one alone");
+    let again = vec![
+        adding("new 0", "id-0"),
+        adding("new 1", "another"),
+        adding("another", "id-2"),
+        adding("one", "of-both"),
+        adding("other", "of-both"),
+        adding("twice", "first"),
+        adding("twice", "second"),
+    ];
+    let outcomes = all_at_once(again).await;
+    let of = |name: &str| {
+        let of_name = outcomes.iter().filter(|(other, _)| other == name);
+        of_name.map(|(_, outcome)| outcome).collect::<Vec<_>>()
+    };
+    assert!(matches!(of("new 0")[..], [Registered::Exists(_)]), "{outcomes:?}");
+    assert!(matches!(of("new 1")[..], [Registered::UsernameTaken]), "{outcomes:?}");
+    assert!(matches!(of("another")[..], [Registered::ExternalIdTaken]), "{outcomes:?}");
+    let is_added = |outcome: &&Registered| matches!(outcome, Registered::User(_));
+    let of_both = [of("one"), of("other")].concat();
+    assert_eq!(of_both.iter().filter(|outcome| is_added(outcome)).count(), 1, "{outcomes:?}");
+    assert!(of_both.contains(&&Registered::ExternalIdTaken), "{outcomes:?}");
+    assert_eq!(of("twice").iter().filter(|outcome| is_added(outcome)).count(), 1, "{outcomes:?}");
+    assert!(of("twice").contains(&&Registered::UsernameTaken), "{outcomes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

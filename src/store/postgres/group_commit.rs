@@ -3,7 +3,8 @@
 //! A group never waits for a lock on a user: a step whose user is locked by somebody else, or does not exist, is left to
 //! a transaction of its own, and so is every step of a group whose transaction was rolled back. So what stands in the way
 //! of one caller is not another's error. If the outcome of the commit is unknown, it is unknown for the whole group.
-//! Two steps of one user are never in one group, so that no step has to see what another one of its group writes.
+//! Two steps of one user or one new name are never in one group, so that no step has to see what another one of its group
+//! writes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::load;
 use super::loaded::Loaded;
 use super::standings::{self, Documents};
 use super::transaction::{self, Transactions};
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::StoreError;
 use crate::store::erased::ErasedStep;
@@ -38,10 +40,56 @@ const ROUNDS: usize = 4;
 /// Stands for the device in the read for a step that works on no device: no device has this id.
 const NO_DEVICE: DeviceId = DeviceId::from_bytes([0; 16]);
 
+/// What a step of a group works on.
+enum Subject {
+    /// A user, and perhaps a device of the user.
+    User(UserId, Option<DeviceId>),
+    /// A user to add, with this username's key and this external id.
+    NewUser(String, Option<ExternalId>),
+}
+
+/// What two steps of one group may not have in common.
+#[derive(PartialEq, Eq)]
+enum KeptApart {
+    User(UserId),
+    Name(String),
+}
+
+impl Subject {
+    fn of(working_set: WorkingSet) -> Option<Self> {
+        match working_set {
+            WorkingSet::User(user) => Some(Self::User(user, None)),
+            WorkingSet::Device(user, device) => Some(Self::User(user, Some(device))),
+            WorkingSet::NewUser(name, external_id) => Some(Self::NewUser(name, external_id)),
+            _ => None,
+        }
+    }
+
+    fn kept_apart(&self) -> KeptApart {
+        match self {
+            Self::User(user, _) => KeptApart::User(*user),
+            Self::NewUser(name, _) => KeptApart::Name(name.clone()),
+        }
+    }
+
+    fn user(&self) -> Option<(UserId, DeviceId)> {
+        match self {
+            Self::User(user, device) => Some((*user, device.unwrap_or(NO_DEVICE))),
+            Self::NewUser(..) => None,
+        }
+    }
+
+    fn new_user(&self) -> Option<(&str, Option<&ExternalId>)> {
+        match self {
+            Self::User(..) => None,
+            Self::NewUser(name, external_id) => Some((name, external_id.as_ref())),
+        }
+    }
+}
+
 /// A step that waits for a group.
 struct WaitingStep {
-    user: UserId,
-    device: Option<DeviceId>,
+    subject: Subject,
     step: Arc<dyn ErasedStep>,
     done: oneshot::Sender<GroupOutcome>,
 }
@@ -75,7 +123,7 @@ impl GroupCommit {
                 let transactions = Arc::clone(&transactions);
                 async move { commit(&transactions, budget, group).await }
             };
-            GroupQueue::start(limits, |waiting: &WaitingStep| Some(waiting.user), handle)
+            GroupQueue::start(limits, |waiting: &WaitingStep| Some(waiting.subject.kept_apart()), handle)
         };
         Self { ending: queue(ENDING), others: queue(LIMITS) }
     }
@@ -83,14 +131,10 @@ impl GroupCommit {
     /// Commits a step together with others; `None` if it was not done, and needs a transaction of its own. Answers with the
     /// number of statements that wrote something.
     pub(super) async fn commit(&self, step: &Arc<dyn ErasedStep>) -> Option<Result<usize, StoreError>> {
-        let (user, device) = match step.working_set() {
-            WorkingSet::User(user) => (user, None),
-            WorkingSet::Device(user, device) => (user, Some(device)),
-            _ => return None,
-        };
+        let subject = Subject::of(step.working_set())?;
         let queue = if step.priority() == Priority::Ending { &self.ending } else { &self.others };
         let (done, taken) = oneshot::channel();
-        queue.add(WaitingStep { user, device, step: Arc::clone(step), done });
+        queue.add(WaitingStep { subject, step: Arc::clone(step), done });
         match taken.await {
             Ok(GroupOutcome::Done(done)) => Some(done),
             Ok(GroupOutcome::NeedsOwnTransaction) => None,
@@ -168,12 +212,20 @@ async fn lock_and_read<'a>(
     connection: &Connection,
     group: &'a [WaitingStep],
 ) -> Result<Vec<Part<'a>>, QueryFailure> {
-    let pairs: Vec<_> = group.iter().map(|step| (step.user, step.device.unwrap_or(NO_DEVICE))).collect();
-    let lock = load::lock_users(group.iter().map(|step| step.user));
-    let rows = connection.run(&[transactions.begin(), &lock, &standings::query(&pairs)]).await?;
+    let users: Vec<_> = group.iter().filter_map(|waiting| waiting.subject.user()).collect();
+    let new: Vec<_> = group.iter().filter_map(|waiting| waiting.subject.new_user()).collect();
+    let lock = load::lock_users(users.iter().map(|(user, _)| *user));
+    let read = standings::query(&users);
+    let read_new = [load::lock_version(), standings::query_new(new.iter().copied())];
+    let of_new = if new.is_empty() { &[][..] } else { &read_new };
+    let queries = [transactions.begin(), &lock, &read].into_iter().chain(of_new);
+    let rows = connection.run(&queries.collect::<Vec<_>>()).await?;
     let (locked, documents) = (load::locked_users(&rows)?, Documents::of(&rows)?);
     let part = |waiting: &'a WaitingStep| {
-        let records = locked.contains(&waiting.user).then(|| documents.loaded(waiting.user, waiting.device));
+        let records = match &waiting.subject {
+            Subject::User(user, device) => locked.contains(user).then(|| documents.loaded(*user, *device)),
+            Subject::NewUser(name, external_id) => Some(documents.loaded_new(name, external_id.as_ref())),
+        };
         Part { waiting, records, decided: None }
     };
     Ok(group.iter().map(part).collect())

@@ -59,10 +59,19 @@ impl Literal {
         Self(format!("convert_from(decode({bytes}, 'base64'), 'UTF8')"))
     }
 
+    /// A JSON array of names.
+    pub(super) fn names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::json(&serde_json::Value::from_iter(names).to_string())
+    }
+
     /// A JSON array of the documents of revocations, which hold ids and numbers.
     pub(super) fn revocations(documents: &[String]) -> Self {
-        let Self(array) = Self::text(&format!("[{}]", documents.join(",")));
-        Self(format!("{array}::json"))
+        Self::json(&format!("[{}]", documents.join(",")))
+    }
+
+    fn json(json: &str) -> Self {
+        let Self(text) = Self::text(json);
+        Self(format!("{text}::json"))
     }
 }
 
@@ -121,7 +130,8 @@ mod tests {
     #[test]
     fn no_text_ends_its_literal() {
         for hostile in ["'; drop table rescind.users; --", r"\", "\\'", "$1", "\0", "é\u{2028}😀", "''"] {
-            for literal in [Literal::text(hostile), Literal::revocations(&[hostile.to_owned()])] {
+            let revocations = Literal::revocations(&[hostile.to_owned()]);
+            for literal in [Literal::text(hostile), Literal::names([hostile]), revocations] {
                 let literal = literal.to_string();
                 let between: Vec<_> = literal.split('\'').collect();
                 assert_eq!(between.len(), 7, "{literal}");

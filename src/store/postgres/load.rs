@@ -30,9 +30,14 @@ pub(super) fn lock_query(working_set: &WorkingSet) -> Option<SqlQuery> {
         }
         // Nothing is held still, but a commit that has locked nothing would not wait for a standby: what this step read
         // could be lost with the primary, and has been told. The version's row is one that nobody ever changes.
-        WorkingSet::Unknown | WorkingSet::Username(_) => Some(SqlQuery::new(sql::LOCK_VERSION)),
-        WorkingSet::Devices(..) | WorkingSet::LastSeen(_) => None,
+        WorkingSet::Unknown | WorkingSet::NewUser(..) => Some(lock_version()),
+        WorkingSet::Username(_) | WorkingSet::Devices(..) | WorkingSet::LastSeen(_) => None,
     }
+}
+
+/// The statement that locks a row which nobody ever changes.
+pub(super) fn lock_version() -> SqlQuery {
+    SqlQuery::prepared(&sql::LOCK_VERSION)
 }
 
 /// The statement that locks those of these users that exist and that nobody else has locked.
@@ -110,7 +115,7 @@ impl LoadStatement {
         let mut listed = Vec::new();
         for row in rows {
             let need = match row::name(row)? {
-                "locked" => continue,
+                "locked" | "held" => continue,
                 "identity" => Need::StoreIdentity,
                 "counters" => Need::Counters,
                 "totals" => Need::Totals,
@@ -160,7 +165,7 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
             SqlQuery::prepared(&sql::COUNTERS_AND_USER).user(*user),
             [Need::Counters, Need::User(*user)],
         )),
-        WorkingSet::Username(name) => {
+        WorkingSet::Username(name) | WorkingSet::NewUser(name, _) => {
             let query = SqlQuery::prepared(&sql::COUNTERS_AND_USER_NAMED).text(name.as_str());
             let mut load = LoadStatement::list(query, Need::Named(name.clone()));
             load.needs.push(Need::Counters);

@@ -13,7 +13,7 @@ use super::statement::{Plan, SqlStatement};
 use super::{sql, write};
 
 /// The statements that are sent often.
-const PREPARED: [&SqlStatement; 12] = [
+const PREPARED: [&SqlStatement; 14] = [
     &sql::HEAD,
     &sql::HEAD_AND_ENTRIES,
     &sql::HEAD_AND_STANDINGS,
@@ -22,6 +22,8 @@ const PREPARED: [&SqlStatement; 12] = [
     &sql::COUNTERS_AND_USER_NAMED,
     &sql::LOCK_USER,
     &sql::LOCK_USERS,
+    &sql::LOCK_VERSION,
+    &sql::NEW_USERS,
     &write::PUT_CHECKS,
     &write::REMOVE_CHECKS,
     &write::APPEND,

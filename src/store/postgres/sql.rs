@@ -113,7 +113,7 @@ pub(super) const LOCK_USERS: SqlStatement = SqlStatement {
     plan: Plan::ByIndex,
 };
 
-pub(super) const LOCK_COUNTERS: &str = "select 'locked' from rescind.service for update";
+pub(super) const LOCK_COUNTERS: &str = "select 'held' from rescind.service for update";
 
 /// Locks the users with due expiry checks, in one order, so that two nodes that sweep do not wait for each other in a
 /// circle.
@@ -127,7 +127,12 @@ pub(super) const LOCK_DUE_USERS: &str = concat!(
 
 /// Locks a row that nobody ever changes, if the database waits for standbys: a commit that has locked nothing would not
 /// wait for one.
-pub(super) const LOCK_VERSION: &str = "select 'locked' from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share";
+pub(super) const LOCK_VERSION: SqlStatement = SqlStatement {
+    name: "lock_version",
+    text: "select 'held' from rescind.version where current_setting('synchronous_standby_names', true) <> '' for key share",
+    types: "",
+    plan: Plan::Any,
+};
 
 pub(super) const COUNTERS: &str =
     concat!(part!(row counters), " union all select 'identity', null, founding::text ", part!(initialized));
@@ -169,6 +174,18 @@ pub(super) const STANDINGS: SqlStatement = SqlStatement {
     name: "standings",
     text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows standings "$1" "$2")),
     types: "uuid[], uuid[]",
+    plan: Plan::ByIndex,
+};
+
+/// Reads who has these usernames and these external ids: each in the fifth column of its user's row.
+pub(super) const NEW_USERS: SqlStatement = SqlStatement {
+    name: "new_users",
+    text: "select 'named', u.id, u.doc::text, null::uuid, n.name from json_array_elements_text($1) as n (name)
+        cross join lateral (select id, doc from rescind.users where name = n.name limit 1) u
+        union all
+        select 'known', u.id, u.doc::text, null, n.external_id from json_array_elements_text($2) as n (external_id)
+        cross join lateral (select id, doc from rescind.users where external_id = n.external_id limit 1) u",
+    types: "json, json",
     plan: Plan::ByIndex,
 };
 

@@ -56,6 +56,10 @@ impl SqlQuery {
         self.with(Literal::text(text))
     }
 
+    pub(super) fn names<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.with(Literal::names(names))
+    }
+
     pub(super) fn revocations(self, documents: &[String]) -> Self {
         self.with(Literal::revocations(documents))
     }

@@ -8,6 +8,7 @@ use super::row::{self, Rows};
 use super::sql;
 use super::sql_query::SqlQuery;
 use crate::model::counters::Position;
+use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, UserId};
 
 /// The statement that reads the counters and all of these users and devices, with when and from where each device was
@@ -25,26 +26,39 @@ fn of(query: SqlQuery, devices: &[(UserId, DeviceId)]) -> SqlQuery {
     query.users(devices.iter().map(|(user, _)| *user)).devices(devices.iter().map(|(_, device)| *device))
 }
 
-/// The documents that one statement returned: the counters, users, devices, and when and from where each was last heard of.
+/// The statement that reads who has these usernames and these external ids.
+pub(super) fn query_new<'a>(users: impl IntoIterator<Item = (&'a str, Option<&'a ExternalId>)>) -> SqlQuery {
+    let (names, external_ids): (Vec<_>, Vec<_>) = users.into_iter().unzip();
+    let external_ids = external_ids.into_iter().flatten().map(ExternalId::as_str);
+    SqlQuery::prepared(&sql::NEW_USERS).names(names).names(external_ids)
+}
+
+/// The documents that statements returned: the counters, users, devices, and when and from where each was last heard of; and who
+/// has a username or an external id.
 #[derive(Default)]
 pub(super) struct Documents {
     counters: Option<String>,
     users: HashMap<UserId, String>,
     devices: HashMap<(UserId, DeviceId), String>,
     last_seen: HashMap<(UserId, DeviceId), String>,
+    named: HashMap<String, (UserId, String)>,
+    known: HashMap<String, (UserId, String)>,
 }
 
 impl Documents {
-    /// Reads the rows of [`STANDINGS`](sql::STANDINGS); other rows are passed over.
+    /// Reads the rows of [`STANDINGS`](sql::STANDINGS) and [`NEW_USERS`](sql::NEW_USERS); other rows are passed over.
     pub(super) fn of(rows: &Rows) -> Result<Self, QueryFailure> {
         let mut documents = Self::default();
         for row in rows {
             let document = || Ok::<_, QueryFailure>(row::document(row, 2)?.unwrap_or_default());
+            let text = |row| Ok::<_, QueryFailure>(row::document(row, 4)?.unwrap_or_default());
             match row::name(row)? {
                 "counters" => documents.counters = Some(document()?),
                 "user" => drop(documents.users.insert(row::user(row)?, document()?)),
                 "device" => drop(documents.devices.insert(row::device(row)?, document()?)),
                 "seen" => drop(documents.last_seen.insert(row::device(row)?, document()?)),
+                "named" => drop(documents.named.insert(text(row)?, (row::user(row)?, document()?))),
+                "known" => drop(documents.known.insert(text(row)?, (row::user(row)?, document()?))),
                 _ => {}
             }
         }
@@ -66,6 +80,25 @@ impl Documents {
             match document {
                 Some(document) => loaded.add(need, document.clone()),
                 None => loaded.looked_for(need),
+            }
+        }
+        loaded
+    }
+
+    /// The counters, and who has a username and an external id, if anybody has.
+    pub(super) fn loaded_new(&self, name: &str, external_id: Option<&ExternalId>) -> Loaded {
+        let mut loaded = Loaded::default();
+        loaded.looked_for(Need::Counters);
+        if let Some(counters) = &self.counters {
+            loaded.add(Need::Counters, counters.clone());
+        }
+        let by_name = (Need::Named(name.to_owned()), self.named.get(name));
+        let by_id = external_id.map(|id| (Need::WithExternalId(id.clone()), self.known.get(id.as_str())));
+        for (need, found) in [by_name].into_iter().chain(by_id) {
+            loaded.looked_for(need.clone());
+            if let Some((user, document)) = found {
+                loaded.add(need, document.clone());
+                loaded.add(Need::User(*user), document.clone());
             }
         }
         loaded

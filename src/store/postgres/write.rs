@@ -279,17 +279,20 @@ pub(super) fn external_id(user: &User) -> Option<String> {
     user.external_id.as_ref().map(|id| id.as_str().to_owned())
 }
 
+/// Writes users in the order of their names, so that two nodes which add the same ones do not deadlock.
 fn put_users(users: BTreeMap<UserId, PutUser>) -> BoundQuery {
+    let mut users: Vec<_> = users.into_iter().collect();
+    users.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     BoundQuery::new(
         "insert into rescind.users (id, name, external_id, doc)
          select id, name, external_id, doc::json from unnest($1, $2, $3, $4) as u (id, name, external_id, doc)
          on conflict (id) do update
          set name = excluded.name, external_id = excluded.external_id, doc = excluded.doc",
     )
-    .users(users.keys().copied())
-    .texts(users.values().map(|user| user.name.clone()).collect())
-    .optional_texts(users.values().map(|user| user.external_id.clone()).collect())
-    .texts(users.into_values().map(|user| user.document).collect())
+    .users(users.iter().map(|(id, _)| *id))
+    .texts(users.iter().map(|(_, user)| user.name.clone()).collect())
+    .optional_texts(users.iter().map(|(_, user)| user.external_id.clone()).collect())
+    .texts(users.into_iter().map(|(_, user)| user.document).collect())
 }
 
 fn put_devices(devices: BTreeMap<(UserId, DeviceId), PutDevice>) -> BoundQuery {

@@ -50,7 +50,7 @@ impl Step for Register {
     type Outcome = Registered;
 
     fn working_set(&self) -> WorkingSet {
-        WorkingSet::Username(self.username.key().to_owned())
+        WorkingSet::NewUser(self.username.key().to_owned(), self.external_id.clone())
     }
 
     fn priority(&self) -> Priority {
