@@ -90,7 +90,7 @@ class Machine:
             self.ip("link", "set", device, "up")
         (self.folder / "rescind").mkdir(parents=True)
         self.disk.mkdir()
-        run("mount", "-t", "tmpfs", "-o", "size=384m", "rescind", self.disk)
+        run("mount", "-t", "tmpfs", "-o", "size=1g", "rescind", self.disk)
         (LOGS / self.name).mkdir()
         config = (DEPLOY / "patroni.yml").read_text()
         # Other paths, a smaller disk, and no watchdog: this machine's would restart it.
