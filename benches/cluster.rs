@@ -5,11 +5,14 @@ use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use rescind::token::sealing::MasterKey;
 use rescind::world::World;
 use tempfile::TempDir;
+
+use crate::machine::rest;
 
 /// The user id of PostgreSQL where the benchmarks run as root, which PostgreSQL refuses to.
 const NOBODY: u32 = 65534;
@@ -32,21 +35,55 @@ impl Cluster {
             let (server, _) = url.rsplit_once('/').context("TEST_DATABASE_URL names no database")?;
             return Ok(Self { programs, server: server.to_owned(), folder, ours: false });
         }
+        let cluster = Self::empty(programs, folder)?;
+        cluster.initialize()?;
+        cluster.start()?;
+        Ok(cluster)
+    }
+
+    /// Starts a new cluster, and a standby that confirms each of its commits.
+    pub(crate) fn with_standby() -> Result<(Self, Self)> {
+        let folder = || tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let (primary, standby) = (Self::empty(programs()?, folder()?)?, Self::empty(programs()?, folder()?)?);
+        primary.initialize()?;
+        primary.start()?;
+        let from = format!("{}/postgres", primary.server);
+        standby.run("pg_basebackup", &["-d", &from, "-c", "fast", "-R", "-D", &standby.data()?])?;
+        standby.start()?;
+        let ask = |sql: &str| primary.run("psql", &["-q", "-At", "-d", &from, "-c", sql]);
+        ask("alter system set synchronous_standby_names = 'FIRST 1 (walreceiver)'")?;
+        ask("select pg_reload_conf()")?;
+        let begun = Instant::now();
+        while ask("select count(*) from pg_stat_replication where sync_state = 'sync'")?.trim() != "1" {
+            ensure!(begun.elapsed() < Duration::from_secs(30), "the standby does not confirm commits");
+            rest(Duration::from_millis(100));
+        }
+        Ok((primary, standby))
+    }
+
+    /// A cluster without data yet.
+    fn empty(programs: PathBuf, folder: TempDir) -> Result<Self> {
         if rustix::process::geteuid().is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
         }
         // The port was free a moment ago; if it was taken since, the start fails with a message.
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let server = format!("postgres://postgres@127.0.0.1:{port}");
-        let cluster = Self { programs, server, folder, ours: true };
-        let data = cluster.data()?;
-        let initdb = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "-D", &data];
-        cluster.run("initdb", &initdb)?;
-        let options =
-            format!("-p {port} -k {} -c listen_addresses=127.0.0.1", cluster.folder.path().display());
-        let log = cluster.folder.path().join("log").display().to_string();
-        cluster.run("pg_ctl", &["start", "-s", "-w", "-D", &data, "-l", &log, "-o", &options])?;
-        Ok(cluster)
+        Ok(Self { programs, server, folder, ours: true })
+    }
+
+    fn initialize(&self) -> Result<()> {
+        let initdb = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--username=postgres", "-D"];
+        self.run("initdb", &[&initdb[..], &[&self.data()?]].concat())?;
+        Ok(())
+    }
+
+    fn start(&self) -> Result<()> {
+        let port = self.server.rsplit(':').next().context("the server has no port")?;
+        let options = format!("-p {port} -k {} -c listen_addresses=127.0.0.1", self.folder.path().display());
+        let log = self.folder.path().join("log").display().to_string();
+        self.run("pg_ctl", &["start", "-s", "-w", "-D", &self.data()?, "-l", &log, "-o", &options])?;
+        Ok(())
     }
 
     /// Creates a database, replacing one of the same name, and returns its connection string.

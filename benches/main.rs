@@ -9,7 +9,8 @@
 //!
 //! Modules: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it is in force), [`writes`] (refresh, group
 //! commit), [`start`] (an empty store), [`scale`] (a million users), [`import`] (of Django's users), [`verifier`] (followers, and [`guarded`] behind
-//! nginx), [`postgres`] (the shared store compared with the embedded one) and [`proofs`] (how often several nodes
+//! nginx), [`postgres`] (the shared store compared with the embedded one), [`primacy`] (checks with the proof of every batch),
+//! [`proofs`] (how often several nodes
 //! lost nothing), [`faults`] (a cluster of three machines that is broken again and again). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
 //! is the client, [`results`] stores the figures, [`table`] formats them.
 
@@ -31,6 +32,7 @@ mod import;
 mod load;
 mod machine;
 mod postgres;
+mod primacy;
 mod proofs;
 mod results;
 mod scale;
@@ -42,8 +44,10 @@ mod table;
 mod verifier;
 mod writes;
 
-const GROUPS: [&str; 10] =
-    ["checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "proofs", "faults"];
+const GROUPS: [&str; 11] = [
+    "checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "primacy", "proofs",
+    "faults",
+];
 
 /// The environment variable that marks the process which measures a group.
 const MEASURING: &str = "BENCH_GROUP_APART";
@@ -94,6 +98,7 @@ fn measure(group: &str, options: &[&str]) -> Result<()> {
         ("start", []) => start::measure(),
         ("verifier", []) => verifier::measure(),
         ("postgres", []) => postgres::measure(),
+        ("primacy", []) => primacy::measure(),
         ("proofs", []) => proofs::measure(),
         ("faults", []) => faults::measure(faults::FAULTS),
         ("faults", ["--faults", number]) => {

@@ -17,7 +17,7 @@ use crate::writes;
 /// The connections of a node to the database.
 const CONNECTIONS: usize = 16;
 /// How many clients check at once, and how many connections `pgbench` has beside them.
-const CLIENTS: [usize; 2] = [16, 64];
+pub(crate) const CLIENTS: [usize; 2] = [16, 64];
 const ROUNDS: usize = 15;
 const ROUND: Duration = Duration::from_secs(1);
 const PAIRS: u64 = 15;
@@ -92,6 +92,29 @@ fn tokens(stage: &Arc<Stage>, clients: usize) -> Result<Vec<Vec<u8>>> {
     })
 }
 
+/// What measures something once.
+pub(crate) type Measure<'a> = Box<dyn FnMut() -> Result<f64> + 'a>;
+
+/// Measures each of these in turns. The first round warms up.
+pub(crate) fn in_turns<const N: usize>(mut measures: [Measure<'_>; N]) -> Result<[Vec<f64>; N]> {
+    let mut figures = [const { Vec::new() }; N];
+    for round in 0..=ROUNDS {
+        for (measure, figures) in measures.iter_mut().zip(&mut figures) {
+            let figure = measure()?;
+            if round > 0 {
+                figures.push(figure);
+            }
+        }
+    }
+    Ok(figures)
+}
+
+/// What measures how many requests of `me` by so many clients are answered in a second.
+pub(crate) fn me(stage: &Arc<Stage>, clients: usize) -> Result<Measure<'static>> {
+    let (address, mut requests) = (stage.serve_public()?, tokens(stage, clients)?);
+    Ok(Box::new(move || load::rate(address, &mut requests, ROUND, |_, _| Ok(()))))
+}
+
 /// Measures checks by so many clients on both stores, and what `pgbench` is answered over as many connections.
 fn checks(
     cluster: &Cluster,
@@ -99,27 +122,10 @@ fn checks(
     embedded: &Arc<Stage>,
     clients: usize,
 ) -> Result<Vec<Figure>> {
-    let alone = cluster.prepare_pgbench()?;
-    let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
-    let mut served = Vec::new();
-    for (stage, _) in &sides {
-        served.push((stage.serve_public()?, tokens(stage, clients)?));
-    }
-    let mut prepared = Vec::new();
-    // The first round warms up.
-    for round in 0..=ROUNDS {
-        for ((_, rates), (address, requests)) in sides.iter_mut().zip(&mut served) {
-            let rate = load::rate(*address, requests, ROUND, |_, _| Ok(()))?;
-            if round > 0 {
-                rates.push(rate);
-            }
-        }
-        let rate = cluster.selections(&alone, clients)?;
-        if round > 0 {
-            prepared.push(rate);
-        }
-    }
-    let [(_, shared), (_, embedded)] = sides;
+    let url = cluster.prepare_pgbench()?;
+    let selections = || cluster.selections(&url, clients);
+    let [shared, embedded, prepared] =
+        in_turns([me(shared, clients)?, me(embedded, clients)?, Box::new(selections)])?;
     let what = format!("`me` requests on PostgreSQL, {clients} clients");
     let alone = format!("`pgbench -S -M prepared` with {clients} connections");
     Ok(vec![
@@ -136,33 +142,17 @@ fn checks(
     ])
 }
 
-fn shares(rates: &[f64], of: &[f64]) -> Vec<f64> {
+pub(crate) fn shares(rates: &[f64], of: &[f64]) -> Vec<f64> {
     rates.iter().zip(of).map(|(rate, of)| rate / of).collect()
 }
 
 /// Measures how long one client waits for a check, beside what a check on a database cannot do without.
 fn alone(cluster: &Cluster, shared: &Arc<Stage>, embedded: &Arc<Stage>) -> Result<Vec<Figure>> {
     let empty = cluster.database("empty")?;
-    let mut sides = [shared, embedded].map(|stage| (stage, Vec::new()));
-    let mut served = Vec::new();
-    for (stage, _) in &sides {
-        served.push((stage.serve_public()?, tokens(stage, 1)?));
-    }
-    let mut round_trips = Vec::new();
-    // The first round warms up.
-    for round in 0..=ROUNDS {
-        for ((_, times), (address, requests)) in sides.iter_mut().zip(&mut served) {
-            let rate = load::rate(*address, requests, ROUND, |_, _| Ok(()))?;
-            if round > 0 {
-                times.push(1e6 / rate);
-            }
-        }
-        let rate = cluster.round_trips(&empty)?;
-        if round > 0 {
-            round_trips.push(1e6 / rate);
-        }
-    }
-    let [(_, shared), (_, embedded)] = sides;
+    let round_trips = || cluster.round_trips(&empty);
+    let rates = in_turns([me(shared, 1)?, me(embedded, 1)?, Box::new(round_trips)])?;
+    let [shared, embedded, round_trips] =
+        rates.map(|rates| rates.iter().map(|rate| 1e6 / rate).collect::<Vec<_>>());
     let parts: Vec<f64> = round_trips.iter().zip(&embedded).map(|(trip, check)| trip + check).collect();
     Ok(vec![
         Figure::median(
