@@ -220,7 +220,7 @@ impl ArchiveTarget for PostgresArchive {
     }
 
     async fn put(&mut self, page: Vec<Record>) -> Result<(), StoreError> {
-        rows::imported(page)?.run(&self.connection).await.map_err(failed)
+        self.connection.write(&rows::imported(page)?).await.map_err(failed)
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use futures_util::join;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -16,6 +18,7 @@ use super::failure::QueryFailure;
 use super::prepared::{self, PreparedStatements};
 use super::row::Rows;
 use super::sql_query::SqlQuery;
+use super::write::WriteStatements;
 
 /// How long the server may take to accept a cancel request.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,6 +86,19 @@ impl Connection {
             Err(error) if prepared.note(&error) => Err(QueryFailure::Conflict),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sends the statements that write a step's changes, one after the other until one fails. What is sent afterwards, before
+    /// this has ended, comes after them.
+    pub(super) async fn write(&self, writes: &WriteStatements) -> Result<(), QueryFailure> {
+        let client = self.begin();
+        let documents = join_all(writes.documents.iter().map(|query| query.run(client)));
+        let others: Vec<_> = writes.others.iter().collect();
+        let (documents, others) = join!(documents, self.run(&others));
+        for written in documents {
+            written?;
+        }
+        others.map(drop)
     }
 
     /// The client, for one exchange that ends with [`Connection::done`]. A connection whose exchange was abandoned is

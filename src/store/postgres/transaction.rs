@@ -19,7 +19,7 @@ use super::pool::Pool;
 use super::retry::with_retries;
 use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
-use super::write::{self, Writes};
+use super::write::{self, WriteStatements};
 use crate::model::counters::Era;
 use crate::model::ids::UserId;
 use crate::store::StoreError;
@@ -213,8 +213,8 @@ enum NotCommitted {
 }
 
 /// Writes and commits. The connection can be reused unless the outcome is unknown.
-async fn commit(connection: &Connection, writes: &Writes) -> Result<(), NotCommitted> {
-    let (written, committed) = join!(writes.run(connection), connection.commit());
+async fn commit(connection: &Connection, writes: &WriteStatements) -> Result<(), NotCommitted> {
+    let (written, committed) = join!(connection.write(writes), connection.commit());
     let outcome = judge(written.err(), committed);
     if !matches!(outcome, Err(NotCommitted::Unknown(_))) {
         connection.done();

@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-use futures_util::join;
-
 use super::bound_query::BoundQuery;
 use super::change_notifier::CHANNEL;
-use super::connection::Connection;
-use super::failure::QueryFailure;
 use super::literal::Number;
 use super::sql_query::SqlQuery;
 use super::statement::{Plan, SqlStatement};
@@ -68,39 +63,27 @@ pub(super) const COUNT: SqlStatement = SqlStatement { name: "count",
 /// Users and devices come first, whose locks the step holds; the counters next; and the totals last, because other
 /// steps wait for their lock, which is then held the shortest.
 #[derive(Default)]
-pub(super) struct Writes {
+pub(super) struct WriteStatements {
     /// Those whose documents no log of the database may have.
     pub(super) documents: Vec<BoundQuery>,
     /// Those of nothing but ids and numbers.
     pub(super) others: Vec<SqlQuery>,
 }
 
-impl Writes {
+impl WriteStatements {
     /// How many statements there are.
     pub(super) fn len(&self) -> usize {
         self.documents.len() + self.others.len()
     }
-
-    /// Sends all of them, one after the other until one fails. What is sent afterwards, before this has ended, comes after them.
-    pub(super) async fn run(&self, connection: &Connection) -> Result<(), QueryFailure> {
-        let client = connection.begin();
-        let documents = join_all(self.documents.iter().map(|query| query.run(client)));
-        let others: Vec<_> = self.others.iter().collect();
-        let (documents, others) = join!(documents, connection.run(&others));
-        for written in documents {
-            written?;
-        }
-        others.map(drop)
-    }
 }
 
 /// The statements that write `changes`. `era` is the one the step read.
-pub(super) fn statements(changes: Changes, era: Era) -> Result<Writes, StoreError> {
+pub(super) fn statements(changes: Changes, era: Era) -> Result<WriteStatements, StoreError> {
     let counts = changes.counts();
     let Changes { records, log, counted, priority: _ } = changes;
     let rewritten: Vec<(UserId, DeviceId)> = records.iter().filter_map(rewrites).collect();
     let mut many = Many::default();
-    let mut writes = Writes::default();
+    let mut writes = WriteStatements::default();
     for record in records {
         match record {
             Change::Put(record) => writes.documents.extend(many.keep_or_put(record)?),
@@ -244,7 +227,7 @@ impl Many {
         })
     }
 
-    fn add_to(self, Writes { documents, others }: &mut Writes) {
+    fn add_to(self, WriteStatements { documents, others }: &mut WriteStatements) {
         if !self.users.is_empty() {
             documents.push(put_users(self.users));
         }

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::format::{Record, RecordKind, last_seen_of_row};
 use crate::store::postgres::bound_query::BoundQuery;
 use crate::store::postgres::loaded::parse;
-use crate::store::postgres::write::{Writes, document, external_id, statements};
+use crate::store::postgres::write::{WriteStatements, document, external_id, statements};
 use crate::store::records::Changes;
 
 /// Parses the JSON document of a record.
@@ -34,7 +34,7 @@ pub(super) fn record(kind: RecordKind, document: &str) -> Result<Record, StoreEr
 }
 
 /// The statements that write a page of records; one statement for all records of a numerous kind.
-pub(super) fn imported(page: Vec<Record>) -> Result<Writes, StoreError> {
+pub(super) fn imported(page: Vec<Record>) -> Result<WriteStatements, StoreError> {
     let (mut users, mut devices, mut ended) = (Vec::new(), Vec::new(), Vec::new());
     let (mut seen, mut entries, mut others) = (Vec::new(), Vec::new(), Changes::none());
     for record in page {
