@@ -83,7 +83,13 @@ impl Connection {
         };
         match client.simple_query(&prepared::executions(queries)).await {
             Ok(messages) => Ok(rows(messages)),
-            Err(error) if prepared.note(&error) => Err(QueryFailure::Conflict),
+            Err(error) if prepared.note(&error) => {
+                // Ended here and not cancelled: behind a pooler the cancellation could meet whoever has the session next.
+                if client.batch_execute("rollback").await.is_ok() {
+                    self.done();
+                }
+                Err(QueryFailure::Conflict)
+            }
             Err(error) => Err(error.into()),
         }
     }
