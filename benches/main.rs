@@ -8,11 +8,11 @@
 //! file.
 //!
 //! Modules: [`checks`] (live tokens), [`sign_out`] (everywhere, and when it is in force), [`writes`] (refresh, group
-//! commit), [`start`] (an empty store), [`scale`] (a million users), [`import`] (of Django's users), [`verifier`] (followers, and [`guarded`] behind
-//! nginx), [`postgres`] (the shared store compared with the embedded one), [`primacy`] (checks with the proof of every batch),
-//! [`proofs`] (how often several nodes
-//! lost nothing), [`faults`] (a cluster of three machines that is broken again and again). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL, [`load`]
-//! is the client, [`results`] stores the figures, [`table`] formats them.
+//! commit), [`start`] (an empty store), [`scale`] (a million users), [`import`] (of Django's users), [`verifier`] (followers,
+//! and [`guarded`] behind nginx), [`postgres`] (the shared store compared with the embedded one), [`primacy`] (checks with the
+//! proof of every batch), [`proofs`] (how often several nodes lost nothing), [`faults`] (a cluster of three machines that is
+//! broken again and again). [`stage`] runs the service in process, [`served`] the real binary, [`cluster`] PostgreSQL,
+//! [`load`] is the client, [`results`] stores the figures, [`table`] formats them.
 
 #![allow(clippy::print_stdout, reason = "figures are for people")]
 

@@ -19,8 +19,8 @@
 //! * `standings` — the counters, users and devices that checks and steps work on, read by one statement; `standing_cache` —
 //!   those that were read before; `head` — the head of the log, which says whether they are still true
 //! * `primacy` — the proof that this database is still the primary; `synchronous_standbys` — the settings that allow one
-//! * `load`, `write`, `sql` — the statements: what is read for a step, locked for it, and written by it; the texts of those
-//!   that read; `row` — what is in a row of an answer
+//! * `load`, `write` — what is read for a step, locked for it, and written by it; `sql`, `sql_write` — the statements that read
+//!   and that write; `row` — what is in a row of an answer
 //! * `sql_query` — a statement with its arguments, each a `literal`; `bound_query` — one whose arguments stay out of its text
 //! * `statement`, `prepared` — a statement that is planned once for a connection, and which ones are
 //! * `change_notifier` — how nodes hear of each other's writes
@@ -64,6 +64,7 @@ mod schema;
 mod shared_reads;
 mod sql;
 mod sql_query;
+mod sql_write;
 mod standing_cache;
 mod standings;
 mod statement;

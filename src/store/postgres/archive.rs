@@ -21,7 +21,7 @@ use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::open::{OpenMode, check, connect_params};
 use super::open_error::{OpenError, refusal};
-use super::write::document;
+use super::sql_write::document;
 use super::{hosts, sql};
 use crate::model::ids::StoreId;
 use crate::store::archive::{Archive, ArchiveSource, ArchiveTarget, rolled_back};

@@ -60,6 +60,14 @@ impl Loaded {
         self.answers.entry(need).or_default().push(document);
     }
 
+    /// Notes the document that answers `need`, or that there is none.
+    pub(super) fn found(&mut self, need: Need, document: Option<&String>) {
+        match document {
+            Some(document) => self.add(need, document.clone()),
+            None => self.looked_for(need),
+        }
+    }
+
     /// Takes the record or list that was requested but had not been read; a decision made without it does not count.
     pub(super) fn missed(&self) -> Option<Need> {
         self.missed.take()

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Error};
 
 use super::sql_query::SqlQuery;
 use super::statement::{Plan, SqlStatement};
-use super::{sql, write};
+use super::{sql, sql_write};
 
 /// The statements that are sent often.
 const PREPARED: [&SqlStatement; 14] = [
@@ -24,16 +24,16 @@ const PREPARED: [&SqlStatement; 14] = [
     &sql::LOCK_USERS,
     &sql::LOCK_VERSION,
     &sql::NEW_USERS,
-    &write::PUT_CHECKS,
-    &write::REMOVE_CHECKS,
-    &write::APPEND,
-    &write::COUNT,
+    &sql_write::PUT_CHECKS,
+    &sql_write::REMOVE_CHECKS,
+    &sql_write::APPEND,
+    &sql_write::COUNT,
 ];
 
 /// What the database plans by while it plans a statement with [`Plan::ByIndex`]: for the transaction that the message is, or
 /// that it goes on with. A plan that reads a whole table because it is small would be kept while the table grows, until the
-/// database next looks at the table's size. Without a sequential scan the one row of a table without an index seems so dear
-/// that the database would compile its plan, which takes 100 ms.
+/// database next analyzes the table. A table that is read without a condition, as the one row of the counters, then seems so
+/// dear that the database would compile the plan, which takes 100 ms.
 const BY_INDEX: &str =
     "set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local jit = off";
 
@@ -84,8 +84,8 @@ impl PreparedStatements {
 
 /// The message that runs these statements where they are prepared.
 pub(super) fn executions(queries: &[&SqlQuery]) -> String {
-    let statements = queries.iter().filter_map(|query| query.statement());
-    let by_index = statements.into_iter().any(|statement| statement.plan == Plan::ByIndex);
+    let mut statements = queries.iter().filter_map(|query| query.statement());
+    let by_index = statements.any(|statement| statement.plan == Plan::ByIndex);
     let first = by_index.then(|| BY_INDEX.to_owned());
     message(first.into_iter().chain(queries.iter().map(|query| query.execution())))
 }

@@ -1,7 +1,7 @@
 //! Proof that this database was still the one primary.
 //!
 //! A standby that confirms a commit has not been promoted before. So if every standby that may be promoted has to confirm
-//! it, a commit that was begun after a check arrived proves that nobody had been promoted when the check arrived, and that
+//! it, a commit that was begun after a request arrived proves that nobody had been promoted when it arrived, and that
 //! every revocation which was acknowledged until then was written here. A primary on the wrong side of a partition gets no
 //! confirmation, whatever it believes, and no clock is asked. Whoever promotes a standby has to see to it first that no other one
 //! is named, as Patroni does.
@@ -40,7 +40,7 @@ pub(super) struct Primacy {
     most: Option<Duration>,
     /// The youngest proof, which may be too old.
     last: Arc<Mutex<Option<Proof>>>,
-    /// The checks that wait for a proof that is begun after they arrived.
+    /// The reads that wait for a proof that is begun after they arrived.
     waiting: GroupQueue<oneshot::Sender<Result<Proof, QueryFailure>>>,
 }
 

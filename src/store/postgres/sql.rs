@@ -1,8 +1,8 @@
 //! The statements that read records, and the parts that several of them share: each stands here once.
 //!
-//! Every statement for [`load`](super::load) answers with rows of three columns: what a row is, whose id it has, and the
-//! record itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so
-//! has a statement for users and devices: the user of a device and of when and from where it was last heard of.
+//! The first column of every row says what the row is. A row with a record has two more: whose id it has, and the record
+//! itself as a JSON document. A list of devices has a fourth: when and from where each was last heard of; and so has a
+//! statement for users and devices: the user of a device and of when and from where it was last heard of.
 
 use super::statement::{Plan, SqlStatement};
 use crate::store::format::RecordKind;
@@ -97,7 +97,7 @@ macro_rules! part {
 pub(super) const STAGE: &str =
     "select founding is not null, copying is not null, moved->>'to' from rescind.service";
 
-/// Locks a user. Every statement that locks something names its rows `locked`.
+/// Locks a user. Every statement that locks users names its rows `locked`; one that locks something else, `held`.
 pub(super) const LOCK_USER: SqlStatement = SqlStatement {
     name: "lock_user",
     text: "select 'locked', id from rescind.users where id = $1 for no key update",
@@ -180,10 +180,10 @@ pub(super) const STANDINGS: SqlStatement = SqlStatement {
 /// Reads who has these usernames and these external ids: each in the fifth column of its user's row.
 pub(super) const NEW_USERS: SqlStatement = SqlStatement {
     name: "new_users",
-    text: "select 'named', u.id, u.doc::text, null::uuid, n.name from json_array_elements_text($1) as n (name)
+    text: "select 'by_name', u.id, u.doc::text, null::uuid, n.name from json_array_elements_text($1) as n (name)
         cross join lateral (select id, doc from rescind.users where name = n.name limit 1) u
         union all
-        select 'known', u.id, u.doc::text, null, n.external_id from json_array_elements_text($2) as n (external_id)
+        select 'by_external_id', u.id, u.doc::text, null, n.external_id from json_array_elements_text($2) as n (external_id)
         cross join lateral (select id, doc from rescind.users where external_id = n.external_id limit 1) u",
     types: "json, json",
     plan: Plan::ByIndex,

@@ -8,22 +8,27 @@ use crate::model::ids::{DeviceId, ServiceKeyId, UserId};
 
 /// A statement with its arguments, which can be one that connections prepare.
 pub(super) struct SqlQuery {
-    /// The text with `$1`, `$2` and so on in the places of the arguments.
-    text: Cow<'static, str>,
-    /// The statement, if it is one that connections prepare.
-    prepared: Option<&'static SqlStatement>,
+    text: Text,
     arguments: Vec<Literal>,
+}
+
+/// A text with `$1`, `$2` and so on in the places of the arguments.
+enum Text {
+    /// Planned each time it is sent.
+    Plain(Cow<'static, str>),
+    /// One that connections prepare.
+    Prepared(&'static SqlStatement),
 }
 
 impl SqlQuery {
     /// A statement that is planned each time it is sent.
     pub(super) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { text: text.into(), prepared: None, arguments: Vec::new() }
+        Self { text: Text::Plain(text.into()), arguments: Vec::new() }
     }
 
     /// A statement that is planned once for a connection.
     pub(super) fn prepared(statement: &'static SqlStatement) -> Self {
-        Self { text: statement.text.into(), prepared: Some(statement), arguments: Vec::new() }
+        Self { text: Text::Prepared(statement), arguments: Vec::new() }
     }
 
     /// Adds the next argument.
@@ -74,20 +79,27 @@ impl SqlQuery {
 
     /// The statement, if it is one that connections prepare.
     pub(super) fn statement(&self) -> Option<&'static SqlStatement> {
-        self.prepared
+        match self.text {
+            Text::Plain(_) => None,
+            Text::Prepared(statement) => Some(statement),
+        }
     }
 
     /// The text to send where the statement is not prepared: with the arguments in the places of the parameters.
     pub(super) fn plain(&self) -> String {
+        let text = match &self.text {
+            Text::Plain(text) => text,
+            Text::Prepared(statement) => statement.text,
+        };
         let numbered = self.arguments.iter().enumerate().rev();
-        numbered.fold(self.text.to_string(), |text, (index, argument)| {
+        numbered.fold(text.to_owned(), |text, (index, argument)| {
             text.replace(&format!("${}", index + 1), &argument.to_string())
         })
     }
 
     /// The text to send where the statement is prepared, if it is one that connections prepare.
     pub(super) fn execution(&self) -> String {
-        self.prepared.map_or_else(|| self.plain(), |statement| statement.execute(&self.arguments))
+        self.statement().map_or_else(|| self.plain(), |statement| statement.execute(&self.arguments))
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) struct Documents {
     users: HashMap<UserId, String>,
     devices: HashMap<(UserId, DeviceId), String>,
     last_seen: HashMap<(UserId, DeviceId), String>,
-    named: HashMap<String, (UserId, String)>,
-    known: HashMap<String, (UserId, String)>,
+    by_name: HashMap<String, (UserId, String)>,
+    by_external_id: HashMap<String, (UserId, String)>,
 }
 
 impl Documents {
@@ -51,14 +51,15 @@ impl Documents {
         let mut documents = Self::default();
         for row in rows {
             let document = || Ok::<_, QueryFailure>(row::document(row, 2)?.unwrap_or_default());
-            let text = |row| Ok::<_, QueryFailure>(row::document(row, 4)?.unwrap_or_default());
+            let key = || Ok::<_, QueryFailure>(row::document(row, 4)?.unwrap_or_default());
+            let user = || Ok::<_, QueryFailure>((row::user(row)?, document()?));
             match row::name(row)? {
                 "counters" => documents.counters = Some(document()?),
                 "user" => drop(documents.users.insert(row::user(row)?, document()?)),
                 "device" => drop(documents.devices.insert(row::device(row)?, document()?)),
                 "seen" => drop(documents.last_seen.insert(row::device(row)?, document()?)),
-                "named" => drop(documents.named.insert(text(row)?, (row::user(row)?, document()?))),
-                "known" => drop(documents.known.insert(text(row)?, (row::user(row)?, document()?))),
+                "by_name" => drop(documents.by_name.insert(key()?, user()?)),
+                "by_external_id" => drop(documents.by_external_id.insert(key()?, user()?)),
                 _ => {}
             }
         }
@@ -77,10 +78,7 @@ impl Documents {
             ]
         });
         for (need, document) in of_user.into_iter().chain(of_device.into_iter().flatten()) {
-            match document {
-                Some(document) => loaded.add(need, document.clone()),
-                None => loaded.looked_for(need),
-            }
+            loaded.found(need, document);
         }
         loaded
     }
@@ -88,17 +86,14 @@ impl Documents {
     /// The counters, and who has a username and an external id, if anybody has.
     pub(super) fn loaded_new(&self, name: &str, external_id: Option<&ExternalId>) -> Loaded {
         let mut loaded = Loaded::default();
-        loaded.looked_for(Need::Counters);
-        if let Some(counters) = &self.counters {
-            loaded.add(Need::Counters, counters.clone());
-        }
-        let by_name = (Need::Named(name.to_owned()), self.named.get(name));
-        let by_id = external_id.map(|id| (Need::WithExternalId(id.clone()), self.known.get(id.as_str())));
-        for (need, found) in [by_name].into_iter().chain(by_id) {
-            loaded.looked_for(need.clone());
-            if let Some((user, document)) = found {
-                loaded.add(need, document.clone());
-                loaded.add(Need::User(*user), document.clone());
+        loaded.found(Need::Counters, self.counters.as_ref());
+        let by_name = (Need::Named(name.to_owned()), self.by_name.get(name));
+        let by_id =
+            external_id.map(|id| (Need::WithExternalId(id.clone()), self.by_external_id.get(id.as_str())));
+        for (need, user) in [by_name].into_iter().chain(by_id) {
+            loaded.found(need, user.map(|(_, document)| document));
+            if let Some((user, document)) = user {
+                loaded.found(Need::User(*user), Some(document));
             }
         }
         loaded

@@ -1,5 +1,5 @@
-//! A proof that the database is the primary, for every answer that is read from it: a commit that its synchronous standby confirmed
-//! after the request arrived.
+//! A proof that the database is the primary, for every answer that is read from it: a commit that its synchronous standby
+//! confirmed after the request arrived.
 
 use std::thread;
 

@@ -8,7 +8,8 @@ use crate::store::StoreError;
 use crate::store::format::{Record, RecordKind, last_seen_of_row};
 use crate::store::postgres::bound_query::BoundQuery;
 use crate::store::postgres::loaded::parse;
-use crate::store::postgres::write::{WriteStatements, document, external_id, statements};
+use crate::store::postgres::sql_write::{document, external_id};
+use crate::store::postgres::write::{WriteStatements, statements};
 use crate::store::records::Changes;
 
 /// Parses the JSON document of a record.
