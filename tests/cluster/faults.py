@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -197,8 +198,12 @@ def ordered(broken: Broken, path: str, body: dict[str, str]) -> str:
 
 @fault(hold=15)
 def full_disk(broken: Broken) -> str:
-    ballast = broken.primary.disk / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+    # Most of it at once: to write it would take a busy machine a minute, as long as the fault lasts.
+    disk = os.statvfs(broken.primary.disk)
+    most = disk.f_bavail * disk.f_frsize - (16 << 20)
+    with (broken.primary.disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        os.posix_fallocate(file.fileno(), 0, max(most, 1))
+        file.seek(0, os.SEEK_END)
         while file.write(bytes(1 << 16)):
             pass
     return broken.primary.name

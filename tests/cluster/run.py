@@ -110,9 +110,10 @@ def fail(
     time.sleep(1)
     begun = time.monotonic()
     what = fault.do(roles)
+    done = time.monotonic()
     changed = not fault.survives
-    while (lasted := time.monotonic() - begun) < fault.hold or (not changed and lasted < PATIENCE):
-        changed = changed or probes.changed_since(begun + fault.hold / 2)
+    while (lasted := time.monotonic() - done) < fault.hold or (not changed and lasted < PATIENCE):
+        changed = changed or probes.changed_since(done + fault.hold / 2)
         time.sleep(0.1)
     # Some more, with whatever took over beside whatever does not know yet.
     time.sleep(3)
