@@ -186,12 +186,10 @@ pub(super) fn preload(working_set: &WorkingSet) -> Option<LoadStatement> {
     }
 }
 
-/// Reads the counters and all of these users and devices, with when and from where each device was last heard of.
+/// Reads the counters and all of these users and devices.
 pub(super) fn of_devices(devices: &[(UserId, DeviceId)]) -> LoadStatement {
     let query = standings::query(devices);
-    let needs = devices.iter().flat_map(|(user, device)| {
-        [Need::User(*user), Need::Device(*user, *device), Need::LastSeen(*user, *device)]
-    });
+    let needs = devices.iter().flat_map(|(user, device)| [Need::User(*user), Need::Device(*user, *device)]);
     LoadStatement::of(query, needs.chain([Need::Counters]))
 }
 

@@ -13,11 +13,12 @@ use super::statement::{Plan, SqlStatement};
 use super::{sql, sql_write};
 
 /// The statements that are sent often.
-const PREPARED: [&SqlStatement; 14] = [
+const PREPARED: [&SqlStatement; 15] = [
     &sql::HEAD,
     &sql::HEAD_AND_ENTRIES,
     &sql::HEAD_AND_STANDINGS,
     &sql::STANDINGS,
+    &sql::SEEN_STANDINGS,
     &sql::COUNTERS_AND_USER,
     &sql::COUNTERS_AND_USER_NAMED,
     &sql::LOCK_USER,

@@ -171,7 +171,7 @@ impl CheckReader {
         let mut found = Vec::with_capacity(group.len());
         for &WaitingCheck { user, device, .. } in group {
             found.push(if to_read.contains(&(user, device)) {
-                let loaded = documents.loaded(user, Some(device));
+                let loaded = documents.loaded_seen(user, device);
                 if let (Some(head), Ok(seen)) = (&head, SeenStanding::read(&loaded, user, device))
                     && seen.standing.device.is_some()
                 {
@@ -197,7 +197,7 @@ impl CheckReader {
     ) -> Result<(Rows, Option<LogHead>), QueryFailure> {
         let devices: Vec<_> = to_read.iter().copied().collect();
         match (to_read.is_empty(), self.reads_head()) {
-            (_, false) => Ok((connection.run(&[&standings::query(&devices)]).await?, None)),
+            (_, false) => Ok((connection.run(&[&standings::query_seen(&devices)]).await?, None)),
             (true, true) => Ok((Vec::new(), Some(self.read_head(connection, applied).await?))),
             (false, true) => {
                 let rows = connection.run(&[&standings::query_with_head(applied, &devices)]).await?;

@@ -58,8 +58,13 @@ macro_rules! part {
             "select 'user', u.id, u.doc::text, null::uuid from unnest(", $users, ") as n (user_id)
              cross join lateral (select id, doc from rescind.users where id = n.user_id limit 1) u
              union all select 'device', d.id, d.doc::text, d.user_id from unnest(", $users, ", ", $devices, ") as n (user_id, id)
-             cross join lateral (select * from rescind.devices where user_id = n.user_id and id = n.id limit 1) d
-             union all select 'seen', s.id, s.doc::text, s.user_id from unnest(", $users, ", ", $devices, ") as n (user_id, id)
+             cross join lateral (select * from rescind.devices where user_id = n.user_id and id = n.id limit 1) d"
+        )
+    };
+    (rows seen standings $users:literal $devices:literal) => {
+        concat!(
+            part!(rows standings $users $devices),
+            " union all select 'seen', s.id, s.doc::text, s.user_id from unnest(", $users, ", ", $devices, ") as n (user_id, id)
              cross join lateral (select * from rescind.last_seen where user_id = n.user_id and id = n.id limit 1) s"
         )
     };
@@ -169,10 +174,18 @@ pub(super) const STANDING_DEVICES: &str = concat!(
         where not d.ended and d.id > $2 order by d.id limit $3)"
 );
 
-/// Reads the counters, and users and devices by their ids.
+/// Reads the counters, and users and devices by their ids: what most steps need.
 pub(super) const STANDINGS: SqlStatement = SqlStatement {
     name: "standings",
     text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows standings "$1" "$2")),
+    types: "uuid[], uuid[]",
+    plan: Plan::ByIndex,
+};
+
+/// Reads what [`STANDINGS`] reads, and when and from where each device was last heard of.
+pub(super) const SEEN_STANDINGS: SqlStatement = SqlStatement {
+    name: "seen_standings",
+    text: concat!(part!(row counters ", null::uuid"), " union all ", part!(rows seen standings "$1" "$2")),
     types: "uuid[], uuid[]",
     plan: Plan::ByIndex,
 };
@@ -202,10 +215,10 @@ pub(super) const HEAD_AND_ENTRIES: SqlStatement = SqlStatement {
     plan: Plan::ByIndex,
 };
 
-/// Reads what [`HEAD_AND_ENTRIES`] reads, and users and devices by their ids.
+/// Reads what [`HEAD_AND_ENTRIES`] reads, and users and devices by their ids, with when and from where each was last heard of.
 pub(super) const HEAD_AND_STANDINGS: SqlStatement = SqlStatement {
     name: "head_and_standings",
-    text: concat!(part!(head and entries), " union all ", part!(rows standings "$2" "$3")),
+    text: concat!(part!(head and entries), " union all ", part!(rows seen standings "$2" "$3")),
     types: "bigint, uuid[], uuid[]",
     plan: Plan::ByIndex,
 };

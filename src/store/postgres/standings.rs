@@ -11,13 +11,17 @@ use crate::model::counters::Position;
 use crate::model::external_id::ExternalId;
 use crate::model::ids::{DeviceId, UserId};
 
-/// The statement that reads the counters and all of these users and devices, with when and from where each device was
-/// last heard of.
+/// The statement that reads the counters and all of these users and devices.
 pub(super) fn query(devices: &[(UserId, DeviceId)]) -> SqlQuery {
     of(SqlQuery::prepared(&sql::STANDINGS), devices)
 }
 
-/// The statement that reads what [`query`] reads, and the head of the log with the entries after a position.
+/// The statement that reads what [`query`] reads, and when and from where each device was last heard of.
+pub(super) fn query_seen(devices: &[(UserId, DeviceId)]) -> SqlQuery {
+    of(SqlQuery::prepared(&sql::SEEN_STANDINGS), devices)
+}
+
+/// The statement that reads what [`query_seen`] reads, and the head of the log with the entries after a position.
 pub(super) fn query_with_head(after: Position, devices: &[(UserId, DeviceId)]) -> SqlQuery {
     of(SqlQuery::prepared(&sql::HEAD_AND_STANDINGS).number(after.value()), devices)
 }
@@ -46,7 +50,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// Reads the rows of [`STANDINGS`](sql::STANDINGS) and [`NEW_USERS`](sql::NEW_USERS); other rows are passed over.
+    /// Reads the rows of [`SEEN_STANDINGS`](sql::SEEN_STANDINGS) and [`NEW_USERS`](sql::NEW_USERS); other rows are passed over.
     pub(super) fn of(rows: &Rows) -> Result<Self, QueryFailure> {
         let mut documents = Self::default();
         for row in rows {
@@ -70,16 +74,18 @@ impl Documents {
     pub(super) fn loaded(&self, user: UserId, device: Option<DeviceId>) -> Loaded {
         let mut loaded = Loaded::default();
         let of_user = [(Need::Counters, self.counters.as_ref()), (Need::User(user), self.users.get(&user))];
-        let of_device = device.map(|device| {
-            let key = (user, device);
-            [
-                (Need::Device(user, device), self.devices.get(&key)),
-                (Need::LastSeen(user, device), self.last_seen.get(&key)),
-            ]
-        });
-        for (need, document) in of_user.into_iter().chain(of_device.into_iter().flatten()) {
+        let of_device = device.map(|device| (Need::Device(user, device), self.devices.get(&(user, device))));
+        for (need, document) in of_user.into_iter().chain(of_device) {
             loaded.found(need, document);
         }
+        loaded
+    }
+
+    /// The counters, the records of a user and of one device of the user, and when and from where it was last heard of, absent
+    /// ones included.
+    pub(super) fn loaded_seen(&self, user: UserId, device: DeviceId) -> Loaded {
+        let mut loaded = self.loaded(user, Some(device));
+        loaded.found(Need::LastSeen(user, device), self.last_seen.get(&(user, device)));
         loaded
     }
 
