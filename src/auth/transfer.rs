@@ -11,7 +11,8 @@ use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Disabled, User};
 use crate::model::username::Username;
-use crate::store::queries::users::{FindUserByExternalId, FindUserByName, ListUsers};
+use crate::store::queries::users::ListUsers;
+use crate::store::steps::dry_run::DryRun;
 use crate::store::steps::import_user::ImportUser;
 use crate::store::steps::register::{Register, Registered};
 
@@ -69,21 +70,15 @@ impl Administration {
         dry_run: bool,
         order: AdministratorOrder,
     ) -> Result<Vec<Arrival>, AuthError> {
-        if dry_run {
-            return join_all(users.into_iter().map(|user| self.check_arrival(user)))
-                .await
-                .into_iter()
-                .collect();
-        }
-        let arrivals: Vec<_> = join_all(users.into_iter().map(|user| self.import_user(user))).await;
+        let arrivals: Vec<_> = join_all(users.into_iter().map(|user| self.import_user(user, dry_run))).await;
         let added = arrivals.iter().filter(|arrival| matches!(arrival, Ok(Arrival::Created))).count();
-        if added > 0 {
+        if added > 0 && !dry_run {
             order.note("users_imported", &added);
         }
         arrivals.into_iter().collect()
     }
 
-    async fn import_user(&self, user: ArrivingUser) -> Result<Arrival, AuthError> {
+    async fn import_user(&self, user: ArrivingUser, dry_run: bool) -> Result<Arrival, AuthError> {
         let now = self.world.now();
         let ArrivingUser { username, external_id, password, created, disabled } = user;
         let step = ImportUser {
@@ -98,24 +93,15 @@ impl Administration {
             created: created.map_or(now, |created| created.min(now)),
             disabled: disabled.then(|| Disabled { at: now, note: Some(WAS_INACTIVE.to_owned()) }),
         };
-        match self.store.run(step).await? {
+        let registered =
+            if dry_run { self.store.run(DryRun(step)).await } else { self.store.run(step).await };
+        match registered? {
             Registered::User(_) => Ok(Arrival::Created),
             Registered::Exists(_) => Ok(Arrival::Exists),
             Registered::UsernameTaken => Ok(Arrival::UsernameTaken),
             Registered::ExternalIdTaken => Ok(Arrival::ExternalIdTaken),
             Registered::Session(_) => Err(AuthError::Internal("an imported user is signed in".to_owned())),
         }
-    }
-
-    async fn check_arrival(&self, user: ArrivingUser) -> Result<Arrival, AuthError> {
-        let by_name = self.store.read(FindUserByName { name: user.username.key().to_owned() }).await?;
-        let by_id = self.store.read(FindUserByExternalId { external_id: user.external_id }).await?;
-        Ok(match (by_name, by_id) {
-            (Some(one), Some(other)) if one.id == other.id => Arrival::Exists,
-            (Some(_), _) => Arrival::UsernameTaken,
-            (None, Some(_)) => Arrival::ExternalIdTaken,
-            (None, None) => Arrival::Created,
-        })
     }
 
     /// Lists users with their password hashes, in order of their names' keys, after the one with the key `after`.

@@ -2,8 +2,8 @@
 //! decides and what it answers.
 //!
 //! A decision is a pure function from what is stored to what is to be written, the same for every engine. A step that
-//! acts for a signed-in caller takes what the caller presented and judges it again inside the step ([`caller`]):
-//! whatever happened since the request was authenticated wins.
+//! acts for a signed-in caller takes the token that the caller presented and judges it inside the step ([`caller`]):
+//! whatever happened since the request arrived wins.
 //!
 //! Modules:
 //!
@@ -14,6 +14,7 @@
 //! * sign-outs: [`end_device`], [`end_devices`], [`end_everyone`]
 //! * the store itself: [`initialize`], [`restore`], [`use_names`], [`save_keys`], [`service_keys`],
 //!   [`report_rollback`], [`sweep`]
+//! * any of them without its changes: [`dry_run`]
 //! * what several steps share: [`caller`] (who asks), [`session`] (a new device), `ending` (how devices end)
 
 use super::StoreError;
@@ -24,6 +25,7 @@ use super::working_set::WorkingSet;
 pub mod caller;
 pub mod continue_session;
 pub mod delete_user;
+pub mod dry_run;
 pub mod end_device;
 pub mod end_devices;
 pub mod end_everyone;

@@ -13,6 +13,7 @@ use rescind::store::queries::service::ReadTotals;
 use rescind::store::queries::standing::ReadStanding;
 use rescind::store::queries::users::{FindUser, FindUserByExternalId, FindUserByName, ListUsers};
 use rescind::store::steps::delete_user::{DeleteUser, DeleteUserBy};
+use rescind::store::steps::dry_run::DryRun;
 use rescind::store::steps::open_device::{OpenDevice, Opened};
 use rescind::store::steps::register::{Register, Registered};
 use rescind::store::steps::update_user::{UpdateUser, UserUpdated};
@@ -105,6 +106,19 @@ pub(crate) async fn a_repeated_creation_changes_nothing(service: Service) {
     assert_eq!(answer, Registered::Exists(Box::new(ada.clone())));
     assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 1);
     assert_eq!(service.store().read(FindUser { id: ada.id }).await.unwrap(), Some(ada));
+}
+
+pub(crate) async fn a_dry_run_says_what_a_step_would_come_to_and_changes_nothing(service: Service) {
+    let would =
+        async |name: &str, id: &str| service.store().run(DryRun(creation(&service, name, id))).await.unwrap();
+    assert!(matches!(would("ada", "42").await, Registered::User(_)));
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 0);
+    assert_eq!(found(&service, "42").await, None);
+    let ada = create(&service, "ada", "42").await;
+    assert_eq!(would("ada", "42").await, Registered::Exists(Box::new(ada)));
+    assert_eq!(would("ada", "43").await, Registered::UsernameTaken);
+    assert_eq!(would("eve", "42").await, Registered::ExternalIdTaken);
+    assert_eq!(service.store().read(ReadTotals).await.unwrap().users, 1);
 }
 
 /// Many pairs of creations that have the external id in common, and half of them the name too.

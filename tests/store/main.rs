@@ -53,6 +53,7 @@ macro_rules! contract {
                     what_ended_everything_ended_sessions_of_another_system_too,
                     of_parallel_exchanges_one_opens_the_device;
                 external_ids: external_ids_are_unique_and_freed, a_repeated_creation_changes_nothing,
+                    a_dry_run_says_what_a_step_would_come_to_and_changes_nothing,
                     of_two_creations_with_one_external_id_one_wins, a_device_says_how_the_user_was_proven,
                     a_rename_moves_the_indexes_and_ends_nothing,
                     another_password_hash_ends_all_devices_and_a_first_one_none;
