@@ -21,7 +21,7 @@ use crate::model::ids::DeviceId;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::Reason;
-use crate::store::queries::users::FindUserByExternalId;
+use crate::store::queries::former_sessions::FindSessionUser;
 use crate::store::{Store, StoreError};
 use crate::token::simplejwt::{Blacklist, SimpleJwtFault, SimpleJwtKey, SimpleJwtRefresh, is_jwt, verify};
 use crate::world::reference::ReferenceClock;
@@ -138,7 +138,7 @@ impl FormerSessions {
 
     async fn user_of(&self, token: &SimpleJwtRefresh) -> Result<Option<User>, AuthError> {
         let Ok(external_id) = ExternalId::parse(&token.user) else { return Ok(None) };
-        Ok(self.store.read(FindUserByExternalId { external_id }).await?)
+        Ok(self.store.read(FindSessionUser { external_id, device: token.device() }).await?)
     }
 
     fn tell_of_key(&self) {

@@ -158,7 +158,8 @@ settings! {
     /// The key that SimpleJWT signed with: its `SIGNING_KEY`, by default Django's `SECRET_KEY`. With it a refresh token that
     /// SimpleJWT gave out is exchanged, so that nobody has to sign in again; the user is the one whose external id it names.
     /// An external id that its user gave up, by deletion or for another one, is remembered for 400 days at least, whether or not
-    /// tokens are exchanged: until then no token that names it is exchanged, whoever has it next.
+    /// tokens are exchanged: until then no token that names it is exchanged, whoever has it next; a session that was
+    /// exchanged before stays its user's.
     simplejwt_signing_key: Option<SecretText> = "", judged("the text of an HS256 key, 32 to 1024 characters and no PEM", SecretText::parse).optional().secret();
     /// The day, in UTC, from which on no refresh token of SimpleJWT is exchanged any more: when the last one has expired.
     simplejwt_until: Option<Day> = "", judged("a day such as 2027-03-31", Day::parse).optional();

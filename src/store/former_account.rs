@@ -2,7 +2,8 @@
 //! system gave out tokens for have ended. Else such a token could be exchanged for a session of the next user with that id.
 //!
 //! It is remembered as a device that has ended, of nobody, under ids that are made from the external id; so it is stored, copied
-//! and swept like any other. The external id itself is not in it.
+//! and swept like any other. The external id itself is not in it. Its note is the id of the user who gave up the external id and
+//! stayed: a session that was continued before goes on as that user's.
 
 use crate::model::counters::{Era, Generation, Stamp};
 use crate::model::device::{Cause, Device, DeviceKind, DeviceName, Ended};
@@ -22,11 +23,23 @@ const PURPOSE: &str = "rescind: deleted account of another system, v1";
 /// Nobody is live under it.
 const NO_STAMP: Stamp = Stamp { era: Era::new(0), generation: Generation::new(0) };
 
-/// Remembers until `until` that the other system's sessions of a user ended at `now`.
-pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Timestamp, until: Timestamp) {
+/// The most users of whom it is found out that they gave up one external id.
+const MOST_USERS: usize = 16;
+
+/// Remembers until `until` that the other system's sessions under an external id ended at `now`, which `stayed` gave up, or
+/// a user who was deleted.
+pub(super) fn remember(
+    changes: &mut Changes,
+    external_id: &ExternalId,
+    stayed: Option<UserId>,
+    now: Timestamp,
+    until: Timestamp,
+) {
     let hash = hash(external_id);
+    // Two users may give up one external id in the same second.
+    let one_of_many = stayed.map_or(hash, |user| blake3::keyed_hash(&hash, user.as_bytes()).into());
     let device = Device {
-        id: DeviceId::of_former_session(until, &hash),
+        id: DeviceId::of_former_session(until, &one_of_many),
         user: UserId::of_former_account(&hash),
         stamp: NO_STAMP,
         name: DeviceName::unknown(),
@@ -36,7 +49,11 @@ pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Tim
         idle_end: now,
         absolute_end: now,
         refresh: RefreshState::default(),
-        ended: Some(Ended { at: now, cause: Cause::SignedOutEverywhere, note: None }),
+        ended: Some(Ended {
+            at: now,
+            cause: Cause::SignedOutEverywhere,
+            note: stayed.map(|user| user.to_string()),
+        }),
         amr: Vec::new(),
         rotates: false,
     };
@@ -48,6 +65,16 @@ pub(super) fn remember(changes: &mut Changes, external_id: &ExternalId, now: Tim
 pub(super) fn has_ended(records: &dyn Records, external_id: &ExternalId) -> Result<bool, StoreError> {
     let user = UserId::of_former_account(&hash(external_id));
     Ok(!records.past_devices(user, NO_STAMP, 1)?.is_empty())
+}
+
+/// The users who gave up this external id and stayed.
+pub(super) fn former_users(
+    records: &dyn Records,
+    external_id: &ExternalId,
+) -> Result<Vec<UserId>, StoreError> {
+    let user = UserId::of_former_account(&hash(external_id));
+    let remembered = records.past_devices(user, NO_STAMP, MOST_USERS)?;
+    Ok(remembered.iter().filter_map(|device| UserId::parse(device.ended.as_ref()?.note.as_ref()?)).collect())
 }
 
 fn hash(external_id: &ExternalId) -> [u8; 32] {

@@ -11,7 +11,7 @@ use rescind::model::timestamp::Timestamp;
 use rescind::model::user::User;
 use rescind::model::verdict::Reason;
 use rescind::store::queries::devices::FindLastSeen;
-use rescind::store::queries::former_sessions::FindFormerEnd;
+use rescind::store::queries::former_sessions::{FindFormerEnd, FindSessionUser};
 use rescind::store::retention::PAST_KEPT;
 use rescind::store::steps::caller::Refusal;
 use rescind::store::steps::continue_session::{ContinueSession, Continued, EndSession};
@@ -237,6 +237,11 @@ pub(crate) async fn a_token_is_of_no_use_to_the_next_user_with_its_external_id(m
         assert_eq!(ended, DeviceEnded::AlreadyEnded);
     }
     assert_eq!((service.live(ada.id).await, service.live(bob.id).await), (1, 0));
+    for (device, user) in [(used, ada.id), (unused, bob.id)] {
+        let query = FindSessionUser { external_id: ExternalId::parse("ada").unwrap(), device };
+        let found = service.store().read(query).await.unwrap();
+        assert_eq!(found.map(|user| user.id), Some(user), "who has continued it, else who has the id");
+    }
     opened(shown(&service, &ada, unused, false, HOME).await);
     service.pass(DAY * 91);
     while service.store().run(service.sweeping(1000).await).await.unwrap().more {}

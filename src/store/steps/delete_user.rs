@@ -95,7 +95,7 @@ impl Step for DeleteUser {
         changes.counted.users = -1;
         let generation = user.generation;
         if let Some(external_id) = &user.external_id {
-            former_account::remember(changes, external_id, now, self.former_until);
+            former_account::remember(changes, external_id, None, now, self.former_until);
         }
         changes.remove(RecordKey::User {
             id: user.id,

@@ -90,7 +90,7 @@ impl Step for UpdateUser {
             if let Some(former) =
                 before.external_id.as_ref().filter(|_| user.external_id != before.external_id)
             {
-                former_account::remember(changes, former, self.now, self.former_until);
+                former_account::remember(changes, former, Some(user.id), self.now, self.former_until);
             }
         }
         let password_set = self.password.is_some() && self.password != before.password;

@@ -168,11 +168,7 @@ async fn the_next_user_with_an_external_id_takes_no_token_of_the_former_one() {
     let off = Service::with(&[ON]).await;
     bring(&off, 42).await;
     let bob = off.phone("bob").await;
-    let admin = off.administrator().await;
-    for (user, external_id) in [("alice", "43"), ("bob", "42")] {
-        let path = format!("/api/v1/admin/users/{user}");
-        admin.ask(Method::PATCH, &path).json(&json!({ "external_id": external_id })).send().await.ok();
-    }
+    give_42_to_bob(&off).await;
     let on = switched_on(&off).await;
     for jti in ["a", "b"] {
         assert_eq!(refresh(&on, &token(jti)).await.text, BLACKLISTED);
@@ -180,6 +176,28 @@ async fn the_next_user_with_an_external_id_takes_no_token_of_the_former_one() {
         assert_eq!(blacklist(&on, &token(jti)).await.text, BLACKLISTED);
     }
     bob.me().await.ok();
+}
+
+#[tokio::test]
+async fn a_session_that_goes_on_here_stays_with_its_user_when_the_external_id_moves() {
+    let service = started(&[]).await;
+    let device = device_of(&service, refresh(&service, &token("a")).await).await;
+    let bob = service.phone("bob").await;
+    give_42_to_bob(&service).await;
+    assert_eq!(device_of(&service, refresh(&service, &token("a")).await).await, device);
+    verify(&service, &token("a")).await.ok();
+    blacklist(&service, &token("a")).await.ok();
+    assert_eq!(refresh(&service, &token("a")).await.text, BLACKLISTED);
+    assert_eq!(refresh(&service, &token("b")).await.text, BLACKLISTED, "one that was not continued");
+    bob.me().await.ok();
+}
+
+async fn give_42_to_bob(service: &Service) {
+    let admin = service.administrator().await;
+    for (user, external_id) in [("alice", "43"), ("bob", "42")] {
+        let path = format!("/api/v1/admin/users/{user}");
+        admin.ask(Method::PATCH, &path).json(&json!({ "external_id": external_id })).send().await.ok();
+    }
 }
 
 /// The same service, started anew with the exchange.
