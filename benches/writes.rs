@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use rescind::model::claims::Presented;
 use rescind::model::device::{Device, DeviceName};
+use rescind::store::queries::service::ReadCounters;
+use rescind::store::steps::caller::CallerToken;
 use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 
 use crate::load::{self, request};
@@ -98,13 +100,14 @@ fn renames(stage: &Arc<Stage>, devices: &[Device]) -> Result<f64> {
 async fn writer(stage: Arc<Stage>, device: Device) -> Result<u32> {
     let expires = device.end();
     let presented = Presented { user: device.user, device: device.id, stamp: device.stamp, expires };
+    let caller = CallerToken { presented, keys: stage.store().read(ReadCounters).await?.keys };
     let name = |text| DeviceName::parse(text).map_err(|why| anyhow!("{why:?}"));
     let names = [name("phone")?, name("tablet")?];
     let started = Instant::now();
     let mut acknowledged = 0;
     for name in names.iter().cycle().take_while(|_| started.elapsed() < ROUND) {
         let (store, now) = (stage.store(), stage.now());
-        let renaming = RenameDevice { caller: presented, device: device.id, name: name.clone(), now };
+        let renaming = RenameDevice { caller, device: device.id, name: name.clone(), now };
         match store.run(renaming).await? {
             Renamed::Renamed(_) => acknowledged += 1,
             other => bail!("renaming came to {other:?}"),

@@ -13,7 +13,6 @@ use super::logout::SignedOut;
 use super::{ClientInfo, events};
 use crate::metrics::Metrics;
 use crate::model::device::LastSeen;
-use crate::store::Store;
 use crate::store::steps::delete_user::{DeleteUser, DeleteUserBy, UserDeleted};
 use crate::world::reference::ReferenceClock;
 
@@ -22,7 +21,6 @@ use crate::world::reference::ReferenceClock;
 pub struct Account {
     pub(super) authentication: Arc<Authentication>,
     pub(super) former_sessions: Arc<FormerSessions>,
-    pub(super) store: Store,
     pub(super) clock: Arc<ReferenceClock>,
     pub(super) mint: Arc<TokenMint>,
     pub(super) hashing: Arc<Hashing>,
@@ -51,16 +49,13 @@ impl Account {
     ) -> Result<SignedOut, AuthError> {
         let caller = self.authentication.authenticate(bearer, client).await?;
         let verified = self.confirm(&caller, password, client).await?;
-        let by = DeleteUserBy::Caller { presented: caller.presented(), verified };
-        match self
-            .store
-            .run(DeleteUser {
-                by,
-                now: self.clock.world().now(),
-                former_until: self.former_sessions.given_up_until(),
-            })
-            .await?
-        {
+        let (now, former_until) = (self.clock.world().now(), self.former_sessions.given_up_until());
+        let step = |token| {
+            let by = DeleteUserBy::Caller { token, verified: verified.clone() };
+            DeleteUser { by, now, former_until }
+        };
+        let (_, deleted) = self.authentication.run_as(bearer, step).await?;
+        match deleted {
             UserDeleted::Deleted { signed_out, generation } => {
                 self.metrics.sign_out("delete_account");
                 events::record("account_deleted", Some(caller.user.id), Some(caller.device.id), client);

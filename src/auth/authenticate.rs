@@ -8,13 +8,17 @@ use super::last_seen::LastSeenNotes;
 use crate::issuer::rollback::RollbackDetector;
 use crate::issuer::signing_keys::SigningKeys;
 use crate::model::claims::{Presented, RefreshClaims};
+use crate::model::counters::KeysVersion;
 use crate::model::device::{Device, LastSeen};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::User;
 use crate::model::verdict::{Reason, Verdict};
 use crate::store::queries::Query;
 use crate::store::queries::standing::{CheckSeenStanding, CheckStanding, ReadStanding};
+use crate::store::steps::Step;
+use crate::store::steps::caller::{AskedFor, CallerToken, Refusal};
 use crate::store::{Standing, Store};
+use crate::token::keyring::Keyring;
 use crate::token::refresh;
 use crate::token::seen::VerifiedClaims;
 use crate::world::World;
@@ -77,13 +81,6 @@ pub struct Caller {
     pub device: Device,
 }
 
-impl Caller {
-    /// The claims that a step judges again within its transaction.
-    pub fn presented(&self) -> Presented {
-        (&**self.claims).into()
-    }
-}
-
 impl Authentication {
     /// Authenticates the bearer of an access token.
     pub async fn authenticate(&self, bearer: &Bearer, client: &ClientInfo) -> Result<Caller, AuthError> {
@@ -103,6 +100,58 @@ impl Authentication {
         let read = |presented| CheckSeenStanding { presented, now };
         let (claims, seen) = self.judged(bearer.token()?, now, read).await??;
         Ok((self.caller(claims, seen.standing, client)?, seen.last_seen))
+    }
+
+    /// Runs a step of the bearer of an access token, who is judged within it: whatever ended the token first wins, also
+    /// a change of the key set. Returns what the token says and what became of the step; a refusal is an error.
+    pub(super) async fn run_as<S: Step<Outcome: AskedFor>>(
+        &self,
+        bearer: &Bearer,
+        step: impl Fn(CallerToken) -> S,
+    ) -> Result<(Arc<VerifiedClaims>, S::Outcome), AuthError> {
+        self.rollback.check()?;
+        let mut keyring = self.keys.current();
+        loop {
+            let claims = self.authentic(bearer.token()?, &mut keyring).await?;
+            if claims.is_from_the_future(self.world.now()) {
+                return Err(AuthError::TokenExpired);
+            }
+            let presented = (&**claims).into();
+            let outcome = self.store.run(step(CallerToken { presented, keys: keyring.version() })).await?;
+            match outcome.refusal() {
+                None => return Ok((claims, outcome)),
+                Some(Refusal::OtherKeys) => keyring = self.keys.reload().await?,
+                Some(Refusal::Ahead) => return Err(self.rollback.ahead(presented, None).await.into()),
+                Some(Refusal::Ended(reason)) => {
+                    if reason == Reason::SignedOut {
+                        self.rollback.unknown_device(presented, None).await?;
+                    }
+                    return Err(reason.into());
+                }
+            }
+        }
+    }
+
+    /// Runs a step of the holder of a refresh token, whom the step judges. Returns what the token says and what became of
+    /// the step.
+    pub(super) async fn run_by_refresh<S: Step<Outcome: AskedFor>>(
+        &self,
+        token: &str,
+        step: impl Fn(RefreshClaims, KeysVersion) -> S,
+    ) -> Result<(RefreshClaims, S::Outcome), AuthError> {
+        self.rollback.check()?;
+        let mut keyring = self.keys.current();
+        loop {
+            let Ok(claims) = keyring.open_refresh(token) else {
+                keyring = self.keys.newer_than(&keyring).await?.ok_or(AuthError::TokenInvalid)?;
+                continue;
+            };
+            let outcome = self.store.run(step(claims.clone(), keyring.version())).await?;
+            if outcome.refusal() != Some(Refusal::OtherKeys) {
+                return Ok((claims, outcome));
+            }
+            keyring = self.keys.reload().await?;
+        }
     }
 
     fn caller(
@@ -141,10 +190,7 @@ impl Authentication {
         self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {
-            let Ok(claims) = keyring.trusted().verify(token) else {
-                keyring = Box::pin(self.keys.newer_than(&keyring)).await?.ok_or(AuthError::TokenInvalid)?;
-                continue;
-            };
+            let claims = self.authentic(token, &mut keyring).await?;
             let presented = (&**claims).into();
             let answer = self.store.read(read(presented)).await?;
             let standing = answer.as_ref();
@@ -165,6 +211,20 @@ impl Authentication {
                 }
                 Verdict::Ahead => return Err(Box::pin(self.rollback.ahead(presented, None)).await.into()),
             });
+        }
+    }
+
+    /// The claims of a token that is authentic by `keyring`, or by the stored key set if that is newer.
+    async fn authentic(
+        &self,
+        token: &str,
+        keyring: &mut Arc<Keyring>,
+    ) -> Result<Arc<VerifiedClaims>, AuthError> {
+        loop {
+            if let Ok(claims) = keyring.trusted().verify(token) {
+                return Ok(claims);
+            }
+            *keyring = Box::pin(self.keys.newer_than(keyring)).await?.ok_or(AuthError::TokenInvalid)?;
         }
     }
 

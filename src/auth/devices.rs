@@ -100,8 +100,10 @@ impl UserDevices {
         client: &ClientInfo,
     ) -> Result<(Caller, Listed), AuthError> {
         let caller = self.authentication.authenticate(bearer, client).await?;
-        let request = RenameDevice { caller: caller.presented(), device, name, now: self.world.now() };
-        match self.store.run(request).await? {
+        let now = self.world.now();
+        let step = |caller| RenameDevice { caller, device, name: name.clone(), now };
+        let (_, renamed) = self.authentication.run_as(bearer, step).await?;
+        match renamed {
             Renamed::Renamed(renamed) => {
                 let last_seen = self.store.read(FindLastSeen { user: caller.user.id, device }).await?;
                 Ok((caller, Listed { device: *renamed, last_seen }))
@@ -118,19 +120,21 @@ impl UserDevices {
         device: DeviceId,
         client: &ClientInfo,
     ) -> Result<u64, AuthError> {
-        let caller = self.authentication.authenticate(bearer, client).await?;
-        let request = EndDevice {
-            user: caller.user.id,
+        let user = self.authentication.authenticate(bearer, client).await?.user.id;
+        let now = self.world.now();
+        let step = |caller| EndDevice {
+            user,
             device,
-            caller: Some(caller.presented()),
+            caller: Some(caller),
             named_by: None,
             cause: Cause::SignedOut,
             note: None,
-            now: self.world.now(),
+            now,
         };
-        let ended = device_ended(self.store.run(request).await?, &self.metrics)?;
+        let (_, ended) = self.authentication.run_as(bearer, step).await?;
+        let ended = device_ended(ended, &self.metrics)?;
         if ended > 0 {
-            events::record("device_signed_out", Some(caller.user.id), Some(device), client);
+            events::record("device_signed_out", Some(user), Some(device), client);
         }
         Ok(ended)
     }

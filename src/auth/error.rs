@@ -117,13 +117,13 @@ impl From<Reason> for AuthError {
     }
 }
 
-/// The error for a refusal by a step. [`Refusal::Ahead`] is not recorded as a proof of a rollback here, but when the
-/// token is presented and judged again.
+/// The error for a refusal by a step, whose rarer reasons have been looked into.
 impl From<Refusal> for AuthError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Ended(reason) => reason.into(),
             Refusal::Ahead => Self::RolledBack,
+            Refusal::OtherKeys => Self::TokenInvalid,
         }
     }
 }

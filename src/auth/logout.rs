@@ -19,6 +19,7 @@ use crate::store::steps::continue_session::EndSession;
 use crate::store::steps::end_device::{DeviceEnded, EndDevice, NamedBy};
 use crate::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use crate::store::steps::session::NewDevice;
+use crate::token::seen::VerifiedClaims;
 use crate::world::World;
 
 /// The result of a sign-out of many devices.
@@ -256,17 +257,26 @@ impl SignOut {
 
     /// Signs out every device of the caller, including this one.
     pub async fn logout_all(&self, bearer: &Bearer, client: &ClientInfo) -> Result<SignedOut, AuthError> {
-        let caller = self.authentication.authenticate(bearer, client).await?;
-        let by = EndDevicesBy::Caller { presented: caller.presented(), keep: false };
-        match self.store.run(EndDevices { by, now: self.world.now() }).await? {
+        let (claims, ended) = self.end_devices(bearer, false).await?;
+        match ended {
             DevicesEnded::Ended { signed_out, user, .. } => {
                 self.metrics.sign_out("logout_all");
-                events::record("signed_out_everywhere", Some(user.id), Some(caller.device.id), client);
+                events::record("signed_out_everywhere", Some(user.id), Some(claims.device), client);
                 Ok(SignedOut { signed_out, generation: user.generation })
             }
             DevicesEnded::NoUser => Err(AuthError::TokenInvalid),
             DevicesEnded::Refused(refusal) => Err(refusal.into()),
         }
+    }
+
+    async fn end_devices(
+        &self,
+        bearer: &Bearer,
+        keep: bool,
+    ) -> Result<(Arc<VerifiedClaims>, DevicesEnded), AuthError> {
+        let now = self.world.now();
+        let step = |token| EndDevices { by: EndDevicesBy::Caller { token, keep }, now };
+        self.authentication.run_as(bearer, step).await
     }
 
     /// Signs out every device of the caller except this one, and issues an access token of the new generation that
@@ -278,13 +288,12 @@ impl SignOut {
     ) -> Result<(SignedOut, Access), AuthError> {
         let caller = self.authentication.authenticate(bearer, client).await?;
         self.limits.sign_out_of_others(caller.user.id, self.world.uptime())?;
-        let now = self.world.now();
-        let by = EndDevicesBy::Caller { presented: caller.presented(), keep: true };
-        match self.store.run(EndDevices { by, now }).await? {
+        let (claims, ended) = self.end_devices(bearer, true).await?;
+        match ended {
             DevicesEnded::Ended { signed_out, user, kept: Some(device) } => {
                 self.metrics.sign_out("logout_others");
                 events::record("signed_out_elsewhere", Some(user.id), Some(device.id), client);
-                let access = self.mint.access(&device, now, caller.claims.expires).await?;
+                let access = self.mint.access(&device, self.world.now(), claims.expires).await?;
                 Ok((SignedOut { signed_out, generation: user.generation }, access))
             }
             DevicesEnded::Ended { kept: None, .. } => {

@@ -27,12 +27,13 @@ impl Account {
         let salt = Salt(self.clock.world().random());
         let password = self.hashing.hash(HashSource::of(client.address), &new, salt).await?;
         let now = self.clock.world().now();
-        let by = SetPasswordBy::Caller {
-            presented: caller.presented(),
-            verified,
-            idle: self.clock.lasting(self.device_idle),
+        let idle = self.clock.lasting(self.device_idle);
+        let step = |token| {
+            let by = SetPasswordBy::Caller { token, verified: verified.clone(), idle };
+            SetPassword { by, password: password.clone(), now }
         };
-        match self.store.run(SetPassword { by, password, now }).await? {
+        let (_, set) = self.authentication.run_as(bearer, step).await?;
+        match set {
             PasswordSet::Changed { session, signed_out } => {
                 self.metrics.sign_out("password");
                 events::record("password_changed", Some(session.user.id), Some(session.device.id), client);

@@ -61,10 +61,9 @@ impl Refresh {
         if let Some(session) = self.former_sessions.find(token, Some(client)).await? {
             return self.continue_session(&session, wish, client).await;
         }
-        let claims = self.authentication.authentic_refresh(token).await?.ok_or(AuthError::TokenInvalid)?;
-        self.rollback.check()?;
         let now = self.clock.world().now();
-        let refreshed = self.store.run(self.request(claims.clone(), client, now)).await?;
+        let step = |claims, keys| RotateRefresh { keys: Some(keys), ..self.request(claims, client, now) };
+        let (claims, refreshed) = self.authentication.run_by_refresh(token, step).await?;
         self.answered(refreshed, &claims, client, now).await
     }
 
@@ -108,6 +107,7 @@ impl Refresh {
     fn request(&self, claims: RefreshClaims, client: &ClientInfo, now: Timestamp) -> RotateRefresh {
         RotateRefresh {
             claims,
+            keys: None,
             network: Network::of(client.address),
             origin: Some(described(Some(client.address), client.user_agent.as_deref())),
             policy: self.replay,
@@ -178,7 +178,7 @@ fn class(refreshed: &Refreshed) -> &'static str {
         Refreshed::Repeated(_) => "repeated",
         Refreshed::Recovered(_) => "recovered",
         Refreshed::Reused { .. } => "reused",
-        Refreshed::Refused(Refusal::Ended(_)) => "ended",
+        Refreshed::Refused(Refusal::Ended(_) | Refusal::OtherKeys) => "ended",
         Refreshed::Refused(Refusal::Ahead) => "ahead",
     }
 }

@@ -135,7 +135,6 @@ impl UseCases {
         let account = Account {
             authentication: Arc::clone(&authentication),
             former_sessions: Arc::clone(&former_sessions),
-            store: store.clone(),
             clock: Arc::clone(&clock),
             mint,
             hashing: Arc::clone(&hashing),

@@ -133,6 +133,25 @@ async fn a_distrusted_refresh_key_ends_its_tokens_too() {
     assert_ne!(kid(&phone.refresh), first);
 }
 
+/// A sign-out and a refresh do not ask for the key set's version first: their step finds out, and they start anew.
+#[tokio::test]
+async fn a_change_of_the_keys_on_another_node_counts_for_steps() {
+    let service = Service::start().await;
+    let other_node = service.again(|_| {}).await;
+    let mut phone = service.phone("ada").await;
+    change(&other_node, "rotate").await;
+    phone.renew().await;
+    change(&other_node, "rotate").await;
+    phone.logout_all().await.ok();
+    phone.is_refused("signed_out_everywhere").await;
+
+    let laptop = service.laptop("ada").await;
+    change(&other_node, &format!("{}/distrust", kid(&laptop.access))).await;
+    laptop.logout_all().await.refused("token_invalid");
+    change(&other_node, &format!("{}/distrust", kid(&laptop.refresh))).await;
+    laptop.present_refresh().await.refused("token_invalid");
+}
+
 #[tokio::test]
 async fn the_operator_lists_the_keys_and_nobody_else() {
     let service = Service::start().await;

@@ -18,7 +18,7 @@ use rescind::store::steps::rotate_refresh::Refreshed;
 use rescind::store::steps::set_disabled::DisabledSet;
 use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
-use crate::service::{HOME, IDLE, MINUTE, Pair, Service, password, username};
+use crate::service::{HOME, IDLE, MINUTE, Pair, Service, by_first_keys, password, username};
 
 pub(crate) async fn usernames_are_unique_and_freed(mut service: Service) {
     let ada = service.register("Ada").await;
@@ -60,7 +60,7 @@ pub(crate) async fn deleting_frees_the_name_and_ends_everything(mut service: Ser
     let laptop = service.sign_in(user).await;
     let eve = service.register("eve").await;
     let request = |verified| DeleteUser {
-        by: DeleteUserBy::Caller { presented: phone.access, verified },
+        by: DeleteUserBy::Caller { token: by_first_keys(phone.access), verified },
         now: service.now(),
         former_until: service.now(),
     };
@@ -179,7 +179,11 @@ pub(crate) async fn password_change_raises_the_floor(mut service: Service) {
 }
 
 async fn change(service: &Service, caller: &Pair, verified: u64, to: u64) -> (Pair, u64) {
-    let by = SetPasswordBy::Caller { presented: caller.access, verified: password(verified), idle: IDLE };
+    let by = SetPasswordBy::Caller {
+        token: by_first_keys(caller.access),
+        verified: password(verified),
+        idle: IDLE,
+    };
     let request = SetPassword { by, password: password(to), now: service.now() };
     match service.store().run(request).await.unwrap() {
         PasswordSet::Changed { session, signed_out } => (Pair::minted(&session, service.now()), signed_out),
@@ -201,7 +205,7 @@ pub(crate) async fn an_administrators_password_leaves_no_device(service: Service
 pub(crate) async fn a_stale_password_changes_nothing(service: Service) {
     let phone = service.register("ada").await;
     let (phone, _) = change(&service, &phone, 0, 1).await;
-    let by = SetPasswordBy::Caller { presented: phone.access, verified: password(0), idle: IDLE };
+    let by = SetPasswordBy::Caller { token: by_first_keys(phone.access), verified: password(0), idle: IDLE };
     let request = SetPassword { by, password: password(2), now: service.now() };
     let answer = service.store().run(request).await.unwrap();
     assert_eq!(answer, PasswordSet::PasswordChanged);

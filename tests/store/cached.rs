@@ -15,7 +15,7 @@ use rescind::store::steps::rename_device::RenameDevice;
 use tokio_postgres::NoTls;
 
 use crate::backend::PostgresBackend;
-use crate::service::{Pair, Service};
+use crate::service::{Pair, Service, by_first_keys};
 
 /// A service with a node of its own, and another node on the same database that counts what its checks were answered from.
 struct Nodes {
@@ -196,7 +196,8 @@ async fn a_node_sees_its_own_step_also_where_the_log_says_nothing_of_it() {
     nodes.cache(&pair).await;
     let now = nodes.service.now();
     let name = DeviceName::parse("Ada's telephone").unwrap();
-    let rename = RenameDevice { caller: pair.access, device: pair.device(), name: name.clone(), now };
+    let rename =
+        RenameDevice { caller: by_first_keys(pair.access), device: pair.device(), name: name.clone(), now };
     nodes.other.run(rename).await.unwrap();
     let seen = nodes.other.read(CheckSeenStanding { presented: pair.access, now }).await.unwrap();
     assert_eq!(seen.standing.device.unwrap().name, name);

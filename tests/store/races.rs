@@ -9,7 +9,7 @@ use rescind::store::steps::open_device::Opened;
 use rescind::store::steps::rotate_refresh::Refreshed;
 use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 
-use crate::service::{HOME, IDLE, Pair, Service, password};
+use crate::service::{HOME, IDLE, Pair, Service, by_first_keys, password};
 
 /// The number of users that race at once, for a store that commits in groups.
 const LANES: u64 = 16;
@@ -52,7 +52,11 @@ pub(crate) async fn a_login_never_survives_a_password_change(service: Service) {
         for round in 0..service.many() / LANES {
             let login = service.opening(user, &password(round));
             let change = SetPassword {
-                by: SetPasswordBy::Caller { presented: caller.access, verified: password(round), idle: IDLE },
+                by: SetPasswordBy::Caller {
+                    token: by_first_keys(caller.access),
+                    verified: password(round),
+                    idle: IDLE,
+                },
                 password: password(round + 1),
                 now: service.now(),
             };

@@ -34,7 +34,7 @@ async fn present(service: &Service, holder: &mut Pair, from: &str) -> bool {
             true
         }
         Refreshed::Reused { .. } | Refreshed::Refused(Refusal::Ended(_)) => false,
-        other @ Refreshed::Refused(Refusal::Ahead) => panic!("{other:?}"),
+        other @ Refreshed::Refused(Refusal::Ahead | Refusal::OtherKeys) => panic!("{other:?}"),
     }
 }
 

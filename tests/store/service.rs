@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rescind::model::claims::{Presented, RefreshClaims};
-use rescind::model::counters::Position;
+use rescind::model::counters::{KeysVersion, Position};
 use rescind::model::device::{Cause, DeviceKind, DeviceName, LastSeen};
 use rescind::model::ids::{DeviceId, UserId};
 use rescind::model::network::Network;
@@ -23,6 +23,7 @@ use rescind::store::queries::service::ReadCounters;
 use rescind::store::queries::standing::CheckStanding;
 use rescind::store::queries::users::FindUser;
 use rescind::store::retention::LOG_KEPT;
+use rescind::store::steps::caller::CallerToken;
 use rescind::store::steps::end_device::{DeviceEnded, EndDevice};
 use rescind::store::steps::end_devices::{DevicesEnded, EndDevices, EndDevicesBy};
 use rescind::store::steps::initialize::Initialize;
@@ -49,6 +50,14 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 pub(crate) const HOME: &str = "192.0.2.7";
 /// An address on another network.
 pub(crate) const ELSEWHERE: &str = "198.51.100.9";
+
+/// The version of the key set that a store begins with.
+pub(crate) const KEYS: KeysVersion = KeysVersion::new(1);
+
+/// An access token that is authentic by the keys that a store begins with.
+pub(crate) const fn by_first_keys(presented: Presented) -> CallerToken {
+    CallerToken { presented, keys: KEYS }
+}
 
 /// An initialized store with a manual clock and seeded randomness.
 pub(crate) struct Service {
@@ -201,6 +210,7 @@ impl Service {
     pub(crate) fn rotation(&self, claims: &RefreshClaims, address: &str) -> RotateRefresh {
         RotateRefresh {
             claims: claims.clone(),
+            keys: Some(KEYS),
             network: network(address),
             origin: Some(format!("{address} okhttp/4.12")),
             policy: self.policy,
@@ -227,7 +237,7 @@ impl Service {
         EndDevice {
             user,
             device,
-            caller,
+            caller: caller.map(by_first_keys),
             named_by: None,
             cause: Cause::SignedOut,
             note: None,
@@ -241,7 +251,7 @@ impl Service {
     }
 
     pub(crate) fn everywhere(&self, caller: &Pair, keep: bool) -> EndDevices {
-        EndDevices { by: EndDevicesBy::Caller { presented: caller.access, keep }, now: self.now() }
+        EndDevices { by: EndDevicesBy::Caller { token: by_first_keys(caller.access), keep }, now: self.now() }
     }
 
     /// Signs out everywhere, or everywhere else if `keep`. Returns how many devices ended and, if `keep`, the claims

@@ -19,7 +19,7 @@ use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 use rescind::store::steps::rotate_refresh::Refreshed;
 use tokio::task::JoinSet;
 
-use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service, password};
+use crate::service::{DAY, ELSEWHERE, HOME, IDLE, MINUTE, Pair, Service, by_first_keys, password};
 
 const AT_ONCE: usize = 32;
 
@@ -288,7 +288,7 @@ pub(crate) async fn devices_are_renamed_by_their_user(mut service: Service) {
         service
             .store()
             .run(RenameDevice {
-                caller: caller.access,
+                caller: by_first_keys(caller.access),
                 device: of.device(),
                 name: name(),
                 now: service.now(),

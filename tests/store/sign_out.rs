@@ -17,11 +17,12 @@ use rescind::store::steps::end_everyone::EndEveryone;
 use rescind::store::steps::open_device::Opened;
 use rescind::store::steps::rename_device::{RenameDevice, Renamed};
 use rescind::store::steps::rotate_refresh::Refreshed;
+use rescind::store::steps::save_keys::SaveKeys;
 use rescind::store::steps::set_disabled::DisabledSet;
 use rescind::store::steps::set_password::{PasswordSet, SetPassword, SetPasswordBy};
 use tokio::task::JoinSet;
 
-use crate::service::{DAY, HOME, IDLE, MINUTE, Pair, Service, password};
+use crate::service::{DAY, HOME, IDLE, KEYS, MINUTE, Pair, Service, by_first_keys, password};
 
 const EVERYWHERE: Verdict = Verdict::Ended(Reason::SignedOutEverywhere);
 
@@ -52,7 +53,8 @@ pub(crate) async fn a_bump_is_logged_with_the_device_that_goes_on(mut service: S
     let phone = service.register("ada").await;
     service.sign_in(phone.user()).await;
     let (_, access) = service.sign_out_all(&phone, true).await;
-    let by = SetPasswordBy::Caller { presented: access.unwrap(), verified: password(0), idle: IDLE };
+    let by =
+        SetPasswordBy::Caller { token: by_first_keys(access.unwrap()), verified: password(0), idle: IDLE };
     let request = SetPassword { by, password: password(1), now: service.now() };
     assert!(matches!(service.store().run(request).await.unwrap(), PasswordSet::Changed { .. }));
     let by = SetPasswordBy::Administrator(phone.user());
@@ -249,6 +251,13 @@ pub(crate) async fn revocation_wins_races(service: Service) {
     every_step_refuses(&service, &dan.access, Refusal::Ended(Reason::Expired)).await;
     service.store().run(EndEveryone { now: service.now() }).await.unwrap();
     every_step_refuses(&service, &dan.access, Refusal::Ended(Reason::Reset)).await;
+
+    let zoe = service.register("zoe").await;
+    let new_version =
+        SaveKeys { read: KEYS, put: vec![], drop: vec![], distrusted: None, now: service.now() };
+    service.store().run(new_version).await.unwrap();
+    every_step_refuses(&service, &zoe.access, Refusal::OtherKeys).await;
+    assert_eq!(service.refresh(&zoe.refresh, HOME).await, Refreshed::Refused(Refusal::OtherKeys));
 }
 
 async fn every_step_refuses(service: &Service, caller: &Presented, refusal: Refusal) {
@@ -258,18 +267,20 @@ async fn every_step_refuses(service: &Service, caller: &Presented, refusal: Refu
     let request = EndDevice { now, ..service.ending(user, caller.device, Some(*caller)) };
     assert_eq!(store.run(request).await.unwrap(), DeviceEnded::Refused(refusal));
     for keep in [false, true] {
-        let request = EndDevices { by: EndDevicesBy::Caller { presented: *caller, keep }, now };
+        let request = EndDevices { by: EndDevicesBy::Caller { token: by_first_keys(*caller), keep }, now };
         assert_eq!(store.run(request).await.unwrap(), DevicesEnded::Refused(refusal));
     }
-    let by = SetPasswordBy::Caller { presented: *caller, verified: password(0), idle: IDLE };
+    let by = SetPasswordBy::Caller { token: by_first_keys(*caller), verified: password(0), idle: IDLE };
     let request = SetPassword { by, password: password(9), now };
     assert_eq!(store.run(request).await.unwrap(), PasswordSet::Refused(refusal));
-    let by = DeleteUserBy::Caller { presented: *caller, verified: password(0) };
+    let by = DeleteUserBy::Caller { token: by_first_keys(*caller), verified: password(0) };
     let request = DeleteUser { by, now, former_until: service.now() };
     assert_eq!(store.run(request).await.unwrap(), UserDeleted::Refused(refusal));
     let name = DeviceName::parse("mine now").unwrap();
-    let renamed =
-        store.run(RenameDevice { caller: *caller, device: caller.device, name, now }).await.unwrap();
+    let renamed = store
+        .run(RenameDevice { caller: by_first_keys(*caller), device: caller.device, name, now })
+        .await
+        .unwrap();
     assert_eq!(renamed, Renamed::Refused(refusal));
 
     assert_eq!(

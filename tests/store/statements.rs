@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
 use crate::backend::PostgresBackend;
-use crate::service::{HOME, Service};
+use crate::service::{HOME, Service, by_first_keys};
 
 const HOSTILE: [&str; 4] =
     [r"O'Hara's \ phone", r"\'; drop table rescind.users; --", "$1 $2 “é”", r#"{"a":["\\"]}"#];
@@ -50,7 +50,7 @@ async fn what_users_write_is_stored_as_they_wrote_it_however_sessions_read_backs
             let found = FindUserByExternalId { external_id: external_id.unwrap() };
             assert_eq!(service.store().read(found).await.unwrap().map(|user| user.id), Some(id));
             let name = DeviceName::parse(hostile).unwrap();
-            let (caller, device, now) = (pair.access, pair.device(), service.now());
+            let (caller, device, now) = (by_first_keys(pair.access), pair.device(), service.now());
             let renamed = service.store().run(RenameDevice { caller, device, name, now }).await.unwrap();
             assert!(matches!(renamed, Renamed::Renamed(_)), "{renamed:?}");
             let listed = ListDevices { user: pair.user(), after: None, limit: 2 };

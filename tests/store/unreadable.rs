@@ -34,7 +34,7 @@ use rescind::store::{Counters, Store, StoreError, StoreIdentity, StoreTime, Tota
 use tokio::sync::watch;
 
 use crate::backend::Backend;
-use crate::service::{HOME, Service, password};
+use crate::service::{HOME, IDLE, Service, by_first_keys, password};
 
 const NOTHING: u8 = 0;
 const COUNTERS: u8 = 1;
@@ -247,11 +247,10 @@ async fn every_step(
     add("rotate_refresh", &[COUNTERS, USERS, DEVICES], store.run(ahead).await.err());
     let unknown = service.ending(user, service.world.device_id(), Some(laptop.access));
     add("end_device", &[COUNTERS, USERS, DEVICES], store.run(unknown).await.err());
-    let by =
-        SetPasswordBy::Caller { presented: phone.access, verified: password(9), idle: crate::service::IDLE };
+    let by = SetPasswordBy::Caller { token: by_first_keys(phone.access), verified: password(9), idle: IDLE };
     let stale = SetPassword { by, password: password(1), now };
     add("set_password", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
-    let by = DeleteUserBy::Caller { presented: phone.access, verified: password(9) };
+    let by = DeleteUserBy::Caller { token: by_first_keys(phone.access), verified: password(9) };
     let stale = DeleteUser { by, now, former_until: now };
     add("delete_user", &[COUNTERS, USERS, DEVICES], store.run(stale).await.err());
     let stale = RehashPassword { user, verified: password(9), password: password(1) };

@@ -1,9 +1,8 @@
 //! Deletes a user.
 
 use super::Step;
-use super::caller::{self, Refusal};
+use super::caller::{self, AskedFor, CallerToken, Refusal};
 use super::ending::bump;
-use crate::model::claims::Presented;
 use crate::model::counters::Generation;
 use crate::model::device::Cause;
 use crate::model::ids::UserId;
@@ -33,8 +32,8 @@ pub struct DeleteUser {
 pub enum DeleteUserBy {
     /// The user.
     Caller {
-        /// What the user presented.
-        presented: Presented,
+        /// The user's token.
+        token: CallerToken,
         /// The hash that the user's password was checked against.
         verified: PasswordHash,
     },
@@ -60,12 +59,18 @@ pub enum UserDeleted {
     Refused(Refusal),
 }
 
+impl AskedFor for UserDeleted {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for DeleteUser {
     type Outcome = UserDeleted;
 
     fn working_set(&self) -> WorkingSet {
         match &self.by {
-            DeleteUserBy::Caller { presented, .. } => WorkingSet::Device(presented.user, presented.device),
+            DeleteUserBy::Caller { token, .. } => token.working_set(),
             DeleteUserBy::Administrator(user) => WorkingSet::User(*user),
         }
     }
@@ -77,7 +82,7 @@ impl Step for DeleteUser {
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<UserDeleted, StoreError> {
         let now = self.now;
         let (era, mut user) = match &self.by {
-            DeleteUserBy::Caller { presented, verified } => match caller::judge(records, presented, now)? {
+            DeleteUserBy::Caller { token, verified } => match caller::judge(records, token, now)? {
                 Err(refusal) => return Ok(UserDeleted::Refused(refusal)),
                 Ok((_, user, _)) if user.password.as_ref() != Some(verified) => {
                     return Ok(UserDeleted::PasswordChanged);

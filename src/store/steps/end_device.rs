@@ -1,9 +1,8 @@
 //! Ends one device.
 
 use super::Step;
-use super::caller::{self, Refusal};
+use super::caller::{self, AskedFor, CallerToken, Refusal};
 use super::ending::end;
-use crate::model::claims::Presented;
 use crate::model::counters::{Generation, Sequence};
 use crate::model::device::{Cause, Device, Ended};
 use crate::model::ids::{DeviceId, UserId};
@@ -21,7 +20,7 @@ pub struct EndDevice {
     /// The device.
     pub device: DeviceId,
     /// Who asks, when that must still be signed in: on the list of devices. A client that leaves need not be.
-    pub caller: Option<Presented>,
+    pub caller: Option<CallerToken>,
     /// The token that names the device, when that is all that says which; one below the device's floor ends nothing.
     pub named_by: Option<NamedBy>,
     /// Why the device ends.
@@ -66,6 +65,12 @@ pub enum DeviceEnded {
     Refused(Refusal),
 }
 
+impl AskedFor for DeviceEnded {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for EndDevice {
     type Outcome = DeviceEnded;
 
@@ -78,8 +83,8 @@ impl Step for EndDevice {
     }
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<DeviceEnded, StoreError> {
-        if let Some(presented) = &self.caller
-            && let Err(refusal) = caller::judge(records, presented, self.now)?
+        if let Some(caller) = &self.caller
+            && let Err(refusal) = caller::judge(records, caller, self.now)?
         {
             return Ok(DeviceEnded::Refused(refusal));
         }

@@ -1,9 +1,8 @@
 //! Ends every device of a user, or all but the caller's.
 
 use super::Step;
-use super::caller::{self, Refusal};
+use super::caller::{self, AskedFor, CallerToken, Refusal};
 use super::ending::{bump, restamp};
-use crate::model::claims::Presented;
 use crate::model::device::{Cause, Device};
 use crate::model::ids::UserId;
 use crate::model::timestamp::Timestamp;
@@ -27,8 +26,8 @@ pub struct EndDevices {
 pub enum EndDevicesBy {
     /// The user, from one of the devices.
     Caller {
-        /// What the user presented.
-        presented: Presented,
+        /// The user's token.
+        token: CallerToken,
         /// Whether the caller's device stays.
         keep: bool,
     },
@@ -59,12 +58,18 @@ pub enum DevicesEnded {
     Refused(Refusal),
 }
 
+impl AskedFor for DevicesEnded {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for EndDevices {
     type Outcome = DevicesEnded;
 
     fn working_set(&self) -> WorkingSet {
         match &self.by {
-            EndDevicesBy::Caller { presented, .. } => WorkingSet::Device(presented.user, presented.device),
+            EndDevicesBy::Caller { token, .. } => token.working_set(),
             EndDevicesBy::Administrator { user, .. } => WorkingSet::User(*user),
         }
     }
@@ -75,7 +80,7 @@ impl Step for EndDevices {
 
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<DevicesEnded, StoreError> {
         let (era, mut user, mut kept, cause, note) = match &self.by {
-            EndDevicesBy::Caller { presented, keep } => match caller::judge(records, presented, self.now)? {
+            EndDevicesBy::Caller { token, keep } => match caller::judge(records, token, self.now)? {
                 Err(refusal) => return Ok(DevicesEnded::Refused(refusal)),
                 Ok((counters, user, device)) => {
                     (counters.era, user, keep.then_some(device), Cause::SignedOutEverywhere, None)

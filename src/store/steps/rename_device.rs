@@ -1,8 +1,7 @@
 //! Renames a device.
 
 use super::Step;
-use super::caller::{self, Refusal};
-use crate::model::claims::Presented;
+use super::caller::{self, AskedFor, CallerToken, Refusal};
 use crate::model::device::{Device, DeviceName};
 use crate::model::ids::DeviceId;
 use crate::model::timestamp::Timestamp;
@@ -14,8 +13,8 @@ use crate::store::working_set::WorkingSet;
 /// Renames a live device of the caller's user.
 #[derive(Clone, Debug)]
 pub struct RenameDevice {
-    /// What the caller presented.
-    pub caller: Presented,
+    /// The caller's token.
+    pub caller: CallerToken,
     /// The device.
     pub device: DeviceId,
     /// The device's new name.
@@ -35,11 +34,17 @@ pub enum Renamed {
     Refused(Refusal),
 }
 
+impl AskedFor for Renamed {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for RenameDevice {
     type Outcome = Renamed;
 
     fn working_set(&self) -> WorkingSet {
-        WorkingSet::Device(self.caller.user, self.caller.device)
+        self.caller.working_set()
     }
 
     fn priority(&self) -> Priority {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::Step;
-use super::caller::{self, Refusal};
+use super::caller::{self, AskedFor, Refusal};
 use super::ending::end;
 use super::session::Session;
 use crate::model::claims::RefreshClaims;
+use crate::model::counters::KeysVersion;
 use crate::model::device::{Cause, Device, Ended, LastSeen};
 use crate::model::network::Network;
 use crate::model::replay::{Replay, ReplayPolicy};
@@ -24,6 +25,8 @@ use crate::store::{Counters, Standing, StoreError};
 pub struct RotateRefresh {
     /// What the token says.
     pub claims: RefreshClaims,
+    /// The version of the key set by which the token is authentic; `None` for a token of another system.
+    pub keys: Option<KeysVersion>,
     /// The network from which the token is presented.
     pub network: Network,
     /// The address and the user agent that present the token, for the record of a reuse.
@@ -63,6 +66,12 @@ pub enum Refreshed {
     Refused(Refusal),
 }
 
+impl AskedFor for Refreshed {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for RotateRefresh {
     type Outcome = Refreshed;
 
@@ -78,6 +87,9 @@ impl Step for RotateRefresh {
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<Refreshed, StoreError> {
         let (now, presented) = (self.now, (&self.claims).into());
         let standing = Standing::read(records, self.claims.subject, self.claims.device)?;
+        if self.keys.is_some_and(|keys| keys != standing.counters.keys) {
+            return Ok(Refreshed::Refused(Refusal::OtherKeys));
+        }
         let verdict = standing.judge_refresh(&presented, now);
         let (counters, mut user, mut device) = match caller::accept(verdict, standing) {
             Ok(caller) => caller,

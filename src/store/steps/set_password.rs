@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::Step;
-use super::caller::{self, Refusal};
+use super::caller::{self, AskedFor, CallerToken, Refusal};
 use super::ending::{bump, restamp};
 use super::session::Session;
-use crate::model::claims::Presented;
 use crate::model::device::Cause;
 use crate::model::ids::UserId;
 use crate::model::password::PasswordHash;
@@ -32,8 +31,8 @@ pub struct SetPassword {
 pub enum SetPasswordBy {
     /// The user, on a device that stays signed in with new tokens.
     Caller {
-        /// What the user presented.
-        presented: Presented,
+        /// The user's token.
+        token: CallerToken,
         /// The hash that the user's current password was checked against.
         verified: PasswordHash,
         /// How long the device then lasts without a refresh.
@@ -66,12 +65,18 @@ pub enum PasswordSet {
     Refused(Refusal),
 }
 
+impl AskedFor for PasswordSet {
+    fn refusal(&self) -> Option<Refusal> {
+        if let Self::Refused(refusal) = self { Some(*refusal) } else { None }
+    }
+}
+
 impl Step for SetPassword {
     type Outcome = PasswordSet;
 
     fn working_set(&self) -> WorkingSet {
         match &self.by {
-            SetPasswordBy::Caller { presented, .. } => WorkingSet::Device(presented.user, presented.device),
+            SetPasswordBy::Caller { token, .. } => token.working_set(),
             SetPasswordBy::Administrator(user) => WorkingSet::User(*user),
         }
     }
@@ -83,19 +88,17 @@ impl Step for SetPassword {
     fn decide(&self, records: &dyn Records, changes: &mut Changes) -> Result<PasswordSet, StoreError> {
         let now = self.now;
         let (Counters { era, keys, .. }, mut user, mut kept) = match &self.by {
-            SetPasswordBy::Caller { presented, verified, idle } => {
-                match caller::judge(records, presented, now)? {
-                    Err(refusal) => return Ok(PasswordSet::Refused(refusal)),
-                    Ok((_, user, _)) if user.password.as_ref() != Some(verified) => {
-                        return Ok(PasswordSet::PasswordChanged);
-                    }
-                    Ok((counters, user, mut device)) => {
-                        device.authenticated = now;
-                        device.stay(now, *idle);
-                        (counters, user, Some(device))
-                    }
+            SetPasswordBy::Caller { token, verified, idle } => match caller::judge(records, token, now)? {
+                Err(refusal) => return Ok(PasswordSet::Refused(refusal)),
+                Ok((_, user, _)) if user.password.as_ref() != Some(verified) => {
+                    return Ok(PasswordSet::PasswordChanged);
                 }
-            }
+                Ok((counters, user, mut device)) => {
+                    device.authenticated = now;
+                    device.stay(now, *idle);
+                    (counters, user, Some(device))
+                }
+            },
             SetPasswordBy::Administrator(user) => match records.user(*user)? {
                 None => return Ok(PasswordSet::NoUser),
                 Some(user) => (records.counters()?, user, None),

@@ -26,7 +26,7 @@ use rescind::store::steps::sweep::Swept;
 use super::naive::Naive;
 use super::operation::{Operation, Pick};
 use super::outcome::Outcome;
-use crate::service::{HOME, IDLE, Pair, Service, password};
+use crate::service::{HOME, IDLE, Pair, Service, by_first_keys, password};
 
 /// The store, the reference and the model. Users, devices and tokens have the same indices in all of them.
 pub(super) struct Drive {
@@ -212,8 +212,8 @@ impl Drive {
         let (device, token) = self.token(caller)?;
         let known = self.naive.users[self.naive.devices[device].user].password;
         let verified = known + u64::from(!right);
-        let presented = self.pairs[device][token].access;
-        let by = SetPasswordBy::Caller { presented, verified: password(verified), idle: IDLE };
+        let token_of = by_first_keys(self.pairs[device][token].access);
+        let by = SetPasswordBy::Caller { token: token_of, verified: password(verified), idle: IDLE };
         let request = SetPassword { by, password: password(known + 2), now };
         let said = match self.both(request).await {
             PasswordSet::Changed { session, signed_out } => {
@@ -258,7 +258,7 @@ impl Drive {
         let (device, token) = self.token(caller)?;
         let user = self.naive.devices[device].user;
         let verified = password(self.naive.users[user].password + u64::from(!right));
-        let by = DeleteUserBy::Caller { presented: self.pairs[device][token].access, verified };
+        let by = DeleteUserBy::Caller { token: by_first_keys(self.pairs[device][token].access), verified };
         let request = DeleteUser { by, now, former_until: now };
         let said = user_deleted(&self.both(request).await);
         let expected = match self.naive.judge(device, token) {

@@ -38,6 +38,7 @@ impl From<Refusal> for Outcome {
         match refusal {
             Refusal::Ended(reason) => Outcome::Refused(reason),
             Refusal::Ahead => Outcome::Ahead,
+            Refusal::OtherKeys => panic!("nobody changes the keys"),
         }
     }
 }

@@ -239,6 +239,7 @@ async fn a_device_that_an_earlier_release_wrote_goes_on() {
             sequence: Sequence::new(sequence),
             expires: START + Duration::from_secs(3600),
         },
+        keys: None,
         network: Network::of("192.0.2.7".parse().unwrap()),
         origin: None,
         policy: ReplayPolicy::default(),
