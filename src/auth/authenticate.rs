@@ -109,10 +109,11 @@ impl Authentication {
         bearer: &Bearer,
         step: impl Fn(CallerToken) -> S,
     ) -> Result<(Arc<VerifiedClaims>, S::Outcome), AuthError> {
+        let token = bearer.token()?;
         self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {
-            let claims = self.authentic(bearer.token()?, &mut keyring).await?;
+            let claims = self.authentic(token, &mut keyring).await?;
             if claims.is_from_the_future(self.world.now()) {
                 return Err(AuthError::TokenExpired);
             }
