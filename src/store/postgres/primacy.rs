@@ -26,10 +26,6 @@ use crate::store::StoreError;
 /// Begins a transaction whose commit says so if it did not wait for its standby, whatever the role or the URL asks for.
 const BEGIN: &str = "begin isolation level read committed; set local client_min_messages = warning";
 
-/// Has the commit wait until its standby has received it, not until it is on the standby's disk: there is nothing to keep. Set
-/// where the settings have been read.
-const AWAIT_RECEIPT: &str = "set local synchronous_commit = remote_write";
-
 /// Two commits are under way at a time: one waits for the standby while the other one is sent; only one where there are few
 /// connections. Without its standby no further ones are begun, so that they take no connection from anyone else.
 const fn limits(connections: usize, budget: Duration) -> GroupLimits {
@@ -133,7 +129,7 @@ async fn prove(pool: &Pool) -> Result<Proof, QueryFailure> {
     let connection = pool.connection().await?;
     let sent = Instant::now();
     let client = connection.begin();
-    let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED, AWAIT_RECEIPT].join("; ");
+    let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED].join("; ");
     let (before, committed, after) = join!(
         client.simple_query(&begin),
         connection.commit(),
