@@ -133,13 +133,17 @@ impl Authentication {
         }
     }
 
-    /// Runs a step of the holder of a refresh token, whom the step judges. Returns what the token says and what became of
-    /// the step.
+    /// Runs a step of the holder of a refresh token, who is judged within it. Returns what the token says and what became of
+    /// the step, which may be a refusal, but never [`Refusal::OtherKeys`].
     pub(super) async fn run_by_refresh<S: Step<Outcome: AskedFor>>(
         &self,
         token: &str,
         step: impl Fn(RefreshClaims, KeysVersion) -> S,
     ) -> Result<(RefreshClaims, S::Outcome), AuthError> {
+        // What cannot be a refresh token needs no look at the store.
+        if !token.starts_with(refresh::HEADER) {
+            return Err(AuthError::TokenInvalid);
+        }
         self.rollback.check()?;
         let mut keyring = self.keys.current();
         loop {

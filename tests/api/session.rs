@@ -199,6 +199,8 @@ async fn a_session_is_opened_refreshed_and_ended_without_reading_the_store_again
     assert_eq!(service.store.reads() - before, 1, "a registration reads nothing");
     client.refresh(&phone.refresh).await.ok();
     assert_eq!(service.store.reads() - before, 1, "a refresh reads nothing");
+    client.refresh(&phone.access).await.refused("token_invalid");
+    assert_eq!(service.store.reads() - before, 1, "what cannot be a refresh token is refused unread");
     phone.logout_all().await.ok();
     assert_eq!(service.store.reads() - before, 1, "a sign-out everywhere reads nothing");
 }
