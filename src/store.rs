@@ -5,7 +5,7 @@
 //! A handler calls a use case, which makes a step, [`EndDevice`](steps::end_device::EndDevice) for one, and hands it to
 //! [`Store::run`]. The store erases the step's type ([`erased`]) and hands it to the engine's
 //! [`commit`](engine::Engine::commit). The engine gives the step the stored records ([`records::Records`]) and calls
-//! [`decide`](steps::Step::decide): the step judges the caller again, says what is to be written
+//! [`decide`](steps::Step::decide): the step judges the caller, says what is to be written
 //! ([`records::Changes`]), and keeps its outcome to itself. sled does that on its one writer thread, applies the
 //! changes of all steps that wait as one batch, and syncs the disk once for all of them (`sled/committer`); PostgreSQL
 //! locks and reads the step's [working set](working_set) in the round trip that begins a transaction, and writes and

@@ -117,7 +117,8 @@ impl From<Reason> for AuthError {
     }
 }
 
-/// The error for a refusal by a step, whose rarer reasons have been looked into.
+/// The error for a refusal by a step. Whoever runs the step finds out first whether [`Refusal::Ahead`] proves a rollback, and
+/// runs it again after [`Refusal::OtherKeys`].
 impl From<Refusal> for AuthError {
     fn from(refusal: Refusal) -> Self {
         match refusal {

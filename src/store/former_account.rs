@@ -37,9 +37,9 @@ pub(super) fn remember(
 ) {
     let hash = hash(external_id);
     // Two users may give up one external id in the same second.
-    let one_of_many = stayed.map_or(hash, |user| blake3::keyed_hash(&hash, user.as_bytes()).into());
+    let of_device = stayed.map_or(hash, |user| blake3::keyed_hash(&hash, user.as_bytes()).into());
     let device = Device {
-        id: DeviceId::of_former_session(until, &one_of_many),
+        id: DeviceId::of_former_session(until, &of_device),
         user: UserId::of_former_account(&hash),
         stamp: NO_STAMP,
         name: DeviceName::unknown(),
