@@ -20,6 +20,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import doctor
 import private
 from faults import FAULTS, Broken, Fault
 from ledger import Load
@@ -162,6 +163,7 @@ def test(asked: argparse.Namespace) -> int:
     print(f"{len(faults)} faults with seed {asked.seed}; logs in {LOGS}", flush=True)
     begun = time.monotonic()
     cluster.start()
+    doctor.test(cluster)
     first = cluster.machines[0]
     words = ["service-key", "add", "tests", "--scope", "sessions", "--json"]
     environment = first.command("rescind")[1]
