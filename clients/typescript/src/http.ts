@@ -49,7 +49,7 @@ export function createHttp(url: string, fetch: Fetch, clock: Clock, timeout: num
         Promise.race([answered().catch((cause: unknown) => Promise.reject(lost(cause))), deadline]),
         signal,
       );
-      return read(response, text);
+      return read(response, text, path);
     } catch (error) {
       controller?.abort();
       throw error;
@@ -70,7 +70,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | null | u
   });
 }
 
-function read<T extends object>(response: Response, text: string): T {
+function read<T extends object>(response: Response, text: string, path: string): T {
   const { ok, status, headers } = response;
   let body: unknown;
   try {
@@ -84,6 +84,13 @@ function read<T extends object>(response: Response, text: string): T {
   if (ok || typeof problem.code !== "string") {
     throw new RescindError("unexpected_answer", { status, title: "Not an answer of the service", retryAfter });
   }
-  const { code, title, detail, request_id: requestId, errors } = problem;
+  const { code, detail, request_id: requestId, errors } = problem;
+  // A service of this client's version has all paths and fields that are sent to it, except what the app names: ids of
+  // devices, and the fields of `device`.
+  const isOld =
+    status === 405 ||
+    (status === 404 && !/^devices\//.test(path)) ||
+    (Array.isArray(errors) && errors.some(({ code, field }) => code === "unknown" && !/\./.test(field)));
+  const title = isOld ? "Update the service: it is older than this client" : problem.title;
   throw new RescindError(code, { status, ...(title && { title }), detail, requestId, errors, retryAfter });
 }
