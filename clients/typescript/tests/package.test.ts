@@ -70,12 +70,6 @@ test("both formats and the example of the README have types", async () => {
   const example = /```ts\n(.*?)```/s.exec(readme)?.[1] ?? "";
   assert.match(example, /createClient/);
   assert.ok(example.trim().split("\n").length <= 14);
-  const libraries = `
-    declare module "expo-secure-store" {
-      export function getItemAsync(key: string, options?: { keychainService?: string }): Promise<string | null>;
-      export function setItemAsync(key: string, text: string, options?: { keychainService?: string }): Promise<void>;
-      export function deleteItemAsync(key: string, options?: { keychainService?: string }): Promise<void>;
-    }`;
   const use = `
     import { createClient, memoryStorage, type Client, type Device, type SignedOutReason } from "@rescind/client";
     declare const texts: Record<SignedOutReason, string>;
@@ -85,13 +79,37 @@ test("both formats and the example of the README have types", async () => {
     export const devices: Promise<Device[]> = client.devices.list().then(({ results }) => results);
     // @ts-expect-error
     createClient({ url: "" });`;
-  await writeFile(join(place, "libraries.d.ts"), libraries);
+  await symlink(join(folder, "node_modules/expo-secure-store"), join(place, "node_modules/expo-secure-store"));
   await writeFile(join(place, "example.mts"), `declare function showSignIn(reason: string): void;\n${example}`);
   await writeFile(join(place, "esm.mts"), use);
   await writeFile(join(place, "cjs.cts"), use);
   const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom"];
-  const files = ["libraries.d.ts", "example.mts", "esm.mts", "cjs.cts"];
+  const files = ["example.mts", "esm.mts", "cjs.cts"];
   execFileSync(join(folder, "node_modules/.bin/tsc"), [...options, ...files], { cwd: place, stdio: "inherit" });
+});
+
+test("the example of the README signs in and calls the API", async () => {
+  const place = await anApp();
+  const readme = await readFile(join(folder, "README.md"), "utf8");
+  const example = /```ts\n(.*?)```/s.exec(readme)![1]!;
+  const credentials = JSON.stringify({ username: "ada", password });
+  const registered = await fetch(`${service.url}/api/v1/auth/register`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: credentials,
+  });
+  assert.equal(registered.status, 201);
+  await mkdir(join(place, "node_modules/expo-secure-store"));
+  const library = `
+    const texts = new Map();
+    export const getItemAsync = async (key) => texts.get(key) ?? null;
+    export const setItemAsync = async (key, text) => void texts.set(key, text);
+    export const deleteItemAsync = async (key) => void texts.delete(key);`;
+  await writeFile(join(place, "node_modules/expo-secure-store/index.mjs"), library);
+  await writeFile(join(place, "node_modules/expo-secure-store/package.json"), '{ "exports": "./index.mjs" }');
+  const here = example
+    .replace("https://auth.example.com", service.url)
+    .replace("https://api.example.com/orders", `${service.url}/api/v1/auth/me`);
+  await writeFile(join(place, "app.mjs"), `${here}\nprocess.stdout.write((await answer.json()).user.username);`);
+  assert.equal(execFileSync(process.execPath, ["app.mjs"], { cwd: place, encoding: "utf8" }), "ada");
 });
 
 test("the package runs with fetch and timers alone", async () => {

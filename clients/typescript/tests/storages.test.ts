@@ -2,6 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { AsyncStorageStatic } from "@react-native-async-storage/async-storage";
+import type * as SecureStore from "expo-secure-store";
+import type * as Keychain from "react-native-keychain";
 
 import {
   asyncStorage, keychainStorage, memoryStorage, secureStorage, type Storage, webStorage,
@@ -10,34 +13,49 @@ import { app, openStorage, signedIn, theService } from "./harness.ts";
 
 const service = theService();
 
+// The type checker is a part of this test: each storage takes its library as it is published, which does not run here.
+const takesSecureStore = (library: typeof SecureStore, options: SecureStore.SecureStoreOptions) =>
+  secureStorage(library, options);
+const takesKeychain = (library: typeof Keychain, options: Keychain.SetOptions & Keychain.GetOptions) =>
+  keychainStorage(library, options);
+const takesAsyncStorage = (library: AsyncStorageStatic) => asyncStorage(library);
+
 /** Expo's rules: which keys it takes, and how much under one. */
 function secureStore(texts: Map<string, string>) {
-  const check = (key: string) => assert.match(key, /^[\w.-]+$/);
+  const check = (key: string, options: SecureStore.SecureStoreOptions | undefined) => {
+    assert.match(key, /^[\w.-]+$/);
+    assert.deepEqual(options, { keychainService: "app" });
+  };
   return {
-    getItemAsync: async (key: string) => (check(key), texts.get(key) ?? null),
-    async setItemAsync(key: string, text: string, options?: object) {
-      check(key);
-      assert.deepEqual(options, { keychainService: "app" });
+    getItemAsync: async (key, options) => (check(key, options), texts.get(key) ?? null),
+    async setItemAsync(key, text, options) {
+      check(key, options);
       assert.ok(Buffer.byteLength(text) <= 2048, `${Buffer.byteLength(text)} bytes`);
       texts.set(key, text);
     },
-    deleteItemAsync: async (key: string) => void texts.delete(key),
-  };
+    deleteItemAsync: async (key, options) => (check(key, options), void texts.delete(key)),
+  } satisfies Partial<typeof SecureStore>;
 }
 
 function keychain(texts: Map<string, string>) {
-  return {
-    async getGenericPassword({ service }: { service: string }) {
-      const password = texts.get(service);
-      return password === undefined ? (false as const) : { username: "rescind", password, service, storage: "keychain" };
-    },
-    async setGenericPassword(username: string, password: string, { service }: { service: string }) {
-      assert.ok(username.length > 0);
-      texts.set(service, password);
-      return { service, storage: "keychain" };
-    },
-    resetGenericPassword: async ({ service }: { service: string }) => texts.delete(service),
+  const at = (options: Keychain.BaseOptions = {}) => {
+    const { service = "", ...others } = options;
+    assert.deepEqual(others, { accessGroup: "app" });
+    return service;
   };
+  const storage = "keychain" as Keychain.STORAGE_TYPE;
+  return {
+    async getGenericPassword(options) {
+      const [service, password] = [at(options), texts.get(at(options))];
+      return password === undefined ? false : { username: "rescind", password, service, storage };
+    },
+    async setGenericPassword(username, password, options) {
+      assert.ok(username.length > 0);
+      texts.set(at(options), password);
+      return { service: at(options), storage };
+    },
+    resetGenericPassword: async (options) => texts.delete(at(options)),
+  } satisfies Partial<typeof Keychain>;
 }
 
 const storages: Record<string, (texts: Map<string, string>) => Storage> = {
@@ -48,13 +66,15 @@ const storages: Record<string, (texts: Map<string, string>) => Storage> = {
       removeItem: (key) => void texts.delete(key),
     }),
   AsyncStorage: (texts) =>
-    asyncStorage({
+    takesAsyncStorage({
       getItem: async (key) => texts.get(key) ?? null,
       setItem: async (key, text) => void texts.set(key, text),
       removeItem: async (key) => void texts.delete(key),
-    }),
-  "expo-secure-store": (texts) => secureStorage(secureStore(texts), { keychainService: "app" }),
-  "react-native-keychain": (texts) => keychainStorage(keychain(texts)),
+    } satisfies Partial<AsyncStorageStatic> as AsyncStorageStatic),
+  "expo-secure-store": (texts) =>
+    takesSecureStore(secureStore(texts) as unknown as typeof SecureStore, { keychainService: "app" }),
+  "react-native-keychain": (texts) =>
+    takesKeychain(keychain(texts) as unknown as typeof Keychain, { accessGroup: "app" }),
 };
 
 for (const [name, make] of Object.entries(storages)) {
