@@ -174,6 +174,30 @@ test("a service that is killed and starts again signs nobody out, and learns of 
   await Promise.all([ada.leaves(), tablet.leaves(), site.leaves()]);
 });
 
+test("a storage that cannot be read is told, and the session is there again once it can be", async () => {
+  const unreadable = "This device cannot store your session, or cannot read it.";
+  const ada = await phone();
+  await ada.registers("ada unlocks");
+  await ada.page.addInitScript(() => {
+    const { getItem } = Storage.prototype;
+    let isLocked = true;
+    addEventListener("unlock", () => (isLocked = false));
+    Storage.prototype.getItem = function (key) {
+      if (isLocked) throw new DOMException("The storage is locked");
+      return getItem.call(this, key);
+    };
+  });
+  await ada.page.reload();
+  await ada.sees(unreadable);
+  await ada.pictured("en-storage-unreadable");
+  await ada.press("Try again");
+  await ada.sees(unreadable);
+  await ada.page.evaluate(() => void dispatchEvent(new Event("unlock")));
+  await ada.press("Try again");
+  await ada.sees("Hello, ada unlocks");
+  await ada.leaves();
+});
+
 test("the app speaks French to those whose device does, and remembers another choice", async () => {
   const ada = await phone({ locale: "fr-FR" });
   const site = await desktop({ locale: "fr-FR" });
