@@ -8,8 +8,10 @@ import gc
 import logging
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -259,6 +261,31 @@ def test_a_service_that_is_not_there_yet_is_followed_once_it_is(service: Service
         service.start()
         until(lambda: code(verifier, session["access"]) == "ok", "it is found")
         verifier.connect()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "paserk with status 400: update it if it is older than this package"),
+        (404, "no /.well-known/paserk at this address: .* not older than this package"),
+        (405, "paserk with status 405: update it if it is older than this package"),
+    ],
+)
+def test_an_issuer_that_lacks_what_is_asked_of_it_is_said_to_be_older(status: int, message: str) -> None:
+    class Older(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Older) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        verifier = Verifier(url, audience="rescind", service_key="rescind_sk_older")
+        with verifier, pytest.raises(ConnectError, match=message):
+            verifier.connect()
+        server.shutdown()
 
 
 def test_what_is_configured_wrong_says_what_to_do(shared_service: Service) -> None:

@@ -262,7 +262,14 @@ def refuse(status: int, request: _Request) -> None:
             raise IssuerError(f"the service key lacks the scope `{scope}`: {add} {scope}`", may_pass=False)
         case 404:
             raise IssuerError(
-                f"there is no {request.path} at this address: is it a Rescind service, and is the url right?",
+                f"there is no {request.path} at this address: is the url right, and is it a Rescind service"
+                " that is not older than this package?",
+                may_pass=False,
+            )
+        case 400 | 405:
+            # What is sent here does not depend on anybody's input.
+            raise IssuerError(
+                f"it refused a request to {request.path} with status {status}: update it if it is older than this package",
                 may_pass=False,
             )
         case 410:
