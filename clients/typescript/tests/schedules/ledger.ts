@@ -3,6 +3,8 @@
 /** A device that a sign-in of an app has opened. */
 export interface DeviceRecord {
   id: string;
+  /** The name of its user. */
+  user: string;
   /** The place of the app that has it, and the moment when its sign-in was sent. */
   place: string;
   begun: number;
@@ -46,9 +48,9 @@ export class Ledger {
   readonly changes = new Map<string, Change>();
   #names = 0;
 
-  opened(id: string, place: string, begun: number, alive: () => boolean): void {
+  opened(device: Pick<DeviceRecord, "id" | "user" | "place" | "begun" | "alive">): void {
     const none = { sequence: 0, floor: 0, delivered: false, stored: false };
-    this.devices.set(id, { id, place, begun, alive, ...none, reasons: new Set(), access: new Set() });
+    this.devices.set(device.id, { ...device, ...none, reasons: new Set(), access: new Set() });
   }
 
   /**
@@ -64,6 +66,7 @@ export class Ledger {
   /** The service has ended devices by a request of `by`. */
   ended(what: string, by: DeviceRecord): void {
     for (const device of this.devices.values()) {
+      if (device.user !== by.user) continue;
       const elsewhere = what === "POST auth/logout-all" ? device.place !== by.place : device !== by;
       if (elsewhere || this.#left(device, true)) device.reasons.add("signed_out_everywhere");
     }

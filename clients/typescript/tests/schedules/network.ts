@@ -3,11 +3,12 @@
 import { Agent, request as httpRequest } from "node:http";
 
 import type { DeviceRecord, Ledger } from "./ledger.ts";
+import type { Life } from "./life.ts";
 import type { Steps } from "./steps.ts";
 
 export const lifetime = 900_000;
 
-/** The service, and what the harness may do there: it opens sessions without a password, which would take too long. */
+/** The service, and what the harness may do there: it opens most sessions without a password, which takes long to hash. */
 export interface Backend {
   url: string;
   user: string;
@@ -35,6 +36,9 @@ export function ask(backend: Backend, method: string, path: string, bearer?: str
   });
 }
 
+/** The password of a sign-in that the harness answers with a session which it opens. */
+export const noPassword = "…";
+
 export const signIn = (backend: Backend) =>
   ask(backend, "POST", `admin/users/${backend.user}/sessions`, backend.key, {});
 
@@ -56,10 +60,11 @@ export class Network {
     this.backend = backend;
 }
 
-  /** The `fetch` of an app instance that is running while `alive` says so. */
-  fetch(alive: () => boolean): typeof fetch {
+  /** The `fetch` of an app instance. */
+  fetch(life: Life): typeof fetch {
+    const alive = () => life.alive;
     return ((input: string, init: RequestInit) =>
-      new Promise((resolve, reject) => {
+      new life.Promise((resolve, reject) => {
         const { steps, ledger } = this;
         const path = input.replace(/^.*\/api\/v1\//, "");
         const what = `${init.method ?? "GET"} ${path.replace(/\?.*|[0-9a-f-]{36}/g, "")}`;
@@ -103,11 +108,16 @@ export class Network {
       const verdict = await ask(backend, "GET", "auth/me", known.token);
       return verdict.status === 200 ? expired : verdict;
     }
-    const isSignIn = what === "POST auth/login";
-    const answer = isSignIn ? await signIn(backend) : await ask(backend, what.split(" ")[0]!, path, known?.token ?? name, body);
+    const isSignIn = what === "POST auth/login" || what === "POST auth/register";
+    const isWithoutPassword = isSignIn && body.password === noPassword;
+    const answer = isWithoutPassword
+      ? await signIn(backend)
+      : await ask(backend, what.split(" ")[0]!, path, known?.token ?? name, body);
     if (answer.status >= 300) return answer;
     const session = answer.body.session ?? answer.body;
-    if (isSignIn) ledger.opened(session.device.id, this.place, begun, alive);
+    if (isSignIn) {
+      ledger.opened({ id: session.device.id, user: session.user.username, place: this.place, begun, alive });
+    }
     const device = session.device?.id ? ledger.devices.get(session.device.id) : known?.device;
     this.onEffect(what, device, body);
     if (!device) return answer;

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 
-import { type Client, createClient } from "../../src/client.ts";
+import type { Client } from "../../src/client.ts";
 import { sessionKey } from "../../src/stored.ts";
 import type { Storage } from "../../src/storage.ts";
 import type { Ledger } from "./ledger.ts";
+import { Life } from "./life.ts";
 import { type Backend, Network } from "./network.ts";
 import type { Step, Steps } from "./steps.ts";
 
@@ -13,7 +14,7 @@ import type { Step, Steps } from "./steps.ts";
 export interface Instance {
   name: string;
   client: Client;
-  alive: boolean;
+  life: Life;
   /** The device that it holds. */
   held: string | undefined;
   /** Whether the app itself is signing out. */
@@ -62,11 +63,11 @@ export class Place {
       };
     }
     const step = <T>(what: string, key: string, access: () => T) =>
-      new Promise<T>((resolve) => {
+      new instance.life.Promise<T>((resolve) => {
         const taken = steps.add(`${instance.name} ${what} ${key}`, () => {
           instance.accesses.delete(taken);
           const value = access();
-          if (instance.alive) resolve(value);
+          if (instance.life.alive) resolve(value);
         });
         instance.accesses.add(taken);
       });
@@ -80,14 +81,15 @@ export class Place {
   readonly start = (): Instance => {
     const { steps } = this;
     const name = `${this.name} ${++this.#started}`;
-    const instance = { name, alive: true, leaving: 0, unexplained: [], accesses: new Set(), calls: new Set() } as unknown as Instance;
+    const life = new Life();
+    const instance = { name, life, leaving: 0, unexplained: [], accesses: new Set(), calls: new Set() } as unknown as Instance;
     const ahead = steps.below(1_000_000);
-    const alive = () => instance.alive;
+    const alive = () => life.alive;
     steps.note(`start ${name}`);
-    instance.client = createClient({
+    instance.client = life.createClient({
       url: "http://service",
       storage: this.#storage(instance),
-      fetch: this.network.fetch(alive),
+      fetch: this.network.fetch(life),
       clock: {
         now: () => steps.time + ahead,
         after: (ms, f) => steps.after(ms, `${name} timer`, () => alive() && f()),
@@ -95,7 +97,7 @@ export class Place {
       onChange: (session) => this.#changed(instance, session?.device.id),
       onSignedOut: (reason) => {
         try {
-          if (instance.alive) this.#signedOut(instance, reason);
+          if (life.alive) this.#signedOut(instance, reason);
         } catch (failure) {
           this.onFailure(failure);
         }
@@ -109,7 +111,7 @@ export class Place {
   end(instance: Instance): void {
     const { steps } = this;
     steps.note(`end ${instance.name}`);
-    instance.alive = false;
+    instance.life.end();
     let isDone = true;
     for (const access of [...instance.accesses]) {
       steps.drop(access);
@@ -117,6 +119,13 @@ export class Place {
       if (isDone) void access.run();
     }
     this.instances = this.instances.filter((other) => other !== instance);
+  }
+
+  /** Ends an app instance at one of the next awaits of its client. */
+  endSoon(instance: Instance): void {
+    const awaits = this.steps.below(40);
+    this.steps.note(`${instance.name} has ${awaits} awaits left`);
+    instance.life.endAfter(awaits, () => this.end(instance));
   }
 
   #changed(instance: Instance, device: string | undefined): void {

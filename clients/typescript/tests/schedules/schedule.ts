@@ -2,14 +2,16 @@
 
 import assert from "node:assert/strict";
 
+import type { Client } from "../../src/client.ts";
 import { sessionKey } from "../../src/stored.ts";
 import { type DeviceRecord, Ledger } from "./ledger.ts";
-import { ask, type Backend, lifetime, signIn } from "./network.ts";
+import { ask, type Backend, lifetime, noPassword, signIn } from "./network.ts";
 import { type Instance, Place } from "./place.ts";
 import { quiet, Steps } from "./steps.ts";
 
 export interface Account extends Backend {
-  password: string;
+  /** Passwords by the names of users: of this one, and of those who registered in schedules. */
+  passwords: Map<string, string>;
 }
 
 /** Runs the schedule of `seed` for a user who is signed in nowhere. Throws, with the steps, if a client did wrong. */
@@ -33,9 +35,11 @@ class Schedule {
   #failure: unknown;
 
   readonly account: Account;
+  readonly seed: number;
 
   constructor(account: Account, seed: number) {
     this.account = account;
+    this.seed = seed;
     this.steps = new Steps(seed);
     this.places = (["phone", "browser"] as const).map((name) => new Place(name, this.steps, this.ledger, account));
     for (const place of this.places) {
@@ -65,13 +69,16 @@ class Schedule {
     const tabs = place.name === "browser" ? instances.length : 0;
     const acts: [weight: number, act: () => void][] = [
       [12, () => this.#call(place, instance, "me")],
-      [6, () => this.#call(place, instance, "login")],
+      [4, () => this.#call(place, instance, "login")],
+      [2, () => this.#call(place, instance, "loginByPassword")],
+      [1, () => this.#call(place, instance, "register")],
       [4, () => this.#call(place, instance, "logout")],
       [2, () => this.#call(place, instance, "logoutAll")],
       [2, () => this.#call(place, instance, "logoutOthers")],
       [1, () => this.#call(place, instance, "changePassword")],
       [2, () => this.#call(place, instance, "end")],
       [4, () => (place.end(instance), void place.start())],
+      [8, () => place.endSoon(instance)],
       [tabs && tabs < 3 ? 5 : 0, () => void place.start()],
       [tabs ? 1 : 0, () => place.end(instance)],
       [4, () => steps.note(`${place.name} online: ${(network.online = !network.online)}`)],
@@ -89,7 +96,8 @@ class Schedule {
     steps.note(`${instance.name} calls ${what}`);
     const isLeaving = what === "logout" || what === "logoutAll";
     const leaving = { place: place.name, all: what === "logoutAll", over: Infinity };
-    if (isLeaving || what === "login") ledger.leaving.push(leaving);
+    const isSignIn = what === "login" || what === "loginByPassword" || what === "register";
+    if (isLeaving || isSignIn) ledger.leaving.push(leaving);
     instance.leaving += isLeaving ? 1 : 0;
     const done = this.#start(place, instance, what, { signal: controller.signal });
     instance.leaving -= isLeaving ? 1 : 0;
@@ -107,34 +115,51 @@ class Schedule {
 
   #start(place: Place, instance: Instance, what: Call, options: { signal: AbortSignal }): Promise<unknown> {
     const { client } = instance;
-    if (what === "login") return client.login("ada", "…", options);
+    const { user, passwords } = this.account;
+    if (what === "login") return client.login(user, noPassword, options);
+    if (what === "loginByPassword") return client.login(user, passwords.get(user)!, options);
+    if (what === "register") return this.#register(client, options);
     if (what === "changePassword") return this.#changePassword(instance);
     if (what === "logout") return client.logout();
     if (what === "logoutAll") return client.logoutAll();
     if (what !== "end") return client[what](options);
-    const others = [...this.ledger.devices.values()].filter((device) => device.place !== place.name);
+    const own = this.#user(instance);
+    const isOther = (device: DeviceRecord) => device.place !== place.name && device.user === own;
+    const others = [...this.ledger.devices.values()].filter(isOther);
     const device = others.length ? this.steps.oneOf(others) : undefined;
     device?.reasons.add("signed_out");
     return client.devices.end(device?.id ?? "none", options);
+  }
+
+  #register(client: Client, options: { signal: AbortSignal }): Promise<unknown> {
+    const { passwords, user } = this.account;
+    const name = `${user}-${this.seed}-${this.steps.trace.length}`;
+    passwords.set(name, newPassword);
+    return client.register(name, newPassword, options);
+  }
+
+  /** The user whom an app instance holds. */
+  #user({ held }: Instance): string {
+    return this.ledger.devices.get(held ?? "")?.user ?? this.account.user;
   }
 
   #changePassword(instance: Instance): Promise<unknown> {
     const { steps, ledger } = this;
     const since = steps.time;
     const password = `staple engine tulip ${steps.trace.length}`;
-    const change = instance.client.changePassword(this.account.password, password);
+    const change = instance.client.changePassword(this.account.passwords.get(this.#user(instance))!, password);
     let code: string | undefined;
     change.catch((error) => (code = error.code));
     // Nobody waits for new tokens longer than that.
     const late = () => steps.time - since >= 30_000;
-    const lost = () => late() || !instance.alive || (code !== undefined && code !== "not_signed_in");
+    const lost = () => late() || !instance.life.alive || (code !== undefined && code !== "not_signed_in");
     ledger.changes.set(password, { device: undefined, lost });
     return change;
   }
 
   #effect(what: string, device: DeviceRecord | undefined, sent: any): void {
     if (what === "POST auth/password") {
-      this.account.password = sent.new_password;
+      this.account.passwords.set(device!.user, sent.new_password);
       this.ledger.changes.get(sent.new_password)!.device = device;
     }
     if (/logout-all|logout-others|auth\/password/.test(what)) this.ledger.ended(what, device!);
@@ -147,6 +172,7 @@ class Schedule {
     steps.random = false;
     for (const { network, instances, start } of places) {
       network.online = true;
+      for (const { life } of instances) life.endAfter(Infinity);
       if (instances.length === 0) start();
     }
     const rest = async (round: () => Promise<unknown>[]) => {
@@ -198,4 +224,7 @@ class Schedule {
   }
 }
 
-type Call = "me" | "login" | "logout" | "logoutAll" | "logoutOthers" | "changePassword" | "end";
+const newPassword = "correct horse battery";
+
+type Call =
+  | "me" | "login" | "loginByPassword" | "register" | "logout" | "logoutAll" | "logoutOthers" | "changePassword" | "end";

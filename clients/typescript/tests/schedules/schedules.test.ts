@@ -19,7 +19,9 @@ let key: string;
 
 before(async () => {
   // Each refresh counts: with the usual grace a device would not advance twice in a schedule.
-  service = await Service.start("log_level=error", "refresh_grace=0s", "refresh_recoveries=100", "sign_outs_of_others_per_user=1000000");
+  const limits = ["sign_ins_per_account", "sign_ins_per_address", "sign_outs_of_others_per_user", "registrations_per_address"];
+  const unlimited = limits.map((limit) => `${limit}=1000000`);
+  service = await Service.start("log_level=error", "refresh_grace=0s", "refresh_recoveries=100", "hash_wait=30s", ...unlimited);
   const scopes = ["--scope", "sessions"];
   const add = ["service-key", "add", "schedules", ...scopes, "--data", service.data];
   key = execFileSync(binary, add, { encoding: "utf8", env: environment, stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n").at(-1)!;
@@ -36,8 +38,9 @@ test(`${only ? `schedule ${only}` : `${schedules} schedules`}`, async (context) 
   let steps = 0;
   const accounts: Account[] = [];
   for (let user = 1; user <= users; user++) {
-    const account = { url: service.url, key, user: `user-${user}`, password: "correct horse battery" };
-    const credentials = { username: account.user, password: account.password };
+    const name = `user-${user}`;
+    const credentials = { username: name, password: "correct horse battery" };
+    const account = { url: service.url, key, user: name, passwords: new Map([[name, credentials.password]]) };
     assert.equal((await ask(account, "POST", "auth/register", undefined, credentials)).status, 201);
     accounts.push(account);
   }
