@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::failure::CommandFailure;
 use super::service_refusal::ServiceRefusal;
 use crate::advice;
-use crate::http::code::Code;
+use crate::http::code::{Code, FieldCode};
 use crate::settings::Settings;
 
 mod socket;
@@ -153,10 +153,15 @@ fn understand(status: StatusCode, bytes: &[u8]) -> Result<Value, ServiceRefusal>
     let advice = Code::ALL.iter().find(|known| known.as_str() == code).map(|known| known.advice());
     let detail = field("detail").filter(|detail| Some(*detail) != advice);
     let mut text = detail.or_else(|| field("title")).unwrap_or(&code).to_owned();
+    let mut is_older = code == Code::MethodNotAllowed.as_str();
     for error in value.get("errors").and_then(Value::as_array).into_iter().flatten() {
         if let (Some(name), Some(code)) = (error["field"].as_str(), error["code"].as_str()) {
             let _ = write!(text, " ({name}: {code})");
+            is_older |= code == FieldCode::Unknown.as_str();
         }
+    }
+    if is_older {
+        return Err(ServiceRefusal::Older(text));
     }
     Err(ServiceRefusal::Problem { status, code, text })
 }

@@ -41,6 +41,9 @@ impl From<ServiceRefusal> for CommandFailure {
     fn from(refusal: ServiceRefusal) -> Self {
         let help = match &refusal {
             ServiceRefusal::Problem { code, .. } => next_step(code),
+            ServiceRefusal::Older(_) => {
+                "the running server is older than this command: restart it with the version that `rescind --version` names"
+            }
             ServiceRefusal::Unreachable(_) => "`rescind doctor` says whether the server runs and answers",
             ServiceRefusal::Unreadable => {
                 "is the server of the same version as this command? Compare `rescind --version`"

@@ -15,6 +15,9 @@ pub(super) enum ServiceRefusal {
         /// The problem's detail or title, and the fields it lists.
         text: String,
     },
+    /// The service lacks the operation, or a field that was sent to it: it is older than this command.
+    #[error("{0}")]
+    Older(String),
     /// The connection to the running server failed.
     #[error("the running server does not answer: {0}")]
     Unreachable(String),

@@ -29,6 +29,20 @@ fn refuse_a_name() -> Response {
 }
 
 #[handler]
+fn refuse_a_field() -> Response {
+    let problem = json!({
+        "detail": "The request is invalid.", "code": "invalid_request",
+        "errors": [{ "field": "colour", "code": "unknown" }],
+    });
+    poem::web::Json(problem).with_status(StatusCode::BAD_REQUEST).into_response()
+}
+
+#[handler]
+fn refuse_the_method() -> Response {
+    Problem::new(Code::MethodNotAllowed).as_response()
+}
+
+#[handler]
 fn nothing() -> StatusCode {
     StatusCode::NO_CONTENT
 }
@@ -38,6 +52,8 @@ fn app() -> BoxEndpoint<'static, Response> {
         .at("/echo", post(echo).delete(echo))
         .at("/refuse", post(refuse))
         .at("/taken", post(refuse_a_name))
+        .at("/field", post(refuse_a_field))
+        .at("/method", post(refuse_the_method))
         .at("/nothing", post(nothing));
     app.map_to_response().boxed()
 }
@@ -74,6 +90,23 @@ async fn a_problem_comes_back_with_its_code_and_fields() {
         };
         assert_eq!((status, code.as_str()), (StatusCode::BAD_REQUEST, "invalid_request"));
         assert_eq!(text, "The request is invalid. (username: too_long)");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lacks_a_method_or_a_field_is_told_to_be_older() {
+    let (ways, _folder) = both_ways().await;
+    for way in ways {
+        for (path, what) in [
+            ("/field", "The request is invalid. (colour: unknown)"),
+            ("/method", Code::MethodNotAllowed.title()),
+        ] {
+            let failure = CommandFailure::from(way.call(Method::POST, path, None).await.unwrap_err());
+            assert_eq!(failure.what, what);
+            assert!(failure.help.contains("older than this command: restart it"), "{failure}");
+        }
+        let failure = CommandFailure::from(way.call(Method::POST, "/refuse", None).await.unwrap_err());
+        assert_eq!(failure.help, "");
     }
 }
 
