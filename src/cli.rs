@@ -5,8 +5,9 @@
 //!
 //! Modules: `user device key service_key everyone` (operator commands), `config`, `store` and `doctor` (work without
 //! a service), `service` (starts it, and works on its store), `guard` (a process beside a proxy), `context` (the
-//! context of a command), `connection` (the connection to the service), `prompt` (prompts), `output`, `failure`,
-//! `changes` (of settings, from start to start), `hardening` (what is closed to other processes).
+//! context of a command), `connection` (the connection to the service), `prompt` (prompts), `output`, `progress`
+//! (of a long command), `failure`, `changes` (of settings, from start to start), `hardening` (what is closed to other
+//! processes).
 
 mod changes;
 mod config;
@@ -20,6 +21,7 @@ mod guard;
 mod hardening;
 mod key;
 mod output;
+mod progress;
 mod prompt;
 mod service;
 mod service_key;

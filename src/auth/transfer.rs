@@ -11,6 +11,7 @@ use crate::model::password::PasswordHash;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Disabled, User};
 use crate::model::username::Username;
+use crate::store::queries::service::ReadTotals;
 use crate::store::queries::users::ListUsers;
 use crate::store::steps::dry_run::DryRun;
 use crate::store::steps::import_user::ImportUser;
@@ -102,6 +103,11 @@ impl Administration {
             Registered::ExternalIdTaken => Ok(Arrival::ExternalIdTaken),
             Registered::Session(_) => Err(AuthError::Internal("an imported user is signed in".to_owned())),
         }
+    }
+
+    /// The number of users.
+    pub async fn user_count(&self) -> Result<u64, AuthError> {
+        Ok(self.store.read(ReadTotals).await?.users)
     }
 
     /// Lists users with their password hashes, in order of their names' keys, after the one with the key `after`.

@@ -1,11 +1,9 @@
 //! What commands print: tables and sentences for people, one line of JSON for programs.
 
 use std::io::{self, ErrorKind, Write};
-use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -148,17 +146,6 @@ fn cell(value: &Value) -> String {
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
-}
-
-/// A progress indicator on stderr for a long task; silent when stderr is no terminal.
-pub(super) fn progress(task: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} {human_pos}");
-    let bar = ProgressBar::new_spinner().with_message(task.to_owned());
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
 
 #[cfg(test)]

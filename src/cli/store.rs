@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::context::CommandContext;
 use super::failure::CommandFailure;
-use super::output::{OutputFormat, progress};
+use super::output::OutputFormat;
+use super::progress::{Progress, TaskSize};
 use super::service;
 use crate::service::copying::{CopyDone, CopyProgress, StoreLocation};
 
@@ -114,21 +115,25 @@ async fn take(
     let settings = &context.settings;
     let from = from.unwrap_or_else(|| StoreLocation::of(settings));
     let to = to.unwrap_or_else(|| StoreLocation::of(settings));
-    let bar = progress("records copied:");
-    let mut comparing = false;
-    let mut on_progress = |progress| match progress {
-        CopyProgress::Copied(more) => bar.inc(more),
-        CopyProgress::Compared(more) => {
-            if !comparing {
-                comparing = true;
-                bar.set_message("records copied and compared:");
-                bar.set_position(0);
+    let mut copying = Some(Progress::show("records copied:", TaskSize::Unknown, format));
+    let (mut comparing, mut copied, mut compared) = (None, 0, 0);
+    let mut on_progress = |step| match step {
+        CopyProgress::Copied(more) => {
+            copied += more;
+            if let Some(copying) = &copying {
+                copying.set(copied);
             }
-            bar.inc(more);
+        }
+        CopyProgress::Compared(more) => {
+            // Its line is cleared before the next one is drawn.
+            drop(copying.take());
+            compared += more;
+            let show = || Progress::show("records compared:", TaskSize::Count(copied), format);
+            comparing.get_or_insert_with(show).set(compared);
         }
     };
     let done = service::copy(settings, &from, &to, &mut on_progress).await;
-    bar.finish_and_clear();
+    drop((copying, comparing));
     let done = done?;
     context.answer(format, &answer(&from, &to, &done), &sentence(&from, &to, &done))
 }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 use super::connection::segment;
 use super::context::{CommandContext, Missing, because, signed_out};
 use super::failure::CommandFailure;
-use super::output::{self, Column, OutputFormat};
+use super::output::{Column, OutputFormat};
+use super::progress::{Progress, TaskSize};
 use super::prompt;
 use export::ExportCommand;
 use import::ImportCommand;
@@ -193,10 +194,8 @@ impl UserListArgs {
         let limit = if self.all { 1000 } else { self.limit };
         let path = format!("/api/v1/admin/users?limit={limit}");
         let answer = if self.all {
-            let bar = output::progress("users read:");
-            let all = context.fetch_all(&path, self.after, |users| bar.set_position(users as u64)).await?;
-            bar.finish_and_clear();
-            all
+            let progress = Progress::show("users read:", TaskSize::Unknown, self.format);
+            context.fetch_all(&path, self.after, |users| progress.set(users as u64)).await?
         } else {
             context.fetch_page(&path, self.after.as_deref()).await?
         };

@@ -70,6 +70,9 @@ struct LeavingUserAnswer {
 #[derive(Object, Serialize)]
 struct LeavingUserListAnswer {
     results: Vec<LeavingUserAnswer>,
+    /// The number of all users, on the first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
@@ -101,9 +104,14 @@ impl UserTransfer {
         limit: Query<Option<u32>>,
     ) -> Result<Json<LeavingUserListAnswer>, Problem> {
         let (after, limit) = (after_user(after.0.as_deref())?, page_size(limit.0)?);
+        let total = match after {
+            None => Some(use_cases.administration.user_count().await?),
+            Some(_) => None,
+        };
         let users = use_cases.administration.export_users(after.as_deref(), limit, BY_OPERATOR).await?;
         let next = users.last().filter(|_| users.len() >= limit).map(|user| user_cursor(user.username.key()));
-        Ok(Json(LeavingUserListAnswer { results: users.iter().map(LeavingUserAnswer::of).collect(), next }))
+        let results = users.iter().map(LeavingUserAnswer::of).collect();
+        Ok(Json(LeavingUserListAnswer { results, total, next }))
     }
 }
 

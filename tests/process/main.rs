@@ -5,7 +5,7 @@
 //! compared with every token, password and key of its test (`secrets`).
 //!
 //! Modules: `place` (the working directory and its processes), `server`, `client`, `session`, `secrets`, `trace`,
-//! `listener` (a follower of the feed), `faulty_proxy` (a fault-injecting proxy before an issuer or a database) and
+//! `terminal` (a command that a person looks at), `listener` (a follower of the feed), `faulty_proxy` (a fault-injecting proxy before an issuer or a database) and
 //! `guarded` (all of these together) are what the tests use; all others are tests, named after what they show.
 
 #![allow(
@@ -47,6 +47,7 @@ mod memory;
 mod names;
 mod place;
 mod postgres;
+mod progress;
 mod readme;
 mod readme_tables;
 mod resource_server;
@@ -62,6 +63,7 @@ mod skipped;
 mod start;
 #[cfg(feature = "postgres")]
 mod store_copy;
+mod terminal;
 mod trace;
 #[cfg(feature = "postgres")]
 mod transfer;

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::cli::context::CommandContext;
 use crate::cli::failure::CommandFailure;
-use crate::cli::output::{self, OutputFormat};
+use crate::cli::output::OutputFormat;
+use crate::cli::progress::{Progress, TaskSize};
 use crate::service::django::export::{DjangoExport, ExportForm};
 
 /// The form of an export.
@@ -86,8 +87,7 @@ impl ExportCommand {
             ExportFormat::Csv => ExportForm::Csv,
         };
         let export = DjangoExport::new(form, self.model.clone());
-        let bar = output::progress("users exported:");
-        let (mut users, mut after) = (0, None);
+        let (mut users, mut after, mut progress) = (0, None, None);
         to.write_all(export.header().as_bytes())?;
         loop {
             let page = context.fetch_page("/operator/export-users?limit=1000", after.as_deref()).await?;
@@ -101,10 +101,11 @@ impl ExportCommand {
                 to.write_all(line.as_bytes())?;
                 users += 1;
             }
-            bar.set_position(users);
+            let total = page.get("total").and_then(Value::as_u64).map_or(TaskSize::Unknown, TaskSize::Count);
+            let show = || Progress::show("exporting users:", total, self.answer);
+            progress.get_or_insert_with(show).set(users);
             after = page.get("next").and_then(Value::as_str).map(str::to_owned);
             if after.is_none() {
-                bar.finish_and_clear();
                 to.flush()?;
                 return Ok(users);
             }

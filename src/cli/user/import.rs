@@ -13,10 +13,11 @@ use self::groups::GroupSender;
 use super::tally::{ImportTally, Report};
 use crate::cli::context::CommandContext;
 use crate::cli::failure::CommandFailure;
-use crate::cli::output::{self, OutputFormat};
+use crate::cli::output::OutputFormat;
+use crate::cli::progress::{Progress, TaskSize};
 use crate::service::django::judge::{DjangoJudge, WeakHashes};
 use crate::service::django::rows::{SourceError, SourceOptions};
-use crate::service::django::source::DjangoSource;
+use crate::service::django::source::{DjangoRows, DjangoSource};
 
 mod groups;
 
@@ -62,6 +63,15 @@ pub(in crate::cli) struct DjangoImport {
     format: OutputFormat,
 }
 
+/// One reading of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ImportPass {
+    /// Finds out what will happen, and writes nothing.
+    Check,
+    /// Imports. The check has read this number of users.
+    Import(u64),
+}
+
 impl ImportCommand {
     pub(in crate::cli) async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         match self {
@@ -74,7 +84,7 @@ impl DjangoImport {
     async fn run(self, context: &mut CommandContext) -> Result<(), CommandFailure> {
         let mut report = self.report.as_deref().map(Report::create).transpose()?;
         let mut plan = ImportTally::default();
-        self.read(context, &mut plan, report.as_mut(), true).await?;
+        self.read(context, &mut plan, report.as_mut(), ImportPass::Check).await?;
         if let Some(report) = report {
             report.finish()?;
         }
@@ -85,7 +95,7 @@ impl DjangoImport {
             plan.print_plan(&mut context.stderr)?;
         }
         let mut done = ImportTally::default();
-        match self.read(context, &mut done, None, false).await {
+        match self.read(context, &mut done, None, ImportPass::Import(plan.read())).await {
             Ok(()) => done.print(&mut context.out, self.format, false),
             Err(failure) => Err(CommandFailure::new(
                 format!("{}; {} users were created before", failure.what, done.created()),
@@ -100,12 +110,12 @@ impl DjangoImport {
         context: &mut CommandContext,
         tally: &mut ImportTally,
         report: Option<&mut Report>,
-        dry_run: bool,
+        pass: ImportPass,
     ) -> Result<(), CommandFailure> {
-        let (waiting, under_way) = (Vec::new(), VecDeque::new());
+        let (waiting, under_way, dry_run) = (Vec::new(), VecDeque::new(), pass == ImportPass::Check);
         let mut sender =
             GroupSender { context, tally, report, weak: self.weak, dry_run, waiting, under_way, again: 0 };
-        match self.send_all(&mut sender).await {
+        match self.send_all(&mut sender, pass).await {
             Ok(()) => Ok(()),
             Err(failure) => {
                 // The first failure is the one to tell.
@@ -115,8 +125,14 @@ impl DjangoImport {
         }
     }
 
-    async fn send_all(&self, sender: &mut GroupSender<'_>) -> Result<(), CommandFailure> {
-        let bar = output::progress(if sender.dry_run { "users checked:" } else { "users imported:" });
+    async fn send_all(&self, sender: &mut GroupSender<'_>, pass: ImportPass) -> Result<(), CommandFailure> {
+        let size = self.size(pass);
+        let task = if pass == ImportPass::Check { "checking users:" } else { "importing users:" };
+        let progress = Progress::show(task, size, self.format);
+        let done = |rows: &DjangoRows, tally: &ImportTally| match size {
+            TaskSize::Bytes(_) => rows.bytes_read(),
+            TaskSize::Count(_) | TaskSize::Unknown => tally.read(),
+        };
         let options = SourceOptions {
             model: self.model.clone(),
             table: self.table.clone(),
@@ -130,11 +146,20 @@ impl DjangoImport {
                 Ok(user) => sender.take(user).await?,
                 Err(left_out) => sender.tally.left_out(left_out, sender.report.as_deref_mut())?,
             }
-            bar.set_position(sender.tally.read());
+            progress.set(done(&rows, sender.tally));
         }
-        sender.finish().await?;
-        bar.finish_and_clear();
+        sender.send_waiting().await?;
+        while sender.settle_first().await? {
+            progress.set(done(&rows, sender.tally));
+        }
         Ok(())
+    }
+
+    fn size(&self, pass: ImportPass) -> TaskSize {
+        match pass {
+            ImportPass::Check => self.source.bytes().map_or(TaskSize::Unknown, TaskSize::Bytes),
+            ImportPass::Import(users) => TaskSize::Count(users),
+        }
     }
 
     fn refused(&self, error: &SourceError) -> CommandFailure {

@@ -1,8 +1,9 @@
 //! The source of an import: a file of a kind that its first bytes tell, or the tables of Django in PostgreSQL.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read as _};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
@@ -29,8 +30,29 @@ pub enum DjangoSource {
 
 /// The rows of a source as they are read. Dropping it ends the reading.
 pub struct DjangoRows {
-    rows: mpsc::Receiver<DjangoRow>,
+    rows: mpsc::Receiver<ReadRow>,
     reading: JoinHandle<Result<(), SourceError>>,
+    bytes_read: u64,
+}
+
+/// A row, and the number of bytes that had been read from the file when it was found.
+struct ReadRow {
+    row: DjangoRow,
+    bytes: u64,
+}
+
+/// A file that counts the bytes read from it.
+struct CountedFile<'a> {
+    file: File,
+    bytes: &'a Cell<u64>,
+}
+
+impl Read for CountedFile<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.bytes.set(self.bytes.get() + read as u64);
+        Ok(read)
+    }
 }
 
 impl DjangoSource {
@@ -44,6 +66,14 @@ impl DjangoSource {
         }
     }
 
+    /// The number of bytes in a file; `None` for a database, and for a file that is not there.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => std::fs::metadata(path).ok().map(|file| file.len()),
+            Self::Database(_) => None,
+        }
+    }
+
     /// Starts to read the source. It is read anew with each call.
     pub fn open(&self, settings: &Settings, options: &SourceOptions) -> DjangoRows {
         let (sender, rows) = mpsc::channel(AHEAD);
@@ -52,12 +82,14 @@ impl DjangoSource {
             Self::File(path) => {
                 let path = path.clone();
                 tokio::task::spawn_blocking(move || {
-                    read_file(&path, &options, &mut |row| sender.blocking_send(row).is_ok())
+                    let bytes = Cell::new(0);
+                    let mut send = |row| sender.blocking_send(ReadRow { row, bytes: bytes.get() }).is_ok();
+                    read_file(&path, &options, &bytes, &mut send)
                 })
             }
             Self::Database(url) => tokio::spawn(read_table(url.clone(), settings.clone(), options, sender)),
         };
-        DjangoRows { rows, reading }
+        DjangoRows { rows, reading, bytes_read: 0 }
     }
 }
 
@@ -79,21 +111,34 @@ impl DjangoRows {
     /// When the source cannot be read to its end.
     pub async fn next(&mut self) -> Result<Option<DjangoRow>, SourceError> {
         match self.rows.recv().await {
-            Some(row) => Ok(Some(row)),
+            Some(ReadRow { row, bytes }) => {
+                self.bytes_read = bytes;
+                Ok(Some(row))
+            }
             None => match (&mut self.reading).await {
                 Ok(read) => read.map(|()| None),
                 Err(_) => Err(SourceError::Table("the reading of it failed".to_owned())),
             },
         }
     }
+
+    /// The number of bytes that had been read from the file when the last row was found; 0 for a database.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
 }
 
-fn read_file(path: &Path, options: &SourceOptions, sink: &mut RowSink<'_>) -> Result<(), SourceError> {
+fn read_file(
+    path: &Path,
+    options: &SourceOptions,
+    bytes: &Cell<u64>,
+    sink: &mut RowSink<'_>,
+) -> Result<(), SourceError> {
     // Opening a pipe would wait for a writer.
     if !std::fs::metadata(path)?.is_file() {
         return Err(SourceError::Kind("no regular file; it is read twice, so write it to one"));
     }
-    let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
+    let mut file = BufReader::with_capacity(64 * 1024, CountedFile { file: File::open(path)?, bytes });
     let mut first = Vec::new();
     file.by_ref().take(FIRST_BYTES).read_to_end(&mut first)?;
     let text = first.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&first);
@@ -123,7 +168,7 @@ async fn read_table(
     url: StoreUrl,
     settings: Settings,
     options: SourceOptions,
-    sender: mpsc::Sender<DjangoRow>,
+    sender: mpsc::Sender<ReadRow>,
 ) -> Result<(), SourceError> {
     use super::rows::{DjangoFields, RowPlace};
     use crate::model::timestamp::Timestamp;
@@ -143,7 +188,7 @@ async fn read_table(
             joined: found.joined.map(Timestamp::from_unix),
         });
         let row = DjangoRow { place: RowPlace::Row(row), username: found.username, fields };
-        if sender.send(row).await.is_err() {
+        if sender.send(ReadRow { row, bytes: 0 }).await.is_err() {
             break;
         }
     }
@@ -155,7 +200,7 @@ fn read_table(
     _: StoreUrl,
     _: Settings,
     _: SourceOptions,
-    _: mpsc::Sender<DjangoRow>,
+    _: mpsc::Sender<ReadRow>,
 ) -> impl Future<Output = Result<(), SourceError>> {
     std::future::ready(Err(SourceError::Table("this rescind was built without PostgreSQL".to_owned())))
 }

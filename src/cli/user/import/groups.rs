@@ -59,12 +59,9 @@ impl GroupSender<'_> {
         self.send().await
     }
 
-    /// Sends the users who still wait, and counts what is not answered yet.
-    pub(super) async fn finish(&mut self) -> Result<(), CommandFailure> {
-        if !self.waiting.is_empty() {
-            self.send().await?;
-        }
-        self.settle_all().await
+    /// Sends the users who still wait for their group to be full.
+    pub(super) async fn send_waiting(&mut self) -> Result<(), CommandFailure> {
+        if self.waiting.is_empty() { Ok(()) } else { self.send().await }
     }
 
     /// Counts all groups that are under way, also those after one that fails.
@@ -75,7 +72,7 @@ impl GroupSender<'_> {
     pub(super) async fn settle_all(&mut self) -> Result<(), CommandFailure> {
         let mut settled = Ok(());
         while !self.under_way.is_empty() {
-            settled = settled.and(self.settle_first().await);
+            settled = settled.and(self.settle_first().await.map(|_| ()));
         }
         settled
     }
@@ -93,8 +90,9 @@ impl GroupSender<'_> {
         self.context.send(Method::POST, "/operator/import-users", Some(body)).await
     }
 
-    async fn settle_first(&mut self) -> Result<(), CommandFailure> {
-        let Some(SentGroup { users, answer }) = self.under_way.pop_front() else { return Ok(()) };
+    /// Waits for the answer to the first group that is under way, and counts its users; false if none is under way.
+    pub(super) async fn settle_first(&mut self) -> Result<bool, CommandFailure> {
+        let Some(SentGroup { users, answer }) = self.under_way.pop_front() else { return Ok(false) };
         let mut answer = answer.await.unwrap_or(Err(ServiceRefusal::Unreadable));
         while answer.as_ref().is_err_and(ServiceRefusal::may_pass)
             && let Some(pause) = PAUSES.get(self.again)
@@ -116,6 +114,6 @@ impl GroupSender<'_> {
         for (user, result) in users.iter().zip(results) {
             self.tally.arrived(user, result.as_str().unwrap_or_default(), self.report.as_deref_mut())?;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -25,7 +25,7 @@ fn read_with(bytes: &[u8], options: &SourceOptions) -> Result<Vec<DjangoRow>, So
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let mut rows = Vec::new();
-    read_file(file.path(), options, &mut |row| {
+    read_file(file.path(), options, &Cell::new(0), &mut |row| {
         rows.push(row);
         true
     })?;
@@ -151,6 +151,25 @@ fn an_object_or_record_without_end_is_refused_before_it_is_in_memory() {
     assert_eq!(read(&many).unwrap().len(), 10_001);
 }
 
+#[tokio::test]
+async fn what_is_read_of_a_file_adds_up_to_its_length() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut users = String::from("id,username,password\n");
+    for number in 0..10_000 {
+        writeln!(users, "{number},user{number},!").unwrap();
+    }
+    std::fs::write(file.path(), users).unwrap();
+    let source = DjangoSource::File(file.path().to_owned());
+    let length = source.bytes().unwrap();
+    let mut rows = source.open(&Settings::with(&[]).unwrap(), &options());
+    let mut reported = Vec::new();
+    while rows.next().await.unwrap().is_some() {
+        reported.push(rows.bytes_read());
+    }
+    assert!(reported.is_sorted() && reported[0] < length, "{} of {length}", reported[0]);
+    assert_eq!(reported.last(), Some(&length));
+}
+
 #[test]
 fn other_kinds_of_files_are_told_by_name() {
     let kind = |bytes: &[u8]| read_with(bytes, &options()).err().unwrap().to_string();
@@ -160,7 +179,7 @@ fn other_kinds_of_files_are_told_by_name() {
     assert_eq!(kind(b""), "it is empty");
     assert_eq!(kind(b"SQLite format 3\0"), "it is neither JSON nor CSV in UTF-8");
     let folder = tempfile::tempdir().unwrap();
-    let refused = read_file(folder.path(), &options(), &mut |_| true).unwrap_err();
+    let refused = read_file(folder.path(), &options(), &Cell::new(0), &mut |_| true).unwrap_err();
     assert!(refused.to_string().contains("no regular file"));
     assert_eq!(
         DjangoSource::parse("mysql://root:hunter2@db"),
