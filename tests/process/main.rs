@@ -39,6 +39,7 @@ mod full;
 mod gateway;
 mod guard;
 mod guarded;
+mod interrupted_import;
 mod keys;
 mod killed;
 mod listener;
