@@ -139,6 +139,44 @@ async fn what_an_administrator_does_is_told_with_whose_word_it_was_and_why() {
 }
 
 #[tokio::test]
+async fn what_a_service_key_does_to_the_account_of_a_user_is_told_with_its_id() {
+    let hash = |salt: &str| format!("pbkdf2_sha256$1000${salt}$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let service = Service::start().await;
+    let tool = service.administrator().await;
+    let id = tool.credential.as_deref().unwrap().split('_').nth(2).unwrap();
+    let by = format!("service key {id} at {}", tool.address);
+    let account = json!({ "username": "ada", "external_id": "42" });
+    let ask = tool.post("/api/v1/admin/users").json(&account);
+    let (told, answer) = heard(ask.send()).await;
+    let on = answer.ok()["id"].clone();
+    let line = |event: &str| json!({ "event": event, "on": on, "by": by, "kept": true });
+    assert_eq!(told, [line("user_added")]);
+
+    let path = "/api/v1/admin/users/external_id:42";
+    for (change, events) in [
+        (json!({ "username": "grace" }), &["user_changed"][..]),
+        (json!({ "password_hash": hash("one") }), &["user_changed", "password_replaced"]),
+        (json!({ "username": "ada", "password_hash": hash("two") }), &["user_changed", "password_replaced"]),
+        (json!({ "username": "ada", "password_hash": hash("two") }), &[]),
+    ] {
+        let (told, answer) = heard(tool.ask(Method::PATCH, path).json(&change).send()).await;
+        answer.ok();
+        assert_eq!(told, events.iter().map(|event| line(event)).collect::<Vec<_>>(), "{change}");
+    }
+    let delete = tool.ask(Method::DELETE, path).json(&json!({ "reason": "ticket 4711" }));
+    let (told, answer) = heard(delete.send()).await;
+    answer.ok();
+    let mut deleted = line("user_deleted");
+    deleted["reason"] = json!("ticket 4711");
+    assert_eq!(told, [deleted]);
+
+    let again = tool.post("/api/v1/admin/users").json(&json!({ "username": "bo", "password": PASSWORD }));
+    let (told, answer) = heard(again.send()).await;
+    let added = json!({ "event": "user_added", "on": answer.ok()["id"], "by": by, "kept": true });
+    assert_eq!(told, [added], "also with a password");
+}
+
+#[tokio::test]
 async fn what_the_operator_does_is_told_with_what_it_was_done_to() {
     let service = Service::start().await;
     let operator = service.operator();

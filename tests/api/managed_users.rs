@@ -176,8 +176,11 @@ async fn a_rename_keeps_the_id_and_the_devices() {
     administrator.get(&format!("{USERS}/external_id:42")).send().await.refused("not_found");
     let nothing = change(&administrator, "grace", json!({})).await;
     assert_eq!(nothing, removed);
-    let recorded = log::events().iter().filter(|event| event["event"] == "user_changed").count();
-    assert_eq!(recorded, 1, "a change that changes nothing is not recorded");
+    let events = log::events().into_iter().filter(|event| event["event"] == "user_changed");
+    let recorded: Vec<_> = events.map(|event| (event["on"].clone(), event["by"].clone())).collect();
+    let key = administrator.credential.as_deref().unwrap().split('_').nth(2).unwrap();
+    let by = format!("service key {key} at {}", administrator.address);
+    assert_eq!(recorded, [(json!(user), json!(by))], "a change that changes nothing is not recorded");
     service.phone("eve").await;
     let taken = administrator.ask(Method::PATCH, &format!("{USERS}/grace")).json(&json!({"username": "EVE"}));
     taken.send().await.refused("username_taken");
