@@ -148,6 +148,16 @@ class Service:
         found: dict[str, Any] = answer.json()
         return found
 
+    @cached_property
+    def _witness(self) -> str:
+        """The id of a user without devices."""
+        return str(self.admin("POST", "users", username="witness")["id"])
+
+    def has_told(self, followers: int) -> bool:
+        """Whether this many follow the feed, and all of them know whatever was done before the call."""
+        said = self.admin("POST", f"users/{self._witness}/logout-all?wait=10s")
+        return bool(said["followers"] == said["confirmed"] == followers)
+
     def devices(self, user: str, *, ended: bool = False) -> list[dict[str, Any]]:
         """The live devices of a user, or the ended ones."""
         found: list[dict[str, Any]] = self.admin("GET", f"users/{user}/devices?ended={str(ended).lower()}")[

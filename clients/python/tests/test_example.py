@@ -1,4 +1,4 @@
-"""The six steps of `examples/django`, one after the other, with a browser and an app that stay signed in; and back."""
+"""The six steps of `examples/django`, one after the other, with Chromium and an app that stay signed in; and back."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from database import database_in
+from driver import Desktop, Driver, Phone
 from service import PASSWORD, Service, until
-from shop import Browser, Phone, Shop
+from shop import Shop
 
 STEPS = ["start", "step1", "step2", "step3", "step4", "step5", "step6"]
 
@@ -41,7 +42,7 @@ def imported(shop: Shop) -> tuple[int, int, int]:
     return said["created"], said["existing"], said["left_out"]
 
 
-def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
+def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop, driver: Driver) -> None:
     service = shop.service
     (key,) = shop.add_users("ada")
     address = f"external_id:{key}"
@@ -49,8 +50,8 @@ def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
         shop.manage(step, "check", "--fail-level=WARNING")
     with contextlib.ExitStack() as stack:
         stack.callback(shop.close)
-        browser = stack.enter_context(contextlib.closing(Browser(shop)))
-        phone = stack.enter_context(contextlib.closing(Phone(shop)))
+        browser = stack.enter_context(contextlib.closing(Desktop(driver, shop.url)))
+        phone = stack.enter_context(contextlib.closing(Phone(driver, service, f"{shop.url}/api/orders/")))
 
         shop.run("start")
         browser.sign_in("ada")
@@ -65,14 +66,14 @@ def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
         shop.add_users("bea")
         assert imported(shop) == (1, 1, 0)
         assert browser.is_signed_in
-        assert phone.orders(jwt).json()["user"] == "ada"
+        assert shop.orders(jwt).json()["user"] == "ada"
         phone.sign_in("ada")
-        assert phone.orders().status_code == 401
+        assert phone.asks().status == 401
 
         # 3: the API takes both.
         shop.run("step3")
-        assert phone.orders(jwt).json()["user"] == "ada"
-        assert phone.orders().json()["user"] == "ada"
+        assert shop.orders(jwt).json()["user"] == "ada"
+        assert phone.asks().body["user"] == "ada"
         assert len(service.devices(address)) == 1
 
         # 4: the browser is a device too, and nobody was signed out.
@@ -85,7 +86,7 @@ def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
         assert browser.is_signed_in
         shop.run("step5")
         assert browser.is_signed_in
-        assert phone.orders(jwt).status_code == 200
+        assert shop.orders(jwt).status_code == 200
 
         # 5: an app that cannot be changed is led to the service, and nobody signs in again.
         answer = httpx.post(
@@ -93,19 +94,19 @@ def test_the_six_steps_sign_nobody_out_and_can_be_undone(shop: Shop) -> None:
         )
         assert answer.status_code == 200, answer.text
         assert answer.json()["access"].startswith("v4.public.")
-        assert phone.orders(answer.json()["access"]).json()["user"] == "ada"
+        assert shop.orders(answer.json()["access"]).json()["user"] == "ada"
         assert len(service.devices(address)) == 3
 
         # 6: what is no session of Rescind is none.
-        old = stack.enter_context(contextlib.closing(Browser(shop)))
+        old = stack.enter_context(contextlib.closing(Desktop(driver, shop.url)))
         shop.run("step3")
         old.sign_in("ada")
         shop.run("step6")
-        assert old.sent_away().headers["Location"].endswith("ended=signed_out")
+        assert old.open("/").path.endswith("&ended=signed_out")
         assert browser.is_signed_in
-        assert phone.orders(jwt).json()["code"] == "token_invalid"
+        assert shop.orders(jwt).json()["code"] == "token_invalid"
         assert httpx.post(f"{shop.url}/api/token/", trust_env=False).status_code == 404
-        assert phone.orders().status_code == 200
-        phone.ask("logout-all", phone.session["access"])
-        until(lambda: phone.orders().status_code == 401, "the phone is signed out")
-        assert browser.sent_away().headers["Location"].endswith("ended=signed_out_everywhere")
+        assert phone.asks().status == 200
+        until(lambda: service.has_told(followers=1), "the shop follows")
+        assert phone.sign_out_everywhere(wait="10s")["in_force"] is True
+        assert browser.click("Change the password").path.endswith("&ended=signed_out_everywhere")
