@@ -24,8 +24,8 @@ class Person:
 
     def __init__(self, service: Service, **fields: Any) -> None:
         self.service = service
-        # Ids that no other test's user has: the service is shared, and a table in memory begins anew.
-        number = 1000 + next(_numbers)
+        # Ids that no other test's user has: the service is shared, and a table gives the next user the next id.
+        number = 1000 * next(_numbers)
         name = f"person-{number}-{id(self)}"
         self.user = get_user_model()(pk=number, username=name, **fields)
         self.user.set_password(PASSWORD)

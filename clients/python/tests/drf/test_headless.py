@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from drf.app import App
 from service import PASSWORD, Service, until
 
 _names = itertools.count(1)
-API = "/headless/app/v1"
-
-
-class App:
-    """An app on a phone: it keeps what it is given and has no cookies."""
-
-    def __init__(self) -> None:
-        self.tokens: dict[str, str] = {}
-        self.session_token = ""
-
-    def send(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
-        headers = {"HTTP_ACCEPT": "application/json", "HTTP_USER_AGENT": "Shop/1.0 (Android 15)"}
-        token = self.tokens.get("access_token") if token is None else token
-        if token:
-            headers["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-        elif self.session_token:
-            headers["HTTP_X_SESSION_TOKEN"] = self.session_token
-        answer = Client().generic(
-            method, f"{API}/{path}", _json(body), content_type="application/json", **headers
-        )
-        meta = answer.json().get("meta", {})
-        self.session_token = meta.get("session_token", self.session_token)
-        if "access_token" in meta:
-            self.tokens = meta
-        return answer
-
-
-def _json(body: Any) -> str:
-    return "" if body is None else json.dumps(body)
 
 
 @pytest.fixture

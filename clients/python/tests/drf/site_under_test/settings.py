@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "rescind.django",
@@ -52,7 +53,13 @@ AUTHENTICATION_BACKENDS = [
 # As fast as tests want it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_REDIRECT_URL = "/page"
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+# As often as tests want it.
+ACCOUNT_RATE_LIMITS = False
+# A code that was made at the end of its 30 seconds is one.
+MFA_TOTP_TOLERANCE = 1
 HEADLESS_TOKEN_STRATEGY = "rescind.django.headless.RescindTokenStrategy"
 AUTH_USER_MODEL = "site_under_test.Person"
 DATABASES = {
