@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import django
 import pytest
 
+from drf.server import environment
 from service import Service
 
 HERE = Path(__file__).parent
@@ -23,6 +25,16 @@ def tables() -> None:
     from django.core.management import call_command
 
     call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def site_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the site's tables, for servers that are processes of their own."""
+    file = tmp_path_factory.mktemp("site") / "site.sqlite3"
+    command = [sys.executable, "-m", "django", "migrate", "--run-syncdb", "--verbosity=0"]
+    settings = {"MODE": "guard", "USER_ID_FIELD": "rescind_id"}
+    subprocess.run(command, env=environment(file, settings), check=True)
+    return file
 
 
 @pytest.fixture
