@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from service import PASSWORD, Service
 
@@ -49,6 +52,14 @@ print(json.dumps({user.username: {
     "algorithm": user.password.split("$")[0],
 } for user in User.objects.all()}))
 """
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service that may take long to answer: a build for tests takes long for a hash of Django."""
+    service = Service(tmp_path, "request_timeout=60s", "hash_wait=30s")
+    yield service
+    service.close()
 
 
 def run(step: str, file: Path) -> str:
