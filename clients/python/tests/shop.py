@@ -33,8 +33,8 @@ class Shop:
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "RESCIND_URL": service.url,
-            "RESCIND_SERVICE_KEY_FILE": str(key),
+            "SHOP_RESCIND_URL": service.url,
+            "SHOP_SERVICE_KEY_FILE": str(key),
             "SHOP_DATABASE": database,
         }
         self._process: subprocess.Popen[bytes] | None = None
