@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
     "shop",
 ]
 MIDDLEWARE = [

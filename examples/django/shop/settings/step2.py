@@ -6,7 +6,7 @@ from .step1 import RESCIND
 RESCIND = {
     **RESCIND,
     "SHARE_PASSWORDS": True,
-    # While Rescind cannot be reached no password is changed, and from step 4 on nobody is signed in: "accept" would go on
-    # unchecked.
+    # While Rescind cannot be reached no password is changed (the page answers 500, from step 4 on 503), and from step 4 on
+    # nobody is signed in: "accept" would go on unchecked.
     "WHEN_UNREACHABLE": "refuse",
 }

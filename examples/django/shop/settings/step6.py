@@ -1,4 +1,4 @@
-"""Step 6, switch off the old: SimpleJWT is gone, and a session that is no device ends."""
+"""Step 6, switch off the old: SimpleJWT's routes are gone, and a session that is no device ends."""
 
 from .step5 import *
 from .step5 import RESCIND, REST_FRAMEWORK
