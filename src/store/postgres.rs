@@ -11,7 +11,7 @@
 //! * `open` — opening: from a URL to a database that is known to keep its promises; `open_error` the reasons to refuse
 //! * `schema` — the tables, and how they grow from version to version
 //! * `hosts` — the host that is the primary, among several
-//! * `pool`, `connection`, `tls` — connections: how many, how they are made again, and what runs on one
+//! * `pool`, `connection`, `driver`, `tls` — connections: how many, how they are made again, what runs on one, and who polls it
 //! * `loaded` — what a step sees: records that were read, and the one it misses
 //! * `transaction` — one transaction: begun, locked, decided, committed; `retry` — when it is tried again
 //! * `group_queue` — requests that wait, taken in groups; `shared_reads` — the checks of a group, answered by one statement;
@@ -40,6 +40,7 @@ mod archive;
 mod bound_query;
 mod change_notifier;
 mod connection;
+mod driver;
 pub mod durability;
 pub mod encryption;
 mod engine;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::change_notifier::ChangeNotifier;
+use super::connection::Connection;
 use super::failure::QueryFailure;
 use super::group_commit::GroupCommit;
 use super::head;
@@ -211,6 +212,15 @@ impl Inner {
         query: &dyn ErasedQuery,
     ) -> Result<Option<String>, QueryFailure> {
         let connection = self.pool.connection().await?;
+        connection.drive(self.answer(&connection, working_set, query)).await
+    }
+
+    async fn answer(
+        &self,
+        connection: &Connection,
+        working_set: &WorkingSet,
+        query: &dyn ErasedQuery,
+    ) -> Result<Option<String>, QueryFailure> {
         let mut loaded = Loaded::default();
         let store = if self.primacy.is_required() {
             let rows = connection.run(&[&SqlQuery::new(sql::STORE)]).await?;
@@ -219,9 +229,9 @@ impl Inner {
             None
         };
         if let Some(load) = load::preload(working_set) {
-            load.run(&connection, &mut loaded).await?;
+            load.run(connection, &mut loaded).await?;
         }
-        let answered = transaction::complete(&connection, &mut loaded, |records| query.run(records)).await?;
+        let answered = transaction::complete(connection, &mut loaded, |records| query.run(records)).await?;
         connection.done();
         answered?;
         Ok(store)

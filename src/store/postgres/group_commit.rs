@@ -178,8 +178,16 @@ async fn together(
     group: &[WaitingStep],
 ) -> Result<Vec<GroupOutcome>, QueryFailure> {
     let connection = transactions.pool.connection().await?;
-    let mut parts = lock_and_read(transactions, &connection, group).await?;
-    decide(&connection, &mut parts).await?;
+    connection.drive(take_together(&connection, transactions, group)).await
+}
+
+async fn take_together(
+    connection: &Connection,
+    transactions: &Transactions,
+    group: &[WaitingStep],
+) -> Result<Vec<GroupOutcome>, QueryFailure> {
+    let mut parts = lock_and_read(transactions, connection, group).await?;
+    decide(connection, &mut parts).await?;
     // All of them read the counters in one statement.
     let counters = parts.iter().find_map(|part| part.records.as_ref()?.counters().ok());
     let era = counters.unwrap_or_default().era;
@@ -195,7 +203,7 @@ async fn together(
             None => GroupOutcome::NeedsOwnTransaction,
         });
     }
-    let mut committed = transactions.commit(&connection, changes, era).await?;
+    let mut committed = transactions.commit(connection, changes, era).await?;
     for outcome in &mut outcomes {
         if let GroupOutcome::Done(done @ Ok(_)) = outcome {
             // The statements of the group count once.

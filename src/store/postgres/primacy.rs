@@ -128,13 +128,12 @@ impl Primacy {
 async fn prove(pool: &Pool) -> Result<Proof, QueryFailure> {
     let connection = pool.connection().await?;
     let sent = Instant::now();
-    let client = connection.begin();
     let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED].join("; ");
-    let (before, committed, after) = join!(
-        client.simple_query(&begin),
-        connection.commit(),
-        client.simple_query(sql::STORE_AND_SETTINGS),
-    );
+    let exchange = async {
+        let client = connection.begin();
+        join!(client.simple_query(&begin), connection.commit(), client.simple_query(sql::STORE_AND_SETTINGS),)
+    };
+    let (before, committed, after) = connection.drive(exchange).await;
     let (before, committed, after) = (before?, committed?, after?);
     connection.done();
     let (before, after) = (StoreAndSettings::of(&before)?, StoreAndSettings::of(&after)?);

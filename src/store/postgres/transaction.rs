@@ -77,8 +77,17 @@ impl Transactions {
 
     async fn once(&self, working_set: &WorkingSet, step: &dyn ErasedStep) -> Result<usize, QueryFailure> {
         let connection = self.pool.connection().await?;
-        let mut loaded = lock_and_read(self, &connection, working_set).await?;
-        let decided = complete(&connection, &mut loaded, |records| decide(step, records)).await?;
+        connection.drive(self.take(&connection, working_set, step)).await
+    }
+
+    async fn take(
+        &self,
+        connection: &Connection,
+        working_set: &WorkingSet,
+        step: &dyn ErasedStep,
+    ) -> Result<usize, QueryFailure> {
+        let mut loaded = lock_and_read(self, connection, working_set).await?;
+        let decided = complete(connection, &mut loaded, |records| decide(step, records)).await?;
         let changes = match decided {
             Ok(changes) => changes,
             Err(error) => {
@@ -88,7 +97,7 @@ impl Transactions {
             }
         };
         let era = loaded.counters().map_or(Era::default(), |counters| counters.era);
-        match self.commit(&connection, changes, era).await? {
+        match self.commit(connection, changes, era).await? {
             Ok(statements) => Ok(statements),
             Err(error) => Err(error.into()),
         }
