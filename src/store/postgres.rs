@@ -22,6 +22,7 @@
 //! * `load`, `write` — what is read for a step, locked for it, and written by it; `sql`, `sql_write` — the statements that read
 //!   and that write; `row` — what is in a row of an answer
 //! * `sql_query` — a statement with its arguments, each a `literal`; `bound_query` — one whose arguments stay out of its text
+//! * `run_to_end` — what is begun for a caller and not abandoned with the caller
 //! * `statement`, `prepared` — a statement that is planned once for a connection, and which ones are
 //! * `change_notifier` — how nodes hear of each other's writes
 //! * [`durability`] — what the servers say that decides whether they keep what they acknowledge
@@ -61,6 +62,7 @@ mod prepared;
 mod primacy;
 mod retry;
 mod row;
+mod run_to_end;
 mod schema;
 mod shared_reads;
 mod sql;

@@ -24,7 +24,7 @@ use super::pool::Pool;
 use super::primacy::Primacy;
 use super::retry::with_retries;
 use super::row;
-use super::shared_reads::{CheckOptions, Found, SharedReads};
+use super::shared_reads::{Check, CheckOptions, Found, SharedReads};
 use super::sql;
 use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
@@ -254,7 +254,7 @@ impl Inner {
     ) -> Result<bool, QueryFailure> {
         let mut from_cache = query.is_cached() && self.cache.is_on();
         loop {
-            match self.checks.find(user, device, from_cache).await? {
+            match self.checks.find(Check { user, device, from_cache }).await? {
                 Found::Cached(standing) => {
                     if query.run_on_cached(*standing) {
                         return Ok(true);

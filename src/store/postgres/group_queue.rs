@@ -4,11 +4,16 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, Stream};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::{JoinSet, yield_now};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 /// The size and the number of groups.
@@ -24,6 +29,9 @@ pub(super) struct GroupLimits {
 
 /// How often a group that is being formed waits for more.
 const MOST_WAITS: usize = 64;
+
+/// How often in a row it waits in vain: a few microseconds, in which clients that were just answered can ask again.
+const WAITS_IN_VAIN: usize = 4;
 
 /// A group that was formed.
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +49,25 @@ pub type GroupObserver = Arc<dyn Fn(Grouped) + Send + Sync>;
 /// server limits how many requests it works on at once.
 pub(super) struct GroupQueue<T> {
     waiting: UnboundedSender<T>,
+    idle: Arc<Idle>,
+}
+
+/// Whether requests come one by one, so that each may be handled by its caller.
+#[derive(Default)]
+struct Idle {
+    /// Whether nothing is waiting or in a group, and the last group was of one.
+    is_idle: AtomicBool,
+    /// Locked by a caller who handles a request.
+    by_caller: Arc<Mutex<()>>,
+}
+
+/// The right to handle one request as a group of its own; others wait for it as for a group.
+pub(super) struct Alone {
+    _locked: OwnedMutexGuard<()>,
 }
 
 impl<T: Send + 'static> GroupQueue<T> {
-    /// Spawns the task that forms groups. It ends when the queue is dropped; groups under way are finished.
+    /// Spawns the task that forms groups. It ends when the queue is dropped, after the groups under way.
     ///
     /// `keep_apart` names what two requests of one group may not have in common; `None` fits with all.
     pub(super) fn start<K: PartialEq, F: Future<Output = ()> + Send + 'static>(
@@ -54,8 +77,17 @@ impl<T: Send + 'static> GroupQueue<T> {
     ) -> Self {
         let (waiting, arrived) = mpsc::unbounded_channel();
         let next_group = move |waiting: &mut VecDeque<T>| next_group(waiting, limits.most, &keep_apart);
-        tokio::spawn(form_groups(limits, arrived, next_group, handle));
-        Self { waiting }
+        let idle = Arc::<Idle>::default();
+        tokio::spawn(form_groups(limits, arrived, Arc::clone(&idle), next_group, handle));
+        Self { waiting, idle }
+    }
+
+    /// The right to handle a request that came alone, without waking the task that forms groups. `None` while others wait or
+    /// are under way, or did until now: then the request has to be added.
+    pub(super) fn alone(&self) -> Option<Alone> {
+        let is_idle = self.idle.is_idle.load(Ordering::SeqCst);
+        let locked = is_idle.then(|| Arc::clone(&self.idle.by_caller).try_lock_owned());
+        Some(Alone { _locked: locked?.ok()? })
     }
 
     /// Adds a request. A request that can no longer be handled is dropped.
@@ -67,16 +99,23 @@ impl<T: Send + 'static> GroupQueue<T> {
 async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
     limits: GroupLimits,
     mut arrived: UnboundedReceiver<T>,
+    idle: Arc<Idle>,
     next_group: impl Fn(&mut VecDeque<T>) -> Vec<T>,
     handle: impl Fn(Vec<T>) -> F,
 ) {
     let mut waiting = VecDeque::new();
-    let mut under_way = JoinSet::new();
+    // In this task: to wake another one for each group would take as long as a short group.
+    let mut under_way = FuturesUnordered::new();
     let mut alone = true;
     loop {
         if waiting.is_empty() {
-            let Some(first) = arrived.recv().await else { break };
+            idle.is_idle.store(alone && under_way.is_empty(), Ordering::SeqCst);
+            let Some(first) = first(&mut arrived, &mut under_way).await else { break };
+            idle.is_idle.store(false, Ordering::SeqCst);
             waiting.push_back(first);
+        }
+        if idle.by_caller.try_lock().is_err() {
+            let _late = timeout(limits.patience, idle.by_caller.lock()).await;
         }
         take_arrived(&mut arrived, &mut waiting);
         if !(alone && waiting.len() == 1) {
@@ -84,23 +123,35 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         }
         let group = next_group(&mut waiting);
         alone = group.len() == 1;
-        under_way.spawn(handle(group));
-        while under_way.try_join_next().is_some() {}
+        // What fails in one group is not another's error.
+        under_way.push(AssertUnwindSafe(handle(group)).catch_unwind());
         while under_way.len() >= limits.under_way {
-            if timeout(limits.patience, under_way.join_next()).await.is_err() {
+            if timeout(limits.patience, under_way.next()).await.is_err() {
                 break;
             }
         }
     }
-    under_way.detach_all();
+    while under_way.next().await.is_some() {}
+}
+
+/// Waits for a request while groups are under way; `None` if there will be no more.
+async fn first<T>(arrived: &mut UnboundedReceiver<T>, under_way: &mut (impl Stream + Unpin)) -> Option<T> {
+    loop {
+        tokio::select! {
+            first = arrived.recv() => return first,
+            Some(_) = under_way.next() => {}
+        }
+    }
 }
 
 /// Waits for more requests as long as they arrive, each time no longer than the tasks run that can. Those who were answered
 /// together often ask again together: they then form one group, and not two that take turns.
 async fn gather<T>(most: usize, arrived: &mut UnboundedReceiver<T>, waiting: &mut VecDeque<T>) {
+    let mut in_vain = 0;
     for _ in 0..MOST_WAITS {
         yield_now().await;
-        if take_arrived(arrived, waiting) == 0 || waiting.len() >= most {
+        in_vain = if take_arrived(arrived, waiting) == 0 { in_vain + 1 } else { 0 };
+        if in_vain == WAITS_IN_VAIN || waiting.len() >= most {
             break;
         }
     }
@@ -206,6 +257,41 @@ mod tests {
             std::future::pending::<()>().await;
         });
         assert_eq!(groups.recv().await, Some(vec![0, 1, 2, 3]));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_alone_may_be_handled_by_its_caller_while_others_wait() {
+        let limits = GroupLimits { most: 3, under_way: 1, patience: Duration::from_secs(3600) };
+        let (queue, mut groups, finish) = queue(limits);
+        finish.add_permits(3);
+        queue.add(0);
+        assert_eq!(groups.recv().await, Some(vec![0]));
+        yield_now().await;
+        let alone = queue.alone().unwrap();
+        assert!(queue.alone().is_none(), "one request comes alone at a time");
+        (1..=2).for_each(|number| queue.add(number));
+        yield_now().await;
+        assert!(groups.try_recv().is_err(), "a group began while its caller handled a request");
+        drop(alone);
+        assert_eq!(groups.recv().await, Some(vec![1, 2]));
+        yield_now().await;
+        assert!(queue.alone().is_none(), "the last group was of two");
+    }
+
+    #[tokio::test]
+    async fn a_group_that_panics_does_not_end_the_queue() {
+        let (done, mut groups) = mpsc::unbounded_channel();
+        let handle = move |group: Vec<u8>| {
+            let done = done.clone();
+            async move {
+                assert!(group != [0], "the handling of the first group fails");
+                done.send(group).unwrap();
+            }
+        };
+        let limits = GroupLimits { most: 1, under_way: 1, patience: Duration::from_secs(3600) };
+        let queue = GroupQueue::start(limits, |_| None::<()>, handle);
+        (0..=1).for_each(|number| queue.add(number));
+        assert_eq!(groups.recv().await, Some(vec![1]));
     }
 
     #[tokio::test]

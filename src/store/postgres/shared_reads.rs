@@ -21,6 +21,7 @@ use super::loaded::Loaded;
 use super::pool::Pool;
 use super::primacy::Primacy;
 use super::row::Rows;
+use super::run_to_end::run_to_end;
 use super::sql;
 use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
@@ -58,12 +59,18 @@ pub(super) struct CheckOptions {
     pub(super) observer: CheckObserver,
 }
 
-/// A user and a device of the user that a check waits to know.
-struct WaitingCheck {
-    user: UserId,
-    device: DeviceId,
+/// A user and a device of the user that somebody wants to know of.
+#[derive(Clone, Copy)]
+pub(super) struct Check {
+    pub(super) user: UserId,
+    pub(super) device: DeviceId,
     /// Whether the cache will do.
-    from_cache: bool,
+    pub(super) from_cache: bool,
+}
+
+/// A check that waits for a group.
+struct WaitingCheck {
+    check: Check,
     answer: oneshot::Sender<Result<Found, QueryFailure>>,
 }
 
@@ -79,6 +86,7 @@ pub(super) enum Found {
 
 /// The queue of checks.
 pub(super) struct SharedReads {
+    reader: Arc<CheckReader>,
     queue: GroupQueue<WaitingCheck>,
 }
 
@@ -92,24 +100,28 @@ impl SharedReads {
     ) -> Self {
         let log_moves = AtomicBool::new(false);
         let reader = Arc::new(CheckReader { pool, cache, primacy, options, log_moves });
+        let of_queue = Arc::clone(&reader);
         let handle = move |group: Vec<WaitingCheck>| {
-            (reader.options.group_observer)(Grouped { what: "read", requests: group.len() });
-            let reader = Arc::clone(&reader);
+            let reader = Arc::clone(&of_queue);
             async move { reader.answer(group).await }
         };
-        Self { queue: GroupQueue::start(LIMITS, |_| None::<()>, handle) }
+        Self { reader, queue: GroupQueue::start(LIMITS, |_| None::<()>, handle) }
     }
 
     /// What is known of a user and a device at a moment after this call.
-    pub(super) async fn find(
-        &self,
-        user: UserId,
-        device: DeviceId,
-        from_cache: bool,
-    ) -> Result<Found, QueryFailure> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.add(WaitingCheck { user, device, from_cache, answer });
+    pub(super) async fn find(&self, check: Check) -> Result<Found, QueryFailure> {
         let aborted = || QueryFailure::Final(StoreError::Unavailable("a read was aborted".to_owned()));
+        if let Some(alone) = self.queue.alone() {
+            let reader = Arc::clone(&self.reader);
+            let found = run_to_end(async move {
+                let found = reader.find_within_budget(&[check]).await;
+                drop(alone);
+                found
+            });
+            return found.await?.pop().ok_or_else(aborted);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.queue.add(WaitingCheck { check, answer });
         answered.await.unwrap_or_else(|_| Err(aborted()))
     }
 }
@@ -125,15 +137,20 @@ struct CheckReader {
 
 impl CheckReader {
     async fn answer(&self, group: Vec<WaitingCheck>) {
-        let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
-        let found = self.find(&group);
-        match timeout(self.options.budget, found).await.unwrap_or_else(|_| late()) {
+        let checks: Vec<_> = group.iter().map(|waiting| waiting.check).collect();
+        match self.find_within_budget(&checks).await {
             Ok(found) => group.into_iter().zip(found).for_each(|(waiting, found)| waiting.answer(Ok(found))),
             Err(failure) => group.into_iter().for_each(|waiting| waiting.answer(Err(failure.clone()))),
         }
     }
 
-    async fn find(&self, group: &[WaitingCheck]) -> Result<Vec<Found>, QueryFailure> {
+    async fn find_within_budget(&self, group: &[Check]) -> Result<Vec<Found>, QueryFailure> {
+        (self.options.group_observer)(Grouped { what: "read", requests: group.len() });
+        let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
+        timeout(self.options.budget, self.find(group)).await.unwrap_or_else(|_| late())
+    }
+
+    async fn find(&self, group: &[Check]) -> Result<Vec<Found>, QueryFailure> {
         let ((found, head, another), proof) = try_join!(self.read(group), self.primacy.proof())?;
         self.primacy.compare(proof.as_ref(), head.as_ref().map(|head| &*head.store))?;
         let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
@@ -150,26 +167,22 @@ impl CheckReader {
     }
 
     /// Reads what is not cached, and the log, which says whether what is cached is still true.
-    async fn read(
-        &self,
-        group: &[WaitingCheck],
-    ) -> Result<(Vec<Found>, Option<LogHead>, bool), QueryFailure> {
+    async fn read(&self, group: &[Check]) -> Result<(Vec<Found>, Option<LogHead>, bool), QueryFailure> {
         let connection = self.pool.connection().await?;
         let (sent, applied, to_read) = {
             let cache = self.cache.lock();
-            let is_cached =
-                |check: &WaitingCheck| check.from_cache && cache.contains(check.user, check.device);
+            let is_cached = |check: &Check| check.from_cache && cache.contains(check.user, check.device);
             let to_read =
                 group.iter().filter(|check| !is_cached(check)).map(|check| (check.user, check.device));
             (cache.sent(), cache.applied(), to_read.collect::<HashSet<_>>())
         };
-        let (rows, head) = self.run(&connection, applied, &to_read).await?;
+        let (rows, head) = connection.drive(self.run(&connection, applied, &to_read)).await?;
         connection.done();
         let documents = Documents::of(&rows)?;
         let mut cache = self.cache.lock();
         let another = head.as_ref().is_some_and(|head| cache.follow(sent, head));
         let mut found = Vec::with_capacity(group.len());
-        for &WaitingCheck { user, device, .. } in group {
+        for &Check { user, device, .. } in group {
             found.push(if to_read.contains(&(user, device)) {
                 let loaded = documents.loaded_seen(user, device);
                 if let (Some(head), Ok(seen)) = (&head, SeenStanding::read(&loaded, user, device))
