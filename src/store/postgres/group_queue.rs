@@ -114,8 +114,9 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
             idle.is_idle.store(false, Ordering::SeqCst);
             waiting.push_back(first);
         }
+        // A request that its caller handles is under way as a group is.
         if idle.by_caller.try_lock().is_err() {
-            let _late = timeout(limits.patience, idle.by_caller.lock()).await;
+            drop(timeout(limits.patience, idle.by_caller.lock()).await);
         }
         take_arrived(&mut arrived, &mut waiting);
         if !(alone && waiting.len() == 1) {
