@@ -54,7 +54,7 @@ def people(site_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "SERVICE_KEY": service.site_key,
         "EXTERNAL_ID_FIELD": "pk",
         "WHEN_UNREACHABLE": "refuse",
-        "MAX_STALENESS": 1,
+        "MAX_STALENESS": 5,
     }
     port = free_port()
     module = "site_under_test.sessions"
@@ -149,5 +149,6 @@ def test_while_the_service_is_away_sessions_wait_for_it(ada: Person) -> None:
     until(lambda: client.get("/page").status_code == 503, "freshness is not proven")
     assert httpx.get(f"{ada.site.url}/public", trust_env=False).status_code == 200
     ada.service.start()
+    until(lambda: ada.service.has_told(WORKERS), "every process follows again")
     until(lambda: client.get("/page").status_code == 200, "the session goes on")
     assert device_of(client) == device
