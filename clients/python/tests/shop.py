@@ -29,8 +29,10 @@ class Shop:
         key = folder / "service-key"
         key.write_text(service.service_key("feed", "sessions", "admin"))
         paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
+        # Other tests in this process have settings of their own.
+        inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         self._environment = {
-            **os.environ,
+            **inherited,
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "PYTHONDONTWRITEBYTECODE": "1",
             "SHOP_RESCIND_URL": service.url,
