@@ -227,8 +227,9 @@ class Cluster:
         self.sql(f"create role rescind login password '{PASSWORD}'", "create database rescind owner rescind")
         for machine in self.machines:
             machine.start("rescind")
-        until("every node is ready", 60, self.ready)
+        # A node that starts while Patroni names another standby has no proof, and ends.
         threading.Thread(target=self._supervise, daemon=True).start()
+        until("every node is ready", 60, self.ready)
 
     def _supervise(self) -> None:
         while not self.over.wait(1):
