@@ -92,12 +92,12 @@ impl Driver {
         lock(&self.driven).poll(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
-    /// Forgets which notices the server has sent.
+    /// Forgets that the server has sent a notice.
     pub(super) fn expect_no_notice(&self) {
         lock(&self.driven).noticed = false;
     }
 
-    /// Whether the server has sent a notice since then. A notice is seen before the answer it precedes is handed on.
+    /// Whether the server has sent a notice since [`Driver::expect_no_notice`]. A notice is seen before the answer it precedes is handed on.
     pub(super) fn was_noticed(&self) -> bool {
         lock(&self.driven).noticed
     }

@@ -215,6 +215,7 @@ impl Inner {
         connection.drive(self.answer(&connection, working_set, query)).await
     }
 
+    /// Answers a query over this connection, and says which store has answered if that is compared with a proof.
     async fn answer(
         &self,
         connection: &Connection,

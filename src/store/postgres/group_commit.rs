@@ -181,6 +181,7 @@ async fn together(
     connection.drive(take_together(&connection, transactions, group)).await
 }
 
+/// Does what [`together`] does over this connection.
 async fn take_together(
     connection: &Connection,
     transactions: &Transactions,

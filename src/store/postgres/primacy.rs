@@ -131,7 +131,7 @@ async fn prove(pool: &Pool) -> Result<Proof, QueryFailure> {
     let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED].join("; ");
     let exchange = async {
         let client = connection.begin();
-        join!(client.simple_query(&begin), connection.commit(), client.simple_query(sql::STORE_AND_SETTINGS),)
+        join!(client.simple_query(&begin), connection.commit(), client.simple_query(sql::STORE_AND_SETTINGS))
     };
     let (before, committed, after) = connection.drive(exchange).await;
     let (before, committed, after) = (before?, committed?, after?);

@@ -108,7 +108,8 @@ impl SharedReads {
         Self { reader, queue: GroupQueue::start(LIMITS, |_| None::<()>, handle) }
     }
 
-    /// What is known of a user and a device at a moment after this call.
+    /// What is known of a user and a device at a moment after this call. A check that comes alone reads in its caller's task,
+    /// which spares the waking of another one.
     pub(super) async fn find(&self, check: Check) -> Result<Found, QueryFailure> {
         let aborted = || QueryFailure::Final(StoreError::Unavailable("a read was aborted".to_owned()));
         if let Some(alone) = self.queue.alone() {

@@ -80,6 +80,7 @@ impl Transactions {
         connection.drive(self.take(&connection, working_set, step)).await
     }
 
+    /// Does a step in one transaction over this connection.
     async fn take(
         &self,
         connection: &Connection,
