@@ -64,6 +64,7 @@ mod retry;
 mod row;
 mod run_to_end;
 mod schema;
+mod self_waking;
 mod shared_reads;
 mod sql;
 mod sql_query;

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_postgres::{AsyncMessage, Error};
 
+use super::self_waking::self_waking;
+
 /// What drives a connection.
 pub(super) struct Driver {
     driven: Arc<Mutex<Driven>>,
@@ -70,14 +72,10 @@ impl Driver {
         let mut exchange = pin!(exchange);
         let driven = poll_fn(|context| {
             let _ended = lock(&self.driven).poll(context);
-            let answered = exchange.as_mut().poll(context);
-            if answered.is_pending() {
-                // What it has queued is sent at once.
-                let _ended = lock(&self.driven).poll(context);
-            }
-            answered
+            exchange.as_mut().poll(context)
         });
-        driven.await
+        // What it queues on the connection, and what the connection hands on to it, wakes it.
+        self_waking(driven).await
     }
 
     /// Has the connection's own task drive it, unless an exchange does.
