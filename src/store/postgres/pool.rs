@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool::managed::{self, Manager, Metrics, Object, PoolError, RecycleError, RecycleResult};
+use deadpool::managed::{self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 use tokio_postgres::Config;
@@ -88,6 +88,8 @@ impl Pool {
         let connector = Connector { config, tls, timeout, statements, away };
         let connections = managed::Pool::builder(connector)
             .max_size(size)
+            // The one that was used last: its process on the server has what it needs at hand.
+            .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|_| StoreError::Unavailable("no pool of connections".to_owned()))?;
         let permits = Arc::new(Semaphore::new(size));

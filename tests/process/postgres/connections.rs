@@ -47,6 +47,31 @@ fn a_node_opens_no_more_connections_than_it_is_set_to() {
     assert!(!cluster.log().contains("too many connections"), "{}", cluster.log());
 }
 
+/// The server's process of such a connection has what it needs at hand.
+#[test]
+fn the_connection_that_was_used_last_is_used_first() {
+    let Some(cluster) = Cluster::fresh() else { return };
+    let node = limited(&cluster, 16).join(&["--set", "store_connections=8"]);
+    let client = &node.server.client;
+    let phone = Session::register(client, "ada", "Phone");
+    let connections = |which: &str| {
+        let all =
+            "select count(*) from pg_stat_activity where usename = 'ada' and application_name = 'rescind'";
+        cluster.sql(&format!("{all} and {which}")).parse::<usize>().unwrap()
+    };
+    super::eventually("several connections are open", || {
+        assert_all_answered(&node);
+        connections("true") > 4
+    });
+    let begun = cluster.sql("select clock_timestamp()");
+    for _ in 0..50 {
+        phone.me(client).ok();
+    }
+    // The node's own look at the log may be under way meanwhile.
+    let used = connections(&format!("query_start > '{begun}'"));
+    assert!((1..=3).contains(&used), "{used} connections were used one after the other");
+}
+
 #[test]
 fn requests_wait_for_a_connection_that_is_there_when_the_database_grants_no_more() {
     let Some(cluster) = Cluster::fresh() else { return };
