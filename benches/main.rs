@@ -20,6 +20,7 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use rescind::allocator::{ALLOCATOR, Allocator};
 use rescind::log;
 use rescind::settings::LogFormat;
 
@@ -43,6 +44,10 @@ mod start;
 mod table;
 mod verifier;
 mod writes;
+
+/// As in the program that runs the service.
+#[global_allocator]
+static GLOBAL: Allocator = ALLOCATOR;
 
 const GROUPS: [&str; 11] = [
     "checks", "sign_out", "writes", "start", "scale", "import", "verifier", "postgres", "primacy", "proofs",

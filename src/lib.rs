@@ -63,6 +63,9 @@ pub mod scale {}
 mod advice;
 #[cfg(feature = "server")]
 #[doc(hidden)]
+pub mod allocator;
+#[cfg(feature = "server")]
+#[doc(hidden)]
 pub mod auth;
 #[cfg(feature = "server")]
 #[doc(hidden)]

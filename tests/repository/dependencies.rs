@@ -3,8 +3,9 @@
 use crate::{cargo, source::parts};
 
 /// What each part may use of the crate; what it does not name it does not know.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("advice", &[]),
+    ("allocator", &[]),
     ("trusted", &["advice"]),
     ("data_folder", &["advice", "trusted"]),
     ("model", &[]),
@@ -47,7 +48,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
 ];
 
 /// Libraries that stand in one place each.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("poem::", &["http", "cli"]),
     ("poem_openapi::", &["http"]),
     ("sled::Tree", &["store"]),
@@ -56,6 +57,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("deadpool::", &["store"]),
     ("pasetors::", &["token"]),
     ("ed25519_dalek::", &["token"]),
+    ("tikv_jemallocator::", &["allocator"]),
 ];
 
 #[test]
