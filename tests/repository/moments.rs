@@ -53,9 +53,9 @@ const COMPARED: [(&str, usize, &str); 29] = [
     ),
     ("service/former_sessions.rs", 2, "whether a service starts whose setting is long out of date"),
     ("store/memory.rs", 1, "the sweep's notes, given the confirmed time"),
-    ("store/postgres/group_queue.rs", 1, "`Instant`, which nobody sets"),
     ("store/postgres/pool.rs", 2, "`Instant`, which nobody sets"),
     ("store/postgres/sql.rs", 2, "the sweep's notes, given the confirmed time"),
+    ("store/postgres/wait_limit.rs", 1, "`Instant`, which nobody sets"),
     ("store/sled/records.rs", 1, "the sweep's notes, given the confirmed time"),
     (
         "store/steps/continue_session.rs",

@@ -4,12 +4,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, Stream};
@@ -17,9 +14,9 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::self_waking::self_waking;
+use super::wait_limit::WaitLimit;
 
 /// The size and the number of groups.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +110,7 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
     let mut waiting = VecDeque::new();
     // In this task: to wake another one for each group would take as long as a short group.
     let mut under_way = FuturesUnordered::new();
-    let mut patience = Patience::new(limits.patience);
+    let mut limit = WaitLimit::new(limits.patience);
     let mut alone = true;
     loop {
         if waiting.is_empty() {
@@ -124,7 +121,7 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         }
         // A request that its caller handles is under way as a group is.
         if idle.by_caller.try_lock().is_err() {
-            patience.wait(idle.by_caller.lock()).await;
+            limit.wait(idle.by_caller.lock()).await;
         }
         take_arrived(&mut arrived, &mut waiting);
         if !(alone && waiting.len() == 1) {
@@ -135,44 +132,12 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         // What fails in one group is not another's error.
         under_way.push(AssertUnwindSafe(handle(group)).catch_unwind());
         while under_way.len() >= limits.under_way {
-            if patience.wait(under_way.next()).await.is_none() {
+            if limit.wait(under_way.next()).await.is_none() {
                 break;
             }
         }
     }
     while under_way.next().await.is_some() {}
-}
-
-/// Limits waits. One timer serves many of them: each that is set to end before all others would wake a thread for that.
-struct Patience {
-    most: Duration,
-    timer: Pin<Box<Sleep>>,
-}
-
-impl Patience {
-    fn new(most: Duration) -> Self {
-        Self { most, timer: Box::pin(sleep(most)) }
-    }
-
-    /// Waits for a future, and no longer than the patience lasts: then it answers `None`.
-    async fn wait<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
-        let end = Instant::now() + self.most;
-        let mut future = pin!(future);
-        let waited = poll_fn(|context| {
-            if let Poll::Ready(output) = future.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
-            // It was set for a wait before this one.
-            while self.timer.as_mut().poll(context).is_ready() {
-                if Instant::now() >= end {
-                    return Poll::Ready(None);
-                }
-                self.timer.as_mut().reset(end);
-            }
-            Poll::Pending
-        });
-        waited.await
-    }
 }
 
 /// Waits for a request while groups are under way; `None` if there will be no more.
@@ -333,19 +298,6 @@ mod tests {
         let queue = GroupQueue::start(limits, |_| None::<()>, handle);
         (0..=1).for_each(|number| queue.add(number));
         assert_eq!(groups.recv().await, Some(vec![1]));
-    }
-
-    #[tokio::test]
-    async fn a_wait_lasts_as_long_as_it_may_whatever_an_earlier_one_left_of_the_timer() {
-        let most = Duration::from_millis(20);
-        let mut patience = Patience::new(most);
-        assert_eq!(patience.wait(std::future::ready(1)).await, Some(1));
-        for _ in 0..2 {
-            sleep(Duration::from_millis(15)).await;
-            let begun = Instant::now();
-            assert_eq!(patience.wait(std::future::pending::<()>()).await, None);
-            assert!(begun.elapsed() >= most, "it ended after {:?}", begun.elapsed());
-        }
     }
 
     #[tokio::test]
