@@ -53,7 +53,8 @@ impl<F: Future + Unpin> Future for SelfWaking<F> {
         let this = &mut *self;
         this.wakes.task.register(context.waker());
         for _ in 0..MOST_POLLS {
-            this.wakes.state.store(IS_POLLED, Ordering::SeqCst);
+            // Read as well: whoever has woken it until here has done before what the poll finds.
+            this.wakes.state.swap(IS_POLLED, Ordering::SeqCst);
             if let Poll::Ready(output) =
                 Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker))
             {
