@@ -10,6 +10,6 @@ pub type Allocator = ZeroAlloc<Jemalloc>;
 /// clears, and would stay readable in a dump of the memory until something is written over them.
 ///
 /// Beneath it is jemalloc: a request that waits for the database often goes on in another thread, and in the allocator of
-/// glibc or musl threads that free what others allocated wait for each other. It stands beside the `malloc` of C and does not
-/// replace it: with it, libfaketime ends the program before it begins.
+/// glibc or musl threads that free what others allocated wait for each other. It does not replace
+/// the `malloc` of C: libfaketime and a `malloc` that asks for the time call each other until the program is killed.
 pub const ALLOCATOR: Allocator = ZeroAlloc(Jemalloc);

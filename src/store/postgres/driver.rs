@@ -95,7 +95,8 @@ impl Driver {
         lock(&self.driven).noticed = false;
     }
 
-    /// Whether the server has sent a notice since [`Driver::expect_no_notice`]. A notice is seen before the answer it precedes is handed on.
+    /// Whether the server has sent a notice since [`Driver::expect_no_notice`]. A notice is seen before the answer it precedes is
+    /// handed on.
     pub(super) fn was_noticed(&self) -> bool {
         lock(&self.driven).noticed
     }
