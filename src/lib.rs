@@ -101,6 +101,8 @@ pub mod settings;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod store;
+#[cfg(feature = "server")]
+mod time_limit;
 #[doc(hidden)]
 pub mod token;
 #[cfg(feature = "server")]

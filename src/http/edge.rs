@@ -7,6 +7,7 @@
 use std::{
     borrow::Cow,
     panic::AssertUnwindSafe,
+    pin::pin,
     str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
@@ -36,6 +37,7 @@ use super::{
 use crate::auth::use_cases::UseCases;
 use crate::feed::Feed;
 use crate::log::request_id::{RequestId, caused_by};
+use crate::time_limit::TimeLimit;
 use failure::Outcome;
 use record::record;
 pub use request_id::RequestIds;
@@ -79,13 +81,14 @@ pub struct EdgeService {
 /// The outermost endpoint, around the whole app.
 pub struct Edge {
     inner: BoxEndpoint<'static, Response>,
+    deadline: TimeLimit,
     parts: EdgeParts,
 }
 
 impl Edge {
     /// Puts the edge in front of an app. `inner` gets the requests of operations that the table cannot call directly.
     pub fn new(inner: BoxEndpoint<'static, Response>, parts: EdgeParts) -> Self {
-        Self { inner, parts }
+        Self { inner, deadline: TimeLimit::new(parts.deadline), parts }
     }
 
     /// Runs an operation. A fault of the request is told only to a caller whose credential allows the operation.
@@ -119,8 +122,8 @@ impl Edge {
                     (outcome, _) => outcome,
                 }
             };
-            let outcome = tokio::time::timeout(self.parts.deadline, outcome).await;
-            outcome.unwrap_or_else(|_| Outcome::Failed(Problem::new(Code::Timeout)))
+            let outcome = self.deadline.wait(pin!(outcome)).await;
+            outcome.unwrap_or_else(|| Outcome::Failed(Problem::new(Code::Timeout)))
         }
     }
 

@@ -76,7 +76,6 @@ mod synchronous_standbys;
 mod tls;
 mod transaction;
 pub mod user_table;
-mod wait_limit;
 mod write;
 
 pub use archive::PostgresArchive;

@@ -3,16 +3,17 @@
 use crate::{cargo, source::parts};
 
 /// What each part may use of the crate; what it does not name it does not know.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("advice", &[]),
     ("allocator", &[]),
+    ("time_limit", &[]),
     ("trusted", &["advice"]),
     ("data_folder", &["advice", "trusted"]),
     ("model", &[]),
     ("world", &["model"]),
     ("token", &["model", "world"]),
     ("verifier", &["model", "world", "token"]),
-    ("store", &["data_folder", "model"]),
+    ("store", &["data_folder", "model", "time_limit"]),
     ("metrics", &[]),
     ("log", &["metrics", "settings"]),
     ("settings", &["advice", "trusted"]),
@@ -39,8 +40,20 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     (
         "http",
         &[
-            "advice", "trusted", "model", "world", "token", "store", "metrics", "settings", "log", "issuer",
-            "auth", "feed", "service",
+            "advice",
+            "trusted",
+            "model",
+            "world",
+            "token",
+            "store",
+            "metrics",
+            "settings",
+            "log",
+            "issuer",
+            "auth",
+            "feed",
+            "service",
+            "time_limit",
         ],
     ),
     ("guard", &["advice", "trusted", "verifier", "http"]),

@@ -55,7 +55,6 @@ const COMPARED: [(&str, usize, &str); 29] = [
     ("store/memory.rs", 1, "the sweep's notes, given the confirmed time"),
     ("store/postgres/pool.rs", 2, "`Instant`, which nobody sets"),
     ("store/postgres/sql.rs", 2, "the sweep's notes, given the confirmed time"),
-    ("store/postgres/wait_limit.rs", 1, "`Instant`, which nobody sets"),
     ("store/sled/records.rs", 1, "the sweep's notes, given the confirmed time"),
     (
         "store/steps/continue_session.rs",
@@ -67,6 +66,7 @@ const COMPARED: [(&str, usize, &str); 29] = [
     ("store/steps/report_rollback.rs", 1, "given a time only while no clock is in doubt"),
     ("store/steps/rotate_refresh.rs", 1, "when to look at a device again"),
     ("store/steps/sweep.rs", 3, "drops and ends for good; given the confirmed time"),
+    ("time_limit.rs", 1, "`Instant`, which nobody sets"),
     ("token/simplejwt.rs", 1, "`exp` of a token of another system; refuses for now and ends nothing"),
     ("verifier.rs", 1, "whether a token of an unknown key is newer than the keys; it is refused either way"),
     (

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ use crate::store::engine::Engine;
 use crate::store::erased::{ErasedQuery, ErasedStep};
 use crate::store::working_set::WorkingSet;
 use crate::store::{StoreError, StoreTime};
+use crate::time_limit::TimeLimit;
 
 /// The engine: a pool of connections to the one writable primary.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ struct Inner {
     cache: Arc<SharedCache>,
     transactions: Arc<Transactions>,
     groups: GroupCommit,
+    read_limit: TimeLimit,
+    step_limit: TimeLimit,
     options: Options,
 }
 
@@ -67,7 +71,7 @@ impl Postgres {
         let cached = if Box::pin(head::is_readable(&pool)).await { options.cached_standings } else { 0 };
         let cache = Arc::new(SharedCache::new(cached));
         let check_options = CheckOptions {
-            budget: options.read_budget,
+            limit: TimeLimit::new(options.read_budget),
             group_observer: Arc::clone(&options.group_observer),
             observer: Arc::clone(&options.check_observer),
         };
@@ -79,7 +83,11 @@ impl Postgres {
             Transactions::new(Arc::clone(&pool), Arc::clone(&cache), notifier, options.step_budget);
         let transactions = Arc::new(transactions);
         let groups = GroupCommit::start(&transactions, options.step_budget, &options.group_observer);
-        Ok(Self(Arc::new(Inner { pool, primacy, checks, cache, transactions, groups, options })))
+        let read_limit = TimeLimit::new(options.read_budget);
+        let step_limit = TimeLimit::new(options.step_budget);
+        let inner =
+            Inner { pool, primacy, checks, cache, transactions, groups, read_limit, step_limit, options };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The newest moment that a record speaks of. Reads all of them.
@@ -120,11 +128,10 @@ impl Postgres {
 impl Engine for Postgres {
     async fn read(&self, query: &dyn ErasedQuery) -> Result<(), StoreError> {
         (self.0.options.clock)()?;
-        let budget = self.0.options.read_budget;
-        let late = || Err(too_late(budget));
+        let late = || Err(too_late(self.0.options.read_budget));
         let working_set = query.working_set();
         let tries = with_retries(|| self.0.read_once(&working_set, query));
-        self.0.observed("read", budget, tries).await.unwrap_or_else(late)
+        self.0.observed("read", &self.0.read_limit, tries).await.unwrap_or_else(late)
     }
 
     async fn commit(&self, step: Arc<dyn ErasedStep>) -> Result<(), StoreError> {
@@ -139,7 +146,7 @@ impl Engine for Postgres {
                     None => inner.transactions.alone(&*step).await,
                 }
             };
-            inner.observed("step", inner.options.step_budget, taken).await.unwrap_or_else(late)
+            inner.observed("step", &inner.step_limit, taken).await.unwrap_or_else(late)
         });
         running.await.unwrap_or_else(|_| Err(unknown("the task was aborted")))
     }
@@ -164,15 +171,15 @@ impl Engine for Postgres {
 }
 
 impl Inner {
-    /// Does `work`, which says how many statements wrote something, within `budget`, and tells the observer.
+    /// Does `work`, which says how many statements wrote something, within `limit`, and tells the observer.
     async fn observed(
         &self,
         what: &'static str,
-        budget: Duration,
+        limit: &TimeLimit,
         work: impl Future<Output = Result<usize, StoreError>>,
     ) -> Option<Result<(), StoreError>> {
         let begun = Instant::now();
-        let done = timeout(budget, work).await.ok();
+        let done = limit.wait(pin!(work)).await;
         let writes = done.as_ref().and_then(|done| done.as_ref().ok()).copied().unwrap_or_default();
         let (connections, waiting) = self.pool.load();
         (self.options.observer)(Observed { what, took: begun.elapsed(), writes, connections, waiting });

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::yield_now;
 
 use super::self_waking::self_waking;
-use super::wait_limit::WaitLimit;
+use crate::time_limit::TimeLimit;
 
 /// The size and the number of groups.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
     let mut waiting = VecDeque::new();
     // In this task: to wake another one for each group would take as long as a short group.
     let mut under_way = FuturesUnordered::new();
-    let mut limit = WaitLimit::new(limits.patience);
+    let limit = TimeLimit::new(limits.patience);
     let mut alone = true;
     loop {
         if waiting.is_empty() {
@@ -121,7 +122,7 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         }
         // A request that its caller handles is under way as a group is.
         if idle.by_caller.try_lock().is_err() {
-            limit.wait(idle.by_caller.lock()).await;
+            limit.wait(pin!(idle.by_caller.lock())).await;
         }
         take_arrived(&mut arrived, &mut waiting);
         if !(alone && waiting.len() == 1) {
@@ -132,7 +133,7 @@ async fn form_groups<T: Send + 'static, F: Future<Output = ()> + Send + 'static>
         // What fails in one group is not another's error.
         under_way.push(AssertUnwindSafe(handle(group)).catch_unwind());
         while under_way.len() >= limits.under_way {
-            if limit.wait(under_way.next()).await.is_none() {
+            if limit.wait(pin!(under_way.next())).await.is_none() {
                 break;
             }
         }

@@ -5,13 +5,13 @@
 //! than the head of the log.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::try_join;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::failure::QueryFailure;
@@ -29,6 +29,7 @@ use super::standings::{self, Documents};
 use crate::model::counters::Position;
 use crate::model::ids::{DeviceId, UserId};
 use crate::store::{SeenStanding, StoreError};
+use crate::time_limit::TimeLimit;
 
 /// One statement is under way at a time, which makes the groups large. The next one does not wait longer than `patience`
 /// for a slow one.
@@ -54,7 +55,7 @@ pub type CheckObserver = Arc<dyn Fn(Checked) + Send + Sync>;
 /// What the checks of a store rest on.
 pub(super) struct CheckOptions {
     /// How long a statement may take.
-    pub(super) budget: Duration,
+    pub(super) limit: TimeLimit,
     pub(super) group_observer: GroupObserver,
     pub(super) observer: CheckObserver,
 }
@@ -148,7 +149,7 @@ impl CheckReader {
     async fn find_within_budget(&self, group: &[Check]) -> Result<Vec<Found>, QueryFailure> {
         (self.options.group_observer)(Grouped { what: "read", requests: group.len() });
         let late = || Err(QueryFailure::Lost("the database does not answer".to_owned()));
-        timeout(self.options.budget, self.find(group)).await.unwrap_or_else(|_| late())
+        self.options.limit.wait(pin!(self.find(group))).await.unwrap_or_else(late)
     }
 
     async fn find(&self, group: &[Check]) -> Result<Vec<Found>, QueryFailure> {
@@ -172,7 +173,8 @@ impl CheckReader {
         let connection = self.pool.connection().await?;
         let (sent, applied, to_read) = {
             let cache = self.cache.lock();
-            let is_cached = |check: &Check| check.from_cache && cache.contains(check.user, check.device);
+            let now = Instant::now();
+            let is_cached = |check: &Check| check.from_cache && cache.contains(check.user, check.device, now);
             let to_read =
                 group.iter().filter(|check| !is_cached(check)).map(|check| (check.user, check.device));
             (cache.sent(), cache.applied(), to_read.collect::<HashSet<_>>())
@@ -180,6 +182,7 @@ impl CheckReader {
         let (rows, head) = connection.drive(self.run(&connection, applied, &to_read)).await?;
         connection.done();
         let documents = Documents::of(&rows)?;
+        let now = Instant::now();
         let mut cache = self.cache.lock();
         let another = head.as_ref().is_some_and(|head| cache.follow(sent, head));
         let mut found = Vec::with_capacity(group.len());
@@ -192,7 +195,7 @@ impl CheckReader {
                     cache.insert(sent, head, (user, device), seen);
                 }
                 Found::Read(Box::new(loaded))
-            } else if let Some((counters, mut seen)) = cache.get(user, device) {
+            } else if let Some((counters, mut seen)) = cache.get(user, device, now) {
                 seen.standing.counters = counters;
                 Found::Cached(Box::new(seen))
             } else {

@@ -103,20 +103,20 @@ impl<S: Clone> StandingCache<S> {
         Sent { changes: self.changes, applied: self.applied(), at: Instant::now() }
     }
 
-    /// Whether a standing is cached.
-    pub(super) fn contains(&self, user: UserId, device: DeviceId) -> bool {
-        self.find(user, device).is_some()
+    /// Whether a standing is cached at this moment.
+    pub(super) fn contains(&self, user: UserId, device: DeviceId, now: Instant) -> bool {
+        self.find(user, device, now).is_some()
     }
 
-    /// A cached standing, with the counters of the position up to which the log was applied.
-    pub(super) fn get(&self, user: UserId, device: DeviceId) -> Option<(Counters, S)> {
-        Some((self.followed.as_ref()?.1, self.find(user, device)?.clone()))
+    /// A standing that is cached at this moment, with the counters of the position up to which the log was applied.
+    pub(super) fn get(&self, user: UserId, device: DeviceId, now: Instant) -> Option<(Counters, S)> {
+        Some((self.followed.as_ref()?.1, self.find(user, device, now)?.clone()))
     }
 
-    fn find(&self, user: UserId, device: DeviceId) -> Option<&S> {
+    fn find(&self, user: UserId, device: DeviceId, now: Instant) -> Option<&S> {
         let devices = self.users.as_ref()?.get(&user)?;
         let (_, cached) = devices.iter().find(|(id, _)| *id == device)?;
-        (cached.sent.elapsed() < KEPT).then_some(&cached.standing)
+        (now.duration_since(cached.sent) < KEPT).then_some(&cached.standing)
     }
 
     /// Applies what a statement read of the log. Answers whether the standings that were cached are of another store, or of
