@@ -1,18 +1,18 @@
 //! How a node proves that no other database was promoted before a check.
 //!
 //! **Protocol.** A node that is asked about a token reads the records of its database, the *old primary*, and commits
-//! something there. If a standby confirmed that commit, and the commit was sent after the check arrived, then this
-//! standby had not been promoted when the check arrived: a promoted one receives nothing from its former primary. If
-//! no other standby may be promoted either, nobody has answered a sign-out elsewhere before the check, and the
-//! records of the old primary say all there is. With a bounded age, one proof serves all checks that arrive at most
-//! `AGE` after its commit was sent.
+//! something there. If a standby confirmed that it has received that commit, and the commit was sent after the check
+//! arrived, then this standby had not been promoted when the check arrived: a promoted one receives nothing from its
+//! former primary. If no other standby may be promoted either, nobody has answered a sign-out elsewhere before the
+//! check, and the records of the old primary say all there is. With a bounded age, one proof serves all checks that
+//! arrive at most `AGE` after its commit was sent. A sign-out is answered once the standby has it on its disk.
 //!
 //! **Actors.** The old primary, which lives on behind a partition; the standbys `A` and `B`; a coordinator, which
 //! promotes a standby that its lock names; a node at each primary; and a user who signs out at either.
 //!
-//! **Failures.** Commits reach a standby late, and so do confirmations. The old primary takes a standby for lost, and
-//! for back; one that is not promoted goes on receiving from it. The wait for a confirmation is cancelled: PostgreSQL
-//! then reports success.
+//! **Failures.** Commits reach a standby late, and so do confirmations. A standby crashes, and loses what it has received
+//! and not yet on its disk. The old primary takes a standby for lost, and for back; one that is not promoted goes on
+//! receiving from it. The wait for a confirmation is cancelled: PostgreSQL then reports success.
 //!
 //! **Property.** No check says *live* that arrives after a sign-out was answered; with a bounded age and a sign-out
 //! that the promoted standby answered, none that arrives later than `AGE` after that.
@@ -38,7 +38,7 @@ const B: usize = 1;
 /// `synchronous_standby_names` of the old primary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Names {
-    /// No standby confirms; so it is with `synchronous_commit = local` or `off`.
+    /// No standby confirms; so it is for steps with `synchronous_commit = local` or `off`.
     #[default]
     Empty,
     /// The first so many of these that are not lost confirm.
@@ -71,6 +71,15 @@ enum Serves {
     ConfirmedWithinAge,
 }
 
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WaitsFor {
+    /// The standbys have received it.
+    Receipt,
+    /// The standbys have it on their disks.
+    Flush,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Primacy {
     names: Names,
@@ -78,6 +87,8 @@ struct Primacy {
     lock: &'static [usize],
     changes: Changes,
     serves: Serves,
+    /// What a sign-out waits for. A proof waits for the receipt.
+    steps_wait_for: WaitsFor,
     /// Whether success after a cancelled wait is taken for a confirmation.
     trusts_cancelled: bool,
     ticks: Time,
@@ -93,6 +104,7 @@ const ONE: Primacy = Primacy {
     lock: &[A],
     changes: Changes::Never,
     serves: Serves::SentAfter,
+    steps_wait_for: WaitsFor::Flush,
     trusts_cancelled: false,
     ticks: 0,
     proofs: 1,
@@ -138,6 +150,12 @@ fn nothing_is_proven_where_another_may_be_promoted_than_the_one_that_confirms() 
         breaks(name, model, OLD_NEVER_LIVE);
         breaks(name, model, NEW_NEVER_LIVE);
     }
+}
+
+#[test]
+fn a_sign_out_that_a_standby_has_only_received_can_be_lost_with_it() {
+    let model = Primacy { steps_wait_for: WaitsFor::Receipt, ..ONE };
+    breaks("sign-outs wait for the receipt", model, NEW_NEVER_LIVE);
 }
 
 #[test]

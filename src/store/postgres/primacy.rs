@@ -26,6 +26,10 @@ use crate::store::StoreError;
 /// Begins a transaction whose commit says so if it did not wait for its standby, whatever the role or the URL asks for.
 const BEGIN: &str = "begin isolation level read committed; set local client_min_messages = warning";
 
+/// Has the commit wait until its standbys have received it, and not until they have written it to disk or applied it as well:
+/// that they follow this primary is the proof, and the commit itself need not survive.
+const AWAIT_RECEIPT: &str = "set local synchronous_commit = remote_write";
+
 /// Two commits are under way at a time: one waits for the standby while the other one is sent; only one where there are few
 /// connections. Without its standby no further ones are begun, so that they take no connection from anyone else.
 const fn limits(connections: usize, budget: Duration) -> GroupLimits {
@@ -123,12 +127,12 @@ impl Primacy {
     }
 }
 
-/// Proves that the database is the primary, by a commit that its standbys confirm. The settings are read before it and after
-/// it: whoever empties them lets every commit go on that still waits.
+/// Proves that the database is the primary, by a commit that its standbys confirm. The settings of the session, which steps
+/// have, are read before it and after it: whoever empties them lets every commit go on that still waits.
 async fn prove(pool: &Pool) -> Result<Proof, QueryFailure> {
     let connection = pool.connection().await?;
     let sent = Instant::now();
-    let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED].join("; ");
+    let begin = [BEGIN, sql::STORE_AND_SETTINGS_LOCKED, AWAIT_RECEIPT].join("; ");
     let exchange = async {
         let client = connection.begin();
         join!(client.simple_query(&begin), connection.commit(), client.simple_query(sql::STORE_AND_SETTINGS))

@@ -5,13 +5,13 @@
 //! did not can be promoted; and `*` names everyone. All of it rests on the rule, Patroni's with `synchronous_mode`, that only a
 //! named standby is promoted, and that no two standbys have one name.
 
-/// The reason why a commit of this database proves nothing.
+/// The reason why a commit proves nothing of this database.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoProof {
     /// No standby is asked to confirm.
     #[error("`synchronous_standby_names` is empty: no standby confirms a commit")]
     NoStandby,
-    /// A commit does not wait for what its standby says.
+    /// Steps do not wait for a standby, so one that is promoted may lack what was acknowledged, whatever a proof says.
     #[error("`synchronous_commit` is `{0}`: a commit does not wait for a standby")]
     NotAwaited(String),
     /// A standby that did not confirm may be promoted.

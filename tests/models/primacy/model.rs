@@ -2,7 +2,7 @@
 
 use stateright::{Model, Property};
 
-use super::{A, AGE, B, Changes, NEW_NEVER_LIVE, Names, OLD_NEVER_LIVE, Primacy, Serves, Time};
+use super::{A, AGE, B, Changes, NEW_NEVER_LIVE, Names, OLD_NEVER_LIVE, Primacy, Serves, Time, WaitsFor};
 
 /// A commit of the node at the old primary, at a position of its write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,10 @@ pub(super) struct State {
     /// How much of it each standby has received, and how much of that the old primary knows.
     received: [u8; 2],
     known: [u8; 2],
+    /// How much of it each standby has on its disk, as the old primary knows. What is there unknown is like what was received.
+    flushed: [u8; 2],
+    /// Whether a standby has crashed.
+    crashed: bool,
     /// Whether the old primary takes a standby for lost.
     lost: [bool; 2],
     proofs: Vec<Proof>,
@@ -63,6 +67,8 @@ pub(super) enum Action {
     Lose(usize),
     Regain(usize),
     Receive(usize),
+    Flush(usize),
+    Crash(usize),
     Confirm(usize),
     SignOutOld,
     AnswerOld,
@@ -77,9 +83,13 @@ pub(super) enum Action {
 }
 
 impl State {
-    /// Whether the old primary reports success of a commit at `position`.
-    fn is_confirmed(&self, position: u8) -> bool {
-        let has = |standby: &&usize| self.known[**standby] >= position;
+    /// Whether the old primary reports success of a commit at `position` that waits for this of its standbys.
+    fn is_confirmed(&self, position: u8, waits_for: WaitsFor) -> bool {
+        let known = match waits_for {
+            WaitsFor::Receipt => self.known,
+            WaitsFor::Flush => self.flushed,
+        };
+        let has = |standby: &&usize| known[**standby] >= position;
         let is_here = |standby: &&usize| !self.lost[**standby];
         match self.names {
             Names::Empty => true,
@@ -131,17 +141,20 @@ impl Model for Primacy {
             when(!state.lost[standby], Action::Lose(standby));
             when(state.lost[standby] && follows, Action::Regain(standby));
             when(follows && state.received[standby] < state.written, Action::Receive(standby));
+            let lags = state.flushed[standby] < state.received[standby];
+            when(lags && !state.lost[standby], Action::Flush(standby));
+            when(follows && lags && !state.crashed, Action::Crash(standby));
             let is_late = state.known[standby] < state.received[standby];
             when(is_late && !state.lost[standby], Action::Confirm(standby));
         }
         when(state.ended_old.is_none(), Action::SignOutOld);
-        let answers = state.ended_old.is_some_and(|at| state.is_confirmed(at));
+        let answers = state.ended_old.is_some_and(|at| state.is_confirmed(at, self.steps_wait_for));
         when(!state.answered_old && answers, Action::AnswerOld);
         when(state.promoted.is_some() && !state.ended_new, Action::SignOutNew);
         when(state.promoted.is_some(), Action::CheckNew);
         when(state.proofs.len() < self.proofs, Action::SendProof);
         for (at, proof) in state.proofs.iter().enumerate() {
-            let succeeds = self.trusts_cancelled || state.is_confirmed(proof.position);
+            let succeeds = self.trusts_cancelled || state.is_confirmed(proof.position, WaitsFor::Receipt);
             when(proof.confirmed.is_none() && succeeds, Action::Prove(at));
         }
         when(state.check.is_none(), Action::CheckOld);
@@ -155,12 +168,14 @@ impl Model for Primacy {
                     Action::SetLock(&[]),
                 );
                 when(state.lock.is_empty() && state.names == self.names, Action::SetNames(names));
-                let is_synchronous = state.names == names && state.is_confirmed(state.written);
+                let is_synchronous =
+                    state.names == names && state.is_confirmed(state.written, WaitsFor::Flush);
                 when(may_set_lock && state.lock != lock && is_synchronous, Action::SetLock(lock));
             }
             Changes::NamesFirst(names, lock) => {
                 when(state.names == self.names, Action::SetNames(names));
-                let is_synchronous = state.names == names && state.is_confirmed(state.written);
+                let is_synchronous =
+                    state.names == names && state.is_confirmed(state.written, WaitsFor::Flush);
                 when(may_set_lock && state.lock != lock && is_synchronous, Action::SetLock(lock));
             }
         }
@@ -174,6 +189,14 @@ impl Model for Primacy {
             Action::Lose(standby) => state.lost[standby] = true,
             Action::Regain(standby) => state.lost[standby] = false,
             Action::Receive(standby) => state.received[standby] += 1,
+            Action::Flush(standby) => {
+                state.flushed[standby] = state.received[standby];
+                state.known[standby] = state.received[standby].max(state.known[standby]);
+            }
+            Action::Crash(standby) => {
+                state.received[standby] = state.flushed[standby];
+                state.crashed = true;
+            }
             Action::Confirm(standby) => state.known[standby] = state.received[standby],
             Action::SignOutOld => {
                 state.written += 1;

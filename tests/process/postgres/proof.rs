@@ -80,6 +80,46 @@ fn a_commit_that_stopped_waiting_proves_nothing() {
     pair.standby.signal(Signal::CONT);
 }
 
+/// A step waits for what `synchronous_commit` says, a proof no longer than until the standby has received it.
+#[test]
+fn a_proof_does_not_wait_until_the_standby_has_applied_it() {
+    let Some(pair) = pair() else { return };
+    pair.primary.sql("alter system set synchronous_commit = remote_apply");
+    pair.primary.sql("select pg_reload_conf()");
+    eventually("the setting", || pair.primary.sql("show synchronous_commit") == "remote_apply");
+    let nodes =
+        Nodes::with(&pair.primary.url(), 1, &[&PROVEN[..], &["--set", "store_step_budget=2s"]].concat());
+    let client = nodes.client(0);
+    let phone = Session::register(client, "ada", "Phone");
+    pair.standby.sql("select pg_wal_replay_pause()");
+    let paused = || pair.standby.sql("select pg_get_wal_replay_pause_state()") == "paused";
+    eventually("the standby applies nothing", paused);
+    let logout_all = || client.post("/api/v1/auth/logout-all/", &phone.access, &json!({}));
+    (0..3).for_each(|_| drop(phone.me(client).ok()));
+    assert_eq!(logout_all().problem(), "503 unavailable");
+    pair.standby.sql("select pg_wal_replay_resume()");
+    eventually("steps are taken again", || [200, 401].contains(&logout_all().status));
+    phone.assert_dead(client, "signed_out_everywhere");
+}
+
+/// A node refuses to start with such a role; its sessions may get the setting later.
+#[test]
+fn a_session_whose_steps_wait_for_no_standby_proves_nothing() {
+    let Some(pair) = pair() else { return };
+    let nodes = Nodes::with(&pair.primary.url(), 1, &PROVEN);
+    let phone = Session::register(nodes.client(0), "ada", "Phone");
+    phone.me(nodes.client(0)).ok();
+    pair.primary.sql("alter role all set synchronous_commit = local");
+    pair.primary
+        .sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rescind'");
+    eventually("no proof", || phone.me(nodes.client(0)).status == 503);
+    (0..3).for_each(|_| assert_eq!(phone.me(nodes.client(0)).problem(), "503 unavailable"));
+    pair.primary.sql("alter role all reset synchronous_commit");
+    pair.primary
+        .sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rescind'");
+    eventually("it is proven again", || phone.me(nodes.client(0)).status == 200);
+}
+
 #[test]
 fn a_proof_serves_for_as_long_as_the_setting_says() {
     let Some(pair) = pair() else { return };
