@@ -5,8 +5,8 @@
 //! checker finds the events that break it, and a test requires that it does: so no rule is there for nothing, and no
 //! model is too weak to see it missing. What a model leaves out of the code is in its first comment.
 //!
-//! `tests/run rust` runs them, and with `RESCIND_TEST_ROUNDS=full` allows more events at once, which takes minutes and
-//! gigabytes. `-- --nocapture` prints how many states there were, and the events of each counterexample.
+//! `tests/run rust` runs them, and with `RESCIND_TEST_ROUNDS=full` allows more events at once, optimized, which takes
+//! minutes and gigabytes. `-- --nocapture` prints how many states there were, and the events of each counterexample.
 //!
 //! Modules: `follower` (how a follower of the feed proves that it is fresh), `known_standings` (how a node answers
 //! checks from memory), `primacy` (how a node proves that no other database was promoted).
