@@ -46,7 +46,9 @@ fn alter(cluster: &Cluster, change: &str) {
 /// What `rescind doctor` prints beside the node.
 fn doctor(nodes: &Nodes) -> String {
     let ports = ["--set", "listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"];
-    nodes.command(0, &[&["doctor"], &ports[..]].concat()).out
+    // It takes a step, as long as that may take.
+    let budget = ["--set", "store_step_budget=2s"];
+    nodes.command(0, &[&["doctor"], &ports[..], &budget].concat()).out
 }
 
 #[test]
@@ -160,21 +162,30 @@ fn a_database_that_takes_longer_to_connect_to_than_a_check_may_wait() {
 #[test]
 fn a_synchronous_standby_that_is_not_there() {
     let Some(cluster) = Cluster::fresh() else { return };
-    let nodes = node(&cluster.url(), "10s", "4s");
+    let nodes = node(&cluster.url(), "10s", "2s");
     let client = nodes.client(0);
     let key = nodes.service_key(&["sessions"]);
     let (phone, laptop) = (Session::register(client, "ada", "Phone"), opened(client, &key, "ada"));
+    let users: Vec<_> = (0..=CONNECTIONS).map(|number| format!("user-{number}")).collect();
+    for user in &users {
+        let _phone = Session::register(client, user, "Phone");
+    }
     alter(&cluster, "set synchronous_standby_names = 'nobody'");
     eventually("commits wait", || open(client, &key, "ada").status == 503);
     assert_eq!(sign_out(client, &phone).problem(), "503 unavailable");
     nodes.nodes[0].server.stderr.wait_for_line("a synchronous standby may be away");
+    // A commit that waits for its standby waits on when its client has gone, and keeps its connection. One after the other, so
+    // that each is in a transaction of its own.
+    for user in &users {
+        assert_eq!(open(client, &key, user).problem(), "503 unavailable");
+    }
+    eventually("what was given up holds no connection", || connections(&cluster) <= CONNECTIONS);
     // A check waits for nobody, and whether the sign-out was taken is unknown.
     laptop.me(client).ok();
     assert_ne!(phone.me(client).status, 503);
     let said = doctor(&nodes);
     let part = "synchronous_standby_names = nobody, and no such standby is connected";
     assert!(said.contains("BAD      database") && said.contains(part), "{said}");
-    eventually("what was given up holds no connection", || connections(&cluster) <= CONNECTIONS);
     alter(&cluster, "reset synchronous_standby_names");
     eventually("steps are taken again", || open(client, &key, "ada").status < 300);
     assert!([200, 401].contains(&sign_out(client, &phone).status));
