@@ -40,7 +40,8 @@ pub(super) struct State {
     /// How much of it each standby has received, and how much of that the old primary knows.
     received: [u8; 2],
     known: [u8; 2],
-    /// How much of it each standby has on its disk, as the old primary knows. What is there unknown is like what was received.
+    /// How much of it the old primary knows to be on each standby's disk. What is there and not known of yet counts as
+    /// received: a crash after it was flushed is like none.
     flushed: [u8; 2],
     /// Whether a standby has crashed.
     crashed: bool,

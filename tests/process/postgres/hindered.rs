@@ -46,7 +46,7 @@ fn alter(cluster: &Cluster, change: &str) {
 /// What `rescind doctor` prints beside the node.
 fn doctor(nodes: &Nodes) -> String {
     let ports = ["--set", "listen=127.0.0.1:0", "--set", "metrics_listen=127.0.0.1:0"];
-    // It takes a step, as long as that may take.
+    // The doctor waits for a step of its own as long as this says: by default here, 20 s.
     let budget = ["--set", "store_step_budget=2s"];
     nodes.command(0, &[&["doctor"], &ports[..], &budget].concat()).out
 }

@@ -109,14 +109,15 @@ fn a_session_whose_steps_wait_for_no_standby_proves_nothing() {
     let nodes = Nodes::with(&pair.primary.url(), 1, &PROVEN);
     let phone = Session::register(nodes.client(0), "ada", "Phone");
     phone.me(nodes.client(0)).ok();
-    pair.primary.sql("alter role all set synchronous_commit = local");
-    pair.primary
-        .sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rescind'");
+    let in_new_sessions = |change: &str| {
+        pair.primary.sql(&format!("alter role all {change}"));
+        let ours = "from pg_stat_activity where application_name = 'rescind'";
+        pair.primary.sql(&format!("select pg_terminate_backend(pid) {ours}"));
+    };
+    in_new_sessions("set synchronous_commit = local");
     eventually("no proof", || phone.me(nodes.client(0)).status == 503);
     (0..3).for_each(|_| assert_eq!(phone.me(nodes.client(0)).problem(), "503 unavailable"));
-    pair.primary.sql("alter role all reset synchronous_commit");
-    pair.primary
-        .sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rescind'");
+    in_new_sessions("reset synchronous_commit");
     eventually("it is proven again", || phone.me(nodes.client(0)).status == 200);
 }
 
