@@ -2,26 +2,8 @@
 
 use stateright::{Model, Property};
 
-use super::{A, AGE, B, Changes, NEW_NEVER_LIVE, Names, OLD_NEVER_LIVE, Primacy, Serves, Time, WaitsFor};
-
-/// A commit of the node at the old primary, at a position of its write-ahead log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Proof {
-    position: u8,
-    sent: Time,
-    confirmed: Option<Time>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Check {
-    arrived: Time,
-    must_refuse: bool,
-    /// Whether the records, read when the check arrived, say that the token is live.
-    reads_live: bool,
-    /// How many proofs had been sent, and which had been confirmed, when the check arrived.
-    sent: usize,
-    confirmed: [bool; 3],
-}
+use super::node::Node;
+use super::{AGE, By, Changes, NEW_NEVER_LIVE, Names, OLD_NEVER_LIVE, Primacy, Rule, Serves, Time, WaitsFor};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Primary {
@@ -35,19 +17,21 @@ pub(super) struct State {
     names: Names,
     lock: &'static [usize],
     promoted: Option<usize>,
+    /// Whether the promoted standby is in recovery again, as a standby of a further primary.
+    has_returned: bool,
+    /// How often each standby was started again, after a crash or for its return.
+    starts: [u8; 2],
     /// The end of the old primary's write-ahead log.
     written: u8,
     /// How much of it each standby has received, and how much of that the old primary knows.
     received: [u8; 2],
     known: [u8; 2],
     /// How much of it the old primary knows to be on each standby's disk. What is there and not known of yet counts as
-    /// received: a crash after it was flushed is like none.
+    /// received: a crash after it was flushed loses none of it.
     flushed: [u8; 2],
-    /// Whether a standby has crashed.
-    crashed: bool,
     /// Whether the old primary takes a standby for lost.
     lost: [bool; 2],
-    proofs: Vec<Proof>,
+    node: Node,
     /// Where the old primary wrote the sign-out.
     ended_old: Option<u8>,
     /// Whether the promoted standby has written it.
@@ -55,8 +39,6 @@ pub(super) struct State {
     /// When the sign-out was first answered by the old primary and by the promoted standby.
     answered_old: bool,
     answered_new: Option<Time>,
-    /// A check at the old primary; those at the promoted standby are answered at once.
-    check: Option<Check>,
     /// Which primary said live of the token after the sign-out was answered.
     said_live: Option<Primary>,
 }
@@ -69,14 +51,24 @@ pub(super) enum Action {
     Regain(usize),
     Receive(usize),
     Flush(usize),
+    /// A standby is started again, and has lost what was not on its disk.
     Crash(usize),
+    /// A standby is started again, and has lost nothing.
+    Restart(usize),
     Confirm(usize),
     SignOutOld,
     AnswerOld,
     SignOutNew,
-    SendProof,
-    Prove(usize),
+    SendCommit,
+    HearOfCommit(usize),
+    /// The promoted standby becomes a standby of a further primary.
+    Return,
+    AskFirst(usize),
+    Ask(usize),
+    HearAnswer(usize),
     CheckOld,
+    /// The records and the names are read for the check.
+    Read,
     AnswerCheck,
     CheckNew,
     SetLock(&'static [usize]),
@@ -102,26 +94,53 @@ impl State {
     }
 
     fn must_refuse(&self, at_old: bool, serves: Serves) -> bool {
-        let is_aged = at_old && matches!(serves, Serves::SentWithinAge | Serves::ConfirmedWithinAge);
+        let is_aged = at_old && matches!(serves, Serves::SentWithinAge | Serves::HeardWithinAge);
         let grace = if is_aged { AGE + 1 } else { 0 };
         self.answered_old || self.answered_new.is_some_and(|answered| answered + grace <= self.now)
     }
 
-    fn serves(&self, check: Check, serves: Serves) -> bool {
-        self.proofs.iter().enumerate().any(|(at, proof)| {
-            let Some(confirmed) = proof.confirmed else { return false };
-            match serves {
-                Serves::SentAfter => at >= check.sent,
-                Serves::ConfirmedAfter => !check.confirmed[at],
-                Serves::SentWithinAge => proof.sent + AGE >= check.arrived,
-                Serves::ConfirmedWithinAge => confirmed + AGE >= check.arrived,
-            }
-        })
+    /// How often a standby was started again that had not been promoted.
+    fn restarts(&self) -> u8 {
+        self.starts.iter().sum::<u8>() - u8::from(self.has_returned)
+    }
+
+    /// How many commits the node has sent: all that the old primary wrote but for the sign-out.
+    fn commits_sent(&self) -> u8 {
+        self.written - u8::from(self.ended_old.is_some())
+    }
+
+    /// Whether a standby may be taken for lost. This only delays a confirmation, unless another standby then takes its
+    /// place.
+    fn may_lose(&self) -> bool {
+        matches!(self.names, Names::First(count, names) if count < names.len())
+    }
+
+    fn is_in_recovery(&self, standby: usize) -> bool {
+        self.promoted != Some(standby) || self.has_returned
     }
 
     /// Whether the promoted standby knows of the sign-out.
     fn is_ended_at(&self, promoted: usize) -> bool {
         self.ended_new || self.ended_old.is_some_and(|at| at <= self.received[promoted])
+    }
+}
+
+impl Primacy {
+    /// What may happen for a proof by recovery alone.
+    fn actions_of_recovery(&self, state: &State, actions: &mut Vec<Action>) {
+        let mut when = |may: bool, action| actions.extend(may.then_some(action));
+        when(state.promoted.is_some() && !state.has_returned, Action::Return);
+        let may_begin = state.commits_sent() < self.commits || !self.has(Rule::BaseAfterFirst);
+        // An answer from before the check would be forgotten when it arrives.
+        let may_serve = state.node.check.is_some() || self.serves != Serves::SentAfter;
+        for standby in self.standbys().filter(|standby| state.is_in_recovery(*standby)) {
+            let is_named = state.names.standbys().contains(&standby);
+            when(may_begin && is_named, Action::AskFirst(standby));
+            when(may_serve && state.node.may_ask(standby), Action::Ask(standby));
+        }
+        for standby in self.standbys() {
+            when(state.node.awaits_answer(standby), Action::HearAnswer(standby));
+        }
     }
 }
 
@@ -136,15 +155,17 @@ impl Model for Primacy {
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         let mut when = |may: bool, action| actions.extend(may.then_some(action));
         when(state.now < self.ticks, Action::Tick);
-        for standby in [A, B] {
+        for standby in self.standbys() {
             let follows = state.promoted != Some(standby);
             when(state.promoted.is_none() && state.lock.contains(&standby), Action::Promote(standby));
-            when(!state.lost[standby], Action::Lose(standby));
+            when(state.may_lose() && !state.lost[standby], Action::Lose(standby));
             when(state.lost[standby] && follows, Action::Regain(standby));
             when(follows && state.received[standby] < state.written, Action::Receive(standby));
             let lags = state.flushed[standby] < state.received[standby];
             when(lags && !state.lost[standby], Action::Flush(standby));
-            when(follows && lags && !state.crashed, Action::Crash(standby));
+            let restarts = follows && state.restarts() < self.restarts;
+            when(restarts && lags, Action::Crash(standby));
+            when(restarts && self.proves_by == By::Recovery, Action::Restart(standby));
             let is_late = state.known[standby] < state.received[standby];
             when(is_late && !state.lost[standby], Action::Confirm(standby));
         }
@@ -152,14 +173,19 @@ impl Model for Primacy {
         let answers = state.ended_old.is_some_and(|at| state.is_confirmed(at, self.steps_wait_for));
         when(!state.answered_old && answers, Action::AnswerOld);
         when(state.promoted.is_some() && !state.ended_new, Action::SignOutNew);
-        when(state.promoted.is_some(), Action::CheckNew);
-        when(state.proofs.len() < self.proofs, Action::SendProof);
-        for (at, proof) in state.proofs.iter().enumerate() {
-            let succeeds = self.trusts_cancelled || state.is_confirmed(proof.position, WaitsFor::Receipt);
-            when(proof.confirmed.is_none() && succeeds, Action::Prove(at));
+        when(state.promoted.is_some() && !state.has_returned, Action::CheckNew);
+        when(state.commits_sent() < self.commits, Action::SendCommit);
+        for (at, commit) in state.node.commits.iter().enumerate() {
+            let succeeds = self.trusts_cancelled || state.is_confirmed(commit.position, WaitsFor::Receipt);
+            when(!commit.is_confirmed() && succeeds, Action::HearOfCommit(at));
         }
-        when(state.check.is_none(), Action::CheckOld);
-        when(state.check.is_some_and(|check| state.serves(check, self.serves)), Action::AnswerCheck);
+        if self.proves_by == By::Recovery {
+            self.actions_of_recovery(state, actions);
+        }
+        let mut when = |may: bool, action| actions.extend(may.then_some(action));
+        when(state.node.check.is_none(), Action::CheckOld);
+        when(state.node.awaits_read(), Action::Read);
+        when(state.node.proven(self).is_some(), Action::AnswerCheck);
         let may_set_lock = state.promoted.is_none();
         match self.changes {
             Changes::Never => {}
@@ -196,8 +222,9 @@ impl Model for Primacy {
             }
             Action::Crash(standby) => {
                 state.received[standby] = state.flushed[standby];
-                state.crashed = true;
+                state.starts[standby] += 1;
             }
+            Action::Restart(standby) => state.starts[standby] += 1,
             Action::Confirm(standby) => state.known[standby] = state.received[standby],
             Action::SignOutOld => {
                 state.written += 1;
@@ -208,28 +235,28 @@ impl Model for Primacy {
                 state.ended_new = true;
                 state.answered_new = Some(state.now);
             }
-            Action::SendProof => {
+            Action::SendCommit => {
                 state.written += 1;
-                let proof = Proof { position: state.written, sent: state.now, confirmed: None };
-                state.proofs.push(proof);
+                state.node.send_commit(state.written, state.now);
             }
-            Action::Prove(at) => state.proofs[at].confirmed = Some(state.now),
+            Action::HearOfCommit(at) => state.node.hear_of_commit(at, state.names, state.now, self),
+            Action::Return => {
+                state.has_returned = true;
+                state.starts[state.promoted?] += 1;
+            }
+            Action::AskFirst(standby) => state.node.ask_first(standby, state.starts[standby]),
+            Action::Ask(standby) => state.node.ask(standby, state.starts[standby], state.now, self.serves),
+            Action::HearAnswer(standby) => state.node.hear_answer(standby, state.now),
             Action::CheckOld => {
-                let is_proven =
-                    |at| state.proofs.get(at).is_some_and(|proof: &Proof| proof.confirmed.is_some());
-                state.check = Some(Check {
-                    arrived: state.now,
-                    must_refuse: state.must_refuse(true, self.serves),
-                    reads_live: state.ended_old.is_none(),
-                    sent: state.proofs.len(),
-                    confirmed: [0, 1, 2].map(is_proven),
-                });
+                let must_refuse = state.must_refuse(true, self.serves);
+                state.node.begin_check(must_refuse, state.now, self);
             }
+            Action::Read => state.node.read(state.ended_old.is_none(), state.names),
             Action::AnswerCheck => {
-                let check = state.check.take()?;
-                if check.reads_live && check.must_refuse {
+                if state.node.proven(self)?.must_refuse {
                     state.said_live = Some(Primary::Old);
                 }
+                state.node.check = None;
             }
             Action::CheckNew => {
                 if !state.is_ended_at(state.promoted?) && state.must_refuse(false, self.serves) {
@@ -247,11 +274,14 @@ impl Model for Primacy {
             Property::<Self>::always(OLD_NEVER_LIVE, |_, state| state.said_live != Some(Primary::Old)),
             Property::<Self>::always(NEW_NEVER_LIVE, |_, state| state.said_live != Some(Primary::Promoted)),
             Property::<Self>::sometimes("a check is answered live after a proof", |model, state| {
-                state.check.is_some_and(|check| check.reads_live && state.serves(check, model.serves))
+                state.node.proven(model).is_some()
             }),
             Property::<Self>::sometimes(
                 "a check arrives at the old primary after a sign-out elsewhere",
-                |_, state| state.check.is_some_and(|check| check.must_refuse && check.reads_live),
+                |_, state| {
+                    let must_refuse = state.node.check.is_some_and(|check| check.must_refuse);
+                    must_refuse && state.ended_old.is_none()
+                },
             ),
         ]
     }
