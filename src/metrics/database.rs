@@ -18,6 +18,7 @@ pub struct DatabaseMetrics {
     checks: Family<KindLabel, Counter>,
     changes: Counter,
     proof_age: Gauge<f64, AtomicU64>,
+    proven_groups: Family<KindLabel, Counter>,
     connections: Gauge,
     waiting: Gauge,
 }
@@ -30,6 +31,7 @@ impl Default for DatabaseMetrics {
             checks: Family::default(),
             changes: Counter::default(),
             proof_age: Gauge::default(),
+            proven_groups: Family::default(),
             connections: Gauge::default(),
             waiting: Gauge::default(),
         }
@@ -66,6 +68,11 @@ impl DatabaseMetrics {
             self.proof_age.clone(),
         );
         registry.register(
+            "database_proven_groups",
+            "Groups of checks that rested on a proof that the shared store's database was the primary, by what proved it: a commit, or the answer of the standbys that they are in recovery",
+            self.proven_groups.clone(),
+        );
+        registry.register(
             "database_connections",
             "Connections to the shared store",
             self.connections.clone(),
@@ -84,16 +91,19 @@ impl DatabaseMetrics {
         self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// Records how many checks of one group were answered from cached devices and how many read records, the age of the proof
-    /// that they rest on, and whether the database turned out to be another one.
-    pub fn checked(&self, cached: usize, read: usize, proof_age: Option<Duration>, another: bool) {
+    /// Records how many checks of one group were answered from cached devices and how many read records, and whether the
+    /// database turned out to be another one.
+    pub fn checked(&self, cached: usize, read: usize, another: bool) {
         for (kind, checks) in [("cached", cached), ("read", read)] {
             self.checks.get_or_create(&KindLabel { kind }).inc_by(checks as u64);
         }
         self.changes.inc_by(u64::from(another));
-        if let Some(age) = proof_age {
-            self.proof_age.set(age.as_secs_f64());
-        }
+    }
+
+    /// Records the age of the proof that a group of checks rests on, and its kind: `commit` or `recovery`.
+    pub fn proven(&self, kind: &'static str, age: Duration) {
+        self.proof_age.set(age.as_secs_f64());
+        self.proven_groups.get_or_create(&KindLabel { kind }).inc();
     }
 
     /// Records how many reads or steps of the shared store were done together.

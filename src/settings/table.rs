@@ -206,9 +206,9 @@ settings! {
     /// How many devices of the shared store a node keeps in memory, about 1 KiB each, for checks that then read nothing but
     /// the head of the log. With 0 every check reads its records.
     store_cached_devices: usize = "50000", number(0..=10_000_000);
-    /// How old the proof may be that the database of the shared store was the primary, for every answer that is read from it: a
-    /// commit that its synchronous standbys confirmed. With 0s it is begun after the request arrived. Without a proof the
-    /// answer is 503.
+    /// How old the proof may be that the database of the shared store was the primary, for every answer that is read from it: all
+    /// its synchronous standbys said that they were not promoted, or confirmed a commit. With 0s it is begun after the request
+    /// arrived. Without a proof the answer is 503.
     proof_of_primacy: Option<Duration> = "off", length("0s", "60s").or_off();
     /// A file with the certificate, in PEM, of the authority that vouches for the shared store, beside those this machine trusts.
     store_ca_file: Option<PathBuf> = "", path().optional();

@@ -18,7 +18,8 @@
 //!   `group_commit` — the steps of a group, done by one transaction
 //! * `standings` — the counters, users and devices that checks and steps work on, read by one statement; `standing_cache` —
 //!   those that were read before; `head` — the head of the log, which says whether they are still true
-//! * `primacy` — the proof that this database is still the primary; `synchronous_standbys` — the settings that allow one
+//! * `primacy` — the proof that this database is still the primary; `synchronous_standbys` — the settings that allow one;
+//!   `store_and_settings` — what a database says of itself with each answer, which has to be what was proven
 //! * `load`, `write` — what is read for a step, locked for it, and written by it; `sql`, `sql_write` — the statements that read
 //!   and that write; `row` — what is in a row of an answer
 //! * `sql_query` — a statement with its arguments, each a `literal`; `bound_query` — one whose arguments stay out of its text
@@ -72,6 +73,7 @@ mod sql_write;
 mod standing_cache;
 mod standings;
 mod statement;
+mod store_and_settings;
 mod synchronous_standbys;
 mod tls;
 mod transaction;
@@ -85,5 +87,6 @@ pub use group_queue::{GroupObserver, Grouped};
 pub use open::OpenMode;
 pub use open_error::OpenError;
 pub use options::{Observed, Options};
+pub use primacy::Basis;
 pub use shared_reads::{CheckObserver, Checked};
 pub use synchronous_standbys::NoProof;

@@ -19,6 +19,7 @@ use serde_json::json;
 use crate::client::PATIENCE;
 use crate::skipped::skipped;
 
+mod asked_standby;
 mod bouncer;
 mod clocks;
 mod cluster;

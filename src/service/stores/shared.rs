@@ -8,7 +8,7 @@ use crate::model::timestamp::Timestamp;
 use crate::service::error::OpenError;
 use crate::settings::{Settings, StoreUrl};
 use crate::store::postgres::durability::{self, ServerReport};
-use crate::store::postgres::{Checked, Grouped, Observed, OpenMode, Options, Postgres};
+use crate::store::postgres::{Basis, Checked, Grouped, Observed, OpenMode, Options, Postgres};
 use crate::store::{Store, StoreError, StoreTime};
 use crate::world::reference::ReferenceClock;
 
@@ -65,7 +65,14 @@ pub(super) async fn open(
     let group_observer =
         Arc::new(move |group: Grouped| of_groups.database.grouped(group.what, group.requests));
     let check_observer = Arc::new(move |checked: Checked| {
-        of_checks.database.checked(checked.cached, checked.read, checked.proof_age, checked.another);
+        of_checks.database.checked(checked.cached, checked.read, checked.another);
+        if let Some((age, basis)) = checked.proof {
+            let kind = match basis {
+                Basis::Commit => "commit",
+                Basis::Recovery => "recovery",
+            };
+            of_checks.database.proven(kind, age);
+        }
     });
     let options = Options {
         observer,

@@ -24,11 +24,11 @@ use super::options::{Observed, Options};
 use super::pool::Pool;
 use super::primacy::Primacy;
 use super::retry::with_retries;
-use super::row;
 use super::shared_reads::{Check, CheckOptions, Found, SharedReads};
 use super::sql;
 use super::sql_query::SqlQuery;
 use super::standing_cache::SharedCache;
+use super::store_and_settings::StoreAndSettings;
 use super::transaction::{self, Transactions, too_slow, unknown};
 use crate::model::ids::{DeviceId, UserId};
 use crate::model::timestamp::Timestamp;
@@ -64,6 +64,8 @@ impl Postgres {
         let params = open(url, options.authority.as_deref(), mode, proven).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
         let notifier = ChangeNotifier::start(params.config.clone(), params.tls.clone());
+        let asked = (&params.config.clone(), params.tls.clone());
+        let budgets = (options.read_budget, options.step_budget);
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
@@ -75,7 +77,7 @@ impl Postgres {
             group_observer: Arc::clone(&options.group_observer),
             observer: Arc::clone(&options.check_observer),
         };
-        let primacy = Primacy::start(Arc::clone(&pool), options.proof_of_primacy, options.step_budget);
+        let primacy = Primacy::start(Arc::clone(&pool), asked, options.proof_of_primacy, budgets);
         let primacy = Arc::new(primacy);
         let checks =
             SharedReads::start(Arc::clone(&pool), Arc::clone(&cache), Arc::clone(&primacy), check_options);
@@ -207,32 +209,33 @@ impl Inner {
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
     ) -> Result<usize, QueryFailure> {
-        let (store, proof) = try_join!(self.read_unproven(working_set, query), self.primacy.proof())?;
-        self.primacy.compare(proof.as_ref(), store.as_deref())?;
+        let (database, proof) = try_join!(self.read_unproven(working_set, query), self.primacy.proof())?;
+        self.primacy.compare(proof.as_ref(), database.as_ref()).await?;
         Ok(0)
     }
 
-    /// Answers a query, and says which store has answered if that is compared with a proof.
+    /// Answers a query, and says which database has answered if that is compared with a proof.
     async fn read_unproven(
         &self,
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
-    ) -> Result<Option<String>, QueryFailure> {
+    ) -> Result<Option<StoreAndSettings>, QueryFailure> {
         let connection = self.pool.connection().await?;
         connection.drive(self.answer(&connection, working_set, query)).await
     }
 
-    /// Answers a query over this connection, and says which store has answered if that is compared with a proof.
+    /// Answers a query over this connection, and says which database has answered if that is compared with a proof.
     async fn answer(
         &self,
         connection: &Connection,
         working_set: &WorkingSet,
         query: &dyn ErasedQuery,
-    ) -> Result<Option<String>, QueryFailure> {
+    ) -> Result<Option<StoreAndSettings>, QueryFailure> {
         let mut loaded = Loaded::default();
-        let store = if self.primacy.is_required() {
-            let rows = connection.run(&[&SqlQuery::new(sql::STORE)]).await?;
-            rows.first().map(|row| row::document(row, 2)).transpose()?.flatten()
+        let database = if self.primacy.is_required() {
+            let rows = connection.run(&[&SqlQuery::new(sql::STORE_AND_SETTINGS)]).await?;
+            let row = rows.first().map(|row| row.try_get(2)).transpose()?;
+            Some(StoreAndSettings::parse(row.flatten())?)
         } else {
             None
         };
@@ -242,7 +245,7 @@ impl Inner {
         let answered = transaction::complete(connection, &mut loaded, |records| query.run(records)).await?;
         connection.done();
         answered?;
-        Ok(store)
+        Ok(database)
     }
 }
 

@@ -6,9 +6,10 @@ use super::failure::QueryFailure;
 use super::loaded::parse;
 use super::pool::Pool;
 use super::sql;
+use super::store_and_settings::{StoreAndSettings, uninitialized};
 use crate::model::counters::Position;
 use crate::model::revocation::Entry;
-use crate::store::{Counters, StoreError};
+use crate::store::Counters;
 
 /// Whether this database can be asked for the head of its log. One that only speaks the protocol may have no timeline to
 /// tell, or refuse to tell it.
@@ -27,10 +28,8 @@ pub(super) async fn is_readable(pool: &Pool) -> bool {
 
 /// What one statement read of the log, at one moment.
 pub(super) struct LogHead {
-    /// The identity of the store, the timeline of the database, and when the database was started. Two reads with equal
-    /// texts are of one log, unless a dump was loaded over it: a promoted standby is on another timeline, and a database
-    /// whose files were restored was started again.
-    pub(super) store: String,
+    /// Whose log it is.
+    pub(super) database: StoreAndSettings,
     /// The counters: the position of the newest entry, the era and the version of the keys.
     pub(super) counters: Counters,
     /// The entries after the position that was asked for, in order; as many as one statement reads.
@@ -41,25 +40,23 @@ impl LogHead {
     /// Reads the row of [`HEAD`](super::sql::HEAD), or the rows of [`HEAD_AND_ENTRIES`](super::sql::HEAD_AND_ENTRIES); other
     /// rows are passed over.
     pub(super) fn of(rows: &[SimpleQueryRow]) -> Result<Self, QueryFailure> {
-        let (mut store, mut counters, mut entries) = (None, None, Vec::new());
+        let (mut database, mut counters, mut entries) = (None, None, Vec::new());
         for row in rows {
             let document = row.try_get(2)?.unwrap_or_default();
             match row.try_get(0)? {
                 Some("head") => {
                     counters = Some(parse(document)?);
-                    store = row.try_get(4)?.map(ToOwned::to_owned);
+                    database = row.try_get(4)?;
                 }
                 Some("counters") => counters = Some(parse(document)?),
-                Some("store") => store = Some(document.to_owned()),
+                Some("store") => database = Some(document),
                 Some("entry") => entries.push(parse::<Entry>(document)?),
                 _ => {}
             }
         }
         entries.sort_by_key(|entry| entry.position);
-        match (store, counters) {
-            (Some(store), Some(counters)) => Ok(Self { store, counters, entries }),
-            _ => Err(StoreError::Corrupt("the store was never initialized".to_owned()).into()),
-        }
+        let database = StoreAndSettings::parse(database)?;
+        Ok(Self { database, counters: counters.ok_or_else(uninitialized)?, entries })
     }
 
     /// Whether the entries are all there are between `applied` and the head.

@@ -73,6 +73,16 @@ pub(super) fn each_host(config: &Config) -> Vec<Config> {
     (0..count).map(one).collect()
 }
 
+/// The host and port that parameters for one host name, as text; `None` for a socket of this machine.
+pub(super) fn endpoint(config: &Config) -> Option<String> {
+    let host = match (config.get_hosts().first(), config.get_hostaddrs().first()) {
+        (Some(Host::Tcp(name)), _) => name.clone(),
+        (None, Some(address)) => address.to_string(),
+        _ => return None,
+    };
+    Some(format!("{host} {}", config.get_ports().first().copied().unwrap_or(5432)))
+}
+
 /// A copy of everything but hosts, addresses and ports.
 fn without_hosts(config: &Config) -> Config {
     let mut copy = Config::new();

@@ -11,7 +11,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::encryption::{Encryption, known_modes};
 use super::hosts::Tls;
 use super::open_error::{OLDEST, OpenError, parse_reason, refusal};
-use super::{hosts, schema, sql, synchronous_standbys, tls};
+use super::store_and_settings::StoreAndSettings;
+use super::synchronous_standbys::confirming_standbys;
+use super::{hosts, schema, sql, tls};
 
 /// The time limit for the first connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -148,8 +150,10 @@ pub(super) async fn check(client: &mut Client, mode: OpenMode) -> Result<(), Ope
 /// Checks that a commit of this database proves that it is the primary.
 async fn proves_primacy(client: &Client) -> Result<(), OpenError> {
     let row = client.query_typed_one(sql::STORE_AND_SETTINGS, &[]).await.map_err(|error| refusal(&error))?;
-    let setting = |column| row.try_get::<_, &str>(column).map_err(|error| refusal(&error));
-    Ok(synchronous_standbys::confirm_primacy(setting(1)?, setting(2)?)?)
+    let text = row.try_get(2).map_err(|error| refusal(&error))?;
+    let database = StoreAndSettings::parse(text).map_err(|_| OpenError::Missing)?;
+    confirming_standbys(&database.names, &database.commit)?;
+    Ok(())
 }
 
 /// Checks that commits which this database acknowledges are durable.

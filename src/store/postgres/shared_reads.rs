@@ -19,7 +19,7 @@ use super::group_queue::{GroupLimits, GroupObserver, GroupQueue, Grouped};
 use super::head::LogHead;
 use super::loaded::Loaded;
 use super::pool::Pool;
-use super::primacy::Primacy;
+use super::primacy::{Basis, Primacy};
 use super::row::Rows;
 use super::run_to_end::run_to_end;
 use super::sql;
@@ -42,8 +42,8 @@ pub struct Checked {
     pub cached: usize,
     /// How many read the records.
     pub read: usize,
-    /// How old the proof is that the database is the primary; none if none is required.
-    pub proof_age: Option<Duration>,
+    /// How old the proof is that the database is the primary, and what it rests on; none if none is required.
+    pub proof: Option<(Duration, Basis)>,
     /// Whether the database turned out to be another one than before: promoted, restored, started again, or with a shorter
     /// log.
     pub another: bool,
@@ -154,12 +154,12 @@ impl CheckReader {
 
     async fn find(&self, group: &[Check]) -> Result<Vec<Found>, QueryFailure> {
         let ((found, head, another), proof) = try_join!(self.read(group), self.primacy.proof())?;
-        self.primacy.compare(proof.as_ref(), head.as_ref().map(|head| &*head.store))?;
+        self.primacy.compare(proof.as_ref(), head.as_ref().map(|head| &head.database)).await?;
         let count = |which: fn(&Found) -> bool| found.iter().filter(|found| which(found)).count();
         let cached = count(|found| matches!(found, Found::Cached(_)));
         let read = count(|found| matches!(found, Found::Read(_)));
-        let proof_age = proof.map(|proof| proof.age());
-        (self.options.observer)(Checked { cached, read, proof_age, another });
+        let proof = proof.map(|proof| (proof.age(), proof.basis()));
+        (self.options.observer)(Checked { cached, read, proof, another });
         Ok(found)
     }
 

@@ -75,17 +75,20 @@ macro_rules! part {
     };
     (store and settings) => {
         concat!(
-            "select ", part!(store),
-            ", current_setting('synchronous_standby_names'), current_setting('synchronous_commit') from rescind.service"
+            "concat_ws(chr(10), ", part!(store),
+            ", coalesce(current_setting('synchronous_standby_names', true), ''), coalesce(current_setting('synchronous_commit', true), ''))"
         )
     };
+    (row store) => {
+        concat!("select 'store', null, ", part!(store and settings), " from rescind.service")
+    };
     (head) => {
-        concat!("select 'head', null::uuid, ", part!(known counters), ", null::uuid, ", part!(store), " ", part!(initialized))
+        concat!("select 'head', null::uuid, ", part!(known counters), ", null::uuid, ", part!(store and settings), " ", part!(initialized))
     };
     (head and entries) => {
         concat!(
             part!(row counters ", null::uuid"),
-            " union all select 'store', null, ", part!(store), ", null ", part!(initialized),
+            " union all select 'store', null, ", part!(store and settings), ", null ", part!(initialized),
             " union all (select 'entry', null, ", part!(entry ", null::uuid"),
             " where position > $1 order by position limit 1000)"
         )
@@ -202,8 +205,8 @@ pub(super) const NEW_USERS: SqlStatement = SqlStatement {
     plan: Plan::ByIndex,
 };
 
-/// Reads the counters, and in a fifth column what tells this store from another one or from another time of its own; in one row,
-/// since it is what most checks wait for.
+/// Reads the counters, and in a fifth column what [`STORE_AND_SETTINGS`] reads: what tells this store from another one or from another
+/// time of its own. In one row, since it is what most checks wait for.
 pub(super) const HEAD: SqlStatement =
     SqlStatement { name: "head", text: part!(head), types: "", plan: Plan::Any };
 
@@ -223,19 +226,30 @@ pub(super) const HEAD_AND_STANDINGS: SqlStatement = SqlStatement {
     plan: Plan::ByIndex,
 };
 
-/// Reads which store of which database this is, as [`HEAD`] does.
-pub(super) const STORE: &str = concat!("select 'store', null, ", part!(store), " from rescind.service");
-
-/// Reads which store of which database this is, and the settings that decide whether a commit proves that it
-/// is the primary.
-pub(super) const STORE_AND_SETTINGS: &str = part!(store and settings);
+/// Reads which store of which database this is, and the settings that decide whether a commit proves that it is the primary: as
+/// [`StoreAndSettings::parse`](super::store_and_settings::StoreAndSettings::parse) takes them.
+pub(super) const STORE_AND_SETTINGS: &str = part!(row store);
 
 /// Reads what [`STORE_AND_SETTINGS`] reads, and locks a row that nobody ever changes, so that a commit has something to
 /// confirm. Without that row there is no answer.
-pub(super) const STORE_AND_SETTINGS_LOCKED: &str = concat!(
-    part!(store and settings),
-    ", (select from rescind.version where version = 1 for key share) locked"
-);
+pub(super) const STORE_AND_SETTINGS_LOCKED: &str =
+    concat!(part!(row store), ", (select from rescind.version where version = 1 for key share) locked");
+
+/// Reads whether a server is in recovery, the session in which it says so, its address, and the host and port that it receives
+/// from; that only for a role that has `pg_read_all_stats`.
+pub(super) const RECOVERY: SqlStatement = SqlStatement {
+    name: "recovery",
+    text: "select pg_is_in_recovery(), pg_backend_pid() || ' ' || pg_postmaster_start_time(), host(inet_server_addr()),
+        (select sender_host || ' ' || sender_port from pg_stat_wal_receiver)",
+    types: "",
+    plan: Plan::Any,
+};
+
+/// Reads the host and port of a server, and the names and addresses of those that receive from it; these only for a role that
+/// has `pg_read_all_stats`.
+pub(super) const RECEIVERS: &str =
+    "select 'endpoint', null, host(inet_server_addr()) || ' ' || inet_server_port(), null
+    union all select 'receiver', null, application_name, host(client_addr) from pg_stat_replication";
 
 /// Reads the expiry checks that are due, of these users or of users that do not exist.
 pub(super) const DUE: &str = concat!(

@@ -123,7 +123,9 @@ impl<S: Clone> StandingCache<S> {
     /// another time of this one: a log that is shorter than it was when the statement was sent went back.
     pub(super) fn follow(&mut self, sent: Sent, head: &LogHead) -> bool {
         match &mut self.followed {
-            Some((store, counters)) if *store == head.store && head.counters.head >= sent.applied => {
+            Some((store, counters))
+                if *store == head.database.store && head.counters.head >= sent.applied =>
+            {
                 let applied = counters.head;
                 // Answers may come in another order than their statements were sent. What was applied since is newer.
                 if head.counters.head < applied {
@@ -143,7 +145,7 @@ impl<S: Clone> StandingCache<S> {
             }
             followed => {
                 let is_another = followed.is_some();
-                *followed = Some((head.store.clone(), head.counters));
+                *followed = Some((head.database.store.clone(), head.counters));
                 self.clear();
                 is_another
             }
@@ -165,7 +167,7 @@ impl<S: Clone> StandingCache<S> {
         (user, device): (UserId, DeviceId),
         standing: S,
     ) {
-        let is_of_this_store = self.followed.as_ref().is_some_and(|(store, _)| *store == head.store);
+        let is_of_this_store = self.followed.as_ref().is_some_and(|(store, _)| *store == head.database.store);
         if !is_of_this_store || self.has_changed_since(sent, user) {
             return;
         }

@@ -21,9 +21,9 @@ pub enum NoProof {
     SomeNeedNotConfirm(String),
 }
 
-/// Whether every standby that may be promoted confirms a commit, by the settings `synchronous_standby_names` and
-/// `synchronous_commit`.
-pub(super) fn confirm_primacy(names: &str, commit: &str) -> Result<(), NoProof> {
+/// The names of the standbys that confirm a commit, in lower case, if every standby that may be promoted is among them, by the
+/// settings `synchronous_standby_names` and `synchronous_commit`.
+pub(super) fn confirming_standbys(names: &str, commit: &str) -> Result<Vec<String>, NoProof> {
     if !matches!(commit, "on" | "remote_apply" | "remote_write") {
         return Err(NoProof::NotAwaited(commit.to_owned()));
     }
@@ -32,13 +32,13 @@ pub(super) fn confirm_primacy(names: &str, commit: &str) -> Result<(), NoProof> 
         return Err(NoProof::NoStandby);
     }
     match confirming(names) {
-        Some((needed, listed)) if needed == listed => Ok(()),
+        Some((needed, listed)) if needed == listed.len() => Ok(listed),
         _ => Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
     }
 }
 
-/// How many standbys have to confirm, and how many are named; `None` if everyone is named, or the text is not understood.
-fn confirming(names: &str) -> Option<(usize, usize)> {
+/// How many standbys have to confirm, and which are named; `None` if everyone is named, or the text is not understood.
+fn confirming(names: &str) -> Option<(usize, Vec<String>)> {
     let method = |text: &str| {
         let text = text.trim();
         let (first, rest) = text.split_at_checked(text.find(char::is_whitespace).unwrap_or(0))?;
@@ -49,14 +49,18 @@ fn confirming(names: &str) -> Option<(usize, usize)> {
         Some((before, list)) => (method(before)?, list.strip_suffix(')')?),
         None => (1, names),
     };
-    let mut listed: Vec<_> =
-        list.split(',').map(|name| name.trim().trim_matches('"').to_lowercase()).collect();
+    let mut listed: Vec<_> = list.split(',').map(|name| unquoted(name.trim()).to_ascii_lowercase()).collect();
     listed.sort_unstable();
     listed.dedup();
     listed
         .iter()
         .all(|name| !name.is_empty() && name != "*" && !name.contains('"'))
-        .then_some((needed, listed.len()))
+        .then_some((needed, listed))
+}
+
+/// A name without the quotes around it.
+fn unquoted(name: &str) -> &str {
+    name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -65,8 +69,16 @@ mod tests {
 
     #[test]
     fn a_commit_is_a_proof_if_everyone_who_is_named_confirms_it() {
-        for names in ["one", "\"pg-1\"", "1 (one)", "FIRST 1 (one)", "any 2 (one, two)", "2 (\"a\",\"b\")"] {
-            assert_eq!(confirm_primacy(names, "on"), Ok(()), "{names}");
+        for (names, confirming) in [
+            ("one", &["one"][..]),
+            ("\"Pg-1\"", &["pg-1"]),
+            ("1 (one)", &["one"]),
+            ("FIRST 1 (one)", &["one"]),
+            ("any 2 (two, one)", &["one", "two"]),
+            ("2 (\"a\",\"b\")", &["a", "b"]),
+        ] {
+            let confirming = confirming.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(confirming_standbys(names, "on"), Ok(confirming), "{names}");
         }
         for names in [
             "*",
@@ -77,20 +89,22 @@ mod tests {
             "3 (a, b)",
             "x (a)",
             r#"2 ("x", """x""")"#,
+            r#"1 ("x""")"#,
+            r#"FIRST 1 ("x)"#,
         ] {
             assert_eq!(
-                confirm_primacy(names, "on"),
+                confirming_standbys(names, "on"),
                 Err(NoProof::SomeNeedNotConfirm(names.to_owned())),
                 "{names}"
             );
         }
-        assert_eq!(confirm_primacy(" ", "on"), Err(NoProof::NoStandby));
-        assert_eq!(confirm_primacy("one", "local"), Err(NoProof::NotAwaited("local".to_owned())));
-        assert_eq!(confirm_primacy("one", "remote_apply"), Ok(()));
+        assert_eq!(confirming_standbys(" ", "on"), Err(NoProof::NoStandby));
+        assert_eq!(confirming_standbys("one", "local"), Err(NoProof::NotAwaited("local".to_owned())));
+        assert!(confirming_standbys("one", "remote_apply").is_ok());
     }
 
     #[test]
     fn two_standbys_of_one_name_count_once() {
-        assert!(confirm_primacy("2 (one, ONE)", "on").is_err());
+        assert!(confirming_standbys("2 (one, ONE)", "on").is_err());
     }
 }

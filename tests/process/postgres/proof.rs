@@ -15,10 +15,10 @@ use crate::place::{Place, RESCIND, SERVE, refused};
 use crate::session::Session;
 
 /// Each answer needs a proof, and does not wait for it long.
-const PROVEN: [&str; 4] = ["--set", "proof_of_primacy=0s", "--set", "store_read_budget=2s"];
+pub(super) const PROVEN: [&str; 4] = ["--set", "proof_of_primacy=0s", "--set", "store_read_budget=2s"];
 
 /// A primary whose one standby is named, as Patroni does.
-fn pair() -> Option<Pair> {
+pub(super) fn pair() -> Option<Pair> {
     let pair = Pair::start()?;
     pair.primary.sql("alter system set synchronous_standby_names = 'FIRST 1 (walreceiver)'");
     pair.primary.sql("select pg_reload_conf()");

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::counters::{Era, KeysVersion};
 use crate::model::timestamp::Timestamp;
+use crate::store::postgres::store_and_settings::StoreAndSettings;
 
 const ADA: (UserId, DeviceId) = (UserId::from_bytes([1; 16]), DeviceId::from_bytes([2; 16]));
 const BOB: (UserId, DeviceId) = (UserId::from_bytes([3; 16]), DeviceId::from_bytes([4; 16]));
@@ -15,7 +16,12 @@ fn head(position: u64, ended: &[(u64, (UserId, DeviceId))]) -> LogHead {
         revocation: Revocation::Device { user: *user, device: *device },
     };
     let counters = Counters { head: Position::new(position), ..Counters::default() };
-    LogHead { store: "a store".to_owned(), counters, entries: ended.iter().map(entry).collect() }
+    LogHead { database: database("a store"), counters, entries: ended.iter().map(entry).collect() }
+}
+
+/// A database of a store.
+fn database(store: &str) -> StoreAndSettings {
+    StoreAndSettings { store: store.to_owned(), names: String::new(), commit: "on".to_owned() }
 }
 
 /// A cache at position 7 that knows both.
@@ -111,7 +117,7 @@ fn entries_that_are_not_all_there_are_empty_the_cache() {
 fn another_store_or_era_or_set_of_keys_empties_the_cache_also_of_what_is_still_read() {
     let counters = head(7, &[]).counters;
     let others = [
-        (LogHead { store: "another".to_owned(), ..head(7, &[]) }, true),
+        (LogHead { database: database("another"), ..head(7, &[]) }, true),
         (LogHead { counters: Counters { era: Era::new(9), ..counters }, ..head(7, &[]) }, false),
         (LogHead { counters: Counters { keys: KeysVersion::new(9), ..counters }, ..head(7, &[]) }, false),
     ];
