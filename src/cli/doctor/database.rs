@@ -23,8 +23,18 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Diagnosis> {
         // The finding about the store says so.
         Err(_) => Vec::new(),
     };
-    let second = second_primary(&reports);
-    reports.into_iter().flat_map(of_server).chain(second).collect()
+    let of_all =
+        second_primary(&reports).into_iter().chain(proofs(settings, reports.len())).collect::<Vec<_>>();
+    reports.into_iter().flat_map(of_server).chain(of_all).collect()
+}
+
+/// A finding if proofs of primacy are required, and the only server that is named has no other beside it to be asked.
+fn proofs(settings: &Settings, servers: usize) -> Option<Diagnosis> {
+    (settings.proof_of_primacy.is_some() && servers == 1).then(|| {
+        let what = "`store` names one host, so each proof of primacy is a commit that its standbys confirm";
+        let help = "name the hosts of the standbys in `store` too: nodes then ask them, which is quicker";
+        Diagnosis::new(ABOUT, Grade::Hint, what, help)
+    })
 }
 
 /// A finding if more than one server accepts writes.

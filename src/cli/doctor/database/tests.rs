@@ -64,6 +64,14 @@ fn a_primary_waits_for_the_standby_that_takes_over() {
 }
 
 #[test]
+fn nodes_that_cannot_ask_the_standbys_are_told_how_to() {
+    let settings = |proof| Settings::with(&[("proof_of_primacy", proof)]).unwrap();
+    assert_eq!(proofs(&settings("0s"), 1).map(|found| found.grade), Some(Grade::Hint));
+    assert_eq!(proofs(&settings("0s"), 3), None);
+    assert_eq!(proofs(&settings("off"), 1), None);
+}
+
+#[test]
 fn a_second_primary_is_bad() {
     let one = || Ok(primary(&[], &[]));
     let standby = Ok(ServerReport { is_standby: true, ..primary(&[], &[]) });
