@@ -131,7 +131,7 @@ class Machine:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HOME": str(self.folder),
             }
-        listen = ["--listen", "0.0.0.0:8080", "--metrics-listen", "off", "--set", "log_level=warn"]
+        listen = ["--listen", "0.0.0.0:8080", "--metrics-listen", "0.0.0.0:9464", "--set", "log_level=warn"]
         more = [word for setting in self.settings for word in ("--set", setting)]
         return [*inside, str(RESCIND), "serve", *listen, *more], {
             "RESCIND_STORE": f"postgres://rescind:{PASSWORD}@10.0.0.1,10.0.0.2,10.0.0.3/rescind",
@@ -224,7 +224,11 @@ class Cluster:
         for machine in self.machines[1:]:
             machine.start("patroni")
         until("both standbys stream", 90, self.complete)
-        self.sql(f"create role rescind login password '{PASSWORD}'", "create database rescind owner rescind")
+        self.sql(
+            f"create role rescind login password '{PASSWORD}'",
+            "grant pg_read_all_stats to rescind",
+            "create database rescind owner rescind",
+        )
         for machine in self.machines:
             machine.start("rescind")
         # A node that starts while Patroni names another standby has no proof, and ends.

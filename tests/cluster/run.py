@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import doctor
 import private
+from client import request
 from faults import FAULTS, Broken, Fault
 from ledger import Load
 from machines import LOGS, RESCIND, Cluster, run
@@ -178,6 +180,8 @@ def test(asked: argparse.Namespace) -> int:
     except BaseException:
         print("\n".join(load.tally.contradictions))
         raise
+    if proves(asked.settings):
+        tell_proofs(nodes)
     outcome = Outcome(results, load.tally.counts, load.tally.contradictions)
     if not asked.outcome:
         return report(outcome, asked.settings)
@@ -185,12 +189,28 @@ def test(asked: argparse.Namespace) -> int:
     return 0
 
 
+def proves(settings: list[str]) -> bool:
+    """Whether checks rest on proofs that the database is the primary."""
+    return any(setting.startswith("proof_of_primacy=") for setting in settings)
+
+
+def tell_proofs(nodes: list[str]) -> None:
+    """Tells what the nodes' proofs rested on since each was last started: the answers of standbys, mostly."""
+    proofs: Counter[str] = Counter()
+    for node in nodes:
+        metrics = request(f"{node.rpartition(':')[0]}:9464", "GET", "/metrics").body
+        found = re.findall(r'rescind_database_proven_groups_total{kind="(\w+)"} (\d+)', metrics)
+        proofs.update({kind: int(groups) for kind, groups in found})
+    print(f"groups of checks by what proved the primary, since the nodes were last started: {dict(proofs)}")
+    assert proofs["recovery"], "no standby was asked"
+
+
 def report(outcome: Outcome, settings: list[str]) -> int:
     results, counts = outcome.results, outcome.counts
     print("\n".join(outcome.contradictions))
     recovery, away = ([getattr(result, name) for result in results] for name in ("recovery", "away"))
     accepted = f"ended tokens accepted after the answer, {' '.join(settings) or 'with default settings'}"
-    strict = any(setting.startswith("proof_of_primacy=") for setting in settings)
+    strict = proves(settings)
     # A node on the wrong side of a fault may refuse what it has not seen, unless it has to prove that it has seen all;
     # what was refused is then compared once nothing is broken.
     lost = counts["lost"] + strict * (counts["refused"] + counts["ended before"])
