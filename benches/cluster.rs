@@ -98,6 +98,17 @@ impl Cluster {
         Ok(format!("{}/{name}", self.server))
     }
 
+    /// Creates a database, and returns a connection string that names this server and a standby of it.
+    pub(crate) fn database_beside(&self, standby: &Self, name: &str) -> Result<String> {
+        let of_both = |url: String| {
+            let address = standby.server.rsplit('@').next().context("the standby has no address")?;
+            let (server, database) =
+                url.rsplit_once('/').context("the connection string names no database")?;
+            Ok(format!("{server},{address}/{database}"))
+        };
+        of_both(self.database(name)?)
+    }
+
     /// Writes a new master key to a file and returns the path.
     pub(crate) fn master_key(&self) -> Result<String> {
         let key = MasterKey::draw(&World::real()).context("no key could be drawn")?;
