@@ -31,7 +31,16 @@ fn until_asked(nodes: &Nodes, phone: &Session) {
 
 /// A node that asks the standby, and a device that is signed in there.
 fn asking(pair: &Pair) -> (Nodes, Session) {
-    let nodes = Nodes::with(&pair.url(), 1, &PROVEN);
+    asking_at(&pair.url())
+}
+
+/// A node that asks the standby through a proxy, and a device that is signed in there.
+fn asking_through(proxy: &FaultyProxy, pair: &Pair) -> (Nodes, Session) {
+    asking_at(&url(&[pair.primary.address(), proxy.address.clone()].join(",")))
+}
+
+fn asking_at(store: &str) -> (Nodes, Session) {
+    let nodes = Nodes::with(store, 1, &PROVEN);
     let phone = Session::register(nodes.client(0), "ada", "Phone");
     until_asked(&nodes, &phone);
     (nodes, phone)
@@ -139,10 +148,7 @@ fn a_standby_that_is_no_longer_named_proves_nothing() {
 fn while_the_standby_cannot_be_asked_a_commit_proves_the_same() {
     let Some(pair) = pair() else { return };
     let proxy = FaultyProxy::to_database(&pair.standby.address());
-    let addresses = [pair.primary.address(), proxy.address.clone()].join(",");
-    let nodes = Nodes::with(&url(&addresses), 1, &PROVEN);
-    let phone = Session::register(nodes.client(0), "ada", "Phone");
-    until_asked(&nodes, &phone);
+    let (nodes, phone) = asking_through(&proxy, &pair);
     for fault in [NetworkFault::Silent, NetworkFault::Cut] {
         proxy.set(fault);
         let before = proven(&nodes, "commit");
@@ -222,9 +228,7 @@ fn after_one_of_two_standbys_was_promoted_a_primary_says_yes_to_nobody() {
     eventually("both are in step", || primary.sql(in_step) == "2");
     let [at, of_one, of_other] = [primary.port, one.port, other.port];
     let store = format!("127.0.0.1:{at},[::1]:{at},127.0.0.1:{of_one},[::1]:{of_other}");
-    let nodes = Nodes::with(&url(&store), 1, &PROVEN);
-    let phone = Session::register(nodes.client(0), "ada", "Phone");
-    until_asked(&nodes, &phone);
+    let (nodes, phone) = asking_at(&url(&store));
     other.promote();
     let after = nodes.shared.with_store(&other.url()).join(&[]);
     after.server.client.post("/api/v1/auth/logout-all/", &phone.access, &json!({})).ok();
@@ -236,10 +240,7 @@ fn after_one_of_two_standbys_was_promoted_a_primary_says_yes_to_nobody() {
 fn a_client_that_goes_leaves_the_standby_to_be_asked() {
     let Some(pair) = pair() else { return };
     let proxy = FaultyProxy::to_database(&pair.standby.address());
-    let addresses = [pair.primary.address(), proxy.address.clone()].join(",");
-    let nodes = Nodes::with(&url(&addresses), 1, &PROVEN);
-    let phone = Session::register(nodes.client(0), "ada", "Phone");
-    until_asked(&nodes, &phone);
+    let (nodes, phone) = asking_through(&proxy, &pair);
     proxy.set(NetworkFault::Delay(Duration::from_millis(5)));
     let commits = proven(&nodes, "commit");
     for _ in 0..20 {
