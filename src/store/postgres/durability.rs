@@ -106,12 +106,7 @@ pub fn machines(url: &str, authority: Option<&Path>) -> Result<Vec<String>, Open
 /// The parameters of a connection to each server alone, with its address.
 fn each_server(config: &Config) -> Vec<(String, Config)> {
     let server = |mut config: Config| {
-        let host = match config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
-        };
-        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let (host, port) = hosts::host_and_port(&config);
         config.target_session_attrs(TargetSessionAttrs::Any);
         (format!("{host}:{port}"), config)
     };

@@ -22,7 +22,7 @@ use super::open::{OpenMode, open};
 use super::open_error::OpenError;
 use super::options::{Observed, Options};
 use super::pool::Pool;
-use super::primacy::Primacy;
+use super::primacy::{Primacy, Standbys};
 use super::retry::with_retries;
 use super::shared_reads::{Check, CheckOptions, Found, SharedReads};
 use super::sql;
@@ -64,8 +64,7 @@ impl Postgres {
         let params = open(url, options.authority.as_deref(), mode, proven).await?;
         let unreachable = |error: StoreError| OpenError::Unreachable { reason: error.to_string() };
         let notifier = ChangeNotifier::start(params.config.clone(), params.tls.clone());
-        let asked = (&params.config.clone(), params.tls.clone());
-        let budgets = (options.read_budget, options.step_budget);
+        let standbys = Standbys::new(&params.config, params.tls.clone(), options.read_budget);
         // One of them is the one that listens.
         let pooled = options.connections.saturating_sub(1).max(1);
         let pool = Pool::new(params.config, params.tls, pooled, options.step_budget).map_err(unreachable)?;
@@ -77,7 +76,8 @@ impl Postgres {
             group_observer: Arc::clone(&options.group_observer),
             observer: Arc::clone(&options.check_observer),
         };
-        let primacy = Primacy::start(Arc::clone(&pool), asked, options.proof_of_primacy, budgets);
+        let primacy =
+            Primacy::start(Arc::clone(&pool), standbys, options.proof_of_primacy, options.step_budget);
         let primacy = Arc::new(primacy);
         let checks =
             SharedReads::start(Arc::clone(&pool), Arc::clone(&cache), Arc::clone(&primacy), check_options);

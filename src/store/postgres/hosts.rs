@@ -73,14 +73,14 @@ pub(super) fn each_host(config: &Config) -> Vec<Config> {
     (0..count).map(one).collect()
 }
 
-/// The host and port that parameters for one host name, as text; `None` for a socket of this machine.
-pub(super) fn endpoint(config: &Config) -> Option<String> {
-    let host = match (config.get_hosts().first(), config.get_hostaddrs().first()) {
-        (Some(Host::Tcp(name)), _) => name.clone(),
-        (None, Some(address)) => address.to_string(),
-        _ => return None,
+/// The host, which is a path for a socket, and the port that parameters for one host name.
+pub(super) fn host_and_port(config: &Config) -> (String, u16) {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => name.clone(),
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => config.get_hostaddrs().first().map(ToString::to_string).unwrap_or_default(),
     };
-    Some(format!("{host} {}", config.get_ports().first().copied().unwrap_or(5432)))
+    (host, config.get_ports().first().copied().unwrap_or(5432))
 }
 
 /// A copy of everything but hosts, addresses and ports.

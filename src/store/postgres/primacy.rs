@@ -22,12 +22,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tokio_postgres::Config;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use self::proof::Basis;
 use self::proof::Proof;
-use self::uninterrupted_recovery::Standbys;
+pub(super) use self::uninterrupted_recovery::Standbys;
 use super::failure::QueryFailure;
 use super::group_queue::{GroupLimits, GroupQueue};
 use super::pool::Pool;
@@ -64,17 +62,15 @@ struct Proofs {
 
 impl Primacy {
     /// No proof yet, of which each holds for `most`, with zero for one group of checks; none if no proof is required. Proofs
-    /// are made over connections of `pool`, within `budget`, and by sessions with the standbys among the hosts of `config`, as
-    /// long as they answer in time for a read that may take `read_budget`.
+    /// are made by asking `standbys`, else over connections of `pool`, each within `budget`.
     pub(super) fn start(
         pool: Arc<Pool>,
-        (config, tls): (&Config, MakeRustlsConnect),
+        standbys: Standbys,
         most: Option<Duration>,
-        (read_budget, budget): (Duration, Duration),
+        budget: Duration,
     ) -> Self {
         let connections = pool.most();
-        let standbys = Arc::new(Standbys::new(config, tls, read_budget));
-        let proofs = Arc::new(Proofs { pool, standbys, budget, last: Mutex::default() });
+        let proofs = Arc::new(Proofs { pool, standbys: Arc::new(standbys), budget, last: Mutex::default() });
         let of_queue = Arc::clone(&proofs);
         let handle = move |group: Vec<WaitingRead>| {
             let proofs = Arc::clone(&of_queue);

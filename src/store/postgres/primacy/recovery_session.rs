@@ -32,7 +32,7 @@ pub(super) enum Reached {
     /// A standby that does not say where it receives from.
     Untold,
     /// A server that is not in recovery, with its host and port.
-    Primary(StoreAndSettings, Option<String>),
+    Primary(StoreAndSettings, String),
 }
 
 impl RecoverySession {
@@ -66,7 +66,8 @@ pub(super) async fn reach(host: &Config, tls: &MakeRustlsConnect) -> Option<Reac
         Said::NoRecovery => {
             let messages = connection.begin().simple_query(STORE_AND_SETTINGS).await.ok()?;
             connection.done();
-            Some(Reached::Primary(StoreAndSettings::answered(&messages).ok()?, hosts::endpoint(host)))
+            let (host, port) = hosts::host_and_port(host);
+            Some(Reached::Primary(StoreAndSettings::answered(&messages).ok()?, format!("{host} {port}")))
         }
     }
 }

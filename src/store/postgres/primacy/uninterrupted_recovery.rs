@@ -44,7 +44,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// The standbys that a node can ask, among the hosts of its connection string.
-pub(super) struct Standbys {
+pub(in crate::store::postgres) struct Standbys {
     hosts: Vec<Config>,
     tls: MakeRustlsConnect,
     answer_limit: TimeLimit,
@@ -90,8 +90,8 @@ enum NotAsked {
 
 impl Standbys {
     /// The standbys among the hosts of `config`; none where it names only one host. A proof by them that takes more than a
-    /// quarter of `budget` is given up.
-    pub(super) fn new(config: &Config, tls: MakeRustlsConnect, budget: Duration) -> Self {
+    /// quarter of `budget`, which is that of a read, is given up.
+    pub(in crate::store::postgres) fn new(config: &Config, tls: MakeRustlsConnect, budget: Duration) -> Self {
         let mut hosts = hosts::each_host(config);
         if hosts.len() < 2 {
             hosts.clear();
@@ -191,11 +191,8 @@ impl Standbys {
         let Ok(Ok(Some(sender))) = sender else { return Err(NotAsked::Unconfirmed) };
         let names = confirming_standbys(&database.names, &database.commit);
         let Ok(names) = names else { return Err(NotAsked::Unconfirmed) };
-        let is_it = |(primary, endpoint): (StoreAndSettings, Option<String>)| {
-            endpoint.filter(|_| primary == database)
-        };
-        let endpoints: Vec<_> =
-            primaries.into_iter().filter_map(is_it).chain(sender.endpoint.clone()).collect();
+        let of_it = primaries.into_iter().filter(|(primary, _)| *primary == database);
+        let endpoints: Vec<_> = of_it.map(|(_, endpoint)| endpoint).chain(sender.endpoint).collect();
         sessions.retain(|session| endpoints.contains(&session.said.sender));
         let addresses: Vec<_> = sessions.iter().map(|session| &*session.said.address).collect();
         let which = one_of_each(&names, &sender.receivers, &addresses).ok_or(NotAsked::NotThere)?;
